@@ -1,0 +1,21 @@
+"""The errors a user can cause and mend; everything else is a bug and shows its traceback."""
+
+
+class LLMERMError(Exception):
+    """A set-up that cannot work.
+
+    The message is one sentence for the user: what was given, what is allowed and what to do next.
+    The command line prints it and exits with status 2.
+    """
+
+
+class InputError(LLMERMError):
+    """A flag, file or size that cannot be used as it is."""
+
+
+class MissingExtraError(LLMERMError):
+    """Something optional is not installed; the message holds the install command."""
+
+
+class ProviderError(LLMERMError):
+    """A language model that cannot be reached or refuses to work, so that no call can succeed."""
