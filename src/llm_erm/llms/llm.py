@@ -1,0 +1,102 @@
+"""What every language model looks like to a learner: a request in, a stream of completions out."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+FinishReason = Literal["stop", "length", "refusal", "error"]
+"""Why generation ended: on its own, at the token limit, by refusing, or by a failed call."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one completion; a cached or reasoning token is also counted in its total."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """One use of a tool while answering: what was run and what came back."""
+
+    tool: str
+    code: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One answer of a language model, whether or not it is of any use.
+
+    Attributes:
+        index: Which sample of the prompt this is, counted from 1.
+        text: The answer as the model gave it.
+        usage: Tokens spent on it.
+        latency_seconds: Wall time from request to last token; samples drawn together share theirs.
+        finish_reason: Why generation ended.
+        cost_usd: Price of the call in US dollars; None where it is unknown, 0.0 for a local model.
+        tool_calls: Tools used on the way, in order.
+        error: What went wrong, where ``finish_reason`` is ``"error"`` or ``"refusal"``.
+    """
+
+    index: int
+    text: str
+    usage: Usage = Usage()
+    latency_seconds: float = 0.0
+    finish_reason: FinishReason = "stop"
+    cost_usd: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """Samples number ``first`` to ``last`` (counted from 1, both included) of one prompt.
+
+    The index is part of the request so that sample 7 is the same whether asked for in one request
+    of ten or after a restart, where the model can promise that.
+
+    Attributes:
+        prompt: The whole prompt, as the user's message.
+        first: Index of the first sample wanted.
+        last: Index of the last sample wanted.
+        seed: Seed of the whole series of samples; each sample derives its own from it.
+        max_tokens: Limit on generated tokens a sample.
+        grammar: GBNF text that every answer must match, or None.
+        json_schema: JSON schema that every answer must match, or None.
+    """
+
+    prompt: str
+    first: int = 1
+    last: int = 1
+    seed: int = 0
+    max_tokens: int = 2048
+    grammar: str | None = None
+    json_schema: Mapping[str, Any] | None = field(default=None, hash=False)
+
+
+class LLM(Protocol):
+    """A source of completions."""
+
+    @property
+    def name(self) -> str:
+        """``provider:model``, as stored with every run."""
+        ...
+
+    def complete(self, request: Request) -> AsyncIterator[Completion]:
+        """Yields the completions of ``request`` in the order of their indices.
+
+        Closing the iterator early cancels what was not yet generated. A failed call is a completion
+        with ``finish_reason="error"``; only a fault that no other call can escape is raised.
+
+        Raises:
+            ProviderError: No call can succeed (unreachable, no such model, not allowed).
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Frees what the model holds (threads, connections, memory)."""
+        ...

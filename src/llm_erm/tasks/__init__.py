@@ -1,0 +1,1 @@
+"""The task suite: rules, samplers, probes and splits on disk."""
