@@ -1,1 +1,1 @@
-"""."""
+"""The command line: the one room that reads the environment and prints."""

@@ -1,6 +1,6 @@
 """What every language model looks like to a learner: a request in, a stream of completions out."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -86,7 +86,7 @@ class LLM(Protocol):
         """``provider:model``, as stored with every run."""
         ...
 
-    def complete(self, request: Request) -> AsyncIterator[Completion]:
+    def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the completions of ``request`` in the order of their indices.
 
         Closing the iterator early cancels what was not yet generated. A failed call is a completion

@@ -1,0 +1,43 @@
+"""Tables on stdout, notices and progress on stderr."""
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table to stdout, as wide as the terminal or 160 columns where there is none."""
+    console = Console(
+        width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
+    )
+    result = Table(box=None, pad_edge=False)
+    for column in columns:
+        result.add_column(column, overflow="fold")
+    for row in rows:
+        result.add_row(*(Text(cell) for cell in row))
+    console.print(result)
+
+
+def note(text: str) -> None:
+    """Prints a notice to stderr."""
+    print(text, file=sys.stderr)
+
+
+def progress() -> Progress:
+    """Returns a progress bar on stderr, silent where that is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )

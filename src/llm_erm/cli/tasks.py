@@ -1,0 +1,44 @@
+"""`llm-erm tasks`: what can be learned."""
+
+import json as jsonlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_erm.cli import output
+from llm_erm.tasks import suite
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of `llm-erm tasks`."""
+
+    task_file: Path | None = None
+    """A Python file that defines a task of your own."""
+    json: bool = False
+    """Print one JSON object a task."""
+
+
+def tasks(options: Options) -> int:
+    """List the tasks: what each computes, its lengths and its kind of input."""
+    listed = list(suite.SUITE.values())
+    if options.task_file is not None:
+        listed.append(suite.load_task_file(options.task_file))
+    if options.json:
+        for task in listed:
+            row = {
+                "function": task.id,
+                "name": task.name,
+                "kind": task.kind,
+                "lengths": list(task.lengths),
+                "computes": task.computes,
+            }
+            print(jsonlib.dumps(row))
+        return 0
+    output.table(
+        ("task", "name", "input", "lengths", "label 1 when"),
+        [
+            (task.id, task.name, task.kind, " ".join(map(str, task.lengths)), task.computes)
+            for task in listed
+        ],
+    )
+    return 0

@@ -1,0 +1,67 @@
+"""`llm-erm verify`: runs any program file on any file of labelled examples."""
+
+import json as jsonlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from llm_erm.cli.options import LimitOptions
+from llm_erm.erm.verify import verify as run
+from llm_erm.errors import InputError
+from llm_erm.sandbox import Sandbox
+from llm_erm.tasks.splits import read_examples
+
+
+@dataclass(frozen=True)
+class Options(LimitOptions):
+    """Flags of `llm-erm verify`."""
+
+    program: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
+    """Python file that defines `f(x)`, or a single function."""
+    data: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
+    """File of `<input> -> <label>` lines."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+def verify(options: Options) -> int:
+    """Run a program on labelled examples, in the sandbox, and count what it gets right."""
+    limits = options.limits()
+    source = _read(options.program)
+    examples = read_examples(options.data)
+    with Sandbox() as sandbox:
+        verdict = run(source, [examples], sandbox, limits)[0]
+        isolation = sandbox.isolation
+    row = {
+        "status": verdict.status,
+        "correct": verdict.correct,
+        "invalid": verdict.invalid,
+        "total": verdict.total,
+        "accuracy": verdict.accuracy,
+        "cpu_seconds": round(verdict.cpu_seconds, 6),
+        "isolation": isolation,
+    }
+    if options.json:
+        print(jsonlib.dumps(row | {"message": verdict.message}))
+    else:
+        for key, value in row.items():
+            print(f"{key:12} {value}")
+        if verdict.message:
+            print(f"{'message':12} {verdict.message}")
+    return 0 if verdict.status == "ok" else 1
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"Cannot read the program {path}: {error.strerror}; name a Python file that defines "
+            "f(x)."
+        ) from error
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path} is not UTF-8 text; name a Python file that defines f(x)."
+        ) from None

@@ -1,0 +1,33 @@
+"""How sure one can be of a selected program."""
+
+from scipy.stats import beta
+
+from llm_erm.records import Certificate, Verdict
+
+
+def binomial_upper(errors: int, examples: int, delta: float) -> float:
+    """Returns the exact (Clopper-Pearson) upper confidence limit on an error rate.
+
+    The largest rate at which seeing at most ``errors`` mistakes in ``examples`` independent draws
+    still has probability ``delta``. Source: Clopper and Pearson, Biometrika 26 (1934).
+    """
+    if errors >= examples:
+        return 1.0
+    return float(beta.isf(delta, errors + 1, examples - errors))
+
+
+def certify(validation: Verdict, budget: int, confidence: float = 0.95) -> Certificate:
+    """Returns the bound for a program chosen among ``budget`` candidates by validation error.
+
+    The bound holds for all candidates at once: each gets the share ``(1 - confidence) / budget`` of
+    the failure probability. It needs the budget fixed before validation (stopping early does not
+    shrink it) and validation examples drawn independently of the candidates.
+    """
+    delta = (1 - confidence) / budget
+    return Certificate(
+        error_upper_bound=binomial_upper(validation.errors, validation.total, delta),
+        confidence=confidence,
+        budget=budget,
+        validation_errors=validation.errors,
+        validation_examples=validation.total,
+    )

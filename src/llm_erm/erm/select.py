@@ -1,0 +1,35 @@
+"""Chooses a program by what training and validation data say; test data cannot reach it."""
+
+import ast
+from collections.abc import Sequence
+
+from llm_erm.records import Attempt
+
+
+def select_best(attempts: Sequence[Attempt]) -> Attempt | None:
+    """Returns the attempt with the lowest validation error, or None when no program ran.
+
+    Ties go to the lower training error, then to the shorter program, then to the earlier attempt.
+    """
+    ran = [attempt for attempt in attempts if attempt.validation.status == "ok"]
+    return min(ran, key=_rank, default=None)
+
+
+def _rank(attempt: Attempt) -> tuple[int, int, int, int]:
+    return (
+        attempt.validation.errors,
+        attempt.train.errors,
+        program_length(attempt.candidate.source or ""),
+        attempt.index,
+    )
+
+
+def program_length(source: str) -> int:
+    """Returns the number of characters of the program without comments and spacing.
+
+    That is the text `ast.unparse` gives; where it cannot (a very deep program), the source's own.
+    """
+    try:
+        return len(ast.unparse(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return len(source)

@@ -1,0 +1,144 @@
+"""What a search leaves behind: candidates, verdicts, attempts and the run that holds them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.llms.llm import Completion
+from llm_erm.sandbox import INVALID, Status
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A proposed program, or the reason there is none.
+
+    Attributes:
+        source: Python source that defines the program, or None.
+        reason: Why there is no source; None where there is one.
+        completion: The answer it came from.
+        prompt: The prompt that was answered.
+    """
+
+    source: str | None
+    reason: str | None
+    completion: Completion
+    prompt: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a program did on one data set.
+
+    Attributes:
+        status: ``ok``, or why the program has no predictions.
+        correct: Number of right predictions.
+        invalid: Number of inputs without a prediction; they count as wrong.
+        total: Number of examples.
+        message: Why the program failed, or else its first exception; untrusted text.
+        cpu_seconds: CPU time of the execution; data sets that were run together share it.
+    """
+
+    status: Status
+    correct: int
+    invalid: int
+    total: int
+    message: str | None = None
+    cpu_seconds: float = 0.0
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of right predictions, in [0, 1]."""
+        return self.correct / self.total
+
+    @property
+    def errors(self) -> int:
+        """Number of examples that were not predicted right."""
+        return self.total - self.correct
+
+    @property
+    def perfect(self) -> bool:
+        """Whether every prediction is right."""
+        return self.status == "ok" and self.correct == self.total
+
+
+def score(predictions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[int, int]:
+    """Returns the numbers of right and of invalid predictions; both arrays have shape (n,)."""
+    return int(np.sum(predictions == labels)), int(np.sum(predictions == INVALID))
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A candidate with its verdicts on the data that may shape the choice; it holds no test data.
+
+    Attributes:
+        index: Which attempt this is, counted from 1.
+        candidate: What was proposed.
+        train: Verdict on the training examples.
+        validation: Verdict on the validation examples.
+        duplicate_of: Index of the first attempt with the same source, whose verdicts these are.
+    """
+
+    index: int
+    candidate: Candidate
+    train: Verdict
+    validation: Verdict
+    duplicate_of: int | None = None
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """An upper bound on the error of the selected program, on inputs drawn as the splits were.
+
+    Attributes:
+        error_upper_bound: The true error is at most this, at the stated confidence.
+        confidence: Probability, over the draw of the validation examples, that the bound holds.
+        budget: Number of candidates fixed before validation; the bound covers all of them.
+        validation_errors: Errors of the selected program on the validation examples.
+        validation_examples: Number of validation examples.
+    """
+
+    error_upper_bound: float
+    confidence: float
+    budget: int
+    validation_errors: int
+    validation_examples: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """The result of one search on one task.
+
+    Attributes:
+        function: The task's id.
+        length: Length of the training inputs.
+        seed: Base seed of the data.
+        model: ``provider:model``.
+        settings: Everything that shapes the result, the budget included.
+        attempts: All attempts, in order.
+        selected: The attempt with the lowest validation error, or None when none ran.
+        test: Verdict of the selected program on the test examples.
+        probe: Its verdict next to the rule's boundary, where the task has such a set.
+        length_shift: Its verdict at other lengths, where the task has such a set.
+        certificate: Bound on its error; None where nothing was selected or no bound holds.
+        notices: What a reader must know to trust the figures.
+        isolation: Level of the sandbox that ran the programs.
+        seconds: Wall time of the search.
+    """
+
+    function: str
+    length: int
+    seed: int
+    model: str
+    settings: Mapping[str, Any]
+    attempts: tuple[Attempt, ...]
+    selected: Attempt | None
+    test: Verdict | None
+    probe: Verdict | None
+    length_shift: Verdict | None
+    certificate: Certificate | None
+    isolation: str
+    seconds: float
+    notices: tuple[str, ...] = field(default=())

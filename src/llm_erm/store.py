@@ -1,0 +1,227 @@
+"""The folder of one run: its settings, a journal of attempts, results and programs.
+
+settings.json        what shapes the results; another run cannot write into the folder
+attempts.jsonl       one line an attempt, appended and flushed the moment it is verified
+results.jsonl        one line a grid point, once its search has ended
+programs/<task>.py   the selected programs, each a file that needs nothing of this package
+"""
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from llm_erm.errors import InputError
+from llm_erm.llms.llm import Completion, ToolCall, Usage
+from llm_erm.records import Attempt, Candidate, Run, Verdict
+
+Point = tuple[str, int, int]
+"""A grid point: task id, length, base seed."""
+
+
+class Store:
+    """Writes one run's folder and reads back what an interrupted run left there."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], *, fresh: bool = False) -> None:
+        """Opens ``folder``, making it if need be.
+
+        Args:
+            folder: Where everything of this run goes.
+            settings: What shapes the results; JSON values only.
+            fresh: Whether to delete what an earlier run left there.
+
+        Raises:
+            InputError: The folder cannot be written, holds a run with other settings or a journal
+                that is no journal, or another process is writing there.
+        """
+        self.folder = folder
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._journal = (folder / "attempts.jsonl").open("ab", buffering=0)
+        try:
+            self._lock()
+            if fresh:
+                self._clear()
+            self._check_settings(dict(settings))
+            self._attempts = self._read_attempts()
+            self.results = {_point(line): line for _, line in _json_lines(folder / "results.jsonl")}
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def attempts(self, point: Point) -> list[Attempt]:
+        """Returns the journaled attempts of a grid point, in order."""
+        return self._attempts.get(point, [])
+
+    def append(self, point: Point, attempt: Attempt) -> None:
+        """Adds an attempt to the journal and hands it to the operating system.
+
+        Raises:
+            InputError: The disk is full or the folder is gone.
+        """
+        function, length, seed = point
+        line = {"function": function, "length": length, "seed": seed} | asdict(attempt)
+        with writing(self.folder):
+            data = (json.dumps(line) + "\n").encode()
+            while data:  # unbuffered: nothing is left behind to fail once more on closing
+                data = data[self._journal.write(data) :]
+
+    def finish(self, run: Run, result: Mapping[str, Any]) -> None:
+        """Writes the summary of a grid point and its selected program.
+
+        Raises:
+            InputError: The disk is full or the folder is gone.
+        """
+        self.results[run.function, run.length, run.seed] = dict(result)
+        with writing(self.folder):
+            _replace(
+                self.folder / "results.jsonl",
+                "".join(json.dumps(line) + "\n" for line in self.results.values()),
+            )
+            if run.selected is not None:
+                programs = self.folder / "programs"
+                programs.mkdir(exist_ok=True)
+                name = f"{run.function}-L{run.length}-seed{run.seed}.py"
+                _replace(programs / name, standalone(run))
+
+    def close(self) -> None:
+        """Closes the journal and lets other processes write to the folder."""
+        self._journal.close()
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another process is writing to {self.folder}; wait for it or name another folder "
+                "with --out-dir."
+            ) from None
+
+    def _clear(self) -> None:
+        with writing(self.folder):
+            self._journal.truncate(0)
+            for name in ("settings.json", "results.jsonl"):
+                (self.folder / name).unlink(missing_ok=True)
+            if (self.folder / "programs").exists():
+                shutil.rmtree(self.folder / "programs")
+
+    def _check_settings(self, settings: dict[str, Any]) -> None:
+        path = self.folder / "settings.json"
+        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+        if not path.exists():
+            with writing(self.folder):
+                _replace(path, text)
+        elif (earlier := path.read_text(encoding="utf-8")) != text:
+            raise InputError(
+                f"{self.folder} holds a run with other settings "
+                f"({_difference(earlier, settings)}); name another folder with --out-dir, "
+                "or delete that run with --fresh."
+            )
+
+    def _read_attempts(self) -> dict[Point, list[Attempt]]:
+        """Reads the journal; a last line without its end was cut off by a kill and is removed."""
+        path = self.folder / "attempts.jsonl"
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with writing(self.folder):
+                self._journal.truncate(whole)
+        attempts: dict[Point, list[Attempt]] = {}
+        for number, line in _json_lines(path):
+            try:
+                attempts.setdefault(_point(line), []).append(_attempt(line))
+            except (KeyError, TypeError) as error:
+                raise InputError(
+                    f"{path}, line {number}, is no journaled attempt ({error!r}); mend or remove "
+                    "that line, or delete the run with --fresh."
+                ) from None
+        return attempts
+
+
+def standalone(run: Run) -> str:
+    """Returns the selected program as a file of its own, with what is known of it on top."""
+    assert run.selected is not None
+    assert run.test is not None
+    lines = [
+        f"Program for {run.function} at length {run.length}, proposed by {run.model}.",
+        f"Validation accuracy {run.selected.validation.accuracy:.4f}, "
+        f"test accuracy {run.test.accuracy:.4f}.",
+    ]
+    if run.certificate is not None:
+        lines.append(
+            f"Error at most {run.certificate.error_upper_bound:.4f} at "
+            f"{run.certificate.confidence:.0%} confidence, on inputs drawn like the examples."
+        )
+    lines.append("Written by a language model: read it before you run it outside a sandbox.")
+    source = (run.selected.candidate.source or "").rstrip("\n")
+    return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turns a failure to write into one sentence for the user."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to {folder}: {error.strerror or error}; free space, mend its "
+            "permissions, or name another folder with --out-dir."
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Writes a whole file or nothing."""
+    draft = path.with_name(path.name + ".part")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                value = json.loads(line)
+            except ValueError:
+                value = None
+            if not isinstance(value, dict):
+                raise InputError(
+                    f"{path}, line {number}, is not one JSON object; mend or remove that line, or "
+                    "delete the run with --fresh."
+                )
+            yield number, value
+
+
+def _point(line: Mapping[str, Any]) -> Point:
+    return line["function"], line["length"], line["seed"]
+
+
+def _attempt(line: Mapping[str, Any]) -> Attempt:
+    candidate = line["candidate"]
+    completion = dict(candidate["completion"])
+    completion["usage"] = Usage(**completion["usage"])
+    completion["tool_calls"] = tuple(ToolCall(**call) for call in completion["tool_calls"])
+    return Attempt(
+        index=line["index"],
+        candidate=Candidate(**{**candidate, "completion": Completion(**completion)}),
+        train=Verdict(**line["train"]),
+        validation=Verdict(**line["validation"]),
+        duplicate_of=line["duplicate_of"],
+    )
+
+
+def _difference(earlier: str, settings: Mapping[str, Any]) -> str:
+    try:
+        before = json.loads(earlier)
+        changed = sorted(
+            key for key in before.keys() | settings.keys() if before.get(key) != settings.get(key)
+        )
+    except (ValueError, AttributeError):
+        return "settings.json is damaged"
+    return "different: " + ", ".join(changed)

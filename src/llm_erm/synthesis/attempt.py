@@ -1,0 +1,114 @@
+"""From one answer of the model to one verified attempt."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from llm_erm import grammar
+from llm_erm.erm.verify import verify
+from llm_erm.llms.llm import Completion, Request
+from llm_erm.records import Attempt, Candidate, Verdict
+from llm_erm.sandbox import Sandbox
+from llm_erm.synthesis.extract import extract_source
+from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
+from llm_erm.synthesis.settings import Settings
+from llm_erm.tasks.task import Splits
+
+
+class Attempts:
+    """The attempts of one search so far, and what the next answer becomes.
+
+    Attributes:
+        all: The attempts, in order.
+    """
+
+    def __init__(
+        self, splits: Splits, sandbox: Sandbox, settings: Settings, done: Sequence[Attempt]
+    ) -> None:
+        self._splits = splits
+        self._sandbox = sandbox
+        self._settings = settings
+        self._prompt = (
+            grammar.PROMPT
+            if settings.constraint == "grammar"
+            else build_prompt(splits.train, splits.kind, splits.length)
+        )
+        self.all = list(done)
+        self._first_with: dict[str, Attempt] = {}
+        for attempt in done:
+            self._remember(self._extract(attempt.candidate.completion)[0], attempt)
+
+    @property
+    def over(self) -> bool:
+        """Whether the budget is spent or a program without validation errors was found."""
+        return len(self.all) >= self._settings.attempts or any(
+            attempt.validation.perfect for attempt in self.all
+        )
+
+    def request(self) -> Request:
+        """Returns the request for the attempts that remain."""
+        settings = self._settings
+        return Request(
+            prompt=self._prompt,
+            first=len(self.all) + 1,
+            last=settings.attempts,
+            seed=self._sample_seed,
+            max_tokens=settings.max_tokens,
+            grammar=grammar.gbnf() if settings.constraint == "grammar" else None,
+            json_schema=ANSWER_SCHEMA if settings.constraint == "schema" else None,
+        )
+
+    def add(self, completion: Completion) -> Attempt:
+        """Verifies what ``completion`` proposes and returns it as the next attempt."""
+        source, reason = self._extract(completion)
+        candidate = Candidate(source, reason, completion, self._prompt)
+        index = len(self.all) + 1
+        earlier = self._first_with.get(source) if source is not None else None
+        if earlier is not None:
+            attempt = replace(
+                earlier,
+                index=index,
+                candidate=replace(candidate, source=earlier.candidate.source),
+                duplicate_of=earlier.index,
+            )
+        else:
+            attempt = self._verify(index, candidate)
+        self.all.append(attempt)
+        self._remember(source, attempt)
+        return attempt
+
+    @property
+    def _sample_seed(self) -> int:
+        """A seed of this task's own, so that two tasks do not draw the same samples."""
+        text = f"{self._splits.fn}|L={self._splits.length}|seed={self._settings.seed}|samples"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF
+
+    def _extract(self, completion: Completion) -> tuple[str | None, str | None]:
+        if self._settings.constraint != "grammar":
+            return extract_source(completion)
+        if completion.finish_reason == "stop":
+            return grammar.to_program(completion.text), None
+        return None, f"truncated: the expression ended by {completion.finish_reason}"
+
+    def _verify(self, index: int, candidate: Candidate) -> Attempt:
+        train, validation = verify(
+            candidate.source,
+            [self._splits.train, self._splits.validation],
+            self._sandbox,
+            self._settings.limits,
+        )
+        complement = _complement(train)
+        if self._settings.constraint == "grammar" and complement.correct > train.correct:
+            assert candidate.source is not None
+            candidate = replace(candidate, source=grammar.complement(candidate.source))
+            train, validation = complement, _complement(validation)
+        return Attempt(index, candidate, train, validation)
+
+    def _remember(self, source: str | None, attempt: Attempt) -> None:
+        if source is not None:
+            self._first_with.setdefault(source, attempt)
+
+
+def _complement(verdict: Verdict) -> Verdict:
+    """The verdict of 1 - f: every valid prediction changes sides."""
+    return replace(verdict, correct=verdict.total - verdict.invalid - verdict.correct)

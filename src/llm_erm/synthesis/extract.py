@@ -1,0 +1,107 @@
+"""Finds the program in whatever text a language model answers with."""
+
+import ast
+import json
+import re
+import textwrap
+
+from llm_erm.llms.llm import Completion
+
+_FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]*)[ \t]*\n(.*?)```", re.DOTALL)
+_CODE_START = re.compile(
+    r"^(?:def|async def|class|import|from|@)\b|^f\s*=\s*lambda\b", re.MULTILINE
+)
+_JSON_START = re.compile(r'\{\s*"')
+_DECODER = json.JSONDecoder(strict=False)  # models put raw newlines inside JSON strings
+
+_LONGEST_ANSWER = 400_000
+_JSON_TRIES = 200
+_CUT_TRIES = 50
+
+
+def extract_source(completion: Completion) -> tuple[str | None, str | None]:
+    """Returns ``(source, None)``, or ``(None, reason)`` where the answer holds no program.
+
+    Looked for in this order, the last one of each winning: a JSON object with a ``code`` string, a
+    fenced block of code, a bare function. Reasoning up to ``</think>`` is ignored.
+    """
+    if completion.finish_reason in ("error", "refusal"):
+        return None, f"{completion.finish_reason}: {completion.error or 'no message'}"
+    text = completion.text[-_LONGEST_ANSWER:]
+    _, mark, answer = text.rpartition("</think>")
+    if not mark and "<think>" in text:
+        return None, "truncated: the answer ends inside <think>"
+    cut_short = completion.finish_reason == "length"
+    source = _from_json(answer) or _from_fence(answer)
+    if source is None and not cut_short:
+        source = _from_bare_code(answer)
+    if source is not None:
+        return source.strip("\n"), None
+    if cut_short:
+        return None, "truncated: the token limit was reached before the program was complete"
+    if not answer.strip():
+        return None, "empty: the answer holds no text"
+    if re.search(r'\{\s*"code"', answer):
+        return None, "bad JSON: the object with the code does not parse"
+    return None, "no code: the answer holds no program"
+
+
+def _from_json(text: str) -> str | None:
+    """The ``code`` of the last JSON object that has one; inside strings no object can start."""
+    for start in [match.start() for match in _JSON_START.finditer(text)][: -_JSON_TRIES - 1 : -1]:
+        try:
+            value, _ = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        code = value.get("code")
+        if isinstance(code, str) and code.strip():
+            return _from_fence(code) or code
+    return None
+
+
+def _from_fence(text: str) -> str | None:
+    for block in reversed(_FENCE.findall(text)):
+        if (source := _from_bare_code(textwrap.dedent(block))) is not None:
+            return source
+    return None
+
+
+def _from_bare_code(text: str) -> str | None:
+    """The text from its first line of code on, less the prose that follows."""
+    start = _CODE_START.search(text)
+    if start is None:
+        return None
+    constants = _leading_assignments(text[: start.start()])
+    lines = (constants + text[start.start() :]).splitlines()
+    for _ in range(_CUT_TRIES):
+        source = "\n".join(lines)
+        try:
+            tree = ast.parse(source)
+        except SyntaxError as error:
+            cut = min(error.lineno or 0, len(lines)) - 1
+            if cut < 1:
+                return None
+            del lines[cut:]
+        except (ValueError, RecursionError, MemoryError):
+            return None
+        else:
+            return source if _defines_something(tree) else None
+    return None
+
+
+def _leading_assignments(text: str) -> str:
+    """The run of ``NAME = ...`` lines right before the first line of code."""
+    kept: list[str] = []
+    for line in reversed(text.splitlines()):
+        if line.strip() and not re.match(r"[A-Za-z_]\w*\s*=[^=]", line):
+            break
+        kept.insert(0, line)
+    return "".join(line + "\n" for line in kept)
+
+
+def _defines_something(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.FunctionDef)
+        or (isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda))
+        for node in tree.body
+    )

@@ -1,0 +1,49 @@
+"""The one prompt of a search, built from training examples alone."""
+
+from llm_erm.tasks.task import Dataset, Kind
+
+ANSWER_SCHEMA = {
+    "type": "object",
+    "properties": {"code": {"type": "string"}},
+    "required": ["code"],
+    "additionalProperties": False,
+}
+"""JSON schema of the answer that the prompt asks for."""
+
+_INPUTS: dict[Kind, str] = {
+    "binary": "a string of {length} binary digits (each character is 0 or 1)",
+    "decimal": "a string of {length} decimal digits, a number written without leading zeros",
+    "graph": "a string of {length} characters that lists the edges of an undirected graph, each as "
+    "`uAAvBB` with two-digit vertex names AA and BB; `u00v00` is padding",
+    "text": "a string of {length} characters",
+    "table": "one row of a table, given as a dict of column name to value",
+}
+
+
+def build_prompt(train: Dataset, kind: Kind, length: int) -> str:
+    """Returns the prompt that asks for a program explaining ``train``.
+
+    Its parts follow the paper's (section 4): what the inputs and labels are, the wish for a short
+    function that states the rule itself, the examples, and the form of the answer.
+    """
+    examples = "\n".join(f"{x} -> {y}" for x, y in zip(train.inputs, train.labels, strict=True))
+    inputs = _INPUTS[kind].format(length=length)
+    return f"""\
+# Task
+Below are labelled examples of an unknown rule. Every input x is {inputs}.
+Every label is 0 or 1 and depends on the input alone.
+
+Find the rule and write it down as a short Python function f(x) that takes such an input and \
+returns its label as an int. State the rule directly, in logic or arithmetic. Do not fit, train or \
+look up anything: no learned weights, no stored examples. The function will be run on inputs that \
+are not shown here.
+
+# Examples
+```
+{examples}
+```
+
+# Answer
+Reply with one JSON object and nothing else:
+{{"code": "<python function>"}}
+"""

@@ -1,0 +1,96 @@
+"""`llm-erm tasks`, `data` and `verify`, through the installed command."""
+
+import json
+
+import pytest
+
+DATA = "".join(f"{i:04b} -> {bin(i).count('1') % 2}\n" for i in range(16))
+VERIFY_KEYS = {"status", "correct", "invalid", "total", "accuracy", "cpu_seconds", "isolation"}
+
+
+def test_tasks_lists_the_published_suite_first(command):
+    done = command("tasks", "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["function"] for row in rows] == [
+        *(f"fn_{letter}" for letter in "abcdefghijkl"),
+        "fn_v",
+        "fn_aa",
+    ]
+    assert rows[7]["lengths"] == [100, 80, 60, 40, 20]
+    assert all(row["computes"] for row in rows)
+
+
+def test_tasks_as_a_table_names_each(command):
+    done = command("tasks")
+    assert done.returncode == 0
+    assert "palindrome" in done.stdout
+    assert "fn_aa" in done.stdout
+
+
+def test_data_prints_where_the_files_are(command, tmp_path):
+    done = command("data", "--functions", "fn_a", "--lengths", 50)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / done.stdout.strip()
+    assert {path.name for path in folder.iterdir()} == {
+        *("train.txt", "val.txt", "test.txt", "meta.json")
+    }
+    assert len((folder / "test.txt").read_text().splitlines()) == 10_000
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta["sizes"] == {"train": 100, "val": 100, "test": 10_000}
+
+
+@pytest.fixture
+def verify(command, tmp_path):
+    def run(program: str, data: str = DATA, *flags):
+        (tmp_path / "program.py").write_text(program)
+        (tmp_path / "data.txt").write_text(data)
+        return command("verify", "program.py", "data.txt", *flags)
+
+    return run
+
+
+def test_verify_counts_right_and_invalid_predictions(verify):
+    program = "def f(x):\n    return x.count('1') % 2 if x != '0000' else None"
+    done = verify(program, DATA, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result.keys() >= VERIFY_KEYS
+    assert (result["status"], result["correct"], result["invalid"], result["total"]) == (
+        *("ok", 15, 1, 16),
+    )
+    assert result["accuracy"] == 15 / 16
+
+
+def test_verify_without_json_prints_the_same_facts(verify):
+    done = verify("def f(x):\n    return 1")
+    assert "accuracy     0.5" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("program", "status"),
+    [
+        ("def f(x) return 1", "syntax_error"),
+        ("x = 1", "no_function"),
+        ("import no_such_module\n\ndef f(x):\n    return 1", "load_error"),
+        ("def f(x):\n    while True:\n        pass", "timeout"),
+        ("def f(x):\n    return len([0] * 10**10)", "memory"),
+    ],
+)
+def test_a_failing_candidate_is_exit_1_with_its_status(verify, program, status):
+    done = verify(program, DATA, "--json")
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["status"] == status
+
+
+@pytest.mark.parametrize("data", ["", "0101\n", "0101 -> 2\n", "0101 -> 1\n\n0110 -> 0\n"])
+def test_verify_names_the_file_and_line_of_bad_data(verify, data):
+    done = verify("def f(x):\n    return 1", data)
+    assert done.returncode == 2
+    assert "data.txt" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_verify_names_a_missing_file(command):
+    done = command("verify", "nowhere.py", "nothing.txt")
+    assert done.returncode == 2
+    assert "nowhere.py" in done.stderr

@@ -1,0 +1,251 @@
+"""`llm-erm synthesize` from flags to files, with scripted answers."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+WRONG = json.dumps({"code": "def f(x):\n    return 1"})
+SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
+KEYS = {
+    "function",
+    "length",
+    "seed",
+    "model",
+    "attempts",
+    "selected_attempt",
+    "program",
+    "validation_accuracy",
+    "test_accuracy",
+    "probe_accuracy",
+    "length_shift_accuracy",
+    "certificate",
+    "isolation",
+    "seconds",
+}
+
+
+@pytest.fixture
+def scripted(tmp_path: Path):
+    """Flags that make the given texts the model's answers."""
+
+    def flags(*answers: str) -> tuple[object, ...]:
+        path = tmp_path / "answers.json"
+        path.write_text(json.dumps(answers))
+        return ("--provider", "scripted", "--answers", path)
+
+    return flags
+
+
+def test_json_prints_one_object_a_grid_point(command, scripted):
+    done = command(
+        *("synthesize", "--functions", "fn_a", "fn_g", "--lengths", 16, 20, "--attempts", 3),
+        *("--json", *SMALL, *scripted(WRONG, RIGHT)),
+    )
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(r["function"], r["length"]) for r in results] == [
+        *(("fn_a", 16), ("fn_a", 20), ("fn_g", 16), ("fn_g", 20))
+    ]
+    assert all(result.keys() >= KEYS for result in results)
+    parity = results[0]
+    assert (parity["attempts"], parity["selected_attempt"], parity["seed"]) == (2, 2, 42)
+    assert parity["validation_accuracy"] == parity["test_accuracy"] == 1.0
+    assert parity["length_shift_accuracy"] == 1.0
+    assert parity["probe_accuracy"] is None
+    assert parity["certificate"]["error_upper_bound"] == pytest.approx(1 - (0.05 / 3) ** (1 / 20))
+    assert results[2]["attempts"] == 3
+    assert results[2]["probe_accuracy"] is not None
+
+
+def test_everything_is_in_the_run_folder(command, scripted, tmp_path):
+    done = command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out"),
+        *(*SMALL, *scripted("no idea", RIGHT)),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "100.0%" in done.stdout
+    assert "x.count('1') % 2" in done.stdout
+    journal = [json.loads(line) for line in (tmp_path / "out/attempts.jsonl").open()]
+    assert [line["candidate"]["reason"] is None for line in journal] == [False, True]
+    assert journal[0]["candidate"]["completion"]["text"] == "no idea"
+    assert " -> 1" in journal[0]["candidate"]["prompt"]
+    (program,) = (tmp_path / "out/programs").iterdir()
+    namespace: dict = {}
+    exec(compile(program.read_text(), str(program), "exec"), namespace)
+    assert namespace["f"]("0111") == 1
+
+
+def test_the_standalone_program_verifies_on_the_test_file(command, scripted, tmp_path):
+    command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out"),
+        *(*SMALL, *scripted(RIGHT)),
+    )
+    (program,) = (tmp_path / "out/programs").iterdir()
+    (data,) = tmp_path.glob("datasets/parity_all/L20/*/test.txt")
+    done = command("verify", program, data, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["correct"] == 200
+
+
+def test_the_same_command_again_asks_nothing_and_prints_the_same(command, scripted):
+    arguments = (
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--json"),
+        *(*SMALL, *scripted(WRONG, RIGHT)),
+    )
+    assert command(*arguments).stdout == command(*arguments).stdout
+
+
+def test_nothing_exact_is_said(command, scripted):
+    done = command(
+        *("synthesize", "--functions", "fn_g", "--lengths", 20, "--attempts", 2),
+        *(*SMALL, *scripted(WRONG)),
+    )
+    assert "nothing exact" in done.stdout
+
+
+def test_no_program_at_all_is_said(command, scripted):
+    arguments = (
+        *("synthesize", "--functions", "fn_g", "--lengths", 20, "--attempts", 2),
+        *(*SMALL, *scripted("no idea")),
+    )
+    assert "no program ran" in command(*arguments).stdout
+    result = json.loads(command(*arguments, "--json").stdout)
+    assert result["program"] is None
+    assert result["certificate"] is None
+    assert result["test_accuracy"] is None
+
+
+def test_a_task_of_ones_own_is_learned_from_one_file(command, scripted, tmp_path):
+    (tmp_path / "first.py").write_text(
+        "lengths = (12,)\n\ndef rule(x):\n    return int(x[0])\n\n"
+        "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
+    )
+    answer = json.dumps({"code": "def f(x):\n    return int(x[0])"})
+    done = command(
+        *("synthesize", "--task-file", "first.py", "--json"), *(*SMALL, *scripted(answer))
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["function"], result["length"]) == ("first", 12)
+    assert result["test_accuracy"] == 1.0
+
+
+def test_impossible_lengths_are_skipped_with_a_notice(command, scripted):
+    done = command(
+        *("synthesize", "--functions", "fn_h", "--lengths", 30, 40, "--attempts", 1, "--json"),
+        *(*SMALL, *scripted(RIGHT)),
+    )
+    assert done.returncode == 0
+    assert "Skipped fn_h at length 30" in done.stderr
+    assert json.loads(done.stdout)["length"] == 40
+
+
+SLOW = json.dumps({"code": "def f(x):\n    for _ in range(10**6):\n        pass\n    return 1"})
+
+
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_stopped_run_keeps_its_attempts_and_goes_on(
+    command, executable, scripted, tmp_path, sign, status
+):
+    """Slow programs (each another one) hold the search up long enough to be stopped half way."""
+    answers = [SLOW.replace("return 1", f"return {i} % 2") for i in range(2, 10)]
+    arguments = (
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 8),
+        *("--out-dir", "out", *SMALL, *scripted(*answers)),
+    )
+    running = subprocess.Popen(
+        [str(executable), *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    journal = tmp_path / "out/attempts.jsonl"
+    deadline = time.monotonic() + 60
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.02)
+    running.send_signal(sign)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == status
+    if sign == signal.SIGINT:
+        assert "the same command goes on" in errors
+    kept = journal.read_bytes()
+    assert kept.count(b"\n") < 8
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    lines = journal.read_bytes()
+    assert lines.startswith(kept[: kept.rfind(b"\n") + 1])
+    assert [json.loads(line)["index"] for line in lines.splitlines()] == list(range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--functions", "fn_z"), "fn_z"),
+        (("--functions", "fn_h", "--lengths", 30), "fn_h"),
+        (("--functions", "fn_a", "--lengths", 20, "--train-size", 7), "7"),
+        (("--functions", "fn_a", "--lengths", 20, "--train-size", 0), "0"),
+        (("--functions", "fn_g", "--lengths", 8), "8"),
+        (("--functions", "fn_a", "--lengths", 20, "--attempts", 0), "--attempts"),
+        (("--functions", "fn_a", "--lengths", 20, "--memory-mb", 0), "--memory-mb"),
+        (("--functions", "fn_a", "--lengths", 20, "--provider", "nobody"), "nobody"),
+        (("--functions", "fn_a", "--lengths", 20, "--provider", "scripted"), "--answers"),
+        (("--functions", "fn_a", "--lengths", 20, "--model", "missing.gguf"), "missing.gguf"),
+        (("--functions", "fn_a", "--lengths", 20, "--model", "text.gguf"), "text.gguf"),
+        (("--task-file", "missing.py"), "missing.py"),
+        (("--task-file", "text.gguf"), "text.gguf"),
+        (
+            ("--functions", "fn_a", "--lengths", 20, "--dataset-dir", "/proc/no"),
+            "/proc/no",
+        ),
+        (("--functions", "fn_a", "--lengths", 20, "--out-dir", "text.gguf"), "text.gguf"),
+        (("--functions", "fn_a", "--lengths", "long"), "long"),
+        (("--no-such-flag",), "no-such-flag"),
+    ],
+)
+def test_a_wrong_turn_is_one_sentence_and_exit_2(command, tmp_path, arguments, said):
+    (tmp_path / "text.gguf").write_text("this is no model !")
+    scripted = () if "--model" in arguments or "--provider" in arguments else (
+        "--provider", "scripted", "--answers", tmp_path / "answers.json"
+    )  # fmt: skip
+    (tmp_path / "answers.json").write_text(json.dumps([RIGHT]))
+    done = command("synthesize", *arguments, *scripted)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("**/attempts.jsonl")) or not any(
+        path.stat().st_size for path in tmp_path.glob("**/attempts.jsonl")
+    )
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "[]", "nonsense"])
+def test_answers_that_are_none_are_named(command, tmp_path, content):
+    (tmp_path / "answers.json").write_text(content)
+    done = command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20),
+        *("--provider", "scripted", "--answers", "answers.json"),
+    )
+    assert done.returncode == 2
+    assert "answers.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("line", ["0101 -> 2", "0101", "", "0101 => 1"])
+def test_a_malformed_data_file_is_named_with_its_line(command, scripted, tmp_path, line):
+    arguments = (
+        *("synthesize", "--functions", "fn_a", "--lengths", 20),
+        *(*SMALL, *scripted(RIGHT)),
+    )
+    assert command(*arguments).returncode == 0
+    (path,) = tmp_path.glob("datasets/parity_all/L20/*/val.txt")
+    lines = path.read_text().splitlines()
+    lines[4] = line
+    path.write_text("\n".join(lines) + "\n")
+    done = command(*arguments, "--out-dir", "again")
+    assert done.returncode == 2
+    assert "val.txt" in done.stderr
+    assert "5" in done.stderr

@@ -1,0 +1,123 @@
+"""The run folder keeps every attempt through kills, refuses mix-ups and names what is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.llms.llm import Completion, ToolCall, Usage
+from llm_erm.records import Attempt, Candidate, Verdict
+from llm_erm.store import Store
+
+POINT = ("fn_a", 20, 42)
+
+
+def attempt(index: int, text: str = "{}") -> Attempt:
+    completion = Completion(
+        index, text, Usage(10, 5, 3, 1), 0.5, "stop", 0.01, (ToolCall("python", "1", "1"),)
+    )
+    return Attempt(
+        index,
+        Candidate("def f(x):\n    return 1", None, completion, "prompt"),
+        Verdict("ok", 50, 1, 100, "ValueError: no", 0.1),
+        Verdict("ok", 51, 0, 100),
+        duplicate_of=1 if index > 1 else None,
+    )
+
+
+@pytest.fixture
+def open_store(tmp_path):
+    opened = []
+
+    def make(settings=None, **kwargs):
+        opened.append(Store(tmp_path / "run", settings or {"attempts": 5}, **kwargs))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+def test_attempts_come_back_as_they_were(open_store):
+    written = [attempt(1), attempt(2, "naïve \ud800 ✓\n")]
+    store = open_store()
+    for each in written:
+        store.append(POINT, each)
+    store.close()
+    assert open_store().attempts(POINT) == written
+
+
+def test_an_attempt_is_on_disk_before_the_run_ends(open_store):
+    store = open_store()
+    store.append(POINT, attempt(1))
+    lines = (store.folder / "attempts.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in lines] == [1]
+
+
+def test_a_line_cut_off_by_a_kill_is_removed_and_the_rest_kept(open_store):
+    store = open_store()
+    store.append(POINT, attempt(1))
+    store.append(POINT, attempt(2))
+    store.close()
+    path = store.folder / "attempts.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    store = open_store()
+    assert [each.index for each in store.attempts(POINT)] == [1]
+    store.append(POINT, attempt(2))
+    store.close()
+    assert [each.index for each in open_store().attempts(POINT)] == [1, 2]
+
+
+def test_other_settings_are_refused_and_named(open_store):
+    open_store({"attempts": 5, "seed": 1}).close()
+    with pytest.raises(InputError, match=r"other settings \(different: seed\).*--fresh"):
+        open_store({"attempts": 5, "seed": 2})
+
+
+def test_fresh_starts_over(open_store):
+    store = open_store({"seed": 1})
+    store.append(POINT, attempt(1))
+    store.close()
+    store = open_store({"seed": 2}, fresh=True)
+    assert store.attempts(POINT) == []
+    assert json.loads((store.folder / "settings.json").read_text()) == {"seed": 2}
+
+
+@pytest.mark.parametrize("line", ["not json", "[1]", '{"function": "fn_a"}'])
+def test_a_journal_that_is_none_is_named_by_line(open_store, line):
+    store = open_store()
+    store.append(POINT, attempt(1))
+    store.close()
+    with (store.folder / "attempts.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match="line 2"):
+        open_store()
+
+
+def test_two_processes_cannot_write_to_one_folder(open_store):
+    store = open_store()
+    code = f"""
+from pathlib import Path
+from llm_erm.store import Store
+Store(Path({str(store.folder)!r}), {{"attempts": 5}})
+"""
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert other.returncode != 0
+    assert "Another process is writing" in other.stderr
+
+
+def test_a_full_disk_is_one_sentence(open_store):
+    store = open_store()
+    store._journal.close()
+    store._journal = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the fixture closes it
+    with pytest.raises(InputError, match="Cannot write .*No space left"):
+        store.append(POINT, attempt(1))
+
+
+def test_a_file_in_the_way_is_one_sentence(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match="Cannot write"):
+        Store(tmp_path / "run", {})
