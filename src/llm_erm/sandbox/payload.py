@@ -1,0 +1,123 @@
+"""Packs what a child needs into anonymous files, and reads back what it left."""
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.errors import InputError
+from llm_erm.sandbox import protocol
+from llm_erm.sandbox.execution import INVALID, Input, Outputs
+
+MESSAGE_CHARACTERS = 300
+
+
+def write_payload(source: str, inputs: Sequence[Input], outputs: Outputs, seed: int) -> int:
+    """Returns the descriptor of an anonymous file that holds one job, inputs in the order given."""
+    form, blob = _encode(inputs)
+    description = json.dumps(
+        {"form": form, "count": len(inputs), "labels": outputs.labels, "seed": seed}
+    ).encode()
+    code = source.encode("utf-8", "surrogatepass")
+    head = protocol.PAYLOAD.pack(len(description), len(code))
+    return _anonymous_file("llm-erm-job", b"".join((head, description, code, blob)))
+
+
+def write_map(count: int, outputs: Outputs) -> int:
+    """Returns the descriptor of the shared map for ``count`` inputs, nothing predicted yet."""
+    floats = count * 8 if outputs.labels is None else 0
+    pending = bytes([protocol.PENDING]) * count
+    return _anonymous_file("llm-erm-map", bytes(protocol.HEADER_BYTES) + pending + bytes(floats))
+
+
+def _anonymous_file(name: str, content: bytes) -> int:
+    file = os.memfd_create(name, os.MFD_CLOEXEC)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(file, view) :]
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _encode(inputs: Sequence[Input]) -> tuple[str, bytes]:
+    """Returns how the inputs are written (lines or json) and the bytes."""
+    if all(type(x) is str for x in inputs):
+        text = "\n".join(inputs)  # type: ignore[arg-type]
+        if text.count("\n") == len(inputs) - 1:
+            return "lines", text.encode("utf-8", "surrogatepass")
+    try:
+        return "json", json.dumps([_plain(x) for x in inputs]).encode()
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"An input of a program cannot be sent to it ({error}); allowed are strings and "
+            "mappings of column names to text, numbers, booleans and None: convert the others."
+        ) from None
+
+
+def _plain(x: Input) -> object:
+    if isinstance(x, Mapping):
+        return {str(column): _plain_cell(value) for column, value in x.items()}
+    return str(x)
+
+
+def _plain_cell(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What a dead child left in the map: claims, checked for shape and range only.
+
+    Attributes:
+        outcome: One of ``protocol.OUTCOMES``.
+        message: Printable text or None.
+        predictions: Shape (count,), in the order that the inputs were sent in.
+        load_seconds: CPU seconds of loading, as the child tells it; at least 0.
+    """
+
+    outcome: str
+    message: str | None
+    predictions: NDArray[np.uint8] | NDArray[np.float64]
+    load_seconds: float
+
+
+def read_map(file: int, count: int, outputs: Outputs) -> Leftover:
+    """Returns what the child left, from one read of a file whose size the child cannot change."""
+    size = protocol.HEADER_BYTES + count * (9 if outputs.labels is None else 1)
+    content = os.pread(file, size, 0)
+    code, length, _, load_seconds = protocol.HEAD.unpack_from(content)
+    outcome = protocol.OUTCOMES[code] if code < len(protocol.OUTCOMES) else "unfinished"
+    start = protocol.MESSAGE_OFFSET
+    message = content[start : start + min(length, protocol.MESSAGE_BYTES)]
+    codes = np.frombuffer(content, np.uint8, count, protocol.HEADER_BYTES).copy()
+    predictions: NDArray[np.uint8] | NDArray[np.float64]
+    if outputs.labels is None:
+        values = np.frombuffer(content, "<f8", count, protocol.HEADER_BYTES + count)
+        predictions = np.where((codes == 0) & np.isfinite(values), values, np.nan)
+    else:
+        predictions = np.where(codes < len(outputs.labels), codes, np.uint8(INVALID))
+    if not (math.isfinite(load_seconds) and load_seconds > 0):
+        load_seconds = 0.0
+    text = printable(message.decode("utf-8", "replace")) or None
+    if text is None and outputs.labels is not None:
+        text = _stray_label(codes, len(outputs.labels))
+    return Leftover(outcome, text, predictions, load_seconds)
+
+
+def _stray_label(codes: NDArray[np.uint8], labels: int) -> str | None:
+    """Says which number was returned where a small one is no label; such need no other report."""
+    stray = codes[(codes >= labels) & (codes != protocol.PENDING)]
+    return f"returned {stray[0]}, which is no label" if len(stray) else None
+
+
+def printable(text: str) -> str:
+    """Returns one line of at most 300 printable characters."""
+    line = "".join(c if c.isprintable() else " " for c in text[: 4 * MESSAGE_CHARACTERS])
+    return " ".join(line.split())[:MESSAGE_CHARACTERS]

@@ -1,0 +1,52 @@
+"""What the parent, the zygote and the child agree on; standard library only, so it loads fast.
+
+Everything that a child leaves in the shared map is untrusted: it may have been written by the
+candidate itself. The parent reads it as a claim about that candidate and nothing else.
+"""
+
+import struct
+
+HEADER_BYTES = 4096
+"""Head of the shared map; one byte an input follows, and then 8 bytes an input for floats."""
+
+HEAD = struct.Struct("<BxxxIQd")
+"""Outcome, length of the message, inputs without a prediction so far, CPU seconds of loading."""
+
+INVALID_COUNT_OFFSET = 8
+LOAD_SECONDS_OFFSET = 16
+MESSAGE_OFFSET = HEAD.size
+MESSAGE_BYTES = 1200
+PENDING = 255
+"""Byte of an input that has no prediction, yet or for good."""
+
+UNFINISHED = 0
+OUTCOMES = (
+    "unfinished",
+    "ok",
+    "syntax_error",
+    "no_function",
+    "load_error",
+    "memory",
+    "forbidden",
+)
+"""Outcomes a child can claim, by the number it writes at the head of the map."""
+
+REQUEST = struct.Struct("<cQdddQ")
+"""Kind, inputs, CPU seconds a call, CPU seconds in total, wall seconds, memory in bytes."""
+
+RUN = b"R"
+STOP = b"S"
+
+REPLY = struct.Struct("<iBd")
+"""Wait status of the child, why the zygote killed it, its CPU seconds."""
+
+KILLED_BY = ("nobody", "call limit", "candidate limit", "idle", "wall limit", "request")
+
+PAYLOAD = struct.Struct("<QQ")
+"""Lengths of the description (JSON) and of the source; the inputs follow them to the end."""
+
+READY = b"ready"
+FAILED = b"failed"
+STANDARD = "standard"
+SCIENCE = "science"
+"""Kinds of zygote: the standard library alone, or numpy and sympy besides."""

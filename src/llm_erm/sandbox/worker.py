@@ -1,0 +1,245 @@
+"""The child: loads one candidate, calls it on each input, leaves one byte an input, and dies.
+
+It runs untrusted code in this very process, so nothing here guards anything: what the candidate
+may do is decided by the limits and filters taken before its source is compiled, and whatever is
+left in the shared map is read as the candidate's own claim. This is the one module that may catch
+every exception.
+"""
+
+import ast
+import gc
+import json
+import math
+import mmap
+import os
+import random
+import struct
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from llm_erm.sandbox import protocol
+
+MODULE = "candidate"
+RECURSION_LIMIT = sys.getrecursionlimit()
+
+_exit = os._exit
+_cpu_seconds = time.process_time
+
+
+class Report:
+    """Writes outcomes and exceptions into the head of the map."""
+
+    def __init__(self, out: mmap.mmap, labels: list[int | str] | None, count: int) -> None:
+        self.out = out
+        self.floats = protocol.HEADER_BYTES + count
+        self.labels = labels
+        self.invalid = 0
+        self.numbers = {x: i for i, x in enumerate(labels or ()) if not isinstance(x, str)}
+        self.texts = {str(x): i for i, x in reversed(list(enumerate(labels or ())))}
+
+    def finish(self, outcome: str, message: str | None = None) -> NoReturn:
+        """Claims an outcome and ends the process without running any more Python."""
+        if message is not None:
+            self.note(message)
+        self.out[0] = protocol.OUTCOMES.index(outcome)
+        _exit(0)
+
+    def note(self, message: str) -> None:
+        """Leaves a message in place of any other."""
+        text = message[: protocol.MESSAGE_BYTES].encode("utf-8", "replace")
+        text = text[: protocol.MESSAGE_BYTES]
+        self.out[protocol.MESSAGE_OFFSET : protocol.MESSAGE_OFFSET + len(text)] = text
+        struct.pack_into("<I", self.out, 4, len(text))
+
+    def skip(self, message: Callable[[], str]) -> None:
+        """Counts an input without a prediction; the first one's message is kept."""
+        self.invalid += 1
+        struct.pack_into("<Q", self.out, protocol.INVALID_COUNT_OFFSET, self.invalid)
+        if self.invalid == 1:
+            self.note(message())
+
+    def failed(self, error: BaseException) -> None:
+        """Counts an input on which the function raised; out of memory ends the candidate."""
+        if isinstance(error, MemoryError):
+            self.finish("memory", "MemoryError: the memory limit was reached")
+        self.skip(lambda: describe(error))
+
+    def convert(self, slot: int, result: object) -> None:
+        """Writes the label that a result stands for, where it is not simply the label's index."""
+        try:
+            plain = _scalar(result)
+            if isinstance(plain, str):
+                self.out[slot] = self.texts[str(plain)]
+            elif isinstance(plain, int):
+                self.out[slot] = self.numbers[int(plain)]
+            else:
+                raise KeyError
+        except MemoryError as error:
+            self.failed(error)
+        except BaseException:  # noqa: BLE001 - the result is an object of the candidate's making
+            self.skip(lambda: f"returned {_shown(result)}, which is no label")
+
+    def convert_float(self, slot: int, result: object) -> None:
+        """Writes a finite number and marks it as given."""
+        try:
+            plain = _scalar(result)
+            if isinstance(plain, str | bytes | bytearray):
+                raise TypeError
+            value = float(plain)  # type: ignore[arg-type]
+            if not math.isfinite(value):
+                raise ValueError
+            place = self.floats + 8 * (slot - protocol.HEADER_BYTES)
+            struct.pack_into("<d", self.out, place, value)
+            self.out[slot] = 0
+        except MemoryError as error:
+            self.failed(error)
+        except BaseException:  # noqa: BLE001 - the result is an object of the candidate's making
+            self.skip(lambda: f"returned {_shown(result)}, which is no finite number")
+
+
+def _scalar(result: Any) -> object:  # noqa: ANN401 - whatever a candidate returns
+    """Returns the Python object inside a numpy or torch scalar, anything else as it is."""
+    library = type(result).__module__.partition(".")[0]
+    if library in ("numpy", "torch") and result.shape == ():
+        return result.item()
+    return result
+
+
+def _shown(result: object) -> str:
+    try:
+        return repr(result)[:80]
+    except BaseException:  # noqa: BLE001 - a candidate's __repr__ may do anything
+        return "something that cannot be shown"
+
+
+def describe(error: BaseException) -> str:
+    """Returns the exception's name and text, whatever its own methods do."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001 - a candidate's __str__ may do anything
+        return "an exception that cannot be shown"
+
+
+def run(job: bytes, out: mmap.mmap) -> NoReturn:
+    """Loads and calls the candidate of one job; never returns."""
+    try:
+        described, coded = protocol.PAYLOAD.unpack_from(job)
+        start = protocol.PAYLOAD.size + described
+        description = json.loads(job[protocol.PAYLOAD.size : start])
+        source = job[start : start + coded].decode("utf-8", "surrogatepass")
+        inputs = _decode(description["form"], description["count"], job[start + coded :])
+        report = Report(out, description["labels"], description["count"])
+        del job
+        _prepare(description["seed"])
+        function = _load(source, report)
+        struct.pack_into("<d", out, protocol.LOAD_SECONDS_OFFSET, _cpu_seconds())
+        hidden = [iter(inputs)]
+        del inputs
+        gc.freeze()
+        gc.enable()
+        labels = description["labels"]
+        if labels is None:
+            _call_each(function, hidden, out, report.failed, report.convert_float, direct=False)
+        else:
+            direct = labels == list(range(len(labels)))
+            _call_each(function, hidden, out, report.failed, report.convert, direct=direct)
+        report.finish("ok")
+    finally:
+        _exit(1)
+
+
+def _decode(form: str, count: int, blob: bytes) -> list[Any]:
+    if form == "lines":
+        return blob.decode("utf-8", "surrogatepass").split("\n") if count else []
+    rows: list[Any] = json.loads(blob)
+    return rows
+
+
+def _prepare(seed: int) -> None:
+    """Makes unseeded random numbers the same in every execution, and hides the heap's index."""
+    random.seed(seed)  # noqa: TID251 - the candidate's own generator, in its own process
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.random.seed(seed)
+    for name in ("get_objects", "get_referents", "get_referrers", "unfreeze"):
+        delattr(gc, name)
+    depth = 0
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None:
+        depth, frame = depth + 1, frame.f_back
+    # The candidate may recurse as deep as in a module of its own.
+    sys.setrecursionlimit(RECURSION_LIMIT + depth)
+
+
+def _load(source: str, report: Report) -> Callable[[Any], object]:
+    """Runs the module and returns its function, or ends with the reason there is none."""
+    try:
+        code = compile(source, "<candidate>", "exec", dont_inherit=True)
+    except MemoryError as error:
+        report.finish("memory", describe(error))
+    except BaseException as error:  # noqa: BLE001 - the compiler meets untrusted text here
+        report.finish("syntax_error", describe(error))
+    # One name space, as in any module, so that functions see imports, constants and helpers;
+    # registered, since dataclasses and enums look their module up by name.
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - running the candidate is what this is for
+        function = _entry_point(source, module.__dict__)
+    except MemoryError:
+        report.finish("memory", "MemoryError: the memory limit was reached")
+    except PermissionError as error:
+        report.finish("forbidden", describe(error))
+    except BaseException as error:  # noqa: BLE001 - a candidate may raise anything
+        report.finish("load_error", describe(error))
+    if function is None:
+        report.finish("no_function", "there is no function f and no other single function")
+    return function
+
+
+def _entry_point(source: str, names: dict[str, Any]) -> Callable[[Any], object] | None:
+    """Returns ``f``, or else the only function (or only lambda) of the module, or None."""
+    named = names.get("f")
+    if callable(named):
+        return named  # type: ignore[no-any-return]
+    functions, lambdas = [], []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef):
+            functions.append(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
+            lambdas += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    found = [names.get(name) for name in dict.fromkeys(functions or lambdas)]
+    return found[0] if len(found) == 1 and callable(found[0]) else None
+
+
+def _call_each(
+    call: Callable[[Any], object],
+    hidden: list[Iterator[Any]],
+    out: mmap.mmap,
+    failed: Callable[[BaseException], None],
+    convert: Callable[[int, object], None],
+    *,
+    direct: bool,
+) -> None:
+    """Calls the function on each input; the inputs to come are in no variable of any frame."""
+    if direct:
+        for slot, x in enumerate(hidden.pop(), protocol.HEADER_BYTES):
+            try:
+                result = call(x)
+            except BaseException as error:  # noqa: BLE001 - a candidate may raise anything
+                failed(error)
+                continue
+            try:
+                out[slot] = result  # type: ignore[call-overload]
+            except BaseException:  # noqa: BLE001 - the result may be anything
+                convert(slot, result)
+        return
+    for slot, x in enumerate(hidden.pop(), protocol.HEADER_BYTES):
+        try:
+            result = call(x)
+        except BaseException as error:  # noqa: BLE001 - a candidate may raise anything
+            failed(error)
+            continue
+        convert(slot, result)

@@ -1,0 +1,11 @@
+"""One sandbox for all tests of this room."""
+
+import pytest
+
+from llm_erm.sandbox import Sandbox
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    with Sandbox(workers=2) as opened:
+        yield opened

@@ -1,0 +1,202 @@
+"""What a program may be, what counts as its prediction, and what becomes of the rest."""
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.sandbox import FLOAT, INVALID, Limits, Outputs, Sandbox
+
+QUICK = Limits(seconds_per_call=0.3, seconds_per_candidate=1.0, memory_bytes=256 * 2**20)
+STRINGS = ["".join(random.Random(i).choices("01", k=20)) for i in range(50)]
+PARITY = [s.count("1") % 2 for s in STRINGS]
+
+WAYS_TO_WRITE_PARITY = {
+    "named f": "def f(x): return x.count('1') % 2",
+    "only function": "def parity(bits):\n    return bits.count('1') % 2",
+    "lambda": "f = lambda x: x.count('1') % 2",
+    "only lambda": "rule = lambda x: x.count('1') % 2",
+    "helper beside f": "def ones(x): return x.count('1')\ndef f(x): return ones(x) % 2",
+    "helper below f": "def f(x): return ones(x) % 2\ndef ones(x): return x.count('1')",
+    "module import": "import math, functools as ft\ndef f(x):\n"
+    "    return ft.reduce(lambda a, c: a ^ (c == '1'), x, 0) * int(math.sqrt(1))",
+    "constant": "TABLE = {'0': 0, '1': 1}\ndef f(x): return sum(TABLE[c] for c in x) % 2",
+    "recursion": "def f(x):\n    return 0 if not x else (x[0] == '1') ^ f(x[1:])",
+    "class": "class Counter:\n    def __call__(self, x): return x.count('1') % 2\nf = Counter()",
+    "decorated": "import functools\n@functools.cache\ndef rule(x): return x.count('1') % 2",
+    "future import": "from __future__ import annotations\ndef f(x: Never): return x.count('1') % 2",
+    "dataclass": "from dataclasses import dataclass\n@dataclass\nclass A:\n    n: int\n"
+    "def f(x): return A(x.count('1')).n % 2",
+    "bool": "def f(x): return x.count('1') % 2 == 1",
+    "text": "def f(x): return str(x.count('1') % 2)",
+    "numpy integer": "import numpy as np\ndef f(x): return np.int64(x.count('1') % 2)",
+    "numpy bool": "import numpy as np\ndef f(x): return np.bool_(x.count('1') % 2)",
+    "numpy sum": "import numpy as np\ndef f(x): return np.sum([c == '1' for c in x]) % 2 == 1",
+    "sympy": "from sympy import Integer\ndef f(x): return Integer(x.count('1')) % 2",
+    "main guard": "def f(x): return x.count('1') % 2\nif __name__ == '__main__': raise SystemExit",
+    "printing": "def f(x):\n    print(x)\n    return x.count('1') % 2",
+}
+
+
+@pytest.mark.parametrize("source", WAYS_TO_WRITE_PARITY.values(), ids=WAYS_TO_WRITE_PARITY)
+def test_an_ordinary_program_runs_as_it_would_anywhere(sandbox, source):
+    execution = sandbox.execute(source, STRINGS)
+    assert (execution.status, execution.message) == ("ok", None)
+    assert execution.predictions.dtype == np.uint8
+    assert execution.predictions.tolist() == PARITY
+    assert 0 < execution.cpu_seconds < 2
+
+
+FAILURES = {
+    "hang in Python": ("def f(x):\n    while True: pass", "timeout"),
+    "hang in C": ("def f(x): return 10**10**8", "timeout"),
+    "hang that catches everything": (
+        "def f(x):\n while True:\n  try:\n   f(x)\n  except BaseException: pass",
+        "timeout",
+    ),
+    "hang at import": ("while True: pass\ndef f(x): return 1", "timeout"),
+    "sleep": ("import time\ndef f(x): time.sleep(1e6)", "timeout"),
+    "sum of many short calls": ("def f(x): return sum(range(10**6)) * 0", "timeout"),
+    "exit": ("import os\ndef f(x): os._exit(0)", "crash"),
+    "exit at import": ("import sys\nsys.exit(0)", "load_error"),
+    "memory": ("def f(x): return [0] * 10**10", "memory"),
+    "memory by and by": ("def f(x):\n    a = []\n    while True: a.append(bytes(10**6))", "memory"),
+    "syntax": ("def f(x) return 1", "syntax_error"),
+    "null byte": ("def f(x): return 1\0", "syntax_error"),
+    "surrogate": ("f = '\udc80'", "syntax_error"),
+    "nothing": ("", "no_function"),
+    "no function": ("x = 1", "no_function"),
+    "two functions": ("def a(x): return 1\ndef b(x): return 0", "no_function"),
+    "raises at import": ("1 / 0\ndef f(x): return 1", "load_error"),
+    "unknown module": ("import no_such_module\ndef f(x): return 1", "load_error"),
+    "segmentation fault": ("import ctypes\ndef f(x): return ctypes.string_at(0)", "crash"),
+}
+
+
+@pytest.mark.parametrize(("source", "status"), FAILURES.values(), ids=FAILURES)
+def test_a_failing_program_becomes_a_status(sandbox, source, status):
+    inputs = STRINGS * 20 if "many" in source else STRINGS
+    execution = sandbox.execute(source, inputs * 10, QUICK)
+    assert execution.status == status
+    assert (execution.predictions == INVALID).all()
+    assert execution.message
+    assert execution.message.isprintable()
+    control = sandbox.execute(WAYS_TO_WRITE_PARITY["named f"], STRINGS)
+    assert control.predictions.tolist() == PARITY
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ("None", "returned None"),
+        ("2", "returned 2"),
+        ("-1", "returned -1"),
+        ("10**30", "returned 10"),
+        ("1.0", "returned 1.0"),
+        ("'01'", "returned '01'"),
+        ("[1]", "returned [1]"),
+        ("b'1'", "returned b'1'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("f(x)", "RecursionError"),
+        ("exit()", "SystemExit"),
+    ],
+)
+def test_a_prediction_that_is_no_label_is_invalid_alone(sandbox, result, message):
+    source = f"from sys import exit\ndef f(x): return {result} if x == '1' else 1"
+    execution = sandbox.execute(source, ["0", "1", "0"])
+    assert execution.status == "ok"
+    assert execution.predictions.tolist() == [1, INVALID, 1]
+    assert message in execution.message
+
+
+def test_other_labels_are_matched_by_value_or_by_text(sandbox):
+    source = "def f(x): return {'a': 'cat', 'b': 7, 'c': '7', 'd': 7.0, 'e': 'dog'}[x]"
+    labels = Outputs(labels=("dog", 7, "cat"))
+    execution = sandbox.execute(source, ["a", "b", "c", "d", "e"], outputs=labels)
+    assert execution.predictions.tolist() == [2, 1, 1, INVALID, 0]
+
+
+def test_three_labels_are_counted_from_their_values(sandbox):
+    execution = sandbox.execute("f = int", ["0", "1", "2", "3"], outputs=Outputs((0, 1, 2)))
+    assert execution.predictions.tolist() == [0, 1, 2, INVALID]
+
+
+def test_floats_are_predictions_where_asked_for(sandbox):
+    source = (
+        "import numpy as np\nfrom fractions import Fraction\n"
+        "def f(x): return {'a': 1.5, 'b': 2, 'c': float('inf'), 'd': 'text', "
+        "'e': Fraction(1, 4), 'f': np.float32(0.5), 'g': None}[x]"
+    )
+    execution = sandbox.execute(source, list("abcdefg"), outputs=FLOAT)
+    assert execution.predictions.dtype == np.float64
+    nan = float("nan")
+    expected = [1.5, 2.0, nan, nan, float(Fraction(1, 4)), 0.5, nan]
+    assert np.array_equal(execution.predictions, expected, equal_nan=True)
+
+
+def test_table_rows_arrive_with_their_types(sandbox):
+    rows = [
+        {"age": 30, "name": "Ada\n", "weight": 1.5, "ill": True, "note": None},
+        {"age": np.int64(3), "name": "", "weight": np.float64(2), "ill": np.False_, "note": "x"},
+    ]
+    source = "def f(row): return [type(v).__name__ for v in row.values()] == TYPES[row['age']]"
+    types = "TYPES = {30: ['int', 'str', 'float', 'bool', 'NoneType'], " + (
+        "3: ['int', 'str', 'float', 'bool', 'str']}\n"
+    )
+    execution = sandbox.execute(types + source, rows)
+    assert execution.predictions.tolist() == [1, 1]
+
+
+def test_strings_arrive_unchanged(sandbox):
+    strings = ["", "\n", "a\nb", "\r", "é\udc80", "\0", " 1 "]
+    source = f"WANT = {strings!r}\ndef f(x): return WANT.index(x)"
+    labels = Outputs(labels=tuple(range(len(strings))))
+    assert sandbox.execute(source, strings, outputs=labels).predictions.tolist() == list(range(7))
+    assert sandbox.execute(source, [""], outputs=labels).predictions.tolist() == [0]
+    assert sandbox.execute(source, [], outputs=labels).predictions.tolist() == []
+
+
+def test_inputs_come_in_another_order_each_time(sandbox):
+    source = (
+        "count = -1\ndef f(x):\n    global count\n    count += 1\n"
+        "    return count if x == '7' else 0"
+    )
+    strings = [str(i) for i in range(200)]
+    labels = Outputs(labels=tuple(range(200)))
+    places = {
+        int(sandbox.execute(source, strings, outputs=labels).predictions[7]) for _ in range(9)
+    }
+    assert len(places) > 3
+
+
+def test_a_slow_program_within_its_limits_is_left_alone(sandbox):
+    source = "def f(x): return sum(range(10**6)) * 0"
+    limits = Limits(seconds_per_call=0.5, seconds_per_candidate=10)
+    execution = sandbox.execute(source, STRINGS[:20], limits)
+    assert execution.status == "ok"
+    assert execution.cpu_seconds > 0.1
+
+
+def test_threads_share_a_sandbox(sandbox):
+    def run(i):
+        source = f"def f(x): return (x.count('1') + {i}) % 2"
+        return sandbox.execute(source, STRINGS).predictions.tolist()
+
+    with ThreadPoolExecutor(6) as threads:
+        for i, predictions in enumerate(threads.map(run, range(60))):
+            assert predictions == [(bit + i) % 2 for bit in PARITY]
+
+
+def test_a_sandbox_that_cannot_work_says_why():
+    with pytest.raises(InputError, match="0 workers"):
+        Sandbox(workers=0)
+    with Sandbox(workers=1) as sandbox:
+        with pytest.raises(InputError, match="above zero"):
+            sandbox.execute("f = int", ["1"], Limits(seconds_per_call=0))
+        with pytest.raises(InputError, match="labels"):
+            sandbox.execute("f = int", ["1"], outputs=Outputs(labels=(1, 1)))
+        with pytest.raises(InputError, match="cannot be sent"):
+            sandbox.execute("f = int", [{"a": object()}])
