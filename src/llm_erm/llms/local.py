@@ -1,0 +1,253 @@
+"""A GGUF model in this process, sampling many answers to one prompt at a time."""
+
+import asyncio
+import hashlib
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from llm_erm.errors import InputError
+from llm_erm.llms import weights
+from llm_erm.llms.llm import Completion, FinishReason, Request, Usage
+
+DEFAULT_CONTEXT_TOKENS = 8192
+DEFAULT_PARALLEL = 16
+
+
+class LocalLLM:
+    """A language model that runs on this machine's processors, by llama.cpp.
+
+    Samples are drawn in batches that start at fixed indices, each batch with a seed of its own, so
+    a sample does not depend on which ones were asked for before it: the same request (prompt,
+    seed, last index, limits) gives the same samples again, from any first index, on one machine
+    at one thread count. Another machine or thread count rounds differently and gives other samples.
+
+    A prompt with a grammar is continued as plain text; any other prompt is put to the model as a
+    user's message, in the model's own chat format.
+
+    Args:
+        path: A GGUF file; the embedded SmolLM2-135M-Instruct where it is None.
+        threads: Threads that compute; one for each usable core where it is None.
+        context_tokens: Tokens that the prompt and all samples drawn together may take.
+        parallel: Samples drawn together at most.
+
+    Raises:
+        InputError: ``path`` is missing or no GGUF file, or a number is out of range.
+        MissingExtraError: The runtime or the embedded weights are not installed.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        threads: int | None = None,
+        context_tokens: int = DEFAULT_CONTEXT_TOKENS,
+        parallel: int = DEFAULT_PARALLEL,
+    ) -> None:
+        for what, number in (
+            ("threads", threads),
+            ("context_tokens", context_tokens),
+            ("parallel", parallel),
+        ):
+            if number is not None and number < 1:
+                raise InputError(f"{what} is {number}; give 1 or more.")
+        weights.require_runtime()
+        if path is None:
+            self._path, self._name = weights.embedded(), f"local:{weights.EMBEDDED_NAME}"
+        else:
+            self._path, self._name = weights.checked(path), f"local:{path.stem}"
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self._context_tokens = context_tokens
+        self._parallel = parallel
+        self._server: _Server | None = None
+        self._busy = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """``local:`` and the name of the model."""
+        return self._name
+
+    async def complete(self, request: Request) -> AsyncGenerator[Completion]:
+        """Yields samples ``request.first`` to ``request.last``, a batch at a time, in order.
+
+        Closing the iterator early stops the batch at hand at its next token.
+
+        Raises:
+            InputError: The prompt is longer than the context, the grammar or schema is none that
+                the runtime understands, or the file fails to load.
+        """
+        stop = threading.Event()
+        try:
+            prompt_tokens = await asyncio.to_thread(self._read_prompt, request, stop)
+            room = self._context_tokens - prompt_tokens
+            width = max(1, min(self._parallel, room // max(1, request.max_tokens)))
+            for batch in range((request.first - 1) // width, (request.last - 1) // width + 1):
+                start = batch * width + 1
+                count = min(width, request.last - start + 1)
+                samples, seconds = await asyncio.to_thread(
+                    self._draw, request, batch_seed(request.seed, batch), count, stop
+                )
+                for index, sample in enumerate(samples, start):
+                    if index >= request.first:
+                        yield sample.completion(index, seconds)
+        finally:
+            stop.set()
+
+    async def aclose(self) -> None:
+        """Stops the model's threads and frees its memory; it loads anew when next asked."""
+        await asyncio.to_thread(self._unload)
+
+    def _unload(self) -> None:
+        with self._busy:
+            self._server = None
+
+    def _read_prompt(self, request: Request, stop: threading.Event) -> int:
+        """Puts the prompt into the model's cache, where each batch finds it; returns its tokens."""
+        first, _ = self._draw(request, 0, 1, stop, max_tokens=1)
+        return first[0].usage.prompt_tokens
+
+    def _draw(
+        self,
+        request: Request,
+        seed: int,
+        count: int,
+        stop: threading.Event,
+        max_tokens: int | None = None,
+    ) -> tuple[list["_Sample"], float]:
+        """Draws ``count`` samples together and returns them with the wall time they took."""
+        samples = [_Sample() for _ in range(count)]
+        collect = _Collector(samples, stop)
+        with self._busy:
+            server = self._loaded()
+            query, answer = _query(server, request)
+            query |= {"n": count, "seed": seed, "max_tokens": max_tokens or request.max_tokens}
+            started = time.monotonic()
+            answer(query, collect)
+        if collect.error is not None:
+            raise self._refused(collect.error)
+        return samples, time.monotonic() - started
+
+    def _loaded(self) -> "_Server":
+        """The model's server, loaded when it is first needed."""
+        if self._server is None:
+            import xllamacpp
+
+            params = xllamacpp.CommonParams()
+            params.model.path = str(self._path)
+            params.n_ctx = self._context_tokens
+            params.n_parallel = self._parallel
+            params.kv_unified = True  # one prompt's cache serves all samples of a batch
+            params.cpuparams.n_threads = self.threads
+            params.cpuparams_batch.n_threads = self.threads
+            params.port = 0  # it insists on listening; any free loopback port will do
+            params.verbosity = -1
+            try:
+                server: _Server = xllamacpp.Server(params)
+            except RuntimeError as error:
+                raise InputError(
+                    f"The model in {self._path} fails to load; "
+                    "it may be damaged or need more memory or a newer xllamacpp."
+                ) from error
+            self._server = server
+        return self._server
+
+    def _refused(self, error: Mapping[str, Any]) -> InputError:
+        if error.get("type") == "exceed_context_size_error":
+            return InputError(
+                f"The prompt has {error['n_prompt_tokens']} tokens and {self._name} can read at "
+                f"most {error['n_ctx']}; use fewer or shorter examples or a larger context."
+            )
+        return InputError(f"{self._name} refused the request: {error.get('message', error)}.")
+
+
+class _Server(Protocol):
+    """What is used of the runtime: each call streams chunks until the callback answers True."""
+
+    def handle_completions(
+        self, prompt: dict[str, Any], callback: Callable[[Mapping[str, Any]], bool]
+    ) -> None: ...
+
+    def handle_chat_completions(
+        self, prompt: dict[str, Any], callback: Callable[[Mapping[str, Any]], bool]
+    ) -> None: ...
+
+
+def batch_seed(seed: int, batch: int) -> int:
+    """Returns the seed of a batch; its samples count up from it, so it comes from a hash."""
+    digest = hashlib.sha256(f"{seed}|batch={batch}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
+
+
+def _query(server: _Server, request: Request) -> tuple[dict[str, Any], Callable[..., Any]]:
+    """The request in the server's own form, and the server's function that answers it."""
+    query: dict[str, Any] = {
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        # The model's own distribution: no truncation, no penalties.
+        "temperature": 1.0,
+        "top_k": 0,
+        "top_p": 1.0,
+        "min_p": 0.0,
+    }
+    if request.grammar is not None:
+        query |= {"prompt": request.prompt, "grammar": request.grammar}
+        return query, server.handle_completions
+    query |= {"messages": [{"role": "user", "content": request.prompt}], "reasoning_format": "none"}
+    if request.json_schema is not None:
+        query["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"schema": dict(request.json_schema)},
+        }
+    return query, server.handle_chat_completions
+
+
+@dataclass
+class _Sample:
+    """One answer while it grows."""
+
+    pieces: list[str] = field(default_factory=list)
+    finish_reason: FinishReason = "length"
+    usage: Usage = field(default_factory=Usage)
+
+    def completion(self, index: int, seconds: float) -> Completion:
+        return Completion(
+            index=index,
+            text="".join(self.pieces),
+            usage=self.usage,
+            latency_seconds=seconds,
+            finish_reason=self.finish_reason,
+            cost_usd=0.0,
+        )
+
+
+class _Collector:
+    """Sorts the server's stream into samples; a true answer to the server ends the stream."""
+
+    def __init__(self, samples: list[_Sample], stop: threading.Event) -> None:
+        self.error: Mapping[str, Any] | None = None
+        self._samples = samples
+        self._stop = stop
+        self._ended = samples[0]
+
+    def __call__(self, chunk: Mapping[str, Any]) -> bool:
+        if "error" in chunk:
+            self.error = chunk["error"]
+            return True
+        for choice in chunk["choices"]:
+            sample = self._samples[choice["index"]]
+            text = choice["text"] if "text" in choice else choice["delta"].get("content")
+            sample.pieces.append(text or "")
+            if choice["finish_reason"] is not None:
+                sample.finish_reason = "stop" if choice["finish_reason"] == "stop" else "length"
+                self._ended = sample
+        if "usage" in chunk:  # with a sample's end, or right after it
+            usage = chunk["usage"]
+            self._ended.usage = Usage(
+                prompt_tokens=usage["prompt_tokens"],
+                cached_tokens=usage["prompt_tokens_details"]["cached_tokens"],
+                completion_tokens=usage["completion_tokens"],
+            )
+        return self._stop.is_set()

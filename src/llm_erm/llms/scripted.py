@@ -1,0 +1,67 @@
+"""A model that reads its answers from a list: for tests, and to replay what another model said."""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+
+from llm_erm.errors import InputError
+from llm_erm.llms.llm import Completion, Request
+
+
+class ScriptedLLM:
+    """Answers sample i with the i-th text of a list, and every later sample with the last one.
+
+    Args:
+        answers: The texts, at least one.
+        name: What follows ``scripted:`` in the model's name.
+
+    Raises:
+        InputError: The list is empty.
+    """
+
+    def __init__(self, answers: Sequence[str], name: str = "answers") -> None:
+        if not answers:
+            raise InputError("A scripted model was given no answers; give it at least one text.")
+        self._answers = tuple(answers)
+        self._name = f"scripted:{name}"
+
+    @classmethod
+    def from_file(cls, path: Path) -> "ScriptedLLM":
+        """Returns the model that answers with the texts in a JSON file.
+
+        Raises:
+            InputError: The file cannot be read or holds no JSON list of texts.
+        """
+        try:
+            answers = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(
+                f"The answers in {path} cannot be read ({error.strerror or error}); "
+                "name a file with a JSON list of texts."
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(
+                f"{path} holds no JSON ({error}); a scripted model needs a JSON list of texts."
+            ) from error
+        if not isinstance(answers, list) or not all(isinstance(text, str) for text in answers):
+            raise InputError(
+                f"{path} holds no JSON list of texts; a scripted model needs one, "
+                'for example ["def f(x): return 1"].'
+            )
+        if not answers:
+            raise InputError(f"The list of answers in {path} is empty; give it at least one text.")
+        return cls(answers, path.name)
+
+    @property
+    def name(self) -> str:
+        """``scripted:`` and the name of the file the answers came from."""
+        return self._name
+
+    async def complete(self, request: Request) -> AsyncGenerator[Completion]:
+        """Yields the texts for samples ``request.first`` to ``request.last``; costs nothing."""
+        for index in range(request.first, request.last + 1):
+            text = self._answers[min(index, len(self._answers)) - 1]
+            yield Completion(index=index, text=text, cost_usd=0.0)
+
+    async def aclose(self) -> None:
+        """Does nothing: a list of texts holds nothing to free."""

