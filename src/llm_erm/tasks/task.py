@@ -1,10 +1,50 @@
-"""The types every learner meets: a Dataset, and the Splits it is given."""
+"""The types every learner meets: a Task, a Dataset, and the Splits it is given."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 Kind = Literal["binary", "decimal", "graph", "text", "table"]
 """What the inputs are: bit strings, decimal numbers, edge lists, any text, rows of a table."""
+
+Draw = Callable[[np.random.RandomState, int, tuple[int, int]], tuple[list[str], list[str]]]
+"""``draw(rng, length, (negatives, positives))`` → that many inputs of label 0 and of label 1."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A true rule and how its inputs are drawn; one row of ``SUITE``, or a user's file.
+
+    Attributes:
+        id: What the command line and the seeds call it, as in ``fn_a``.
+        name: What its data folder is called, as in ``parity_all``.
+        kind: What the inputs are.
+        computes: When the label is 1, in one line.
+        lengths: The lengths it is run at by default, in characters.
+        why_not: Why the task does not exist at a length, or None where it does.
+        label: The true labels of inputs of one length.
+        draw: Draws inputs of both classes, independently and with repeats.
+        draw_random: The same with uniform negatives, where ``draw`` takes harder ones.
+        draw_probe: Draws inputs next to the rule's boundary; None where any input is as good.
+        shift: For a training length, the other lengths to test at and how to draw there.
+        source: The user's file that defines it; None for the suite.
+    """
+
+    id: str
+    name: str
+    kind: Kind
+    computes: str
+    lengths: tuple[int, ...]
+    why_not: Callable[[int], str | None]
+    label: Callable[[Sequence[str]], list[int]]
+    draw: Draw
+    draw_random: Draw | None = None
+    draw_probe: Draw | None = None
+    shift: Callable[[int], dict[int, Draw]] = field(default=lambda length: {})
+    source: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +81,7 @@ class Splits:
         length_shift: Inputs of other lengths, or None; reported, never selected by.
         disjoint: Whether no input is shared by two of train, validation and test; without that no
             certificate holds.
+        warnings: What the user should know about this data, a sentence each.
     """
 
     fn: str
@@ -54,3 +95,4 @@ class Splits:
     probe: Dataset | None = field(default=None)
     length_shift: Dataset | None = field(default=None)
     disjoint: bool = True
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,123 @@
+"""Draws the splits of a task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from numpy.random import RandomState
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.distinct import draw_class, draw_distinct, shuffled
+from llm_erm.tasks.seeds import data_seed
+from llm_erm.tasks.task import Dataset, Draw, Task
+
+Negatives = Literal["near-miss", "random"]
+"""How inputs of label 0 are drawn where the task has both: next to a positive, or uniformly."""
+
+SCARCE_LENGTH = 20  # where the published code drew fn_g with near misses, elsewhere uniformly
+MAX_ROUNDS = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """What determines a data set; see ``splits.load_or_make`` for the meaning."""
+
+    length: int
+    train_size: int
+    validation_size: int
+    test_size: int
+    seed: int
+    negatives: Negatives
+    published: bool
+    allow_repeats: bool
+
+    def derived_seed(self, task: Task) -> int:
+        """Returns the seed of the data set."""
+        learning_size = self.train_size + self.validation_size
+        return data_seed(task.id, self.length, learning_size, self.test_size, self.seed)
+
+    def draw(self, task: Task) -> Draw:
+        """Returns how to draw the task."""
+        published_so = self.published and self.length != SCARCE_LENGTH
+        chosen_so = not self.published and self.negatives == "random"
+        at_random = published_so or chosen_so
+        return task.draw_random if at_random and task.draw_random else task.draw
+
+    def variant(self, task: Task) -> str:
+        """Returns what the folder's name says of options that change the distribution."""
+        random_negatives = self.negatives == "random" and task.draw_random and not self.published
+        return (
+            ("+published" if self.published else "")
+            + ("+random-negatives" if random_negatives else "")
+            + ("+repeats" if self.allow_repeats else "")
+        )
+
+
+def make(task: Task, request: Request) -> tuple[Dataset, Dataset, Dataset]:
+    """Returns train, validation and test data.
+
+    Raises:
+        InputError: If too few inputs exist.
+    """
+    derived = request.derived_seed(task)
+    rng = RandomState(derived)
+    learning = (request.train_size + request.validation_size) // 2
+    wanted = learning + request.test_size // 2
+    found = draw_distinct(request.draw(task), rng, request.length, (wanted, wanted))
+    negatives = _class(task, request, rng, 0, found[0])
+    positives = _class(task, request, rng, 1, found[1])
+    pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
+    test = shuffled(rng, negatives[learning:], positives[learning:])
+    return (*divided(pool, request.train_size, derived), test)
+
+
+def _class(
+    task: Task, request: Request, rng: RandomState, label: int, found: list[str]
+) -> list[str]:
+    """Returns the inputs of one class: those to learn from, then those to test on."""
+    learning = (request.train_size + request.validation_size) // 2
+    testing = request.test_size // 2
+    if len(found) == learning + testing:
+        return found
+    draw, length = request.draw(task), request.length
+    # Learning may take half of what exists, which leaves the test split as much to draw from.
+    enough = learning <= len(found) // 2
+    if request.published or (request.allow_repeats and not enough):
+        return draw_class(draw, rng, length, label, learning + testing)
+    if not enough:
+        raise InputError(
+            f"{task.id} at length {length} has too few inputs of label {label}: {len(found)} were "
+            f"found, training and validation may take half of them, and they ask for {learning}; "
+            "ask for smaller splits or a greater length, or permit repeats across the splits "
+            "(--allow-repeats; no certificate then)"
+        )
+    inputs = found[:learning]
+    taken = set(inputs)
+    for _ in range(MAX_ROUNDS):
+        drawn = draw_class(draw, rng, length, label, learning + testing - len(inputs) + 8)
+        inputs += [x for x in drawn if x not in taken]
+        if len(inputs) >= learning + testing:
+            return inputs[: learning + testing]
+    raise InputError(
+        f"{task.id} at length {length} nearly always draws the same few inputs of label {label}; "
+        "ask for smaller splits or a greater length"
+    )
+
+
+def divided(
+    pool: Sequence[tuple[str, int]], train_size: int, derived: int
+) -> tuple[Dataset, Dataset]:
+    """Divides a balanced pool; depends on which examples it holds, not on their order."""
+    ordered = sorted(pool)
+    train: list[tuple[str, int]] = []
+    validation: list[tuple[str, int]] = []
+    room = [train_size // 2, train_size // 2]
+    for i in RandomState(derived).permutation(len(ordered)).tolist():
+        label = ordered[i][1]
+        (train if room[label] > 0 else validation).append(ordered[i])
+        room[label] -= 1
+    return _dataset(train), _dataset(validation)
+
+
+def _dataset(examples: Sequence[tuple[str, int]]) -> Dataset:
+    return Dataset(tuple([x for x, _ in examples]), tuple([y for _, y in examples]))

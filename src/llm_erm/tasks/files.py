@@ -1,0 +1,162 @@
+"""Data folders: ``train.txt``, ``val.txt``, ``test.txt`` and ``meta.json``.
+
+One example a line, ``<input> -> <label>``. Folders that the published code wrote have this format.
+"""
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.task import Dataset, Kind
+
+DATA_FILES = ("train.txt", "val.txt", "test.txt")
+
+
+def input_pattern(kind: Kind, length: int) -> str:
+    """Returns the regular expression that an input of a kind and length matches as a whole."""
+    match kind:
+        case "binary":
+            return f"[01]{{{length}}}"
+        case "decimal":
+            return f"[1-9][0-9]{{{length - 1}}}"
+        case "graph":
+            return f"(?:u[0-9][0-9]v[0-9][0-9]){{{length // 6}}}"
+        case "text" | "table":
+            return ".+"
+
+
+def read_dataset(path: Path, pattern: str = ".+") -> Dataset:
+    """Returns the labelled examples of a file.
+
+    Args:
+        path: A file of ``<input> -> <label>`` lines.
+        pattern: What an input must match.
+
+    Raises:
+        InputError: If the file cannot be read, holds nothing, or has a line of another form or a
+            label other than 0 and 1; names the file and the line.
+    """
+    lines = _lines(path)
+    if not lines:
+        raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'")
+    match = re.compile(f"({pattern}) -> ([01])\r?").fullmatch
+    matches = [match(line) for line in lines]
+    if None in matches:
+        number = matches.index(None)
+        raise InputError(
+            f"{path}, line {number + 1}: {_shortened(lines[number])} is not of the form "
+            f"'<input> -> <label>' with label 0 or 1 and an input matching {pattern}; "
+            "mend the line, or draw the data anew (--fresh-data)"
+        )
+    inputs, labels = zip(*[m.groups() for m in matches if m], strict=True)
+    return Dataset(inputs, tuple([int(label) for label in labels]))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = data[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}, line {number}: not UTF-8 text; it needs '<input> -> <label>' lines"
+        ) from error
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _shortened(line: str) -> str:
+    return repr(line) if len(line) <= 60 else repr(line[:57] + "...")
+
+
+def read_folder(
+    folder: Path, kind: Kind, length: int, sizes: tuple[int, int, int]
+) -> tuple[Dataset, Dataset, Dataset] | None:
+    """Returns the train, validation and test data of a folder, or None if it holds none.
+
+    Args:
+        folder: Where the three files are.
+        kind: What the inputs are.
+        length: Their length.
+        sizes: The sizes asked for. Training and validation may be divided otherwise in the folder,
+            if their sum is the same.
+
+    Raises:
+        InputError: If a file is missing, malformed, or holds another number of lines than asked.
+    """
+    paths = [folder / name for name in DATA_FILES]
+    missing = [path.name for path in paths if not path.exists()]
+    if len(missing) == len(paths):
+        return None
+    if missing:
+        raise InputError(
+            f"{folder} is incomplete: {' and '.join(missing)} missing; "
+            "restore what is missing, or draw the data anew (--fresh-data)"
+        )
+    pattern = input_pattern(kind, length)
+    train, validation, test = (
+        # A training set without validation is stored with an empty val.txt.
+        Dataset((), ())
+        if path.name == "val.txt" and path.stat().st_size == 0
+        else read_dataset(path, pattern)
+        for path in paths
+    )
+    found = (len(train), len(validation), len(test))
+    if (found[0] + found[1], found[2]) != (sizes[0] + sizes[1], sizes[2]):
+        counts = ", ".join(f"{n} in {path}" for n, path in zip(found, paths, strict=True))
+        raise InputError(
+            f"the stored data do not have the lines asked for ({sizes[0]} train, {sizes[1]} "
+            f"validation, {sizes[2]} test): {counts}; ask for these sizes, choose another folder, "
+            "or draw the data anew (--fresh-data)"
+        )
+    return train, validation, test
+
+
+def write_folder(folder: Path, splits: Sequence[Dataset], meta: Mapping[str, object]) -> None:
+    """Writes train, validation and test data and their description.
+
+    The files are written beside the folder and moved there when they are complete, so that an
+    interrupted call leaves no folder that reads as complete.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    contents = {"meta.json": json.dumps(meta, indent=2) + "\n"}
+    for name, data in zip(DATA_FILES, splits, strict=True):
+        pairs = zip(data.inputs, data.labels, strict=True)
+        contents[name] = "".join([f"{x} -> {y}\n" for x, y in pairs])
+    partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    try:
+        partial.mkdir(parents=True)
+        for name, text in contents.items():
+            (partial / name).write_bytes(text.encode("utf-8"))
+        _move(partial, folder)
+    except OSError as error:
+        raise InputError(
+            f"cannot write the data to {folder}: {error.strerror}; "
+            "free some space there, or choose another folder (--dataset-dir)"
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _move(partial: Path, folder: Path) -> None:
+    """Moves complete files into place: at once, or into a folder that loses its old data first."""
+    if not folder.exists():
+        try:
+            partial.rename(folder)
+            return
+        except OSError:
+            if not folder.exists():
+                raise
+    for name in DATA_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for name in ("meta.json", *DATA_FILES):
+        (partial / name).replace(folder / name)

@@ -1,0 +1,166 @@
+"""Evaluation beside the test split: shortcut probes and other lengths.
+
+A probe holds inputs next to the rule's boundary, where a shortcut that does well on the test split
+fails. Neither set is used to select, and either may share inputs with the splits.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+import numpy as np
+from numpy.random import RandomState
+
+from llm_erm.tasks.distinct import draw_distinct, shuffled
+from llm_erm.tasks.rules import Codes, Rule, dyck2
+from llm_erm.tasks.samplers import (
+    Rows,
+    below,
+    dyck2_words,
+    kept,
+    near_palindromes,
+    palindromes,
+    until,
+    with_pattern,
+)
+from llm_erm.tasks.seeds import seed_from
+from llm_erm.tasks.task import Dataset, Draw, Task
+
+VERSION = 1
+"""Goes into the seeds; raised whenever a probe or a length-shift set changes."""
+
+SIZE = 1000
+"""Examples in a probe or a length-shift set, where so many exist."""
+
+
+@lru_cache(maxsize=128)
+def probe(task: Task, length: int) -> Dataset | None:
+    """Returns up to ``SIZE`` different inputs next to the rule's boundary, half of them positive.
+
+    The same for every seed. Fewer where fewer exist; None for tasks where any input is as good.
+    """
+    if task.draw_probe is None:
+        return None
+    rng = RandomState(seed_from(f"{task.id}|L={length}|probe={VERSION}"))
+    return shuffled(rng, *_balanced(task.draw_probe, rng, length, SIZE // 2))
+
+
+@lru_cache(maxsize=128)
+def length_shift(task: Task, length: int) -> Dataset | None:
+    """Returns up to ``SIZE`` different inputs of other lengths than ``length``.
+
+    The same for every seed, half positive at every length, as many of each length as of the others
+    where so many exist; None where the task has no other length.
+    """
+    draws = task.shift(length)
+    rng = RandomState(seed_from(f"{task.id}|L={length}|length_shift={VERSION}"))
+    negatives: list[str] = []
+    positives: list[str] = []
+    shortest_first = sorted(draws)  # they have the fewest inputs; the longer ones make up for it
+    for i, other in enumerate(shortest_first):
+        count = (SIZE // 2 - len(positives)) // (len(draws) - i)
+        part = _balanced(draws[other], rng, other, count)
+        negatives += part[0]
+        positives += part[1]
+    return shuffled(rng, negatives, positives) if positives else None
+
+
+def _balanced(draw: Draw, rng: RandomState, length: int, count: int) -> tuple[list[str], list[str]]:
+    """Returns different inputs, as many of one class as of the other."""
+    negatives, positives = draw_distinct(draw, rng, length, (count, count))
+    count = min(len(negatives), len(positives))
+    return negatives[:count], positives[:count]
+
+
+def usual_shift(
+    draw: Draw,
+    why_not: Callable[[int], str | None],
+    step: int = 1,
+    factors: Iterable[float] = (0.5, 1.5, 2),
+) -> Callable[[int], dict[int, Draw]]:
+    """Returns a ``Task.shift`` to those multiples of the training length that the task can have.
+
+    Args:
+        draw: Draws at the other lengths.
+        why_not: As in ``Task``.
+        step: What lengths are rounded down to a multiple of.
+        factors: Other lengths in units of the training length.
+    """
+
+    def shift(length: int) -> dict[int, Draw]:
+        others = [int(length * factor) // step * step for factor in factors]
+        return {n: draw for n in others if n >= 1 and n != length and why_not(n) is None}
+
+    return shift
+
+
+def mixed(*samplers: Rows) -> Rows:
+    """Returns a sampler that draws equal parts from several, in random order."""
+
+    def rows(rng: RandomState, length: int, count: int) -> Codes:
+        codes = np.concatenate([sampler(rng, length, count) for sampler in samplers])
+        chosen: Codes = codes[rng.permutation(len(codes))[:count]]
+        return chosen
+
+    return rows
+
+
+def without_pattern_by_a_bit(pattern: str, rule: Rule) -> Rows:
+    """Returns a sampler of strings that hold the pattern with one bit changed, and not itself."""
+
+    def candidates(rng: RandomState, length: int, count: int) -> Codes:
+        codes = with_pattern(pattern)(rng, length, count)
+        windows = np.lib.stride_tricks.sliding_window_view(codes, len(pattern), axis=1)
+        at = (windows == np.frombuffer(pattern.encode(), dtype=np.uint8)).all(axis=2).argmax(axis=1)
+        codes[np.arange(count), at + below(rng, len(pattern), count)] ^= 1
+        return codes
+
+    return kept(candidates, rule, label=False)
+
+
+def _swapped_palindromes(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws palindromes with two different neighbours of the first half swapped.
+
+    They keep the number of ones, in either half and in all. Below length 4 there are none, and one
+    bit is flipped instead.
+    """
+    half = length // 2
+    if half < 2:
+        return near_palindromes(rng, length, count)
+
+    def some(n: int) -> Codes:
+        codes = palindromes(rng, length, n)
+        rows, at = np.arange(n), below(rng, half - 1, n)
+        differ = codes[rows, at] != codes[rows, at + 1]
+        codes[rows, at] ^= 1
+        codes[rows, at + 1] ^= 1
+        swapped: Codes = codes[differ]
+        return swapped
+
+    return until(count, length, some)
+
+
+hard_non_palindromes = mixed(near_palindromes, _swapped_palindromes)
+
+
+def _reordered_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws Dyck-2 words with two symbols swapped: all counts stay balanced."""
+    codes = dyck2_words(rng, length, count).reshape(count, length // 2, 2)
+    rows = np.arange(count)
+    first = below(rng, length // 2, count)
+    second = (first + 1 + below(rng, length // 2 - 1, count)) % (length // 2)
+    held = codes[rows, first].copy()
+    codes[rows, first] = codes[rows, second]
+    codes[rows, second] = held
+    return codes.reshape(count, length)
+
+
+def _mismatched_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws Dyck-2 words with the type of one bracket changed: depths stay right."""
+    codes = dyck2_words(rng, length, count)
+    codes[np.arange(count), 2 * below(rng, length // 2, count)] ^= 1
+    return codes
+
+
+hard_non_dyck2_words = mixed(
+    kept(_reordered_dyck2_words, dyck2, label=False), _mismatched_dyck2_words
+)

@@ -1,0 +1,162 @@
+"""The true rules, each over a whole array of inputs at once.
+
+An array of inputs is ``Codes``: the ASCII codes of n strings of one length, uint8 of shape
+``(n, length)``. A rule gives one bool a row. The graph rule is in ``graphs``.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gmpy2
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
+Rule = Callable[[Codes], Bools]
+
+ZERO = ord("0")
+
+
+def to_codes(inputs: Sequence[str]) -> Codes:
+    """Returns strings of one length as codes of shape ``(n, length)``."""
+    text = np.frombuffer("".join(inputs).encode("ascii"), dtype=np.uint8)
+    return text.reshape(len(inputs), -1)
+
+
+def to_strings(codes: Codes) -> list[str]:
+    """Returns the rows of codes as strings."""
+    return [row.decode("ascii") for row in _rows(codes)]
+
+
+def whole_array(rule: Rule) -> Callable[[Sequence[str]], list[int]]:
+    """Returns the rule as a function from strings of one length to a list of labels."""
+
+    def label(inputs: Sequence[str]) -> list[int]:
+        labels: list[int] = rule(to_codes(inputs)).astype(int).tolist() if inputs else []
+        return labels
+
+    return label
+
+
+def parity(codes: Codes) -> Bools:
+    """Tells which rows hold an odd number of ones."""
+    return _odd(codes & 1)
+
+
+def parity_first_half(codes: Codes) -> Bools:
+    """Tells which rows hold an odd number of ones in their first ⌊length/2⌋ bits."""
+    return parity(codes[:, : codes.shape[1] // 2])
+
+
+def fixed_positions(length: int, count: int) -> list[int]:
+    """Returns the positions that fn_e (3) and fn_f (10) look at.
+
+    The first entries of the Fisher-Yates permutation that PyTorch's CPU ``randperm(length)`` gives
+    after ``manual_seed(42)``: MT19937 words, reduced modulo what is left.
+    """
+    words = np.random.RandomState(42).randint(0, 2**32, size=length, dtype=np.uint32).tolist()
+    order = list(range(length))
+    for i in range(min(count, length - 1)):
+        j = i + words[i] % (length - i)
+        order[i], order[j] = order[j], order[i]
+    return order[:count]
+
+
+def parity_at(count: int, length: int | None = None) -> Rule:
+    """Returns the rule "an odd number of ones at ``count`` fixed positions".
+
+    Args:
+        count: How many positions.
+        length: The length whose positions to take; the inputs' own if None.
+    """
+
+    def rule(codes: Codes) -> Bools:
+        return parity(codes[:, fixed_positions(length or codes.shape[1], count)])
+
+    return rule
+
+
+def contains(pattern: str) -> Rule:
+    """Returns the rule "the pattern of eight bits occurs"."""
+    value = int(pattern, 2)
+
+    def rule(codes: Codes) -> Bools:
+        window = codes & 1
+        for width in (1, 2, 4):  # each window becomes twice as wide
+            window = (window[:, :-width] << width) | window[:, width:]
+        occurs: Bools = (window == value).any(axis=1)
+        return occurs
+
+    return rule
+
+
+def palindrome(codes: Codes) -> Bools:
+    """Tells which rows equal their reverse."""
+    half = codes.shape[1] // 2
+    same: Bools = (codes[:, :half] == codes[:, ::-1][:, :half]).all(axis=1)
+    return same
+
+
+def dyck2(codes: Codes) -> Bools:
+    """Tells which rows, read as pairs 00 ( 01 ) 10 [ 11 ], are balanced and type-matched."""
+    kind = codes[:, ::2] & 1
+    closing = (codes[:, 1::2] & 1).astype(bool)
+    n, symbols = kind.shape
+    rows = np.arange(n)
+    stack = np.zeros((n, symbols + 1), dtype=np.uint8)
+    depth = np.zeros(n, dtype=np.intp)
+    valid = np.ones(n, dtype=bool)
+    for t in range(symbols):
+        closes = closing[:, t]
+        top = stack[rows, depth - 1]
+        valid &= ~closes | ((depth > 0) & (top == kind[:, t]))
+        depth = np.where(closes, np.maximum(depth - 1, 0), depth + 1)
+        stack[rows, depth - 1] = np.where(closes, stack[rows, depth - 1], kind[:, t])
+    valid &= depth == 0
+    return valid
+
+
+def rule30_parity(codes: Codes) -> Bools:
+    """Tells which rows hold an odd number of ones after one step of rule 30, zeros at both ends."""
+    bits = np.pad(codes & 1, ((0, 0), (1, 1)))
+    after = bits[:, :-2] ^ (bits[:, 1:-1] | bits[:, 2:])
+    return _odd(after)
+
+
+def sha256_parity(codes: Codes) -> Bools:
+    """Tells which rows have a SHA-256 with an odd number of one-bits."""
+    sha256 = hashlib.sha256
+    digests = b"".join([sha256(row).digest() for row in _rows(codes)])
+    folded = np.bitwise_xor.reduce(np.frombuffer(digests, dtype=np.uint64).reshape(-1, 4), axis=1)
+    for shift in (32, 16, 8, 4, 2, 1):
+        folded = folded ^ (folded >> np.uint64(shift))
+    odd: Bools = (folded & np.uint64(1)) != 0
+    return odd
+
+
+def prime(codes: Codes) -> Bools:
+    """Tells which rows, read as decimal numbers, are prime."""
+    return np.array([gmpy2.is_prime(n) for n in to_numbers(codes)], dtype=bool)
+
+
+def prime_plus_47(codes: Codes) -> Bools:
+    """Tells which rows, read as decimal numbers, exceed a prime by 47."""
+    return np.array([gmpy2.is_prime(n - 47) for n in to_numbers(codes)], dtype=bool)
+
+
+def to_numbers(codes: Codes) -> list[gmpy2.mpz]:
+    """Returns each row as a decimal number."""
+    return [gmpy2.mpz(row) for row in _rows(codes)]
+
+
+def _odd(bits: NDArray[Any]) -> Bools:
+    odd: Bools = np.bitwise_xor.reduce(bits, axis=1).astype(bool)
+    return odd
+
+
+def _rows(codes: Codes) -> list[bytes]:
+    width = codes.shape[1]
+    data = codes.tobytes()
+    return [data[i : i + width] for i in range(0, len(data), width)]

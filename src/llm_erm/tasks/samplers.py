@@ -1,0 +1,231 @@
+"""Samplers of the suite: they draw whole arrays of inputs of one class.
+
+A ``Rows`` sampler gives codes of shape ``(count, length)``. Draws are independent and may repeat.
+Every random number comes from the methods of ``RandomState`` whose streams NumPy keeps unchanged
+for good, with stated integer widths, so that the same state gives the same inputs on any machine.
+"""
+
+from collections.abc import Callable
+
+import gmpy2
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.rules import ZERO, Codes, Rule, dyck2, palindrome, to_numbers, to_strings
+from llm_erm.tasks.task import Draw
+
+Rows = Callable[[RandomState, int, int], Codes]
+
+MAX_ROUNDS = 200
+"""Rounds of rejection before a class counts as too rare to draw."""
+
+
+def by_class(negatives: Rows, positives: Rows) -> Draw:
+    """Returns a draw with a sampler of its own for each class."""
+
+    def draw(rng: RandomState, length: int, counts: tuple[int, int]) -> tuple[list[str], list[str]]:
+        return (
+            to_strings(negatives(rng, length, counts[0])),
+            to_strings(positives(rng, length, counts[1])),
+        )
+
+    return draw
+
+
+def by_rule(rule: Rule) -> Draw:
+    """Returns a draw of uniform bit strings, sorted into classes by a rule that halves them."""
+
+    def draw(rng: RandomState, length: int, counts: tuple[int, int]) -> tuple[list[str], list[str]]:
+        classes: tuple[list[str], list[str]] = ([], [])
+        for _ in range(MAX_ROUNDS):
+            missing = max(want - len(have) for want, have in zip(counts, classes, strict=True))
+            if missing <= 0:
+                return classes[0][: counts[0]], classes[1][: counts[1]]
+            # Four standard deviations above what is needed on average.
+            codes = uniform_bits(rng, length, 2 * missing + int(6 * missing**0.5) + 8)
+            for text, label in zip(to_strings(codes), rule(codes).tolist(), strict=True):
+                classes[label].append(text)
+        raise too_rare(length)
+
+    return draw
+
+
+def kept(candidates: Rows, rule: Rule, label: bool) -> Rows:
+    """Returns a sampler of those candidates to which the rule gives the label."""
+
+    def rows(rng: RandomState, length: int, count: int) -> Codes:
+        return until(
+            count,
+            length,
+            lambda n: (codes := candidates(rng, length, n))[rule(codes) == label],
+        )
+
+    return rows
+
+
+def until(count: int, length: int, some: Callable[[int], Codes]) -> Codes:
+    """Returns ``count`` rows out of calls of ``some(n)``, which may give fewer than n each."""
+    batches = [some(count)]
+    found = len(batches[0])
+    for _ in range(MAX_ROUNDS):
+        if found >= count:
+            return np.concatenate(batches)[:count]
+        batches.append(some(count - found + (count - found) // 2 + 8))
+        found += len(batches[-1])
+    raise too_rare(length)
+
+
+def too_rare(length: int) -> InputError:
+    """Returns the error for a class that random draws do not meet."""
+    return InputError(
+        f"at length {length} one of the two classes is too rare to draw; choose a greater length"
+    )
+
+
+def uniform_bits(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws uniform bit strings."""
+    size = count * length
+    data = np.frombuffer(rng.bytes((size + 7) // 8), dtype=np.uint8)
+    return np.unpackbits(data, count=size).reshape(count, length) + np.uint8(ZERO)
+
+
+def uniform_digits(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws uniform numbers of exactly ``length`` decimal digits."""
+    codes = rng.randint(0, 10, size=(count, length), dtype=np.uint8)
+    codes[:, 0] = rng.randint(1, 10, size=count, dtype=np.uint8)
+    return codes + np.uint8(ZERO)
+
+
+def below(rng: RandomState, high: int | NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Draws uniform integers in [0, high), where high may differ by row."""
+    return (rng.random_sample(count) * high).astype(np.int64)
+
+
+def with_pattern(pattern: str) -> Rows:
+    """Returns a sampler of uniform bit strings overwritten with the pattern somewhere."""
+    bits = np.frombuffer(pattern.encode(), dtype=np.uint8)
+
+    def rows(rng: RandomState, length: int, count: int) -> Codes:
+        codes = uniform_bits(rng, length, count)
+        start = below(rng, length - len(bits) + 1, count)
+        codes[np.arange(count)[:, None], start[:, None] + np.arange(len(bits))] = bits
+        return codes
+
+    return rows
+
+
+def palindromes(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws uniform palindromes."""
+    half = uniform_bits(rng, (length + 1) // 2, count)
+    return np.concatenate([half, half[:, ::-1][:, length % 2 :]], axis=1)
+
+
+def near_palindromes(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws palindromes with one bit of the first half flipped, never an odd length's middle."""
+    codes = palindromes(rng, length, count)
+    codes[np.arange(count), below(rng, length // 2, count)] ^= 1
+    return codes
+
+
+uniform_non_palindromes = kept(uniform_bits, palindrome, label=False)
+
+
+def dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws Dyck-2 words of ``length`` bits by the published random walk.
+
+    Until as many brackets are open or written as the word has, a bracket of either type is opened
+    if none is open, or with probability one half; else the innermost is closed. Then all close.
+    """
+    symbols, pairs = length // 2, length // 4
+    rows = np.arange(count)
+    kinds = uniform_bits(rng, pairs, count) & 1
+    coins = uniform_bits(rng, symbols, count) & 1
+    codes = np.empty((count, symbols, 2), dtype=np.uint8)
+    stack = np.zeros((count, pairs + 1), dtype=np.uint8)
+    depth = np.zeros(count, dtype=np.intp)
+    opened = np.zeros(count, dtype=np.intp)
+    for t in range(symbols):
+        opens = (opened < pairs) & ((depth == 0) | (coins[:, t] == 1))
+        top = np.where(opens, depth, depth - 1)
+        kind = np.where(opens, kinds[rows, np.minimum(opened, pairs - 1)], stack[rows, top])
+        stack[rows, top] = kind
+        codes[:, t, 0] = kind
+        codes[:, t, 1] = ~opens
+        depth += np.where(opens, 1, -1)
+        opened += opens
+    return codes.reshape(count, length) + np.uint8(ZERO)
+
+
+def _flipped_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws Dyck-2 words with one to five different bits flipped."""
+    codes = dyck2_words(rng, length, count)
+    most = min(5, length)
+    flips = 1 + below(rng, most, count)
+    rows = np.arange(count)
+    order = np.tile(np.arange(length, dtype=np.int32), (count, 1))
+    for i in range(most):  # the first entries of a Fisher-Yates shuffle
+        j = i + below(rng, length - i, count)
+        chosen = order[rows, j]
+        order[rows, j] = order[:, i]
+        codes[rows, chosen] ^= (i < flips).astype(np.uint8)
+    return codes
+
+
+broken_dyck2_words = kept(_flipped_dyck2_words, dyck2, label=False)
+
+
+def primes(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws the next primes after uniform numbers."""
+    return primes_plus(0)(rng, length, count)
+
+
+def primes_plus(offset: int) -> Rows:
+    """Returns a sampler of such primes plus an offset."""
+
+    def rows(rng: RandomState, length: int, count: int) -> Codes:
+        def some(n: int) -> Codes:
+            starts = to_numbers(uniform_digits(rng, length, n))
+            return from_numbers([gmpy2.next_prime(start) + offset for start in starts], length)
+
+        return until(count, length, some)
+
+    return rows
+
+
+def products(offset: int = 0, last_digits: str = "0123456789", of_primes: bool = False) -> Rows:
+    """Returns a sampler of products of two factors of ⌊length/2⌋ and ⌈length/2⌉ digits.
+
+    Args:
+        offset: What to add to the product.
+        last_digits: The digits that a factor may end in; a product ends in 1, 3, 7 or 9 just when
+            both of its factors do.
+        of_primes: Whether the factors are the next primes after uniform numbers.
+    """
+    endings = np.frombuffer(last_digits.encode(), dtype=np.uint8)
+
+    def factors(rng: RandomState, digits: int, n: int) -> list[gmpy2.mpz]:
+        codes = uniform_digits(rng, digits, n)
+        codes[:, -1] = endings[rng.randint(0, len(endings), size=n, dtype=np.int64)]
+        numbers = to_numbers(codes)
+        return [gmpy2.next_prime(number) for number in numbers] if of_primes else numbers
+
+    def rows(rng: RandomState, length: int, count: int) -> Codes:
+        def some(n: int) -> Codes:
+            lesser = factors(rng, length // 2, n)
+            greater = factors(rng, length - length // 2, n)
+            return from_numbers(
+                [a * b + offset for a, b in zip(lesser, greater, strict=True)], length
+            )
+
+        return until(count, length, some)
+
+    return rows
+
+
+def from_numbers(numbers: list[gmpy2.mpz], length: int) -> Codes:
+    """Returns the numbers that have ``length`` digits as codes."""
+    texts = [text for number in numbers if len(text := str(number)) == length]
+    data = np.frombuffer("".join(texts).encode(), dtype=np.uint8)
+    return data.reshape(len(texts), length)

@@ -1,0 +1,205 @@
+"""The suite: fn_a to fn_l as published, then fn_v and fn_aa of the follow-up (arXiv 2510.14331v2).
+
+To add a task, add a row; to add one without touching the package, see ``task_file``.
+"""
+
+from collections.abc import Callable
+
+from llm_erm.errors import InputError
+from llm_erm.tasks import graphs, probes, rules, samplers
+from llm_erm.tasks.rules import Rule, whole_array
+from llm_erm.tasks.samplers import by_class, by_rule
+from llm_erm.tasks.task import Draw, Kind, Task
+
+LENGTHS = (100, 50, 30, 25, 20)
+
+
+def at_least(least: int, multiple: int = 1) -> Callable[[int], str | None]:
+    """Returns a ``Task.why_not`` for lengths from a least one on, multiples of a number."""
+
+    def why_not(length: int) -> str | None:
+        if length < least:
+            return f"it needs at least {least} characters"
+        return f"it needs a multiple of {multiple}" if length % multiple else None
+
+    return why_not
+
+
+def _task(
+    id: str,
+    name: str,
+    computes: str,
+    rule: Rule,
+    draw: Draw,
+    *,
+    least: int,
+    kind: Kind = "binary",
+    lengths: tuple[int, ...] = LENGTHS,
+    multiple: int = 1,
+    draw_random: Draw | None = None,
+    draw_probe: Draw | None = None,
+    why_not: Callable[[int], str | None] | None = None,
+    shift: Callable[[int], dict[int, Draw]] | None = None,
+) -> Task:
+    why_not = why_not or at_least(least, multiple)
+    return Task(
+        id=id,
+        name=name,
+        kind=kind,
+        computes=computes,
+        lengths=lengths,
+        why_not=why_not,
+        label=whole_array(rule),
+        draw=draw,
+        draw_random=draw_random,
+        draw_probe=draw_probe,
+        shift=shift or probes.usual_shift(draw, why_not, step=multiple),
+    )
+
+
+def _uniform(id: str, name: str, computes: str, rule: Rule, least: int) -> Task:
+    return _task(id, name, computes, rule, by_rule(rule), least=least)
+
+
+def _pattern(id: str, name: str, pattern: str) -> Task:
+    rule = rules.contains(pattern)
+    with_pattern = samplers.with_pattern(pattern)
+    without = samplers.kept(samplers.uniform_bits, rule, label=False)
+    return _task(
+        id,
+        name,
+        f"{pattern} occurs",
+        rule,
+        by_class(without, with_pattern),
+        least=len(pattern),
+        draw_probe=by_class(probes.without_pattern_by_a_bit(pattern, rule), with_pattern),
+    )
+
+
+def _parity_at(id: str, name: str, count: int) -> Task:
+    rule = rules.parity_at(count)
+
+    def shift(length: int) -> dict[int, Draw]:
+        # Only longer inputs have all positions of the training length.
+        draw = by_rule(rules.parity_at(count, length))
+        return {other: draw for other in (length * 3 // 2, 2 * length) if other > length}
+
+    return _task(
+        id,
+        name,
+        f"the number of ones at {count} fixed positions is odd",
+        rule,
+        by_rule(rule),
+        least=count,
+        shift=shift,
+    )
+
+
+def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0) -> Task:
+    why_not = at_least(4)
+    primes = samplers.primes_plus(offset)
+    draw = by_class(samplers.products(offset, last_digits), primes)
+    return _task(
+        id,
+        name,
+        computes,
+        rules.prime_plus_47 if offset else rules.prime,
+        draw,
+        least=4,
+        kind="decimal",
+        draw_probe=by_class(samplers.products(offset, "1379", of_primes=True), primes),
+        # Not twice as long: a prime of 200 digits takes milliseconds to find and to check.
+        shift=probes.usual_shift(draw, why_not, factors=(0.5, 1.5)),
+    )
+
+
+def _graph_lengths(length: int) -> str | None:
+    return None if 36 <= length <= 599 else "it needs 36 to 599 characters, six an edge"
+
+
+_TASKS = (
+    _uniform("fn_a", "parity_all", "the number of ones is odd", rules.parity, 1),
+    _uniform(
+        "fn_b",
+        "parity_first_half",
+        "the number of ones in the first half (rounded down) is odd",
+        rules.parity_first_half,
+        2,
+    ),
+    _pattern("fn_c", "patternmatch1", "10101010"),
+    _pattern("fn_d", "patternmatch2", "00111111"),
+    _parity_at("fn_e", "parity_rand_3", 3),
+    _parity_at("fn_f", "parity_rand_10", 10),
+    _task(
+        "fn_g",
+        "palindrome",
+        "the string equals its reverse",
+        rules.palindrome,
+        by_class(samplers.near_palindromes, samplers.palindromes),
+        least=2,
+        draw_random=by_class(samplers.uniform_non_palindromes, samplers.palindromes),
+        draw_probe=by_class(probes.hard_non_palindromes, samplers.palindromes),
+    ),
+    _task(
+        "fn_h",
+        "dyck2",
+        "the pairs 00 ( 01 ) 10 [ 11 ] form balanced, matching brackets",
+        rules.dyck2,
+        by_class(samplers.broken_dyck2_words, samplers.dyck2_words),
+        least=4,
+        lengths=(100, 80, 60, 40, 20),
+        multiple=4,
+        draw_probe=by_class(probes.hard_non_dyck2_words, samplers.dyck2_words),
+    ),
+    _primes("fn_i", "prime_decimal", "the number is prime", "0123456789"),
+    _uniform(
+        "fn_j",
+        "automata_parity",
+        "after one step of cellular automaton rule 30 the number of ones is odd",
+        rules.rule30_parity,
+        1,
+    ),
+    _primes(
+        "fn_k",
+        "prime_decimal_tf_check",
+        "the number is prime (the composites end in 1, 3, 7 or 9)",
+        "1379",
+    ),
+    _uniform(
+        "fn_l",
+        "sha256_parity",
+        "the SHA-256 of the string has an odd number of one-bits",
+        rules.sha256_parity,
+        4,
+    ),
+    _primes("fn_v", "prime_plus_47", "the number minus 47 is prime", "1379", offset=47),
+    _task(
+        "fn_aa",
+        "graph_has_cycle",
+        "the graph of E edges has more than max(1, E // 6) independent cycles",
+        graphs.cyclic,
+        by_class(graphs.trees_with_extra_edges, graphs.many_triangles),
+        least=36,
+        kind="graph",
+        lengths=(300,),
+        draw_probe=by_class(graphs.with_cycles_beyond(0), graphs.with_cycles_beyond(1)),
+        why_not=_graph_lengths,
+    ),
+)
+
+SUITE: dict[str, Task] = {task.id: task for task in _TASKS}
+"""The tasks by id, the published suite first."""
+
+
+def get(id: str) -> Task:
+    """Returns a task of the suite.
+
+    Raises:
+        InputError: If there is none of that id; lists those there are.
+    """
+    if id not in SUITE:
+        raise InputError(
+            f"there is no function {id!r}; choose among {' '.join(SUITE)}, "
+            "or give a file of your own (--task-file)"
+        )
+    return SUITE[id]

@@ -1,0 +1,173 @@
+"""Tasks of the user's own: one Python file that needs no import of this package.
+
+The file defines, at module level:
+
+- ``rule(x)``: the true label of an input, 0 or 1;
+- ``sample(rng, length)``: one random input, a string of one line; or ``sample(rng, length,
+  label)``: one that the rule gives that label. ``rng`` is a ``numpy.random.RandomState``, the only
+  source of randomness it may use;
+- ``lengths``: the lengths to run at, a tuple of integers. The others serve as length shift;
+- optionally ``name`` (else the file's), ``kind`` ("binary", "decimal" or, by default, "text") and
+  ``description`` (when the label is 1, in one line).
+
+Both classes come from ``sample`` by rejection. The file runs in this process: it is trusted.
+"""
+
+import inspect
+import re
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.files import input_pattern
+from llm_erm.tasks.suite import SUITE
+from llm_erm.tasks.task import Kind, Task
+
+RAREST = 1000
+"""Draws that one input of a class may take on average before the class counts as too rare."""
+
+_KINDS: tuple[Kind, ...] = ("binary", "decimal", "text")
+
+
+def load_task_file(path: Path) -> Task:
+    """Returns the task that a user's file defines; its id is its name.
+
+    Raises:
+        InputError: If the file cannot be read or run, lacks a part, or a part is not as described
+            above; later, from the task itself, if ``rule`` or ``sample`` fails or misbehaves.
+    """
+    module = _run(path)
+    for part in ("rule", "sample"):
+        if not callable(getattr(module, part, None)):
+            raise InputError(f"{path} defines no function {part}; a task file needs one")
+    lengths = getattr(module, "lengths", None)
+    if not isinstance(lengths, list | tuple) or not lengths or not all(map(_is_length, lengths)):
+        raise InputError(
+            f"{path}: lengths is {lengths!r}; it must be a tuple of positive integers, as (20, 50)"
+        )
+    name = getattr(module, "name", path.stem)
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise InputError(
+            f"{path}: the name {name!r} cannot name a folder; set name to letters, digits, - and _"
+        )
+    if name in SUITE or name in {task.name for task in SUITE.values()}:
+        raise InputError(f"{path}: the suite has a task {name!r}; set another name")
+    kind = getattr(module, "kind", "text")
+    if kind not in _KINDS:
+        raise InputError(f"{path}: the kind is {kind!r}; choose among {', '.join(_KINDS)}")
+    own = _OwnTask(path, module.rule, module.sample, kind)
+    usual = tuple(lengths)
+    return Task(
+        id=name,
+        name=name,
+        kind=kind,
+        computes=" ".join(str(getattr(module, "description", f"rule(x) in {path} is 1")).split()),
+        lengths=usual,
+        why_not=lambda length: None if length >= 1 else "lengths start at 1",
+        label=own.label,
+        draw=own.draw,
+        shift=lambda length: {n: own.draw for n in usual if n != length},
+        source=path,
+    )
+
+
+def _is_length(length: object) -> bool:
+    return isinstance(length, int) and not isinstance(length, bool) and length >= 1
+
+
+def _run(path: Path) -> ModuleType:
+    module = ModuleType(path.stem)
+    module.__file__ = str(path)
+    try:
+        code = SourceFileLoader(path.stem, str(path)).source_to_code(path.read_bytes(), str(path))
+        exec(code, module.__dict__)  # noqa: S102 - the user's own file, like any import of theirs
+    except OSError as error:
+        raise InputError(f"cannot read the task file {path}: {error.strerror}") from error
+    except (Exception, SystemExit) as error:
+        raise _failure(path, "the file", error) from error
+    return module
+
+
+def _failure(path: Path, part: str, error: BaseException) -> InputError:
+    """Returns the error for the user's code that raised one, with its line."""
+    numbers = [
+        f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
+    ]
+    number = error.lineno if isinstance(error, SyntaxError) else numbers[-1] if numbers else None
+    line = f", line {number}" if number else ""
+    return InputError(
+        f"{path}{line}: {part} fails with {type(error).__name__}: {error}; mend the file"
+    )
+
+
+@dataclass(frozen=True)
+class _OwnTask:
+    """The user's functions, with what they return checked."""
+
+    path: Path
+    rule: Callable[[str], Any]
+    sample: Callable[..., Any]
+    kind: Kind
+
+    def label(self, inputs: Sequence[str]) -> list[int]:
+        return [self._label(x) for x in inputs]
+
+    def _label(self, x: str) -> int:
+        try:
+            label = self.rule(x)
+        except (Exception, SystemExit) as error:
+            raise _failure(self.path, f"rule({x!r:.60})", error) from error
+        if not isinstance(label, int | np.integer | np.bool_) or label not in (0, 1):
+            raise InputError(
+                f"{self.path}: rule({x!r:.60}) returns {label!r:.60}; it must return 0 or 1"
+            )
+        return int(label)
+
+    def draw(
+        self, rng: RandomState, length: int, counts: tuple[int, int]
+    ) -> tuple[list[str], list[str]]:
+        classes: tuple[list[str], list[str]] = ([], [])
+        for label in (0, 1):
+            patience = RAREST * (counts[label] + 10)
+            while len(classes[label]) < counts[label]:
+                if patience == 0:
+                    raise InputError(
+                        f"{self.path}: {RAREST * (counts[label] + 10):,} calls of sample at length "
+                        f"{length} gave {len(classes[label])} inputs of label {label}, of "
+                        f"{counts[label]} needed; let sample take the label wanted, as "
+                        "sample(rng, length, label), and draw an input of that label"
+                    )
+                patience -= 1
+                x = self._sample(rng, length, label)
+                classes[self._label(x)].append(x)
+        return classes[0][: counts[0]], classes[1][: counts[1]]
+
+    def _sample(self, rng: RandomState, length: int, label: int) -> str:
+        try:
+            takes_label = "label" in inspect.signature(self.sample).parameters
+            x = self.sample(rng, length, label) if takes_label else self.sample(rng, length)
+        except (Exception, SystemExit) as error:
+            raise _failure(self.path, f"sample(rng, {length})", error) from error
+        pattern = input_pattern(self.kind, length)
+        if not isinstance(x, str) or not re.fullmatch(pattern, x) or not _is_utf8(x):
+            raise InputError(
+                f"{self.path}: sample(rng, {length}) returns {x!r:.60}; "
+                f"a {self.kind} input is a string matching {pattern}"
+            )
+        return str(x)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
