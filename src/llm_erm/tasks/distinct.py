@@ -7,7 +7,7 @@ from numpy.random import RandomState
 from llm_erm.tasks.task import Dataset, Draw
 
 TOP_UP = 1000
-"""Least draws of a further round: enough to see whether new inputs still come."""
+"""Draws of the second round, doubled in each further one: they show whether new inputs come."""
 
 STALE = 20
 """Draws without a new input, as a multiple of the inputs found, after which no more are sought."""
@@ -31,9 +31,9 @@ def _topped_up(
 ) -> list[str]:
     """Draws on in one class until enough different inputs are found or no more come."""
     found = dict.fromkeys(drawn)
-    stale = 0
+    stale, size = 0, TOP_UP // 2
     while len(found) < wanted and stale <= STALE * len(found):
-        size = max(2 * (wanted - len(found)), TOP_UP)
+        size *= 2
         before = len(found)
         found.update(dict.fromkeys(draw_class(draw, rng, length, label, size)))
         new = len(found) - before
@@ -52,7 +52,6 @@ def draw_class(draw: Draw, rng: RandomState, length: int, label: int, count: int
 def shuffled(rng: RandomState, negatives: Sequence[str], positives: Sequence[str]) -> Dataset:
     """Returns the inputs of both classes as one data set in random order."""
     inputs = [*negatives, *positives]
-    order = rng.permutation(len(inputs)).tolist()
-    return Dataset(
-        tuple([inputs[i] for i in order]), tuple([int(i >= len(negatives)) for i in order])
-    )
+    order = rng.permutation(len(inputs))
+    labels = (order >= len(negatives)).astype(int).tolist()
+    return Dataset(tuple([inputs[i] for i in order.tolist()]), tuple(labels))

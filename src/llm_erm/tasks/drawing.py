@@ -64,11 +64,33 @@ def make(task: Task, request: Request) -> tuple[Dataset, Dataset, Dataset]:
     learning = (request.train_size + request.validation_size) // 2
     wanted = learning + request.test_size // 2
     found = draw_distinct(request.draw(task), rng, request.length, (wanted, wanted))
-    negatives = _class(task, request, rng, 0, found[0])
-    positives = _class(task, request, rng, 1, found[1])
+    _check_enough(task, request, learning, wanted, found)
+    negatives, positives = (
+        _class(task, request, rng, label, inputs) for label, inputs in enumerate(found)
+    )
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
     return (*divided(pool, request.train_size, derived), test)
+
+
+def _check_enough(
+    task: Task, request: Request, learning: int, wanted: int, found: Sequence[list[str]]
+) -> None:
+    """Refuses a request that would take more than half of a scarce class to learn from."""
+    scarce = {
+        label: len(inputs)
+        for label, inputs in enumerate(found)
+        # The other half is for the test split, which may repeat inputs, to draw from.
+        if len(inputs) < wanted and learning > len(inputs) // 2
+    }
+    if scarce and not (request.published or request.allow_repeats):
+        exist = " and ".join(f"{n} inputs of label {label}" for label, n in scarce.items())
+        raise InputError(
+            f"{task.id} has only {exist} at length {request.length}; training and validation ask "
+            f"for {learning} of each label and may take half of what exists; ask for smaller "
+            "splits or a greater length, or permit repeats across the splits (--allow-repeats; "
+            "no certificate then)"
+        )
 
 
 def _class(
@@ -76,28 +98,19 @@ def _class(
 ) -> list[str]:
     """Returns the inputs of one class: those to learn from, then those to test on."""
     learning = (request.train_size + request.validation_size) // 2
-    testing = request.test_size // 2
-    if len(found) == learning + testing:
+    wanted = learning + request.test_size // 2
+    if len(found) == wanted:
         return found
     draw, length = request.draw(task), request.length
-    # Learning may take half of what exists, which leaves the test split as much to draw from.
-    enough = learning <= len(found) // 2
-    if request.published or (request.allow_repeats and not enough):
-        return draw_class(draw, rng, length, label, learning + testing)
-    if not enough:
-        raise InputError(
-            f"{task.id} at length {length} has too few inputs of label {label}: {len(found)} were "
-            f"found, training and validation may take half of them, and they ask for {learning}; "
-            "ask for smaller splits or a greater length, or permit repeats across the splits "
-            "(--allow-repeats; no certificate then)"
-        )
+    if request.published or learning > len(found) // 2:
+        return draw_class(draw, rng, length, label, wanted)
     inputs = found[:learning]
     taken = set(inputs)
     for _ in range(MAX_ROUNDS):
-        drawn = draw_class(draw, rng, length, label, learning + testing - len(inputs) + 8)
+        drawn = draw_class(draw, rng, length, label, wanted - len(inputs) + 8)
         inputs += [x for x in drawn if x not in taken]
-        if len(inputs) >= learning + testing:
-            return inputs[: learning + testing]
+        if len(inputs) >= wanted:
+            return inputs[:wanted]
     raise InputError(
         f"{task.id} at length {length} nearly always draws the same few inputs of label {label}; "
         "ask for smaller splits or a greater length"
@@ -112,7 +125,8 @@ def divided(
     train: list[tuple[str, int]] = []
     validation: list[tuple[str, int]] = []
     room = [train_size // 2, train_size // 2]
-    for i in RandomState(derived).permutation(len(ordered)).tolist():
+    rng = RandomState([derived, 1])  # not the stream that the inputs came from
+    for i in rng.permutation(len(ordered)).tolist():
         label = ordered[i][1]
         (train if room[label] > 0 else validation).append(ordered[i])
         room[label] -= 1

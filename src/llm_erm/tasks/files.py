@@ -15,6 +15,8 @@ from llm_erm.tasks.task import Dataset, Kind
 
 DATA_FILES = ("train.txt", "val.txt", "test.txt")
 
+_ENDINGS = (" -> 0\n", " -> 1\n")
+
 
 def input_pattern(kind: Kind, length: int) -> str:
     """Returns the regular expression that an input of a kind and length matches as a whole."""
@@ -92,7 +94,12 @@ def read_folder(
         InputError: If a file is missing, malformed, or holds another number of lines than asked.
     """
     paths = [folder / name for name in DATA_FILES]
-    missing = [path.name for path in paths if not path.exists()]
+    try:
+        missing = [path.name for path in paths if not path.exists()]
+    except OSError as error:
+        raise InputError(
+            f"cannot look into {folder}: {error.strerror}; choose another folder (--dataset-dir)"
+        ) from error
     if len(missing) == len(paths):
         return None
     if missing:
@@ -130,8 +137,8 @@ def write_folder(folder: Path, splits: Sequence[Dataset], meta: Mapping[str, obj
     """
     contents = {"meta.json": json.dumps(meta, indent=2) + "\n"}
     for name, data in zip(DATA_FILES, splits, strict=True):
-        pairs = zip(data.inputs, data.labels, strict=True)
-        contents[name] = "".join([f"{x} -> {y}\n" for x, y in pairs])
+        endings = [_ENDINGS[label] for label in data.labels]
+        contents[name] = "".join(map(str.__add__, data.inputs, endings))
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     try:
         partial.mkdir(parents=True)

@@ -74,21 +74,24 @@ def _balanced(draw: Draw, rng: RandomState, length: int, count: int) -> tuple[li
 def usual_shift(
     draw: Draw,
     why_not: Callable[[int], str | None],
-    step: int = 1,
     factors: Iterable[float] = (0.5, 1.5, 2),
 ) -> Callable[[int], dict[int, Draw]]:
-    """Returns a ``Task.shift`` to those multiples of the training length that the task can have.
+    """Returns a ``Task.shift`` to multiples of the training length, as near as the task has any.
 
     Args:
         draw: Draws at the other lengths.
         why_not: As in ``Task``.
-        step: What lengths are rounded down to a multiple of.
         factors: Other lengths in units of the training length.
     """
 
     def shift(length: int) -> dict[int, Draw]:
-        others = [int(length * factor) // step * step for factor in factors]
-        return {n: draw for n in others if n >= 1 and n != length and why_not(n) is None}
+        others = (possible(int(length * factor)) for factor in factors)
+        return {other: draw for other in others if other and other != length}
+
+    def possible(length: int) -> int | None:
+        """Returns the length itself or up to three less, whichever the task can have first."""
+        candidates = range(length, max(0, length - 4), -1)
+        return next((n for n in candidates if why_not(n) is None), None)
 
     return shift
 

@@ -18,6 +18,9 @@ Rule = Callable[[Codes], Bools]
 
 ZERO = ord("0")
 
+MAX_DIGITS = 4300
+"""The longest decimal text that Python's ``int`` takes, here as in the programs to be learned."""
+
 
 def to_codes(inputs: Sequence[str]) -> Codes:
     """Returns strings of one length as codes of shape ``(n, length)``."""
@@ -27,7 +30,9 @@ def to_codes(inputs: Sequence[str]) -> Codes:
 
 def to_strings(codes: Codes) -> list[str]:
     """Returns the rows of codes as strings."""
-    return [row.decode("ascii") for row in _rows(codes)]
+    width = codes.shape[1]
+    text = codes.tobytes().decode("ascii")
+    return [text[i : i + width] for i in range(0, len(text), width)]
 
 
 def whole_array(rule: Rule) -> Callable[[Sequence[str]], list[int]]:
@@ -101,21 +106,20 @@ def palindrome(codes: Codes) -> Bools:
 
 def dyck2(codes: Codes) -> Bools:
     """Tells which rows, read as pairs 00 ( 01 ) 10 [ 11 ], are balanced and type-matched."""
-    kind = codes[:, ::2] & 1
-    closing = (codes[:, 1::2] & 1).astype(bool)
-    n, symbols = kind.shape
-    rows = np.arange(n)
-    stack = np.zeros((n, symbols + 1), dtype=np.uint8)
-    depth = np.zeros(n, dtype=np.intp)
+    bits = np.ascontiguousarray(codes.T) & 1
+    symbols, n = len(bits) // 2, len(codes)
+    # The stacks of all rows in one flat array, a row's entries n apart, a spare one below each;
+    # `top` is the index of each row's innermost open bracket.
+    stack = np.zeros((symbols + 1) * n, dtype=np.uint8)
+    top = np.arange(n)
     valid = np.ones(n, dtype=bool)
     for t in range(symbols):
-        closes = closing[:, t]
-        top = stack[rows, depth - 1]
-        valid &= ~closes | ((depth > 0) & (top == kind[:, t]))
-        depth = np.where(closes, np.maximum(depth - 1, 0), depth + 1)
-        stack[rows, depth - 1] = np.where(closes, stack[rows, depth - 1], kind[:, t])
-    valid &= depth == 0
-    return valid
+        kind, closes = bits[2 * t], bits[2 * t + 1].astype(bool)
+        valid &= ~closes | ((top >= n) & (stack[top] == kind))
+        top += np.where(closes, -n, n)
+        top[top < 0] += n
+        stack[top] = np.where(closes, stack[top], kind)
+    return valid & (top < n)
 
 
 def rule30_parity(codes: Codes) -> Bools:
@@ -146,9 +150,9 @@ def prime_plus_47(codes: Codes) -> Bools:
     return np.array([gmpy2.is_prime(n - 47) for n in to_numbers(codes)], dtype=bool)
 
 
-def to_numbers(codes: Codes) -> list[gmpy2.mpz]:
-    """Returns each row as a decimal number."""
-    return [gmpy2.mpz(row) for row in _rows(codes)]
+def to_numbers(codes: Codes) -> list[int]:
+    """Returns each row, of at most ``MAX_DIGITS`` characters, as a decimal number."""
+    return list(map(int, _rows(codes)))
 
 
 def _odd(bits: NDArray[Any]) -> Bools:

@@ -139,23 +139,29 @@ def dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
     if none is open, or with probability one half; else the innermost is closed. Then all close.
     """
     symbols, pairs = length // 2, length // 4
-    rows = np.arange(count)
-    kinds = uniform_bits(rng, pairs, count) & 1
-    coins = uniform_bits(rng, symbols, count) & 1
-    codes = np.empty((count, symbols, 2), dtype=np.uint8)
-    stack = np.zeros((count, pairs + 1), dtype=np.uint8)
-    depth = np.zeros(count, dtype=np.intp)
-    opened = np.zeros(count, dtype=np.intp)
+    coins = _columns(uniform_bits(rng, symbols, count) & np.uint8(1)).astype(bool)
+    kinds = np.append(
+        _columns(uniform_bits(rng, pairs, count) & np.uint8(1)), np.zeros(count, np.uint8)
+    )
+    stack = np.zeros((pairs + 1) * count, dtype=np.uint8)
+    codes = np.empty((symbols, 2, count), dtype=np.uint8)
+    # Indices into the flat arrays, a word's entries `count` apart: its first free place on the
+    # stack, and the kind of the next bracket it opens.
+    free, following = np.arange(count), np.arange(count)
     for t in range(symbols):
-        opens = (opened < pairs) & ((depth == 0) | (coins[:, t] == 1))
-        top = np.where(opens, depth, depth - 1)
-        kind = np.where(opens, kinds[rows, np.minimum(opened, pairs - 1)], stack[rows, top])
-        stack[rows, top] = kind
-        codes[:, t, 0] = kind
-        codes[:, t, 1] = ~opens
-        depth += np.where(opens, 1, -1)
-        opened += opens
-    return codes.reshape(count, length) + np.uint8(ZERO)
+        opens = (coins[t] | (free < count)) & (following < pairs * count)
+        free -= ~opens * count
+        kind = np.where(opens, kinds[following], stack[free])
+        stack[free] = kind
+        codes[t, 0], codes[t, 1] = kind, ~opens
+        free += opens * count
+        following += opens * count
+    return _columns(codes.reshape(length, count)) + np.uint8(ZERO)
+
+
+def _columns(codes: Codes) -> Codes:
+    """Returns the transpose, its rows contiguous: steps along a word then run over whole rows."""
+    return np.ascontiguousarray(codes.T)
 
 
 def _flipped_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
@@ -205,7 +211,7 @@ def products(offset: int = 0, last_digits: str = "0123456789", of_primes: bool =
     """
     endings = np.frombuffer(last_digits.encode(), dtype=np.uint8)
 
-    def factors(rng: RandomState, digits: int, n: int) -> list[gmpy2.mpz]:
+    def factors(rng: RandomState, digits: int, n: int) -> list[int]:
         codes = uniform_digits(rng, digits, n)
         codes[:, -1] = endings[rng.randint(0, len(endings), size=n, dtype=np.int64)]
         numbers = to_numbers(codes)
@@ -224,7 +230,7 @@ def products(offset: int = 0, last_digits: str = "0123456789", of_primes: bool =
     return rows
 
 
-def from_numbers(numbers: list[gmpy2.mpz], length: int) -> Codes:
+def from_numbers(numbers: list[int], length: int) -> Codes:
     """Returns the numbers that have ``length`` digits as codes."""
     texts = [text for number in numbers if len(text := str(number)) == length]
     data = np.frombuffer("".join(texts).encode(), dtype=np.uint8)

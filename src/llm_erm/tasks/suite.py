@@ -31,17 +31,14 @@ def _task(
     computes: str,
     rule: Rule,
     draw: Draw,
+    why_not: Callable[[int], str | None],
     *,
-    least: int,
     kind: Kind = "binary",
     lengths: tuple[int, ...] = LENGTHS,
-    multiple: int = 1,
     draw_random: Draw | None = None,
     draw_probe: Draw | None = None,
-    why_not: Callable[[int], str | None] | None = None,
     shift: Callable[[int], dict[int, Draw]] | None = None,
 ) -> Task:
-    why_not = why_not or at_least(least, multiple)
     return Task(
         id=id,
         name=name,
@@ -53,12 +50,12 @@ def _task(
         draw=draw,
         draw_random=draw_random,
         draw_probe=draw_probe,
-        shift=shift or probes.usual_shift(draw, why_not, step=multiple),
+        shift=shift or probes.usual_shift(draw, why_not),
     )
 
 
 def _uniform(id: str, name: str, computes: str, rule: Rule, least: int) -> Task:
-    return _task(id, name, computes, rule, by_rule(rule), least=least)
+    return _task(id, name, computes, rule, by_rule(rule), at_least(least))
 
 
 def _pattern(id: str, name: str, pattern: str) -> Task:
@@ -71,7 +68,7 @@ def _pattern(id: str, name: str, pattern: str) -> Task:
         f"{pattern} occurs",
         rule,
         by_class(without, with_pattern),
-        least=len(pattern),
+        at_least(len(pattern)),
         draw_probe=by_class(probes.without_pattern_by_a_bit(pattern, rule), with_pattern),
     )
 
@@ -90,13 +87,12 @@ def _parity_at(id: str, name: str, count: int) -> Task:
         f"the number of ones at {count} fixed positions is odd",
         rule,
         by_rule(rule),
-        least=count,
+        at_least(count),
         shift=shift,
     )
 
 
 def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0) -> Task:
-    why_not = at_least(4)
     primes = samplers.primes_plus(offset)
     draw = by_class(samplers.products(offset, last_digits), primes)
     return _task(
@@ -105,12 +101,16 @@ def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0
         computes,
         rules.prime_plus_47 if offset else rules.prime,
         draw,
-        least=4,
+        _prime_lengths,
         kind="decimal",
         draw_probe=by_class(samplers.products(offset, "1379", of_primes=True), primes),
         # Not twice as long: a prime of 200 digits takes milliseconds to find and to check.
-        shift=probes.usual_shift(draw, why_not, factors=(0.5, 1.5)),
+        shift=probes.usual_shift(draw, _prime_lengths, factors=(0.5, 1.5)),
     )
+
+
+def _prime_lengths(length: int) -> str | None:
+    return None if 4 <= length <= rules.MAX_DIGITS else f"it needs 4 to {rules.MAX_DIGITS} digits"
 
 
 def _graph_lengths(length: int) -> str | None:
@@ -136,7 +136,7 @@ _TASKS = (
         "the string equals its reverse",
         rules.palindrome,
         by_class(samplers.near_palindromes, samplers.palindromes),
-        least=2,
+        at_least(2),
         draw_random=by_class(samplers.uniform_non_palindromes, samplers.palindromes),
         draw_probe=by_class(probes.hard_non_palindromes, samplers.palindromes),
     ),
@@ -146,9 +146,8 @@ _TASKS = (
         "the pairs 00 ( 01 ) 10 [ 11 ] form balanced, matching brackets",
         rules.dyck2,
         by_class(samplers.broken_dyck2_words, samplers.dyck2_words),
-        least=4,
+        at_least(4, multiple=4),
         lengths=(100, 80, 60, 40, 20),
-        multiple=4,
         draw_probe=by_class(probes.hard_non_dyck2_words, samplers.dyck2_words),
     ),
     _primes("fn_i", "prime_decimal", "the number is prime", "0123456789"),
@@ -179,16 +178,18 @@ _TASKS = (
         "the graph of E edges has more than max(1, E // 6) independent cycles",
         graphs.cyclic,
         by_class(graphs.trees_with_extra_edges, graphs.many_triangles),
-        least=36,
+        _graph_lengths,
         kind="graph",
         lengths=(300,),
         draw_probe=by_class(graphs.with_cycles_beyond(0), graphs.with_cycles_beyond(1)),
-        why_not=_graph_lengths,
     ),
 )
 
 SUITE: dict[str, Task] = {task.id: task for task in _TASKS}
 """The tasks by id, the published suite first."""
+
+PUBLISHED = tuple(f"fn_{letter}" for letter in "abcdefghijkl")
+"""The ids of the published suite, the default grid."""
 
 
 def get(id: str) -> Task:
