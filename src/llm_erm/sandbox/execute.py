@@ -1,59 +1,85 @@
 """The parent's side of the sandbox."""
 
+import contextlib
 import os
-import re
-import signal
+import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from llm_erm.errors import InputError, LLMERMError
-from llm_erm.sandbox import payload, protocol
-from llm_erm.sandbox.execution import BINARY, INVALID, Execution, Input, Limits, Outputs, Status
-from llm_erm.sandbox.process import Ending, Zygote, ZygoteLostError
+from llm_erm.sandbox.execution import (
+    BINARY,
+    INVALID,
+    Execution,
+    Input,
+    Limits,
+    Outputs,
+    Predictions,
+    nothing,
+)
+from llm_erm.sandbox.part import Job, Part
+from llm_erm.sandbox.pool import Pool
+from llm_erm.sandbox.process import Zygote, ZygoteLostError
+from llm_erm.sandbox.spread import run_parts
 
 DEFAULT_LIMITS = Limits()
-NEEDS_SCIENCE = re.compile(r"\b(numpy|sympy|mpmath|gmpy2)\b")
-# Wall time is only the backstop for a program that is neither idle nor given any CPU time.
-WALL_FACTOR = 20
-WALL_EXTRA_SECONDS = 30
+REPLAY_SEED = 1
 
 
 class Sandbox:
     """Runs candidate programs in processes of their own.
 
-    Start it from the main thread (``with Sandbox() as sandbox``). ``execute`` blocks, and may be
-    called from several threads at once.
+    ``execute`` blocks, and may be called from several threads at once::
+
+        with Sandbox() as sandbox:
+            execution = sandbox.execute("def f(x): return x.count('1') % 2", ["0110", "1000"])
     """
 
-    def __init__(self, workers: int | None = None) -> None:
-        """Starts the sandbox.
+    def __init__(self, workers: int | None = None, *, unsafe_no_isolation: bool = False) -> None:
+        """Starts the first process and finds out how well it is isolated.
 
         Args:
-            workers: How many candidates may run at once; None for one a usable core.
+            workers: How many candidates may run at once; None for one a usable core. Together
+                they may take ``workers`` times the memory limit.
+            unsafe_no_isolation: Run programs even where the self-test finds isolation ``none``.
 
         Raises:
-            LLMERMError: The sandbox cannot start on this machine.
+            LLMERMError: The sandbox cannot start here, or nothing would hold a program back.
         """
         if workers is not None and workers < 1:
             raise InputError(f"The sandbox got {workers} workers; it needs at least 1.")
+        if platform.system() != "Linux":
+            raise LLMERMError(
+                f"This is {platform.system()}, and programs are run on Linux only; use a Linux "
+                "machine, a Linux container or WSL."
+            )
         self._workers = workers or len(os.sched_getaffinity(0))
-        self._free = threading.Semaphore(self._workers)
-        self._lock = threading.Lock()
-        self._idle: list[Zygote] = []
-        self._closed = False
+        self._slots = threading.Semaphore(self._workers)
         self._random = np.random.default_rng()
-        first = Zygote(protocol.STANDARD)
-        first.wait_ready()
-        self._idle.append(first)
+        self._random_lock = threading.Lock()
+        self._pool = Pool(self._workers)
+        if self.isolation == "none" and not unsafe_no_isolation:
+            self.close()
+            raise LLMERMError(
+                f"Nothing would hold a program back on this machine ({'; '.join(self.missing)}); "
+                "use Linux 5.13 or later on x86-64 or aarch64, or give --unsafe-no-isolation to "
+                "run the programs of a model you trust as you trust yourself."
+            )
 
     @property
     def isolation(self) -> str:
         """The level that the start-up self-test found: strong, standard, basic or none."""
-        return "none"
+        return self._pool.level
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps the level from being ``strong``, in sentences."""
+        return self._pool.missing
 
     @property
     def workers(self) -> int:
@@ -67,74 +93,91 @@ class Sandbox:
         limits: Limits = DEFAULT_LIMITS,
         outputs: Outputs = BINARY,
     ) -> Execution:
-        """Runs the function that ``source`` defines on each input, in shuffled order."""
-        _check(limits, outputs)
-        with self._lock:
-            order = self._random.permutation(len(inputs)).tolist()
-        shuffled = [inputs[i] for i in order]
-        kind = protocol.SCIENCE if NEEDS_SCIENCE.search(source) else protocol.STANDARD
-        job = payload.write_payload(source, shuffled, outputs, seed=0)
-        try:
-            shared = payload.write_map(len(inputs), outputs)
-            try:
-                with self._free:
-                    ending = self._run(kind, job, shared, len(inputs), limits)
-                left = payload.read_map(shared, len(inputs), outputs)
-            finally:
-                os.close(shared)
-        finally:
-            os.close(job)
-        status, message = _judge(ending, left, limits)
-        predictions = nothing(len(inputs), outputs)
-        if status == "ok":
-            predictions[order] = left.predictions
-        return Execution(status, predictions, message, ending.cpu_seconds)
+        """Runs the function that ``source`` defines on each input, in shuffled order.
 
-    def _run(self, kind: str, job: int, shared: int, count: int, limits: Limits) -> Ending:
-        wall = WALL_FACTOR * limits.seconds_per_candidate + WALL_EXTRA_SECONDS
+        A program that takes seconds is spread over the workers that are idle; its verdict is the
+        same.
+        """
+        return self._execute(source, inputs, limits, outputs, seed=0)
+
+    def replay(
+        self,
+        source: str,
+        inputs: Sequence[Input],
+        first: Execution,
+        limits: Limits = DEFAULT_LIMITS,
+        outputs: Outputs = BINARY,
+        *,
+        together: int = 256,
+        alone: int = 16,
+    ) -> Execution:
+        """Runs a program again and returns ``first`` if nothing differs, else ``nondeterministic``.
+
+        Randomly chosen inputs are given to a second child in another order, with other hash and
+        random seeds, and some to children that hold that one input alone. A program whose
+        predictions depend on state, order, other inputs, the clock or chance in a share q of the
+        inputs passes the second part with probability (1 − q)^alone at most.
+
+        Args:
+            source: The program.
+            inputs: The inputs of the first execution.
+            first: What ``execute`` returned for them.
+            limits: The limits of the first execution.
+            outputs: The outputs of the first execution.
+            together: Number of inputs for the second child.
+            alone: Number of inputs with a child each.
+        """
+        if first.status != "ok":
+            return first
+        with self._random_lock:
+            chosen = self._random.permutation(len(inputs))[: max(together, alone)].tolist()
+        groups = [chosen[:together], *([i] for i in chosen[:alone])]
+        seconds = first.cpu_seconds
+        for group in groups:
+            again = self._execute(source, [inputs[i] for i in group], limits, outputs, REPLAY_SEED)
+            seconds += again.cpu_seconds
+            expected = first.predictions[group]
+            if again.status != "ok" or not np.array_equal(
+                again.predictions, expected, equal_nan=outputs.labels is None
+            ):
+                return Execution(
+                    "nondeterministic",
+                    nothing(len(inputs), outputs),
+                    f"run again on {len(group)} of the inputs, it gave something else",
+                    seconds,
+                )
+        return replace(first, cpu_seconds=seconds)
+
+    def _execute(
+        self, source: str, inputs: Sequence[Input], limits: Limits, outputs: Outputs, seed: int
+    ) -> Execution:
+        _check(limits, outputs)
+        with self._random_lock:
+            order = self._random.permutation(len(inputs)).tolist()
+        job = Job(source, [inputs[i] for i in order], limits, outputs, seed)
         for _ in range(2):
-            zygote = self._take(kind)
-            try:
-                ending = zygote.run(job, shared, count, limits, wall)
-            except ZygoteLostError:
-                zygote.close()
-                continue
-            except BaseException:
-                zygote.close()
-                raise
-            self._give_back(zygote)
-            return ending
+            with contextlib.suppress(ZygoteLostError), contextlib.ExitStack() as stack:
+                parts = run_parts(job, lambda: self._zygote(job), self._slots, stack)
+                return _merge(job, parts, order)
         raise LLMERMError(
             "A process of the sandbox ended twice without an answer, most likely for want of "
             "memory; give it fewer workers or a lower memory limit and run again."
         )
 
-    def _take(self, kind: str) -> Zygote:
-        with self._lock:
-            if self._closed:
-                raise LLMERMError("The sandbox is closed; open a new one to run programs.")
-            for zygote in self._idle:
-                if zygote.kind == kind:
-                    self._idle.remove(zygote)
-                    return zygote
-        zygote = Zygote(kind)
-        zygote.wait_ready()
-        return zygote
-
-    def _give_back(self, zygote: Zygote) -> None:
-        with self._lock:
-            if not self._closed:
-                self._idle.append(zygote)
-                return
-        zygote.close()
+    @contextlib.contextmanager
+    def _zygote(self, job: Job) -> Iterator[Zygote]:
+        """Lends a zygote; one that an error left in the middle of something is ended."""
+        zygote = self._pool.take(job.source, job.seed)
+        try:
+            yield zygote
+        except BaseException:
+            zygote.close()
+            raise
+        self._pool.give_back(zygote)
 
     def close(self) -> None:
         """Ends every process of the sandbox."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for zygote in idle:
-            zygote.close()
+        self._pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -148,15 +191,6 @@ class Sandbox:
         self.close()
 
 
-def nothing(
-    count: int, outputs: Outputs
-) -> np.ndarray[tuple[int], np.dtype[np.uint8]] | np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Returns ``count`` predictions that are all invalid."""
-    if outputs.labels is None:
-        return np.full(count, np.nan)
-    return np.full(count, INVALID, np.uint8)
-
-
 def _check(limits: Limits, outputs: Outputs) -> None:
     if min(limits.seconds_per_call, limits.seconds_per_candidate, limits.memory_bytes) <= 0:
         raise InputError(f"A limit of a program is not above zero: {limits}; raise it.")
@@ -167,27 +201,26 @@ def _check(limits: Limits, outputs: Outputs) -> None:
         )
 
 
-def _judge(ending: Ending, left: payload.Leftover, limits: Limits) -> tuple[Status, str | None]:
-    """Returns what became of the candidate, by how its process ended before what it claims."""
-    killed = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else 0
-    call, total = limits.seconds_per_call, limits.seconds_per_candidate
-    if ending.killer == "call limit":
-        return "timeout", f"one call took more than {call:g} CPU seconds"
-    if ending.killer == "idle":
-        return "timeout", "it waited for something that never came"
-    if ending.killer == "wall limit":
-        return "timeout", "it did not end in many times its CPU limit"
-    if ending.cpu_seconds > total or killed == signal.SIGXCPU:
-        return "timeout", f"the program took more than {total:g} CPU seconds"
-    if killed == signal.SIGSYS:
-        return "forbidden", "it made a system call that no candidate may make"
-    if killed == signal.SIGKILL:
-        return "memory", "the system ended it, most likely for want of memory"
-    if killed:
-        return "crash", f"its process died of {signal.Signals(killed).name}"
-    if ending.status != 0 or left.outcome == "unfinished":
-        return (
-            "crash",
-            f"its process ended itself, status {os.waitstatus_to_exitcode(ending.status)}",
-        )
-    return left.outcome, left.message  # type: ignore[return-value]
+def _merge(job: Job, parts: Sequence[Part], order: list[int]) -> Execution:
+    """Returns what one child would have given: the first failure, or all predictions."""
+    endings = [part.ending for part in parts if part.ending is not None]
+    seconds = sum(ending.cpu_seconds for ending in endings)
+    predictions: Predictions = nothing(len(order), job.outputs)
+    judged = [part.judge() for part in parts]
+    for status, message in judged:
+        if status != "ok":
+            return Execution(status, predictions, message, seconds)
+    left = [part.left() for part in parts]
+    # One child would have loaded the program once.
+    loading = sum(
+        min(one.load_seconds, ending.cpu_seconds)
+        for one, ending in zip(left[1:], endings[1:], strict=True)
+    )
+    total = job.limits.seconds_per_candidate
+    if seconds - loading > total:
+        message = f"the program took more than {total:g} CPU seconds"
+        return Execution("timeout", predictions, message, seconds)
+    for part, one in zip(parts, left, strict=True):
+        predictions[order[part.start : part.stop]] = one.predictions[: part.stop - part.start]
+    message = next((message for _, message in judged if message), None)
+    return Execution("ok", predictions, message, seconds)

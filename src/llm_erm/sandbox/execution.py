@@ -24,6 +24,9 @@ Status = Literal[
 ]
 """What became of a candidate; anything but ``ok`` means it has no predictions to count."""
 
+Predictions = NDArray[np.uint8] | NDArray[np.float64]
+"""Shape (n_inputs,): label indices with ``INVALID``, or floats with NaN, where there is none."""
+
 INVALID = 255
 """The prediction byte of an input on which the candidate raised or returned no known label."""
 
@@ -74,6 +77,13 @@ class Execution:
     """
 
     status: Status
-    predictions: NDArray[np.uint8] | NDArray[np.float64]
+    predictions: Predictions
     message: str | None
     cpu_seconds: float
+
+
+def nothing(count: int, outputs: Outputs) -> Predictions:
+    """Returns ``count`` predictions that are all invalid."""
+    if outputs.labels is None:
+        return np.full(count, np.nan)
+    return np.full(count, INVALID, np.uint8)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.sandbox import protocol
-from llm_erm.sandbox.execution import INVALID, Input, Outputs
+from llm_erm.sandbox.execution import INVALID, Input, Outputs, Predictions
 
 MESSAGE_CHARACTERS = 300
 
@@ -76,15 +76,15 @@ class Leftover:
     """What a dead child left in the map: claims, checked for shape and range only.
 
     Attributes:
-        outcome: One of ``protocol.OUTCOMES``.
+        outcome: What it claims to have come to.
         message: Printable text or None.
         predictions: Shape (count,), in the order that the inputs were sent in.
         load_seconds: CPU seconds of loading, as the child tells it; at least 0.
     """
 
-    outcome: str
+    outcome: protocol.Outcome
     message: str | None
-    predictions: NDArray[np.uint8] | NDArray[np.float64]
+    predictions: Predictions
     load_seconds: float
 
 
@@ -93,11 +93,11 @@ def read_map(file: int, count: int, outputs: Outputs) -> Leftover:
     size = protocol.HEADER_BYTES + count * (9 if outputs.labels is None else 1)
     content = os.pread(file, size, 0)
     code, length, _, load_seconds = protocol.HEAD.unpack_from(content)
-    outcome = protocol.OUTCOMES[code] if code < len(protocol.OUTCOMES) else "unfinished"
+    outcome = protocol.OUTCOMES[code if code < len(protocol.OUTCOMES) else protocol.UNFINISHED]
     start = protocol.MESSAGE_OFFSET
     message = content[start : start + min(length, protocol.MESSAGE_BYTES)]
     codes = np.frombuffer(content, np.uint8, count, protocol.HEADER_BYTES).copy()
-    predictions: NDArray[np.uint8] | NDArray[np.float64]
+    predictions: Predictions
     if outputs.labels is None:
         values = np.frombuffer(content, "<f8", count, protocol.HEADER_BYTES + count)
         predictions = np.where((codes == 0) & np.isfinite(values), values, np.nan)
@@ -109,6 +109,16 @@ def read_map(file: int, count: int, outputs: Outputs) -> Leftover:
     if text is None and outputs.labels is not None:
         text = _stray_label(codes, len(outputs.labels))
     return Leftover(outcome, text, predictions, load_seconds)
+
+
+def read_progress(file: int, count: int) -> tuple[int, float]:
+    """Returns how many inputs were tried and the CPU seconds of loading, as a live child tells."""
+    content = os.pread(file, protocol.HEADER_BYTES + count, 0)
+    _, _, invalid, load_seconds = protocol.HEAD.unpack_from(content)
+    if not (math.isfinite(load_seconds) and load_seconds > 0):
+        return 0, 0.0
+    pending = content.count(protocol.PENDING, protocol.HEADER_BYTES)
+    return min(count, count - pending + invalid), load_seconds
 
 
 def _stray_label(codes: NDArray[np.uint8], labels: int) -> str | None:

@@ -1,11 +1,15 @@
 """The parent's handle on one zygote process."""
 
 import importlib.util
+import json
+import select
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from llm_erm.errors import LLMERMError
 from llm_erm.sandbox import protocol
@@ -21,8 +25,9 @@ for name, folder in (("llm_erm", sys.argv[1]), ("llm_erm.sandbox", sys.argv[1] +
 from llm_erm.sandbox.zygote import main
 main(sys.argv[2:])
 """
-# The whole environment of the zygote: nothing of the user's reaches a candidate. The hash seed is
-# fixed so that a verdict is the same in every run; the thread counts keep OpenBLAS from forking.
+# The whole environment of the zygote (the reason why it is not started with -I, which would ignore
+# the hash seed too): nothing of the user's reaches a candidate. The hash seed is fixed so that a
+# verdict is the same in every run; OpenBLAS must start no threads, which do not survive a fork.
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -31,6 +36,9 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 START_SECONDS = 120.0
+# Wall time is only the backstop for a program that is neither idle nor given any CPU time.
+WALL_FACTOR = 20
+WALL_EXTRA_SECONDS = 30
 
 
 class ZygoteLostError(Exception):
@@ -52,21 +60,45 @@ class Ending:
     cpu_seconds: float
 
 
-class Zygote:
-    """One zygote process; one candidate runs in it at a time."""
+@dataclass(frozen=True)
+class Kind:
+    """What sets zygotes apart.
 
-    def __init__(self, kind: str, hash_seed: int = 0) -> None:
-        """Starts the process; ``wait_ready`` tells when it can be used."""
+    Attributes:
+        science: Whether numpy and sympy are imported.
+        modules: Further modules that a program asked for.
+        hash_seed: Seed of the hashes of strings, which order sets.
+    """
+
+    science: bool = False
+    modules: tuple[str, ...] = ()
+    hash_seed: int = 0
+
+
+class Zygote:
+    """One zygote process; one candidate runs in it at a time.
+
+    Attributes:
+        kind: What it was started with.
+        level: The isolation level that its self-test found.
+        missing: What does not hold, in sentences.
+        modules: Names of the modules that its programs can import.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        """Starts the process and blocks until its imports and its self-test are done."""
         self.kind = kind
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        wanted = {
+            "folders": package_folders() if kind.science else [],
+            "modules": kind.modules,
+        }
         with theirs:
             command = [sys.executable, "-P", "-s", "-S", "-c", BOOTSTRAP]
-            command += [str(Path(__file__).parent.parent), str(theirs.fileno()), kind]
-            if kind == protocol.SCIENCE:
-                command += package_folders()
+            command += [str(Path(__file__).parent.parent), str(theirs.fileno()), json.dumps(wanted)]
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
                 command,
-                env=ENVIRONMENT | {"PYTHONHASHSEED": str(hash_seed)},
+                env=ENVIRONMENT | {"PYTHONHASHSEED": str(kind.hash_seed)},
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -74,38 +106,50 @@ class Zygote:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
+        answer = self._first_answer()
+        self.level: str = answer["level"]
+        self.missing: tuple[str, ...] = tuple(answer["missing"])
+        self.modules: frozenset[str] = frozenset(answer["modules"])
 
-    def wait_ready(self) -> None:
-        """Blocks until the imports are done; raises if they failed."""
+    def _first_answer(self) -> dict[str, Any]:
         self._socket.settimeout(START_SECONDS)
         try:
-            answer = self._socket.recv(8192)
-        except TimeoutError:
+            answer = self._socket.recv(2**20)
+        except OSError:
             answer = b"it did not answer"
         self._socket.settimeout(None)
-        if answer != protocol.READY:
-            self.close()
-            reason = answer.removeprefix(protocol.FAILED).decode("utf-8", "replace").strip()
-            raise LLMERMError(
-                f"The sandbox could not start {sys.executable} "
-                f"({reason.splitlines()[-1] if reason else 'the process ended'}); it needs a "
-                "CPython of this installation on Linux: reinstall llm-erm there and try again."
-            )
-
-    def run(self, job: int, shared: int, count: int, limits: Limits, wall: float) -> Ending:
-        """Runs one candidate and returns once its process is dead."""
-        self._send(
-            protocol.REQUEST.pack(
-                protocol.RUN,
-                count,
-                limits.seconds_per_call,
-                limits.seconds_per_candidate,
-                wall,
-                limits.memory_bytes,
-            ),
-            job,
-            shared,
+        if answer.startswith(protocol.READY):
+            found: dict[str, Any] = json.loads(answer.removeprefix(protocol.READY))
+            return found
+        self.close()
+        reason = answer.removeprefix(protocol.FAILED).decode("utf-8", "replace").strip()
+        raise LLMERMError(
+            f"The sandbox could not start {sys.executable} "
+            f"({reason.splitlines()[-1] if reason else 'the process ended'}); it needs a "
+            "CPython of this installation on Linux: reinstall llm-erm there and try again."
         )
+
+    def start(self, job: int, shared: int, count: int, limits: Limits) -> None:
+        """Starts one candidate; ``ending`` tells when it is dead."""
+        seconds = limits.seconds_per_candidate
+        wall = WALL_FACTOR * seconds + WALL_EXTRA_SECONDS
+        numbers = (count, limits.seconds_per_call, seconds, wall, limits.memory_bytes)
+        self._send(protocol.REQUEST.pack(protocol.RUN, *numbers), job, shared)
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when ``ending`` has something to tell."""
+        return self._socket.fileno()
+
+    def stop_at(self, count: int) -> None:
+        """Ends the candidate once it has tried that many inputs."""
+        self._send(protocol.REQUEST.pack(protocol.STOP, count, 0, 0, 0, 0))
+
+    def ending(self, timeout: float | None = None) -> Ending | None:
+        """Returns how the candidate's process ended, or None if it lives on after the timeout."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        if not poll.poll(None if timeout is None else timeout * 1000):
+            return None
         try:
             answer = self._socket.recv(protocol.REPLY.size)
         except OSError:
@@ -131,6 +175,7 @@ class Zygote:
             self._process.wait()
 
 
+@cache
 def package_folders() -> list[str]:
     """Returns the folders that hold the third-party packages a candidate may import."""
     folders = []

@@ -5,6 +5,7 @@ candidate itself. The parent reads it as a claim about that candidate and nothin
 """
 
 import struct
+from typing import Literal
 
 HEADER_BYTES = 4096
 """Head of the shared map; one byte an input follows, and then 8 bytes an input for floats."""
@@ -20,7 +21,10 @@ PENDING = 255
 """Byte of an input that has no prediction, yet or for good."""
 
 UNFINISHED = 0
-OUTCOMES = (
+Outcome = Literal[
+    "unfinished", "ok", "syntax_error", "no_function", "load_error", "memory", "forbidden"
+]
+OUTCOMES: tuple[Outcome, ...] = (
     "unfinished",
     "ok",
     "syntax_error",
@@ -47,6 +51,3 @@ PAYLOAD = struct.Struct("<QQ")
 
 READY = b"ready"
 FAILED = b"failed"
-STANDARD = "standard"
-SCIENCE = "science"
-"""Kinds of zygote: the standard library alone, or numpy and sympy besides."""

@@ -1,0 +1,59 @@
+"""What a zygote imports before it loses sight of the file system.
+
+A child can open no file, so a program's imports are served from here or not at all.
+"""
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+
+STANDARD_MODULES = """
+    __future__ abc array ast base64 binascii bisect calendar cmath codecs collections
+    collections.abc colorsys contextlib copy csv ctypes dataclasses datetime decimal difflib
+    encodings.ascii encodings.cp437 encodings.hex_codec encodings.idna encodings.latin_1
+    encodings.rot_13 encodings.utf_16 encodings.utf_16_le encodings.utf_32 encodings.utf_8_sig enum
+    errno fractions functools gc graphlib hashlib heapq hmac html inspect io itertools json keyword
+    math numbers operator os pathlib pickle pprint queue random re reprlib secrets signal statistics
+    string struct sys textwrap threading time timeit tokenize traceback types typing unicodedata
+    uuid warnings weakref zlib
+"""
+# The last line: what sympy's functions import on their first call only.
+SCIENCE_MODULES = """
+    numpy numpy.fft numpy.linalg numpy.polynomial numpy.random
+    mpmath sympy sympy.combinatorics sympy.ntheory
+"""
+
+
+class FolderFinder:
+    """Finds packages in the given folders, after everything else."""
+
+    def __init__(self, folders: Sequence[str]) -> None:
+        self.folders = folders
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Returns the spec of a top-level package in the folders, or None."""
+        return PathFinder.find_spec(name, self.folders) if path is None else None
+
+
+def import_all(folders: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Imports what every program may use and what some program asks for.
+
+    Args:
+        folders: Where numpy and sympy are, or nothing to leave both out.
+        wanted: Further modules; those that do not exist are left to the program to miss.
+
+    Returns:
+        The names of all modules that are now at hand.
+    """
+    for name in STANDARD_MODULES.split():
+        importlib.import_module(name)
+    if folders:
+        sys.meta_path.append(FolderFinder(folders))
+        for name in SCIENCE_MODULES.split():
+            importlib.import_module(name)
+    for name in wanted:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    return sorted(sys.modules)

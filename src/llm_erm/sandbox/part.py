@@ -1,0 +1,107 @@
+"""One child's share of an execution: some of the inputs, and what came back for them."""
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from llm_erm.sandbox import payload
+from llm_erm.sandbox.execution import Input, Limits, Outputs, Status
+from llm_erm.sandbox.process import Ending, Zygote
+
+
+@dataclass(frozen=True)
+class Job:
+    """A program with what it is to be run on.
+
+    Attributes:
+        source: The program.
+        inputs: In the order that the program meets them in.
+        limits: What it may use.
+        outputs: What counts as a prediction.
+        seed: Seed of the hashes of strings and of unseeded random numbers.
+    """
+
+    source: str
+    inputs: Sequence[Input]
+    limits: Limits
+    outputs: Outputs
+    seed: int
+
+
+class Part:
+    """A stretch of a job's inputs in a child of its own; frees its files when left."""
+
+    def __init__(self, job: Job, start: int, stop: int, zygote: Zygote) -> None:
+        self.start, self.stop, self.zygote = start, stop, zygote
+        self.ending: Ending | None = None
+        self._job = job
+        self._count = stop - start
+        content = payload.write_payload(job.source, job.inputs[start:stop], job.outputs, job.seed)
+        try:
+            self._shared = payload.write_map(self._count, job.outputs)
+            zygote.start(content, self._shared, self._count, job.limits)
+        finally:
+            os.close(content)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Returns whether the child is dead, waiting that long for it."""
+        if self.ending is None:
+            self.ending = self.zygote.ending(seconds)
+        return self.ending is not None
+
+    def stop_at(self, index: int) -> None:
+        """Leaves the job's inputs from ``index`` on to others."""
+        self.stop = index
+        self.zygote.stop_at(index - self.start)
+
+    def left(self) -> payload.Leftover:
+        """Returns what the child has left in the map so far."""
+        return payload.read_map(self._shared, self._count, self._job.outputs)
+
+    def progress(self) -> tuple[int, float]:
+        """Returns how many inputs were tried, and the CPU seconds of loading (0 before its end)."""
+        return payload.read_progress(self._shared, self._count)
+
+    def judge(self) -> tuple[Status, str | None]:
+        """Returns what became of it: how the process ended comes before what it claims."""
+        ending, limits = self.ending, self._job.limits
+        if ending is None:
+            raise RuntimeError("the child is not dead yet")
+        total = limits.seconds_per_candidate
+        killed = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else 0
+        match ending.killer:
+            case "call limit":
+                return "timeout", f"one call took more than {limits.seconds_per_call:g} CPU seconds"
+            case "idle":
+                return "timeout", "it waited for something that never came"
+            case "wall limit":
+                return "timeout", "it did not end in many times its CPU limit"
+        if ending.cpu_seconds > total or killed == signal.SIGXCPU:
+            return "timeout", f"the program took more than {total:g} CPU seconds"
+        left = self.left()
+        if ending.killer == "request":
+            return "ok", left.message
+        if killed == signal.SIGSYS:
+            return "forbidden", "it made a system call that no candidate may make"
+        if killed == signal.SIGKILL:
+            return "memory", "the system ended it, most likely for want of memory"
+        if killed:
+            return "crash", f"its process died of {signal.Signals(killed).name}"
+        if ending.status != 0 or left.outcome == "unfinished":
+            code = os.waitstatus_to_exitcode(ending.status)
+            return "crash", f"its process ended itself with status {code}"
+        return left.outcome, left.message
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._shared)

@@ -1,0 +1,96 @@
+"""Keeps zygotes at hand and chooses the right one for a program."""
+
+import re
+import sys
+import threading
+from dataclasses import replace
+
+from llm_erm.errors import LLMERMError
+from llm_erm.sandbox.process import Kind, Zygote
+
+SCIENCE_WORDS = re.compile(r"\b(numpy|sympy|mpmath|gmpy2)\b")
+SCIENCE_PACKAGES = frozenset({"numpy", "sympy", "mpmath", "gmpy2"})
+IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(.+)$", re.MULTILINE)
+NAME = re.compile(r"[\w.]+")
+# These act when they are imported, or test the interpreter by breaking it.
+NEVER_IMPORTED = frozenset({"antigravity", "idlelib", "test", "turtledemo"})
+MOST_MODULES = 20
+
+
+class Pool:
+    """The zygotes that no program is using; safe to share between threads."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._idle: list[Zygote] = []
+        self._modules: dict[Kind, frozenset[str]] = {}
+        self._closed = False
+        first = Zygote(Kind())
+        self.level = first.level
+        self.missing = first.missing
+        self._modules[first.kind] = first.modules
+        self.give_back(first)
+
+    def take(self, source: str, hash_seed: int = 0) -> Zygote:
+        """Returns a zygote that has imported what the program's import statements name."""
+        plain = Kind(science=bool(SCIENCE_WORDS.search(source)), hash_seed=hash_seed)
+        if plain not in self._modules:
+            self.give_back(self._start(plain))
+        kind = replace(plain, modules=wanted_modules(source, self._modules[plain]))
+        return self._idle_one(kind) or self._start(kind)
+
+    def _idle_one(self, kind: Kind) -> Zygote | None:
+        with self._lock:
+            if self._closed:
+                raise LLMERMError("The sandbox is closed; open a new one to run programs.")
+            for zygote in reversed(self._idle):
+                if zygote.kind == kind:
+                    self._idle.remove(zygote)
+                    return zygote
+        return None
+
+    def _start(self, kind: Kind) -> Zygote:
+        zygote = Zygote(kind)
+        if zygote.level != self.level:
+            zygote.close()
+            raise LLMERMError(
+                f"A process of the sandbox has isolation {zygote.level} where {self.level} was "
+                "found at the start; the machine's rules have changed, so start the run again."
+            )
+        self._modules[kind] = zygote.modules
+        return zygote
+
+    def give_back(self, zygote: Zygote) -> None:
+        """Keeps a zygote for later; of too many, the one idle longest is ended."""
+        surplus = [zygote]
+        with self._lock:
+            if not self._closed:
+                self._idle.append(zygote)
+                surplus = [self._idle.pop(0)] if len(self._idle) > 4 * self._workers else []
+        for unused in surplus:
+            unused.close()
+
+    def close(self) -> None:
+        """Ends every idle zygote; those in use end when they are given back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for zygote in idle:
+            zygote.close()
+
+
+def wanted_modules(source: str, present: frozenset[str]) -> tuple[str, ...]:
+    """Returns the modules of the standard library, numpy and sympy that a program lacks."""
+    wanted = set()
+    for package, names in IMPORTS.findall(source):
+        listed = [part.split()[0] for part in re.split(r"[,(]", names) if part.split()]
+        listed = [name for name in listed if NAME.fullmatch(name)]
+        if package and package not in present:
+            wanted.update([package, *(f"{package}.{name}" for name in listed)])
+        elif not package:
+            wanted.update(name for name in listed if name not in present)
+    known = sys.stdlib_module_names | SCIENCE_PACKAGES
+    known -= NEVER_IMPORTED
+    found = [w for w in wanted if w.partition(".")[0] in known and "__" not in w]
+    return tuple(sorted(found)[:MOST_MODULES])

@@ -1,0 +1,115 @@
+"""Finds out what holds by trying to break out, whatever the kernel's version claims.
+
+Every attempt runs in a process of its own, first under one layer alone, so that a layer that does
+nothing is not hidden behind another, and then under all of them together.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_erm.sandbox.lockdown import Lockdown
+
+LOOPBACK = ("127.0.0.1", 9)
+REFUSED, SUCCEEDED, UNPREPARED = 10, 11, 12
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the self-test found.
+
+    Attributes:
+        level: strong, standard, basic or none.
+        missing: One sentence for each layer that does not hold.
+    """
+
+    level: str
+    missing: tuple[str, ...]
+
+
+def examine(lockdown: Lockdown, outsider: int) -> Finding:
+    """Tries the layers of this process's children.
+
+    Args:
+        lockdown: The filters that a candidate will run under.
+        outsider: Process id of the parent, as seen from outside.
+    """
+    attempts: dict[str, Callable[[], None]] = {
+        "open a file": _open_root,
+        "open a socket": _open_socket,
+        "start a process": _start_process,
+        "signal the parent": lambda: os.kill(outsider, 0),
+    }
+    seccomp = _refused(os.getpid, lockdown.take_seccomp) is False and all(
+        _refused(attempt, lockdown.take_seccomp) for attempt in attempts.values()
+    )
+    landlock = _refused(_open_root) is False and _refused(_open_root, lockdown.take_landlock)
+    away = (_open_outside, _send_to_loopback, attempts["signal the parent"])
+    namespaces = all(_refused(attempt) for attempt in away)
+    missing = []
+    if not seccomp:
+        missing.append("seccomp does not hold: the system calls of a candidate are not filtered")
+    if not landlock:
+        missing.append("Landlock does not hold: it needs Linux 5.13 or later with it switched on")
+    if not namespaces:
+        missing.append("namespaces do not hold: this container or system does not permit them")
+    together = (lockdown.take_landlock, lockdown.take_seccomp)
+    leaks = [name for name, act in attempts.items() if not _refused(act, *together)]
+    missing += [f"a candidate could {name}" for name in leaks if seccomp]
+    if leaks or not seccomp:
+        level = "none"
+    elif not landlock:
+        level = "basic"
+    else:
+        level = "strong" if namespaces else "standard"
+    return Finding(level, tuple(missing))
+
+
+def _refused(attempt: Callable[[], object], *layers: Callable[[], None]) -> bool | None:
+    """Says whether the attempt failed under the layers; None where they could not be taken."""
+    child = os.fork()
+    if child == 0:
+        answer = UNPREPARED
+        try:
+            for layer in layers:
+                layer()
+            answer = SUCCEEDED
+            attempt()
+        except OSError:
+            answer = REFUSED if answer == SUCCEEDED else UNPREPARED
+        finally:
+            os._exit(answer)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status) == signal.SIGSYS
+    return {REFUSED: True, SUCCEEDED: False}.get(os.WEXITSTATUS(status))
+
+
+def _open_root() -> None:
+    os.close(os.open("/", os.O_RDONLY | os.O_DIRECTORY))
+
+
+def _open_outside() -> None:
+    """Succeeds where any of the machine's own folders can be seen."""
+    if not any(Path("/").iterdir()):
+        raise FileNotFoundError("/")
+
+
+def _open_socket() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM):
+        pass
+
+
+def _send_to_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect(LOOPBACK)
+
+
+def _start_process() -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
