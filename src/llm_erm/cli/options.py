@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from llm_erm.cli.output import note
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Limits
-from llm_erm.tasks import splits, suite
+from llm_erm.tasks import splits
+from llm_erm.tasks.suite import PUBLISHED, get
+from llm_erm.tasks.task_file import load_task_file
 from llm_erm.tasks.task import Splits, Task
 
 
@@ -72,10 +74,10 @@ def grid(options: DataOptions) -> list[tuple[Task, int]]:
     Raises:
         InputError: A task is unknown, or no length is possible.
     """
-    own = suite.load_task_file(options.task_file) if options.task_file is not None else None
-    names = options.functions or ((own.id,) if own is not None else suite.PUBLISHED)
+    own = load_task_file(options.task_file) if options.task_file is not None else None
+    names = options.functions or ((own.id,) if own is not None else PUBLISHED)
     chosen = [
-        own if own is not None and name == own.id else suite.get(name)
+        own if own is not None and name == own.id else get(name)
         for name in dict.fromkeys(names)
     ]
     points = []
@@ -93,21 +95,28 @@ def grid(options: DataOptions) -> list[tuple[Task, int]]:
     return points
 
 
+def folder(options: DataOptions, task: Task, length: int) -> Path:
+    """Returns where the data of one grid point are kept."""
+    return splits.folder(task, **_request(options, length))
+
+
 def load(options: DataOptions, task: Task, length: int) -> Splits:
     """Returns the splits of one grid point, drawn or read; warnings go to stderr."""
-    result = splits.load_or_make(
-        task,
-        length=length,
-        train_size=options.train_size,
-        validation_size=options.val_size,
-        test_size=options.test_size,
-        seed=options.seed,
-        dataset_dir=options.dataset_dir,
-        negatives=options.negatives,
-        published=options.published,
-        allow_repeats=options.allow_repeats,
-        fresh=options.fresh_data,
-    )
+    result = splits.load_or_make(task, **_request(options, length), fresh=options.fresh_data)
     for warning in result.warnings:
         note(f"Note: {warning}")
     return result
+
+
+def _request(options: DataOptions, length: int) -> dict[str, Any]:
+    return {
+        "length": length,
+        "train_size": options.train_size,
+        "validation_size": options.val_size,
+        "test_size": options.test_size,
+        "seed": options.seed,
+        "dataset_dir": options.dataset_dir,
+        "negatives": options.negatives,
+        "published": options.published,
+        "allow_repeats": options.allow_repeats,
+    }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_erm.cli import output
-from llm_erm.tasks import suite
+from llm_erm.tasks.suite import SUITE
+from llm_erm.tasks.task_file import load_task_file
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class Options:
 
 def tasks(options: Options) -> int:
     """List the tasks: what each computes, its lengths and its kind of input."""
-    listed = list(suite.SUITE.values())
+    listed = list(SUITE.values())
     if options.task_file is not None:
-        listed.append(suite.load_task_file(options.task_file))
+        listed.append(load_task_file(options.task_file))
     if options.json:
         for task in listed:
             row = {

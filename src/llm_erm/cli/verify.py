@@ -11,7 +11,7 @@ from llm_erm.cli.options import LimitOptions
 from llm_erm.erm.verify import verify as run
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Sandbox
-from llm_erm.tasks.splits import read_examples
+from llm_erm.tasks.files import read_dataset
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def verify(options: Options) -> int:
     """Run a program on labelled examples, in the sandbox, and count what it gets right."""
     limits = options.limits()
     source = _read(options.program)
-    examples = read_examples(options.data)
+    examples = read_dataset(options.data)
     with Sandbox() as sandbox:
         verdict = run(source, [examples], sandbox, limits)[0]
         isolation = sandbox.isolation

@@ -14,12 +14,14 @@ from llm_erm.tasks.task import Draw, Kind, Task
 LENGTHS = (100, 50, 30, 25, 20)
 
 
-def at_least(least: int, multiple: int = 1) -> Callable[[int], str | None]:
-    """Returns a ``Task.why_not`` for lengths from a least one on, multiples of a number."""
+def at_least(least: int, multiple: int = 1, most: int | None = None) -> Callable[[int], str | None]:
+    """Returns a ``Task.why_not`` for multiples of a number from a least to a greatest length."""
 
     def why_not(length: int) -> str | None:
         if length < least:
             return f"it needs at least {least} characters"
+        if most and length > most:
+            return f"it takes at most {most} characters"
         return f"it needs a multiple of {multiple}" if length % multiple else None
 
     return why_not
@@ -68,7 +70,8 @@ def _pattern(id: str, name: str, pattern: str) -> Task:
         f"{pattern} occurs",
         rule,
         by_class(without, with_pattern),
-        at_least(len(pattern)),
+        # Nearly all longer strings contain any pattern of eight bits: negatives grow too rare.
+        at_least(len(pattern), most=1000),
         draw_probe=by_class(probes.without_pattern_by_a_bit(pattern, rule), with_pattern),
     )
 
@@ -93,6 +96,7 @@ def _parity_at(id: str, name: str, count: int) -> Task:
 
 
 def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0) -> Task:
+    why_not = at_least(4, most=rules.MAX_DIGITS)
     primes = samplers.primes_plus(offset)
     draw = by_class(samplers.products(offset, last_digits), primes)
     return _task(
@@ -101,20 +105,12 @@ def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0
         computes,
         rules.prime_plus_47 if offset else rules.prime,
         draw,
-        _prime_lengths,
+        why_not,
         kind="decimal",
         draw_probe=by_class(samplers.products(offset, "1379", of_primes=True), primes),
         # Not twice as long: a prime of 200 digits takes milliseconds to find and to check.
-        shift=probes.usual_shift(draw, _prime_lengths, factors=(0.5, 1.5)),
+        shift=probes.usual_shift(draw, why_not, factors=(0.5, 1.5)),
     )
-
-
-def _prime_lengths(length: int) -> str | None:
-    return None if 4 <= length <= rules.MAX_DIGITS else f"it needs 4 to {rules.MAX_DIGITS} digits"
-
-
-def _graph_lengths(length: int) -> str | None:
-    return None if 36 <= length <= 599 else "it needs 36 to 599 characters, six an edge"
 
 
 _TASKS = (
@@ -178,7 +174,7 @@ _TASKS = (
         "the graph of E edges has more than max(1, E // 6) independent cycles",
         graphs.cyclic,
         by_class(graphs.trees_with_extra_edges, graphs.many_triangles),
-        _graph_lengths,
+        at_least(36, most=599),
         kind="graph",
         lengths=(300,),
         draw_probe=by_class(graphs.with_cycles_beyond(0), graphs.with_cycles_beyond(1)),
