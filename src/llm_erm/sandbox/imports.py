@@ -19,10 +19,26 @@ STANDARD_MODULES = """
     string struct sys textwrap threading time timeit tokenize traceback types typing unicodedata
     uuid warnings weakref zlib
 """
-# The last line: what sympy's functions import on their first call only.
+# Below the first line: what functions of theirs import on their first call only.
 SCIENCE_MODULES = """
-    numpy numpy.fft numpy.linalg numpy.polynomial numpy.random
-    mpmath sympy sympy.combinatorics sympy.ntheory
+    numpy numpy.fft numpy.linalg numpy.polynomial numpy.random mpmath sympy sympy.ntheory
+    numpy.char numpy.ma numpy.rec numpy.strings
+    sympy.abc sympy.codegen.ast sympy.tensor.array.array_derivatives sympy.tensor.array.expressions
+    sympy.tensor.array.expressions.from_array_to_matrix sympy.tensor.tensor
+    sympy.tensor.array.expressions.from_indexed_to_array sympy.vector sympy.assumptions.facts
+    sympy.assumptions.handlers.calculus
+    sympy.assumptions.handlers.matrices sympy.assumptions.handlers.ntheory
+    sympy.assumptions.handlers.order sympy.assumptions.handlers.sets sympy.assumptions.lra_satask
+    sympy.assumptions.satask sympy.assumptions.wrapper sympy.combinatorics.coset_table
+    sympy.combinatorics.fp_groups sympy.combinatorics.galois sympy.combinatorics.homomorphisms
+    sympy.concrete.delta sympy.discrete.recurrences sympy.integrals.heurisch
+    sympy.integrals.manualintegrate sympy.integrals.risch sympy.logic.algorithms.dpll
+    sympy.logic.algorithms.dpll2 sympy.logic.algorithms.lra_theory
+    sympy.matrices.expressions.applyfunc sympy.polys.dispersion sympy.polys.distributedmodules
+    sympy.polys.domains.old_fractionfield sympy.polys.domains.old_polynomialring
+    sympy.polys.domains.quotientring sympy.polys.numberfields.resolvent_lookup
+    sympy.sets.handlers.add sympy.sets.handlers.functions sympy.sets.handlers.issubset
+    sympy.sets.handlers.mul sympy.sets.handlers.power sympy.sets.setexpr
 """
 
 

@@ -1,6 +1,11 @@
-"""Watches one child until it is dead, and kills it when it passes a limit."""
+"""Watches one child until it is dead, and kills it when it passes a limit.
+
+What counts is the child's own CPU time, and the time that it sleeps: the clock, less the time in
+which it waited for a processor. Neither depends on what else the machine is doing.
+"""
 
 import array
+import contextlib
 import os
 import select
 import signal
@@ -10,6 +15,7 @@ import time
 from llm_erm.sandbox import protocol
 
 IDLE_SECONDS = 2.0
+"""Sleep that a call is granted beyond its CPU limit: a late look must not count against it."""
 
 
 def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
@@ -23,8 +29,38 @@ def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     return request, files.tolist()
 
 
+class Scheduler:
+    """Tells how long a child waited for a processor; opened while /proc is still in sight."""
+
+    def __init__(self) -> None:
+        self.proc: int | None = None
+        self.children: int | None = None
+        with contextlib.suppress(OSError):
+            self.proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+            # Process ids as /proc knows them, which need not be those of this namespace.
+            this = os.readlink("thread-self", dir_fd=self.proc)
+            self.children = os.open(f"{this}/children", os.O_RDONLY, dir_fd=self.proc)
+
+    def open_child(self) -> int | None:
+        """Returns a descriptor of the only child's scheduling figures, or None."""
+        with contextlib.suppress(OSError, IndexError):
+            if self.children is not None:
+                child = os.pread(self.children, 100, 0).split()[0].decode()
+                return os.open(f"{child}/schedstat", os.O_RDONLY, dir_fd=self.proc)
+        return None
+
+
+def seconds_waited(figures: int | None) -> float | None:
+    """Returns the seconds in which a child could have run and was not let; None if unknown."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        if figures is not None:
+            nanoseconds = int(os.pread(figures, 100, 0).split()[1])
+            return nanoseconds / 1e9
+    return None
+
+
 class Watch:
-    """Kills a child that passes a limit; counts the child's CPU time, not the clock's."""
+    """The limits of one child and how far it has gone."""
 
     def __init__(
         self,
@@ -41,49 +77,64 @@ class Watch:
         self.call_seconds = call_seconds
         self.total_seconds = total_seconds
         self.tick = max(0.002, min(0.05, call_seconds / 10, total_seconds / 10))
-        self.idle_ticks = int(max(IDLE_SECONDS, 2 * call_seconds) / self.tick)
-        self.deadline = time.monotonic() + wall_seconds
+        self.began = time.monotonic()
+        self.deadline = self.began + wall_seconds
         # The CPU clock of another process, as clock_getcpuclockid(3) computes it on Linux.
         self.clock = ~child << 3 | 2
         self.stop_at: int | None = None
+        self.progress = -1
+        self.ran = -1.0
+        self.still = 0.0
+        self.marked = (0.0, 0.0)
 
-    def until_dead(self, connection: socket.socket) -> tuple[int, float, str]:
+    def until_dead(self, connection: socket.socket, scheduler: Scheduler) -> tuple[int, float, str]:
         """Returns the wait status, the CPU seconds and who killed the child."""
-        progress, marked, last, idle = -1, 0.0, -1.0, 0
-        killer = "nobody"
+        killer, figures = "nobody", None
         while True:
             signal.sigtimedwait((signal.SIGCHLD,), self.tick)
             pid, status, usage = os.wait4(self.child, os.WNOHANG)
             if pid:
+                if figures is not None:
+                    os.close(figures)
                 return status, usage.ru_utime + usage.ru_stime, killer
-            if killer != "nobody":
-                continue
-            seconds = time.clock_gettime(self.clock)
-            idle = idle + 1 if seconds == last else 0
-            last = seconds
-            now = self._progress()
-            if now != progress:
-                progress, marked = now, seconds
-            killer = self._verdict(connection, progress, seconds, seconds - marked, idle)
-            if killer != "nobody":
-                os.kill(self.child, signal.SIGKILL)
+            figures = figures or scheduler.open_child()
+            if killer == "nobody":
+                self._listen(connection)
+                killer = self._verdict(figures)
+                if killer != "nobody":
+                    os.kill(self.child, signal.SIGKILL)
 
-    def _verdict(
-        self, connection: socket.socket, progress: int, total: float, call: float, idle: int
-    ) -> str:
-        self._listen(connection)
-        if self.stop_at is not None and progress >= self.stop_at:
+    def _verdict(self, figures: int | None) -> str:
+        """Returns who must kill the child now, most often nobody."""
+        try:
+            ran = time.clock_gettime(self.clock)
+        except OSError:  # it has just died
+            return "nobody"
+        waited = seconds_waited(figures)
+        if waited is None:
+            self.still += self.tick if ran == self.ran else 0.0
+            slept = self.still
+        else:
+            slept = time.monotonic() - self.began - ran - waited
+        self.ran = ran
+        progress = self._progress()
+        if progress != self.progress:
+            self.progress, self.marked = progress, (ran, slept)
+        if self.stop_at is not None and progress > self.stop_at:
             return "request"
-        if total > self.total_seconds:
+        if ran > self.total_seconds:
             return "candidate limit"
-        if progress > 0 and call > self.call_seconds:
+        if progress > 0 and ran - self.marked[0] > self.call_seconds:
             return "call limit"
-        if idle >= self.idle_ticks:
+        if (
+            slept - self.marked[1] > self.call_seconds + IDLE_SECONDS
+            or slept > self.total_seconds + IDLE_SECONDS
+        ):
             return "idle"
         return "wall limit" if time.monotonic() > self.deadline else "nobody"
 
     def _progress(self) -> int:
-        """Returns the number of inputs that were tried, as the child tells it."""
+        """Returns 0 before the first call and then 1 more than the inputs tried, as it claims."""
         content = os.pread(self.shared, protocol.HEADER_BYTES + self.count, 0)
         _, _, invalid, load_seconds = protocol.HEAD.unpack_from(content)
         if load_seconds == 0:
@@ -101,4 +152,4 @@ class Watch:
         if not request:
             os.kill(self.child, signal.SIGKILL)
             raise SystemExit
-        self.stop_at = protocol.REQUEST.unpack(request)[1] + 1
+        self.stop_at = protocol.REQUEST.unpack(request)[1]

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from llm_erm.sandbox import imports, namespaces, protocol, selftest, syscalls, worker
 from llm_erm.sandbox.lockdown import PR_SET_PDEATHSIG, Lockdown, prctl, take_limits
-from llm_erm.sandbox.watch import Watch, receive
+from llm_erm.sandbox.watch import Scheduler, Watch, receive
 
 
 def main(arguments: list[str]) -> None:
@@ -42,6 +42,7 @@ class Zygote:
         modules = imports.import_all(wanted["folders"], wanted["modules"])
         machine = syscalls.machine()
         unshared = machine is not None and namespaces.enter() is None
+        self.scheduler = Scheduler()
         self.sizes = os.open("/proc/self/statm", os.O_RDONLY)
         if machine is not None:
             namespaces.empty_root(machine, mounted=unshared)
@@ -73,7 +74,7 @@ class Zygote:
         os.close(job)
         try:
             watch = Watch(child, shared, count, call_seconds, cpu_seconds, wall)
-            status, seconds, killer = watch.until_dead(self.connection)
+            status, seconds, killer = watch.until_dead(self.connection, self.scheduler)
         finally:
             os.close(shared)
         return protocol.REPLY.pack(status, protocol.KILLED_BY.index(killer), seconds)
