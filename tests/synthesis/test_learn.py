@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 import pytest
-from llm_erm.llms.scripted import ScriptedLLM
 
 from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.learn import learn

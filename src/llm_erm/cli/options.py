@@ -9,8 +9,8 @@ from llm_erm.errors import InputError
 from llm_erm.sandbox import Limits
 from llm_erm.tasks import splits
 from llm_erm.tasks.suite import PUBLISHED, get
-from llm_erm.tasks.task_file import load_task_file
 from llm_erm.tasks.task import Splits, Task
+from llm_erm.tasks.task_file import load_task_file
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ def grid(options: DataOptions) -> list[tuple[Task, int]]:
     own = load_task_file(options.task_file) if options.task_file is not None else None
     names = options.functions or ((own.id,) if own is not None else PUBLISHED)
     chosen = [
-        own if own is not None and name == own.id else get(name)
-        for name in dict.fromkeys(names)
+        own if own is not None and name == own.id else get(name) for name in dict.fromkeys(names)
     ]
     points = []
     for task in chosen:

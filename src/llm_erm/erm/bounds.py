@@ -1,6 +1,6 @@
 """How sure one can be of a selected program."""
 
-from scipy.stats import beta
+from scipy.special import betainccinv
 
 from llm_erm.records import Certificate, Verdict
 
@@ -13,7 +13,7 @@ def binomial_upper(errors: int, examples: int, delta: float) -> float:
     """
     if errors >= examples:
         return 1.0
-    return float(beta.isf(delta, errors + 1, examples - errors))
+    return float(betainccinv(errors + 1, examples - errors, delta))
 
 
 def certify(validation: Verdict, budget: int, confidence: float = 0.95) -> Certificate:
