@@ -9,6 +9,9 @@ from llm_erm.tasks.task import Dataset, Draw
 TOP_UP = 1000
 """Draws of the second round, doubled in each further one: they show whether new inputs come."""
 
+MOST = 200_000
+"""Draws of any further round at most: bounds the memory."""
+
 STALE = 20
 """Draws without a new input, as a multiple of the inputs found, after which no more are sought."""
 
@@ -33,7 +36,7 @@ def _topped_up(
     found = dict.fromkeys(drawn)
     stale, size = 0, TOP_UP // 2
     while len(found) < wanted and stale <= STALE * len(found):
-        size *= 2
+        size = min(2 * size, MOST)
         before = len(found)
         found.update(dict.fromkeys(draw_class(draw, rng, length, label, size)))
         new = len(found) - before

@@ -84,7 +84,9 @@ def _check_enough(
         if len(inputs) < wanted and learning > len(inputs) // 2
     }
     if scarce and not (request.published or request.allow_repeats):
-        exist = " and ".join(f"{n} inputs of label {label}" for label, n in scarce.items())
+        exist = " and ".join(
+            f"{n} input{'s' * (n > 1)} of label {label}" for label, n in scarce.items()
+        )
         raise InputError(
             f"{task.id} has only {exist} at length {request.length}; training and validation ask "
             f"for {learning} of each label and may take half of what exists; ask for smaller "

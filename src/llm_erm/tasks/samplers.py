@@ -18,8 +18,11 @@ from llm_erm.tasks.task import Draw
 
 Rows = Callable[[RandomState, int, int], Codes]
 
-MAX_ROUNDS = 200
-"""Rounds of rejection before a class counts as too rare to draw."""
+RAREST = 1000
+"""Draws that one input of a class may take on average before the class counts as too rare."""
+
+MOST_CHARACTERS = 50_000_000
+"""Characters drawn at once to make up for rejected ones at most: bounds the memory."""
 
 
 def by_class(negatives: Rows, positives: Rows) -> Draw:
@@ -39,7 +42,7 @@ def by_rule(rule: Rule) -> Draw:
 
     def draw(rng: RandomState, length: int, counts: tuple[int, int]) -> tuple[list[str], list[str]]:
         classes: tuple[list[str], list[str]] = ([], [])
-        for _ in range(MAX_ROUNDS):
+        for _ in range(RAREST):
             missing = max(want - len(have) for want, have in zip(counts, classes, strict=True))
             if missing <= 0:
                 return classes[0][: counts[0]], classes[1][: counts[1]]
@@ -68,13 +71,16 @@ def kept(candidates: Rows, rule: Rule, label: bool) -> Rows:
 def until(count: int, length: int, some: Callable[[int], Codes]) -> Codes:
     """Returns ``count`` rows out of calls of ``some(n)``, which may give fewer than n each."""
     batches = [some(count)]
-    found = len(batches[0])
-    for _ in range(MAX_ROUNDS):
-        if found >= count:
-            return np.concatenate(batches)[:count]
-        batches.append(some(count - found + (count - found) // 2 + 8))
+    found, drawn = len(batches[0]), count
+    while found < count:
+        if drawn > RAREST * (count + 10):
+            raise too_rare(length)
+        size = int(1.1 * (count - found) * drawn / max(found, 1)) + 8
+        size = min(size, 1 + MOST_CHARACTERS // length)
+        batches.append(some(size))
         found += len(batches[-1])
-    raise too_rare(length)
+        drawn += size
+    return np.concatenate(batches)[:count]
 
 
 def too_rare(length: int) -> InputError:

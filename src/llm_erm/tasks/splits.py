@@ -10,7 +10,7 @@ from llm_erm.tasks.drawing import Negatives, Request, divided, make
 from llm_erm.tasks.files import read_folder, write_folder
 from llm_erm.tasks.task import Dataset, Splits, Task
 
-MAX_EXAMPLES = 10_000_000
+MAX_EXAMPLES = 2_000_000  # bounds memory: about 1 kB an example at L = 100
 
 
 def folder(

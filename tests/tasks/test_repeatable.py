@@ -1,0 +1,97 @@
+"""The same arguments give the same bytes: in any process, under any hash seed, for good.
+
+A changed digest means that published results no longer name the data they were measured on. If a
+change is meant, say so in the CHANGELOG, raise ``probes.VERSION`` for the evaluation sets, and print
+the new digests with ``python tests/tasks/test_repeatable.py``.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from llm_erm.tasks.files import DATA_FILES
+from llm_erm.tasks.splits import folder, load_or_make
+from llm_erm.tasks.suite import SUITE
+
+VARIANTS = {
+    "fn_g random": ("fn_g", {"negatives": "random"}),
+    "fn_g published": ("fn_g", {"published": True}),
+    "fn_g repeats": ("fn_g", {"allow_repeats": True, "length": 10}),
+    "fn_g odd": ("fn_g", {"length": 25}),
+    "fn_i long": ("fn_i", {"length": 50}),
+    "fn_h scarce": ("fn_h", {"test_size": 4000}),
+}
+
+GOLDEN = {
+    "fn_a": ["9bf389fb91f1b53b", "cb29d432fbaf1cf5"],
+    "fn_b": ["1364fc6975449745", "fcfe63978091eabd"],
+    "fn_c": ["0bf91ee5e6eb6f93", "6510eed06886106e"],
+    "fn_d": ["ac6a0164ce2475ee", "c7cae7f5ea43d9bd"],
+    "fn_e": ["8d19c66163a084c6", "7c555c5822dbdfa4"],
+    "fn_f": ["aeab8b624c02958b", "3a255ebb27c3f191"],
+    "fn_g": ["7a8d31be8006fb80", "5ee436746d487e06"],
+    "fn_h": ["dba81fcbe3a96774", "e011efb07e10d8a5"],
+    "fn_i": ["fa4ce01eb5affb4f", "89b0ad53cd921ec5"],
+    "fn_j": ["a7e02578d8f32d89", "3800bd956ee32321"],
+    "fn_k": ["9b9fea35a0dc7ba1", "e6b97f7428186331"],
+    "fn_l": ["b15cf47a2bb3b90a", "8eb3aab3b5e8aad0"],
+    "fn_v": ["4131e65baf0e94c3", "650f52cab4579c0f"],
+    "fn_aa": ["0be0c10699e7a0fb", "97a8f75383ee9a23"],
+    "fn_g random": ["5420b6cd772089a2", "5ee436746d487e06"],
+    "fn_g published": ["7a8d31be8006fb80", "5ee436746d487e06"],
+    "fn_g repeats": ["aa20536c5e9907fb", "3ec78827c43a282f"],
+    "fn_g odd": ["fa616e636d47010b", "0a9397d5334536a7"],
+    "fn_i long": ["0f586e5c94fad4bc", "e2a49840a9f1f7e4"],
+    "fn_h scarce": ["db2a31f5d4e443fb", "e011efb07e10d8a5"],
+}
+
+
+def digests(dataset_dir):
+    """Returns digests of the written files and of the evaluation sets by task or variant."""
+    cases = {fn: (fn, {"length": 60} if fn == "fn_aa" else {}) for fn in SUITE} | VARIANTS
+    result = {}
+    for name, (fn, options) in cases.items():
+        arguments = {
+            "length": 20,
+            "train_size": 40,
+            "validation_size": 40,
+            "test_size": 200,
+            "seed": 42,
+            "dataset_dir": dataset_dir,
+        } | options
+        drawn = load_or_make(SUITE[fn], **arguments)
+        place = folder(SUITE[fn], **arguments)
+        written = b"".join((place / file).read_bytes() for file in (*DATA_FILES, "meta.json"))
+        beside = [[data.inputs, data.labels] for data in (drawn.probe, drawn.length_shift) if data]
+        result[name] = [
+            hashlib.sha256(written).hexdigest()[:16],
+            hashlib.sha256(json.dumps(beside).encode()).hexdigest()[:16],
+        ]
+    return result
+
+
+def test_data_are_what_they_have_always_been(tmp_path):
+    assert digests(tmp_path) == GOLDEN
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4711"])
+def test_a_fresh_process_with_another_hash_seed_writes_the_same_bytes(hash_seed):
+    answer = subprocess.run(
+        [sys.executable, __file__],
+        env={"PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+
+    assert json.loads(answer.stdout) == GOLDEN
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as dataset_dir:
+        sys.stdout.write(json.dumps(digests(Path(dataset_dir)), indent=4) + "\n")

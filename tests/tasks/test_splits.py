@@ -1,0 +1,415 @@
+"""Data folders are drawn once, reused untouched, divided as asked, and refused when wrong."""
+
+import hashlib
+import json
+import resource
+from pathlib import Path
+
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.tasks import files, seeds, splits
+from llm_erm.tasks.splits import load_or_make
+from llm_erm.tasks.suite import get
+
+
+def folder(fn, sizes, **options):
+    return splits.folder(get(fn), **sizes, **options)
+
+
+def snapshot(place):
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in sorted(place.iterdir())}
+
+
+def write(place, **texts):
+    place.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        (place / f"{name}.txt").write_bytes(text.encode())
+
+
+def lines(inputs, labels):
+    return "".join(f"{x} -> {y}\n" for x, y in zip(inputs, labels, strict=True))
+
+
+@pytest.fixture
+def published(sizes):
+    """A complete folder of fn_a by another hand: no meta.json, test sorted by class."""
+    place = folder("fn_a", sizes)
+    numbers = iter(range(2**20))
+    parts = {}
+    for name, size in (("train", 20), ("val", 20), ("test", 100)):
+        inputs = [f"{next(numbers):020b}" for _ in range(size)]
+        labels = [x.count("1") % 2 for x in inputs]
+        parts[name] = lines(inputs, labels)
+    ordered = sorted(parts["test"].splitlines(), key=lambda line: line[-1])
+    parts["test"] = "\n".join(ordered)  # and no newline at the end
+    write(place, **parts)
+    return place
+
+
+def test_the_derived_seed_is_the_published_formula():
+    text = b"fn_a|L=50|train=200|test=10000|base_seed=7"
+    expected = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") & 0x7FFFFFFF
+
+    assert seeds.data_seed("fn_a", 50, 200, 10_000, 7) == expected
+
+
+def test_the_folder_is_the_published_one(sizes, tmp_path):
+    seed = seeds.data_seed("fn_g", 20, 40, 100, 0)
+
+    assert folder("fn_g", sizes) == tmp_path / "palindrome" / "L20" / f"seed{seed}"
+    names = {
+        "palindrome+published": {"published": True},
+        "palindrome+random-negatives": {"negatives": "random"},
+        "palindrome+repeats": {"allow_repeats": True},
+    }
+    for name, options in names.items():
+        place = folder("fn_g", sizes, **options)
+        assert place == tmp_path / name / "L20" / f"seed{seed}"
+        assert not place.exists()
+        load_or_make(get("fn_g"), **sizes, **options)
+        assert (place / "test.txt").exists()
+
+
+def test_meta_describes_the_data(sizes):
+    load_or_make(get("fn_i"), **(sizes | {"seed": 5}))
+    place = folder("fn_i", sizes | {"seed": 5})
+
+    assert json.loads((place / "meta.json").read_text()) == {
+        "fn": "fn_i",
+        "target_name": "prime_decimal",
+        "length": 20,
+        "decimal": True,
+        "derived_seed": seeds.data_seed("fn_i", 20, 40, 100, 5),
+        "base_seed": 5,
+        "sizes": {"train": 20, "val": 20, "test": 100},
+    }
+    assert sorted(p.name for p in place.iterdir()) == [
+        "meta.json",
+        "test.txt",
+        "train.txt",
+        "val.txt",
+    ]
+    assert [p.name for p in place.parent.iterdir()] == [place.name]  # nothing half-written
+
+
+def test_other_seeds_give_other_data(sizes):
+    one, two = (load_or_make(get("fn_a"), **(sizes | {"seed": seed})) for seed in (0, 1))
+
+    assert not set(one.train.inputs) & set(two.train.inputs)
+    assert one.length_shift == two.length_shift
+
+
+def test_stored_data_are_read_back_as_they_were_drawn(sizes):
+    for fn in ("fn_a", "fn_g", "fn_i"):
+        drawn = load_or_make(get(fn), **sizes)
+        before = snapshot(folder(fn, sizes))
+
+        assert load_or_make(get(fn), **sizes) == drawn
+        assert snapshot(folder(fn, sizes)) == before
+
+
+def test_a_published_folder_is_reused_untouched(sizes, published):
+    before = snapshot(published)
+    loaded = load_or_make(get("fn_a"), **sizes)
+
+    assert snapshot(published) == before
+    assert loaded.train.inputs == tuple(f"{n:020b}" for n in range(20))
+    assert loaded.validation.inputs == tuple(f"{n:020b}" for n in range(20, 40))
+    assert list(loaded.test.labels) == sorted(loaded.test.labels)
+    assert loaded.disjoint
+
+
+def test_line_ends_of_another_system_are_read(sizes, published):
+    text = (published / "train.txt").read_bytes()
+    (published / "train.txt").write_bytes(text.replace(b"\n", b"\r\n"))
+
+    assert load_or_make(get("fn_a"), **sizes).train.inputs[1] == f"{1:020b}"
+
+
+def test_another_division_comes_from_the_stored_files(sizes):
+    drawn = load_or_make(get("fn_b"), **sizes)
+    before = snapshot(folder("fn_b", sizes))
+    whole = load_or_make(get("fn_b"), **(sizes | {"train_size": 40, "validation_size": 0}))
+    few = load_or_make(get("fn_b"), **(sizes | {"train_size": 8, "validation_size": 32}))
+
+    assert snapshot(folder("fn_b", sizes)) == before
+    pool = set(drawn.train.inputs + drawn.validation.inputs)
+    assert len(pool) == 40
+    assert set(whole.train.inputs) == set(few.train.inputs + few.validation.inputs) == pool
+    assert whole.validation.inputs == ()
+    assert (sum(few.train.labels), sum(few.validation.labels)) == (4, 16)
+    assert whole.test == few.test == drawn.test
+
+
+def test_a_division_does_not_depend_on_which_was_drawn_first(sizes, tmp_path):
+    divisions = [(40, 0), (20, 20), (8, 32)]
+    results = []
+    for first in divisions:
+        place = tmp_path / str(first)
+        for train, validation in (first, *divisions):
+            drawn = load_or_make(
+                get("fn_c"),
+                **(
+                    sizes
+                    | {"train_size": train, "validation_size": validation, "dataset_dir": place}
+                ),
+            )
+            results.append((train, drawn.train, drawn.validation))
+
+    assert len(set(results)) == 3
+
+
+def test_a_published_folder_is_divided_in_balanced_parts(sizes, published):
+    texts = [(published / name).read_text().splitlines() for name in ("train.txt", "val.txt")]
+    pool = sorted(texts[0] + texts[1], key=lambda line: line[-1])
+    write(published, train="\n".join(pool[:20]), val="\n".join(pool[20:]))
+    positives = sum(line[-1] == "1" for line in pool)
+    request = sizes | {"train_size": 10, "validation_size": 30}
+
+    assert positives == 20
+    divided = load_or_make(get("fn_a"), **request)
+    assert sum(divided.train.labels) == 5
+    assert any(
+        "not half positive: 0 of 20" in w for w in load_or_make(get("fn_a"), **sizes).warnings
+    )
+
+    write(published, train="\n".join(pool[:10] * 2), val="\n".join(pool[:20]))
+    with pytest.raises(InputError, match="hold 0 examples of label 1 in 40"):
+        load_or_make(get("fn_a"), **request)
+
+
+def test_inputs_shared_by_two_splits_are_a_warning_and_not_disjoint(sizes, published):
+    test = (published / "test.txt").read_text().splitlines()
+    (published / "test.txt").write_text("\n".join([f"{3:020b} -> 0", *test[1:]]))
+
+    loaded = load_or_make(get("fn_a"), **sizes)
+
+    assert not loaded.disjoint
+    assert any("1 input" in w and "more than one split" in w for w in loaded.warnings)
+
+
+def test_stored_labels_that_the_rule_denies_are_a_warning(sizes):
+    place = folder("fn_g", sizes | {"length": 25})
+    halves = [f"{n:012b}" for n in range(140)]
+    palindromes = [f"{half}0{half[::-1]}" for half in halves]
+    middle_flipped = [f"{half}1{half[::-1]}" for half in halves]  # palindromes all the same
+    inputs = palindromes[:70] + middle_flipped[70:]
+    labels = [1] * 70 + [0] * 70
+    order = [n // 2 + 70 * (n % 2) for n in range(140)]
+    mixed, truth = [inputs[n] for n in order], [labels[n] for n in order]
+    write(
+        place,
+        train=lines(mixed[:20], truth[:20]),
+        val=lines(mixed[20:40], truth[20:40]),
+        test=lines(mixed[40:], truth[40:]),
+    )
+
+    loaded = load_or_make(get("fn_g"), **(sizes | {"length": 25}))
+
+    assert any("70 labels" in warning for warning in loaded.warnings)
+    assert loaded.test.labels == tuple(truth[40:])
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (1, "0101 -> 1"),
+        (3, f"{0:020b} -> 2"),
+        (4, f"{0:020b} -> "),
+        (5, f"{0:020b} 1"),
+        (6, ""),
+        (7, "0" * 19 + "2 -> 1"),
+        (20, f"{0:020b} -> 1 "),
+    ],
+)
+def test_a_malformed_line_is_named(sizes, published, line, text):
+    kept = (published / "train.txt").read_text().splitlines()
+    kept[line - 1] = text
+    (published / "train.txt").write_text("\n".join(kept) + "\n")
+    before = snapshot(published)
+
+    with pytest.raises(InputError, match=rf"train\.txt, line {line}:"):
+        load_or_make(get("fn_a"), **sizes)
+    assert snapshot(published) == before
+
+
+def test_bytes_that_are_no_text_are_named(sizes, published):
+    data = (published / "val.txt").read_bytes().split(b"\n")
+    data[2] = b"\xff\xfe -> 1"
+    (published / "val.txt").write_bytes(b"\n".join(data))
+
+    with pytest.raises(InputError, match=r"val\.txt, line 3: not UTF-8"):
+        load_or_make(get("fn_a"), **sizes)
+
+
+@pytest.mark.parametrize("name", ["train.txt", "test.txt", "val.txt"])
+def test_an_empty_file_is_an_error(sizes, published, name):
+    (published / name).write_bytes(b"")
+
+    with pytest.raises(InputError, match=name):
+        load_or_make(get("fn_a"), **sizes)
+
+
+def test_an_incomplete_folder_is_an_error_until_drawn_anew(sizes):
+    drawn = load_or_make(get("fn_a"), **sizes)
+    place = folder("fn_a", sizes)
+    (place / "val.txt").unlink()
+
+    with pytest.raises(InputError, match=r"incomplete: val\.txt missing"):
+        load_or_make(get("fn_a"), **sizes)
+    assert load_or_make(get("fn_a"), **sizes, fresh=True) == drawn
+    assert load_or_make(get("fn_a"), **sizes) == drawn
+
+
+def test_other_line_counts_are_an_error_naming_files_until_drawn_anew(sizes, published):
+    (published / "test.txt").write_text(f"{0:020b} -> 0\n")
+    (published / "notes.md").write_text("mine")
+    before = snapshot(published)
+
+    with pytest.raises(InputError, match=r"1 in .*test\.txt"):
+        load_or_make(get("fn_a"), **sizes)
+    assert snapshot(published) == before
+    load_or_make(get("fn_a"), **sizes, fresh=True)
+    assert len((published / "test.txt").read_text().splitlines()) == 100
+    assert (published / "notes.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("sizes_asked", "message"),
+    [
+        ({"train_size": 21}, "training size 21 is odd"),
+        ({"validation_size": 7}, "validation size 7 is odd"),
+        ({"test_size": 99}, "test size 99 is odd"),
+        ({"train_size": 0}, "training size 0 is less than 2"),
+        ({"test_size": 0}, "test size 0 is less than 2"),
+        ({"validation_size": -2}, "validation size -2 is less than 0"),
+        ({"test_size": 10**12}, "more than the"),
+    ],
+)
+def test_impossible_sizes_say_what_is_allowed(sizes, tmp_path, sizes_asked, message):
+    with pytest.raises(InputError, match=message):
+        load_or_make(get("fn_a"), **(sizes | sizes_asked))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_few_inputs_say_how_many_exist_and_were_asked(sizes, tmp_path):
+    request = sizes | {"length": 10, "train_size": 100, "validation_size": 100}
+
+    with pytest.raises(InputError, match=r"only 32 inputs of label 1 at length 10.*ask for 100"):
+        load_or_make(get("fn_g"), **request, negatives="random")
+    with pytest.raises(InputError, match=r"only 11 inputs of label 1 at length 10"):
+        load_or_make(get("fn_c"), **request)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_permitted_repeats_are_marked(sizes):
+    request = sizes | {"length": 10, "train_size": 100, "validation_size": 100}
+    drawn = load_or_make(get("fn_g"), **request, allow_repeats=True)
+
+    assert not drawn.disjoint
+    assert drawn.warnings
+    assert [sum(part.labels) for part in (drawn.train, drawn.validation, drawn.test)] == [50] * 3
+    assert len(drawn.probe) == 64  # all 32 palindromes and as many others
+
+
+def test_permitted_repeats_are_not_used_where_enough_exist(sizes):
+    for fn in ("fn_g", "fn_a"):
+        drawn = load_or_make(get(fn), **sizes, allow_repeats=True)
+        assert drawn.disjoint
+
+
+@pytest.mark.parametrize(("fn", "exist"), [("fn_g", 1024), ("fn_h", 1344)])
+def test_at_length_20_only_the_test_split_repeats_inputs(sizes, fn, exist):
+    request = sizes | {"train_size": 100, "validation_size": 100, "test_size": 10_000}
+    drawn = load_or_make(get(fn), **request)
+    positives = [
+        {x for x, y in zip(part.inputs, part.labels, strict=True) if y}
+        for part in (drawn.train, drawn.validation, drawn.test)
+    ]
+
+    assert drawn.disjoint
+    assert len(set(drawn.train.inputs)) == len(set(drawn.validation.inputs)) == 100
+    assert not positives[0] & positives[1]
+    assert not (positives[0] | positives[1]) & positives[2]
+    # The test split shows nearly all that is left.
+    assert 0.9 * (exist - 100) < len(positives[2]) <= exist - 100
+    assert len(drawn.warnings) == 1
+    assert "test split of" in drawn.warnings[0]
+    assert "repeats inputs" in drawn.warnings[0]
+
+
+def test_unique_inputs_are_found_even_where_nearly_all_are_needed(sizes):
+    request = sizes | {"length": 14, "train_size": 20, "validation_size": 20, "test_size": 200}
+    drawn = load_or_make(get("fn_g"), **request)  # 120 of the 128 palindromes
+
+    assert drawn.warnings == ()
+    assert len({x for x in drawn.test.inputs if x == x[::-1]}) == 100
+
+
+def test_published_data_at_length_20_repeat_across_splits(sizes):
+    request = sizes | {"train_size": 100, "validation_size": 100, "test_size": 10_000}
+    drawn = load_or_make(get("fn_g"), **request, published=True)
+
+    assert not drawn.disjoint
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(sizes, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(InputError, match=r"cannot write the data to .*file.*--dataset-dir"):
+        load_or_make(get("fn_a"), **(sizes | {"dataset_dir": tmp_path / "file"}))
+
+
+def test_a_full_disk_leaves_no_folder_behind(sizes, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="free some space"):
+            load_or_make(get("fn_a"), **sizes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+    assert load_or_make(get("fn_a"), **sizes).disjoint
+
+
+def test_a_full_disk_keeps_the_data_that_were_there(sizes, published):
+    before = snapshot(published)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="free some space"):
+            load_or_make(get("fn_a"), **sizes, fresh=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert snapshot(published) == before
+
+
+def test_a_folder_that_another_process_wrote_meanwhile_is_kept_whole(sizes, monkeypatch):
+    place = folder("fn_a", sizes)
+    rename = Path.rename
+
+    def late(path, target):
+        monkeypatch.setattr(Path, "rename", rename)
+        load_or_make(get("fn_a"), **sizes)  # the other process comes first
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    drawn = load_or_make(get("fn_a"), **sizes)
+
+    assert load_or_make(get("fn_a"), **sizes) == drawn
+    assert sorted(p.name for p in place.iterdir()) == ["meta.json", *sorted(files.DATA_FILES)]
+    assert [p.name for p in place.parent.iterdir()] == [place.name]
+
+
+def test_a_data_file_of_any_text_is_read(tmp_path):
+    (tmp_path / "data.txt").write_text("a -> b -> 1\nü\x0bx -> 0\n", encoding="utf-8")
+    data = files.read_dataset(tmp_path / "data.txt")
+
+    assert data.inputs == ("a -> b", "ü\x0bx")
+    assert data.labels == (1, 0)
+    with pytest.raises(InputError, match=r"cannot read .*nothing\.txt"):
+        files.read_dataset(tmp_path / "nothing.txt")
+    (tmp_path / "data.txt").write_text("")
+    with pytest.raises(InputError, match="is empty"):
+        files.read_dataset(tmp_path / "data.txt")

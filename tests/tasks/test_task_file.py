@@ -1,0 +1,161 @@
+"""A task of the user's own comes from one file; what is wrong with the file is said."""
+
+from pathlib import Path
+
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.splits import folder, load_or_make
+from llm_erm.tasks.task_file import load_task_file
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "my_task.py"
+GOOD = """
+lengths = (10, 12)
+
+def rule(x):
+    return x.count("1") % 3 == 0
+
+def sample(rng, length):
+    return "".join(map(str, rng.randint(0, 2, length)))
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Loads a task from source text."""
+
+    def load(source, name="thirds"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(source)
+        return load_task_file(path)
+
+    return load
+
+
+def test_a_file_becomes_a_task(own, sizes):
+    task = own(GOOD + "\nkind = 'binary'\ndescription = 'ones come in threes'\n")
+    drawn = load_or_make(task, **(sizes | {"length": 12}))
+
+    assert (task.id, task.name, task.kind, task.lengths) == ("thirds", "thirds", "binary", (10, 12))
+    assert task.computes == "ones come in threes"
+    assert drawn.disjoint
+    assert sum(drawn.test.labels) == 50
+    for part in (drawn.train, drawn.validation, drawn.test, drawn.length_shift):
+        assert list(part.labels) == [x.count("1") % 3 == 0 for x in part.inputs]
+    assert {len(x) for x in drawn.length_shift.inputs} == {10}
+    assert drawn.probe is None
+    assert load_or_make(task, **(sizes | {"length": 12})) == drawn
+
+
+def test_the_example_is_a_task(sizes):
+    task = load_task_file(EXAMPLE)
+    drawn = load_or_make(task, **sizes)
+
+    assert task.id == "majority_a"
+    assert list(drawn.test.labels) == [2 * x.count("a") > len(x) for x in drawn.test.inputs]
+
+
+def test_the_example_imports_nothing_of_the_package():
+    code = [line for line in EXAMPLE.read_text().splitlines() if "import" in line.split()]
+
+    assert code == []
+
+
+def test_data_are_the_same_from_a_second_load(own, sizes, tmp_path):
+    one = load_or_make(own(GOOD), **(sizes | {"length": 12}))
+    two = load_or_make(own(GOOD), **(sizes | {"length": 12, "dataset_dir": tmp_path / "two"}))
+
+    assert one.train == two.train
+    assert one.length_shift == two.length_shift
+
+
+def test_a_rule_that_has_changed_refuses_the_stored_data(own, sizes):
+    request = sizes | {"length": 12}
+    load_or_make(own(GOOD), **request)
+    changed = own(GOOD.replace("== 0", "== 1"))
+
+    with pytest.raises(InputError, match=r"labels in .*thirds.py gives now.*--fresh-data"):
+        load_or_make(changed, **request)
+    assert load_or_make(changed, **request, fresh=True).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("lengths = (", "line 1: the file fails with SyntaxError"),
+        ("\n\n1 / 0", "line 3: the file fails with ZeroDivisionError"),
+        ("import nothing_like_it", "ModuleNotFoundError"),
+        ("raise SystemExit", "SystemExit"),
+        (GOOD.replace("def rule", "def law"), "no function rule"),
+        (GOOD.replace("def sample", "def draw"), "no function sample"),
+        (GOOD.replace("(10, 12)", "()"), "lengths is"),
+        (GOOD.replace("(10, 12)", "(10, 0)"), "lengths is"),
+        (GOOD.replace("(10, 12)", "10"), "lengths is 10"),
+        (GOOD.replace("lengths =", "sizes ="), "lengths is None"),
+        (GOOD + "name = '../x'", "cannot name a folder"),
+        (GOOD + "name = 'palindrome'", "the suite has a task 'palindrome'"),
+        (GOOD + "name = 'fn_a'", "the suite has a task 'fn_a'"),
+        (GOOD + "kind = 'bits'", "choose among binary, decimal, text"),
+    ],
+)
+def test_a_wrong_file_is_named_with_its_fault(own, source, message):
+    with pytest.raises(InputError, match=r"thirds\.py") as caught:
+        own(source)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('x.count("1") % 3 == 0', "x.count(1)", "line 5: rule("),
+        ('x.count("1") % 3 == 0', "2", "returns 2; it must return 0 or 1"),
+        ('x.count("1") % 3 == 0', "None", "returns None"),
+        ('x.count("1") % 3 == 0', "x == '0' * 12", "of 70 needed; let sample take the label"),
+        ('"".join(map(str, rng.randint(0, 2, length)))', "7", "returns 7; a text input"),
+        ('"".join(map(str, rng.randint(0, 2, length)))', "'a\\nb'", "returns 'a\\nb'"),
+        ('"".join(map(str, rng.randint(0, 2, length)))', "'\\ud800'", "a text input is"),
+        ('"".join(map(str, rng.randint(0, 2, length)))', "rng.bits()", "AttributeError"),
+    ],
+)
+def test_functions_that_misbehave_are_named(own, sizes, old, new, message):
+    task = own(GOOD.replace(old, new))
+
+    with pytest.raises(InputError, match=r"thirds\.py") as caught:
+        load_or_make(task, **(sizes | {"length": 12}))
+    assert message in str(caught.value)
+
+
+def test_inputs_must_be_of_the_stated_kind(own, sizes):
+    task = own(GOOD.replace("length)))", "length + 1)))") + "\nkind = 'binary'\n")
+
+    with pytest.raises(InputError, match="a binary input is a string matching"):
+        load_or_make(task, **(sizes | {"length": 12}))
+
+
+def test_a_sampler_may_take_the_label_wanted(own, sizes):
+    source = GOOD.replace("(rng, length)", "(rng, length, label)").replace(
+        'return "".join', 'return "0" * length if label and rng.rand() < 0.01 else "".join'
+    )
+    drawn = load_or_make(own(source), **(sizes | {"length": 12}))
+
+    assert drawn.disjoint
+
+
+def test_few_inputs_fill_the_test_split_without_those_of_training(own, sizes):
+    drawn = load_or_make(own(GOOD), **(sizes | {"length": 8}))  # about 85 of 256 are positive
+
+    assert drawn.disjoint
+    request = sizes | {"length": 6}
+    with pytest.raises(InputError, match="only 22 inputs of label 1"):
+        load_or_make(own(GOOD), **request)
+
+
+def test_the_source_names_the_folder_after_the_task(own, sizes):
+    task = own(GOOD)
+
+    assert folder(task, **sizes).parts[-3:-1] == ("thirds", "L20")
+
+
+def test_a_missing_file_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"cannot read the task file .*none\.py"):
+        load_task_file(tmp_path / "none.py")
