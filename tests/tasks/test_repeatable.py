@@ -1,8 +1,8 @@
 """The same arguments give the same bytes: in any process, under any hash seed, for good.
 
 A changed digest means that published results no longer name the data they were measured on. If a
-change is meant, say so in the CHANGELOG, raise ``probes.VERSION`` for the evaluation sets, and print
-the new digests with ``python tests/tasks/test_repeatable.py``.
+change is meant, say so in the CHANGELOG, raise ``probes.VERSION`` for the evaluation sets, and
+print the new digests with ``python tests/tasks/test_repeatable.py``.
 """
 
 import hashlib

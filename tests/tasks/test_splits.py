@@ -48,10 +48,10 @@ def published(sizes):
 
 
 def test_the_derived_seed_is_the_published_formula():
-    text = b"fn_a|L=50|train=200|test=10000|base_seed=7"
-    expected = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") & 0x7FFFFFFF
-
-    assert seeds.data_seed("fn_a", 50, 200, 10_000, 7) == expected
+    for base in range(20):
+        text = f"fn_a|L=50|train=200|test=10000|base_seed={base}".encode()
+        expected = int.from_bytes(hashlib.sha256(text).digest()[:8], "big") & 0x7FFFFFFF
+        assert seeds.data_seed("fn_a", 50, 200, 10_000, base) == expected
 
 
 def test_the_folder_is_the_published_one(sizes, tmp_path):
@@ -400,6 +400,33 @@ def test_a_folder_that_another_process_wrote_meanwhile_is_kept_whole(sizes, monk
     assert load_or_make(get("fn_a"), **sizes) == drawn
     assert sorted(p.name for p in place.iterdir()) == ["meta.json", *sorted(files.DATA_FILES)]
     assert [p.name for p in place.parent.iterdir()] == [place.name]
+
+
+def test_a_run_interrupted_while_writing_leaves_no_data_folder(sizes, monkeypatch):
+    place = folder("fn_a", sizes)
+
+    def interrupted(path, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_or_make(get("fn_a"), **sizes)
+    assert list(place.parent.iterdir()) == []
+
+
+def test_a_run_interrupted_while_replacing_data_leaves_no_mixture(sizes, published, monkeypatch):
+    replace = Path.replace
+
+    def interrupted(path, target):
+        if path.name == "test.txt":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_or_make(get("fn_a"), **sizes, fresh=True)
+    with pytest.raises(InputError, match=r"incomplete: test\.txt missing"):
+        load_or_make(get("fn_a"), **sizes)
 
 
 def test_a_data_file_of_any_text_is_read(tmp_path):

@@ -1,0 +1,46 @@
+"""Different inputs are sought as long as more may come, and no longer."""
+
+from numpy.random import RandomState
+
+from llm_erm.tasks.distinct import STALE, draw_distinct
+
+
+class Sequence:
+    """Gives label-1 inputs by a rule on their number, and counts them."""
+
+    def __init__(self, nth):
+        self.nth = nth
+        self.drawn = 0
+
+    def __call__(self, rng, length, counts):
+        first, self.drawn = self.drawn, self.drawn + counts[1]
+        return ["no"] * counts[0], [self.nth(i) for i in range(first, self.drawn)]
+
+
+def test_inputs_come_in_the_order_they_were_drawn():
+    draw = Sequence(lambda i: "bacbdaef"[i % 8])
+
+    assert draw_distinct(draw, RandomState(0), 1, (0, 5)) == ([], ["b", "a", "c", "d", "e"])
+
+
+def test_a_rare_input_that_completes_the_set_is_waited_for():
+    draw = Sequence(lambda i: "rare" if i == 3500 else str(i % 500))
+    found = draw_distinct(draw, RandomState(0), 1, (1, 501))[1]
+
+    assert len(found) == 501
+
+
+def test_no_more_are_sought_where_repeats_show_that_few_exist():
+    draw = Sequence(lambda i: str(i % 500))
+    found = draw_distinct(draw, RandomState(0), 1, (1, 5000))[1]
+
+    assert len(found) == 500
+    assert draw.drawn <= 5000 + 1000
+
+
+def test_seeking_ends_where_one_is_missing_for_good():
+    draw = Sequence(lambda i: str(i % 500))
+    found = draw_distinct(draw, RandomState(0), 1, (1, 501))[1]
+
+    assert len(found) == 500
+    assert draw.drawn < 4 * STALE * 500
