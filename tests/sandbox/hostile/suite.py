@@ -1,0 +1,73 @@
+"""Runs the hostile programs of programs.toml in the sandbox and says what went wrong.
+
+As a script: python suite.py LEVEL prints one JSON list of complaints, those of a sandbox whose
+isolation is not LEVEL among them.
+"""
+
+import json
+import os
+import platform
+import sys
+import tempfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from llm_erm.sandbox import INVALID, Limits, Sandbox
+
+TABLE = Path(__file__).with_name("programs.toml")
+PROGRAMS = {
+    program["name"]: program
+    for program in tomllib.loads(TABLE.read_text())["program"]
+    if program.get("machine", platform.machine()) == platform.machine()
+}
+INPUTS = [format(i * 2654435761 % 2**32, "032b") for i in range(64)]
+CONTROL = "MARKER = 'MARKER_OF_THE_CONTROL'\ndef f(x): return x.count('1') % 2"
+EXPECTED = [x.count("1") % 2 for x in INPUTS]
+
+
+def source_of(program):
+    """Returns the program's source; long ones are computed by an expression of our own."""
+    return eval(program["generate"]) if "generate" in program else program["source"]
+
+
+def complaints_about(program, sandbox):
+    """Runs one program and then the control; returns what was not as it should be."""
+    source = source_of(program)
+    call, total = program.get("limits", (0.3, 1.0))
+    limits = Limits(call, total, 256 * 2**20)
+    inputs = INPUTS if program.get("replay") else INPUTS[:8]
+    execution = sandbox.execute(source, inputs, limits)
+    if program.get("replay"):
+        execution = sandbox.replay(source, inputs, execution, limits)
+    found = []
+    if execution.status not in program["status"]:
+        found.append(f"{execution.status} ({execution.message})")
+    if (execution.predictions == 1).any() and not program.get("replay"):
+        found.append(f"it worked: {execution.predictions.tolist()}")
+    if execution.status != "ok" and (execution.predictions != INVALID).any():
+        found.append("it has predictions")
+    if execution.message and not (
+        execution.message.isprintable() and len(execution.message) <= 300
+    ):
+        found.append(f"its message is {execution.message!r}")
+    control = sandbox.execute(CONTROL, INPUTS)
+    if control.status != "ok" or not np.array_equal(control.predictions, EXPECTED):
+        found.append(f"the control after it: {control.status} ({control.message})")
+    return [f"{program['name']}: {complaint}" for complaint in found]
+
+
+def main():
+    level = sys.argv[1]
+    os.chdir(tempfile.mkdtemp())
+    with Sandbox(workers=2) as sandbox, ThreadPoolExecutor(2) as threads:
+        found = [] if sandbox.isolation == level else [f"the isolation is {sandbox.isolation}"]
+        for complaints in threads.map(lambda p: complaints_about(p, sandbox), PROGRAMS.values()):
+            found += complaints
+    sys.stdout.write(json.dumps([len(PROGRAMS), found]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
