@@ -6,8 +6,12 @@ A child can open no file, so a program's imports are served from here or not at 
 import contextlib
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution, DistributionFinder
 
 STANDARD_MODULES = """
     __future__ abc array ast base64 binascii bisect calendar cmath codecs collections
@@ -21,7 +25,8 @@ STANDARD_MODULES = """
 """
 # Below the first line: what functions of theirs import on their first call only.
 SCIENCE_MODULES = """
-    numpy numpy.fft numpy.linalg numpy.polynomial numpy.random mpmath sympy sympy.ntheory
+    numpy numpy.fft numpy.linalg numpy.polynomial numpy.random gmpy2 mpmath
+    sympy sympy.ntheory
     numpy.char numpy.ma numpy.rec numpy.strings
     sympy.abc sympy.codegen.ast sympy.tensor.array.array_derivatives sympy.tensor.array.expressions
     sympy.tensor.array.expressions.from_array_to_matrix sympy.tensor.tensor
@@ -52,6 +57,14 @@ class FolderFinder:
         """Returns the spec of a top-level package in the folders, or None."""
         return PathFinder.find_spec(name, self.folders) if path is None else None
 
+    def find_distributions(self, context: "DistributionFinder.Context") -> "Iterable[Distribution]":
+        """Returns what is installed in the folders; gmpy2 asks for its own version."""
+        # Large, and needed here only.
+        from importlib.metadata import DistributionFinder, MetadataPathFinder
+
+        places = DistributionFinder.Context(name=context.name, path=list(self.folders))
+        return MetadataPathFinder.find_distributions(places)
+
 
 def import_all(folders: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Imports what every program may use and what some program asks for.
@@ -68,7 +81,9 @@ def import_all(folders: Sequence[str], wanted: Sequence[str]) -> list[str]:
     if folders:
         sys.meta_path.append(FolderFinder(folders))
         for name in SCIENCE_MODULES.split():
-            importlib.import_module(name)
+            # Their submodules come and go between releases.
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
     for name in wanted:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
