@@ -58,6 +58,20 @@ class Lockdown:
         except OSError:
             return 0
 
+    def take_all(self, level: str, cpu_seconds: float, address_space: int) -> None:
+        """Takes what the level promises or raises OSError, and the rest as far as it goes."""
+        try:
+            self.take_landlock()
+        except OSError:
+            if level not in ("basic", "none"):
+                raise
+        take_limits(cpu_seconds, address_space)
+        try:
+            self.take_seccomp()
+        except OSError:
+            if level != "none":
+                raise
+
     def take_landlock(self) -> None:
         """Gives up every file, TCP and (from version 6) signals to anything outside."""
         if self.landlock_version == 0:

@@ -14,7 +14,7 @@ import traceback
 from typing import Any, NoReturn
 
 from llm_erm.sandbox import imports, namespaces, protocol, selftest, syscalls, worker
-from llm_erm.sandbox.lockdown import PR_SET_PDEATHSIG, Lockdown, prctl, take_limits
+from llm_erm.sandbox.lockdown import PR_SET_PDEATHSIG, Lockdown, prctl
 from llm_erm.sandbox.watch import Scheduler, Watch, receive
 
 
@@ -49,6 +49,7 @@ class Zygote:
             namespaces.drop_privileges(machine)
         self.lockdown = Lockdown()
         finding = selftest.examine(self.lockdown, outsider)
+        self.level = finding.level
         answer = {"level": finding.level, "missing": finding.missing, "modules": modules}
         connection.send(protocol.READY + json.dumps(answer).encode())
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
@@ -88,9 +89,8 @@ class Zygote:
             out = mmap.mmap(shared, 0)
             os.closerange(3, 4096)
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            self.lockdown.take_landlock()
-            take_limits(cpu_seconds, used + 2 * len(text) + len(out) + memory)
-            self.lockdown.take_seccomp()
+            space = used + 2 * len(text) + len(out) + memory
+            self.lockdown.take_all(self.level, cpu_seconds, space)
             worker.run(text, out)
         finally:
             os._exit(1)

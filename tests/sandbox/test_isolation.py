@@ -1,0 +1,258 @@
+"""What surrounds a candidate: levels, the filter for each architecture, and what is left behind."""
+
+import json
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from llm_erm.errors import LLMERMError
+from llm_erm.sandbox import Limits, Sandbox, syscalls
+
+FOLDER = Path(__file__).parent
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take on other roles")
+CONTROL = "def f(x): return x.count('1') % 2"
+
+TELL = """
+import json, sys
+from llm_erm.errors import LLMERMError
+from llm_erm.sandbox import Sandbox
+try:
+    with Sandbox(workers=1, unsafe_no_isolation="unsafe" in sys.argv) as sandbox:
+        told = [sandbox.isolation, list(sandbox.missing)]
+        told.append(sandbox.execute("def f(x): return 1", ["a"]).predictions.tolist())
+except LLMERMError as error:
+    told = ["refused", str(error)]
+print(json.dumps(told))
+"""
+
+
+def tell(role, folder, *arguments):
+    script = folder / "tell.py"
+    script.write_text(TELL)
+    folder.chmod(0o755)
+    command = [sys.executable, str(FOLDER / "environments.py"), role, str(script), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def readable(tmp_path):
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    return tmp_path
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("role", "level", "missing"),
+    [
+        ("root", "strong", 0),
+        ("user", "strong", 0),
+        ("container", "standard", 1),
+        ("container-user", "standard", 1),
+        ("no-landlock", "basic", 2),
+    ],
+)
+def test_the_level_is_what_the_machine_allows(role, level, missing, tmp_path):
+    found, reasons, predictions = tell(role, readable(tmp_path))
+    assert (found, len(reasons), predictions) == (level, missing, [1])
+
+
+@needs_root
+def test_no_isolation_is_refused_unless_asked_for(tmp_path):
+    refused, message = tell("no-seccomp", readable(tmp_path))
+    assert refused == "refused"
+    assert "--unsafe-no-isolation" in message
+    found, _, predictions = tell("no-seccomp", tmp_path, "unsafe")
+    assert (found, predictions) == ("none", [1])
+
+
+def test_other_systems_are_refused(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(LLMERMError, match="Darwin"):
+        Sandbox()
+
+
+def run_filter(program, architecture, number, arguments=(0,) * 6):
+    """Interprets a seccomp filter, as the kernel would, and returns its answer."""
+    data = struct.pack("=IIQ6Q", number, architecture, 0, *arguments)
+    steps = [struct.unpack_from("=HBBI", program, i) for i in range(0, len(program), 8)]
+    at, word = 0, 0
+    while True:
+        code, yes, no, value = steps[at]
+        at += 1
+        match code:
+            case 0x20:
+                (word,) = struct.unpack_from("=I", data, value)
+            case 0x15:
+                at += yes if word == value else no
+            case 0x35:
+                at += yes if word >= value else no
+            case 0x45:
+                at += yes if word & value else no
+            case 0x54:
+                word &= value
+            case 0x06:
+                return value
+
+
+@pytest.mark.parametrize("name", ["x86_64", "aarch64"])
+def test_the_filter_allows_its_list_and_kills_the_rest(name):
+    program = syscalls.candidate_filter(name)
+    here, kill, allow, refuse = (
+        syscalls.AUDIT_ARCH[name],
+        syscalls.KILL_PROCESS,
+        syscalls.ALLOW,
+        syscalls.ERRNO_EPERM,
+    )
+    assert len(program) // 8 < 4096
+    special = {*syscalls.MAPPING[name], syscalls.FUTEX[name]}
+    for number in set(range(600)) - special:
+        expected = kill
+        if number in syscalls.ALLOWED[name].values():
+            expected = allow
+        elif number in syscalls.REFUSED[name].values():
+            expected = refuse
+        assert run_filter(program, here, number) == expected, number
+        assert run_filter(program, here, number | 0x40000000) == kill
+        assert run_filter(program, 0x40000003, number) == kill
+    for number in syscalls.MAPPING[name]:
+        assert run_filter(program, here, number, (0, 0, 3, 0, 0, 0)) == allow
+        assert run_filter(program, here, number, (0, 0, 7, 0, 0, 0)) == refuse
+    for operation in range(16):
+        wanted = allow if operation in (0, 1, 9, 10) else kill
+        for flags in (0, 128, 256, 384):
+            answer = run_filter(
+                program, here, syscalls.FUTEX[name], (0, operation | flags, 0, 0, 0, 0)
+            )
+            assert answer == wanted
+
+
+def test_the_lists_do_not_overlap():
+    for name in syscalls.AUDIT_ARCH:
+        allowed, refused = syscalls.ALLOWED[name], syscalls.REFUSED[name]
+        assert not set(allowed.values()) & set(refused.values())
+        assert not set(allowed) & set(refused)
+
+
+def test_nothing_of_the_parent_reaches_a_candidate(monkeypatch):
+    monkeypatch.setenv("SECRET_API_KEY", "sk-secret")
+    reader, writer = os.pipe()
+    os.set_inheritable(reader, True)
+    source = (
+        "import os, sys\n"
+        "def f(x):\n"
+        "    if x == 'environment': return int(any('SECRET' in k for k in os.environ))\n"
+        "    if x == 'arguments': return int(any('tests' in a for a in sys.orig_argv))\n"
+        "    for fd in range(3, 5000):\n"
+        "        try:\n"
+        "            os.fstat(fd)\n"
+        "            return 1\n"
+        "        except OSError: pass\n"
+        "    return 0"
+    )
+    try:
+        with Sandbox(workers=1) as sandbox:
+            execution = sandbox.execute(source, ["environment", "arguments", "descriptors"])
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert (execution.status, execution.predictions.tolist()) == ("ok", [0, 0, 0])
+
+
+PARENT = """
+import sys, threading, time
+from llm_erm.sandbox import Limits, Sandbox
+sandbox = Sandbox(workers=2)
+sources = ["def f(x):\\n    while True: pass", "import time\\ndef f(x): time.sleep(100)",
+           "import numpy\\ndef f(x): return 1", "def f(x): return 1"]
+limits = Limits(seconds_per_call=50, seconds_per_candidate=100)
+for source in sources:
+    threading.Thread(target=sandbox.execute, args=(source, ["1"], limits)).start()
+print("running", flush=True)
+time.sleep(100)
+"""
+
+
+def descendants(pid):
+    """Returns all processes below one, by the parents that /proc tells."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text()
+            except OSError:
+                continue
+            parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+    found = {pid}
+    while True:
+        more = {child for child, parent in parents.items() if parent in found} - found
+        if not more:
+            return found - {pid}
+        found |= more
+
+
+def alive(pid):
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_killing_the_parent_leaves_no_process(attempt):
+    process = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        time.sleep(random.Random(attempt).uniform(0, 0.7))
+        left = descendants(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert left
+    deadline = time.monotonic() + 10
+    while any(map(alive, left)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [pid for pid in left if alive(pid)]
+
+
+def test_closing_leaves_no_process():
+    sandbox = Sandbox(workers=1)
+    sandbox.execute("import numpy\ndef f(x): return 1", ["1"])
+    left = descendants(os.getpid())
+    sandbox.close()
+    sandbox.close()
+    assert not {pid for pid in left if alive(pid)} & descendants(os.getpid())
+    with pytest.raises(LLMERMError, match="closed"):
+        sandbox.execute(CONTROL, ["1"])
+
+
+def test_a_lost_process_is_replaced():
+    with Sandbox(workers=1) as sandbox:
+        before = descendants(os.getpid())
+        sandbox.execute(CONTROL, ["1"])
+        for pid in before:
+            if alive(pid) and b"sandbox.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.2)
+        assert sandbox.execute(CONTROL, ["1", "11"]).predictions.tolist() == [1, 0]
+
+
+def test_an_interpreter_that_does_not_start_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(LLMERMError, match="/bin/false"):
+        Sandbox()
+
+
+def test_limits_are_checked_before_anything_runs():
+    with pytest.raises(LLMERMError, match="above zero"), Sandbox(workers=1) as sandbox:
+        sandbox.execute(CONTROL, ["1"], Limits(memory_bytes=0))
