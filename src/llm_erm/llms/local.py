@@ -5,8 +5,10 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,8 +25,12 @@ class LocalLLM:
 
     Samples are drawn in batches that start at fixed indices, each batch with a seed of its own, so
     a sample does not depend on which ones were asked for before it: the same request (prompt,
-    seed, last index, limits) gives the same samples again, from any first index, on one machine
-    at one thread count. Another machine or thread count rounds differently and gives other samples.
+    seed, last index, limits) gives the same samples again, from any first index, on one kind of
+    machine. The embedded model computes each batch on one thread and as many batches at once as
+    there are threads, so its samples do not depend on ``threads`` either, and a busy neighbour
+    cannot stall it (llama.cpp's threads spin while they wait for each other). A model of your own
+    has all threads for one batch, since large weights are read faster together; there another
+    thread count rounds differently and gives other samples.
 
     A prompt with a grammar is continued as plain text; any other prompt is put to the model as a
     user's message, in the model's own chat format.
@@ -55,15 +61,18 @@ class LocalLLM:
             if number is not None and number < 1:
                 raise InputError(f"{what} is {number}; give 1 or more.")
         weights.require_runtime()
-        if path is None:
-            self._path, self._name = weights.embedded(), f"local:{weights.EMBEDDED_NAME}"
-        else:
-            self._path, self._name = weights.checked(path), f"local:{path.stem}"
         self.threads = threads or len(os.sched_getaffinity(0))
         self._context_tokens = context_tokens
         self._parallel = parallel
-        self._server: _Server | None = None
-        self._busy = threading.Lock()
+        if path is None:
+            self._name = f"local:{weights.EMBEDDED_NAME}"
+            file, engines, each = weights.embedded(), self.threads, 1
+        else:
+            self._name = f"local:{path.stem}"
+            file, engines, each = weights.checked(path), 1, self.threads
+        self._engines = [
+            _Engine(file, self._name, each, context_tokens, parallel) for _ in range(engines)
+        ]
 
     @property
     def name(self) -> str:
@@ -73,50 +82,82 @@ class LocalLLM:
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields samples ``request.first`` to ``request.last``, a batch at a time, in order.
 
-        Closing the iterator early stops the batch at hand at its next token.
+        Closing the iterator early stops the batches at hand at their next token.
 
         Raises:
             InputError: The prompt is longer than the context, the grammar or schema is none that
                 the runtime understands, or the file fails to load.
         """
         stop = threading.Event()
+        drawing: deque[tuple[int, asyncio.Task[_Drawn]]] = deque()
         try:
-            prompt_tokens = await asyncio.to_thread(self._read_prompt, request, stop)
-            room = self._context_tokens - prompt_tokens
+            # Every engine caches the prompt first, so that all batches start from equal states.
+            prompts = [asyncio.to_thread(e.read_prompt, request, stop) for e in self._engines]
+            room = self._context_tokens - max(await asyncio.gather(*prompts))
             width = max(1, min(self._parallel, room // max(1, request.max_tokens)))
-            for batch in range((request.first - 1) // width, (request.last - 1) // width + 1):
-                start = batch * width + 1
-                count = min(width, request.last - start + 1)
-                samples, seconds = await asyncio.to_thread(
-                    self._draw, request, batch_seed(request.seed, batch), count, stop
-                )
-                for index, sample in enumerate(samples, start):
+            batches = iter(range((request.first - 1) // width, (request.last - 1) // width + 1))
+
+            def start(batches: Iterable[int]) -> None:
+                for batch in batches:
+                    first = batch * width + 1
+                    count = min(width, request.last - first + 1)
+                    engine = self._engines[batch % len(self._engines)]
+                    draw = asyncio.to_thread(
+                        engine.draw, request, batch_seed(request.seed, batch), count, stop
+                    )
+                    drawing.append((first, asyncio.create_task(draw)))
+
+            start(islice(batches, len(self._engines)))
+            while drawing:
+                first, task = drawing[0]
+                samples, seconds = await task
+                drawing.popleft()
+                start(islice(batches, 1))
+                for index, sample in enumerate(samples, first):
                     if index >= request.first:
                         yield sample.completion(index, seconds)
         finally:
             stop.set()
+            await asyncio.gather(*(task for _, task in drawing), return_exceptions=True)
 
     async def aclose(self) -> None:
         """Stops the model's threads and frees its memory; it loads anew when next asked."""
-        await asyncio.to_thread(self._unload)
+        for engine in self._engines:
+            await asyncio.to_thread(engine.unload)
 
-    def _unload(self) -> None:
+
+class _Engine:
+    """One copy of the model with threads of its own; the weights in memory are shared."""
+
+    def __init__(
+        self, path: Path, name: str, threads: int, context_tokens: int, parallel: int
+    ) -> None:
+        self._path = path
+        self._name = name
+        self._threads = threads
+        self._context_tokens = context_tokens
+        self._parallel = parallel
+        self._server: _Server | None = None
+        self._busy = threading.Lock()
+
+    def unload(self) -> None:
+        """Frees the model."""
         with self._busy:
             self._server = None
 
-    def _read_prompt(self, request: Request, stop: threading.Event) -> int:
+    def read_prompt(self, request: Request, stop: threading.Event) -> int:
         """Puts the prompt into the model's cache, where each batch finds it; returns its tokens."""
-        first, _ = self._draw(request, 0, 1, stop, max_tokens=1)
-        return first[0].usage.prompt_tokens
+        samples, _ = self.draw(request, 0, 1, stop, max_tokens=1)
+        return samples[0].usage.prompt_tokens
 
-    def _draw(
+    def draw(
         self,
         request: Request,
         seed: int,
         count: int,
         stop: threading.Event,
         max_tokens: int | None = None,
-    ) -> tuple[list["_Sample"], float]:
+    ) -> "_Drawn":
         """Draws ``count`` samples together and returns them with the wall time they took."""
         samples = [_Sample() for _ in range(count)]
         collect = _Collector(samples, stop)
@@ -140,8 +181,8 @@ class LocalLLM:
             params.n_ctx = self._context_tokens
             params.n_parallel = self._parallel
             params.kv_unified = True  # one prompt's cache serves all samples of a batch
-            params.cpuparams.n_threads = self.threads
-            params.cpuparams_batch.n_threads = self.threads
+            params.cpuparams.n_threads = self._threads
+            params.cpuparams_batch.n_threads = self._threads
             params.port = 0  # it insists on listening; any free loopback port will do
             params.verbosity = -1
             try:
@@ -221,6 +262,9 @@ class _Sample:
             finish_reason=self.finish_reason,
             cost_usd=0.0,
         )
+
+
+_Drawn = tuple[list[_Sample], float]
 
 
 class _Collector:
