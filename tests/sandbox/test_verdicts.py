@@ -1,0 +1,225 @@
+"""Verdicts depend on the program alone: not on the host's load, on workers, on order or on luck."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from llm_erm.sandbox import FLOAT, INVALID, Limits, Sandbox, protocol, spread
+from llm_erm.sandbox.pool import wanted_modules
+from llm_erm.sandbox.watch import Scheduler, Watch
+
+BUSY = "def f(x):\n    for _ in range(2000 * 20): pass\n    return int(x) % 2"
+NUMBERS = [str(i) for i in range(2000)]
+ODD = [i % 2 for i in range(2000)]
+
+
+@pytest.fixture
+def spreads(monkeypatch):
+    """Counts the helpers of each execution, and spreads sooner than worthwhile."""
+    taken = []
+    take = spread._take_idle
+    monkeypatch.setattr(spread, "_take_idle", lambda *a: taken.append(take(*a)) or taken[-1])
+    monkeypatch.setattr(spread, "FIRST_LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(spread, "WORTH_SPREADING_SECONDS", 0.1)
+    return taken
+
+
+def test_a_long_program_is_spread_over_idle_workers(sandbox, spreads):
+    execution = sandbox.execute(BUSY, NUMBERS)
+    assert sum(spreads) >= 1
+    assert execution.predictions.tolist() == ODD
+    assert execution.message is None
+
+
+def test_one_worker_gives_the_same(spreads):
+    with Sandbox(workers=1) as alone:
+        execution = alone.execute(BUSY, NUMBERS)
+    assert sum(spreads) == 0
+    assert execution.predictions.tolist() == ODD
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ("return 1 / 0 if x == '1999' else 1", "ok", "ZeroDivisionError"),
+        ("return [0] * 10**12 if x == '1999' else 1", "memory", "memory"),
+        ("import os; os._exit(3) if x == '1999' else 1", "crash", "status 3"),
+        ("import os; os.fork() if x == '1999' else 1", "forbidden", "system call"),
+        ("return 10**10**8 % 2 if x == '1999' else 1", "timeout", "one call"),
+    ],
+)
+def test_a_spread_program_fails_like_one_that_is_not(sandbox, spreads, body, status, message):
+    source = f"def f(x):\n    for _ in range(50000): pass\n    {body}"
+    execution = sandbox.execute(source, NUMBERS, Limits(0.5, 20, 2**28))
+    assert sum(spreads) >= 1
+    assert execution.status == status
+    assert message in execution.message
+    assert (execution.predictions == INVALID).all() == (status != "ok")
+
+
+def test_the_total_limit_counts_all_parts_together(sandbox, spreads):
+    source = "def f(x):\n    for _ in range(10**6): pass\n    return 1"
+    limits = Limits(seconds_per_call=1, seconds_per_candidate=1.2)
+    execution = sandbox.execute(source, NUMBERS[:100], limits)
+    assert sum(spreads) >= 1
+    assert execution.status == "timeout"
+
+
+def test_loading_counts_once_however_many_children_load(sandbox, spreads):
+    """Loading takes most of the limit; twice it would be too much."""
+    source = (
+        "import time\nwhile time.process_time() < 0.8: pass\n"
+        "def f(x):\n    for _ in range(10**5): pass\n    return 1"
+    )
+    limits = Limits(seconds_per_call=1, seconds_per_candidate=1.5)
+    execution = sandbox.execute(source, NUMBERS[:100], limits)
+    assert sum(spreads) >= 1
+    assert execution.status == "ok", execution.message
+    assert execution.cpu_seconds > 1.5
+
+
+@pytest.fixture
+def loaded_host():
+    """Six processes that take every cycle they get."""
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(6)]
+    yield
+    for hog in hogs:
+        hog.kill()
+        hog.wait()
+
+
+def test_a_loaded_host_changes_no_verdict(sandbox, loaded_host):
+    limits = Limits(seconds_per_call=0.6, seconds_per_candidate=1.5)
+    slow = "import time\ndef f(x):\n    end = time.process_time() + 0.3\n" + (
+        "    while time.process_time() < end: pass\n    return 1"
+    )
+    began = time.monotonic()
+    execution = sandbox.execute(slow, ["1", "2"], limits)
+    assert execution.status == "ok"
+    hang = sandbox.execute("def f(x):\n    while True: pass", ["1"], limits)
+    assert hang.status == "timeout"
+    assert 0.6 < hang.cpu_seconds < 0.9
+    assert time.monotonic() - began > 2 * (hang.cpu_seconds + execution.cpu_seconds)
+
+
+def test_a_nap_within_the_limits_is_no_timeout(sandbox):
+    source = "import time\ndef f(x):\n    time.sleep(0.3)\n    return 1"
+    execution = sandbox.execute(source, ["1", "2", "3"], Limits(0.3, 1))
+    assert execution.status == "ok"
+
+
+def test_sleep_is_noticed_where_the_scheduler_tells_nothing(tmp_path):
+    scheduler = Scheduler()
+    scheduler.children = None
+    child = subprocess.Popen(["sleep", "100"])
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    file = tmp_path / "map"
+    file.write_bytes(bytes(protocol.HEADER_BYTES))
+    shared = os.open(file, os.O_RDONLY)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        with ours, theirs:
+            watch = Watch(child.pid, shared, 0, 0.1, 0.2, 60)
+            status, _, killer = watch.until_dead(ours, scheduler)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(shared)
+        os.close(scheduler.proc)
+        child.poll()
+    assert (killer, os.WTERMSIG(status)) == ("idle", signal.SIGKILL)
+
+
+def test_a_replay_keeps_what_is_the_same(sandbox):
+    first = sandbox.execute(BUSY, NUMBERS[:50])
+    again = sandbox.replay(BUSY, NUMBERS[:50], first)
+    assert again.status == "ok"
+    assert again.predictions.tolist() == ODD[:50]
+    assert again.cpu_seconds > first.cpu_seconds
+
+
+def test_a_replay_compares_floats_and_invalid_predictions(sandbox):
+    source = "def f(x): return 1 / int(x) if x != '7' else None"
+    first = sandbox.execute(source, NUMBERS[:20], outputs=FLOAT)
+    again = sandbox.replay(source, NUMBERS[:20], first, outputs=FLOAT)
+    assert again.status == "ok"
+    assert np.isnan(again.predictions).sum() == 2
+
+
+def test_a_replay_finds_a_program_that_uses_other_inputs(sandbox):
+    """It answers alike whenever it sees ten inputs or more, so only a lone input gives it away."""
+    source = (
+        "import sys\n"
+        "def f(x):\n"
+        "    module = sys.modules['candidate']\n"
+        "    module.seen = getattr(module, 'seen', 0) + 1\n"
+        "    return int(module.seen > 1)"
+    )
+    inputs = [str(i) for i in range(5000)]
+    first = sandbox.execute(source, inputs)
+    assert first.predictions.sum() == 4999
+    again = sandbox.replay(source, inputs, first, together=0, alone=3)
+    assert again.status == "nondeterministic"
+    assert (again.predictions == INVALID).all()
+    assert "again" in again.message
+
+
+def test_a_failed_execution_is_not_replayed(sandbox):
+    first = sandbox.execute("def f(x", ["1"])
+    assert sandbox.replay("def f(x", ["1"], first) is first
+
+
+def test_verdicts_of_chance_repeat_from_run_to_run():
+    source = "import random\ndef f(x): return random.randrange(2) ^ hash('a') % 2"
+    seen = set()
+    for _ in range(2):
+        with Sandbox(workers=1) as sandbox:
+            seen.add(int(sandbox.execute(source, ["1"]).predictions[0]))
+    assert len(seen) == 1
+
+
+def test_threads_do_not_end_the_processes_they_started(sandbox):
+    """The kernel ends some children with the thread, not the process, that started them."""
+    with Sandbox(workers=2) as opened:
+        source = "import numpy\ndef f(x): return 1"
+        answers = []
+        for _ in range(2):
+            thread = threading.Thread(
+                target=lambda: answers.append(opened.execute(source, ["1"]).status)
+            )
+            thread.start()
+            thread.join()
+        assert answers == ["ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("source", "wanted"),
+    [
+        ("import math", ()),
+        ("import math, shelve", ("shelve",)),
+        (
+            "    from xml.dom import minidom, pulldom",
+            ("xml.dom", "xml.dom.minidom", "xml.dom.pulldom"),
+        ),
+        ("from shlex import (split,\n    join)", ("shlex", "shlex.split")),
+        ("import sympy.stats as s", ("sympy.stats",)),
+        ("import antigravity, idlelib.idle, test.support", ()),
+        ("import venv.__main__", ()),
+        ("import torch, os.path", ("os.path",)),
+        ("x = 'import'", ()),
+    ],
+)
+def test_import_statements_name_what_a_zygote_needs(source, wanted):
+    assert wanted_modules(source, frozenset({"math"})) == wanted
+
+
+def test_a_module_that_few_programs_need_is_found(sandbox):
+    source = "import shelve, sympy.stats\ndef f(x): return int(bool(sympy.stats.P))"
+    for _ in range(2):
+        assert sandbox.execute(source, ["1"]).predictions.tolist() == [1]
