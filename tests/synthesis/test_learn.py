@@ -193,6 +193,38 @@ def test_what_is_no_label_never_counts_as_right(sandbox, value):
     assert run.selected.validation.invalid == 64
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import random\n\ndef f(x):\n    return random.randrange(2)",
+        "seen = []\n\ndef f(x):\n    seen.append(x)\n    return len(seen) % 2",
+    ],
+)
+def test_a_program_that_answers_differently_when_run_again_is_not_selected(sandbox, code):
+    run = search(sandbox, [json.dumps({"code": code}), HALF], attempts=2)
+    assert run.selected.index == 2
+    alone = search(sandbox, [json.dumps({"code": code})], attempts=1)
+    assert alone.selected is None
+    assert alone.attempts[0].validation.status == "nondeterministic"
+    assert alone.certificate is None
+
+
+def test_a_perfect_program_that_fails_its_replay_does_not_end_the_search(sandbox, monkeypatch):
+    replay = sandbox.replay
+
+    def doubting(source, inputs, first, limits):
+        if "+ 0" in source:
+            return replace(
+                first, status="nondeterministic", predictions=first.predictions * 0 + 255
+            )
+        return replay(source, inputs, first, limits)
+
+    monkeypatch.setattr(sandbox, "replay", doubting)
+    run = search(sandbox, [answer("x.count('1') % 2 + 0"), RIGHT], attempts=2)
+    assert [a.validation.status for a in run.attempts] == ["nondeterministic", "ok"]
+    assert run.selected.index == 2
+
+
 class Expressions(Listening):
     """Answers with one bare expression, as the grammar of the small model has it."""
 

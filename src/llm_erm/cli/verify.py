@@ -32,7 +32,7 @@ def verify(options: Options) -> int:
     source = _read(options.program)
     examples = read_dataset(options.data)
     with Sandbox() as sandbox:
-        verdict = run(source, [examples], sandbox, limits)[0]
+        verdict = run(source, [examples], sandbox, limits, replay=True)[0]
         isolation = sandbox.isolation
     row = {
         "status": verdict.status,

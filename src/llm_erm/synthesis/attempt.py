@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from llm_erm import grammar
+from llm_erm.erm.select import select_best
 from llm_erm.erm.verify import verify
 from llm_erm.llms.llm import Completion, Request
 from llm_erm.records import Attempt, Candidate, Verdict
@@ -90,19 +91,40 @@ class Attempts:
             return grammar.to_program(completion.text), None
         return None, f"truncated: the expression ended by {completion.finish_reason}"
 
-    def _verify(self, index: int, candidate: Candidate) -> Attempt:
-        train, validation = verify(
-            candidate.source,
+    def select(self) -> Attempt | None:
+        """Returns the best attempt whose program gives the same answers when run again."""
+        while (best := select_best(self.all)) is not None:
+            confirmed = self._confirm(best)
+            if confirmed.validation.status == "ok":
+                return best
+            self.all[best.index - 1] = confirmed
+        return None
+
+    def _confirm(self, attempt: Attempt) -> Attempt:
+        """The attempt as it is, or failed where a replay of its program differs."""
+        train, validation = self._verdicts(attempt.candidate.source, replay=True)
+        if validation.status == "ok":
+            return attempt
+        return replace(attempt, train=train, validation=validation)
+
+    def _verdicts(self, source: str | None, *, replay: bool = False) -> list[Verdict]:
+        return verify(
+            source,
             [self._splits.train, self._splits.validation],
             self._sandbox,
             self._settings.limits,
+            replay=replay,
         )
+
+    def _verify(self, index: int, candidate: Candidate) -> Attempt:
+        train, validation = self._verdicts(candidate.source)
         complement = _complement(train)
         if self._settings.constraint == "grammar" and complement.correct > train.correct:
             assert candidate.source is not None
             candidate = replace(candidate, source=grammar.complement(candidate.source))
             train, validation = complement, _complement(validation)
-        return Attempt(index, candidate, train, validation)
+        attempt = Attempt(index, candidate, train, validation)
+        return self._confirm(attempt) if validation.perfect else attempt
 
     def _remember(self, source: str | None, attempt: Attempt) -> None:
         if source is not None:

@@ -7,7 +7,6 @@ from contextlib import aclosing
 from dataclasses import asdict
 
 from llm_erm.erm.bounds import certify
-from llm_erm.erm.select import select_best
 from llm_erm.erm.verify import verify
 from llm_erm.llms.llm import LLM
 from llm_erm.records import Attempt, Run, Verdict
@@ -54,7 +53,7 @@ async def learn(
                 on_attempt(await asyncio.to_thread(attempts.add, completion))
                 if attempts.over:
                     break
-    selected = select_best(attempts.all)
+    selected = await asyncio.to_thread(attempts.select)
     test, probe, length_shift = await asyncio.to_thread(
         _meet_test_data, selected, splits, sandbox, settings
     )
