@@ -55,7 +55,7 @@ class Store:
 
     def attempts(self, point: Point) -> list[Attempt]:
         """Returns the journaled attempts of a grid point, in order."""
-        return self._attempts.get(point, [])
+        return list(self._attempts.get(point, ()))
 
     def append(self, point: Point, attempt: Attempt) -> None:
         """Adds an attempt to the journal and hands it to the operating system.
@@ -69,6 +69,7 @@ class Store:
             data = (json.dumps(line) + "\n").encode()
             while data:  # unbuffered: nothing is left behind to fail once more on closing
                 data = data[self._journal.write(data) :]
+        self._attempts.setdefault(point, []).append(attempt)
 
     def finish(self, run: Run, result: Mapping[str, Any]) -> None:
         """Writes the summary of a grid point and its selected program.
@@ -76,17 +77,24 @@ class Store:
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        self.results[run.function, run.length, run.seed] = dict(result)
-        with writing(self.folder):
-            _replace(
-                self.folder / "results.jsonl",
-                "".join(json.dumps(line) + "\n" for line in self.results.values()),
-            )
-            if run.selected is not None:
+        if run.selected is not None:
+            with writing(self.folder):
                 programs = self.folder / "programs"
                 programs.mkdir(exist_ok=True)
                 name = f"{run.function}-L{run.length}-seed{run.seed}.py"
                 _replace(programs / name, standalone(run))
+        self.add_result((run.function, run.length, run.seed), result)
+
+    def add_result(self, point: Point, result: Mapping[str, Any]) -> None:
+        """Writes the summary of a grid point, in place of an earlier one.
+
+        Raises:
+            InputError: The disk is full or the folder is gone.
+        """
+        self.results[point] = dict(result)
+        lines = "".join(json.dumps(line) + "\n" for line in self.results.values())
+        with writing(self.folder):
+            _replace(self.folder / "results.jsonl", lines)
 
     def close(self) -> None:
         """Closes the journal and lets other processes write to the folder."""

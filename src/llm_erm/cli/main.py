@@ -19,16 +19,26 @@ COMMANDS: dict[str, Callable[..., int]] = {
 }
 
 
+CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 1 a candidate failed, 2 wrong use, 130 stopped."""
-    try:
-        status = tyro.extras.subcommand_cli_from_dict(
+    """Runs the command line and exits."""
+    exit_with(
+        lambda: tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="llm-erm",
             description="Learn short programs from a few labelled examples.",
             args=arguments,
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            config=CONFIG,
         )
+    )
+
+
+def exit_with(command: Callable[[], int]) -> None:
+    """Runs a command and exits: 0 done, 1 a candidate failed, 2 wrong use, 130 stopped."""
+    try:
+        status = command()
     except LLMERMError as error:
         print(f"llm-erm: {error}", file=sys.stderr)
         status = 2

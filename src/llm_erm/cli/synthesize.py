@@ -3,24 +3,24 @@
 import asyncio
 import hashlib
 import json as jsonlib
-from dataclasses import dataclass, fields
+import tempfile
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
-
-from rich.progress import TaskID
+from typing import Any, Literal
 
 import llm_erm
 from llm_erm.cli import output
+from llm_erm.cli.log import open_log
 from llm_erm.cli.models import Choice, ModelOptions, choose, file_digest, fingerprint
-from llm_erm.cli.options import DataOptions, LimitOptions, grid, load
-from llm_erm.cli.result import result_of, result_table
+from llm_erm.cli.options import DataOptions, LimitOptions, folder, grid, load
+from llm_erm.cli.result import result_table
+from llm_erm.cli.search import Search, export
 from llm_erm.errors import InputError
-from llm_erm.records import Attempt
 from llm_erm.sandbox import Sandbox
-from llm_erm.store import Point, Store
-from llm_erm.synthesis.learn import learn
+from llm_erm.store import Store, writing
+from llm_erm.synthesis.attempt import prompt_for
 from llm_erm.synthesis.settings import Settings
-from llm_erm.tasks.task import Splits
+from llm_erm.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,29 @@ class Options(LimitOptions, ModelOptions, DataOptions):
     attempts: int | None = None
     """The budget K of candidates a task, fixed beforehand; 256 for the embedded model, 16 for a
     local model of your own, else 5."""
-    max_tokens: int | None = None
-    """Tokens generated at most an attempt."""
     out_dir: Path | None = None
     """Folder for everything this run writes; runs/synthesize-<digest of the settings> unless
     given."""
+    out_jsonl: Path | None = None
+    """Also write the attempts as published, one JSON record each, with the test accuracy of all."""
+    out_csv: Path | None = None
+    """The same as a CSV table."""
+    log_file: Path | None = None
+    """Where to log what happens, in JSON lines; log.jsonl in the run's folder unless given."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """What to log."""
+    dry_run: bool = False
+    """Print each prompt; send and write nothing."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
     """Print one JSON object a grid point instead of the table."""
 
 
-_NOT_SHAPING = {"out_dir", "fresh", "json", "fresh_data"}
+_NOT_SHAPING = {
+    *("out_dir", "out_jsonl", "out_csv", "log_file", "log_level", "dry_run", "fresh", "json"),
+    *("fresh_data", "concurrency", "max_output_tokens", "threads"),
+}
 
 
 def synthesize(options: Options) -> int:
@@ -50,20 +61,22 @@ def synthesize(options: Options) -> int:
     limits = options.limits()
     if options.attempts is not None and options.attempts < 1:
         raise InputError(f"--attempts is {options.attempts}; give 1 or more, or leave it out.")
-    choice = choose(options)
-    shaping = _shaping(options, choice)
+    choice = choose(options, dry_run=options.dry_run)
+    settings = Settings(
+        attempts=options.attempts or choice.attempts,
+        constraint=choice.constraint,
+        seed=options.seed,
+        max_tokens=choice.max_tokens,
+        limits=limits,
+    )
+    if options.dry_run:
+        return _dry_run(options, points, settings)
+    for path in (options.out_jsonl, options.out_csv, options.log_file):
+        _check_writable(path)
+    shaping = _shaping(options, choice, settings)
     store = Store(_folder(options, shaping), shaping, fresh=options.fresh)
     try:
-        settings = Settings(
-            attempts=options.attempts or choice.attempts,
-            constraint=choice.constraint,
-            seed=options.seed,
-            max_tokens=options.max_tokens or choice.max_tokens,
-            limits=limits,
-        )
-        data = [load(options, task, length) for task, length in points]
-        with Sandbox() as sandbox:
-            results = asyncio.run(_search(data, choice, sandbox, settings, store))
+        results = _run(options, points, choice, settings, store)
     except KeyboardInterrupt:
         output.note(
             f"Stopped. Finished attempts are kept in {store.folder}; the same command goes on "
@@ -81,37 +94,42 @@ def synthesize(options: Options) -> int:
     return 0
 
 
-async def _search(
-    data: list[Splits], choice: Choice, sandbox: Sandbox, settings: Settings, store: Store
+def _run(
+    options: Options,
+    points: list[tuple[Task, int]],
+    choice: Choice,
+    settings: Settings,
+    store: Store,
 ) -> list[dict[str, Any]]:
-    """Runs the searches that have no result yet; returns the results of all, in order."""
-    results = []
-    try:
-        with output.progress() as progress:
-            for splits in data:
-                point = (splits.fn, splits.length, splits.seed)
-                if point not in store.results:
-                    done = store.attempts(point)
-                    bar = progress.add_task(
-                        f"{splits.fn} L={splits.length}",
-                        total=settings.attempts,
-                        completed=len(done),
-                    )
-
-                    def keep(attempt: Attempt, point: Point = point, bar: TaskID = bar) -> None:
-                        store.append(point, attempt)
-                        progress.advance(bar)
-
-                    run = await learn(splits, choice.llm, sandbox, settings, keep, done)
-                    store.finish(run, result_of(run))
-                    progress.remove_task(bar)
-                results.append(store.results[point])
-    finally:
-        await choice.llm.aclose()
+    """Searches every grid point that has no result yet and returns the results of all."""
+    data = [load(options, task, length) for task, length in points]
+    with (
+        open_log(options.log_file or store.folder / "log.jsonl", options.log_level) as log,
+        Sandbox() as sandbox,
+    ):
+        output.note(f"Programs run in a sandbox with isolation {sandbox.isolation!r}.")
+        exporting = options.out_jsonl is not None or options.out_csv is not None
+        search = Search(choice, sandbox, settings, store, log, exporting=exporting)
+        results = asyncio.run(search.run(data))
+        if exporting:
+            export(store, results, options.out_jsonl, options.out_csv)
+            log.info("artifacts_written")
     return results
 
 
-def _shaping(options: Options, choice: Choice) -> dict[str, Any]:
+def _dry_run(options: Options, points: list[tuple[Task, int]], settings: Settings) -> int:
+    """Prints each prompt; data that is not there yet is drawn into a folder that is not kept."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for task, length in points:
+            there = folder(options, task, length).exists()
+            place = options if there else replace(options, dataset_dir=Path(scratch))
+            prompt = prompt_for(load(place, task, length), settings)
+            output.note(f"{task.id} L={length}: up to {settings.attempts} calls with this prompt")
+            print(prompt)
+    return 0
+
+
+def _shaping(options: Options, choice: Choice, settings: Settings) -> dict[str, Any]:
     """Everything that shapes the results, as JSON values."""
     values: dict[str, Any] = {
         field.name: getattr(options, field.name)
@@ -121,9 +139,9 @@ def _shaping(options: Options, choice: Choice) -> dict[str, Any]:
     values |= {
         "version": llm_erm.__version__,
         "model": choice.llm.name,
-        "attempts": options.attempts or choice.attempts,
-        "constraint": choice.constraint,
-        "max_tokens": options.max_tokens or choice.max_tokens,
+        "attempts": settings.attempts,
+        "constraint": settings.constraint,
+        "max_tokens": settings.max_tokens,
         "task_file_sha256": file_digest(options.task_file),
         **fingerprint(options),
     }
@@ -134,3 +152,13 @@ def _shaping(options: Options, choice: Choice) -> dict[str, Any]:
 def _folder(options: Options, shaping: dict[str, Any]) -> Path:
     digest = hashlib.sha256(jsonlib.dumps(shaping, sort_keys=True).encode()).hexdigest()
     return options.out_dir or Path("runs") / f"synthesize-{digest[:10]}"
+
+
+def _check_writable(path: Path | None) -> None:
+    """Fails before anything is paid for where a result file could not be written later."""
+    if path is not None:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            probe = path.with_name(path.name + ".part")
+            probe.touch()
+            probe.unlink()

@@ -29,11 +29,7 @@ class Attempts:
         self._splits = splits
         self._sandbox = sandbox
         self._settings = settings
-        self._prompt = (
-            grammar.PROMPT
-            if settings.constraint == "grammar"
-            else build_prompt(splits.train, splits.kind, splits.length)
-        )
+        self._prompt = prompt_for(splits, settings)
         self.all = list(done)
         self._first_with: dict[str, Attempt] = {}
         for attempt in done:
@@ -129,6 +125,13 @@ class Attempts:
     def _remember(self, source: str | None, attempt: Attempt) -> None:
         if source is not None:
             self._first_with.setdefault(source, attempt)
+
+
+def prompt_for(splits: Splits, settings: Settings) -> str:
+    """Returns the one prompt of a search."""
+    if settings.constraint == "grammar":
+        return grammar.PROMPT
+    return build_prompt(splits.train, splits.kind, splits.length)
 
 
 def _complement(verdict: Verdict) -> Verdict:

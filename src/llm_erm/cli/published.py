@@ -1,0 +1,76 @@
+"""The published commands: their flags, environment variables and default paths."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import tyro
+
+from llm_erm.cli.main import CONFIG, exit_with
+from llm_erm.cli.synthesize import Options, synthesize
+
+_FLAGS = {
+    "OPENAI_MODEL": "--model",
+    "MAX_OUTPUT_TOKENS": "--max-output-tokens",
+    "REASONING_EFFORT": "--reasoning-effort",
+    "TEXT_VERBOSITY": "--verbosity",
+    "TOOL_CHOICE": "--tool-choice",
+    "CONCURRENCY": "--concurrency",
+    "PER_CALL_TIMEOUT_S": "--timeout",
+    "ATTEMPTS": "--attempts",
+    "TRAIN_SIZE": "--train-size",
+    "VAL_SIZE": "--val-size",
+    "TEST_SIZE": "--test-size",
+    "GLOBAL_SEED": "--seed",
+    "DATASET_DIR": "--dataset-dir",
+    "OUT_JSONL": "--out-jsonl",
+    "OUT_CSV": "--out-csv",
+    "LOG_LEVEL": "--log-level",
+}
+_SWITCHES = {"ENABLE_CODE_INTERPRETER": "--enable-code-interpreter", "DRY_RUN": "--dry-run"}
+
+
+def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
+    """Runs `python program_synthesis/runner.py` and exits.
+
+    It is `llm-erm synthesize --provider openai` with the published defaults: the environment
+    variables of the published runner stand for the flags that are not given, and data, results and
+    log lie beside the script, wherever it is called from.
+    """
+    folder = Path(script).resolve().parent
+    default = replace(
+        Options(),
+        provider="openai",
+        dataset_dir=folder / "datasets",
+        out_jsonl=folder / "results_attempts.jsonl",
+        out_csv=folder / "results_attempts.csv",
+        log_file=folder / "runner.log",
+    )
+    given = sys.argv[1:] if arguments is None else arguments
+    exit_with(
+        lambda: synthesize(
+            tyro.cli(
+                Options,
+                prog="runner.py",
+                description="LLM-ERM with the OpenAI Responses API, as published.",
+                default=default,
+                args=[*_from_environment(), *given],
+                config=CONFIG,
+            )
+        )
+    )
+
+
+def _from_environment() -> list[str]:
+    """The flags that the environment stands for; those of the command line come later and win."""
+    values = [
+        word
+        for variable, flag in _FLAGS.items()
+        if (value := os.environ.get(variable))
+        for word in (flag, value)
+    ]
+    return values + [
+        flag for variable, flag in _SWITCHES.items() if os.environ.get(variable) == "1"
+    ]

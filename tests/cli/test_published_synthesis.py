@@ -1,0 +1,294 @@
+"""`python program_synthesis/runner.py` as published, against a server that speaks the API."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
+from pydantic import TypeAdapter
+
+from responses_server import Server, error, interpreter_call, refusal, response, serving, text
+
+ROOT = Path(__file__).parents[2]
+RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+WRONG = json.dumps({"code": "def f(x):\n    return 1"})
+PUBLISHED = ("--functions", "fn_a", "--lengths", 50, "--attempts", 3, "--enable-code-interpreter")
+SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
+COLUMNS = (
+    "fn,length,attempt,prompt,text,duration_ms,cached_tokens,prompt_tokens,completion_tokens,"
+    "reasoning_tokens,tool_uses,tool_results_chars,val_acc,test_acc,stopped_early,compile_error,"
+    "error"
+)
+
+CUT_SHORT = response([], status="incomplete", incomplete_details={"reason": "max_output_tokens"})
+FAILED = response([], status="failed", error={"code": "server_error", "message": "boom"})
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A copy of the script, so that its default folders are the test's own."""
+    folder = tmp_path / "checkout" / "program_synthesis"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "program_synthesis" / "runner.py", folder)
+    return folder / "runner.py"
+
+
+@pytest.fixture
+def run(script: Path, tmp_path: Path):
+    """Runs the script from another folder, with no more environment than given."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def command(*arguments: object, server: Server | None = None, **environment: str):
+        base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        if server is not None:
+            base |= {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url}
+        return subprocess.run(
+            [sys.executable, str(script), *map(str, arguments)],
+            cwd=elsewhere,
+            env=base | environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return command
+
+
+def records(script: Path) -> list[dict]:
+    return [
+        json.loads(line)
+        for line in (script.parent / "results_attempts.jsonl").read_text().splitlines()
+    ]
+
+
+def test_the_published_command_runs_as_printed_from_any_folder(run, script):
+    answers = [response([text(WRONG)]), response([interpreter_call("1+1", "2\n"), text(RIGHT)])]
+    with serving(lambda n: (200, answers[n])) as server:
+        done = run(*PUBLISHED, server=server)
+    assert done.returncode == 0, done.stderr
+    assert server.paths == ["/v1/responses"] * 2
+    assert server.keys == ["Bearer sk-test"] * 2
+    first, second = records(script)
+    assert (first["fn"], first["length"], first["attempt"]) == ("fn_a", 50, 1)
+    assert (first["val_acc"], first["test_acc"], first["stopped_early"]) == (0.5, 0.5, False)
+    assert (second["val_acc"], second["test_acc"], second["stopped_early"]) == (1.0, 1.0, True)
+    assert (second["tool_uses"], second["tool_results_chars"]) == (1, 2)
+    assert (second["prompt_tokens"], second["cached_tokens"]) == (1200, 1024)
+    assert (second["completion_tokens"], second["reasoning_tokens"]) == (300, 256)
+    assert second["text"] == RIGHT
+    assert second["prompt"] == server.requests[1]["input"][0]["content"]
+    with (script.parent / "results_attempts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert ",".join(rows[0]) == COLUMNS
+    assert [row["test_acc"] for row in rows] == ["0.5", "1.0"]
+    events = [json.loads(line) for line in (script.parent / "runner.log").read_text().splitlines()]
+    assert [event["msg"] for event in events] == [
+        *("attempt", "attempt", "search_finished", "artifacts_written")
+    ]
+    assert (script.parent / "datasets" / "parity_all" / "L50").is_dir()
+
+
+def test_the_payload_has_every_documented_field_right(run):
+    with serving(lambda _: (200, response([text(RIGHT)]))) as server:
+        done = run(*PUBLISHED, *SMALL, server=server)
+    assert done.returncode == 0, done.stderr
+    (body,) = server.requests
+    documented = TypeAdapter(ResponseCreateParamsNonStreaming)
+    assert body.keys() <= get_type_hints(ResponseCreateParamsNonStreaming).keys()
+    assert documented.validate_python(body).keys() == body.keys()
+    assert body["model"] == "gpt-5"
+    assert body["reasoning"] == {"effort": "high"}
+    assert body["text"] == {"verbosity": "low"}
+    assert body["max_output_tokens"] == 20_000
+    assert body["tool_choice"] == "auto"
+    assert body["tools"] == [{"type": "code_interpreter", "container": {"type": "auto"}}]
+    (message,) = body["input"]
+    assert message["role"] == "user"
+    assert message["content"].count(" -> ") == 20
+
+
+def test_flags_and_environment_reach_the_payload_and_flags_win(run):
+    environment = {
+        "OPENAI_MODEL": "gpt-5-mini",
+        "MAX_OUTPUT_TOKENS": "3000",
+        "REASONING_EFFORT": "low",
+        "TEXT_VERBOSITY": "high",
+        "TOOL_CHOICE": "none",
+        "TRAIN_SIZE": "10",
+        "VAL_SIZE": "10",
+        "TEST_SIZE": "20",
+        "ATTEMPTS": "1",
+    }
+    with serving(lambda _: (200, response([text(WRONG)]))) as server:
+        arguments = ("--functions", "fn_a", "--lengths", 20)
+        assert run(*arguments, server=server, **environment).returncode == 0
+        assert run(*arguments, "--model", "o3", server=server, **environment).returncode == 0
+    first, second = server.requests
+    assert (first["model"], second["model"]) == ("gpt-5-mini", "o3")
+    assert first["max_output_tokens"] == 3000
+    assert first["reasoning"] == {"effort": "low"}
+    assert first["text"] == {"verbosity": "high"}
+    assert first["tool_choice"] == "none"
+    assert "tools" not in first
+    assert first["input"][0]["content"].count(" -> ") == 10
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        (
+            response([], status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+            "truncated",
+        ),
+        (response([refusal("I cannot help")]), "refusal: I cannot help"),
+        (response([text("")]), "empty"),
+        (response([text("It looks random.")]), "no code"),
+        (
+            response([], status="failed", error={"code": "server_error", "message": "boom"}),
+            "error: server_error: boom",
+        ),
+        ("<html>busy</html>", "error: Expected a JSON response"),
+        ({"hello": 1}, "error: the answer is not in the API's form"),
+    ],
+)
+def test_an_answer_without_a_program_says_why(run, script, reply, said):
+    with serving(lambda _: (200, reply)) as server:
+        done = run(
+            *("--functions", "fn_a", "--lengths", 20, "--attempts", 2),
+            *SMALL,
+            server=server,
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == 2
+    assert all(record["compile_error"] == "no_code_found" for record in records(script))
+    assert all(record["error"].startswith(said) for record in records(script))
+    assert all(record["val_acc"] is None for record in records(script))
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "said"),
+    [
+        (
+            401,
+            error("Incorrect API key provided: sk-test.", "invalid_api_key"),
+            "Incorrect API key",
+        ),
+        (404, error("The model `gpt-99` does not exist.", "model_not_found"), "does not exist"),
+        (
+            429,
+            error("You exceeded your current quota.", "insufficient_quota", "insufficient_quota"),
+            "quota",
+        ),
+        (
+            400,
+            error("Unsupported parameter: 'reasoning.effort'.", "unsupported_parameter"),
+            "Unsupported",
+        ),
+    ],
+)
+def test_what_no_call_can_mend_stops_the_run_with_the_providers_sentence(
+    run, script, status, reply, said
+):
+    with serving(lambda _: (status, reply)) as server:
+        done = run(*PUBLISHED, *SMALL, server=server)
+    assert done.returncode == 2
+    assert len(server.requests) == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (script.parent / "results_attempts.jsonl").exists()
+
+
+def test_a_call_that_takes_too_long_is_a_failed_attempt_and_not_sent_again(run, script):
+    def slow(_: int):
+        time.sleep(1.5)
+        return 200, response([text(RIGHT)])
+
+    with serving(slow) as server:
+        done = run(
+            *("--functions", "fn_a", "--lengths", 20, "--attempts", 1, "--timeout", 0.3),
+            *SMALL,
+            server=server,
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == 1
+    assert records(script)[0]["error"] == "error: no answer within 0.3 seconds"
+
+
+@pytest.mark.parametrize("arguments", [PUBLISHED, PUBLISHED[:-1], ()])
+def test_without_a_key_it_stops_and_names_the_local_model(run, arguments):
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert "OPENAI_API_KEY" in done.stderr
+    assert "--provider local" in done.stderr
+
+
+def test_the_code_interpreter_is_never_given_up_silently(command):
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--enable-code-interpreter"),
+        env=environment,
+    )
+    assert done.returncode == 2
+    assert "OPENAI_API_KEY" in done.stderr
+
+
+def test_a_dry_run_prints_the_prompt_sends_nothing_and_writes_nothing(run, script):
+    done = run("--functions", "fn_a", "--lengths", 20, 25, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("# Examples") == 2
+    assert done.stdout.count(" -> ") == 200
+    assert [path.name for path in script.parent.iterdir()] == ["runner.py"]
+    by_variable = run("--functions", "fn_a", "--lengths", 20, 25, DRY_RUN="1")
+    assert by_variable.stdout == done.stdout
+
+
+def test_grid_points_run_at_the_same_time(run):
+    barrier = threading.Barrier(3, timeout=20)
+
+    def together(_: int):
+        barrier.wait()
+        return 200, response([text(RIGHT)])
+
+    with serving(together) as server:
+        done = run(
+            *("--functions", "fn_a", "--lengths", 20, 25, 30, "--concurrency", 3),
+            *SMALL,
+            server=server,
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--functions", "fn_zz"), "fn_zz"),
+        (("--val-size", 7), "7"),
+        (("--out-csv", "/proc/no/results.csv"), "/proc/no"),
+        (("--dataset-dir", "/proc/no"), "/proc/no"),
+        (("--reasoning-effort", "enormous"), "enormous"),
+        (("--concurrency", 0), "--concurrency"),
+    ],
+)
+def test_a_wrong_turn_pays_for_nothing(run, arguments, said):
+    with serving(lambda _: (200, response([text(RIGHT)]))) as server:
+        done = run("--functions", "fn_a", "--lengths", 20, *SMALL, *arguments, server=server)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert server.requests == []
+
+
+def test_the_default_grid_is_the_published_one(run):
+    done = run("--dry-run", "--train-size", 2, "--val-size", 2, "--test-size", 2)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("# Examples") == 60
