@@ -129,7 +129,7 @@ def test_graph_probes_are_one_cycle_apart():
 
 
 def test_probes_do_not_depend_on_other_random_state():
-    random.seed(1)  # noqa: TID251 - the claim is that it has no effect
+    random.seed(1)
     first = probe(get("fn_h"), 24)
     probe.cache_clear()
 
