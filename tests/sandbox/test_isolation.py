@@ -226,22 +226,24 @@ def test_killing_the_parent_leaves_no_process(attempt):
 
 
 def test_closing_leaves_no_process():
+    before = descendants(os.getpid())
     sandbox = Sandbox(workers=1)
     sandbox.execute("import numpy\ndef f(x): return 1", ["1"])
-    left = descendants(os.getpid())
+    started = descendants(os.getpid()) - before
     sandbox.close()
     sandbox.close()
-    assert not {pid for pid in left if alive(pid)} & descendants(os.getpid())
+    assert started
+    assert not [pid for pid in started if alive(pid)]
     with pytest.raises(LLMERMError, match="closed"):
         sandbox.execute(CONTROL, ["1"])
 
 
 def test_a_lost_process_is_replaced():
+    before = descendants(os.getpid())
     with Sandbox(workers=1) as sandbox:
-        before = descendants(os.getpid())
         sandbox.execute(CONTROL, ["1"])
-        for pid in before:
-            if alive(pid) and b"sandbox.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        for pid in descendants(os.getpid()) - before:
+            if alive(pid):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.2)
         assert sandbox.execute(CONTROL, ["1", "11"]).predictions.tolist() == [1, 0]

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.sandbox.execution import (
@@ -153,8 +154,9 @@ class Sandbox:
     ) -> Execution:
         _check(limits, outputs)
         with self._random_lock:
-            order = self._random.permutation(len(inputs)).tolist()
-        job = Job(source, [inputs[i] for i in order], limits, outputs, seed)
+            order = self._random.permutation(len(inputs))
+        shuffled = list(map(inputs.__getitem__, order.tolist()))
+        job = Job(source, shuffled, limits, outputs, seed)
         for _ in range(2):
             with contextlib.suppress(ZygoteLostError), contextlib.ExitStack() as stack:
                 parts = run_parts(job, lambda: self._zygote(job), self._slots, stack)
@@ -201,7 +203,7 @@ def _check(limits: Limits, outputs: Outputs) -> None:
         )
 
 
-def _merge(job: Job, parts: Sequence[Part], order: list[int]) -> Execution:
+def _merge(job: Job, parts: Sequence[Part], order: NDArray[np.int64]) -> Execution:
     """Returns what one child would have given: the first failure, or all predictions."""
     endings = [part.ending for part in parts if part.ending is not None]
     seconds = sum(ending.cpu_seconds for ending in endings)

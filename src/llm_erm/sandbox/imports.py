@@ -3,25 +3,30 @@
 A child can open no file, so a program's imports are served from here or not at all.
 """
 
+from __future__ import annotations
+
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing is large, and all that is imported here is copied with every child
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from importlib.metadata import Distribution, DistributionFinder
 
+# What the interpreter itself imports for a program without an import statement.
+BARE_MODULES = """
+    encodings.ascii encodings.cp437 encodings.latin_1 encodings.utf_16 encodings.utf_16_le
+    encodings.utf_32 encodings.utf_8_sig warnings
+"""
 STANDARD_MODULES = """
     __future__ abc array ast base64 binascii bisect calendar cmath codecs collections
     collections.abc colorsys contextlib copy csv ctypes dataclasses datetime decimal difflib
-    encodings.ascii encodings.cp437 encodings.hex_codec encodings.idna encodings.latin_1
-    encodings.rot_13 encodings.utf_16 encodings.utf_16_le encodings.utf_32 encodings.utf_8_sig enum
-    errno fractions functools gc graphlib hashlib heapq hmac html inspect io itertools json keyword
-    math numbers operator os pathlib pickle pprint queue random re reprlib secrets signal statistics
-    string struct sys textwrap threading time timeit tokenize traceback types typing unicodedata
-    uuid warnings weakref zlib
+    encodings.hex_codec encodings.idna encodings.rot_13 enum errno fractions functools gc graphlib
+    hashlib heapq hmac html inspect io itertools json keyword math numbers operator os pathlib
+    pickle pprint queue random re reprlib secrets signal statistics string struct sys textwrap
+    threading time timeit tokenize traceback types typing unicodedata uuid warnings weakref zlib
 """
 # Below the first line: what functions of theirs import on their first call only.
 SCIENCE_MODULES = """
@@ -57,7 +62,7 @@ class FolderFinder:
         """Returns the spec of a top-level package in the folders, or None."""
         return PathFinder.find_spec(name, self.folders) if path is None else None
 
-    def find_distributions(self, context: "DistributionFinder.Context") -> "Iterable[Distribution]":
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterable[Distribution]:
         """Returns what is installed in the folders; gmpy2 asks for its own version."""
         # Large, and needed here only.
         from importlib.metadata import DistributionFinder, MetadataPathFinder
@@ -66,25 +71,27 @@ class FolderFinder:
         return MetadataPathFinder.find_distributions(places)
 
 
-def import_all(folders: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def import_all(base: str, folders: Sequence[str], wanted: Sequence[str]) -> list[str]:
     """Imports what every program may use and what some program asks for.
 
     Args:
-        folders: Where numpy and sympy are, or nothing to leave both out.
+        base: bare, standard or science; each has all of the one before.
+        folders: Where numpy and sympy are.
         wanted: Further modules; those that do not exist are left to the program to miss.
 
     Returns:
         The names of all modules that are now at hand.
     """
-    for name in STANDARD_MODULES.split():
-        importlib.import_module(name)
-    if folders:
+    names = BARE_MODULES.split()
+    if base != "bare":
+        names += STANDARD_MODULES.split()
+    if base == "science":
         sys.meta_path.append(FolderFinder(folders))
-        for name in SCIENCE_MODULES.split():
-            # Their submodules come and go between releases.
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-    for name in wanted:
+        names += SCIENCE_MODULES.split()
+    for name in [*names, *wanted]:
+        # sympy's submodules come and go between releases.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    # The first compilation makes the compiler's own types, at the cost of a millisecond.
+    compile("def f(x): return x", "<first>", "exec")
     return sorted(sys.modules)

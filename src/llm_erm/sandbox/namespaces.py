@@ -6,10 +6,7 @@ Each step is tried and none is trusted: ``selftest`` finds out afterwards what h
 import contextlib
 import ctypes
 import os
-import secrets
 import signal
-import tempfile
-from pathlib import Path
 
 from llm_erm.sandbox import lockdown
 
@@ -26,6 +23,8 @@ PR_CAPBSET_DROP = 24
 NOBODY = 65534
 # systemd's range for users that exist only while a service runs.
 DYNAMIC_USERS = range(61184, 65520)
+# Folders that a file system can be mounted over, or a folder made in, on every Linux.
+PLACES = ("/tmp", "/dev/shm", "/usr", "/")  # noqa: S108
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -107,7 +106,7 @@ def empty_root(machine: str, *, mounted: bool) -> str | None:
 def _pivot_root(machine: str) -> None:
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     _mount("/", None, MS_REC | MS_PRIVATE, None)
-    place = next(folder for folder in ("/tmp", "/usr", "/") if Path(folder).is_dir())  # noqa: S108
+    place = next(name for name in PLACES if os.path.isdir(name))  # noqa: PTH112
     _mount(place, "tmpfs", flags, "size=4k,mode=555")
     os.chdir(place)
     here = ctypes.c_char_p(b".")
@@ -118,14 +117,17 @@ def _pivot_root(machine: str) -> None:
 
 
 def _change_root() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="llm-erm-"))
-    above = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+    name = f".llm-erm-{os.urandom(8).hex()}"
+    for place in PLACES:
+        with contextlib.suppress(OSError):
+            above = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+            os.mkdir(name, 0o555, dir_fd=above)
+            break
     try:
-        folder.chmod(0o555)
-        os.chdir(folder)
+        os.chdir(f"{place}/{name}")
         os.chroot(".")
     finally:
-        os.rmdir(folder.name, dir_fd=above)
+        os.rmdir(name, dir_fd=above)
         os.close(above)
 
 
@@ -161,7 +163,8 @@ def become_nobody() -> None:
     """Turns root into a user that owns nothing, one of its own where possible."""
     _drop_bounding_set()
     os.setgroups([])
-    for user in (secrets.choice(DYNAMIC_USERS), NOBODY):
+    own = DYNAMIC_USERS[int.from_bytes(os.urandom(8), "little") % len(DYNAMIC_USERS)]
+    for user in (own, NOBODY):
         try:
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)

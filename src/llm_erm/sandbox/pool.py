@@ -10,6 +10,8 @@ from llm_erm.sandbox.process import Kind, Zygote
 
 SCIENCE_WORDS = re.compile(r"\b(numpy|sympy|mpmath|gmpy2)\b")
 SCIENCE_PACKAGES = frozenset({"numpy", "sympy", "mpmath", "gmpy2"})
+# A character by its name makes the compiler import unicodedata; a codec may be any module.
+NEEDS_LIBRARY = re.compile(r"import|encod|decod|\\N\{")
 IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(.+)$", re.MULTILINE)
 NAME = re.compile(r"[\w.]+")
 # These act when they are imported, or test the interpreter by breaking it.
@@ -34,7 +36,7 @@ class Pool:
 
     def take(self, source: str, hash_seed: int = 0) -> Zygote:
         """Returns a zygote that has imported what the program's import statements name."""
-        plain = Kind(science=bool(SCIENCE_WORDS.search(source)), hash_seed=hash_seed)
+        plain = Kind(base_for(source), hash_seed=hash_seed)
         if plain not in self._modules:
             self.give_back(self._start(plain))
         kind = replace(plain, modules=wanted_modules(source, self._modules[plain]))
@@ -78,6 +80,13 @@ class Pool:
             idle, self._idle = self._idle, []
         for zygote in idle:
             zygote.close()
+
+
+def base_for(source: str) -> str:
+    """Returns what a zygote must have imported for a program at least; less makes it faster."""
+    if SCIENCE_WORDS.search(source):
+        return "science"
+    return "standard" if NEEDS_LIBRARY.search(source) else "bare"
 
 
 def wanted_modules(source: str, present: frozenset[str]) -> tuple[str, ...]:

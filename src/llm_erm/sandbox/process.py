@@ -1,7 +1,7 @@
 """The parent's handle on one zygote process."""
 
 import importlib.util
-import json
+import marshal
 import select
 import socket
 import subprocess
@@ -65,12 +65,13 @@ class Kind:
     """What sets zygotes apart.
 
     Attributes:
-        science: Whether numpy and sympy are imported.
+        base: bare (for programs that import nothing), standard (the standard library) or science
+            (numpy and sympy besides).
         modules: Further modules that a program asked for.
         hash_seed: Seed of the hashes of strings, which order sets.
     """
 
-    science: bool = False
+    base: str = "bare"
     modules: tuple[str, ...] = ()
     hash_seed: int = 0
 
@@ -89,13 +90,10 @@ class Zygote:
         """Starts the process and blocks until its imports and its self-test are done."""
         self.kind = kind
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        wanted = {
-            "folders": package_folders() if kind.science else [],
-            "modules": kind.modules,
-        }
+        folders = package_folders() if kind.base == "science" else []
         with theirs:
             command = [sys.executable, "-P", "-s", "-S", "-c", BOOTSTRAP]
-            command += [str(Path(__file__).parent.parent), str(theirs.fileno()), json.dumps(wanted)]
+            command += [str(Path(__file__).parent.parent), str(theirs.fileno())]
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
                 command,
                 env=ENVIRONMENT | {"PYTHONHASHSEED": str(kind.hash_seed)},
@@ -106,12 +104,12 @@ class Zygote:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        answer = self._first_answer()
-        self.level: str = answer["level"]
-        self.missing: tuple[str, ...] = tuple(answer["missing"])
-        self.modules: frozenset[str] = frozenset(answer["modules"])
+        self._socket.send(marshal.dumps((kind.base, folders, list(kind.modules))))
+        answer: tuple[str, tuple[str, ...], list[str]] = self._first_answer()
+        self.level, self.missing = answer[:2]
+        self.modules = frozenset(answer[2])
 
-    def _first_answer(self) -> dict[str, Any]:
+    def _first_answer(self) -> Any:  # noqa: ANN401 - what the zygote's own code wrote
         self._socket.settimeout(START_SECONDS)
         try:
             answer = self._socket.recv(2**20)
@@ -119,8 +117,7 @@ class Zygote:
             answer = b"it did not answer"
         self._socket.settimeout(None)
         if answer.startswith(protocol.READY):
-            found: dict[str, Any] = json.loads(answer.removeprefix(protocol.READY))
-            return found
+            return marshal.loads(answer.removeprefix(protocol.READY))  # noqa: S302 - as above
         self.close()
         reason = answer.removeprefix(protocol.FAILED).decode("utf-8", "replace").strip()
         raise LLMERMError(

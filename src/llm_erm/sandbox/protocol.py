@@ -4,8 +4,13 @@ Everything that a child leaves in the shared map is untrusted: it may have been 
 candidate itself. The parent reads it as a claim about that candidate and nothing else.
 """
 
+from __future__ import annotations
+
 import struct
-from typing import Literal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 HEADER_BYTES = 4096
 """Head of the shared map; one byte an input follows, and then 8 bytes an input for floats."""
@@ -21,9 +26,10 @@ PENDING = 255
 """Byte of an input that has no prediction, yet or for good."""
 
 UNFINISHED = 0
-Outcome = Literal[
-    "unfinished", "ok", "syntax_error", "no_function", "load_error", "memory", "forbidden"
-]
+if TYPE_CHECKING:
+    Outcome = Literal[
+        "unfinished", "ok", "syntax_error", "no_function", "load_error", "memory", "forbidden"
+    ]
 OUTCOMES: tuple[Outcome, ...] = (
     "unfinished",
     "ok",
@@ -45,9 +51,6 @@ REPLY = struct.Struct("<iBd")
 """Wait status of the child, why the zygote killed it, its CPU seconds."""
 
 KILLED_BY = ("nobody", "call limit", "candidate limit", "idle", "wall limit", "request")
-
-PAYLOAD = struct.Struct("<QQ")
-"""Lengths of the description (JSON) and of the source; the inputs follow them to the end."""
 
 READY = b"ready"
 FAILED = b"failed"

@@ -8,8 +8,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 from llm_erm.sandbox.lockdown import Lockdown
 
@@ -17,25 +15,16 @@ LOOPBACK = ("127.0.0.1", 9)
 REFUSED, SUCCEEDED, UNPREPARED = 10, 11, 12
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What the self-test found.
-
-    Attributes:
-        level: strong, standard, basic or none.
-        missing: One sentence for each layer that does not hold.
-    """
-
-    level: str
-    missing: tuple[str, ...]
-
-
-def examine(lockdown: Lockdown, outsider: int) -> Finding:
+def examine(lockdown: Lockdown, outsider: int) -> tuple[str, tuple[str, ...]]:
     """Tries the layers of this process's children.
 
     Args:
         lockdown: The filters that a candidate will run under.
         outsider: Process id of the parent, as seen from outside.
+
+    Returns:
+        The level (strong, standard, basic or none), and a sentence for each layer that does not
+        hold.
     """
     attempts: dict[str, Callable[[], None]] = {
         "open a file": _open_root,
@@ -65,7 +54,7 @@ def examine(lockdown: Lockdown, outsider: int) -> Finding:
         level = "basic"
     else:
         level = "strong" if namespaces else "standard"
-    return Finding(level, tuple(missing))
+    return level, tuple(missing)
 
 
 def _refused(attempt: Callable[[], object], *layers: Callable[[], None]) -> bool | None:
@@ -94,7 +83,7 @@ def _open_root() -> None:
 
 def _open_outside() -> None:
     """Succeeds where any of the machine's own folders can be seen."""
-    if not any(Path("/").iterdir()):
+    if not os.listdir("/"):  # noqa: PTH208
         raise FileNotFoundError("/")
 
 

@@ -4,9 +4,8 @@ Everything that is not named here ends the process (``forbidden``). Numbers: the
 arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h (aarch64).
 """
 
-import platform
+import os
 import struct
-from collections.abc import Iterable
 
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
@@ -173,49 +172,53 @@ LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0
 
 def machine() -> str | None:
     """Returns x86_64 or aarch64, or None where no filter is known."""
-    name = platform.machine()
+    name = os.uname().machine
     return name if name in AUDIT_ARCH else None
 
 
 def candidate_filter(name: str) -> bytes:
     """Returns the classic BPF program that a candidate runs under on this kind of machine."""
-    program = [
-        _step(LOAD, ARCHITECTURE),
-        _step(JUMP_EQUAL, AUDIT_ARCH[name], 1, 0),
-        _step(RETURN, KILL_PROCESS),
-        _step(LOAD, NUMBER),
-        # x32 calls carry the same architecture and a bit in the number; on aarch64 none is so high.
-        _step(JUMP_AT_LEAST, X32_BIT, 0, 1),
-        _step(RETURN, KILL_PROCESS),
-    ]
-    program += _answer(ALLOWED[name].values(), ALLOW)
-    for number in MAPPING[name]:
-        program += [
-            _step(JUMP_EQUAL, number, 0, 4),
-            _step(LOAD, ARGUMENT_2),
-            _step(JUMP_ANY_BIT, PROT_EXEC, 0, 1),
-            _step(RETURN, ERRNO_EPERM),
-            _step(RETURN, ALLOW),
+    mapping = MAPPING[name]
+    return _assemble(
+        [
+            (LOAD, ARCHITECTURE, None, None),
+            (JUMP_EQUAL, AUDIT_ARCH[name], None, "kill"),
+            (LOAD, NUMBER, None, None),
+            # x32 calls carry the same architecture and a bit in the number; aarch64 has none there.
+            (JUMP_AT_LEAST, X32_BIT, "kill", None),
+            *((JUMP_EQUAL, number, "allow", None) for number in ALLOWED[name].values()),
+            *((JUMP_EQUAL, number, "map", None) for number in mapping),
+            (JUMP_EQUAL, FUTEX[name], "futex", None),
+            *((JUMP_EQUAL, number, "refuse", None) for number in REFUSED[name].values()),
+            "kill",
+            (RETURN, KILL_PROCESS, None, None),
+            "map",
+            (LOAD, ARGUMENT_2, None, None),
+            (JUMP_ANY_BIT, PROT_EXEC, "refuse", "allow"),
+            "futex",
+            (LOAD, ARGUMENT_1, None, None),
+            (AND, 0xFFFFFFFF ^ FUTEX_FLAGS, None, None),
+            *((JUMP_EQUAL, operation, "allow", None) for operation in FUTEX_OPERATIONS),
+            (RETURN, KILL_PROCESS, None, None),
+            "refuse",
+            (RETURN, ERRNO_EPERM, None, None),
+            "allow",
+            (RETURN, ALLOW, None, None),
         ]
-    operations = _answer(FUTEX_OPERATIONS, ALLOW)
-    program += [
-        _step(JUMP_EQUAL, FUTEX[name], 0, len(operations) + 3),
-        _step(LOAD, ARGUMENT_1),
-        _step(AND, 0xFFFFFFFF ^ FUTEX_FLAGS),
-        *operations,
-        _step(RETURN, KILL_PROCESS),
-    ]
-    program += _answer(REFUSED[name].values(), ERRNO_EPERM)
-    return b"".join([*program, _step(RETURN, KILL_PROCESS)])
+    )
 
 
-def _answer(values: Iterable[int], action: int) -> list[bytes]:
-    """Steps that return ``action`` when the loaded word is one of the values."""
-    steps = []
-    for value in values:
-        steps += [_step(JUMP_EQUAL, value, 0, 1), _step(RETURN, action)]
-    return steps
-
-
-def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
-    return struct.pack("=HBBI", code, if_true, if_false, value)
+def _assemble(lines: list[str | tuple[int, int, str | None, str | None]]) -> bytes:
+    """Turns steps (code, value, where to if true, if false; None is on) and labels into bytes."""
+    places: dict[str, int] = {}
+    steps: list[tuple[int, int, str | None, str | None]] = []
+    for line in lines:
+        if isinstance(line, str):
+            places[line] = len(steps)
+        else:
+            steps.append(line)
+    program = b""
+    for place, (code, value, *targets) in enumerate(steps):
+        jumps = [0 if to is None else places[to] - place - 1 for to in targets]
+        program += struct.pack("=HBBI", code, *jumps, value)
+    return program

@@ -4,12 +4,12 @@ What counts is the child's own CPU time, and the time that it sleeps: the clock,
 which it waited for a processor. Neither depends on what else the machine is doing.
 """
 
-import array
 import contextlib
 import os
 import select
 import signal
 import socket
+import struct
 import time
 
 from llm_erm.sandbox import protocol
@@ -21,12 +21,10 @@ IDLE_SECONDS = 2.0
 def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
     """Returns the next request and its descriptors; an empty request means the end."""
     request, ancillary, _, _ = connection.recvmsg(
-        protocol.REQUEST.size, socket.CMSG_SPACE(2 * array.array("i").itemsize)
+        protocol.REQUEST.size, socket.CMSG_SPACE(2 * struct.calcsize("i"))
     )
-    files = array.array("i")
-    for _, _, data in ancillary:
-        files.frombytes(data)
-    return request, files.tolist()
+    files = [file for _, _, data in ancillary for (file,) in struct.iter_unpack("i", data)]
+    return request, files
 
 
 class Scheduler:

@@ -6,21 +6,26 @@ left in the shared map is read as the candidate's own claim. This is the one mod
 every exception.
 """
 
+from __future__ import annotations
+
 import ast
 import gc
-import json
+import itertools
+import marshal
 import math
-import mmap
 import os
-import random
 import struct
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
 
 from llm_erm.sandbox import protocol
+
+TYPE_CHECKING = False  # typing is large, and all that is imported here is copied with every child
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Callable, Iterator
+    from typing import Any, NoReturn
 
 MODULE = "candidate"
 RECURSION_LIMIT = sys.getrecursionlimit()
@@ -32,7 +37,7 @@ _cpu_seconds = time.process_time
 class Report:
     """Writes outcomes and exceptions into the head of the map."""
 
-    def __init__(self, out: mmap.mmap, labels: list[int | str] | None, count: int) -> None:
+    def __init__(self, out: mmap.mmap, labels: tuple[int | str, ...] | None, count: int) -> None:
         self.out = out
         self.floats = protocol.HEADER_BYTES + count
         self.labels = labels
@@ -126,41 +131,40 @@ def describe(error: BaseException) -> str:
 def run(job: bytes, out: mmap.mmap) -> NoReturn:
     """Loads and calls the candidate of one job; never returns."""
     try:
-        described, coded = protocol.PAYLOAD.unpack_from(job)
-        start = protocol.PAYLOAD.size + described
-        description = json.loads(job[protocol.PAYLOAD.size : start])
-        source = job[start : start + coded].decode("utf-8", "surrogatepass")
-        inputs = _decode(description["form"], description["count"], job[start + coded :])
-        report = Report(out, description["labels"], description["count"])
+        labels, count, seed, source, texts = marshal.loads(job)  # noqa: S302 - the parent wrote it
         del job
-        _prepare(description["seed"])
-        function = _load(source, report)
+        report = Report(out, labels, count)
+        # In no variable of any frame once the calls begin.
+        hidden: list[Iterator[Any]] = [itertools.chain.from_iterable(map(_decode, texts))]
+        del texts
+        _prepare(seed)
+        function = _load(source.decode("utf-8", "surrogatepass"), report)
         struct.pack_into("<d", out, protocol.LOAD_SECONDS_OFFSET, _cpu_seconds())
-        hidden = [iter(inputs)]
-        del inputs
         gc.freeze()
         gc.enable()
-        labels = description["labels"]
         if labels is None:
             _call_each(function, hidden, out, report.failed, report.convert_float, direct=False)
         else:
-            direct = labels == list(range(len(labels)))
+            direct = list(labels) == list(range(len(labels)))
             _call_each(function, hidden, out, report.failed, report.convert, direct=direct)
         report.finish("ok")
     finally:
         _exit(1)
 
 
-def _decode(form: str, count: int, blob: bytes) -> list[Any]:
-    if form == "lines":
-        return blob.decode("utf-8", "surrogatepass").split("\n") if count else []
-    rows: list[Any] = json.loads(blob)
-    return rows
+def _decode(text: bytes | list[Any]) -> list[Any]:
+    """Returns some of the inputs.
+
+    They are decoded a few at a time: memory that a call is done with serves the next ones, which
+    is faster than having all at once, and those to come are no objects yet that a call could find.
+    """
+    return text.decode("utf-8", "surrogatepass").split("\n") if isinstance(text, bytes) else text
 
 
 def _prepare(seed: int) -> None:
     """Makes unseeded random numbers the same in every execution, and hides the heap's index."""
-    random.seed(seed)  # noqa: TID251 - the candidate's own generator, in its own process
+    if (random := sys.modules.get("random")) is not None:
+        random.seed(seed)
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed(seed)
     for name in ("get_objects", "get_referents", "get_referrers", "unfreeze"):

@@ -4,31 +4,36 @@ It reads neither source nor inputs: they lie in an anonymous file that only the 
 nothing of one candidate stays in the memory that the next one's child is copied from.
 """
 
+from __future__ import annotations
+
 import gc
-import json
+import marshal
 import mmap
 import os
 import signal
 import socket
-import traceback
-from typing import Any, NoReturn
 
 from llm_erm.sandbox import imports, namespaces, protocol, selftest, syscalls, worker
 from llm_erm.sandbox.lockdown import PR_SET_PDEATHSIG, Lockdown, prctl
 from llm_erm.sandbox.watch import Scheduler, Watch, receive
+
+TYPE_CHECKING = False  # typing is large, and all that is imported here is copied with every child
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main(arguments: list[str]) -> None:
     """Serves one connection until the other end closes it.
 
     Args:
-        arguments: The socket's descriptor, and what to import, as ``process.Zygote`` writes it.
+        arguments: The socket's descriptor, on which the parent then says what to import.
     """
     connection = socket.socket(fileno=int(arguments[0]))
     try:
-        zygote = Zygote(connection, json.loads(arguments[1]))
-    except BaseException:
-        connection.send(protocol.FAILED + traceback.format_exc()[-4000:].encode())
+        wanted = marshal.loads(connection.recv(2**16))  # noqa: S302 - the parent wrote it
+        zygote = Zygote(connection, *wanted)
+    except BaseException as error:
+        connection.send(protocol.FAILED + worker.describe(error).encode())
         raise
     zygote.serve()
 
@@ -36,10 +41,12 @@ def main(arguments: list[str]) -> None:
 class Zygote:
     """One process of the sandbox, out of reach of the machine from its construction on."""
 
-    def __init__(self, connection: socket.socket, wanted: dict[str, Any]) -> None:
+    def __init__(
+        self, connection: socket.socket, base: str, folders: list[str], wanted: list[str]
+    ) -> None:
         self.connection = connection
         outsider = os.getppid()
-        modules = imports.import_all(wanted["folders"], wanted["modules"])
+        modules = imports.import_all(base, folders, wanted)
         machine = syscalls.machine()
         unshared = machine is not None and namespaces.enter() is None
         self.scheduler = Scheduler()
@@ -48,10 +55,8 @@ class Zygote:
             namespaces.empty_root(machine, mounted=unshared)
             namespaces.drop_privileges(machine)
         self.lockdown = Lockdown()
-        finding = selftest.examine(self.lockdown, outsider)
-        self.level = finding.level
-        answer = {"level": finding.level, "missing": finding.missing, "modules": modules}
-        connection.send(protocol.READY + json.dumps(answer).encode())
+        self.level, missing = selftest.examine(self.lockdown, outsider)
+        connection.send(protocol.READY + marshal.dumps((self.level, missing, modules)))
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         gc.disable()
         gc.collect()
@@ -84,8 +89,7 @@ class Zygote:
         """Gives everything up and runs the candidate; never returns."""
         try:
             used = int(os.pread(self.sizes, 100, 0).split()[0]) * mmap.PAGESIZE
-            with mmap.mmap(job, 0, access=mmap.ACCESS_READ) as content:
-                text = content[:]
+            text = os.pread(job, os.fstat(job).st_size, 0)
             out = mmap.mmap(shared, 0)
             os.closerange(3, 4096)
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
