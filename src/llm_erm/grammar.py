@@ -1,74 +1,68 @@
 """One small grammar of Python expressions over ``x``, and the prompt that goes with it.
 
 The same grammar and prompt serve every task. They hold no example and no task's data, but they were
-written by people who know the task suite, and a grammar is itself a prior: that a rule is short in
-it says something about its authors. Results obtained with it are results of model and grammar.
+written by people who know the task suite, and chosen among others by how many of its rules they
+draw (docs/log.md); a grammar is itself a prior: that a rule is short in it says something about its
+authors. Results obtained with it are results of model and grammar.
 
 The grammar has no cycles, so there are finitely many expressions and each ends after a few dozen
-characters. Spacing and quotes are fixed: an expression has one spelling.
+characters. Spacing and quotes are fixed, and no two derivations spell the same text, which keeps
+duplicates recognisable and the sampler fast.
 """
 
 from collections.abc import Mapping, Sequence
 
 PROMPT = """\
-# Small functions that classify a string of digits. Each returns 1 or 0.
+Here is a short Python function that checks a string of digits `x` for a simple pattern:
 
+```python
 def f(x):
     return"""
 
 START = "root"
 
+_DIGITS = 8
+"""Longest digit string that a test may look for."""
+
 PRODUCTIONS: Mapping[str, Sequence[Sequence[str]]] = {
     "root": (("rule", "\n"),),
-    "rule": ((" ", "truth"), (" ", "integer", " % ", "digit"), (" 1 if ", "truth", " else 0")),
-    "truth": (
-        ("test",),
-        ("not ", "test"),
-        ("test", " and ", "test"),
-        ("test", " or ", "test"),
-    ),
+    "rule": ((" ", "truth"), (" ", "integer", " % 2"), (" 1 if ", "truth", " else 0")),
+    "truth": (("test", "more"), ("not ", "test")),
+    "more": ((), (" and ", "test"), (" or ", "test")),
     "test": (
-        ("text", " == ", "text"),
-        ("text", " != ", "text"),
-        ("number", " ", "order", " ", "number"),
-        (
-            "digits",
-            " in x",
-        ),
-        (
-            "digits",
-            " not in x",
-        ),
-        ("x.startswith(", "digits", ")"),
-        ("x.endswith(", "digits", ")"),
+        ("part", " ", "equal", " ", "text"),
+        ("number", " ", "order", " ", "bound"),
+        ("digits", " in x"),
+        ("digits", " not in x"),
+        ("x.", "edge", "with(", "digits", ")"),
     ),
+    "edge": (("starts",), ("ends",)),
+    "equal": (("==",), ("!=",)),
     "order": (("==",), ("!=",), ("<",), (">",), ("<=",), (">=",)),
-    "number": (("integer",), ("integer", " % ", "positive"), ("count",)),
+    "number": (("integer", "remainder"),),
+    "remainder": ((), (" % ", "modulus")),
+    "bound": (("number",), ("count",)),
     "integer": (
-        ("text", ".count(", "digits", ")"),
-        ("int(", "text", ")"),
+        ("part", ".count(", "digits", ")"),
+        ("int(", "part", ")"),
         ("len(x)",),
-        ("sum(int(c) for c in ", "text", ")"),
+        ("sum(int(c) for c in ", "part", ")"),
     ),
-    "text": (("x",), ("x[", "slice", "]"), ("digits",)),
-    "slice": (
-        ("::-1",),
-        ("index",),
-        (":", "index"),
-        ("index", ":"),
-        ("index", ":", "index"),
-        ("::", "positive"),
-    ),
+    "text": (("part",), ("digits",)),
+    "part": (("x",), ("x[", "slice", "]")),
+    "slice": ((":", "end"), ("index",), ("index", ":", "stop")),
+    "end": (("index",), (":-1",), (":", "modulus")),
+    "stop": ((), ("index",)),
     "index": (("count",), ("-", "count"), ("len(x) // 2",)),
-    "digits": (
-        ("'", "digit", "'"),
-        ("'", "digit", "digit", "'"),
-        ("'", "digit", "digit", "digit", "'"),
-    ),
-    "count": (("digit",), ("positive", "digit")),
+    "count": (("0",), ("positive",), ("positive", "digit")),
+    "modulus": tuple((str(digit),) for digit in range(2, 10)),
     "positive": tuple((str(digit),) for digit in range(1, 10)),
     "digit": tuple((str(digit),) for digit in range(10)),
+    "digits": (("'", "digit", f"rest{_DIGITS - 1}"),),
+    "rest0": (("'",),),
+    **{f"rest{n}": (("'",), ("digit", f"rest{n - 1}")) for n in range(1, _DIGITS)},
 }
+"""Each symbol with its alternatives; a word that is no symbol stands for itself."""
 
 
 def gbnf() -> str:
@@ -80,7 +74,8 @@ def gbnf() -> str:
 
 
 def _sequence(symbols: Sequence[str]) -> str:
-    return " ".join(symbol if symbol in PRODUCTIONS else _literal(symbol) for symbol in symbols)
+    words = [symbol if symbol in PRODUCTIONS else _literal(symbol) for symbol in symbols]
+    return " ".join(words) or _literal("")
 
 
 def _literal(text: str) -> str:
