@@ -1,0 +1,130 @@
+"""The embedded model, for real: same samples again, resumable, within the grammar."""
+
+import ast
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_erm import grammar
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.llms import weights
+from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.local import LocalLLM
+
+
+@pytest.fixture(scope="module")
+def llm():
+    model = LocalLLM(threads=2)
+    yield model
+    asyncio.run(model.aclose())
+
+
+def draw(llm: LocalLLM, first: int, last: int, **keywords) -> list[Completion]:
+    defaults = {"prompt": grammar.PROMPT, "grammar": grammar.gbnf(), "max_tokens": 64}
+    request = Request(**(defaults | keywords), first=first, last=last)
+
+    async def collect() -> list[Completion]:
+        return [completion async for completion in llm.complete(request)]
+
+    return asyncio.run(collect())
+
+
+@pytest.fixture(scope="module")
+def samples(llm):
+    return draw(llm, 1, 24, seed=3)
+
+
+def texts(completions: list[Completion]) -> list[str]:
+    return [completion.text for completion in completions]
+
+
+def test_samples_come_in_order_within_the_grammar_and_are_paid_in_tokens(samples):
+    assert [sample.index for sample in samples] == list(range(1, 25))
+    finished = [sample for sample in samples if sample.finish_reason == "stop"]
+    assert len(finished) >= 20
+    for sample in finished:
+        ast.parse(grammar.to_program(sample.text))
+        assert sample.usage.completion_tokens > 0
+        assert sample.usage.prompt_tokens > sample.usage.cached_tokens > 0
+        assert sample.cost_usd == 0.0
+        assert sample.latency_seconds > 0
+
+
+def test_a_resumed_request_gives_the_samples_of_the_whole_one(llm, samples):
+    assert texts(draw(llm, 20, 24, seed=3)) == texts(samples[19:])
+
+
+def test_the_number_of_threads_changes_no_sample_of_the_embedded_model(samples):
+    alone = LocalLLM(threads=1)
+    try:
+        assert texts(draw(alone, 1, 24, seed=3)) == texts(samples)
+    finally:
+        asyncio.run(alone.aclose())
+
+
+def test_another_seed_gives_other_samples(llm, samples):
+    assert texts(draw(llm, 1, 16, seed=4)) != texts(samples[:16])
+
+
+def test_a_schema_is_kept_to(llm):
+    schema = {
+        "type": "object",
+        "properties": {"code": {"type": "string", "maxLength": 20}},
+        "required": ["code"],
+        "additionalProperties": False,
+    }
+    (sample,) = draw(llm, 1, 1, prompt="Write code.", grammar=None, json_schema=schema)
+    assert json.loads(sample.text).keys() == {"code"}
+
+
+def test_an_answer_cut_off_at_the_limit_says_so(llm):
+    (sample,) = draw(llm, 1, 1, prompt="Count: 1 2 3", grammar=None, max_tokens=3)
+    assert sample.finish_reason == "length"
+    assert sample.usage.completion_tokens <= 3
+
+
+def test_closing_early_stops_drawing(llm):
+    async def first_of_many() -> str:
+        completions = llm.complete(Request(grammar.PROMPT, 1, 10**6, grammar=grammar.gbnf()))
+        async for completion in completions:
+            await completions.aclose()
+            return completion.text
+        raise AssertionError
+
+    assert asyncio.run(first_of_many())
+
+
+def test_a_prompt_beyond_the_context_is_refused_with_both_lengths():
+    small = LocalLLM(threads=1, context_tokens=256)
+    try:
+        with pytest.raises(InputError, match="tokens and .* can read at most"):
+            draw(small, 1, 1, prompt="0110 " * 400, grammar=None)
+    finally:
+        asyncio.run(small.aclose())
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"GGUF", b"GGUF" + b"\0" * 1000])
+def test_a_file_that_is_no_model_is_named(tmp_path, content):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="model.gguf"):
+        draw(LocalLLM(path, threads=1), 1, 1)
+
+
+def test_what_is_not_installed_is_named_with_the_command(monkeypatch):
+    monkeypatch.setattr(weights, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match="pip install"):
+        LocalLLM()
+
+
+@pytest.mark.parametrize("keywords", [{"threads": 0}, {"context_tokens": 0}, {"parallel": 0}])
+def test_numbers_out_of_range_are_refused(keywords):
+    with pytest.raises(InputError, match="1 or more"):
+        LocalLLM(**keywords)
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(InputError, match="nowhere.gguf"):
+        LocalLLM(Path("nowhere.gguf"))

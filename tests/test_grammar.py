@@ -1,0 +1,90 @@
+"""Whatever the grammar can produce is a program that parses, and has one spelling."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_erm import grammar
+from llm_erm.grammar import PRODUCTIONS, START, complement, gbnf, to_program
+
+GOLDEN = Path(__file__).parent / "golden" / "grammar.gbnf"
+
+
+@st.composite
+def expressions(draw) -> str:
+    """Derives a random text from the productions themselves."""
+
+    def derive(symbol: str) -> str:
+        if symbol not in PRODUCTIONS:
+            return symbol
+        return "".join(map(derive, draw(st.sampled_from(PRODUCTIONS[symbol]))))
+
+    return derive(START)
+
+
+def run(source: str, x: str) -> object:
+    namespace: dict = {}
+    exec(source, namespace)
+    return namespace["f"](x)
+
+
+@settings(max_examples=400)
+@given(expressions(), st.text("01", min_size=1, max_size=24))
+def test_every_expression_is_a_program_and_has_a_complement(expression, x):
+    source = to_program(expression)
+    ast.parse(source)
+    try:
+        label = run(source, x)
+    except (IndexError, ValueError):  # x[9] of a short string, int("") of an empty slice
+        return
+    assert label in (0, 1)
+    assert run(complement(source), x) == 1 - label
+
+
+def test_the_grammar_has_no_cycle_so_every_expression_ends():
+    def depth(symbol: str, above: tuple[str, ...] = ()) -> int:
+        assert symbol not in above
+        return 1 + max(
+            (
+                depth(part, (*above, symbol))
+                for sequence in PRODUCTIONS[symbol]
+                for part in sequence
+                if part in PRODUCTIONS
+            ),
+            default=0,
+        )
+
+    assert depth(START) < 25
+
+
+def test_the_notation_is_the_golden_one():
+    assert gbnf() == GOLDEN.read_text()
+
+
+@pytest.mark.parametrize(
+    "rule", ["x == x[::-1]", "sum(int(c) for c in x) % 2", "'10101010' in x", "not x == '0'"]
+)
+def test_rules_of_these_forms_can_be_said(rule):
+    """Membership by a slow recogniser over the productions."""
+
+    def ends(symbol: str, text: str, start: int) -> set[int]:
+        if symbol not in PRODUCTIONS:
+            return {start + len(symbol)} if text.startswith(symbol, start) else set()
+        found: set[int] = set()
+        for sequence in PRODUCTIONS[symbol]:
+            places = {start}
+            for part in sequence:
+                places = {end for place in places for end in ends(part, text, place)}
+            found |= places
+        return found
+
+    text = f" {rule}\n"
+    assert len(text) in ends(START, text, 0)
+
+
+def test_the_prompt_shows_no_example():
+    assert "->" not in grammar.PROMPT
+    assert not any(character.isdigit() for character in grammar.PROMPT)
