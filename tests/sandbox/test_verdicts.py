@@ -13,7 +13,7 @@ import pytest
 
 from llm_erm.sandbox import FLOAT, INVALID, Limits, Sandbox, protocol, spread
 from llm_erm.sandbox.pool import wanted_modules
-from llm_erm.sandbox.watch import Scheduler, Watch
+from llm_erm.sandbox.watch import Line, Scheduler, Watch
 
 BUSY = "def f(x):\n    for _ in range(2000 * 20): pass\n    return int(x) % 2"
 NUMBERS = [str(i) for i in range(2000)]
@@ -48,15 +48,18 @@ def test_one_worker_gives_the_same(spreads):
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        ("return 1 / 0 if x == '1999' else 1", "ok", "ZeroDivisionError"),
-        ("return [0] * 10**12 if x == '1999' else 1", "memory", "memory"),
-        ("import os; os._exit(3) if x == '1999' else 1", "crash", "status 3"),
-        ("import os; os.fork() if x == '1999' else 1", "forbidden", "system call"),
-        ("return 10**10**8 % 2 if x == '1999' else 1", "timeout", "one call"),
+        ("return 1 / 0 if late() else 1", "ok", "ZeroDivisionError"),
+        ("return [0] * 10**12 if late() else 1", "memory", "memory"),
+        ("import os; os._exit(3) if late() else 1", "crash", "status 3"),
+        ("import os; os.fork() if late() else 1", "forbidden", "system call"),
+        ("return 10**10**8 % 2 if late() else 1", "timeout", "one call"),
     ],
 )
 def test_a_spread_program_fails_like_one_that_is_not(sandbox, spreads, body, status, message):
-    source = f"def f(x):\n    for _ in range(50000): pass\n    {body}"
+    source = (
+        "import time\ndef late(): return time.process_time() > 0.6\n"
+        f"def f(x):\n    for _ in range(50000): pass\n    {body}"
+    )
     execution = sandbox.execute(source, NUMBERS, Limits(0.5, 20, 2**28))
     assert sum(spreads) >= 1
     assert execution.status == status
@@ -75,15 +78,15 @@ def test_the_total_limit_counts_all_parts_together(sandbox, spreads):
 def test_loading_counts_once_however_many_children_load(sandbox, spreads):
     """Loading takes most of the limit; twice it would be too much."""
     source = (
-        "import time\nwhile time.process_time() < 0.8: pass\n"
+        "import time\nwhile time.process_time() < 1.2: pass\n"
         "def f(x):\n    end = time.process_time() + 0.005\n"
         "    while time.process_time() < end: pass\n    return 1"
     )
-    limits = Limits(seconds_per_call=1, seconds_per_candidate=1.5)
+    limits = Limits(seconds_per_call=1, seconds_per_candidate=1.9)
     execution = sandbox.execute(source, NUMBERS[:100], limits)
     assert sum(spreads) >= 1
     assert execution.status == "ok", execution.message
-    assert execution.cpu_seconds > 1.5
+    assert execution.cpu_seconds > 1.9
 
 
 @pytest.fixture
@@ -125,6 +128,7 @@ def test_sleep_is_noticed_where_the_scheduler_tells_nothing(tmp_path):
     scheduler.children = None
     child = subprocess.Popen(["sleep", "100"])
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    line = Line(ours)
     file = tmp_path / "map"
     file.write_bytes(bytes(protocol.HEADER_BYTES))
     shared = os.open(file, os.O_RDONLY)
@@ -132,11 +136,12 @@ def test_sleep_is_noticed_where_the_scheduler_tells_nothing(tmp_path):
     try:
         with ours, theirs:
             watch = Watch(child.pid, shared, 0, 0.1, 0.2, 60)
-            status, _, killer = watch.until_dead(ours, scheduler)
+            status, _, killer = watch.until_dead(line, scheduler)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(shared)
         os.close(scheduler.proc)
+        os.close(line._parent)
         child.poll()
     assert (killer, os.WTERMSIG(status)) == ("idle", signal.SIGKILL)
 
@@ -214,7 +219,7 @@ def test_threads_do_not_end_the_processes_they_started(sandbox):
         ),
         ("from shlex import (split,\n    join)", ("shlex", "shlex.split")),
         ("import sympy.stats as s", ("sympy.stats",)),
-        ("import antigravity, idlelib.idle, test.support", ()),
+        ("import antigravity, idlelib.idle, test.support, sympy.core.tests.test_expr", ()),
         ("import venv.__main__", ()),
         ("import torch, os.path", ("os.path",)),
         ("x = 'import'", ()),

@@ -30,6 +30,7 @@ from llm_erm.sandbox.spread import run_parts
 
 DEFAULT_LIMITS = Limits()
 REPLAY_SEED = 1
+LATE_SECONDS = 0.1  # two looks of the zygote
 
 
 class Sandbox:
@@ -213,13 +214,13 @@ def _merge(job: Job, parts: Sequence[Part], order: NDArray[np.int64]) -> Executi
         if status != "ok":
             return Execution(status, predictions, message, seconds)
     left = [part.left() for part in parts]
-    # One child would have loaded the program once.
-    loading = sum(
+    # One child would have loaded the program once, and would not have been stopped a little late.
+    twice = sum(
         min(one.load_seconds, ending.cpu_seconds)
         for one, ending in zip(left[1:], endings[1:], strict=True)
-    )
+    ) + LATE_SECONDS * (len(parts) > 1)
     total = job.limits.seconds_per_candidate
-    if seconds - loading > total:
+    if seconds - twice > total:
         message = f"the program took more than {total:g} CPU seconds"
         return Execution("timeout", predictions, message, seconds)
     for part, one in zip(parts, left, strict=True):

@@ -14,8 +14,10 @@ SCIENCE_PACKAGES = frozenset({"numpy", "sympy", "mpmath", "gmpy2"})
 NEEDS_LIBRARY = re.compile(r"import|encod|decod|\\N\{")
 IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(.+)$", re.MULTILINE)
 NAME = re.compile(r"[\w.]+")
-# These act when they are imported, or test the interpreter by breaking it.
-NEVER_IMPORTED = frozenset({"antigravity", "idlelib", "test", "turtledemo"})
+# A zygote imports before it is locked up, so nothing that acts when it is imported.
+NEVER_IMPORTED = frozenset(
+    {"antigravity", "benchmarks", "idlelib", "test", "testing", "tests", "turtledemo"}
+)
 MOST_MODULES = 20
 
 
@@ -100,6 +102,11 @@ def wanted_modules(source: str, present: frozenset[str]) -> tuple[str, ...]:
         elif not package:
             wanted.update(name for name in listed if name not in present)
     known = sys.stdlib_module_names | SCIENCE_PACKAGES
-    known -= NEVER_IMPORTED
-    found = [w for w in wanted if w.partition(".")[0] in known and "__" not in w]
+    found = [
+        name
+        for name in wanted
+        if name.partition(".")[0] in known
+        and "__" not in name
+        and NEVER_IMPORTED.isdisjoint(name.split("."))
+    ]
     return tuple(sorted(found)[:MOST_MODULES])

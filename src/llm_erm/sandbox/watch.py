@@ -18,13 +18,41 @@ IDLE_SECONDS = 2.0
 """Sleep that a call is granted beyond its CPU limit: a late look must not count against it."""
 
 
-def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
-    """Returns the next request and its descriptors; an empty request means the end."""
-    request, ancillary, _, _ = connection.recvmsg(
-        protocol.REQUEST.size, socket.CMSG_SPACE(2 * struct.calcsize("i"))
-    )
-    files = [file for _, _, data in ancillary for (file,) in struct.iter_unpack("i", data)]
-    return request, files
+class Line:
+    """The zygote's end of the connection to its parent.
+
+    The parent's death is seen on its process too, since a copy that it forked would keep the
+    connection open.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._poll = select.poll()
+        self._poll.register(connection, select.POLLIN)
+        self._parent: int | None = None
+        with contextlib.suppress(OSError):
+            self._parent = os.pidfd_open(os.getppid())
+            self._poll.register(self._parent, select.POLLIN)
+
+    def receive(self, wait_seconds: float | None = None) -> tuple[bytes, list[int]] | None:
+        """Returns the next request and its descriptors, or None if there is none in that time.
+
+        Raises:
+            SystemExit: The parent is gone.
+        """
+        events = self._poll.poll(None if wait_seconds is None else wait_seconds * 1000)
+        if not events:
+            return None
+        if any(file == self._parent for file, _ in events):
+            raise SystemExit
+        request, ancillary, _, _ = self.connection.recvmsg(
+            protocol.REQUEST.size, socket.CMSG_SPACE(2 * struct.calcsize("i"))
+        )
+        if not request:
+            raise SystemExit
+        return request, [
+            file for _, _, data in ancillary for (file,) in struct.iter_unpack("i", data)
+        ]
 
 
 class Scheduler:
@@ -85,7 +113,7 @@ class Watch:
         self.still = 0.0
         self.marked = (0.0, 0.0)
 
-    def until_dead(self, connection: socket.socket, scheduler: Scheduler) -> tuple[int, float, str]:
+    def until_dead(self, line: Line, scheduler: Scheduler) -> tuple[int, float, str]:
         """Returns the wait status, the CPU seconds and who killed the child."""
         killer, figures = "nobody", None
         while True:
@@ -97,7 +125,7 @@ class Watch:
                 return status, usage.ru_utime + usage.ru_stime, killer
             figures = figures or scheduler.open_child()
             if killer == "nobody":
-                self._listen(connection)
+                self._listen(line)
                 killer = self._verdict(figures)
                 if killer != "nobody":
                     os.kill(self.child, signal.SIGKILL)
@@ -140,14 +168,15 @@ class Watch:
         pending = content.count(protocol.PENDING, protocol.HEADER_BYTES)
         return 1 + self.count - pending + int(invalid)
 
-    def _listen(self, connection: socket.socket) -> None:
-        """Ends the child and itself when the parent is gone; takes a request to stop early."""
-        if not select.select([connection], [], [], 0)[0]:
-            return
-        request, files = receive(connection)
-        for file in files:
-            os.close(file)
-        if not request:
+    def _listen(self, line: Line) -> None:
+        """Takes a request to stop early; takes the child along when the parent is gone."""
+        try:
+            received = line.receive(0)
+        except SystemExit:
             os.kill(self.child, signal.SIGKILL)
-            raise SystemExit
-        self.stop_at = protocol.REQUEST.unpack(request)[1]
+            raise
+        if received is not None:
+            request, files = received
+            for file in files:
+                os.close(file)
+            self.stop_at = protocol.REQUEST.unpack(request)[1]

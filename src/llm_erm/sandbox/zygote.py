@@ -15,7 +15,7 @@ import socket
 
 from llm_erm.sandbox import imports, namespaces, protocol, selftest, syscalls, worker
 from llm_erm.sandbox.lockdown import PR_SET_PDEATHSIG, Lockdown, prctl
-from llm_erm.sandbox.watch import Scheduler, Watch, receive
+from llm_erm.sandbox.watch import Line, Scheduler, Watch
 
 TYPE_CHECKING = False  # typing is large, and all that is imported here is copied with every child
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
     connection = socket.socket(fileno=int(arguments[0]))
     try:
         wanted = marshal.loads(connection.recv(2**16))  # noqa: S302 - the parent wrote it
-        zygote = Zygote(connection, *wanted)
+        zygote = Zygote(Line(connection), *wanted)
     except BaseException as error:
         connection.send(protocol.FAILED + worker.describe(error).encode())
         raise
@@ -41,22 +41,22 @@ def main(arguments: list[str]) -> None:
 class Zygote:
     """One process of the sandbox, out of reach of the machine from its construction on."""
 
-    def __init__(
-        self, connection: socket.socket, base: str, folders: list[str], wanted: list[str]
-    ) -> None:
-        self.connection = connection
+    def __init__(self, line: Line, base: str, folders: list[str], wanted: list[str]) -> None:
+        self.line = line
         outsider = os.getppid()
         modules = imports.import_all(base, folders, wanted)
         machine = syscalls.machine()
         unshared = machine is not None and namespaces.enter() is None
+        self.pid = os.getpid()
         self.scheduler = Scheduler()
+        namespaces.be_first_to_go()
         self.sizes = os.open("/proc/self/statm", os.O_RDONLY)
         if machine is not None:
             namespaces.empty_root(machine, mounted=unshared)
             namespaces.drop_privileges(machine)
         self.lockdown = Lockdown()
         self.level, missing = selftest.examine(self.lockdown, outsider)
-        connection.send(protocol.READY + marshal.dumps((self.level, missing, modules)))
+        line.connection.send(protocol.READY + marshal.dumps((self.level, missing, modules)))
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         gc.disable()
         gc.collect()
@@ -65,11 +65,9 @@ class Zygote:
     def serve(self) -> None:
         """Runs one candidate a request, until the parent is gone."""
         while True:
-            request, files = receive(self.connection)
-            if not request:
-                return
-            if request[:1] == protocol.RUN:
-                self.connection.send(self._run(request, *files))
+            received = self.line.receive()
+            if received is not None and received[0][:1] == protocol.RUN:
+                self.line.connection.send(self._run(received[0], *received[1]))
 
     def _run(self, request: bytes, job: int, shared: int) -> bytes:
         """Runs one candidate and returns the reply."""
@@ -80,7 +78,7 @@ class Zygote:
         os.close(job)
         try:
             watch = Watch(child, shared, count, call_seconds, cpu_seconds, wall)
-            status, seconds, killer = watch.until_dead(self.connection, self.scheduler)
+            status, seconds, killer = watch.until_dead(self.line, self.scheduler)
         finally:
             os.close(shared)
         return protocol.REPLY.pack(status, protocol.KILLED_BY.index(killer), seconds)
@@ -93,6 +91,8 @@ class Zygote:
             out = mmap.mmap(shared, 0)
             os.closerange(3, 4096)
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != self.pid:
+                os._exit(1)
             space = used + 2 * len(text) + len(out) + memory
             self.lockdown.take_all(self.level, cpu_seconds, space)
             worker.run(text, out)
