@@ -21,10 +21,20 @@ GROUP = 256
 
 def write_payload(source: str, inputs: Sequence[Input], outputs: Outputs, seed: int) -> int:
     """Returns the descriptor of an anonymous file that holds one job, inputs in the order given."""
-    groups = (inputs[i : i + GROUP] for i in range(0, len(inputs), GROUP))
+    groups: list[tuple[int, int] | list[object]] = []
+    texts: list[bytes] = []
+    end = 0
+    for i in range(0, len(inputs), GROUP):
+        group = _encode(inputs[i : i + GROUP])
+        if isinstance(group, bytes):
+            texts.append(group)
+            groups.append((end, end := end + len(group)))
+        else:
+            groups.append(group)
     code = source.encode("utf-8", "surrogatepass")
-    job = (outputs.labels, len(inputs), seed, code, [_encode(group) for group in groups])
-    return _anonymous_file("llm-erm-job", marshal.dumps(job))
+    described = marshal.dumps((outputs.labels, len(inputs), seed, code, groups))
+    head = protocol.JOB.pack(len(described))
+    return _anonymous_file("llm-erm-job", b"".join((head, described, *texts)))
 
 
 def write_map(count: int, outputs: Outputs) -> int:

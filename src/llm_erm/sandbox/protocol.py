@@ -52,5 +52,8 @@ REPLY = struct.Struct("<iBd")
 
 KILLED_BY = ("nobody", "call limit", "candidate limit", "idle", "wall limit", "request")
 
+JOB = struct.Struct("<Q")
+"""Length of the description of a job, which follows; after it come the inputs that are lines."""
+
 READY = b"ready"
 FAILED = b"failed"

@@ -9,6 +9,7 @@ every exception.
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import itertools
 import marshal
@@ -128,15 +129,17 @@ def describe(error: BaseException) -> str:
         return "an exception that cannot be shown"
 
 
-def run(job: bytes, out: mmap.mmap) -> NoReturn:
+def run(job: mmap.mmap, out: mmap.mmap) -> NoReturn:
     """Loads and calls the candidate of one job; never returns."""
     try:
-        labels, count, seed, source, texts = marshal.loads(job)  # noqa: S302 - the parent wrote it
-        del job
+        start = protocol.JOB.size + protocol.JOB.unpack_from(job)[0]
+        described = job[protocol.JOB.size : start]
+        labels, count, seed, source, groups = marshal.loads(described)  # noqa: S302 - the parent's
         report = Report(out, labels, count)
         # In no variable of any frame once the calls begin.
-        hidden: list[Iterator[Any]] = [itertools.chain.from_iterable(map(_decode, texts))]
-        del texts
+        decode = functools.partial(_decode, memoryview(job)[start:])
+        hidden: list[Iterator[Any]] = [itertools.chain.from_iterable(map(decode, groups))]
+        del job, decode, groups
         _prepare(seed)
         function = _load(source.decode("utf-8", "surrogatepass"), report)
         struct.pack_into("<d", out, protocol.LOAD_SECONDS_OFFSET, _cpu_seconds())
@@ -152,13 +155,16 @@ def run(job: bytes, out: mmap.mmap) -> NoReturn:
         _exit(1)
 
 
-def _decode(text: bytes | list[Any]) -> list[Any]:
+def _decode(texts: memoryview, group: tuple[int, int] | list[Any]) -> list[Any]:
     """Returns some of the inputs.
 
     They are decoded a few at a time: memory that a call is done with serves the next ones, which
     is faster than having all at once, and those to come are no objects yet that a call could find.
     """
-    return text.decode("utf-8", "surrogatepass").split("\n") if isinstance(text, bytes) else text
+    if isinstance(group, list):
+        return group
+    start, stop = group
+    return str(texts[start:stop], "utf-8", "surrogatepass").split("\n")
 
 
 def _prepare(seed: int) -> None:
