@@ -119,6 +119,15 @@ def test_what_is_not_installed_is_named_with_the_command(monkeypatch):
         LocalLLM()
 
 
+def test_a_runtime_that_does_not_load_is_named_with_what_it_needs(monkeypatch):
+    def fail(name):
+        raise ImportError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.setattr(weights, "import_module", fail)
+    with pytest.raises(MissingExtraError, match="libgomp.so.1.*apt-get install libgomp1"):
+        LocalLLM()
+
+
 @pytest.mark.parametrize("keywords", [{"threads": 0}, {"context_tokens": 0}, {"parallel": 0}])
 def test_numbers_out_of_range_are_refused(keywords):
     with pytest.raises(InputError, match="1 or more"):
@@ -128,3 +137,8 @@ def test_numbers_out_of_range_are_refused(keywords):
 def test_a_missing_file_is_named():
     with pytest.raises(InputError, match="nowhere.gguf"):
         LocalLLM(Path("nowhere.gguf"))
+
+
+def test_what_was_asked_before_changes_no_sample(llm, samples):
+    draw(llm, 1, 16, prompt="def g(x):\n    return")
+    assert texts(draw(llm, 1, 24, seed=3)) == texts(samples)

@@ -138,6 +138,7 @@ class _Engine:
         self._context_tokens = context_tokens
         self._parallel = parallel
         self._server: _Server | None = None
+        self._asked: tuple[str, bool] | None = None
         self._busy = threading.Lock()
 
     def unload(self) -> None:
@@ -162,7 +163,7 @@ class _Engine:
         samples = [_Sample() for _ in range(count)]
         collect = _Collector(samples, stop)
         with self._busy:
-            server = self._loaded()
+            server = self._loaded_for(request)
             query, answer = _query(server, request)
             query |= {"n": count, "seed": seed, "max_tokens": max_tokens or request.max_tokens}
             started = time.monotonic()
@@ -171,29 +172,40 @@ class _Engine:
             raise self._refused(collect.error)
         return samples, time.monotonic() - started
 
-    def _loaded(self) -> "_Server":
-        """The model's server, loaded when it is first needed."""
-        if self._server is None:
-            import xllamacpp
+    def _loaded_for(self, request: Request) -> "_Server":
+        """The model's server, loaded anew for another prompt.
 
-            params = xllamacpp.CommonParams()
-            params.model.path = str(self._path)
-            params.n_ctx = self._context_tokens
-            params.n_parallel = self._parallel
-            params.kv_unified = True  # one prompt's cache serves all samples of a batch
-            params.cpuparams.n_threads = self._threads
-            params.cpuparams_batch.n_threads = self._threads
-            params.port = 0  # it insists on listening; any free loopback port will do
-            params.verbosity = -1
-            try:
-                server: _Server = xllamacpp.Server(params)
-            except RuntimeError as error:
-                raise InputError(
-                    f"The model in {self._path} fails to load; "
-                    "it may be damaged or need more memory or a newer xllamacpp."
-                ) from error
-            self._server = server
+        What a prompt leaves in the cache changes how the next one is rounded, and so its samples.
+        """
+        asked = (request.prompt, request.grammar is None)
+        if self._server is None or asked != self._asked:
+            self._server = None  # frees the memory before it is asked for again
+            self._server, self._asked = self._load(), asked
         return self._server
+
+    def _load(self) -> "_Server":
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(self._path)
+        params.n_ctx = self._context_tokens
+        params.n_parallel = self._parallel
+        params.kv_unified = True  # one prompt's cache serves all samples of a batch
+        params.cpuparams.n_threads = self._threads
+        params.cpuparams_batch.n_threads = self._threads
+        params.port = 0  # it insists on listening; any free loopback port will do
+        params.verbosity = -1
+        params.warmup = False  # the first answer below warms it up
+        try:
+            server: _Server = xllamacpp.Server(params)
+        except RuntimeError as error:
+            raise InputError(
+                f"The model in {self._path} fails to load; "
+                "it may be damaged or need more memory or a newer xllamacpp."
+            ) from error
+        # Freed before its loop runs, the runtime waits forever; an answer shows that the loop runs.
+        server.handle_completions({"prompt": "x", "n_predict": 1, "stream": True}, _ignore)
+        return server
 
     def _refused(self, error: Mapping[str, Any]) -> InputError:
         if error.get("type") == "exceed_context_size_error":
@@ -202,6 +214,11 @@ class _Engine:
                 f"most {error['n_ctx']}; use fewer or shorter examples or a larger context."
             )
         return InputError(f"{self._name} refused the request: {error.get('message', error)}.")
+
+
+def _ignore(chunk: Mapping[str, Any]) -> bool:
+    """Takes a chunk of a stream and asks for the next one."""
+    return False
 
 
 class _Server(Protocol):

