@@ -148,6 +148,25 @@ def test_a_finished_search_asks_for_nothing(sandbox):
     assert again.test.accuracy == 1.0
 
 
+class Batches(Listening):
+    """Draws two answers at a time; the second of the first batch is the shorter program."""
+
+    async def complete(self, request: Request) -> AsyncGenerator[Completion]:
+        self.requests.append(request)
+        bodies = ["x.count('1') % 2 + 0", "x.count('1') % 2", "0", "1"]
+        for index in range(request.first, request.last + 1):
+            yield Completion(index, answer(bodies[index - 1]), more_drawn=index % 2 == 1)
+
+
+def test_what_was_drawn_together_is_verified_and_the_shortest_perfect_program_wins(sandbox):
+    run = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4)))
+    assert len(run.attempts) == 2
+    assert run.selected.index == 2
+    resumed = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4), done=run.attempts[:1]))
+    assert resumed.attempts[:1] == run.attempts[:1]
+    assert resumed.selected.index == 2
+
+
 def test_duplicates_are_counted_and_not_run_again(sandbox):
     run = search(sandbox, [HALF, HALF, answer("0")], attempts=4)
     assert [attempt.duplicate_of for attempt in run.attempts] == [None, 1, None, 3]

@@ -109,12 +109,15 @@ def export(
     Raises:
         InputError: One of them cannot be written.
     """
-    records = [
-        record(point[0], point[1], attempt, accuracy)
-        for result in results
-        for point in [(result["function"], result["length"], result["seed"])]
-        for attempt, accuracy in zip(store.attempts(point), result[TEST_ACCURACIES], strict=True)
-    ]
+    records = []
+    for result in results:
+        function, length = result["function"], result["length"]
+        attempts = store.attempts((function, length, result["seed"]))
+        first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
+        records += [
+            record(function, length, attempt, accuracy, ended=attempt.index == first_perfect)
+            for attempt, accuracy in zip(attempts, result[TEST_ACCURACIES], strict=True)
+        ]
     if jsonl is not None:
         with writing(jsonl):
             write_jsonl(jsonl, records)
@@ -139,6 +142,6 @@ def _facts(point: Point, attempt: Attempt) -> dict[str, Any]:
         "reasoning_tokens": completion.usage.reasoning_tokens,
         "status": attempt.validation.status,
         "val_acc": attempt.validation.accuracy,
-        "stopped_early": attempt.validation.perfect,
+        "perfect": attempt.validation.perfect,
         "error": attempt.candidate.reason,
     }

@@ -40,6 +40,8 @@ class Completion:
         cost_usd: Price of the call in US dollars; None where it is unknown, 0.0 for a local model.
         tool_calls: Tools used on the way, in order.
         error: What went wrong, where ``finish_reason`` is ``"error"`` or ``"refusal"``.
+        more_drawn: Whether the next sample was drawn together with this one, so that it is there
+            and paid for.
     """
 
     index: int
@@ -50,6 +52,7 @@ class Completion:
     cost_usd: float | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     error: str | None = None
+    more_drawn: bool = False
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ class LocalLLM:
                 start(islice(batches, 1))
                 for index, sample in enumerate(samples, first):
                     if index >= request.first:
-                        yield sample.completion(index, seconds)
+                        more_drawn = index < first + len(samples) - 1
+                        yield sample.completion(index, seconds, more_drawn)
         finally:
             stop.set()
             await asyncio.gather(*(task for _, task in drawing), return_exceptions=True)
@@ -270,7 +271,7 @@ class _Sample:
     finish_reason: FinishReason = "length"
     usage: Usage = field(default_factory=Usage)
 
-    def completion(self, index: int, seconds: float) -> Completion:
+    def completion(self, index: int, seconds: float, more_drawn: bool) -> Completion:
         return Completion(
             index=index,
             text="".join(self.pieces),
@@ -278,6 +279,7 @@ class _Sample:
             latency_seconds=seconds,
             finish_reason=self.finish_reason,
             cost_usd=0.0,
+            more_drawn=more_drawn,
         )
 
 

@@ -37,10 +37,15 @@ class Attempts:
 
     @property
     def over(self) -> bool:
-        """Whether the budget is spent or a program without validation errors was found."""
-        return len(self.all) >= self._settings.attempts or any(
-            attempt.validation.perfect for attempt in self.all
-        )
+        """Whether the budget is spent or a program without validation errors was found.
+
+        What was drawn together with that program is verified too: it is there, and a shorter
+        program may be among it.
+        """
+        if len(self.all) >= self._settings.attempts:
+            return True
+        found = any(attempt.validation.perfect for attempt in self.all)
+        return found and not self.all[-1].candidate.completion.more_drawn
 
     def request(self) -> Request:
         """Returns the request for the attempts that remain."""

@@ -53,9 +53,17 @@ def test_accuracies(
 
 
 def record(
-    function: str, length: int, attempt: Attempt, test_accuracy: float | None
+    function: str, length: int, attempt: Attempt, test_accuracy: float | None, *, ended: bool
 ) -> dict[str, Any]:
-    """Returns the published record of an attempt, with what ours knows beyond it at the end."""
+    """Returns the published record of an attempt, with what ours knows beyond it at the end.
+
+    Args:
+        function: The task's id.
+        length: Length of the inputs.
+        attempt: What to record.
+        test_accuracy: Its accuracy on the test examples, where its program ran.
+        ended: Whether it ended the search.
+    """
     candidate, validation = attempt.candidate, attempt.validation
     completion, usage = candidate.completion, candidate.completion.usage
     ran = validation.status == "ok"
@@ -82,7 +90,7 @@ def record(
         "tool_results_chars": sum(len(call.output) for call in completion.tool_calls),
         "val_acc": validation.accuracy if ran else None,
         "test_acc": test_accuracy,
-        "stopped_early": validation.perfect,
+        "stopped_early": ended,
         "compile_error": _compile_error(attempt),
         "error": candidate.reason if candidate.source is None else validation.message,
         "status": validation.status,

@@ -32,7 +32,7 @@ async def learn(
 
     One prompt, built from the training examples alone, is answered up to ``settings.attempts``
     times; nothing that was measured goes back to the model. A program without validation errors
-    ends the search.
+    ends the search; only what was drawn together with it is still verified.
 
     Args:
         splits: The labelled data. Test examples are read once, after the choice is made.

@@ -74,9 +74,12 @@ def _balanced(draw: Draw, rng: RandomState, length: int, count: int) -> tuple[li
 def usual_shift(
     draw: Draw,
     why_not: Callable[[int], str | None],
-    factors: Iterable[float] = (0.5, 1.5, 2),
+    factors: Iterable[float] = (0.5, 1.25, 1.5, 2),
 ) -> Callable[[int], dict[int, Draw]]:
     """Returns a ``Task.shift`` to multiples of the training length, as near as the task has any.
+
+    Odd lengths are among them: a palindrome of even length has an even number of ones, so one
+    flipped bit shows in the parity, and only odd lengths tell the two rules apart.
 
     Args:
         draw: Draws at the other lengths.
