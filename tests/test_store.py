@@ -72,7 +72,9 @@ def test_a_line_cut_off_by_a_kill_is_removed_and_the_rest_kept(open_store):
 
 
 def test_other_settings_are_refused_and_named(open_store):
-    open_store({"attempts": 5, "seed": 1}).close()
+    store = open_store({"attempts": 5, "seed": 1})
+    store.append(POINT, attempt(1))
+    store.close()
     with pytest.raises(InputError, match=r"other settings \(different: seed\).*--fresh"):
         open_store({"attempts": 5, "seed": 2})
 
@@ -84,6 +86,65 @@ def test_fresh_starts_over(open_store):
     store = open_store({"seed": 2}, fresh=True)
     assert store.attempts(POINT) == []
     assert json.loads((store.folder / "settings.json").read_text()) == {"seed": 2}
+
+
+def test_settings_without_attempts_are_replaced(open_store):
+    open_store({"seed": 1}).close()
+    store = open_store({"seed": 2})
+    assert json.loads((store.folder / "settings.json").read_text()) == {"seed": 2}
+
+
+def test_fresh_deletes_nothing_that_no_run_wrote(open_store, tmp_path):
+    own = tmp_path / "run" / "programs" / "mine.py"
+    own.parent.mkdir(parents=True)
+    own.write_text("x = 1")
+    store = open_store(fresh=True)
+    store.append(POINT, attempt(1))
+    store.close()
+    open_store(fresh=True).close()
+    assert own.read_text() == "x = 1"
+
+
+def test_fresh_refuses_a_folder_that_holds_no_run(open_store, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "results.jsonl").write_text("my own results\n")
+    with pytest.raises(InputError, match="no run to start afresh"):
+        open_store(fresh=True)
+    assert (tmp_path / "run" / "results.jsonl").read_text() == "my own results\n"
+
+
+def test_a_later_line_of_an_attempt_takes_the_place_of_the_first(open_store):
+    store = open_store()
+    for each in (attempt(1), attempt(2), attempt(1, "again")):
+        store.append(POINT, each)
+    assert [a.candidate.completion.text for a in store.attempts(POINT)] == ["again", "{}"]
+    store.close()
+    assert [a.candidate.completion.text for a in open_store().attempts(POINT)] == ["again", "{}"]
+
+
+def test_a_missing_attempt_is_named(open_store):
+    store = open_store()
+    for index in (1, 2, 3):
+        store.append(POINT, attempt(index))
+    store.close()
+    path = store.folder / "attempts.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text(lines[0] + lines[2])
+    with pytest.raises(InputError, match="attempt 2 is missing"):
+        open_store()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("settings.json", b"\xff\xfe"), ("results.jsonl", b"{}\n"), ("results.jsonl", b"\xff\n")],
+)
+def test_a_damaged_folder_is_one_sentence(open_store, name, content):
+    store = open_store()
+    store.append(POINT, attempt(1))
+    store.close()
+    (store.folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=name.partition(".")[0]):
+        open_store()
 
 
 @pytest.mark.parametrize("line", ["not json", "[1]", '{"function": "fn_a"}'])

@@ -8,7 +8,7 @@ programs/<task>.py   the selected programs, each a file that needs nothing of th
 
 import fcntl
 import json
-import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -39,6 +39,9 @@ class Store:
                 that is no journal, or another process is writing there.
         """
         self.folder = folder
+        self._settings_path = folder / "settings.json"
+        self._results_path = folder / "results.jsonl"
+        self._appending = threading.Lock()
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._journal = (folder / "attempts.jsonl").open("ab", buffering=0)
@@ -48,7 +51,7 @@ class Store:
                 self._clear()
             self._check_settings(dict(settings))
             self._attempts = self._read_attempts()
-            self.results = {_point(line): line for _, line in _json_lines(folder / "results.jsonl")}
+            self.results = self._read_results()
         except BaseException:
             self._journal.close()
             raise
@@ -60,16 +63,18 @@ class Store:
     def append(self, point: Point, attempt: Attempt) -> None:
         """Adds an attempt to the journal and hands it to the operating system.
 
+        One with the index of an earlier attempt takes its place.
+
         Raises:
             InputError: The disk is full or the folder is gone.
         """
         function, length, seed = point
         line = {"function": function, "length": length, "seed": seed} | asdict(attempt)
-        with writing(self.folder):
+        with self._appending, writing(self.folder):  # searches append from threads of their own
             data = (json.dumps(line) + "\n").encode()
             while data:  # unbuffered: nothing is left behind to fail once more on closing
                 data = data[self._journal.write(data) :]
-        self._attempts.setdefault(point, []).append(attempt)
+        _put(self._attempts.setdefault(point, []), attempt)
 
     def finish(self, run: Run, result: Mapping[str, Any]) -> None:
         """Writes the summary of a grid point and its selected program.
@@ -94,7 +99,7 @@ class Store:
         self.results[point] = dict(result)
         lines = "".join(json.dumps(line) + "\n" for line in self.results.values())
         with writing(self.folder):
-            _replace(self.folder / "results.jsonl", lines)
+            _replace(self._results_path, lines)
 
     def close(self) -> None:
         """Closes the journal and lets other processes write to the folder."""
@@ -110,20 +115,32 @@ class Store:
             ) from None
 
     def _clear(self) -> None:
+        """Deletes an earlier run, and nothing that no run wrote."""
+        if self._begun() and not self._settings_path.exists():
+            raise InputError(
+                f"{self.folder} holds an attempts.jsonl or results.jsonl but no settings.json, so "
+                "it is no run to start afresh; name another folder with --out-dir."
+            )
         with writing(self.folder):
             self._journal.truncate(0)
-            for name in ("settings.json", "results.jsonl"):
-                (self.folder / name).unlink(missing_ok=True)
-            if (self.folder / "programs").exists():
-                shutil.rmtree(self.folder / "programs")
+            for path in (self._settings_path, self._results_path):
+                path.unlink(missing_ok=True)
+            for program in (self.folder / "programs").glob("*-L*-seed*.py"):
+                program.unlink()
+
+    def _begun(self) -> bool:
+        """Whether the folder holds attempts or results."""
+        return any(
+            path.exists() and path.stat().st_size
+            for path in (self.folder / "attempts.jsonl", self._results_path)
+        )
 
     def _check_settings(self, settings: dict[str, Any]) -> None:
-        path = self.folder / "settings.json"
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        if not path.exists():
+        if not self._begun():
             with writing(self.folder):
-                _replace(path, text)
-        elif (earlier := path.read_text(encoding="utf-8")) != text:
+                _replace(self._settings_path, text)
+        elif (earlier := _read(self._settings_path)) != text:
             raise InputError(
                 f"{self.folder} holds a run with other settings "
                 f"({_difference(earlier, settings)}); name another folder with --out-dir, "
@@ -141,23 +158,39 @@ class Store:
         attempts: dict[Point, list[Attempt]] = {}
         for number, line in _json_lines(path):
             try:
-                attempts.setdefault(_point(line), []).append(_attempt(line))
+                attempt, place = _attempt(line), attempts.setdefault(_point(line), [])
             except (KeyError, TypeError) as error:
                 raise InputError(
-                    f"{path}, line {number}, is no journaled attempt ({error!r}); mend or remove "
-                    "that line, or delete the run with --fresh."
+                    f"{path}, line {number}, is no journaled attempt ({error!r}); mend that line, "
+                    "or delete the run with --fresh."
                 ) from None
+            if attempt.index > len(place) + 1:
+                raise InputError(
+                    f"{path}, line {number}, is attempt {attempt.index} of {line['function']} and "
+                    f"attempt {len(place) + 1} is missing; restore it, or delete the run with "
+                    "--fresh."
+                )
+            _put(place, attempt)
         return attempts
+
+    def _read_results(self) -> dict[Point, dict[str, Any]]:
+        try:
+            return {_point(line): line for _, line in _json_lines(self._results_path)}
+        except KeyError as error:
+            raise InputError(
+                f"A line of {self._results_path} lacks {error}; delete that file, and the results "
+                "are made anew from the journal."
+            ) from None
 
 
 def standalone(run: Run) -> str:
     """Returns the selected program as a file of its own, with what is known of it on top."""
     assert run.selected is not None
     assert run.test is not None
+    test = f"{run.test.accuracy:.4f}" if run.test.status == "ok" else f"none ({run.test.status})"
     lines = [
         f"Program for {run.function} at length {run.length}, proposed by {run.model}.",
-        f"Validation accuracy {run.selected.validation.accuracy:.4f}, "
-        f"test accuracy {run.test.accuracy:.4f}.",
+        f"Validation accuracy {run.selected.validation.accuracy:.4f}, test accuracy {test}.",
     ]
     if run.certificate is not None:
         lines.append(
@@ -170,14 +203,14 @@ def standalone(run: Run) -> str:
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turns a failure to write into one sentence for the user."""
+def writing(place: Path, flag: str = "--out-dir") -> Iterator[None]:
+    """Turns a failure to write into one sentence for the user; ``flag`` names another place."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"Cannot write to {folder}: {error.strerror or error}; free space, mend its "
-            "permissions, or name another folder with --out-dir."
+            f"Cannot write to {place}: {error.strerror or error}; free space, mend its "
+            f"permissions, or name another place with {flag}."
         ) from error
 
 
@@ -189,21 +222,34 @@ def _replace(path: Path, text: str) -> None:
     draft.replace(path)
 
 
+def _put(attempts: list[Attempt], attempt: Attempt) -> None:
+    attempts[attempt.index - 1 : attempt.index] = [attempt]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; restore it, or name another folder with "
+            "--out-dir."
+        ) from error
+
+
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.exists():
         return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                value = json.loads(line)
-            except ValueError:
-                value = None
-            if not isinstance(value, dict):
-                raise InputError(
-                    f"{path}, line {number}, is not one JSON object; mend or remove that line, or "
-                    "delete the run with --fresh."
-                )
-            yield number, value
+    for number, line in enumerate(_read(path).splitlines(), start=1):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise InputError(
+                f"{path}, line {number}, is not one JSON object; mend that line, or delete the run "
+                "with --fresh."
+            )
+        yield number, value
 
 
 def _point(line: Mapping[str, Any]) -> Point:

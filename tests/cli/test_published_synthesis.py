@@ -223,6 +223,28 @@ def test_a_call_that_takes_too_long_is_a_failed_attempt_and_not_sent_again(run, 
     assert records(script)[0]["error"] == "error: no answer within 0.3 seconds"
 
 
+def test_a_refused_call_is_sent_again_and_counts_once(run, script):
+    busy = (429, error("Slow down.", "rate_limit_exceeded", "rate_limit"))
+    replies = [busy, (503, "<html>later</html>"), (200, response([text(RIGHT)]))]
+    with serving(lambda n: replies[n]) as server:
+        done = run("--functions", "fn_a", "--lengths", 20, *SMALL, server=server)
+    assert done.returncode == 0, done.stderr
+    assert len(server.requests) == 3
+    assert [record["val_acc"] for record in records(script)] == [1.0]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "nowhere"])
+def test_an_address_where_nobody_answers_is_one_sentence_and_spends_no_attempt(run, script, url):
+    environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": url}
+    done = run("--functions", "fn_a", "--lengths", 20, *SMALL, **environment)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "cannot be reached" in done.stderr or "http://" in done.stderr
+    assert not list(script.parents[2].glob("**/attempts.jsonl")) or not any(
+        path.stat().st_size for path in script.parents[2].glob("**/attempts.jsonl")
+    )
+
+
 @pytest.mark.parametrize("arguments", [PUBLISHED, PUBLISHED[:-1], ()])
 def test_without_a_key_it_stops_and_names_the_local_model(run, arguments):
     done = run(*arguments)
@@ -249,6 +271,10 @@ def test_a_dry_run_prints_the_prompt_sends_nothing_and_writes_nothing(run, scrip
     assert [path.name for path in script.parent.iterdir()] == ["runner.py"]
     by_variable = run("--functions", "fn_a", "--lengths", 20, 25, DRY_RUN="1")
     assert by_variable.stdout == done.stdout
+    assert run("--functions", "fn_a", DRY_RUN="true").returncode == 0
+    unclear = run("--functions", "fn_a", DRY_RUN="maybe")
+    assert unclear.returncode == 2
+    assert "DRY_RUN" in unclear.stderr
 
 
 def test_grid_points_run_at_the_same_time(run):

@@ -194,6 +194,15 @@ def test_a_stopped_run_keeps_its_attempts_and_goes_on(
         (("--functions", "fn_a", "--lengths", 20, "--train-size", 0), "0"),
         (("--functions", "fn_g", "--lengths", 8), "8"),
         (("--functions", "fn_a", "--lengths", 20, "--attempts", 0), "--attempts"),
+        (("--functions", "fn_a", "--lengths", 20, "--val-size", 0), "--val-size"),
+        (("--functions", "fn_a", "--lengths", 20, "--seconds-per-call", "nan"), "seconds-per-call"),
+        (("--functions", "fn_a", "--lengths", 20, "--memory-mb", 10**15), "--memory-mb"),
+        (("--functions", "fn_a", "--lengths", 20, "--out-csv", "."), "--out-csv"),
+        (
+            ("--functions", "fn_a", "--lengths", 20, "--out-csv", "a", "--out-jsonl", "a"),
+            "--out-csv",
+        ),
+        (("--functions", "fn_a", "--lengths", 20, "--log-file", "/dev/full/x"), "--log-file"),
         (("--functions", "fn_a", "--lengths", 20, "--memory-mb", 0), "--memory-mb"),
         (("--functions", "fn_a", "--lengths", 20, "--provider", "nobody"), "nobody"),
         (("--functions", "fn_a", "--lengths", 20, "--provider", "scripted"), "--answers"),
@@ -224,6 +233,76 @@ def test_a_wrong_turn_is_one_sentence_and_exit_2(command, tmp_path, arguments, s
     assert not list(tmp_path.glob("**/attempts.jsonl")) or not any(
         path.stat().st_size for path in tmp_path.glob("**/attempts.jsonl")
     )
+
+
+def test_changed_data_are_not_reported_with_old_results(command, scripted, tmp_path):
+    arguments = (
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out", "--json"),
+        *(*SMALL, *scripted(RIGHT)),
+    )
+    assert command(*arguments).returncode == 0
+    (path,) = tmp_path.glob("datasets/parity_all/L20/*/test.txt")
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"{line[:-1]}{1 - int(line[-1])}\n" for line in lines))
+    again = command(*arguments)
+    assert again.returncode == 2
+    assert "data_sha256" in again.stderr
+
+
+def test_a_dry_run_leaves_data_alone_even_where_they_should_be_drawn_anew(command, tmp_path):
+    command("data", "--functions", "fn_a", "--lengths", 20, *SMALL)
+    (path,) = tmp_path.glob("datasets/parity_all/L20/*/train.txt")
+    path.write_text("mine")
+    done = command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, *SMALL),
+        *("--provider", "local", "--dry-run", "--fresh-data"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert path.read_text() == "mine"
+
+
+def test_answers_without_a_provider_are_answers(command, scripted):
+    done = command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--json", *SMALL),
+        *scripted(RIGHT)[2:],
+        env={"PATH": "/usr/bin", "OPENAI_API_KEY": "sk-would-cost-money"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"].startswith("scripted:")
+
+
+def test_a_program_too_slow_for_the_test_data_has_no_test_accuracy(command, scripted):
+    slow = "import time\n\ndef f(x):\n    end = time.process_time() + 0.02\n"
+    slow += "    while time.process_time() < end:\n        pass\n    return x.count('1') % 2"
+    done = command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 1, "--json"),
+        *("--seconds-per-candidate", 1.2, *SMALL, *scripted(json.dumps({"code": slow}))),
+    )
+    result = json.loads(done.stdout)
+    assert result["validation_accuracy"] == 1.0
+    assert result["test_accuracy"] is None
+    assert any("timeout" in notice for notice in result["notices"])
+
+
+def test_a_program_cannot_speak_to_the_terminal(command, scripted):
+    code = 'def f(x):\n    """\x1b]0;title\x07"""\n    y = 1\n    return y'
+    done = command(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 1),
+        *(*SMALL, *scripted(json.dumps({"code": code}))),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+
+
+def test_output_that_nobody_reads_is_no_traceback(executable, scripted, tmp_path):
+    arguments = ("synthesize", "--functions", "fn_a", "--lengths", 20, *SMALL, *scripted(RIGHT))
+    for target in ("| true", "> /dev/full"):
+        line = " ".join([str(executable), *map(str, arguments), target])
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert "Traceback" not in done.stderr
+        assert "Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "[]", "nonsense"])

@@ -43,6 +43,8 @@ def as_json(code: str) -> str:
         PARITY,
         f"Sure!\n\n{PARITY}\n\nThis counts the ones.",
         f'{{"note": "no code here"}}\n{PARITY}',
+        f"From what I see\nfrom the examples the rule is clear:\n\n{PARITY}",
+        f"class 1 means odd.\nimport is not needed here.\n\n{PARITY}",
     ],
 )
 def test_every_form_gives_the_program(text):

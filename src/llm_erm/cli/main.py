@@ -1,7 +1,11 @@
 """`llm-erm`: one module a command; a set-up that cannot work is one sentence and exit status 2."""
 
+import errno
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import tyro
 
@@ -37,8 +41,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def exit_with(command: Callable[[], int]) -> None:
     """Runs a command and exits: 0 done, 1 a candidate failed, 2 wrong use, 130 stopped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status = command()
+        status = status if _printed() else 2
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        _printed()  # it was the output that failed: files answer for themselves
+        status = 2
     except LLMERMError as error:
         print(f"llm-erm: {error}", file=sys.stderr)
         status = 2
@@ -46,3 +59,16 @@ def exit_with(command: Callable[[], int]) -> None:
         print("llm-erm: stopped.", file=sys.stderr)
         status = 130
     sys.exit(status)
+
+
+def _printed() -> bool:
+    """Whether all output went out; what did not is dropped, or the exit would fail on it again."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            print(f"llm-erm: cannot print: {error.strerror}.", file=sys.stderr)
+        return False
+    return True

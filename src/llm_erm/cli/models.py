@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_erm.cli.options import MOST
 from llm_erm.cli.output import note
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import LLM
@@ -107,6 +108,8 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
 
 def _implied(options: ModelOptions) -> str:
     """The provider that the other flags and the environment ask for."""
+    if options.answers is not None:
+        return "scripted"
     if options.model is not None:
         is_file = options.model.endswith(".gguf") or Path(options.model).exists()
         return "local" if is_file else "openai"
@@ -144,27 +147,43 @@ def _local(options: ModelOptions) -> Choice:
 
 def _openai(options: ModelOptions, key: str) -> Choice:
     model = options.model or "gpt-5"
+    if not key.isascii():
+        raise InputError("OPENAI_API_KEY holds characters that no key has; copy it again.")
     if not key:
         raise InputError(
             f"{model} needs a key and OPENAI_API_KEY is not set; set it (to any text for a server "
             "that asks for none), or give --provider local for the embedded model."
         )
-    if options.constraint not in (None, "none"):
-        raise InputError("--constraint goes with --provider local; leave one of the two out.")
-    if options.concurrency < 1 or options.timeout <= 0:
-        raise InputError("--concurrency must be 1 or more and --timeout above 0 seconds.")
+    if options.answers is not None:
+        raise InputError("--answers goes with --provider scripted; leave one of the two out.")
+    if options.constraint not in (None, "none") or options.threads is not None:
+        raise InputError("--constraint and --threads go with --provider local; leave them out.")
+    if options.concurrency < 1 or not 0 < options.timeout < MOST:
+        raise InputError(
+            f"--concurrency must be 1 or more and --timeout above 0 and below {MOST:,} seconds."
+        )
     settings = ResponsesSettings(
         reasoning_effort=options.reasoning_effort,
         verbosity=options.verbosity,
         tool_choice=options.tool_choice,
         code_interpreter=options.enable_code_interpreter,
         timeout_seconds=options.timeout,
-        concurrency=options.concurrency,
     )
-    base_url = options.base_url or os.environ.get("OPENAI_BASE_URL") or None
-    llm = ResponsesLLM(model, key, base_url, settings)
+    llm = ResponsesLLM(model, key, base_url(options), settings)
     max_tokens = options.max_output_tokens or 20_000
     return Choice(llm, attempts=5, max_tokens=max_tokens, concurrency=options.concurrency)
+
+
+def base_url(options: ModelOptions) -> str | None:
+    """Returns the address of the API that the flags or the environment name, if they name one.
+
+    Raises:
+        InputError: It is no web address.
+    """
+    url = options.base_url or os.environ.get("OPENAI_BASE_URL") or None
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise InputError(f"The address {url!r} of the API must begin with http:// or https://.")
+    return url
 
 
 def _scripted(options: ModelOptions) -> Choice:

@@ -1,16 +1,20 @@
 """Flags that several commands share, and what they mean in tasks and data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from llm_erm.cli.output import note
+from llm_erm.cli.output import note, progress
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Limits
 from llm_erm.tasks import splits
 from llm_erm.tasks.suite import PUBLISHED, get
 from llm_erm.tasks.task import Splits, Task
 from llm_erm.tasks.task_file import load_task_file
+
+MOST = 10_000_000
+"""Seconds or MiB that a limit stays below: four months, or ten terabytes."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,11 @@ class LimitOptions:
         Raises:
             InputError: One of them is not positive.
         """
-        if min(self.seconds_per_call, self.seconds_per_candidate, self.memory_mb) <= 0:
+        values = (self.seconds_per_call, self.seconds_per_candidate, self.memory_mb)
+        if not all(0 < value < MOST for value in values):
             raise InputError(
-                "--seconds-per-call, --seconds-per-candidate and --memory-mb must be above 0; "
-                "leave them out for the defaults."
+                "--seconds-per-call, --seconds-per-candidate and --memory-mb must be above 0 and "
+                f"below {MOST:,}; leave them out for the defaults."
             )
         return Limits(self.seconds_per_call, self.seconds_per_candidate, self.memory_mb * 2**20)
 
@@ -105,6 +110,14 @@ def load(options: DataOptions, task: Task, length: int) -> Splits:
     for warning in result.warnings:
         note(f"Note: {warning}")
     return result
+
+
+def load_all(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[Splits]:
+    """Returns the splits of all grid points, with a bar while they are drawn."""
+    with progress() as bars:
+        return [
+            load(options, task, length) for task, length in bars.track(points, description="data")
+        ]
 
 
 def _request(options: DataOptions, length: int) -> dict[str, Any]:

@@ -20,8 +20,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         result.add_column(column, overflow="fold")
     for row in rows:
-        result.add_row(*(Text(cell) for cell in row))
+        result.add_row(*(Text(printable(cell)) for cell in row))
     console.print(result)
+
+
+def printable(text: str) -> str:
+    """Replaces control characters, which could speak to the terminal, except line ends."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def note(text: str) -> None:

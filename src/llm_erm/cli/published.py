@@ -10,6 +10,7 @@ import tyro
 
 from llm_erm.cli.main import CONFIG, exit_with
 from llm_erm.cli.synthesize import Options, synthesize
+from llm_erm.errors import InputError
 
 _FLAGS = {
     "OPENAI_MODEL": "--model",
@@ -71,6 +72,13 @@ def _from_environment() -> list[str]:
         if (value := os.environ.get(variable))
         for word in (flag, value)
     ]
-    return values + [
-        flag for variable, flag in _SWITCHES.items() if os.environ.get(variable) == "1"
-    ]
+    return values + [flag for variable, flag in _SWITCHES.items() if _is_on(variable)]
+
+
+def _is_on(variable: str) -> bool:
+    value = os.environ.get(variable, "")
+    if value.lower() in ("1", "true", "yes", "on"):
+        return True
+    if value.lower() in ("", "0", "false", "no", "off"):
+        return False
+    raise InputError(f"{variable} is {value!r}; set it to 1 or 0.")

@@ -98,4 +98,4 @@ def _percent(accuracy: float | None) -> str:
 
 
 def _accuracy(verdict: Verdict | None) -> float | None:
-    return None if verdict is None else verdict.accuracy
+    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None

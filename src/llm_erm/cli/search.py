@@ -119,10 +119,10 @@ def export(
             for attempt, accuracy in zip(attempts, result[TEST_ACCURACIES], strict=True)
         ]
     if jsonl is not None:
-        with writing(jsonl):
+        with writing(jsonl, "--out-jsonl"):
             write_jsonl(jsonl, records)
     if csv is not None:
-        with writing(csv):
+        with writing(csv, "--out-csv"):
             write_csv(csv, records)
 
 

@@ -11,8 +11,15 @@ from typing import Any, Literal
 import llm_erm
 from llm_erm.cli import output
 from llm_erm.cli.log import open_log
-from llm_erm.cli.models import Choice, ModelOptions, choose, file_digest, fingerprint
-from llm_erm.cli.options import DataOptions, LimitOptions, folder, grid, load
+from llm_erm.cli.models import (
+    Choice,
+    ModelOptions,
+    base_url,
+    choose,
+    file_digest,
+    fingerprint,
+)
+from llm_erm.cli.options import DataOptions, LimitOptions, folder, grid, load, load_all
 from llm_erm.cli.result import result_table
 from llm_erm.cli.search import Search, export
 from llm_erm.errors import InputError
@@ -20,7 +27,7 @@ from llm_erm.sandbox import Sandbox
 from llm_erm.store import Store, writing
 from llm_erm.synthesis.attempt import prompt_for
 from llm_erm.synthesis.settings import Settings
-from llm_erm.tasks.task import Task
+from llm_erm.tasks.task import Splits, Task
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,17 @@ def synthesize(options: Options) -> int:
     )
     if options.dry_run:
         return _dry_run(options, points, settings)
-    for path in (options.out_jsonl, options.out_csv, options.log_file):
-        _check_writable(path)
-    shaping = _shaping(options, choice, settings)
+    if options.val_size < 2:
+        raise InputError(
+            f"--val-size is {options.val_size}, and validation examples choose the program; give 2 "
+            "or more."
+        )
+    _check_outputs(options)
+    data = load_all(options, points)
+    shaping = _shaping(options, choice, settings, data)
     store = Store(_folder(options, shaping), shaping, fresh=options.fresh)
     try:
-        results = _run(options, points, choice, settings, store)
+        results = _run(options, data, choice, settings, store)
     except KeyboardInterrupt:
         output.note(
             f"Stopped. Finished attempts are kept in {store.folder}; the same command goes on "
@@ -96,13 +108,12 @@ def synthesize(options: Options) -> int:
 
 def _run(
     options: Options,
-    points: list[tuple[Task, int]],
+    data: list[Splits],
     choice: Choice,
     settings: Settings,
     store: Store,
 ) -> list[dict[str, Any]]:
     """Searches every grid point that has no result yet and returns the results of all."""
-    data = [load(options, task, length) for task, length in points]
     with (
         open_log(options.log_file or store.folder / "log.jsonl", options.log_level) as log,
         Sandbox() as sandbox,
@@ -121,7 +132,7 @@ def _dry_run(options: Options, points: list[tuple[Task, int]], settings: Setting
     """Prints each prompt; data that is not there yet is drawn into a folder that is not kept."""
     with tempfile.TemporaryDirectory() as scratch:
         for task, length in points:
-            there = folder(options, task, length).exists()
+            there = folder(options, task, length).exists() and not options.fresh_data
             place = options if there else replace(options, dataset_dir=Path(scratch))
             prompt = prompt_for(load(place, task, length), settings)
             output.note(f"{task.id} L={length}: up to {settings.attempts} calls with this prompt")
@@ -129,7 +140,9 @@ def _dry_run(options: Options, points: list[tuple[Task, int]], settings: Setting
     return 0
 
 
-def _shaping(options: Options, choice: Choice, settings: Settings) -> dict[str, Any]:
+def _shaping(
+    options: Options, choice: Choice, settings: Settings, data: list[Splits]
+) -> dict[str, Any]:
     """Everything that shapes the results, as JSON values."""
     values: dict[str, Any] = {
         field.name: getattr(options, field.name)
@@ -142,7 +155,9 @@ def _shaping(options: Options, choice: Choice, settings: Settings) -> dict[str, 
         "attempts": settings.attempts,
         "constraint": settings.constraint,
         "max_tokens": settings.max_tokens,
+        "base_url": base_url(options),
         "task_file_sha256": file_digest(options.task_file),
+        "data_sha256": {f"{splits.fn} L={splits.length}": _digest(splits) for splits in data},
         **fingerprint(options),
     }
     result: dict[str, Any] = jsonlib.loads(jsonlib.dumps(values, default=str))
@@ -154,11 +169,29 @@ def _folder(options: Options, shaping: dict[str, Any]) -> Path:
     return options.out_dir or Path("runs") / f"synthesize-{digest[:10]}"
 
 
-def _check_writable(path: Path | None) -> None:
+def _digest(splits: Splits) -> str:
+    """SHA-256 of the labelled examples themselves, wherever they came from."""
+    parts = [(data.inputs, data.labels) for data in (splits.train, splits.validation, splits.test)]
+    return hashlib.sha256(jsonlib.dumps(parts).encode()).hexdigest()
+
+
+def _check_outputs(options: Options) -> None:
     """Fails before anything is paid for where a result file could not be written later."""
-    if path is not None:
-        with writing(path):
+    places = {
+        "--out-jsonl": options.out_jsonl,
+        "--out-csv": options.out_csv,
+        "--log-file": options.log_file,
+    }
+    given = {flag: path for flag, path in places.items() if path is not None}
+    if len({path.resolve() for path in given.values()}) < len(given):
+        raise InputError(f"{', '.join(given)} must name different files.")
+    for flag, path in given.items():
+        if path.is_dir():
+            raise InputError(f"{flag} is {path}, a folder; name a file.")
+        with writing(path, flag):
             path.parent.mkdir(parents=True, exist_ok=True)
             probe = path.with_name(path.name + ".part")
-            probe.touch()
-            probe.unlink()
+            try:
+                probe.write_bytes(b" " * 4096)
+            finally:
+                probe.unlink(missing_ok=True)

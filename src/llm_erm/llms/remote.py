@@ -29,7 +29,6 @@ class ResponsesSettings:
         tool_choice: Whether it may use its tools.
         code_interpreter: Whether it has the hosted code interpreter.
         timeout_seconds: Wall time of one call, after which it counts as failed.
-        concurrency: Calls in flight at most.
     """
 
     reasoning_effort: ReasoningEffort = "high"
@@ -37,14 +36,19 @@ class ResponsesSettings:
     tool_choice: ToolChoice = "auto"
     code_interpreter: bool = False
     timeout_seconds: float = 1200.0
-    concurrency: int = 5
+
+
+RETRIES = 4
+LONGEST_WAIT_SECONDS = 20.0
 
 
 class ResponsesLLM:
     """A model behind OpenAI's Responses API, or a server that speaks it.
 
-    A call that fails or takes too long is a completion with ``finish_reason="error"``: it may have
-    been billed, so it is an attempt and not sent again.
+    A call that takes too long or gets a broken answer is a completion with
+    ``finish_reason="error"``: it may have been billed, so it is an attempt and not sent again. What
+    was surely not answered (status 429 and 5xx, no connection) is sent again up to ``RETRIES``
+    times.
     """
 
     def __init__(
@@ -76,7 +80,6 @@ class ResponsesLLM:
         )
         self._name = f"openai:{model}"
         self._settings = settings
-        self._in_flight = asyncio.Semaphore(settings.concurrency)
 
     @property
     def name(self) -> str:
@@ -90,9 +93,7 @@ class ResponsesLLM:
             ProviderError: The key, the model's name, the quota or the request itself was refused.
         """
         for index in range(request.first, request.last + 1):
-            async with self._in_flight:
-                completion = await self._call(request, index)
-            yield completion
+            yield await self._call(request, index)
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -103,8 +104,9 @@ class ResponsesLLM:
 
         started = time.monotonic()
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds):
-                response = await self._request(request)
+            response = await self._answer(request)
+        except refusals.ModelConnectionError as error:
+            raise ProviderError(f"{self.name} cannot be reached: {sentence_of(error)}") from error
         except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
             raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
         except TimeoutError:
@@ -122,6 +124,27 @@ class ResponsesLLM:
             finish_reason="error",
             error=error_text,
         )
+
+    async def _answer(self, request: Request) -> "ModelResponse":
+        """The answer, after as many tries as it takes and is allowed; each has the time limit."""
+        from tenacity import (
+            AsyncRetrying,
+            retry_if_exception,
+            stop_after_attempt,
+            wait_random_exponential,
+        )
+
+        tries = AsyncRetrying(
+            retry=retry_if_exception(_was_not_answered),
+            stop=stop_after_attempt(RETRIES + 1),
+            wait=wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS),
+            reraise=True,
+        )
+        async for attempt in tries:
+            with attempt:
+                async with asyncio.timeout(self._settings.timeout_seconds):
+                    return await self._request(request)
+        raise AssertionError  # the loop returns or raises
 
     async def _request(self, request: Request) -> "ModelResponse":
         from pydantic_ai.direct import model_request
@@ -173,6 +196,17 @@ def to_completion(response: "ModelResponse", index: int, seconds: float) -> Comp
         tool_calls=_tool_calls(response.parts),
         error=error,
     )
+
+
+def _was_not_answered(error: BaseException) -> bool:
+    """Whether sending the call again may help and cannot pay for it twice."""
+    from pydantic_ai import exceptions as refusals
+
+    if isinstance(error, refusals.ModelQuotaExceededError | refusals.ModelTimeoutError):
+        return False
+    if isinstance(error, refusals.ModelHTTPError):
+        return error.status_code == 429 or error.status_code >= 500
+    return isinstance(error, refusals.ModelConnectionError)
 
 
 def sentence_of(error: Exception) -> str:

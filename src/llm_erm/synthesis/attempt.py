@@ -1,7 +1,7 @@
 """From one answer of the model to one verified attempt."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from llm_erm import grammar
@@ -24,11 +24,17 @@ class Attempts:
     """
 
     def __init__(
-        self, splits: Splits, sandbox: Sandbox, settings: Settings, done: Sequence[Attempt]
+        self,
+        splits: Splits,
+        sandbox: Sandbox,
+        settings: Settings,
+        done: Sequence[Attempt],
+        on_change: Callable[[Attempt], None],
     ) -> None:
         self._splits = splits
         self._sandbox = sandbox
         self._settings = settings
+        self._on_change = on_change
         self._prompt = prompt_for(splits, settings)
         self.all = list(done)
         self._first_with: dict[str, Attempt] = {}
@@ -60,8 +66,8 @@ class Attempts:
             json_schema=ANSWER_SCHEMA if settings.constraint == "schema" else None,
         )
 
-    def add(self, completion: Completion) -> Attempt:
-        """Verifies what ``completion`` proposes and returns it as the next attempt."""
+    def add(self, completion: Completion) -> None:
+        """Verifies what ``completion`` proposes as the next attempt."""
         source, reason = self._extract(completion)
         candidate = Candidate(source, reason, completion, self._prompt)
         index = len(self.all) + 1
@@ -77,7 +83,7 @@ class Attempts:
             attempt = self._verify(index, candidate)
         self.all.append(attempt)
         self._remember(source, attempt)
-        return attempt
+        self._on_change(attempt)
 
     @property
     def _sample_seed(self) -> int:
@@ -99,6 +105,7 @@ class Attempts:
             if confirmed.validation.status == "ok":
                 return best
             self.all[best.index - 1] = confirmed
+            self._on_change(confirmed)
         return None
 
     def _confirm(self, attempt: Attempt) -> Attempt:

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import textwrap
+from itertools import islice
 
 from llm_erm.llms.llm import Completion
 
@@ -17,6 +18,7 @@ _DECODER = json.JSONDecoder(strict=False)  # models put raw newlines inside JSON
 _LONGEST_ANSWER = 400_000
 _JSON_TRIES = 200
 _CUT_TRIES = 50
+_START_TRIES = 20
 
 
 def extract_source(completion: Completion) -> tuple[str | None, str | None]:
@@ -68,11 +70,16 @@ def _from_fence(text: str) -> str | None:
 
 def _from_bare_code(text: str) -> str | None:
     """The text from its first line of code on, less the prose that follows."""
-    start = _CODE_START.search(text)
-    if start is None:
-        return None
-    constants = _leading_assignments(text[: start.start()])
-    lines = (constants + text[start.start() :]).splitlines()
+    for start in islice(_CODE_START.finditer(text), _START_TRIES):
+        before, after = text[: start.start()], text[start.start() :]
+        source = _parsed_part((_leading_assignments(before) + after).splitlines())
+        if source is not None:
+            return source
+    return None
+
+
+def _parsed_part(lines: list[str]) -> str | None:
+    """The first lines that parse together and define a function."""
     for _ in range(_CUT_TRIES):
         source = "\n".join(lines)
         try:

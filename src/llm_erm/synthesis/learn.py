@@ -39,18 +39,19 @@ async def learn(
         llm: Where proposals come from.
         sandbox: Where programs run.
         settings: Settings of the search.
-        on_attempt: Called with each attempt the moment it is verified.
+        on_attempt: Called with each attempt the moment it is verified, and again with one that
+            failed the replay of the program chosen; from a thread of its own.
         done: Attempts of an interrupted search with the same settings; not asked for again.
 
     Raises:
         ProviderError: The model cannot answer any call.
     """
     started = time.monotonic()
-    attempts = Attempts(splits, sandbox, settings, done)
+    attempts = Attempts(splits, sandbox, settings, done, on_attempt)
     if not attempts.over:
         async with aclosing(llm.complete(attempts.request())) as completions:
             async for completion in completions:
-                on_attempt(await asyncio.to_thread(attempts.add, completion))
+                await asyncio.to_thread(attempts.add, completion)
                 if attempts.over:
                     break
     selected = await asyncio.to_thread(attempts.select)
@@ -75,7 +76,7 @@ async def learn(
         ),
         isolation=sandbox.isolation,
         seconds=time.monotonic() - started,
-        notices=splits.warnings,
+        notices=(*splits.warnings, *_failures(test, probe, length_shift)),
     )
 
 
@@ -88,4 +89,14 @@ def _meet_test_data(
         if selected is not None and data is not None
         else None
         for data in (splits.test, splits.probe, splits.length_shift)
+    ]
+
+
+def _failures(*verdicts: Verdict | None) -> list[str]:
+    """Says where the selected program has no accuracy because it failed there."""
+    names = ("test", "probe", "length-shift")
+    return [
+        f"on the {name} data the program ended by {verdict.status} ({verdict.message})"
+        for name, verdict in zip(names, verdicts, strict=True)
+        if verdict is not None and verdict.status != "ok"
     ]
