@@ -85,6 +85,10 @@ def test_rules_of_these_forms_can_be_said(rule):
     assert len(text) in ends(START, text, 0)
 
 
+def test_a_test_and_its_branches_are_one_program():
+    assert to_program(" 1 if x == x[::-1] else 0\n") == to_program(" x == x[::-1]\n")
+
+
 def test_the_prompt_shows_no_example():
     assert "->" not in grammar.PROMPT
     assert not any(character.isdigit() for character in grammar.PROMPT)

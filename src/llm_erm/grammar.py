@@ -84,8 +84,13 @@ def _literal(text: str) -> str:
 
 
 def to_program(expression: str) -> str:
-    """Returns the source of the function that computes ``expression``."""
-    return f"def f(x):\n    return {expression.strip()}\n"
+    """Returns the source of the function that computes ``expression``.
+
+    ``1 if test else 0`` becomes the test itself, so that one rule is one program, and as short as
+    it can be said.
+    """
+    rule = expression.strip().removeprefix("1 if ").removesuffix(" else 0")
+    return f"def f(x):\n    return {rule}\n"
 
 
 def complement(source: str) -> str:

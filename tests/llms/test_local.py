@@ -16,7 +16,7 @@ from llm_erm.llms.local import LocalLLM
 
 @pytest.fixture(scope="module")
 def llm():
-    model = LocalLLM(threads=2)
+    model = LocalLLM(threads=2, parallel=8)
     yield model
     asyncio.run(model.aclose())
 
@@ -57,7 +57,7 @@ def test_a_resumed_request_gives_the_samples_of_the_whole_one(llm, samples):
 
 
 def test_the_number_of_threads_changes_no_sample_of_the_embedded_model(samples):
-    alone = LocalLLM(threads=1)
+    alone = LocalLLM(threads=1, parallel=8)
     try:
         assert texts(draw(alone, 1, 24, seed=3)) == texts(samples)
     finally:

@@ -17,7 +17,8 @@ from llm_erm.llms import weights
 from llm_erm.llms.llm import Completion, FinishReason, Request, Usage
 
 DEFAULT_CONTEXT_TOKENS = 8192
-DEFAULT_PARALLEL = 16
+DEFAULT_PARALLEL = 32
+"""Samples of a batch; all are verified, and with fewer the shortest rule is more often missing."""
 
 
 class LocalLLM:
