@@ -21,6 +21,8 @@ from llm_erm.llms.remote import (
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.synthesis.settings import Constraint
 
+EMBEDDED_CONTEXT = 8192
+OWN_CONTEXT = 32_768
 PROVIDERS = ("local", "openai", "scripted")
 
 
@@ -59,6 +61,9 @@ class ModelOptions:
     attempts the last."""
     threads: int | None = None
     """For local: CPU threads; all usable cores unless given."""
+    context_tokens: int | None = None
+    """For local: tokens that the prompt and the samples drawn together may take; 8192 for the
+    embedded model, 32768 for your own unless given (100 examples of length 100 take some 12000)."""
 
 
 @dataclass(frozen=True)
@@ -130,10 +135,11 @@ def _local(options: ModelOptions) -> Choice:
             "--enable-code-interpreter is OpenAI's hosted tool and the local model has none; "
             "leave it out, or give --provider openai."
         )
-    if options.threads is not None and options.threads < 1:
-        raise InputError(f"--threads is {options.threads}; give 1 or more, or leave it out.")
+    if min(options.threads or 1, options.context_tokens or 1) < 1:
+        raise InputError("--threads and --context-tokens must be 1 or more; or leave them out.")
     path = None if options.model is None else Path(options.model)
-    llm = LocalLLM(path, threads=options.threads)
+    context = options.context_tokens or (EMBEDDED_CONTEXT if path is None else OWN_CONTEXT)
+    llm = LocalLLM(path, threads=options.threads, context_tokens=context)
     if options.provider is None and path is None:
         note(
             "No model was named and no key is set, so the embedded SmolLM2-135M-Instruct proposes "
