@@ -70,6 +70,7 @@ def many_leaves(x):
         ("fn_d", 50, lambda x: x.count("1") > 25, 0.6),
         ("fn_g", 50, outer_pairs, 0.75),
         ("fn_g", 50, same_ones_in_halves, 0.8),
+        ("fn_g", 20, lambda x: x.count("1") % 2 == 0, 0.8),
         ("fn_g", 50, lambda x: x[0] == x[-1], 0.6),
         ("fn_h", 40, symbol_counts, 0.8),
         ("fn_h", 40, depth_only, 0.8),

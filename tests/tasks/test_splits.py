@@ -440,3 +440,19 @@ def test_a_data_file_of_any_text_is_read(tmp_path):
     (tmp_path / "data.txt").write_text("")
     with pytest.raises(InputError, match="is empty"):
         files.read_dataset(tmp_path / "data.txt")
+
+
+@pytest.mark.parametrize(("length", "test_size"), [(10**8, 4), (10**20, 4), (2000, 1_900_000)])
+def test_more_characters_than_a_machine_holds_are_refused_before_any_is_drawn(
+    tmp_path, length, test_size
+):
+    with pytest.raises(InputError, match="characters are more than"):
+        load_or_make(
+            get("fn_a"),
+            length=length,
+            train_size=4,
+            validation_size=4,
+            test_size=test_size,
+            seed=1,
+            dataset_dir=tmp_path,
+        )

@@ -159,3 +159,14 @@ def test_the_source_names_the_folder_after_the_task(own, sizes):
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"cannot read the task file .*none\.py"):
         load_task_file(tmp_path / "none.py")
+
+
+def test_a_task_file_may_use_dataclasses_and_postponed_annotations(tmp_path):
+    path = tmp_path / "modern.py"
+    path.write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n\n"
+        "@dataclass\nclass Rule:\n    at: int\n\nlengths = (8,)\n\n"
+        "def rule(x):\n    return int(x[Rule(0).at])\n\n"
+        "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
+    )
+    assert load_task_file(path).label(["10000000", "01111111"]) == [1, 0]

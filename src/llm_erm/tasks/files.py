@@ -31,12 +31,13 @@ def input_pattern(kind: Kind, length: int) -> str:
             return ".+"
 
 
-def read_dataset(path: Path, pattern: str = ".+") -> Dataset:
+def read_dataset(path: Path, pattern: str = ".+", advice: str = "mend that line") -> Dataset:
     """Returns the labelled examples of a file.
 
     Args:
         path: A file of ``<input> -> <label>`` lines.
         pattern: What an input must match.
+        advice: What the user can do about a malformed line.
 
     Raises:
         InputError: If the file cannot be read, holds nothing, or has a line of another form or a
@@ -51,8 +52,7 @@ def read_dataset(path: Path, pattern: str = ".+") -> Dataset:
         number = matches.index(None)
         raise InputError(
             f"{path}, line {number + 1}: {_shortened(lines[number])} is not of the form "
-            f"'<input> -> <label>' with label 0 or 1 and an input matching {pattern}; "
-            "mend the line, or draw the data anew (--fresh-data)"
+            f"'<input> -> <label>' with label 0 or 1 and an input matching {pattern}; {advice}"
         )
     inputs, labels = zip(*[m.groups() for m in matches if m], strict=True)
     return Dataset(inputs, tuple([int(label) for label in labels]))
@@ -112,7 +112,7 @@ def read_folder(
         # A training set without validation is stored with an empty val.txt.
         Dataset((), ())
         if path.name == "val.txt" and path.stat().st_size == 0
-        else read_dataset(path, pattern)
+        else read_dataset(path, pattern, "mend that line, or draw the data anew (--fresh-data)")
         for path in paths
     )
     found = (len(train), len(validation), len(test))

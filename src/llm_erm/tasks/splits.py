@@ -11,6 +11,7 @@ from llm_erm.tasks.files import read_folder, write_folder
 from llm_erm.tasks.task import Dataset, Splits, Task
 
 MAX_EXAMPLES = 2_000_000  # bounds memory: about 1 kB an example at L = 100
+MAX_CHARACTERS = 100_000_000
 
 
 def folder(
@@ -134,10 +135,12 @@ def _check(task: Task, request: Request) -> None:
                 f"the {split} size {size} is {fault}; each split is half positive, "
                 f"so give an even number, {least} or more"
             )
-    if sum(sizes.values()) > MAX_EXAMPLES:
+    examples = sum(sizes.values())
+    if examples > MAX_EXAMPLES or examples * request.length > MAX_CHARACTERS:
         raise InputError(
-            f"{sum(sizes.values()):,} examples are more than the {MAX_EXAMPLES:,} that one data "
-            "set may hold; ask for smaller splits"
+            f"{examples:,} examples of {request.length:,} characters are more than the "
+            f"{MAX_EXAMPLES:,} examples or {MAX_CHARACTERS:,} characters that one data set may "
+            "hold; ask for smaller splits or shorter inputs"
         )
 
 

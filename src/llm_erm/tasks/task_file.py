@@ -10,11 +10,13 @@ The file defines, at module level:
 - optionally ``name`` (else the file's), ``kind`` ("binary", "decimal" or, by default, "text") and
   ``description`` (when the label is 1, in one line).
 
-Both classes come from ``sample`` by rejection. The file runs in this process: it is trusted.
+Both classes come from ``sample`` by rejection. The file runs in this process: it is trusted. It may
+import installed packages, but no file that lies beside it.
 """
 
 import inspect
 import re
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,7 +86,8 @@ def _is_length(length: object) -> bool:
 
 
 def _run(path: Path) -> ModuleType:
-    module = ModuleType(path.stem)
+    module = ModuleType(f"llm_erm_task_file_{path.stem}")
+    sys.modules[module.__name__] = module  # dataclasses and pickle look their module up there
     module.__file__ = str(path)
     try:
         code = SourceFileLoader(path.stem, str(path)).source_to_code(path.read_bytes(), str(path))
@@ -92,6 +95,7 @@ def _run(path: Path) -> ModuleType:
     except OSError as error:
         raise InputError(f"cannot read the task file {path}: {error.strerror}") from error
     except (Exception, SystemExit) as error:
+        del sys.modules[module.__name__]
         raise _failure(path, "the file", error) from error
     return module
 
