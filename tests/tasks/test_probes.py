@@ -1,17 +1,20 @@
-"""Shortcuts that do well on test data fail on the probes."""
+"""Shortcuts that do well on test data fail on the probes or at other lengths."""
 
 import random
 
 import pytest
 
-from llm_erm.tasks.probes import probe
+from llm_erm.tasks.probes import length_shift, probe
 from llm_erm.tasks.suite import get
 
 
-def accuracy(shortcut, fn, length):
-    data = probe(get(fn), length)
+def accuracy(shortcut, data):
     pairs = zip(data.inputs, data.labels, strict=True)
     return sum(int(shortcut(x)) == y for x, y in pairs) / len(data)
+
+
+def even_ones(x):
+    return x.count("1") % 2 == 0
 
 
 def outer_pairs(x):
@@ -70,7 +73,9 @@ def many_leaves(x):
         ("fn_d", 50, lambda x: x.count("1") > 25, 0.6),
         ("fn_g", 50, outer_pairs, 0.75),
         ("fn_g", 50, same_ones_in_halves, 0.8),
-        ("fn_g", 20, lambda x: x.count("1") % 2 == 0, 0.8),
+        ("fn_g", 20, even_ones, 0.8),
+        ("fn_g", 50, even_ones, 0.8),
+        ("fn_g", 100, even_ones, 0.8),
         ("fn_g", 50, lambda x: x[0] == x[-1], 0.6),
         ("fn_h", 40, symbol_counts, 0.8),
         ("fn_h", 40, depth_only, 0.8),
@@ -83,7 +88,12 @@ def many_leaves(x):
     ],
 )
 def test_a_shortcut_fails_on_the_probe(fn, length, shortcut, most):
-    assert accuracy(shortcut, fn, length) < most
+    assert accuracy(shortcut, probe(get(fn), length)) < most
+
+
+@pytest.mark.parametrize("length", [20, 25, 30, 50, 100])
+def test_parity_is_no_palindrome_at_odd_lengths(length):
+    assert accuracy(even_ones, length_shift(get("fn_g"), length)) < 0.9
 
 
 def test_pattern_probes_differ_from_a_positive_in_one_bit():

@@ -442,17 +442,18 @@ def test_a_data_file_of_any_text_is_read(tmp_path):
         files.read_dataset(tmp_path / "data.txt")
 
 
-@pytest.mark.parametrize(("length", "test_size"), [(10**8, 4), (10**20, 4), (2000, 1_900_000)])
-def test_more_characters_than_a_machine_holds_are_refused_before_any_is_drawn(
-    tmp_path, length, test_size
-):
+def test_more_characters_than_a_machine_holds_are_refused_before_any_is_drawn(sizes, tmp_path):
     with pytest.raises(InputError, match="characters are more than"):
-        load_or_make(
-            get("fn_a"),
-            length=length,
-            train_size=4,
-            validation_size=4,
-            test_size=test_size,
-            seed=1,
-            dataset_dir=tmp_path,
-        )
+        load_or_make(get("fn_a"), **(sizes | {"length": 2000, "test_size": 1_900_000}))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_way_out_is_only_advised_where_there_is_one(sizes, published):
+    (published / "test.txt").write_text("0 1\n")
+
+    with pytest.raises(InputError, match="or draw the data anew") as stored:
+        load_or_make(get("fn_a"), **sizes)
+    with pytest.raises(InputError, match="; mend that line$") as any_file:
+        files.read_dataset(published / "test.txt")
+    assert "--fresh-data" in str(stored.value)
+    assert "--fresh-data" not in str(any_file.value)

@@ -9,6 +9,7 @@ from llm_erm.errors import InputError
 from llm_erm.tasks import splits
 from llm_erm.tasks.files import DATA_FILES
 from llm_erm.tasks.suite import SUITE, get
+from llm_erm.tasks.task import MAX_LENGTH
 
 ODD = {"fn_h": 24, "fn_aa": 77}  # where 25 is no length of the task
 SHORT = {"fn_aa": 36}
@@ -116,6 +117,22 @@ def test_an_impossible_length_says_why(tmp_path, fn, length, reason):
     with pytest.raises(InputError, match=f"{fn} does not exist at length {length}.*{reason}"):
         draw(fn, length, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fn", SUITE)
+@pytest.mark.parametrize("length", [120_000, 10**8, 10**20])
+def test_a_length_that_no_memory_holds_is_refused_before_anything_is_drawn(tmp_path, fn, length):
+    with pytest.raises(InputError, match=f"{fn} does not exist at length {length}: .* at most"):
+        draw(fn, length, tmp_path, train_size=4, validation_size=4, test_size=4)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fn", SUITE)
+def test_length_shift_stays_within_the_lengths_of_the_task(fn):
+    task = SUITE[fn]
+    longest = max(n for n in (*task.lengths, 599, 1000, 4300, MAX_LENGTH) if not task.why_not(n))
+
+    assert [n for n in task.shift(longest) if task.why_not(n)] == []
 
 
 def test_composites_are_products_with_the_stated_last_digits(tmp_path):

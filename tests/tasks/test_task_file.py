@@ -1,5 +1,6 @@
 """A task of the user's own comes from one file; what is wrong with the file is said."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,14 @@ def test_a_rule_that_has_changed_refuses_the_stored_data(own, sizes):
         ("\n\n1 / 0", "line 3: the file fails with ZeroDivisionError"),
         ("import nothing_like_it", "ModuleNotFoundError"),
         ("raise SystemExit", "SystemExit"),
+        ("\nopen('/none/at/all')", "line 2: the file fails with FileNotFoundError"),
         (GOOD.replace("def rule", "def law"), "no function rule"),
         (GOOD.replace("def sample", "def draw"), "no function sample"),
         (GOOD.replace("(10, 12)", "()"), "lengths is"),
         (GOOD.replace("(10, 12)", "(10, 0)"), "lengths is"),
         (GOOD.replace("(10, 12)", "10"), "lengths is 10"),
+        (GOOD.replace("(10, 12)", "(10, 10**20)"), f"lengths is (10, {10**20})"),
+        ("import nothing_like_it", "may import installed packages, but no file beside it"),
         (GOOD.replace("lengths =", "sizes ="), "lengths is None"),
         (GOOD + "name = '../x'", "cannot name a folder"),
         (GOOD + "name = 'palindrome'", "the suite has a task 'palindrome'"),
@@ -159,6 +163,23 @@ def test_the_source_names_the_folder_after_the_task(own, sizes):
 def test_a_missing_file_is_an_error(tmp_path):
     with pytest.raises(InputError, match=r"cannot read the task file .*none\.py"):
         load_task_file(tmp_path / "none.py")
+
+
+def test_a_neighbour_that_the_rule_imports_is_explained(own, tmp_path):
+    (tmp_path / "neighbour_of_thirds.py").write_text("")
+    task = own(GOOD.replace("return x.count", "import neighbour_of_thirds\n    return x.count"))
+
+    with pytest.raises(InputError, match=r"line 5: rule.*no file beside it"):
+        task.label(["1"])
+
+
+@pytest.mark.parametrize("source", ["1 / 0", "open('/none')", None])
+def test_a_file_that_fails_leaves_no_module_behind(own, tmp_path, source):
+    before = set(sys.modules)
+
+    with pytest.raises(InputError):
+        own(source, "failing") if source else load_task_file(tmp_path / "none.py")
+    assert set(sys.modules) == before
 
 
 def test_a_task_file_may_use_dataclasses_and_postponed_annotations(tmp_path):

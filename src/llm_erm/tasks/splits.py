@@ -11,7 +11,7 @@ from llm_erm.tasks.files import read_folder, write_folder
 from llm_erm.tasks.task import Dataset, Splits, Task
 
 MAX_EXAMPLES = 2_000_000  # bounds memory: about 1 kB an example at L = 100
-MAX_CHARACTERS = 100_000_000
+MAX_CHARACTERS = 100_000_000  # the same for long inputs
 
 
 def folder(

@@ -9,18 +9,18 @@ from llm_erm.errors import InputError
 from llm_erm.tasks import graphs, probes, rules, samplers
 from llm_erm.tasks.rules import Rule, whole_array
 from llm_erm.tasks.samplers import by_class, by_rule
-from llm_erm.tasks.task import Draw, Kind, Task
+from llm_erm.tasks.task import MAX_LENGTH, Draw, Kind, Task
 
 LENGTHS = (100, 50, 30, 25, 20)
 
 
-def at_least(least: int, multiple: int = 1, most: int | None = None) -> Callable[[int], str | None]:
+def at_least(least: int, multiple: int = 1, most: int = MAX_LENGTH) -> Callable[[int], str | None]:
     """Returns a ``Task.why_not`` for multiples of a number from a least to a greatest length."""
 
     def why_not(length: int) -> str | None:
         if length < least:
             return f"it needs at least {least} characters"
-        if most and length > most:
+        if length > most:
             return f"it takes at most {most} characters"
         return f"it needs a multiple of {multiple}" if length % multiple else None
 
@@ -78,11 +78,13 @@ def _pattern(id: str, name: str, pattern: str) -> Task:
 
 def _parity_at(id: str, name: str, count: int) -> Task:
     rule = rules.parity_at(count)
+    why_not = at_least(count)
 
     def shift(length: int) -> dict[int, Draw]:
         # Only longer inputs have all positions of the training length.
         draw = by_rule(rules.parity_at(count, length))
-        return {other: draw for other in (length * 3 // 2, 2 * length) if other > length}
+        others = (length * 3 // 2, 2 * length)
+        return {other: draw for other in others if other > length and why_not(other) is None}
 
     return _task(
         id,
@@ -90,7 +92,7 @@ def _parity_at(id: str, name: str, count: int) -> Task:
         f"the number of ones at {count} fixed positions is odd",
         rule,
         by_rule(rule),
-        at_least(count),
+        why_not,
         shift=shift,
     )
 

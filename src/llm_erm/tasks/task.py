@@ -10,6 +10,9 @@ import numpy as np
 Kind = Literal["binary", "decimal", "graph", "text", "table"]
 """What the inputs are: bit strings, decimal numbers, edge lists, any text, rows of a table."""
 
+MAX_LENGTH = 100_000
+"""Characters in an input at most: the thousands of inputs to evaluate on then fit in memory."""
+
 Draw = Callable[[np.random.RandomState, int, tuple[int, int]], tuple[list[str], list[str]]]
 """``draw(rng, length, (negatives, positives))`` → that many inputs of label 0 and of label 1."""
 

@@ -30,8 +30,8 @@ from numpy.random import RandomState
 
 from llm_erm.errors import InputError
 from llm_erm.tasks.files import input_pattern
-from llm_erm.tasks.suite import SUITE
-from llm_erm.tasks.task import Kind, Task
+from llm_erm.tasks.suite import SUITE, at_least
+from llm_erm.tasks.task import MAX_LENGTH, Kind, Task
 
 RAREST = 1000
 """Draws that one input of a class may take on average before the class counts as too rare."""
@@ -53,7 +53,8 @@ def load_task_file(path: Path) -> Task:
     lengths = getattr(module, "lengths", None)
     if not isinstance(lengths, list | tuple) or not lengths or not all(map(_is_length, lengths)):
         raise InputError(
-            f"{path}: lengths is {lengths!r}; it must be a tuple of positive integers, as (20, 50)"
+            f"{path}: lengths is {lengths!r:.60}; it must be a tuple of integers from 1 to "
+            f"{MAX_LENGTH}, as (20, 50)"
         )
     name = getattr(module, "name", path.stem)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
@@ -73,7 +74,7 @@ def load_task_file(path: Path) -> Task:
         kind=kind,
         computes=" ".join(str(getattr(module, "description", f"rule(x) in {path} is 1")).split()),
         lengths=usual,
-        why_not=lambda length: None if length >= 1 else "lengths start at 1",
+        why_not=at_least(1),
         label=own.label,
         draw=own.draw,
         shift=lambda length: {n: own.draw for n in usual if n != length},
@@ -82,18 +83,20 @@ def load_task_file(path: Path) -> Task:
 
 
 def _is_length(length: object) -> bool:
-    return isinstance(length, int) and not isinstance(length, bool) and length >= 1
+    return isinstance(length, int) and not isinstance(length, bool) and 1 <= length <= MAX_LENGTH
 
 
 def _run(path: Path) -> ModuleType:
-    module = ModuleType(f"llm_erm_task_file_{path.stem}")
-    sys.modules[module.__name__] = module  # dataclasses and pickle look their module up there
-    module.__file__ = str(path)
     try:
-        code = SourceFileLoader(path.stem, str(path)).source_to_code(path.read_bytes(), str(path))
-        exec(code, module.__dict__)  # noqa: S102 - the user's own file, like any import of theirs
+        source = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the task file {path}: {error.strerror}") from error
+    module = ModuleType(f"llm_erm_task_file_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # dataclasses and pickle look their module up there
+    try:
+        code = SourceFileLoader(path.stem, str(path)).source_to_code(source, str(path))
+        exec(code, module.__dict__)  # noqa: S102 - the user's own file, like any import of theirs
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise _failure(path, "the file", error) from error
@@ -107,9 +110,12 @@ def _failure(path: Path, part: str, error: BaseException) -> InputError:
     ]
     number = error.lineno if isinstance(error, SyntaxError) else numbers[-1] if numbers else None
     line = f", line {number}" if number else ""
-    return InputError(
-        f"{path}{line}: {part} fails with {type(error).__name__}: {error}; mend the file"
+    advice = (
+        "a task file may import installed packages, but no file beside it"
+        if isinstance(error, ImportError)
+        else "mend the file"
     )
+    return InputError(f"{path}{line}: {part} fails with {type(error).__name__}: {error}; {advice}")
 
 
 @dataclass(frozen=True)
