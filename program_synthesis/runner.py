@@ -1,6 +1,9 @@
 """The published command for LLM-ERM; README.md beside this file says what it does."""
 
-from llm_erm.cli.published import synthesis
+try:
+    from llm_erm.cli.published import synthesis
+except ModuleNotFoundError as error:
+    raise SystemExit(f"{error}: run `make setup`, then this with .venv/bin/python") from None
 
 if __name__ == "__main__":
     synthesis(__file__)

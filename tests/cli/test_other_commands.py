@@ -94,3 +94,12 @@ def test_verify_names_a_missing_file(command):
     done = command("verify", "nowhere.py", "nothing.txt")
     assert done.returncode == 2
     assert "nowhere.py" in done.stderr
+
+
+def test_doctor_shows_the_isolation_and_the_models_at_hand(command):
+    done = command("doctor", "--json")
+    found = json.loads(done.stdout)
+    assert found["isolation"]["state"] in ("strong", "standard", "basic")
+    assert found["embedded model"]["state"] == "installed"
+    assert done.returncode == 0
+    assert "isolation" in command("doctor").stdout

@@ -10,6 +10,7 @@ from pathlib import Path
 import tyro
 
 from llm_erm.cli.data import data
+from llm_erm.cli.doctor import doctor
 from llm_erm.cli.synthesize import synthesize
 from llm_erm.cli.tasks import tasks
 from llm_erm.cli.verify import verify
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "tasks": tasks,
     "data": data,
     "verify": verify,
+    "doctor": doctor,
 }
 
 

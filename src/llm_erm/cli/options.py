@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from llm_erm.cli.output import note, progress
 from llm_erm.errors import InputError
-from llm_erm.sandbox import Limits
+from llm_erm.sandbox import Limits, Sandbox
 from llm_erm.tasks import splits
 from llm_erm.tasks.suite import PUBLISHED, get
 from llm_erm.tasks.task import Splits, Task
@@ -57,6 +57,19 @@ class LimitOptions:
     """CPU seconds a candidate may take for all inputs of one execution."""
     memory_mb: int = Limits().memory_bytes // 2**20
     """Memory a candidate may take, in MiB."""
+    unsafe_no_isolation: bool = False
+    """Run programs even where nothing holds them back; every result then says so."""
+
+    def sandbox(self) -> Sandbox:
+        """Returns the sandbox, and says how well it isolates where that is less than it could be.
+
+        Raises:
+            LLMERMError: Nothing would hold a program back here and that was not allowed.
+        """
+        sandbox = Sandbox(unsafe_no_isolation=self.unsafe_no_isolation)
+        if sandbox.isolation in ("basic", "none"):
+            note(f"Warning: isolation is {sandbox.isolation!r}: {'; '.join(sandbox.missing)}")
+        return sandbox
 
     def limits(self) -> Limits:
         """Returns the limits, checked.
@@ -104,19 +117,22 @@ def folder(options: DataOptions, task: Task, length: int) -> Path:
     return splits.folder(task, **_request(options, length))
 
 
-def load(options: DataOptions, task: Task, length: int) -> Splits:
+def load(options: DataOptions, task: Task, length: int, *, evaluation_sets: bool = False) -> Splits:
     """Returns the splits of one grid point, drawn or read; warnings go to stderr."""
-    result = splits.load_or_make(task, **_request(options, length), fresh=options.fresh_data)
+    result = splits.load_or_make(
+        task, **_request(options, length), fresh=options.fresh_data, evaluation_sets=evaluation_sets
+    )
     for warning in result.warnings:
         note(f"Note: {warning}")
     return result
 
 
 def load_all(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[Splits]:
-    """Returns the splits of all grid points, with a bar while they are drawn."""
+    """Returns the splits of all grid points, probes included, with a bar while they are drawn."""
     with progress() as bars:
         return [
-            load(options, task, length) for task, length in bars.track(points, description="data")
+            load(options, task, length, evaluation_sets=True)
+            for task, length in bars.track(points, description="data")
         ]
 
 

@@ -23,7 +23,6 @@ from llm_erm.cli.options import DataOptions, LimitOptions, folder, grid, load, l
 from llm_erm.cli.result import result_table
 from llm_erm.cli.search import Search, export
 from llm_erm.errors import InputError
-from llm_erm.sandbox import Sandbox
 from llm_erm.store import Store, writing
 from llm_erm.synthesis.attempt import prompt_for
 from llm_erm.synthesis.settings import Settings
@@ -116,7 +115,7 @@ def _run(
     """Searches every grid point that has no result yet and returns the results of all."""
     with (
         open_log(options.log_file or store.folder / "log.jsonl", options.log_level) as log,
-        Sandbox() as sandbox,
+        options.sandbox() as sandbox,
     ):
         output.note(f"Programs run in a sandbox with isolation {sandbox.isolation!r}.")
         exporting = options.out_jsonl is not None or options.out_csv is not None

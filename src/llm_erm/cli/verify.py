@@ -10,7 +10,6 @@ import tyro
 from llm_erm.cli.options import LimitOptions
 from llm_erm.erm.verify import verify as run
 from llm_erm.errors import InputError
-from llm_erm.sandbox import Sandbox
 from llm_erm.tasks.files import read_dataset
 
 
@@ -31,7 +30,7 @@ def verify(options: Options) -> int:
     limits = options.limits()
     source = _read(options.program)
     examples = read_dataset(options.data)
-    with Sandbox() as sandbox:
+    with options.sandbox() as sandbox:
         verdict = run(source, [examples], sandbox, limits, replay=True)[0]
         isolation = sandbox.isolation
     row = {

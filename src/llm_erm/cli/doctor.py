@@ -1,0 +1,63 @@
+"""`llm-erm doctor`: what this machine can do, and how to get what is missing."""
+
+import json as jsonlib
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import llm_erm
+from llm_erm.cli import output
+from llm_erm.errors import LLMERMError
+from llm_erm.llms import weights
+from llm_erm.sandbox import Sandbox
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of `llm-erm doctor`."""
+
+    json: bool = False
+    """Print one JSON object."""
+
+
+def doctor(options: Options) -> int:
+    """Show how well programs are isolated here and which models are at hand."""
+    level, missing = _isolation()
+    found = {
+        "isolation": (level, "; ".join(missing)),
+        "embedded model": _state(weights.embedded),
+        "local runtime": _state(weights.require_runtime),
+        "remote models": (("installed", "") if find_spec("pydantic_ai") else ("missing", _REMOTE)),
+        "OPENAI_API_KEY": ("set", "") if os.environ.get("OPENAI_API_KEY") else ("not set", ""),
+        "cores": (str(len(os.sched_getaffinity(0))) if _IS_LINUX else str(os.cpu_count()), ""),
+        "llm-erm": (llm_erm.__version__, ""),
+        "python": (platform.python_version(), ""),
+        "system": (f"{platform.system()} {platform.release()} {platform.machine()}", ""),
+    }
+    if options.json:
+        print(jsonlib.dumps({what: {"state": s, "missing": m} for what, (s, m) in found.items()}))
+    else:
+        output.table(("what", "state", "how to get more"), [(k, *v) for k, v in found.items()])
+    return 0 if level != "none" else 1
+
+
+_REMOTE = "run: pip install 'llm-erm[remote]'"
+_IS_LINUX = platform.system() == "Linux"
+
+
+def _isolation() -> tuple[str, tuple[str, ...]]:
+    try:
+        with Sandbox(workers=1) as sandbox:
+            return sandbox.isolation, sandbox.missing
+    except LLMERMError as error:
+        return "none", (str(error),)
+
+
+def _state(check: Callable[[], object]) -> tuple[str, str]:
+    try:
+        check()
+    except LLMERMError as error:
+        return "missing", str(error)
+    return "installed", ""
