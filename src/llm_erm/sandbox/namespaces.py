@@ -24,7 +24,7 @@ NOBODY = 65534
 # systemd's range for users that exist only while a service runs.
 DYNAMIC_USERS = range(61184, 65520)
 # Folders that a file system can be mounted over, or a folder made in, on every Linux.
-PLACES = ("/tmp", "/dev/shm", "/usr", "/")  # noqa: S108
+PLACES = ("/tmp", "/dev/shm", "/usr", "/")  # noqa: S108 - a mount point, no file
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -106,7 +106,7 @@ def empty_root(machine: str, *, mounted: bool) -> str | None:
 def _pivot_root(machine: str) -> None:
     flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
     _mount("/", None, MS_REC | MS_PRIVATE, None)
-    place = next(name for name in PLACES if os.path.isdir(name))  # noqa: PTH112
+    place = next(name for name in PLACES if os.path.isdir(name))  # noqa: PTH112 - no pathlib here
     _mount(place, "tmpfs", flags, "size=4k,mode=555")
     os.chdir(place)
     here = ctypes.c_char_p(b".")

@@ -83,7 +83,7 @@ def _open_root() -> None:
 
 def _open_outside() -> None:
     """Succeeds where any of the machine's own folders can be seen."""
-    if not os.listdir("/"):  # noqa: PTH208
+    if not os.listdir("/"):  # noqa: PTH208 - the root as the kernel has it
         raise FileNotFoundError("/")
 
 
