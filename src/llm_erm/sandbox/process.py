@@ -1,5 +1,6 @@
 """The parent's handle on one zygote process."""
 
+import contextlib
 import importlib.util
 import marshal
 import select
@@ -104,7 +105,8 @@ class Zygote:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        self._socket.send(marshal.dumps((kind.base, folders, list(kind.modules))))
+        with contextlib.suppress(BrokenPipeError):  # it ended already, and the answer tells so
+            self._socket.send(marshal.dumps((kind.base, folders, list(kind.modules))))
         answer: tuple[str, tuple[str, ...], list[str]] = self._first_answer()
         self.level, self.missing = answer[:2]
         self.modules = frozenset(answer[2])
