@@ -109,36 +109,41 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Run:
-    """The result of one search on one task.
+    """The result of one method on one task; every method returns this, so their scores compare.
 
     Attributes:
+        method: What learned: ``synthesis``, ``enumeration``, ``incontext``, ``training`` or the
+            name of a baseline.
         function: The task's id.
         length: Length of the training inputs.
         seed: Base seed of the data.
-        model: ``provider:model``.
+        model: ``provider:model``, or what stands in its place.
         settings: Everything that shapes the result, the budget included.
-        attempts: All attempts, in order.
-        selected: The attempt with the lowest validation error, or None when none ran.
-        test: Verdict of the selected program on the test examples.
+        test: Verdict of what was learned on the test examples.
         probe: Its verdict next to the rule's boundary, where the task has such a set.
         length_shift: Its verdict at other lengths, where the task has such a set.
         certificate: Bound on its error; None where nothing was selected or no bound holds.
-        notices: What a reader must know to trust the figures.
-        isolation: Level of the sandbox that ran the programs.
         seconds: Wall time of the search.
+        notices: What a reader must know to trust the figures.
+        attempts: All attempts of a search over programs, in order.
+        selected: The attempt with the lowest validation error, or None when none ran.
+        isolation: Level of the sandbox that ran the programs; None where none were run.
+        details: What only this method has to tell; JSON values.
     """
 
+    method: str
     function: str
     length: int
     seed: int
     model: str
     settings: Mapping[str, Any]
-    attempts: tuple[Attempt, ...]
-    selected: Attempt | None
     test: Verdict | None
     probe: Verdict | None
     length_shift: Verdict | None
     certificate: Certificate | None
-    isolation: str
     seconds: float
-    notices: tuple[str, ...] = field(default=())
+    notices: tuple[str, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    selected: Attempt | None = None
+    isolation: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)

@@ -13,6 +13,7 @@ def result_of(run: Run) -> dict[str, Any]:
     """Returns the summary of a run; the keys that do not apply are None."""
     selected = run.selected
     return {
+        "method": run.method,
         "function": run.function,
         "length": run.length,
         "seed": run.seed,
@@ -30,6 +31,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "notices": list(run.notices),
         "isolation": run.isolation,
         "seconds": round(run.seconds, 3),
+        **run.details,
     }
 
 

@@ -59,6 +59,7 @@ async def learn(
         _meet_test_data, selected, splits, sandbox, settings
     )
     return Run(
+        method="synthesis",
         function=splits.fn,
         length=splits.length,
         seed=splits.seed,
