@@ -82,17 +82,15 @@ def measure(latency, right_on, arguments):
             *map(str, arguments),
         ]
         environment = os.environ | {"OPENAI_API_KEY": "sk-loopback"}
-        data = [*command, "--dry-run"]
         subprocess.run(
             [command[0], "data", *_data_flags(arguments)],
             cwd=folder,
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        del data
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         done = subprocess.run(
-            [*os.environ.get("WRAP", "").split(), *command, "--out-dir", "out", "--json"],
+            [*command, "--out-dir", "out", "--json"],
             cwd=folder,
             env=environment,
             capture_output=True,
