@@ -116,6 +116,7 @@ def export(
         first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
         records += [
             record(function, length, attempt, accuracy, ended=attempt.index == first_perfect)
+            | {"isolation": result["isolation"]}
             for attempt, accuracy in zip(attempts, result[TEST_ACCURACIES], strict=True)
         ]
     if jsonl is not None:
