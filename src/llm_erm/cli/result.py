@@ -117,6 +117,7 @@ def result_table(results: Sequence[Mapping[str, Any]]) -> None:
             "probes",
             "other lengths",
             "error at most",
+            "isolation",
             "program",
         ),
         [_row(result) for result in results],
@@ -138,6 +139,7 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
             if certificate
             else "no certificate"
         ),
+        result["isolation"] or "–",
         _program(result),
     )
 
