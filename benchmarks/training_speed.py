@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -67,8 +68,8 @@ def timed(work, count: int) -> float:
     """Seconds for one of `count` calls, after the device has finished."""
     torch.cuda.synchronize()
     start = time.perf_counter()
-    for i in range(count):
-        work(i)
+    for _ in range(count):
+        work()
     torch.cuda.synchronize()
     return (time.perf_counter() - start) / count
 
@@ -132,13 +133,13 @@ def measure_plain(settings: Settings, sizes: tuple[int, ...], figures: dict) -> 
     losses = curve(plain.step, settings)
     for size in sizes:
         data = batch(size, 1)
-        timed(lambda i, data=data: plain.step(data, 0.0), 3)
-        seconds = timed(lambda i, data=data: plain.step(data, 0.0), 10)
+        timed(partial(plain.step, data, 0.0), 3)
+        seconds = timed(partial(plain.step, data, 0.0), 10)
         figures[f"plain_step_{size}"] = seconds
         report(f"plain, batch {size}", seconds, size, weights)
     data = batch(1000, 2)
     plain.evaluate(data, 20)
-    seconds = timed(lambda i: plain.evaluate(data, 20), 1) / 1000
+    seconds = timed(partial(plain.evaluate, data, 20), 1) / 1000
     figures["plain_evaluation"] = seconds
     report("plain, evaluation at batch 20", seconds * 20, 20, weights, training=False)
     return losses
@@ -166,8 +167,8 @@ def measure_ours(
     engine.step(data, 0.0)
     torch.cuda.synchronize()
     first = time.perf_counter() - start
-    timed(lambda i: engine.step(data, 0.0), 6)
-    seconds = timed(lambda i: engine.step(data, 0.0), 30 if size < 100 else 10)
+    timed(partial(engine.step, data, 0.0), 6)
+    seconds = timed(partial(engine.step, data, 0.0), 30 if size < 100 else 10)
     figures[f"{name}, batch {size}"] = seconds
     report(f"{name}, batch {size}", seconds, size, weights)
     if not losses:
@@ -182,7 +183,7 @@ def measure_evaluation(settings: Settings, figures: dict) -> None:
         weights = sum(p.numel() for p in engine.model.parameters())
         data = batch(5000, 2)
         engine.predict(data)
-        seconds = timed(lambda i, e=engine, d=data: e.predict(d), 2) / 5000
+        seconds = timed(partial(engine.predict, data), 2) / 5000
         figures[f"evaluation, batch {size}"] = seconds
         report(f"evaluation at batch {size}", seconds * size, size, weights, training=False)
         del engine
@@ -197,8 +198,8 @@ def steps(arguments: argparse.Namespace) -> None:
     free()
     plain = Plain(settings, checkpointing=False)
     data = batch(20, 1)
-    timed(lambda i: plain.step(data, 0.0), 3)
-    seconds = timed(lambda i: plain.step(data, 0.0), 10)
+    timed(partial(plain.step, data, 0.0), 3)
+    seconds = timed(partial(plain.step, data, 0.0), 10)
     figures["plain_without_checkpointing_20"] = seconds
     report("plain without checkpointing", seconds, 20, figures["weights"])
     del plain
@@ -239,8 +240,8 @@ def profile(settings: Settings) -> None:
         engine.predict(batch(500, 2))
         kinds = [torch.profiler.ProfilerActivity.CUDA]
         for name, work in (
-            (f"step at batch {size}", lambda e=engine, d=data: e.step(d, 0.0)),
-            ("evaluation of 500", lambda e=engine: e.predict(batch(500, 2))),
+            (f"step at batch {size}", partial(engine.step, data, 0.0)),
+            ("evaluation of 500", partial(engine.predict, batch(500, 2))),
         ):
             with torch.profiler.profile(activities=kinds) as found:
                 work()
