@@ -1,12 +1,16 @@
 """The run folder keeps every attempt through kills, refuses mix-ups and names what is wrong."""
 
 import json
+import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from llm_erm import store as module
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Verdict
@@ -168,6 +172,25 @@ Store(Path({str(store.folder)!r}), {{"attempts": 5}})
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert other.returncode != 0
     assert "Another process is writing" in other.stderr
+
+
+def test_windows_locks_a_byte_that_no_journal_reaches(monkeypatch, tmp_path):
+    locked = []
+
+    def locking(file, mode, count):
+        if locked:
+            raise PermissionError
+        locked.append((os.lseek(file, 0, os.SEEK_CUR), mode, count))
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.setattr(sys, "platform", "win32")
+    there = runpy.run_path(module.__file__)["Store"]
+    first = there(tmp_path, {"seed": 42})
+    assert locked == [(2**30, 2, 1)]
+    assert (tmp_path / "attempts.jsonl").stat().st_size == 0
+    with pytest.raises(InputError, match="Another process"):
+        there(tmp_path, {"seed": 42})
+    first.close()
 
 
 def test_a_full_disk_is_one_sentence(open_store):

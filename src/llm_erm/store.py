@@ -6,8 +6,8 @@ results.jsonl        one line a grid point, once its search has ended
 programs/<task>.py   the selected programs, each a file that needs nothing of this package
 """
 
-import fcntl
 import json
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,10 +15,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Run, Verdict
 
+_FAR = 2**30
+"""A place in a file; locks of this kind reach no further than 2 GiB."""
 Point = tuple[str, int, int]
 """A grid point: task id, length, base seed."""
 
@@ -107,8 +114,13 @@ class Store:
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if sys.platform == "win32":
+                # Nobody may read a locked byte, so one is locked that no journal reaches.
+                self._journal.seek(_FAR)
+                msvcrt.locking(self._journal.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             raise InputError(
                 f"Another process is writing to {self.folder}; wait for it or name another folder "
                 "with --out-dir."
@@ -219,7 +231,7 @@ def writing(place: Path, flag: str = "--out-dir") -> Iterator[None]:
 def _replace(path: Path, text: str) -> None:
     """Writes a whole file or nothing."""
     draft = path.with_name(path.name + ".part")
-    with draft.open("w", encoding="utf-8") as file:
+    with draft.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
     draft.replace(path)
 

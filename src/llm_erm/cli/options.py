@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from llm_erm.cli.output import note, progress
 from llm_erm.errors import InputError
-from llm_erm.sandbox import Limits, Sandbox
+from llm_erm.sandbox import Isolation, Limits, Sandbox
 from llm_erm.tasks import splits
 from llm_erm.tasks.suite import PUBLISHED, get
 from llm_erm.tasks.task import Splits, Task
@@ -57,6 +57,9 @@ class LimitOptions:
     """CPU seconds a candidate may take for all inputs of one execution."""
     memory_mb: int = Limits().memory_bytes // 2**20
     """Memory a candidate may take, in MiB."""
+    isolation: Isolation = "auto"
+    """What holds programs: the best that this Linux offers, or (beta) WebAssembly, which runs on
+    any system but slower."""
     unsafe_no_isolation: bool = False
     """Run programs even where nothing holds them back; every result then says so."""
 
@@ -66,7 +69,12 @@ class LimitOptions:
         Raises:
             LLMERMError: Nothing would hold a program back here and that was not allowed.
         """
-        sandbox = Sandbox(unsafe_no_isolation=self.unsafe_no_isolation)
+        if self.isolation == "wasm":
+            note(
+                "Isolation wasm is in beta. Its first start on a machine compiles an interpreter, "
+                "which takes a minute or two; later ones take a second."
+            )
+        sandbox = Sandbox(isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation)
         if sandbox.isolation in ("basic", "none"):
             note(f"Warning: isolation is {sandbox.isolation!r}: {'; '.join(sandbox.missing)}")
         return sandbox
