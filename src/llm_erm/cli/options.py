@@ -58,8 +58,7 @@ class LimitOptions:
     memory_mb: int = Limits().memory_bytes // 2**20
     """Memory a candidate may take, in MiB."""
     isolation: Isolation = "auto"
-    """What holds programs: the best that this Linux offers, or (beta) WebAssembly, which runs on
-    any system but slower."""
+    """What holds programs: this Linux at its best, or WebAssembly (beta), on any system."""
     unsafe_no_isolation: bool = False
     """Run programs even where nothing holds them back; every result then says so."""
 
