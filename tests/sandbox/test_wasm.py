@@ -34,7 +34,7 @@ HOSTILE = {
 # gmpy2 is no part of the guest; its mathematical library rounds the last digit otherwise.
 ORDINARY = {name: CORPUS["PROGRAMS"][name] for name in CORPUS["PROGRAMS"] if name != "gmpy2"}
 ROUNDED = ("cmath",)
-FIRST_START_SECONDS = 600
+FIRST_START_SECONDS = 1200
 CONTROL = "def f(x): return x.count('1') % 2"
 QUICK = Limits(seconds_per_call=0.3, seconds_per_candidate=1.0, memory_bytes=2**28)
 
@@ -152,7 +152,8 @@ def test_a_replay_finds_state_and_keeps_what_is_the_same(guests):
     assert (again.status, again.predictions.tolist()) == ("ok", first.predictions.tolist())
 
 
-def test_nothing_of_the_parent_reaches_a_guest(monkeypatch):
+def test_nothing_of_the_parent_reaches_a_guest(monkeypatch, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("SECRET_API_KEY", "sk-secret")
     source = (
         "import os, sys\n"
@@ -163,6 +164,7 @@ def test_nothing_of_the_parent_reaches_a_guest(monkeypatch):
     with Sandbox(workers=1, isolation="wasm") as opened:
         execution = opened.execute(source, ["SECRET", "sk-", str(Path.home()), str(FOLDER)])
     assert (execution.status, execution.predictions.tolist()) == ("ok", [0, 0, 0, 0])
+    assert list(tmp_path.iterdir()) == []
 
 
 def processes_below(pid):
@@ -201,8 +203,11 @@ time.sleep(100)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are counted in /proc")
-def test_killing_the_parent_leaves_no_process():
-    process = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE)
+def test_killing_the_parent_leaves_no_process_and_no_file(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, env=environment
+    )
     try:
         process.stdout.readline()
         left = processes_below(process.pid)
@@ -215,6 +220,7 @@ def test_killing_the_parent_leaves_no_process():
     while any(map(alive, left)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not [pid for pid in left if alive(pid)]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes of files")

