@@ -132,10 +132,10 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
         result["function"],
         str(result["length"]),
         str(result["attempts"]),
-        _percent(result["validation_accuracy"]),
-        _percent(result["test_accuracy"]),
-        _percent(result["probe_accuracy"]),
-        _percent(result["length_shift_accuracy"]),
+        output.percent(result["validation_accuracy"]),
+        output.percent(result["test_accuracy"]),
+        output.percent(result["probe_accuracy"]),
+        output.percent(result["length_shift_accuracy"]),
         (
             f"{certificate['error_upper_bound']:.1%} ({certificate['confidence']:.0%} sure)"
             if certificate
@@ -164,13 +164,6 @@ def _brief(source: str) -> str:
         if isinstance(statement, ast.Return) and statement.value is not None:
             return ast.unparse(statement.value)
     return source.strip()
-
-
-def _percent(accuracy: float | None) -> str:
-    """Rounded down, so that only a perfect score reads 100."""
-    if accuracy is None:
-        return "–"
-    return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
 
 
 def _accuracy(verdict: Verdict | None) -> float | None:
