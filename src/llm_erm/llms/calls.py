@@ -108,9 +108,7 @@ def _wait(state: "RetryCallState") -> float:
     from tenacity import wait_random, wait_random_exponential
 
     error = state.outcome.exception() if state.outcome is not None else None
-    headers = getattr(error, "headers", None) or {}
-    try:
-        asked = float(headers.get("retry-after", ""))
-    except ValueError:
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is None:
         return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
-    return max(0.0, asked) + wait_random(0, 0.25 + 0.1 * max(0.0, asked))(state)
+    return asked + wait_random(0, 0.25 + 0.1 * asked)(state)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from llm_erm.errors import ProviderError
@@ -108,6 +109,7 @@ class RemoteLLM:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 answered = [task.result() for task in done if task.exception() is None]
+                answered.sort(key=attrgetter("index"))
                 for left, completion in zip(reversed(range(len(answered))), answered, strict=True):
                     yield replace(completion, more_drawn=left > 0)
                 for task in done:
