@@ -42,6 +42,7 @@ class Caller:
         self._places = asyncio.Semaphore(concurrency)
         self._timeout_seconds = timeout_seconds
         self._retries = retries
+        self._refusal: Exception | None = None
 
     async def call(
         self,
@@ -67,9 +68,12 @@ class Caller:
             wait=_wait,
             reraise=True,
         )
+        known = self._refusal
         async for attempt in tries:
             with attempt:
                 async with self._places:
+                    if self._refusal is not None and self._refusal is not known:
+                        raise self._refusal  # of a call made while this one waited for its place
                     worst = await self._budget.reserve(*worst_case)
                     usage, dollars = None, None
                     try:
@@ -85,6 +89,8 @@ class Caller:
                     except Exception as error:
                         if _was_not_answered(error):
                             usage, dollars = Usage(), 0.0
+                        elif _is_final(error):
+                            self._refusal = error
                         raise
                     finally:
                         await self._budget.settle(worst, usage, dollars)
@@ -101,6 +107,13 @@ def _was_not_answered(error: BaseException) -> bool:
     if isinstance(error, refusals.ModelHTTPError):
         return error.status_code == 429 or error.status_code >= 500
     return isinstance(error, refusals.ModelConnectionError)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether no other call can succeed either."""
+    from pydantic_ai import exceptions as refusals
+
+    return isinstance(error, refusals.ModelRequestRejectedError | refusals.ModelQuotaExceededError)
 
 
 def _wait(state: "RetryCallState") -> float:
