@@ -83,8 +83,8 @@ FAULTS = {
     "503": Fault((Reply(error("later", "overloaded"), 503), OK), 2, "stop", cost=DOLLARS),
     "connection reset": Fault((Reply(reset=True), OK), 2, "stop", cost=DOLLARS),
     "one fault after another": Fault((BUSY, Reply(reset=True), OK), 3, "stop", cost=DOLLARS),
-    "429 every time": Fault((BUSY,), 3, "error", "Slow down."),
-    "503 every time": Fault((Reply(b"<html>later</html>", 503),), 3, "error", "503"),
+    "429 every time": Fault((BUSY,), 3, "error", "Slow down.", 0.0),
+    "503 every time": Fault((Reply(b"<html>later</html>", 503),), 3, "error", "503", 0.0),
     "stalled headers": Fault((Reply(ANSWER, after=NEVER), OK), 1, "error", "within 0.3 seconds"),
     "stalled before the body": Fault((Reply(ANSWER, stall=0), OK), 1, "error", "within 0.3"),
     "stalled body": Fault((Reply(ANSWER, stall=200), OK), 1, "error", "within 0.3 seconds"),
@@ -156,7 +156,7 @@ def test_a_fault_is_sent_again_or_becomes_a_completion_that_says_what_failed(fau
     assert (completion.error is None) == (fault.said is None)
     assert (fault.said or "") in (completion.error or "")
     assert completion.cost_usd == (None if fault.cost is None else pytest.approx(fault.cost))
-    assert completion.usage.completion_tokens == (0 if fault.cost is None else 300)
+    assert completion.usage.completion_tokens == (300 if fault.cost else 0)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from llm_erm.cli.search import Search, export
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.journal import writing
 from llm_erm.store import Store
+from llm_erm.synthesis.attempt import prompt_for
 from llm_erm.synthesis.settings import Settings
 
 
@@ -143,7 +144,8 @@ def _run(
     ):
         output.note(f"Programs run in a sandbox with isolation {sandbox.isolation!r}.")
         if choice.budget is not None:
-            choice.budget.count(store.completions())
+            longest = max(len(prompt_for(one.splits, settings).encode()) for one in data)
+            choice.budget.count(store.completions(), longest, settings.max_tokens)
         exporting = options.out_jsonl is not None or options.out_csv is not None
         judging = exporting or not settings.early_stop
         search = Search(choice, sandbox, settings, store, log, judging=judging)

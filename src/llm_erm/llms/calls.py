@@ -63,7 +63,7 @@ class Caller:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         tries = AsyncRetrying(
-            retry=retry_if_exception(_was_not_answered),
+            retry=retry_if_exception(was_not_answered),
             stop=stop_after_attempt(self._retries + 1),
             wait=_wait,
             reraise=True,
@@ -85,9 +85,10 @@ class Caller:
                                 model_request_parameters=parameters,
                             )
                         completion = to_completion(response, 0, 0.0)
-                        usage, dollars = completion.usage, completion.cost_usd
+                        if completion.usage != Usage():  # some servers tell none
+                            usage, dollars = completion.usage, completion.cost_usd
                     except Exception as error:
-                        if _was_not_answered(error):
+                        if was_not_answered(error):
                             usage, dollars = Usage(), 0.0
                         elif _is_final(error):
                             self._refusal = error
@@ -98,8 +99,8 @@ class Caller:
         raise AssertionError  # the loop returns or raises
 
 
-def _was_not_answered(error: BaseException) -> bool:
-    """Whether sending the call again may help and was not answered before."""
+def was_not_answered(error: BaseException) -> bool:
+    """Whether a call was surely not answered, so that it costs nothing and may be sent again."""
     from pydantic_ai import exceptions as refusals
 
     if isinstance(error, refusals.ModelQuotaExceededError | refusals.ModelTimeoutError):

@@ -1,5 +1,6 @@
 """From a provider's name to pydantic-ai's model: one ``case`` a provider, in alphabetical order."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,7 @@ ADDRESSES: dict[Provider, str] = {
 
 _PRICE_LISTS: dict[Provider, str] = {
     "anthropic": "anthropic",
+    "chat": "openai",
     "gemini": "google",
     "openai": "openai",
 }
@@ -140,15 +142,14 @@ def _listed_price(connection: Connection, prompt_tokens: int, output_tokens: int
         from genai_prices import Usage, calc_price
     except ImportError:
         return None
-    name = _PRICE_LISTS.get(connection.provider)
-    if name is None and connection.base_url is None:
-        return None
-    try:
-        usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens)
-        if name is not None:
-            priced = calc_price(usage, connection.model, provider_id=name)
-        else:
-            priced = calc_price(usage, connection.model, provider_api_url=connection.base_url)
-    except LookupError:
-        return None
-    return float(priced.total_price)
+    usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens)
+    places = {
+        "provider_api_url": connection.base_url,
+        "provider_id": _PRICE_LISTS.get(connection.provider),
+    }
+    for key, place in places.items():  # the address first, as the price of an answer is found
+        if place is not None:
+            where: Any = {key: place}
+            with suppress(LookupError):
+                return float(calc_price(usage, connection.model, **where).total_price)
+    return None

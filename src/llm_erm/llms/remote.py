@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from llm_erm.errors import ProviderError
+from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.answers import sentence_of, to_completion
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.calls import Caller
+from llm_erm.llms.calls import Caller, was_not_answered
 from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, build, close
 
@@ -143,7 +143,7 @@ class RemoteLLM:
             usage=talk.usage,
             latency_seconds=seconds,
             finish_reason="error",
-            cost_usd=talk.dollars if talk.calls else None,
+            cost_usd=talk.dollars,
             tool_calls=tuple(talk.tool_calls),
             error=error,
         )
@@ -153,11 +153,16 @@ class RemoteLLM:
 
         Raises:
             ProviderError: No other call can succeed either.
+            BudgetSpentError: The first call could pass the budget.
         """
         from pydantic_ai import exceptions as refusals
 
         try:
             await talk.lead()
+        except BudgetSpentError as error:
+            if talk.last is None:
+                raise
+            return f"the budget was spent before the answer was complete ({error})"
         except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
             raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
         except refusals.ModelTimeoutError as error:
@@ -231,7 +236,6 @@ class _Talk:
     settings: "ModelSettings"
     parameters: "ModelRequestParameters"
     last: "ModelResponse | None" = None
-    calls: int = 0
     usage: Usage = field(default_factory=Usage)
     dollars: float | None = 0.0
     tool_calls: list[ToolCall] = field(default_factory=list)
@@ -243,23 +247,29 @@ class _Talk:
         request = self.request
         settings = self.settings
         messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(request.prompt)])]
-        size = len(request.prompt.encode())
+        tool = request.tool
+        size = len((request.prompt + (tool.description if tool else "")).encode())
         while True:
-            worst_case = (size, request.max_tokens)
-            response, said = await self.caller.call(messages, settings, self.parameters, worst_case)
+            worst = (size, request.max_tokens)
+            try:
+                response, said = await self.caller.call(messages, settings, self.parameters, worst)
+            except Exception as error:
+                if not (was_not_answered(error) or isinstance(error, BudgetSpentError)):
+                    self.dollars = None  # it may have been billed, and nobody says how much
+                raise
             self._count(said)
             self.last = response
             wanted = [part for part in response.parts if part.part_kind == "tool-call"]
-            if not wanted or request.tool is None or settings.get("tool_choice") == "none":
+            if not wanted or tool is None or settings.get("tool_choice") == "none":
                 return
-            returns = [await self._use(request.tool, part) for part in wanted]
+            returns = [await self._use(tool, part) for part in wanted]
             messages += [response, ModelRequest(parts=returns)]
-            size += self.usage.completion_tokens * 8 + sum(len(str(r.content)) for r in returns)
-            if len(self.tool_calls) >= request.tool.calls:
+            size += said.usage.completion_tokens or request.max_tokens
+            size += sum(len(str(part.content).encode()) for part in returns)
+            if len(self.tool_calls) >= tool.calls:
                 settings = {**settings, "tool_choice": "none"}
 
     def _count(self, said: Completion) -> None:
-        self.calls += 1
         ours, more = self.usage, said.usage
         self.usage = Usage(
             ours.prompt_tokens + more.prompt_tokens,
