@@ -12,7 +12,7 @@ from llm_erm.llms.answers import sentence_of, to_completion
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller, was_not_answered
 from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
-from llm_erm.llms.providers import Connection, build, close
+from llm_erm.llms.providers import Connection, build
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Verbosity = Literal["low", "medium", "high"]
 ToolChoice = Literal["auto", "none"]
+
+MOST_PAUSES = 16
+"""How often one answer may pause for the provider's own tool."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class RemoteLLM:
         Raises:
             MissingExtraError: The client library is not installed.
         """
-        self._model = build(connection)
+        self._model, self._close = build(connection)
         self._connection = connection
         self._settings = settings
         self._caller = Caller(
@@ -121,7 +124,7 @@ class RemoteLLM:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await close(self._model)
+        await self._close()
 
     async def _answer(self, request: Request, index: int) -> Completion:
         """One sample: a call, and more where the model uses a tool of ours in between."""
@@ -132,10 +135,11 @@ class RemoteLLM:
         error = await self._failure_of(talk)
         seconds = time.monotonic() - started
         if error is None and talk.last is not None:
-            completion = to_completion(talk.last, index, seconds)
-            tool_calls = (*talk.tool_calls, *completion.tool_calls)
             return replace(
-                completion, usage=talk.usage, cost_usd=talk.dollars, tool_calls=tool_calls
+                to_completion(talk.last, index, seconds),
+                usage=talk.usage,
+                cost_usd=talk.dollars,
+                tool_calls=tuple(talk.tool_calls),
             )
         return Completion(
             index=index,
@@ -180,27 +184,25 @@ class RemoteLLM:
     def _model_settings(self, request: Request) -> "ModelSettings":
         """Returns what goes with every call of a request."""
         from pydantic_ai.models.openai import OpenAIResponsesModelSettings
-        from pydantic_ai.settings import ModelSettings
 
-        own = self._settings
-        if self._connection.provider != "openai":
-            settings = ModelSettings(max_tokens=request.max_tokens)
-            if own.reasoning_effort is not None:
+        own, provider = self._settings, self._connection.provider
+        settings = OpenAIResponsesModelSettings(max_tokens=request.max_tokens)
+        if own.reasoning_effort is not None:
+            if provider in ("anthropic", "gemini"):
                 effort = own.reasoning_effort
                 settings["thinking"] = False if effort == "none" else effort
-            return settings
-        responses = OpenAIResponsesModelSettings(
-            max_tokens=request.max_tokens, tool_choice=own.tool_choice
-        )
-        if own.reasoning_effort is not None:
-            responses["openai_reasoning_effort"] = own.reasoning_effort
+            else:  # as it is given: the library would drop it for models that it does not know
+                settings["openai_reasoning_effort"] = own.reasoning_effort
         if own.verbosity is not None:
-            responses["openai_text_verbosity"] = own.verbosity
+            settings["openai_text_verbosity"] = own.verbosity
+        if provider == "openai" or own.tool_choice == "none":
+            settings["tool_choice"] = own.tool_choice
         if own.code_interpreter:
-            responses["openai_include_code_execution_outputs"] = True
-        elif request.tool is None:  # the library omits it without tools; the published call has it
-            responses["extra_body"] = {"tool_choice": own.tool_choice}
-        return responses
+            settings["openai_include_code_execution_outputs"] = True
+        elif provider == "openai" and request.tool is None:
+            # The library omits it without tools; the published call has it.
+            settings["extra_body"] = {"tool_choice": own.tool_choice}
+        return settings
 
     def _tools(self, tool: Tool | None) -> "ModelRequestParameters":
         """Returns the tools of a call: the hosted one, ours, or none."""
@@ -247,7 +249,7 @@ class _Talk:
         request = self.request
         settings = self.settings
         messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(request.prompt)])]
-        tool = request.tool
+        tool, pauses = request.tool, 0
         size = len((request.prompt + (tool.description if tool else "")).encode())
         while True:
             worst = (size, request.max_tokens)
@@ -259,17 +261,22 @@ class _Talk:
                 raise
             self._count(said)
             self.last = response
+            size += said.usage.completion_tokens or request.max_tokens
+            if response.state == "suspended" and pauses < MOST_PAUSES:
+                pauses += 1  # the provider's own tool took long; the same turn goes on
+                messages.append(response)
+                continue
             wanted = [part for part in response.parts if part.part_kind == "tool-call"]
             if not wanted or tool is None or settings.get("tool_choice") == "none":
                 return
             returns = [await self._use(tool, part) for part in wanted]
             messages += [response, ModelRequest(parts=returns)]
-            size += said.usage.completion_tokens or request.max_tokens
             size += sum(len(str(part.content).encode()) for part in returns)
             if len(self.tool_calls) >= tool.calls:
                 settings = {**settings, "tool_choice": "none"}
 
     def _count(self, said: Completion) -> None:
+        self.tool_calls += said.tool_calls
         ours, more = self.usage, said.usage
         self.usage = Usage(
             ours.prompt_tokens + more.prompt_tokens,
