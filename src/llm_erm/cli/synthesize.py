@@ -14,7 +14,6 @@ from llm_erm.cli.log import open_log
 from llm_erm.cli.models import (
     Choice,
     ModelOptions,
-    base_url,
     choose,
     file_digest,
     fingerprint,
@@ -171,7 +170,7 @@ def _shaping(
         "attempts": settings.attempts,
         "constraint": settings.constraint,
         "max_tokens": settings.max_tokens,
-        "base_url": base_url(options),
+        "base_url": choice.base_url,
         "task_file_sha256": file_digest(options.task_file),
         "data_sha256": {problem.name: problem.sha256 for problem in data},
         **fingerprint(options),
