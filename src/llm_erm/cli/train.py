@@ -122,7 +122,7 @@ def jobs(options: Options) -> list[_Job]:
         _Job(task, length, size, options)
         for (task, length), size in product(points, dict.fromkeys(options.train_set_size))
     ]
-    require_packages()
+    require_packages(options, "matplotlib")
     if options.device is not None:
         from llm_erm.training.engine import device_of
 
