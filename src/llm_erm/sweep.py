@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.store import writing
+from llm_erm.journal import writing
 
 _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
 _FLAG = "results_root in the file"

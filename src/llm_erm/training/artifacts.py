@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from llm_erm.errors import InputError
-from llm_erm.store import writing
+from llm_erm.journal import writing
 
 FLAG = "--results-path"
 

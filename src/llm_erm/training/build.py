@@ -96,8 +96,8 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     check(settings, kind)
     accelerator = _accelerator(settings, folder)
     device = device_of(settings.device) if accelerator is None else accelerator.device
-    if device.index is not None:
-        torch.cuda.set_device(device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device.index or 0)
     torch.manual_seed(settings.seed)
     encoder: Encoder
     if pretrained.is_pretrained(settings.model):
