@@ -19,6 +19,7 @@ import tempfile
 import time
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -257,29 +258,24 @@ def profile(settings: Settings) -> None:
 
 
 def published(arguments: argparse.Namespace) -> None:
-    """The whole published run as its command, with an empty and with a filled compile cache."""
+    """The whole published run, with an empty and with a filled compile cache."""
     seconds = {}
     with tempfile.TemporaryDirectory() as scratch:
         caches = {
             "TORCHINDUCTOR_CACHE_DIR": f"{scratch}/inductor",
             "TRITON_CACHE_DIR": f"{scratch}/triton",
         }
-        shared = ["--dataset_dir", f"{scratch}/datasets", "--json"]
-        if arguments.small:
-            shared += ["--n_layer", "2"]
         for name in ("cold", "warm"):
-            command = [sys.executable, "-m", "llm_erm", "train", "--target_func", "fn_a"]
-            folder = f"{scratch}/{name}"
             start = time.perf_counter()
             done = subprocess.run(
-                [*command, *shared, "--results_path", folder],
+                [*command(arguments), "--results_path", f"{scratch}/{name}"],
                 env=os.environ | caches,
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,
             )
             seconds[name] = time.perf_counter() - start
-            result = json.loads(done.stdout)
+            result = json.loads(done.stdout.splitlines()[-1])
             times = [round(point["seconds"], 1) for point in result["curve"]]
             print(
                 f"whole run, {name} caches: {seconds[name]:.1f} s (training and evaluation "
@@ -303,20 +299,63 @@ def published(arguments: argparse.Namespace) -> None:
         print(f"faster with {name} caches: {plain / value:.1f} times")
 
 
+def command(arguments: argparse.Namespace) -> list[str]:
+    """The published command, or this file's `one` where its packages are not installed."""
+    if all(map(find_spec, ("tyro", "rich", "gmpy2", "scipy", "sympy", "matplotlib"))):
+        python = [sys.executable, "-m", "llm_erm", "train", "--target_func", "fn_a", "--json"]
+        small = ["--n_layer", "2"] * arguments.small
+        return [*python, *small, "--dataset_dir", tempfile.mkdtemp()]
+    print("No packages of the command line here: the run without it, on data drawn here.")
+    return [sys.executable, __file__, "one", *["--small"] * arguments.small]
+
+
+def one(arguments: argparse.Namespace) -> None:
+    """The published run without the command line."""
+    import numpy as np
+
+    from llm_erm.tasks.task import Dataset, Splits
+    from llm_erm.training.artifacts import Artifacts
+    from llm_erm.training.learn import learn
+
+    bits = np.random.RandomState(42).randint(0, 2, size=(4 * (TRAIN + TEST), LENGTH))
+    classes = [bits[bits.sum(1) % 2 == label] for label in (0, 1)]
+
+    def part(first: int, last: int) -> Dataset:
+        pairs = zip(*(rows[first:last] for rows in classes), strict=True)
+        inputs = ["".join(map(str, x)) for pair in pairs for x in pair]
+        return Dataset(tuple(inputs), (0, 1) * (len(inputs) // 2))
+
+    splits = Splits(
+        fn="fn_a",
+        name="parity_all",
+        kind="binary",
+        length=LENGTH,
+        seed=42,
+        train=part(0, TRAIN // 2),
+        validation=Dataset((), ()),
+        test=part(TRAIN // 2, (TRAIN + TEST) // 2),
+    )
+    with Artifacts(Path(arguments.results_path), {}) as artifacts:
+        run = learn(splits, smaller(arguments), artifacts)
+    details = {name: run.details[name] for name in ("curve", "train_accuracy")}
+    print(json.dumps({"seconds": run.seconds, "test_accuracy": run.test.accuracy, **details}))
+
+
 def smaller(arguments: argparse.Namespace) -> Settings:
     return replace(PUBLISHED, n_layer=2) if arguments.small else PUBLISHED
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("steps", "published"))
+    parser.add_argument("what", choices=("steps", "published", "one"))
     parser.add_argument("--profile", action="store_true", help="also show the slowest kernels")
+    parser.add_argument("--results_path", help="for `one`")
     parser.add_argument("--small", action="store_true", help="two layers, to try the script")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         print("This benchmark needs a GPU that CUDA can use, and there is none here.")
         return
-    {"steps": steps, "published": published}[arguments.what](arguments)
+    {"steps": steps, "published": published, "one": one}[arguments.what](arguments)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ The file, as published::
 import json
 import queue
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -149,7 +150,7 @@ def run(
     free: queue.Queue[Mapping[str, str]] = queue.Queue()
     for place in places:
         free.put(place)
-    running: set[subprocess.Popen[bytes]] = set()
+    running = _Running()
     outcomes: dict[int, Outcome] = {}
 
     def one(job: Job) -> Outcome:
@@ -169,17 +170,39 @@ def run(
         except BaseException:
             for future in futures:
                 future.cancel()
-            for process in list(running):
-                process.terminate()
+            running.stop()
             raise
     return [outcomes[job.index] for job in jobs]
+
+
+class _Running:
+    """The processes that run, to end them all."""
+
+    def __init__(self) -> None:
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._stopping = threading.Event()
+
+    def wait(self, process: subprocess.Popen[bytes]) -> int:
+        """Returns a process's exit status once it has ended."""
+        self._processes.add(process)
+        if self._stopping.is_set():  # it started while the others were ended
+            process.terminate()
+        status = process.wait()
+        self._processes.discard(process)
+        return status
+
+    def stop(self) -> None:
+        """Ends all processes, those included that are just starting."""
+        self._stopping.set()
+        for process in list(self._processes):
+            process.terminate()
 
 
 def _run(
     job: Job,
     program: Sequence[str],
     environment: Mapping[str, str],
-    running: set[subprocess.Popen[bytes]],
+    running: "_Running",
 ) -> Outcome:
     earlier = _record(job)
     if earlier is not None and earlier.get("status") == 0:
@@ -198,9 +221,7 @@ def _run(
                 stderr=notices,
                 env=dict(environment),
             )
-            running.add(process)
-            status = process.wait()
-            running.discard(process)
+            status = running.wait(process)
         record = {"arguments": list(job.arguments), "values": job.values, "status": status}
         (job.folder / "job.json").write_text(json.dumps(record, indent=4, default=str) + "\n")
     return Outcome(job, status, _results(job), time.monotonic() - started, skipped=False)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_erm.llms import weights
 from llm_erm.tasks.task import Splits
 from small_training import splits
 
@@ -20,3 +21,12 @@ def one_thread():
 def parity(tmp_path: Path) -> Splits:
     """Twenty training and forty test examples of fn_a at length 20."""
     return splits("fn_a", tmp_path)
+
+
+@pytest.fixture(scope="session")
+def embedded_tokenizer():
+    """The tokenizer in the embedded model's GGUF file, which takes seconds to read."""
+    from transformers import AutoTokenizer
+
+    path = weights.embedded()
+    return AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)

@@ -81,12 +81,7 @@ def test_a_first_token_takes_the_place_of_the_tokenizers_own():
         Words(Tokenizer(), bos_token=100)
 
 
-def test_the_embedded_models_tokens_cover_the_whole_input():
-    transformers = pytest.importorskip("transformers")
-    from llm_erm.llms import weights
-
-    path = weights.embedded()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
-    (tokens,) = Words(tokenizer).tokens(["0110" * 25])
-    assert tokenizer.decode(tokens).replace(" ", "") == "0110" * 25
+def test_the_embedded_models_tokens_cover_the_whole_input(embedded_tokenizer):
+    (tokens,) = Words(embedded_tokenizer).tokens(["0110" * 25])
+    assert embedded_tokenizer.decode(tokens).replace(" ", "") == "0110" * 25
     assert len(tokens) > 100

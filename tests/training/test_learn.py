@@ -31,7 +31,9 @@ def curve(run, name: str) -> list:
 
 def test_a_small_model_fits_parity_and_does_not_learn_it_but_learns_an_easy_rule(tmp_path):
     """The same model and settings, so that the failure is the task's."""
-    settings = replace(SMALL, n_embd=64, n_epochs=60, eval_every=30, lr=3e-3)
+    settings = replace(
+        SMALL, n_head=4, n_embd=64, batch_size=50, n_epochs=200, eval_every=200, patience=5
+    )
     run = learn(splits("fn_a", tmp_path, train=200, test=2000), settings)
     assert run.details["train_accuracy"] == 1.0
     assert abs(run.test.accuracy - 0.5) < 0.05

@@ -78,7 +78,9 @@ def _check(command: str, job: sweeps.Job) -> None:
     from llm_erm.cli.train import Options as TrainOptions
     from llm_erm.cli.train import jobs
 
-    kinds = {name: get_type_hints(run).get("options") for name, run in COMMANDS.items()}
+    kinds: dict[str, Any] = {
+        name: get_type_hints(run).get("options") for name, run in COMMANDS.items()
+    }
     tracks = [name for name, kind in kinds.items() if kind and _has_folder(kind)]
     if command not in tracks:
         raise InputError(

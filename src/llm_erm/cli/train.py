@@ -3,6 +3,7 @@
 import hashlib
 import json as jsonlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
@@ -121,7 +122,7 @@ def jobs(options: Options) -> list[_Job]:
         _Job(task, length, size, options)
         for (task, length), size in product(points, dict.fromkeys(options.train_set_size))
     ]
-    require_packages()
+    require_packages(options, "matplotlib")
     if options.device is not None:
         from llm_erm.training.engine import device_of
 
@@ -167,6 +168,10 @@ def _run(job: _Job, artifacts: Artifacts, rank: int) -> dict[str, Any]:
     from llm_erm.training.learn import learn
 
     options = job.options
+    if not sys.stderr.isatty():
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
     with _one_after_another():  # of several processes the first draws the data
         (splits,) = load_all(job.data(fresh=rank == 0), [(job.task, job.length)])
     lengths = {

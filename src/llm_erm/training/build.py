@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     Raises:
         LLMERMError: The settings, the data and this machine do not fit together.
     """
-    require_packages()
+    require_packages(settings)
     import torch
 
     from llm_erm.training.engine import Engine, device_of, plan
@@ -132,15 +133,18 @@ def _longest(encoder: Encoder, data: Sequence[Dataset]) -> int:
     return max(len(tokens) for part in data for tokens in encoder.tokens(part.inputs))
 
 
-def require_packages() -> None:
+def require_packages(settings: Settings, *more: str) -> None:
     """Makes sure that the libraries are installed.
+
+    Args:
+        settings: What is to be trained.
+        more: Further packages that the caller needs.
 
     Raises:
         MissingExtraError: One of them is not.
     """
-    from importlib.util import find_spec
-
-    needed = ("torch", "transformers", "accelerate", "peft", "matplotlib")
+    needed = ["torch", "transformers", *more]
+    needed += ["peft"] * (settings.lora_rank > 0) + ["accelerate"] * bool(settings.report_to)
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
@@ -150,8 +154,6 @@ def require_packages() -> None:
 
 def _accelerator(settings: Settings, folder: Path | None) -> "Accelerator | None":
     """Returns what connects several processes or reports metrics, where either is asked for."""
-    from importlib.util import find_spec
-
     import torch
 
     if not settings.report_to and not torch.distributed.is_torchelastic_launched():

@@ -52,13 +52,13 @@ def learn(
     Raises:
         LLMERMError: The settings, the data and this machine do not fit together.
     """
-    from torch import random
+    from torch import cuda, random
 
     assert fresh is not None or not settings.online, "online training needs a source of examples"
     pool = _joined(splits.train, splits.validation)
     shown = [x for x in (pool, splits.test, splits.probe, splits.length_shift) if x is not None]
     elsewhere = lengths or {}
-    with random.fork_rng():
+    with random.fork_rng(devices=range(cuda.device_count())):
         built = build(
             settings,
             splits.kind,
