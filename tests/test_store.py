@@ -10,9 +10,9 @@ import pytest
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Verdict
-from llm_erm.store import Store
+from llm_erm.store import Point, Store
 
-POINT = ("fn_a", 20, 42)
+POINT = Point("fn_a", 20, 42)
 
 
 def attempt(index: int, text: str = "{}") -> Attempt:
@@ -122,16 +122,33 @@ def test_a_later_line_of_an_attempt_takes_the_place_of_the_first(open_store):
     assert [a.candidate.completion.text for a in open_store().attempts(POINT)] == ["again", "{}"]
 
 
-def test_a_missing_attempt_is_named(open_store):
+def test_an_attempt_that_is_missing_leaves_the_others_in_their_places(open_store):
     store = open_store()
-    for index in (1, 2, 3):
+    for index in (3, 1):
         store.append(POINT, attempt(index))
     store.close()
-    path = store.folder / "attempts.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text(lines[0] + lines[2])
-    with pytest.raises(InputError, match="attempt 2 is missing"):
-        open_store()
+    assert [each.index for each in open_store().attempts(POINT)] == [1, 3]
+
+
+def test_an_answer_waits_in_the_journal_until_an_attempt_is_made_of_it(open_store):
+    store = open_store()
+    for index in (2, 1):
+        store.append(POINT, attempt(index).candidate.completion)
+    store.append(POINT, attempt(2))
+    store.close()
+    again = open_store()
+    assert again.answers(POINT) == [attempt(1).candidate.completion]
+    assert sorted(one.index for one in again.completions()) == [1, 2]
+
+
+def test_the_trials_of_a_task_are_kept_apart(open_store):
+    store = open_store()
+    store.append(POINT, attempt(1))
+    store.append(POINT._replace(trial=2, seed=7), attempt(2))
+    store.close()
+    again = open_store()
+    assert [one.index for one in again.attempts(POINT)] == [1]
+    assert [one.index for one in again.attempts(POINT._replace(trial=2, seed=7))] == [2]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +179,7 @@ def test_two_processes_cannot_write_to_one_folder(open_store):
     store = open_store()
     code = f"""
 from pathlib import Path
-from llm_erm.store import Store
+from llm_erm.store import Point, Store
 Store(Path({str(store.folder)!r}), {{"attempts": 5}})
 """
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -172,8 +189,9 @@ Store(Path({str(store.folder)!r}), {{"attempts": 5}})
 
 def test_a_full_disk_is_one_sentence(open_store):
     store = open_store()
-    store._journal.close()
-    store._journal = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the fixture closes it
+    store._journals["attempts"].close()
+    full = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the fixture closes it
+    store._journals["attempts"].file = full
     with pytest.raises(InputError, match="Cannot write .*No space left"):
         store.append(POINT, attempt(1))
 

@@ -19,3 +19,7 @@ class MissingExtraError(LLMERMError):
 
 class ProviderError(LLMERMError):
     """A language model that cannot be reached or refuses to work, so that no call can succeed."""
+
+
+class BudgetSpentError(LLMERMError):
+    """The next call to a model could cost more than the run may spend."""

@@ -128,6 +128,7 @@ class Run:
         attempts: All attempts of a search over programs, in order.
         selected: The attempt with the lowest validation error, or None when none ran.
         isolation: Level of the sandbox that ran the programs; None where none were run.
+        trial: Which of several data sets drawn alike, counted from 1.
         details: What only this method has to tell; JSON values.
     """
 
@@ -146,4 +147,5 @@ class Run:
     attempts: tuple[Attempt, ...] = ()
     selected: Attempt | None = None
     isolation: str | None = None
+    trial: int = 1
     details: Mapping[str, Any] = field(default_factory=dict)

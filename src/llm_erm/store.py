@@ -1,26 +1,38 @@
 """The folder of one run: its settings, a journal of attempts, results and programs.
 
 settings.json        what shapes the results; another run cannot write into the folder
-attempts.jsonl       one line an attempt, appended and flushed the moment it is verified
+answers.jsonl        one line an answer of the model, the moment it arrives
+attempts.jsonl       one line an attempt, the moment it is verified
 results.jsonl        one line a grid point, once its search has ended
 programs/<task>.py   the selected programs, each a file that needs nothing of this package
 """
 
 import fcntl
+import hashlib
 import json
-import threading
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from llm_erm.errors import InputError
+from llm_erm.journal import Journal, lines_of, read, replace, writing
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Run, Verdict
 
-Point = tuple[str, int, int]
-"""A grid point: task id, length, base seed."""
+FILES = ("answers", "attempts", "results")
+
+
+class Point(NamedTuple):
+    """A grid point: task id, length, base seed of the data, and which trial that is."""
+
+    function: str
+    length: int
+    seed: int
+    trial: int = 1
 
 
 class Store:
@@ -40,41 +52,53 @@ class Store:
         """
         self.folder = folder
         self._settings_path = folder / "settings.json"
-        self._results_path = folder / "results.jsonl"
-        self._appending = threading.Lock()
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._journal = (folder / "attempts.jsonl").open("ab", buffering=0)
+        self._journals = {name: Journal(folder / f"{name}.jsonl") for name in FILES}
+        self._attempts: dict[Point, list[Attempt]] = {}
+        self._answers: dict[Point, dict[int, Completion]] = {}
+        self.results: dict[Point, dict[str, Any]] = {}
         try:
             self._lock()
             if fresh:
                 self._clear()
-            self._check_settings(dict(settings))
-            self._attempts = self._read_attempts()
-            self.results = self._read_results()
+            self._digest = self._check_settings(dict(settings))
+            self._read()
         except BaseException:
-            self._journal.close()
+            self.close()
             raise
 
     def attempts(self, point: Point) -> list[Attempt]:
         """Returns the journaled attempts of a grid point, in order."""
         return list(self._attempts.get(point, ()))
 
-    def append(self, point: Point, attempt: Attempt) -> None:
-        """Adds an attempt to the journal and hands it to the operating system.
+    def answers(self, point: Point) -> list[Completion]:
+        """Returns the journaled answers of a grid point that no attempt was made of yet."""
+        there = {attempt.index for attempt in self._attempts.get(point, ())}
+        answers = self._answers.get(point, {})
+        return [answers[index] for index in sorted(answers.keys() - there)]
 
-        One with the index of an earlier attempt takes its place.
+    def completions(self) -> list[Completion]:
+        """Returns every answer in the journal, whether or not an attempt was made of it."""
+        points = self._attempts.keys() | self._answers.keys()
+        return [
+            *(one.candidate.completion for made in self._attempts.values() for one in made),
+            *(one for point in points for one in self.answers(point)),
+        ]
+
+    def append(self, point: Point, news: Attempt | Completion) -> None:
+        """Adds an attempt or an answer to the journal and hands it to the operating system.
+
+        An attempt with the index of an earlier one takes its place.
 
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        function, length, seed = point
-        line = {"function": function, "length": length, "seed": seed} | asdict(attempt)
-        with self._appending, writing(self.folder):  # searches append from threads of their own
-            data = (json.dumps(line) + "\n").encode()
-            while data:  # unbuffered: nothing is left behind to fail once more on closing
-                data = data[self._journal.write(data) :]
-        _put(self._attempts.setdefault(point, []), attempt)
+        line = point._asdict() | {"settings_sha256": self._digest} | asdict(news)
+        if isinstance(news, Completion):
+            self._journals["answers"].append(line)
+            self._answers.setdefault(point, {})[news.index] = news
+        else:
+            self._journals["attempts"].append(line)
+            _put(self._attempts.setdefault(point, []), news)
 
     def finish(self, run: Run, result: Mapping[str, Any]) -> None:
         """Writes the summary of a grid point and its selected program.
@@ -87,8 +111,8 @@ class Store:
                 programs = self.folder / "programs"
                 programs.mkdir(exist_ok=True)
                 name = f"{run.function}-L{run.length}-seed{run.seed}.py"
-                _replace(programs / name, standalone(run))
-        self.add_result((run.function, run.length, run.seed), result)
+                replace(programs / name, standalone(run))
+        self.add_result(Point(run.function, run.length, run.seed, run.trial), result)
 
     def add_result(self, point: Point, result: Mapping[str, Any]) -> None:
         """Writes the summary of a grid point, in place of an earlier one.
@@ -96,18 +120,24 @@ class Store:
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        self.results[point] = dict(result)
+        known, self.results[point] = point in self.results, dict(result)
+        if not known:
+            self._journals["results"].append(result)
+            return
         lines = "".join(json.dumps(line) + "\n" for line in self.results.values())
         with writing(self.folder):
-            _replace(self._results_path, lines)
+            self._journals["results"].close()
+            replace(self._journals["results"].path, lines)
+        self._journals["results"] = Journal(self.folder / "results.jsonl")
 
     def close(self) -> None:
         """Closes the journal and lets other processes write to the folder."""
-        self._journal.close()
+        for journal in self._journals.values():
+            journal.close()
 
     def _lock(self) -> None:
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._journals["attempts"].file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
                 f"Another process is writing to {self.folder}; wait for it or name another folder "
@@ -122,65 +152,79 @@ class Store:
                 "it is no run to start afresh; name another folder with --out-dir."
             )
         with writing(self.folder):
-            self._journal.truncate(0)
-            for path in (self._settings_path, self._results_path):
-                path.unlink(missing_ok=True)
+            for journal in self._journals.values():
+                journal.clear()
+            self._settings_path.unlink(missing_ok=True)
             for program in (self.folder / "programs").glob("*-L*-seed*.py"):
                 program.unlink()
 
     def _begun(self) -> bool:
-        """Whether the folder holds attempts or results."""
-        return any(
-            path.exists() and path.stat().st_size
-            for path in (self.folder / "attempts.jsonl", self._results_path)
-        )
+        """Whether the folder holds answers, attempts or results."""
+        return not all(journal.empty() for journal in self._journals.values())
 
-    def _check_settings(self, settings: dict[str, Any]) -> None:
+    def _check_settings(self, settings: dict[str, Any]) -> str:
+        """Returns the digest of the settings, which every line of the journal carries."""
         text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
         if not self._begun():
             with writing(self.folder):
-                _replace(self._settings_path, text)
-        elif (earlier := _read(self._settings_path)) != text:
+                replace(self._settings_path, text)
+        elif (earlier := read(self._settings_path)) != text:
             raise InputError(
                 f"{self.folder} holds a run with other settings "
                 f"({_difference(earlier, settings)}); name another folder with --out-dir, "
                 "or delete that run with --fresh."
             )
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _read_attempts(self) -> dict[Point, list[Attempt]]:
-        """Reads the journal; a last line without its end was cut off by a kill and is removed."""
-        path = self.folder / "attempts.jsonl"
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            with writing(self.folder):
-                self._journal.truncate(whole)
-        attempts: dict[Point, list[Attempt]] = {}
-        for number, line in _json_lines(path):
-            try:
-                attempt, place = _attempt(line), attempts.setdefault(_point(line), [])
-            except (KeyError, TypeError) as error:
-                raise InputError(
-                    f"{path}, line {number}, is no journaled attempt ({error!r}); mend that line, "
-                    "or delete the run with --fresh."
-                ) from None
-            if attempt.index > len(place) + 1:
-                raise InputError(
-                    f"{path}, line {number}, is attempt {attempt.index} of {line['function']} and "
-                    f"attempt {len(place) + 1} is missing; restore it, or delete the run with "
-                    "--fresh."
-                )
-            _put(place, attempt)
-        return attempts
+    def _read(self) -> None:
+        for journal in self._journals.values():
+            journal.repair()
+        for point, completion in _answers_in(self.folder):
+            self._answers.setdefault(point, {})[completion.index] = completion
+        path = self._journals["attempts"].path
+        for number, line in lines_of(path):
+            with _naming(path, number):
+                _put(self._attempts.setdefault(_point(line), []), _attempt(line))
+        path = self._journals["results"].path
+        for number, line in lines_of(path):
+            with _naming(path, number):
+                self.results[_point(line)] = line
 
-    def _read_results(self) -> dict[Point, dict[str, Any]]:
-        try:
-            return {_point(line): line for _, line in _json_lines(self._results_path)}
-        except KeyError as error:
-            raise InputError(
-                f"A line of {self._results_path} lacks {error}; delete that file, and the results "
-                "are made anew from the journal."
-            ) from None
+
+@contextmanager
+def _naming(path: Path, number: int) -> Iterator[None]:
+    """Turns a line of the wrong form into one sentence for the user."""
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}, line {number}, is no line of a run ({error!r}); mend that line, or delete "
+            "the run with --fresh."
+        ) from None
+
+
+def _answers_in(folder: Path) -> Iterator[tuple[Point, Completion]]:
+    path = folder / "answers.jsonl"
+    for number, line in lines_of(path):
+        with _naming(path, number):
+            found = _point(line), _completion(line)
+        yield found
+
+
+def read_answers(folder: Path) -> tuple[dict[str, Any], dict[Point, list[Completion]]]:
+    """Returns the settings of a run and its model's answers, in the order in which they came.
+
+    Raises:
+        InputError: The folder holds no run, or a journal that is none.
+    """
+    try:
+        settings: dict[str, Any] = json.loads(read(folder / "settings.json"))
+    except ValueError:
+        raise InputError(f"{folder}/settings.json is damaged; name another run.") from None
+    answers: dict[Point, dict[int, Completion]] = {}
+    for point, completion in _answers_in(folder):
+        answers.setdefault(point, {})[completion.index] = completion
+    return settings, {point: list(there.values()) for point, there in answers.items()}
 
 
 def standalone(run: Run) -> str:
@@ -197,77 +241,41 @@ def standalone(run: Run) -> str:
             f"Error at most {run.certificate.error_upper_bound:.4f} at "
             f"{run.certificate.confidence:.0%} confidence, on inputs drawn like the examples."
         )
+    if run.isolation is not None:
+        lines.append(f"Isolation of the sandbox that ran it: {run.isolation}.")
     lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = (run.selected.candidate.source or "").rstrip("\n")
     return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"
 
 
-@contextmanager
-def writing(place: Path, flag: str = "--out-dir") -> Iterator[None]:
-    """Turns a failure to write into one sentence for the user; ``flag`` names another place."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(
-            f"Cannot write to {place}: {error.strerror or error}; free space, mend its "
-            f"permissions, or name another place with {flag}."
-        ) from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a whole file or nothing."""
-    draft = path.with_name(path.name + ".part")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
-
-
 def _put(attempts: list[Attempt], attempt: Attempt) -> None:
-    attempts[attempt.index - 1 : attempt.index] = [attempt]
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {path}: {error.strerror}; restore it, or name another folder with "
-            "--out-dir."
-        ) from error
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    if not path.exists():
-        return
-    for number, line in enumerate(_read(path).splitlines(), start=1):
-        try:
-            value = json.loads(line)
-        except ValueError:
-            value = None
-        if not isinstance(value, dict):
-            raise InputError(
-                f"{path}, line {number}, is not one JSON object; mend that line, or delete the run "
-                "with --fresh."
-            )
-        yield number, value
+    """Puts an attempt in its place, that of an earlier one with its index included."""
+    place = bisect_left(attempts, attempt.index, key=attrgetter("index"))
+    same = place < len(attempts) and attempts[place].index == attempt.index
+    attempts[place : place + same] = [attempt]
 
 
 def _point(line: Mapping[str, Any]) -> Point:
-    return line["function"], line["length"], line["seed"]
+    return Point(line["function"], line["length"], line["seed"], line.get("trial", 1))
 
 
 def _attempt(line: Mapping[str, Any]) -> Attempt:
     candidate = line["candidate"]
-    completion = dict(candidate["completion"])
-    completion["usage"] = Usage(**completion["usage"])
-    completion["tool_calls"] = tuple(ToolCall(**call) for call in completion["tool_calls"])
+    completion = _completion(candidate["completion"])
     return Attempt(
         index=line["index"],
-        candidate=Candidate(**{**candidate, "completion": Completion(**completion)}),
+        candidate=Candidate(**{**candidate, "completion": completion}),
         train=Verdict(**line["train"]),
         validation=Verdict(**line["validation"]),
         duplicate_of=line["duplicate_of"],
     )
+
+
+def _completion(line: Mapping[str, Any]) -> Completion:
+    fields = {name: line[name] for name in Completion.__dataclass_fields__}
+    usage = Usage(**fields["usage"])
+    tool_calls = tuple(ToolCall(**call) for call in fields["tool_calls"])
+    return Completion(**{**fields, "usage": usage, "tool_calls": tool_calls})
 
 
 def _difference(earlier: str, settings: Mapping[str, Any]) -> str:

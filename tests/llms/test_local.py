@@ -23,7 +23,7 @@ def llm():
 
 def draw(llm: LocalLLM, first: int, last: int, **keywords) -> list[Completion]:
     defaults = {"prompt": grammar.PROMPT, "grammar": grammar.gbnf(), "max_tokens": 64}
-    request = Request(**(defaults | keywords), first=first, last=last)
+    request = Request(**(defaults | keywords), indices=range(first, last + 1))
 
     async def collect() -> list[Completion]:
         return [completion async for completion in llm.complete(request)]
@@ -87,7 +87,7 @@ def test_an_answer_cut_off_at_the_limit_says_so(llm):
 
 def test_closing_early_stops_drawing(llm):
     async def first_of_many() -> str:
-        completions = llm.complete(Request(grammar.PROMPT, 1, 10**6, grammar=grammar.gbnf()))
+        completions = llm.complete(Request(grammar.PROMPT, range(1, 10**6), grammar=grammar.gbnf()))
         async for completion in completions:
             await completions.aclose()
             return completion.text

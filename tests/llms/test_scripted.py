@@ -12,7 +12,7 @@ from llm_erm.llms.scripted import ScriptedLLM
 
 def texts(llm, first, last):
     async def collect():
-        return [c async for c in llm.complete(Request("", first, last))]
+        return [c async for c in llm.complete(Request("", range(first, last + 1)))]
 
     return [(c.index, c.text) for c in asyncio.run(collect())]
 

@@ -11,7 +11,7 @@ from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
-from llm_erm.synthesis.learn import learn
+from llm_erm.synthesis.learn import Journal, learn
 from llm_erm.synthesis.settings import Settings
 from llm_erm.tasks.task import Dataset, Splits
 
@@ -111,7 +111,7 @@ class Listening:
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         self.requests.append(request)
-        for index in range(request.first, request.last + 1):
+        for index in request.indices:
             yield Completion(index, answer(str(index % 2)))
 
     async def aclose(self) -> None:
@@ -132,9 +132,11 @@ def test_an_interrupted_search_goes_on_where_it_stopped(sandbox):
     seen: list[Attempt] = []
     llm = Listening()
     rest = asyncio.run(
-        learn(SPLITS, llm, sandbox, Settings(4), on_attempt=seen.append, done=whole.attempts[:2])
+        learn(
+            SPLITS, llm, sandbox, Settings(4), Journal(whole.attempts[:2], on_attempt=seen.append)
+        )
     )
-    assert (llm.requests[0].first, llm.requests[0].last) == (3, 4)
+    assert llm.requests[0].indices == [3, 4]
     assert [attempt.index for attempt in seen] == [3, 4]
     assert rest.attempts[:2] == whole.attempts[:2]
 
@@ -142,7 +144,7 @@ def test_an_interrupted_search_goes_on_where_it_stopped(sandbox):
 def test_a_finished_search_asks_for_nothing(sandbox):
     whole = search(sandbox, [HALF, RIGHT])
     llm = Listening()
-    again = asyncio.run(learn(SPLITS, llm, sandbox, Settings(4), done=whole.attempts))
+    again = asyncio.run(learn(SPLITS, llm, sandbox, Settings(4), Journal(whole.attempts)))
     assert llm.requests == []
     assert again.selected == whole.selected
     assert again.test.accuracy == 1.0
@@ -154,7 +156,7 @@ class Batches(Listening):
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         self.requests.append(request)
         bodies = ["x.count('1') % 2 + 0", "x.count('1') % 2", "0", "1"]
-        for index in range(request.first, request.last + 1):
+        for index in request.indices:
             yield Completion(index, answer(bodies[index - 1]), more_drawn=index % 2 == 1)
 
 
@@ -162,7 +164,7 @@ def test_what_was_drawn_together_is_verified_and_the_shortest_perfect_program_wi
     run = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4)))
     assert len(run.attempts) == 2
     assert run.selected.index == 2
-    resumed = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4), done=run.attempts[:1]))
+    resumed = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4), Journal(run.attempts[:1])))
     assert resumed.attempts[:1] == run.attempts[:1]
     assert resumed.selected.index == 2
 
@@ -249,7 +251,7 @@ class Expressions(Listening):
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         self.requests.append(request)
-        yield Completion(request.first, "x.count('1')%2==0")
+        yield Completion(request.indices[0], "x.count('1')%2==0")
 
 
 def test_an_expression_that_fits_better_upside_down_is_turned(sandbox):

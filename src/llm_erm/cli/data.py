@@ -3,7 +3,7 @@
 import json as jsonlib
 from dataclasses import dataclass
 
-from llm_erm.cli.options import DataOptions, folder, grid, load
+from llm_erm.cli.options import DataOptions, folder, grid, load, trials
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,15 @@ class Options(DataOptions):
 
 def data(options: Options) -> int:
     """Write the training, validation and test files of tasks, and print where they are."""
-    for task, length in grid(options):
-        splits = load(options, task, length)
-        where = folder(options, task, length)
+    for task, length, trial in trials(options, grid(options)):
+        splits = load(options, task, length, trial)
+        where = folder(options, task, length, trial)
         if options.json:
             row = {
                 "function": task.id,
                 "length": length,
-                "seed": options.seed,
+                "seed": splits.seed,
+                "trial": trial,
                 "folder": str(where),
                 "sizes": {
                     "train": len(splits.train),

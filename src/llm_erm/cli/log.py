@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llm_erm.cli.output import note
-from llm_erm.store import writing
+from llm_erm.journal import writing
 
 
 class _JsonLines(logging.Formatter):

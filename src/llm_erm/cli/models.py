@@ -3,18 +3,23 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import tyro
 
 from llm_erm.cli.options import MOST
 from llm_erm.cli.output import note
 from llm_erm.errors import InputError
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.local import LocalLLM
+from llm_erm.llms.providers import ADDRESSES, HOSTED_TOOL, Connection, Provider, price_of
 from llm_erm.llms.remote import (
     ReasoningEffort,
-    ResponsesLLM,
-    ResponsesSettings,
+    RemoteLLM,
+    RemoteSettings,
     ToolChoice,
     Verbosity,
 )
@@ -23,7 +28,14 @@ from llm_erm.synthesis.settings import Constraint
 
 EMBEDDED_CONTEXT = 8192
 OWN_CONTEXT = 32_768
-PROVIDERS = ("local", "openai", "scripted")
+REMOTE: tuple[Provider, ...] = get_args(Provider)
+PROVIDERS = (*REMOTE, "local", "scripted", "replay")
+KEYS: Mapping[Provider, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "openai": ("OPENAI_API_KEY",),
+}
+"""Environment variables that hold a key; other servers get that of OPENAI_API_KEY, if any."""
 
 
 @dataclass(frozen=True)
@@ -31,34 +43,51 @@ class ModelOptions:
     """Which language model proposes, and how."""
 
     provider: str | None = None
-    """local (in this process), openai (the Responses API, or a server that speaks it) or scripted
-    (answers from a file); unless given, openai where a key is set or something of it is asked for,
-    else local."""
+    """openai (the Responses API, or a server of it), chat (any server of chat completions),
+    anthropic, gemini, vllm, ollama, local (in this process), scripted (answers from a file) or
+    replay (answers of an earlier run); unless given, openai where a key is set or something of it
+    is asked for, else local."""
     model: str | None = None
-    """For openai: the model's name, gpt-5 unless given. For local: a GGUF file, the embedded
-    SmolLM2-135M-Instruct unless given."""
+    """The model's name, or provider:model; gpt-5 for openai unless given. For local: a GGUF file,
+    the embedded SmolLM2-135M-Instruct unless given."""
     max_output_tokens: int | None = None
     """Tokens generated at most an attempt, reasoning included; 20000 unless the model is local."""
     base_url: str | None = None
-    """For openai: address of the API; OPENAI_BASE_URL or OpenAI's own unless given."""
-    reasoning_effort: ReasoningEffort = "high"
-    """For openai: how much a reasoning model thinks."""
-    verbosity: Verbosity = "low"
-    """For openai: how long the text of an answer is."""
+    """Address of the API; for openai and chat OPENAI_BASE_URL or OpenAI's own, for the others their
+    usual one unless given."""
+    reasoning_effort: ReasoningEffort | None = None
+    """How much a remote model thinks; unless given, high for openai, else the model's default."""
+    verbosity: Verbosity | None = None
+    """For openai: how long the text of an answer is; low unless given."""
     enable_code_interpreter: bool = False
-    """For openai: let the model run code in the hosted interpreter while it answers."""
+    """For openai, anthropic, gemini: let the model run code in the provider's own interpreter."""
     tool_choice: ToolChoice = "auto"
     """For openai: whether the model may use that tool."""
+    code_tool: Literal["none", "local"] = "none"
+    """local: let a remote model run Python on the training examples, in the sandbox of this
+    machine."""
     concurrency: int = 5
-    """For openai: calls in flight at most; each is of another grid point."""
+    """Calls to a remote model in flight at most, over all tasks."""
+    speculative: int = 1
+    """Calls in flight at most for one task; more than 1 is faster and pays for attempts that an
+    exact program would have saved."""
     timeout: float = 1200.0
-    """For openai: seconds a call may take before it counts as a failed attempt."""
+    """Seconds a call may take before it counts as a failed attempt; it is not sent again."""
+    retries: int = 4
+    """How often a call is sent again after status 429, 5xx or a broken connection."""
+    max_cost_usd: float | None = None
+    """Stop before a call that could take the cost of this run, earlier parts included, above this;
+    what a provider's own tools cost beyond tokens is outside."""
+    max_total_tokens: int | None = None
+    """The same for prompt and output tokens together."""
     constraint: Constraint | None = None
     """For local: what answers must match; an expression of the small grammar (the embedded model's
     default), the JSON schema of the answer (the default for your own model), or nothing."""
     answers: Path | None = None
     """For scripted: a JSON list of texts; attempt i of every grid point gets the i-th, later
     attempts the last."""
+    replay_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """For replay: the folder of the run whose answers are verified and chosen from again."""
     threads: int | None = None
     """For local: CPU threads; all usable cores unless given."""
     context_tokens: int | None = None
@@ -75,14 +104,16 @@ class Choice:
         attempts: Its default budget.
         max_tokens: Limit on generated tokens an attempt.
         constraint: What its answers must match.
-        concurrency: Searches at the same time.
+        at_once: Whether all searches run at the same time: their calls share one limiter.
+        budget: What the model's calls may cost, where they cost anything.
     """
 
     llm: LLM
     attempts: int
     max_tokens: int
     constraint: Constraint = "none"
-    concurrency: int = 1
+    at_once: bool = False
+    budget: Budget | None = None
 
 
 def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
@@ -98,17 +129,28 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
         raise InputError(
             f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or leave it out."
         )
-    match provider := options.provider or _implied(options):
+    options = _with_provider(options)
+    match options.provider:
         case "local":
             return _local(options)
-        case "openai":
-            return _openai(options, _key() or ("unused" if dry_run else ""))
         case "scripted":
             return _scripted(options)
+        case "anthropic" | "chat" | "gemini" | "ollama" | "openai" | "vllm":
+            return _remote(options, options.provider, dry_run=dry_run)
         case _:
             raise InputError(
-                f"There is no provider {provider!r}; choose one of {', '.join(PROVIDERS)}."
+                f"There is no provider {options.provider!r}; choose one of {', '.join(PROVIDERS)}."
             )
+
+
+def _with_provider(options: ModelOptions) -> ModelOptions:
+    """The options with the provider that they name, in --model too, or else ask for."""
+    if options.provider is not None:
+        return options
+    provider, colon, model = (options.model or "").partition(":")
+    if colon and provider in REMOTE:
+        return replace(options, provider=provider, model=model)
+    return replace(options, provider=_implied(options))
 
 
 def _implied(options: ModelOptions) -> str:
@@ -118,13 +160,15 @@ def _implied(options: ModelOptions) -> str:
     if options.model is not None:
         is_file = options.model.endswith(".gguf") or Path(options.model).exists()
         return "local" if is_file else "openai"
-    if options.enable_code_interpreter or options.base_url or _key():
+    if options.enable_code_interpreter or options.base_url or _key("openai"):
         return "openai"
     return "local"
 
 
-def _key() -> str:
-    return os.environ.get("OPENAI_API_KEY", "").strip()
+def _key(provider: Provider) -> str:
+    """The provider's key from the environment, or an empty text."""
+    names = KEYS.get(provider, KEYS["openai"])
+    return next((key for name in names if (key := os.environ.get(name, "").strip())), "")
 
 
 def _local(options: ModelOptions) -> Choice:
@@ -134,6 +178,11 @@ def _local(options: ModelOptions) -> Choice:
         raise InputError(
             "--enable-code-interpreter is OpenAI's hosted tool and the local model has none; "
             "leave it out, or give --provider openai."
+        )
+    if options.code_tool == "local":
+        raise InputError(
+            "--code-tool local is for remote models; serve the model (llama.cpp's server, vLLM or "
+            "Ollama), and give --provider chat and its --base-url."
         )
     if min(options.threads or 1, options.context_tokens or 1) < 1:
         raise InputError("--threads and --context-tokens must be 1 or more; or leave them out.")
@@ -151,42 +200,88 @@ def _local(options: ModelOptions) -> Choice:
     return Choice(llm, 16, options.max_output_tokens or 1024, constraint)
 
 
-def _openai(options: ModelOptions, key: str) -> Choice:
-    model = options.model or "gpt-5"
-    if not key.isascii():
-        raise InputError("OPENAI_API_KEY holds characters that no key has; copy it again.")
-    if not key:
-        raise InputError(
-            f"{model} needs a key and OPENAI_API_KEY is not set; set it (to any text for a server "
-            "that asks for none), or give --provider local for the embedded model."
+def _remote(options: ModelOptions, provider: Provider, *, dry_run: bool) -> Choice:
+    _check_remote(options, provider)
+    model = options.model or ("gpt-5" if provider == "openai" else "")
+    connection = Connection(
+        provider, model, _checked_key(provider, model, dry_run=dry_run), base_url(options, provider)
+    )
+    is_openai = provider == "openai"
+    settings = RemoteSettings(
+        reasoning_effort=options.reasoning_effort or ("high" if is_openai else None),
+        verbosity=options.verbosity or ("low" if is_openai else None),
+        tool_choice=options.tool_choice,
+        code_interpreter=options.enable_code_interpreter,
+        timeout_seconds=options.timeout,
+        retries=options.retries,
+        concurrency=options.concurrency,
+        speculative=options.speculative,
+    )
+    price = price_of(connection)
+    if options.max_cost_usd is not None and price(1, 1) is None:
+        note(
+            f"Warning: no price is known for {provider}:{model}, so --max-cost-usd cannot stop the "
+            "run; limit it with --max-total-tokens."
         )
+    limited = options.max_cost_usd is not None or options.max_total_tokens is not None
+    if limited and options.enable_code_interpreter:
+        note("Note: what the hosted interpreter costs beyond its tokens is outside the budget.")
+    budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
+    llm = RemoteLLM(connection, settings, budget)
+    max_tokens = options.max_output_tokens or 20_000
+    return Choice(llm, attempts=5, max_tokens=max_tokens, at_once=True, budget=budget)
+
+
+def _check_remote(options: ModelOptions, provider: Provider) -> None:
     if options.answers is not None:
         raise InputError("--answers goes with --provider scripted; leave one of the two out.")
     if options.constraint not in (None, "none") or options.threads is not None:
         raise InputError("--constraint and --threads go with --provider local; leave them out.")
-    if options.concurrency < 1 or not 0 < options.timeout < MOST:
+    if not options.model and provider != "openai":
+        raise InputError(f"--provider {provider} needs the name of a model; give it with --model.")
+    if options.enable_code_interpreter and provider not in HOSTED_TOOL:
         raise InputError(
-            f"--concurrency must be 1 or more and --timeout above 0 and below {MOST:,} seconds."
+            f"{provider} has no hosted interpreter; leave --enable-code-interpreter out, or give "
+            "--code-tool local to run the model's code in the sandbox of this machine."
         )
-    settings = ResponsesSettings(
-        reasoning_effort=options.reasoning_effort,
-        verbosity=options.verbosity,
-        tool_choice=options.tool_choice,
-        code_interpreter=options.enable_code_interpreter,
-        timeout_seconds=options.timeout,
+    if options.enable_code_interpreter and options.code_tool == "local":
+        raise InputError("Give --enable-code-interpreter or --code-tool local, not both.")
+    if min(options.concurrency, options.speculative) < 1 or not 0 < options.timeout < MOST:
+        raise InputError(
+            "--concurrency and --speculative must be 1 or more and --timeout above 0 and below "
+            f"{MOST:,} seconds."
+        )
+    if options.retries < 0:
+        raise InputError(f"--retries is {options.retries}; give 0 or more.")
+    for flag, limit in (
+        ("--max-cost-usd", options.max_cost_usd),
+        ("--max-total-tokens", options.max_total_tokens),
+    ):
+        if limit is not None and not limit > 0:
+            raise InputError(f"{flag} is {limit}; give a number above 0, or leave it out.")
+
+
+def _checked_key(provider: Provider, model: str, *, dry_run: bool) -> str:
+    key = _key(provider)
+    names = " or ".join(KEYS.get(provider, KEYS["openai"]))
+    if not key.isascii():
+        raise InputError(f"{names} holds characters that no key has; copy it again.")
+    if key or dry_run or provider not in KEYS:
+        return key or "unused"
+    raise InputError(
+        f"{model} needs a key and {names} is not set; set it (to any text for a server that asks "
+        "for none), or give --provider local for the embedded model."
     )
-    llm = ResponsesLLM(model, key, base_url(options), settings)
-    max_tokens = options.max_output_tokens or 20_000
-    return Choice(llm, attempts=5, max_tokens=max_tokens, concurrency=options.concurrency)
 
 
-def base_url(options: ModelOptions) -> str | None:
+def base_url(options: ModelOptions, provider: Provider = "openai") -> str | None:
     """Returns the address of the API that the flags or the environment name, if they name one.
 
     Raises:
         InputError: It is no web address.
     """
-    url = options.base_url or os.environ.get("OPENAI_BASE_URL") or None
+    named = os.environ.get("OPENAI_BASE_URL") if provider in ("openai", "chat") else None
+    url = options.base_url or named or ADDRESSES.get(provider)
     if url is not None and not url.startswith(("http://", "https://")):
         raise InputError(f"The address {url!r} of the API must begin with http:// or https://.")
     return url

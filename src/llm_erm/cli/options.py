@@ -1,7 +1,10 @@
 """Flags that several commands share, and what they mean in tasks and data."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,8 +12,9 @@ from llm_erm.cli.output import note, progress
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Limits, Sandbox
 from llm_erm.tasks import splits
+from llm_erm.tasks.seeds import trial_seed
 from llm_erm.tasks.suite import PUBLISHED, get
-from llm_erm.tasks.task import Splits, Task
+from llm_erm.tasks.task import Dataset, Splits, Task
 from llm_erm.tasks.task_file import load_task_file
 
 MOST = 10_000_000
@@ -33,6 +37,8 @@ class DataOptions:
     """Test examples."""
     seed: int = 42
     """Base seed of the data."""
+    num_trials: int = 1
+    """Data sets drawn independently of each task and length; the first has the base seed itself."""
     dataset_dir: Path = Path("datasets")
     """Folder of the data sets; files there with the sizes asked for are used as they are."""
     negatives: Literal["near-miss", "random"] = "near-miss"
@@ -112,37 +118,100 @@ def grid(options: DataOptions) -> list[tuple[Task, int]]:
     return points
 
 
-def folder(options: DataOptions, task: Task, length: int) -> Path:
-    """Returns where the data of one grid point are kept."""
-    return splits.folder(task, **_request(options, length))
+def folder(options: DataOptions, task: Task, length: int, trial: int = 1) -> Path:
+    """Returns where the data of one trial of a grid point are kept."""
+    return splits.folder(task, **_request(options, length, trial))
 
 
-def load(options: DataOptions, task: Task, length: int, *, evaluation_sets: bool = False) -> Splits:
-    """Returns the splits of one grid point, drawn or read; warnings go to stderr."""
-    result = splits.load_or_make(
-        task, **_request(options, length), fresh=options.fresh_data, evaluation_sets=evaluation_sets
-    )
+def load(
+    options: DataOptions, task: Task, length: int, trial: int = 1, *, evaluation_sets: bool = False
+) -> Splits:
+    """Returns the splits of one trial of a grid point, drawn or read; warnings go to stderr."""
+    result = _load(options, task, length, trial, evaluation_sets=evaluation_sets)
     for warning in result.warnings:
         note(f"Note: {warning}")
     return result
 
 
 def load_all(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[Splits]:
-    """Returns the splits of all grid points, probes included, with a bar while they are drawn."""
+    """Returns the splits of all grid points and trials, probes included, with a bar meanwhile."""
     with progress() as bars:
         return [
-            load(options, task, length, evaluation_sets=True)
-            for task, length in bars.track(points, description="data")
+            load(options, task, length, trial, evaluation_sets=True)
+            for task, length, trial in bars.track(trials(options, points), description="data")
         ]
 
 
-def _request(options: DataOptions, length: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Problem:
+    """What one search works on: data to learn and select from, and the way to the rest.
+
+    Attributes:
+        splits: Training and validation data; the test split is empty.
+        sha256: Digest of all labelled examples.
+        reveal: Reads the splits with test, probe and length-shift data from the disk.
+    """
+
+    splits: Splits
+    sha256: str
+    reveal: Callable[[], Splits]
+
+    @property
+    def name(self) -> str:
+        """The task, the length and, after the first, the trial."""
+        trial = f" trial={self.splits.trial}" if self.splits.trial > 1 else ""
+        return f"{self.splits.fn} L={self.splits.length}{trial}"
+
+
+def problems(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[Problem]:
+    """Returns all grid points and trials; thousands of them fit in memory, without test data."""
+    with progress() as bars:
+        return [
+            _problem(options, task, length, trial)
+            for task, length, trial in bars.track(trials(options, points), description="data")
+        ]
+
+
+def _problem(options: DataOptions, task: Task, length: int, trial: int) -> Problem:
+    whole = load(options, task, length, trial)
+    parts = [(data.inputs, data.labels) for data in (whole.train, whole.validation, whole.test)]
+    light = replace(whole, test=Dataset((), ()))
+    place = folder(options, task, length, trial)
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return Problem(light, digest, partial(splits.reveal, task, light, place))
+
+
+def trials(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[tuple[Task, int, int]]:
+    """Returns every trial of every grid point.
+
+    Raises:
+        InputError: There are fewer than one.
+    """
+    if options.num_trials < 1:
+        raise InputError(f"--num-trials is {options.num_trials}; give 1 or more.")
+    numbers = range(1, options.num_trials + 1)
+    return [(task, length, trial) for task, length in points for trial in numbers]
+
+
+def _load(
+    options: DataOptions, task: Task, length: int, trial: int, *, evaluation_sets: bool
+) -> Splits:
+    result = splits.load_or_make(
+        task,
+        **_request(options, length, trial),
+        fresh=options.fresh_data,
+        evaluation_sets=evaluation_sets,
+    )
+    return replace(result, trial=trial)
+
+
+def _request(options: DataOptions, length: int, trial: int) -> dict[str, Any]:
     return {
         "length": length,
         "train_size": options.train_size,
         "validation_size": options.val_size,
         "test_size": options.test_size,
-        "seed": options.seed,
+        "seed": trial_seed(options.seed, trial),
         "dataset_dir": options.dataset_dir,
         "negatives": options.negatives,
         "published": options.published,

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from llm_erm.cli import output
+from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
+from llm_erm.llms.llm import Completion
 from llm_erm.records import Run, Verdict
 
 
@@ -17,6 +19,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "function": run.function,
         "length": run.length,
         "seed": run.seed,
+        "trial": run.trial,
         "model": run.model,
         "attempts": len(run.attempts),
         "duplicates": sum(attempt.duplicate_of is not None for attempt in run.attempts),
@@ -30,9 +33,76 @@ def result_of(run: Run) -> dict[str, Any]:
         "certificate": None if run.certificate is None else asdict(run.certificate),
         "notices": list(run.notices),
         "isolation": run.isolation,
+        **cost_of([attempt.candidate.completion for attempt in run.attempts]),
         "seconds": round(run.seconds, 3),
         **run.details,
     }
+
+
+def cost_of(completions: Sequence[Completion]) -> dict[str, Any]:
+    """Returns what answers took together; a price that one of them lacks leaves the sum unknown."""
+    prices = [completion.cost_usd for completion in completions]
+    known = [price for price in prices if price is not None]
+    return {
+        "prompt_tokens": sum(completion.usage.prompt_tokens for completion in completions),
+        "completion_tokens": sum(completion.usage.completion_tokens for completion in completions),
+        "tool_calls": sum(len(completion.tool_calls) for completion in completions),
+        "cost_usd": sum(known) if len(known) == len(prices) else None,
+    }
+
+
+def cost_line(results: Sequence[Mapping[str, Any]]) -> str:
+    """Returns what all results took together, in a sentence."""
+    total = {
+        key: sum(result[key] for result in results)
+        for key in ("attempts", "prompt_tokens", "completion_tokens")
+    }
+    prices = [result["cost_usd"] for result in results]
+    dollars = "of unknown cost" if None in prices else f"${sum(prices):.4f}"
+    return (
+        f"{total['attempts']:,} answers: {total['prompt_tokens']:,} prompt and "
+        f"{total['completion_tokens']:,} output tokens, {dollars}."
+    )
+
+
+def trial_lines(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns what the trials of each task and length say together, a sentence each."""
+    groups: dict[tuple[str, int], list[Mapping[str, Any]]] = {}
+    for result in results:
+        groups.setdefault((result["function"], result["length"]), []).append(result)
+    return [
+        f"{function} L={length}: {line}"
+        for (function, length), group in groups.items()
+        for line in _about_trials(group)
+    ]
+
+
+def _about_trials(group: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    if len(group) > 1:
+        accuracies = [result["test_accuracy"] or 0.0 for result in group]
+        lines.append(f"mean test accuracy {_estimate(mean_of_accuracies(accuracies))}")
+        exact = [float(is_exact(result)) for result in group]
+        lines.append(f"trials with an exact program {_estimate(mean_of_shares(exact))}")
+    if all("success_at" in result for result in group):
+        one = mean_of_shares([result["success_at"]["1"] for result in group])
+        lines.append(f"one proposal is right with probability {_estimate(one)}")
+        for k in list(group[0]["success_at"])[1:]:
+            share = mean_of_shares([result["success_at"][k] for result in group])
+            lines.append(f"success@{k} {_estimate(share)}")
+    return lines
+
+
+def is_exact(result: Mapping[str, Any]) -> bool:
+    """Whether the program chosen is right on all test data, and on all probes where there are."""
+    return result["test_accuracy"] == 1.0 and result["probe_accuracy"] in (1.0, None)
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.mean:.1%} (one trial gives no interval; give --num-trials)"
+    interval = f"95% interval {estimate.low:.1%} to {estimate.high:.1%}"
+    return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
 
 
 def result_table(results: Sequence[Mapping[str, Any]]) -> None:
@@ -47,6 +117,7 @@ def result_table(results: Sequence[Mapping[str, Any]]) -> None:
             "probes",
             "other lengths",
             "error at most",
+            "isolation",
             "program",
         ),
         [_row(result) for result in results],
@@ -68,6 +139,7 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
             if certificate
             else "no certificate"
         ),
+        result["isolation"] or "–",
         _program(result),
     )
 

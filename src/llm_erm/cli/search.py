@@ -3,6 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,25 @@ from rich.progress import Progress
 
 from llm_erm.cli import output
 from llm_erm.cli.models import Choice
+from llm_erm.cli.options import Problem
 from llm_erm.cli.result import result_of
-from llm_erm.errors import LLMERMError
+from llm_erm.erm.trials import success_at
+from llm_erm.errors import BudgetSpentError, LLMERMError
+from llm_erm.journal import writing
+from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt
 from llm_erm.sandbox import Sandbox
-from llm_erm.store import Point, Store, writing
-from llm_erm.synthesis.export import record, test_accuracies, write_csv, write_jsonl
-from llm_erm.synthesis.learn import learn
+from llm_erm.store import Point, Store
+from llm_erm.synthesis.export import judge_all, record, write_csv, write_jsonl
+from llm_erm.synthesis.learn import Journal, learn
 from llm_erm.synthesis.settings import Settings
 from llm_erm.tasks.task import Splits
 
 TEST_ACCURACIES = "attempt_test_accuracies"
 """Key of a result that holds the test accuracy of every attempt, where the published files do."""
+
+BARS = 20
+"""Searches with a bar of their own at most; more share one."""
 
 
 class Search:
@@ -35,28 +44,37 @@ class Search:
         store: Store,
         log: logging.Logger,
         *,
-        exporting: bool,
+        judging: bool,
     ) -> None:
         self._choice = choice
         self._sandbox = sandbox
         self._settings = settings
         self._store = store
         self._log = log
-        self._exporting = exporting
-        self._places = asyncio.Semaphore(choice.concurrency)
+        self._judging = judging
+        self._stopped: BudgetSpentError | None = None
+        # Threads of its own: programs that run long must not hold up the calls' name look-ups.
+        self._threads = ThreadPoolExecutor(sandbox.workers + 1, "verify")
 
-    async def run(self, data: Sequence[Splits]) -> list[dict[str, Any]]:
+    async def run(self, problems: Sequence[Problem]) -> list[dict[str, Any]]:
         """Returns the result of every grid point, in order; those in the store are not redone.
 
         Raises:
+            BudgetSpentError: The budget is spent; the results so far are in the store.
             LLMERMError: The model refuses to work or the disk is full; the other searches are
                 stopped and the journal keeps what they had.
         """
+        places = asyncio.Semaphore(len(problems) if self._choice.at_once else 1)
         try:
-            with output.progress() as progress:
+            with self._threads, output.progress() as progress:
+                many = len(problems) > BARS
+                total = progress.add_task("searches", total=len(problems), visible=many)
                 async with asyncio.TaskGroup() as searches:
-                    for splits in data:
-                        searches.create_task(self._point(splits, progress))
+                    for problem in problems:
+                        bar = None if many else progress
+                        searches.create_task(
+                            self._in_place(problem, places, bar)
+                        ).add_done_callback(lambda _: progress.advance(total))
         except* LLMERMError as group:
             error = group.exceptions[0]
             while isinstance(error, BaseExceptionGroup):
@@ -64,41 +82,78 @@ class Search:
             raise error from None
         finally:
             await self._choice.llm.aclose()
-        return [self._store.results[_point(splits)] for splits in data]
+        if self._stopped is not None:
+            raise self._stopped
+        return [self._store.results[point_of(problem.splits)] for problem in problems]
 
-    async def _point(self, splits: Splits, progress: Progress) -> None:
-        async with self._places:
-            point = _point(splits)
-            done = self._store.attempts(point)
-            result = self._store.results.get(point)
-            if result is None:
-                bar = progress.add_task(
-                    f"{splits.fn} L={splits.length}",
-                    total=self._settings.attempts,
-                    completed=len(done),
-                )
+    async def _in_place(
+        self, problem: Problem, places: asyncio.Semaphore, progress: Progress | None
+    ) -> None:
+        async with places:
+            try:
+                await self._point(problem, progress)
+            except BudgetSpentError as error:  # what others have in flight is paid for: no end yet
+                self._stopped = error
 
-                def keep(attempt: Attempt) -> None:
-                    self._store.append(point, attempt)
-                    self._log.info("attempt", extra={"facts": _facts(point, attempt)})
-                    progress.advance(bar)
+    async def _point(self, problem: Problem, progress: Progress | None) -> None:
+        point = point_of(problem.splits)
+        result = self._store.results.get(point)
+        if result is None:
+            result = await self._learn(problem, point, progress)
+        if self._judging and TEST_ACCURACIES not in result:
+            await asyncio.get_running_loop().run_in_executor(
+                self._threads, self._judge, problem, point, result
+            )
 
-                run = await learn(
-                    splits, self._choice.llm, self._sandbox, self._settings, keep, done
-                )
-                progress.remove_task(bar)
-                result = result_of(run)
-                self._store.finish(run, result)
-                self._log.info("search_finished", extra={"facts": result})
-            if self._exporting and TEST_ACCURACIES not in result:
-                accuracies = await asyncio.to_thread(
-                    test_accuracies,
-                    self._store.attempts(point),
-                    splits.test,
-                    self._sandbox,
-                    self._settings.limits,
-                )
-                self._store.add_result(point, result | {TEST_ACCURACIES: accuracies})
+    async def _learn(
+        self, problem: Problem, point: Point, progress: Progress | None
+    ) -> dict[str, Any]:
+        done = self._store.attempts(point)
+        bar = None
+        if progress is not None:
+            bar = progress.add_task(
+                f"{point.function} L={point.length}",
+                total=self._settings.attempts,
+                completed=len(done),
+            )
+
+        def keep(attempt: Attempt) -> None:
+            self._store.append(point, attempt)
+            self._log.info("attempt", extra={"facts": _facts(point, attempt)})
+            if progress is not None and bar is not None:
+                progress.advance(bar)
+
+        def keep_answer(completion: Completion) -> None:
+            self._store.append(point, completion)
+
+        run = await learn(
+            problem.splits,
+            self._choice.llm,
+            self._sandbox,
+            replace(self._settings, seed=point.seed),
+            Journal(done, self._store.answers(point), keep_answer, keep),
+            problem.reveal,
+            self._threads,
+        )
+        if progress is not None and bar is not None:
+            progress.remove_task(bar)
+        result = result_of(run)
+        self._store.finish(run, result)
+        self._log.info("search_finished", extra={"facts": result})
+        return result
+
+    def _judge(self, problem: Problem, point: Point, result: dict[str, Any]) -> None:
+        """Meets every attempt with the test data: the choice is made, so this can change none."""
+        judged = judge_all(
+            self._store.attempts(point), problem.reveal(), self._sandbox, self._settings.limits
+        )
+        more: dict[str, Any] = {TEST_ACCURACIES: [one.test_accuracy for one in judged]}
+        if not self._settings.early_stop:  # or the best candidates would be missing by design
+            exact, drawn = sum(one.exact for one in judged), len(judged)
+            sizes = sorted({1, drawn} | {2**i for i in range(1, drawn.bit_length())})
+            more["exact_attempts"] = exact
+            more["success_at"] = {str(k): success_at(k, exact, drawn) for k in sizes if k <= drawn}
+        self._store.add_result(point, result | more)
 
 
 def export(
@@ -112,10 +167,12 @@ def export(
     records = []
     for result in results:
         function, length = result["function"], result["length"]
-        attempts = store.attempts((function, length, result["seed"]))
+        point = Point(function, length, result["seed"], result["trial"])
+        attempts = store.attempts(point)
         first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
         records += [
-            record(function, length, attempt, accuracy, ended=attempt.index == first_perfect)
+            record(point, attempt, accuracy, ended=attempt.index == first_perfect)
+            | {"isolation": result["isolation"]}
             for attempt, accuracy in zip(attempts, result[TEST_ACCURACIES], strict=True)
         ]
     if jsonl is not None:
@@ -126,15 +183,17 @@ def export(
             write_csv(csv, records)
 
 
-def _point(splits: Splits) -> Point:
-    return splits.fn, splits.length, splits.seed
+def point_of(splits: Splits) -> Point:
+    """Returns the grid point that the splits are of."""
+    return Point(splits.fn, splits.length, splits.seed, splits.trial)
 
 
 def _facts(point: Point, attempt: Attempt) -> dict[str, Any]:
     completion = attempt.candidate.completion
     return {
-        "fn": point[0],
-        "length": point[1],
+        "fn": point.function,
+        "length": point.length,
+        "trial": point.trial,
         "attempt": attempt.index,
         "duration_ms": round(completion.latency_seconds * 1000),
         "prompt_tokens": completion.usage.prompt_tokens,

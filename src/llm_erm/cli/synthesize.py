@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 import json as jsonlib
-import tempfile
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import llm_erm
 from llm_erm.cli import output
+from llm_erm.cli.dry_run import dry_run
 from llm_erm.cli.log import open_log
 from llm_erm.cli.models import (
     Choice,
@@ -19,14 +19,14 @@ from llm_erm.cli.models import (
     file_digest,
     fingerprint,
 )
-from llm_erm.cli.options import DataOptions, LimitOptions, folder, grid, load, load_all
-from llm_erm.cli.result import result_table
+from llm_erm.cli.options import DataOptions, LimitOptions, Problem, grid, problems
+from llm_erm.cli.replay import as_in
+from llm_erm.cli.result import cost_line, result_table, trial_lines
 from llm_erm.cli.search import Search, export
-from llm_erm.errors import InputError
-from llm_erm.store import Store, writing
-from llm_erm.synthesis.attempt import prompt_for
+from llm_erm.errors import BudgetSpentError, InputError
+from llm_erm.journal import writing
+from llm_erm.store import Store
 from llm_erm.synthesis.settings import Settings
-from llm_erm.tasks.task import Splits, Task
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ class Options(LimitOptions, ModelOptions, DataOptions):
     """What to log."""
     dry_run: bool = False
     """Print each prompt; send and write nothing."""
+    no_early_stop: bool = False
+    """Draw all attempts even when one is exact, to measure how often a model is right: success@k
+    and the chance that one proposal is, with intervals over --num-trials."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
@@ -57,57 +60,78 @@ class Options(LimitOptions, ModelOptions, DataOptions):
 
 _NOT_SHAPING = {
     *("out_dir", "out_jsonl", "out_csv", "log_file", "log_level", "dry_run", "fresh", "json"),
-    *("fresh_data", "concurrency", "max_output_tokens", "threads"),
+    *("fresh_data", "concurrency", "speculative", "timeout", "retries", "max_output_tokens"),
+    *("threads", "max_cost_usd", "max_total_tokens"),
 }
 
 
 def synthesize(options: Options) -> int:
     """Learn a program for each task: a language model proposes, held-out data decides."""
+    earlier = None
+    if options.provider == "replay" or options.replay_from is not None:
+        options, earlier = as_in(options)
     points = grid(options)
     limits = options.limits()
     if options.attempts is not None and options.attempts < 1:
         raise InputError(f"--attempts is {options.attempts}; give 1 or more, or leave it out.")
-    choice = choose(options, dry_run=options.dry_run)
+    choice = earlier.choice if earlier else choose(options, dry_run=options.dry_run)
     settings = Settings(
         attempts=options.attempts or choice.attempts,
         constraint=choice.constraint,
         seed=options.seed,
         max_tokens=choice.max_tokens,
+        early_stop=not options.no_early_stop,
+        code_tool=options.code_tool == "local",
         limits=limits,
     )
     if options.dry_run:
-        return _dry_run(options, points, settings)
+        return dry_run(options, points, settings, choice)
     if options.val_size < 2:
         raise InputError(
             f"--val-size is {options.val_size}, and validation examples choose the program; give 2 "
             "or more."
         )
     _check_outputs(options)
-    data = load_all(options, points)
+    data = problems(options, points)
+    if earlier is not None:
+        earlier.check(data)
     shaping = _shaping(options, choice, settings, data)
     store = Store(_folder(options, shaping), shaping, fresh=options.fresh)
     try:
         results = _run(options, data, choice, settings, store)
     except KeyboardInterrupt:
-        output.note(
-            f"Stopped. Finished attempts are kept in {store.folder}; the same command goes on "
-            "from there."
-        )
+        _say_kept(store, "Stopped")
         return 130
+    except BudgetSpentError as error:
+        _print(options, list(store.results.values()), store)
+        _say_kept(store, f"The budget is spent: {error}")
+        return 3
     finally:
         store.close()
+    _print(options, results, store)
+    return 0
+
+
+def _say_kept(store: Store, why: str) -> None:
+    output.note(
+        f"{why}. Finished attempts are kept in {store.folder}; the same command goes on from there."
+    )
+
+
+def _print(options: Options, results: list[dict[str, Any]], store: Store) -> None:
     if options.json:
         for result in results:
             print(jsonlib.dumps(result))
-    else:
+    elif results:
         result_table(results)
-        print(f"\nPrograms, journal and results: {store.folder}")
-    return 0
+        for line in ("", *trial_lines(results), cost_line(results)):
+            print(line)
+        print(f"Programs, journal and results: {store.folder}")
 
 
 def _run(
     options: Options,
-    data: list[Splits],
+    data: list[Problem],
     choice: Choice,
     settings: Settings,
     store: Store,
@@ -118,8 +142,11 @@ def _run(
         options.sandbox() as sandbox,
     ):
         output.note(f"Programs run in a sandbox with isolation {sandbox.isolation!r}.")
+        if choice.budget is not None:
+            choice.budget.count(store.completions())
         exporting = options.out_jsonl is not None or options.out_csv is not None
-        search = Search(choice, sandbox, settings, store, log, exporting=exporting)
+        judging = exporting or not settings.early_stop
+        search = Search(choice, sandbox, settings, store, log, judging=judging)
         results = asyncio.run(search.run(data))
         if exporting:
             export(store, results, options.out_jsonl, options.out_csv)
@@ -127,20 +154,8 @@ def _run(
     return results
 
 
-def _dry_run(options: Options, points: list[tuple[Task, int]], settings: Settings) -> int:
-    """Prints each prompt; data that is not there yet is drawn into a folder that is not kept."""
-    with tempfile.TemporaryDirectory() as scratch:
-        for task, length in points:
-            there = folder(options, task, length).exists() and not options.fresh_data
-            place = options if there else replace(options, dataset_dir=Path(scratch))
-            prompt = prompt_for(load(place, task, length), settings)
-            output.note(f"{task.id} L={length}: up to {settings.attempts} calls with this prompt")
-            print(prompt)
-    return 0
-
-
 def _shaping(
-    options: Options, choice: Choice, settings: Settings, data: list[Splits]
+    options: Options, choice: Choice, settings: Settings, data: list[Problem]
 ) -> dict[str, Any]:
     """Everything that shapes the results, as JSON values."""
     values: dict[str, Any] = {
@@ -156,7 +171,7 @@ def _shaping(
         "max_tokens": settings.max_tokens,
         "base_url": base_url(options),
         "task_file_sha256": file_digest(options.task_file),
-        "data_sha256": {f"{splits.fn} L={splits.length}": _digest(splits) for splits in data},
+        "data_sha256": {problem.name: problem.sha256 for problem in data},
         **fingerprint(options),
     }
     result: dict[str, Any] = jsonlib.loads(jsonlib.dumps(values, default=str))
@@ -166,12 +181,6 @@ def _shaping(
 def _folder(options: Options, shaping: dict[str, Any]) -> Path:
     digest = hashlib.sha256(jsonlib.dumps(shaping, sort_keys=True).encode()).hexdigest()
     return options.out_dir or Path("runs") / f"synthesize-{digest[:10]}"
-
-
-def _digest(splits: Splits) -> str:
-    """SHA-256 of the labelled examples themselves, wherever they came from."""
-    parts = [(data.inputs, data.labels) for data in (splits.train, splits.validation, splits.test)]
-    return hashlib.sha256(jsonlib.dumps(parts).encode()).hexdigest()
 
 
 def _check_outputs(options: Options) -> None:

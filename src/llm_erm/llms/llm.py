@@ -1,6 +1,6 @@
 """What every language model looks like to a learner: a request in, a stream of completions out."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -56,29 +56,47 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """Something a model may use while it answers; every use is part of its completion.
+
+    Attributes:
+        name: What the model calls it.
+        description: What it does, for the model.
+        run: Takes the code that the model wrote, returns the text that it gets back; blocks, and
+            may be called from any thread.
+        calls: How often one answer may use it.
+    """
+
+    name: str
+    description: str
+    run: Callable[[str], str]
+    calls: int
+
+
+@dataclass(frozen=True)
 class Request:
-    """Samples number ``first`` to ``last`` (counted from 1, both included) of one prompt.
+    """Samples of one prompt, each named by its index, counted from 1.
 
     The index is part of the request so that sample 7 is the same whether asked for in one request
     of ten or after a restart, where the model can promise that.
 
     Attributes:
         prompt: The whole prompt, as the user's message.
-        first: Index of the first sample wanted.
-        last: Index of the last sample wanted.
+        indices: Indices of the samples wanted, in rising order.
         seed: Seed of the whole series of samples; each sample derives its own from it.
         max_tokens: Limit on generated tokens a sample.
         grammar: GBNF text that every answer must match, or None.
         json_schema: JSON schema that every answer must match, or None.
+        tool: What the model may use while it answers, or None.
     """
 
     prompt: str
-    first: int = 1
-    last: int = 1
+    indices: Sequence[int] = (1,)
     seed: int = 0
     max_tokens: int = 2048
     grammar: str | None = None
     json_schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    tool: Tool | None = None
 
 
 class LLM(Protocol):
@@ -90,7 +108,7 @@ class LLM(Protocol):
         ...
 
     def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields the completions of ``request`` in the order of their indices.
+        """Yields the completions of ``request``, each as it arrives.
 
         Closing the iterator early cancels what was not yet generated. A failed call is a completion
         with ``finish_reason="error"``; only a fault that no other call can escape is raised.

@@ -81,7 +81,7 @@ class LocalLLM:
         return self._name
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields samples ``request.first`` to ``request.last``, a batch at a time, in order.
+        """Yields the samples from the first to the last index wanted, a batch at a time, in order.
 
         Closing the iterator early stops the batches at hand at their next token.
 
@@ -89,6 +89,7 @@ class LocalLLM:
             InputError: The prompt is longer than the context, the grammar or schema is none that
                 the runtime understands, or the file fails to load.
         """
+        first_index, last_index = request.indices[0], request.indices[-1]
         stop = threading.Event()
         drawing: deque[tuple[int, asyncio.Task[_Drawn]]] = deque()
         try:
@@ -96,12 +97,12 @@ class LocalLLM:
             prompts = [asyncio.to_thread(e.read_prompt, request, stop) for e in self._engines]
             room = self._context_tokens - max(await asyncio.gather(*prompts))
             width = max(1, min(self._parallel, room // max(1, request.max_tokens)))
-            batches = iter(range((request.first - 1) // width, (request.last - 1) // width + 1))
+            batches = iter(range((first_index - 1) // width, (last_index - 1) // width + 1))
 
             def start(batches: Iterable[int]) -> None:
                 for batch in batches:
                     first = batch * width + 1
-                    count = min(width, request.last - first + 1)
+                    count = min(width, last_index - first + 1)
                     engine = self._engines[batch % len(self._engines)]
                     draw = asyncio.to_thread(
                         engine.draw, request, batch_seed(request.seed, batch), count, stop
@@ -115,7 +116,7 @@ class LocalLLM:
                 drawing.popleft()
                 start(islice(batches, 1))
                 for index, sample in enumerate(samples, first):
-                    if index >= request.first:
+                    if index >= first_index:
                         more_drawn = index < first + len(samples) - 1
                         yield sample.completion(index, seconds, more_drawn)
         finally:

@@ -1,17 +1,21 @@
-"""Language models behind an API, through pydantic-ai: requests, usage, prices and error classes."""
+"""Language models behind an API: attempts in flight, time limits, repeats, tools and their cost."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from llm_erm.errors import MissingExtraError, ProviderError
-from llm_erm.llms.llm import Completion, FinishReason, Request, ToolCall, Usage
+from llm_erm.errors import ProviderError
+from llm_erm.llms.answers import sentence_of, to_completion
+from llm_erm.llms.budget import Budget
+from llm_erm.llms.calls import Caller
+from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
+from llm_erm.llms.providers import Connection, build, close
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelResponse
-    from pydantic_ai.models import Model
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
@@ -20,241 +24,268 @@ ToolChoice = Literal["auto", "none"]
 
 
 @dataclass(frozen=True)
-class ResponsesSettings:
-    """What shapes the answers of an OpenAI Responses model.
+class RemoteSettings:
+    """What shapes the answers of a remote model and the calls for them.
 
     Attributes:
-        reasoning_effort: How much a reasoning model thinks.
-        verbosity: How long its text is.
+        reasoning_effort: How much a reasoning model thinks; None leaves it to the model.
+        verbosity: How long its text is; None leaves it to the model.
         tool_choice: Whether it may use its tools.
-        code_interpreter: Whether it has the hosted code interpreter.
+        code_interpreter: Whether it has the provider's hosted code interpreter.
         timeout_seconds: Wall time of one call, after which it counts as failed.
+        retries: How often a call that was surely not answered is sent again.
+        concurrency: Calls in flight at most, over all requests.
+        speculative: Samples of one request in flight at most.
     """
 
-    reasoning_effort: ReasoningEffort = "high"
-    verbosity: Verbosity = "low"
+    reasoning_effort: ReasoningEffort | None = None
+    verbosity: Verbosity | None = None
     tool_choice: ToolChoice = "auto"
     code_interpreter: bool = False
     timeout_seconds: float = 1200.0
+    retries: int = 4
+    concurrency: int = 5
+    speculative: int = 1
 
 
-RETRIES = 4
-LONGEST_WAIT_SECONDS = 20.0
-
-
-class ResponsesLLM:
-    """A model behind OpenAI's Responses API, or a server that speaks it.
+class RemoteLLM:
+    """A model behind an API.
 
     A call that takes too long or gets a broken answer is a completion with
     ``finish_reason="error"``: it may have been billed, so it is an attempt and not sent again. What
-    was surely not answered (status 429 and 5xx, no connection) is sent again up to ``RETRIES``
-    times.
+    was not answered (status 429 and 5xx, a broken connection) is sent again, after the time that
+    the server asks for or else with exponential back-off and jitter.
     """
 
     def __init__(
-        self, model: str, api_key: str, base_url: str | None, settings: ResponsesSettings
+        self, connection: Connection, settings: RemoteSettings, budget: Budget | None = None
     ) -> None:
         """Prepares the client; nothing is sent.
 
         Args:
-            model: The model's name, as the API has it.
-            api_key: The key.
-            base_url: Address of the API; OpenAI's own where it is None.
-            settings: What shapes the answers.
+            connection: Who answers.
+            settings: What shapes the answers and the calls.
+            budget: What may be spent; None for no limit.
 
         Raises:
             MissingExtraError: The client library is not installed.
         """
-        try:
-            from openai import AsyncOpenAI
-            from pydantic_ai.models.openai import OpenAIResponsesModel
-            from pydantic_ai.providers.openai import OpenAIProvider
-        except ImportError as error:
-            raise MissingExtraError(
-                "The OpenAI client is not installed; run: pip install 'llm-erm[remote]'"
-            ) from error
-        # The time limit of this class is the only one, and nothing is repeated behind its back.
-        self._client = AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=None)
-        self._model: Model = OpenAIResponsesModel(
-            model, provider=OpenAIProvider(openai_client=self._client)
-        )
-        self._name = f"openai:{model}"
+        self._model = build(connection)
+        self._connection = connection
         self._settings = settings
+        self._caller = Caller(
+            self._model,
+            budget or Budget(),
+            settings.concurrency,
+            settings.timeout_seconds,
+            settings.retries,
+        )
 
     @property
     def name(self) -> str:
-        """``openai:`` and the model's name."""
-        return self._name
+        """The provider and the model's name."""
+        return f"{self._connection.provider}:{self._connection.model}"
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields the samples of ``request`` in order, one call each, one after the other.
+        """Yields the samples of ``request`` as they arrive, ``speculative`` in flight at a time.
+
+        Closing the iterator early cancels the calls in flight.
 
         Raises:
-            ProviderError: The key, the model's name, the quota or the request itself was refused.
+            ProviderError: The key, the model's name, the quota or the request itself was refused,
+                or nobody answers at the address.
+            BudgetSpentError: A call could pass the budget.
         """
-        for index in range(request.first, request.last + 1):
-            yield await self._call(request, index)
+        waiting = iter(request.indices)
+        running: set[asyncio.Task[Completion]] = set()
+        try:
+            while True:
+                for index in waiting:
+                    running.add(asyncio.create_task(self._answer(request, index)))
+                    if len(running) >= self._settings.speculative:
+                        break
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                answered = [task.result() for task in done if task.exception() is None]
+                for left, completion in zip(reversed(range(len(answered))), answered, strict=True):
+                    yield replace(completion, more_drawn=left > 0)
+                for task in done:
+                    task.result()  # raises what made it fail, now that nothing paid for is lost
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await self._client.close()
+        await close(self._model)
 
-    async def _call(self, request: Request, index: int) -> Completion:
-        from pydantic_ai import exceptions as refusals
-
+    async def _answer(self, request: Request, index: int) -> Completion:
+        """One sample: a call, and more where the model uses a tool of ours in between."""
+        talk = _Talk(
+            self._caller, request, self._model_settings(request), self._tools(request.tool)
+        )
         started = time.monotonic()
-        try:
-            response = await self._answer(request)
-        except refusals.ModelConnectionError as error:
-            raise ProviderError(f"{self.name} cannot be reached: {sentence_of(error)}") from error
-        except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
-            raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
-        except TimeoutError:
-            error_text = f"no answer within {self._settings.timeout_seconds:g} seconds"
-        except (refusals.AgentRunError, OSError) as error:
-            error_text = sentence_of(error)
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
-            error_text = f"the answer is not in the API's form ({error})"
-        else:
-            return to_completion(response, index, time.monotonic() - started)
+        error = await self._failure_of(talk)
+        seconds = time.monotonic() - started
+        if error is None and talk.last is not None:
+            completion = to_completion(talk.last, index, seconds)
+            tool_calls = (*talk.tool_calls, *completion.tool_calls)
+            return replace(
+                completion, usage=talk.usage, cost_usd=talk.dollars, tool_calls=tool_calls
+            )
         return Completion(
             index=index,
             text="",
-            latency_seconds=time.monotonic() - started,
+            usage=talk.usage,
+            latency_seconds=seconds,
             finish_reason="error",
-            error=error_text,
+            cost_usd=talk.dollars if talk.calls else None,
+            tool_calls=tuple(talk.tool_calls),
+            error=error,
         )
 
-    async def _answer(self, request: Request) -> "ModelResponse":
-        """The answer, after as many tries as it takes and is allowed; each has the time limit."""
-        from tenacity import (
-            AsyncRetrying,
-            retry_if_exception,
-            stop_after_attempt,
-            wait_random_exponential,
-        )
+    async def _failure_of(self, talk: "_Talk") -> str | None:
+        """Leads the talk to its end; returns why it failed, or None.
 
-        tries = AsyncRetrying(
-            retry=retry_if_exception(_was_not_answered),
-            stop=stop_after_attempt(RETRIES + 1),
-            wait=wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS),
-            reraise=True,
-        )
-        async for attempt in tries:
-            with attempt:
-                async with asyncio.timeout(self._settings.timeout_seconds):
-                    return await self._request(request)
-        raise AssertionError  # the loop returns or raises
+        Raises:
+            ProviderError: No other call can succeed either.
+        """
+        from pydantic_ai import exceptions as refusals
 
-    async def _request(self, request: Request) -> "ModelResponse":
-        from pydantic_ai.direct import model_request
-        from pydantic_ai.messages import ModelRequest, UserPromptPart
-        from pydantic_ai.models import ModelRequestParameters
-        from pydantic_ai.native_tools import CodeExecutionTool
-
-        tools = [CodeExecutionTool()] if self._settings.code_interpreter else []
-        return await model_request(
-            self._model,
-            [ModelRequest(parts=[UserPromptPart(request.prompt)])],
-            model_settings=self._model_settings(request),
-            model_request_parameters=ModelRequestParameters(native_tools=[*tools]),
-        )
+        try:
+            await talk.lead()
+        except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
+            raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
+        except refusals.ModelTimeoutError as error:
+            return sentence_of(error)
+        except refusals.ModelConnectionError as error:
+            raise ProviderError(f"{self.name} cannot be reached: {sentence_of(error)}") from error
+        except TimeoutError:
+            return f"no answer within {self._settings.timeout_seconds:g} seconds"
+        except (refusals.AgentRunError, OSError) as error:
+            return sentence_of(error)
+        except (TypeError, AttributeError, KeyError, ValueError) as error:
+            return f"the answer is not in the API's form ({error})"
+        return None
 
     def _model_settings(self, request: Request) -> "ModelSettings":
+        """Returns what goes with every call of a request."""
         from pydantic_ai.models.openai import OpenAIResponsesModelSettings
+        from pydantic_ai.settings import ModelSettings
 
-        settings = OpenAIResponsesModelSettings(
-            max_tokens=request.max_tokens,
-            openai_reasoning_effort=self._settings.reasoning_effort,
-            openai_text_verbosity=self._settings.verbosity,
-            tool_choice=self._settings.tool_choice,
+        own = self._settings
+        if self._connection.provider != "openai":
+            settings = ModelSettings(max_tokens=request.max_tokens)
+            if own.reasoning_effort is not None:
+                effort = own.reasoning_effort
+                settings["thinking"] = False if effort == "none" else effort
+            return settings
+        responses = OpenAIResponsesModelSettings(
+            max_tokens=request.max_tokens, tool_choice=own.tool_choice
         )
-        if self._settings.code_interpreter:
-            settings["openai_include_code_execution_outputs"] = True
-        else:  # the library leaves it out where there is no tool; the published request has it
-            settings["extra_body"] = {"tool_choice": self._settings.tool_choice}
-        return settings
+        if own.reasoning_effort is not None:
+            responses["openai_reasoning_effort"] = own.reasoning_effort
+        if own.verbosity is not None:
+            responses["openai_text_verbosity"] = own.verbosity
+        if own.code_interpreter:
+            responses["openai_include_code_execution_outputs"] = True
+        elif request.tool is None:  # the library omits it without tools; the published call has it
+            responses["extra_body"] = {"tool_choice": own.tool_choice}
+        return responses
+
+    def _tools(self, tool: Tool | None) -> "ModelRequestParameters":
+        """Returns the tools of a call: the hosted one, ours, or none."""
+        from pydantic_ai.models import ModelRequestParameters
+        from pydantic_ai.native_tools import CodeExecutionTool
+        from pydantic_ai.tools import ToolDefinition
+
+        hosted = [CodeExecutionTool()] if self._settings.code_interpreter else []
+        ours = []
+        if tool is not None:
+            ours = [
+                ToolDefinition(
+                    name=tool.name, description=tool.description, parameters_json_schema=_CODE
+                )
+            ]
+        return ModelRequestParameters(native_tools=[*hosted], function_tools=ours)
 
 
-def to_completion(response: "ModelResponse", index: int, seconds: float) -> Completion:
-    """Returns what a model's answer says, in this project's terms."""
-    details = response.provider_details or {}
-    finish_reason, error = _ending(response, details)
-    usage = response.usage
-    return Completion(
-        index=index,
-        text="".join(part.content for part in response.parts if part.part_kind == "text").strip(),
-        usage=Usage(
-            prompt_tokens=usage.input_tokens,
-            cached_tokens=usage.cache_read_tokens,
-            completion_tokens=usage.output_tokens,
-            reasoning_tokens=usage.details.get("reasoning_tokens", 0),
-        ),
-        latency_seconds=seconds,
-        finish_reason=finish_reason,
-        cost_usd=_price(response),
-        tool_calls=_tool_calls(response.parts),
-        error=error,
-    )
+_CODE = {
+    "type": "object",
+    "properties": {"code": {"type": "string"}},
+    "required": ["code"],
+    "additionalProperties": False,
+}
 
 
-def _was_not_answered(error: BaseException) -> bool:
-    """Whether sending the call again may help and cannot pay for it twice."""
-    from pydantic_ai import exceptions as refusals
+@dataclass
+class _Talk:
+    """One sample while it comes about."""
 
-    if isinstance(error, refusals.ModelQuotaExceededError | refusals.ModelTimeoutError):
-        return False
-    if isinstance(error, refusals.ModelHTTPError):
-        return error.status_code == 429 or error.status_code >= 500
-    return isinstance(error, refusals.ModelConnectionError)
+    caller: Caller
+    request: Request
+    settings: "ModelSettings"
+    parameters: "ModelRequestParameters"
+    last: "ModelResponse | None" = None
+    calls: int = 0
+    usage: Usage = field(default_factory=Usage)
+    dollars: float | None = 0.0
+    tool_calls: list[ToolCall] = field(default_factory=list)
 
+    async def lead(self) -> None:
+        """Calls the model until it answers without asking for the tool."""
+        from pydantic_ai.messages import ModelRequest, UserPromptPart
 
-def sentence_of(error: Exception) -> str:
-    """Returns the provider's own sentence where there is one, else the error's text."""
-    body = getattr(error, "body", None)
-    if isinstance(body, Mapping) and isinstance(body.get("message"), str):
-        return str(body["message"])
-    return getattr(error, "message", None) or str(error)
+        request = self.request
+        settings = self.settings
+        messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(request.prompt)])]
+        size = len(request.prompt.encode())
+        while True:
+            worst_case = (size, request.max_tokens)
+            response, said = await self.caller.call(messages, settings, self.parameters, worst_case)
+            self._count(said)
+            self.last = response
+            wanted = [part for part in response.parts if part.part_kind == "tool-call"]
+            if not wanted or request.tool is None or settings.get("tool_choice") == "none":
+                return
+            returns = [await self._use(request.tool, part) for part in wanted]
+            messages += [response, ModelRequest(parts=returns)]
+            size += self.usage.completion_tokens * 8 + sum(len(str(r.content)) for r in returns)
+            if len(self.tool_calls) >= request.tool.calls:
+                settings = {**settings, "tool_choice": "none"}
 
-
-def _ending(
-    response: "ModelResponse", details: Mapping[str, Any]
-) -> tuple[FinishReason, str | None]:
-    match response.finish_reason:
-        case "length":
-            return "length", None
-        case "content_filter":
-            return "refusal", str(details.get("refusal") or "the provider's content filter")
-        case "error":
-            return "error", str(details.get("finish_reason") or "the model failed")
-        case _:
-            return "stop", None
-
-
-def _tool_calls(parts: Sequence[Any]) -> tuple[ToolCall, ...]:
-    """The uses of hosted tools: each call with what came back for it."""
-    returns = {
-        part.tool_call_id: part.content for part in parts if part.part_kind == "builtin-tool-return"
-    }
-    return tuple(
-        ToolCall(
-            tool=part.tool_name,
-            code=str(part.args_as_dict().get("code") or ""),
-            output="".join(map(str, _logs(returns.get(part.tool_call_id)))),
+    def _count(self, said: Completion) -> None:
+        self.calls += 1
+        ours, more = self.usage, said.usage
+        self.usage = Usage(
+            ours.prompt_tokens + more.prompt_tokens,
+            ours.cached_tokens + more.cached_tokens,
+            ours.completion_tokens + more.completion_tokens,
+            ours.reasoning_tokens + more.reasoning_tokens,
         )
-        for part in parts
-        if part.part_kind == "builtin-tool-call"
-    )
+        known = self.dollars is not None and said.cost_usd is not None
+        self.dollars = (self.dollars or 0.0) + (said.cost_usd or 0.0) if known else None
+
+    async def _use(self, tool: Tool, part: Any) -> Any:  # noqa: ANN401 - the library's parts
+        """Runs the tool as the model asks and returns what goes back to it."""
+        from pydantic_ai.messages import ToolReturnPart
+
+        code = _code_of(part)
+        if part.tool_name != tool.name or code is None:
+            output = f'There is one tool, {tool.name}, and it takes {{"code": "<Python>"}}.'
+        elif len(self.tool_calls) >= tool.calls:
+            output = f"{tool.name} was used {tool.calls} times and is closed now; answer."
+        else:
+            output = await asyncio.to_thread(tool.run, code)
+        self.tool_calls.append(ToolCall(part.tool_name, code or "", output))
+        return ToolReturnPart(part.tool_name, output, part.tool_call_id)
 
 
-def _logs(content: object) -> list[object]:
-    logs = content.get("logs") if isinstance(content, Mapping) else None
-    return list(logs) if isinstance(logs, list) else []
-
-
-def _price(response: "ModelResponse") -> float | None:
-    """The call's price in dollars by the library's list, or None where the list has none."""
+def _code_of(part: Any) -> str | None:  # noqa: ANN401 - the library's parts
     try:
-        return float(response.cost().total_price)
-    except LookupError:
+        code = part.args_as_dict().get("code")
+    except (ValueError, AssertionError):  # arguments that are no JSON object
         return None
+    return code if isinstance(code, str) else None

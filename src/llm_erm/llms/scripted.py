@@ -58,8 +58,8 @@ class ScriptedLLM:
         return self._name
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields the texts for samples ``request.first`` to ``request.last``; costs nothing."""
-        for index in range(request.first, request.last + 1):
+        """Yields the texts for ``request.indices``; costs nothing."""
+        for index in request.indices:
             text = self._answers[min(index, len(self._answers)) - 1]
             yield Completion(index=index, text=text, cost_usd=0.0)
 

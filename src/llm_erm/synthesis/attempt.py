@@ -1,6 +1,7 @@
 """From one answer of the model to one verified attempt."""
 
 import hashlib
+from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from llm_erm.erm.verify import verify
 from llm_erm.llms.llm import Completion, Request
 from llm_erm.records import Attempt, Candidate, Verdict
 from llm_erm.sandbox import Sandbox
+from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.extract import extract_source
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
 from llm_erm.synthesis.settings import Settings
@@ -36,7 +38,8 @@ class Attempts:
         self._settings = settings
         self._on_change = on_change
         self._prompt = prompt_for(splits, settings)
-        self.all = list(done)
+        self.all = sorted(done, key=_index)
+        self._more_drawn = bool(self.all) and self.all[-1].candidate.completion.more_drawn
         self._first_with: dict[str, Attempt] = {}
         for attempt in done:
             self._remember(self._extract(attempt.candidate.completion)[0], attempt)
@@ -51,26 +54,31 @@ class Attempts:
         if len(self.all) >= self._settings.attempts:
             return True
         found = any(attempt.validation.perfect for attempt in self.all)
-        return found and not self.all[-1].candidate.completion.more_drawn
+        return found and self._settings.early_stop and not self._more_drawn
 
     def request(self) -> Request:
         """Returns the request for the attempts that remain."""
-        settings = self._settings
+        settings, splits = self._settings, self._splits
+        there = {attempt.index for attempt in self.all}
         return Request(
             prompt=self._prompt,
-            first=len(self.all) + 1,
-            last=settings.attempts,
-            seed=self._sample_seed,
+            indices=[i for i in range(1, settings.attempts + 1) if i not in there],
+            seed=sample_seed(splits.fn, splits.length, settings.seed),
             max_tokens=settings.max_tokens,
             grammar=grammar.gbnf() if settings.constraint == "grammar" else None,
             json_schema=ANSWER_SCHEMA if settings.constraint == "schema" else None,
+            tool=(
+                code_tool(splits.train, self._sandbox, settings.limits)
+                if settings.code_tool
+                else None
+            ),
         )
 
     def add(self, completion: Completion) -> None:
-        """Verifies what ``completion`` proposes as the next attempt."""
+        """Verifies what ``completion`` proposes."""
         source, reason = self._extract(completion)
         candidate = Candidate(source, reason, completion, self._prompt)
-        index = len(self.all) + 1
+        index = completion.index
         earlier = self._first_with.get(source) if source is not None else None
         if earlier is not None:
             attempt = replace(
@@ -81,15 +89,10 @@ class Attempts:
             )
         else:
             attempt = self._verify(index, candidate)
-        self.all.append(attempt)
+        insort(self.all, attempt, key=_index)
+        self._more_drawn = completion.more_drawn
         self._remember(source, attempt)
         self._on_change(attempt)
-
-    @property
-    def _sample_seed(self) -> int:
-        """A seed of this task's own, so that two tasks do not draw the same samples."""
-        text = f"{self._splits.fn}|L={self._splits.length}|seed={self._settings.seed}|samples"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF
 
     def _extract(self, completion: Completion) -> tuple[str | None, str | None]:
         if self._settings.constraint != "grammar":
@@ -104,7 +107,7 @@ class Attempts:
             confirmed = self._confirm(best)
             if confirmed.validation.status == "ok":
                 return best
-            self.all[best.index - 1] = confirmed
+            self.all[self.all.index(best)] = confirmed
             self._on_change(confirmed)
         return None
 
@@ -137,6 +140,16 @@ class Attempts:
     def _remember(self, source: str | None, attempt: Attempt) -> None:
         if source is not None:
             self._first_with.setdefault(source, attempt)
+
+
+def _index(attempt: Attempt) -> int:
+    return attempt.index
+
+
+def sample_seed(function: str, length: int, seed: int) -> int:
+    """Returns the seed of a search's samples, so that no two searches draw the same ones."""
+    text = f"{function}|L={length}|seed={seed}|samples"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") & 0x7FFFFFFF
 
 
 def prompt_for(splits: Splits, settings: Settings) -> str:

@@ -4,13 +4,15 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from llm_erm.erm.verify import verify
 from llm_erm.records import Attempt
 from llm_erm.sandbox import Limits, Sandbox
-from llm_erm.tasks.task import Dataset
+from llm_erm.store import Point
+from llm_erm.tasks.task import Splits
 
 PUBLISHED_COLUMNS = (
     "fn",
@@ -30,36 +32,56 @@ PUBLISHED_COLUMNS = (
     "stopped_early",
     "compile_error",
 )
-"""Columns of the published CSV, in its order; ours has ``error`` after them."""
+"""Columns of the published CSV, in its order; ours has more after them."""
 
 
-def test_accuracies(
-    attempts: Sequence[Attempt], test: Dataset, sandbox: Sandbox, limits: Limits
-) -> list[float | None]:
-    """Returns each attempt's accuracy on ``test``, None where its program did not run.
+@dataclass(frozen=True)
+class Judged:
+    """How an attempt does on data that no choice may use.
 
-    For the published files alone: called when the choice is made, it can change none.
+    Attributes:
+        test_accuracy: On the test examples; None where its program did not run.
+        exact: Whether it is right on all test and probe examples.
     """
-    accuracies: list[float | None] = []
+
+    test_accuracy: float | None
+    exact: bool
+
+
+def judge_all(
+    attempts: Sequence[Attempt], splits: Splits, sandbox: Sandbox, limits: Limits
+) -> list[Judged]:
+    """Returns how each attempt does on the test and probe examples.
+
+    For the published files and for statistics of the model alone: called when the choice is made.
+    """
+    judged: dict[int, Judged] = {}
     for attempt in attempts:
         if attempt.duplicate_of is not None:
-            accuracies.append(accuracies[attempt.duplicate_of - 1])
+            judged[attempt.index] = judged[attempt.duplicate_of]
         elif attempt.validation.status == "ok":
-            verdict = verify(attempt.candidate.source, [test], sandbox, limits)[0]
-            accuracies.append(verdict.accuracy if verdict.status == "ok" else None)
+            judged[attempt.index] = _judged(attempt, splits, sandbox, limits)
         else:
-            accuracies.append(None)
-    return accuracies
+            judged[attempt.index] = Judged(None, exact=False)
+    return list(judged.values())
+
+
+def _judged(attempt: Attempt, splits: Splits, sandbox: Sandbox, limits: Limits) -> Judged:
+    source = attempt.candidate.source
+    test = verify(source, [splits.test], sandbox, limits)[0]
+    exact = test.perfect
+    if exact and splits.probe is not None:
+        exact = verify(source, [splits.probe], sandbox, limits)[0].perfect
+    return Judged(test.accuracy if test.status == "ok" else None, exact)
 
 
 def record(
-    function: str, length: int, attempt: Attempt, test_accuracy: float | None, *, ended: bool
+    point: Point, attempt: Attempt, test_accuracy: float | None, *, ended: bool
 ) -> dict[str, Any]:
     """Returns the published record of an attempt, with what ours knows beyond it at the end.
 
     Args:
-        function: The task's id.
-        length: Length of the inputs.
+        point: The grid point that it is of.
         attempt: What to record.
         test_accuracy: Its accuracy on the test examples, where its program ran.
         ended: Whether it ended the search.
@@ -68,8 +90,8 @@ def record(
     completion, usage = candidate.completion, candidate.completion.usage
     ran = validation.status == "ok"
     return {
-        "fn": function,
-        "length": length,
+        "fn": point.function,
+        "length": point.length,
         "attempt": attempt.index,
         "prompt": candidate.prompt,
         "text": completion.text,
@@ -99,6 +121,8 @@ def record(
         "finish_reason": completion.finish_reason,
         "cost_usd": completion.cost_usd,
         "duplicate_of": attempt.duplicate_of,
+        "trial": point.trial,
+        "seed": point.seed,
     }
 
 
@@ -118,9 +142,11 @@ def write_jsonl(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the published columns and ``error``; the whole file or nothing."""
+    """Writes the published columns, ``error``, and which trial it is where there are several."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [*PUBLISHED_COLUMNS, "error"], extrasaction="ignore")
+    several = any(record["trial"] > 1 for record in records)
+    columns = [*PUBLISHED_COLUMNS, "error", *(["trial", "seed"] if several else [])]
+    writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(records)
     _replace(path, text.getvalue())

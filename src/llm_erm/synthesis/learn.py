@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.verify import verify
-from llm_erm.llms.llm import LLM
+from llm_erm.llms.llm import LLM, Completion
 from llm_erm.records import Attempt, Run, Verdict
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.attempt import Attempts
@@ -16,8 +18,29 @@ from llm_erm.synthesis.settings import Settings
 from llm_erm.tasks.task import Splits
 
 
-def _ignore(attempt: Attempt) -> None:
-    """What is done with an attempt unless told otherwise."""
+def _ignore(news: Attempt | Completion) -> None:
+    """What is done with an attempt or an answer unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What an interrupted search with the same settings left, and what to tell of this one.
+
+    Attributes:
+        done: Attempts that are there; not asked for again.
+        answered: Answers that were not verified yet; not asked for again either.
+        on_answer: Called with each answer before it is verified, from a thread of its own.
+        on_attempt: Called with each attempt the moment it is verified, and again with one that
+            failed the replay of the program chosen; from such a thread.
+    """
+
+    done: Sequence[Attempt] = ()
+    answered: Sequence[Completion] = ()
+    on_answer: Callable[[Completion], None] = _ignore
+    on_attempt: Callable[[Attempt], None] = _ignore
+
+
+NO_JOURNAL = Journal()
 
 
 async def learn(
@@ -25,8 +48,9 @@ async def learn(
     llm: LLM,
     sandbox: Sandbox,
     settings: Settings,
-    on_attempt: Callable[[Attempt], None] = _ignore,
-    done: Sequence[Attempt] = (),
+    journal: Journal = NO_JOURNAL,
+    reveal: Callable[[], Splits] | None = None,
+    threads: Executor | None = None,
 ) -> Run:
     """Returns the program with the lowest validation error among at most K proposals.
 
@@ -39,23 +63,28 @@ async def learn(
         llm: Where proposals come from.
         sandbox: Where programs run.
         settings: Settings of the search.
-        on_attempt: Called with each attempt the moment it is verified, and again with one that
-            failed the replay of the program chosen; from a thread of its own.
-        done: Attempts of an interrupted search with the same settings; not asked for again.
+        journal: What an interrupted search left, and what to tell of this one.
+        reveal: Reads the splits with their test data, where ``splits`` came without.
+        threads: Where programs are verified; the event loop's own threads where it is None.
 
     Raises:
         ProviderError: The model cannot answer any call.
+        BudgetSpentError: The next call could cost more than the run may spend.
     """
     started = time.monotonic()
-    attempts = Attempts(splits, sandbox, settings, done, on_attempt)
+    in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
+    attempts = Attempts(splits, sandbox, settings, journal.done, journal.on_attempt)
+    for completion in journal.answered:
+        await in_thread(attempts.add, completion)
     if not attempts.over:
         async with aclosing(llm.complete(attempts.request())) as completions:
             async for completion in completions:
-                await asyncio.to_thread(attempts.add, completion)
+                await in_thread(_keep_and_add, completion, journal.on_answer, attempts)
                 if attempts.over:
                     break
-    selected = await asyncio.to_thread(attempts.select)
-    test, probe, length_shift = await asyncio.to_thread(
+    selected = await in_thread(attempts.select)
+    splits = await in_thread(reveal) if reveal is not None else splits
+    test, probe, length_shift = await in_thread(
         _meet_test_data, selected, splits, sandbox, settings
     )
     return Run(
@@ -63,6 +92,7 @@ async def learn(
         function=splits.fn,
         length=splits.length,
         seed=splits.seed,
+        trial=splits.trial,
         model=llm.name,
         settings=asdict(settings),
         attempts=tuple(attempts.all),
@@ -79,6 +109,13 @@ async def learn(
         seconds=time.monotonic() - started,
         notices=(*splits.warnings, *_failures(test, probe, length_shift)),
     )
+
+
+def _keep_and_add(
+    completion: Completion, keep: Callable[[Completion], None], attempts: Attempts
+) -> None:
+    keep(completion)
+    attempts.add(completion)
 
 
 def _meet_test_data(

@@ -19,6 +19,8 @@ class Settings:
         seed: Seed of the series of samples.
         max_tokens: Limit on generated tokens an attempt.
         confidence: Confidence of the certificate.
+        early_stop: Whether a program without validation errors ends the search.
+        code_tool: Whether the model may run Python on the training examples, in the sandbox.
         limits: What one execution of a candidate may use.
     """
 
@@ -27,4 +29,6 @@ class Settings:
     seed: int = 0
     max_tokens: int = 20_000
     confidence: float = 0.95
+    early_stop: bool = True
+    code_tool: bool = False
     limits: Limits = Limits()

@@ -20,3 +20,13 @@ def data_seed(fn: str, length: int, learning_size: int, test_size: int, seed: in
         seed: The user's base seed.
     """
     return seed_from(f"{fn}|L={length}|train={learning_size}|test={test_size}|base_seed={seed}")
+
+
+def trial_seed(seed: int, trial: int) -> int:
+    """Returns the base seed of a trial; the first one's is the user's own.
+
+    Args:
+        seed: The user's base seed.
+        trial: Which of several data sets drawn alike, counted from 1.
+    """
+    return seed if trial == 1 else seed_from(f"{seed}|trial={trial}")

@@ -76,7 +76,7 @@ class Splits:
         name: The task's name, as in ``parity_all``.
         kind: What the inputs are.
         length: Length of the training inputs in characters.
-        seed: The user's base seed that the data was drawn with.
+        seed: The base seed that the data was drawn with; another for each trial.
         train: Examples to learn from.
         validation: Examples to select by.
         test: Examples to report on, once, after selection.
@@ -85,6 +85,7 @@ class Splits:
         disjoint: Whether no input is shared by two of train, validation and test; without that no
             certificate holds.
         warnings: What the user should know about this data, a sentence each.
+        trial: Which of several data sets drawn alike this is, counted from 1.
     """
 
     fn: str
@@ -99,3 +100,4 @@ class Splits:
     length_shift: Dataset | None = field(default=None)
     disjoint: bool = True
     warnings: tuple[str, ...] = ()
+    trial: int = 1

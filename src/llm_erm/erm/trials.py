@@ -1,0 +1,77 @@
+"""What several trials say together: means over them, and how sure one can be.
+
+Trials are independent; the candidates of one trial are not, since they answer one prompt. So every
+interval here treats a trial as a cluster.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import beta, t
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over trials, with its confidence interval.
+
+    Attributes:
+        mean: In [0, 1].
+        low: Lower end of the interval; None where a single trial gives none.
+        high: Upper end.
+        trials: Number of trials.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    trials: int
+
+
+def success_at(k: int, right: int, drawn: int) -> float:
+    """Returns the probability that at least one of k candidates is right.
+
+    The unbiased estimator, for k of ``drawn`` candidates chosen without replacement, of which
+    ``right`` are right. Source: Chen et al., arXiv 2107.03374, equation 1.
+    """
+    if not 1 <= k <= drawn:
+        raise ValueError(f"k is {k}; it must be from 1 to {drawn}")
+    return 1.0 - math.comb(drawn - right, k) / math.comb(drawn, k)
+
+
+def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Returns the mean of one share a trial, such as success@k, with a clustered exact interval.
+
+    Clopper-Pearson on the number of independent draws that the scatter between trials speaks for
+    (Korn and Graubard, Survey Methodology 24, 1998), corrected for its degrees of freedom. Where
+    all trials agree, that number is the number of trials: agreement is no evidence of more.
+    """
+    n, values = len(shares), np.asarray(shares, float)
+    mean = float(values.mean())
+    if n < 2:
+        return Estimate(mean, None, None, n)
+    variance = float(values.var(ddof=1)) / n
+    effective = float(n)
+    if variance > 0 and 0 < mean < 1:
+        effective = max(float(n), mean * (1 - mean) / variance)
+        tail = (1 + confidence) / 2
+        effective *= (t.ppf(tail, max(effective - 1, n - 1)) / t.ppf(tail, n - 1)) ** 2
+    hits, rest, delta = effective * mean, effective * (1 - mean), (1 - confidence) / 2
+    low = float(beta.ppf(delta, hits, rest + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - delta, hits + 1, rest)) if rest > 0 else 1.0
+    return Estimate(mean, low, high, n)
+
+
+def mean_of_accuracies(accuracies: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Returns the mean accuracy over trials, with Student's interval cut to [0, 1].
+
+    It speaks of trials like these; with few of them that all agree it is too short, and the share
+    of exact trials (:func:`mean_of_shares`) is the safer figure.
+    """
+    n, values = len(accuracies), np.asarray(accuracies, float)
+    mean = float(values.mean())
+    if n < 2:
+        return Estimate(mean, None, None, n)
+    half = float(t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), n)

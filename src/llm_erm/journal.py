@@ -1,0 +1,121 @@
+"""JSON-lines files that survive a kill: each line is the operating system's before work goes on."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from llm_erm.errors import InputError
+
+
+class Journal:
+    """A file that grows by one JSON object a line.
+
+    A last line without its end was cut off by a kill; it is removed when the file is opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file, making it if need be.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        self.path = path
+        self._appending = threading.Lock()
+        with writing(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = path.open("ab", buffering=0)
+
+    def repair(self) -> None:
+        """Removes a last line that was cut off.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        data = self.path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with writing(self.path.parent):
+                self.file.truncate(whole)
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Adds a line; may be called from several threads.
+
+        Raises:
+            InputError: The disk is full or the folder is gone.
+        """
+        data = (json.dumps(line) + "\n").encode()
+        with self._appending, writing(self.path.parent):
+            while data:  # unbuffered: nothing is left behind to fail once more on closing
+                data = data[self.file.write(data) :]
+
+    def empty(self) -> bool:
+        """Returns whether nothing was ever written."""
+        return self.path.stat().st_size == 0
+
+    def clear(self) -> None:
+        """Deletes all lines."""
+        self.file.truncate(0)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.file.close()
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the whole lines of a file with their numbers, none where there is no file.
+
+    Raises:
+        InputError: The file cannot be read, or one of them is no JSON object.
+    """
+    if not path.exists():
+        return
+    whole, _, _ = read(path).rpartition("\n")
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise InputError(
+                f"{path}, line {number}, is not one JSON object; mend that line, or delete the run "
+                "with --fresh."
+            )
+        yield number, value
+
+
+def read(path: Path) -> str:
+    """Returns the text of a file of a run.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; restore it, or name another folder with "
+            "--out-dir."
+        ) from error
+
+
+def replace(path: Path, text: str) -> None:
+    """Writes a whole file or nothing."""
+    draft = path.with_name(path.name + ".part")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+@contextmanager
+def writing(place: Path, flag: str = "--out-dir") -> Iterator[None]:
+    """Turns a failure to write into one sentence for the user; ``flag`` names another place."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to {place}: {error.strerror or error}; free space, mend its "
+            f"permissions, or name another place with {flag}."
+        ) from error

@@ -1,0 +1,86 @@
+"""What a provider's answer says, in this project's terms: one path for all of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from llm_erm.llms.llm import Completion, FinishReason, ToolCall, Usage
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelResponse
+
+
+def to_completion(response: "ModelResponse", index: int, seconds: float) -> Completion:
+    """Returns what a model's answer says, in this project's terms."""
+    details = response.provider_details or {}
+    finish_reason, error = _ending(response, details)
+    usage = response.usage
+    return Completion(
+        index=index,
+        text="".join(part.content for part in response.parts if part.part_kind == "text").strip(),
+        usage=Usage(
+            prompt_tokens=usage.input_tokens,
+            cached_tokens=usage.cache_read_tokens,
+            completion_tokens=usage.output_tokens,
+            reasoning_tokens=max(usage.details.get(name, 0) for name in _REASONING),
+        ),
+        latency_seconds=seconds,
+        finish_reason=finish_reason,
+        cost_usd=_price(response),
+        tool_calls=_tool_calls(response.parts),
+        error=error,
+    )
+
+
+_REASONING = ("reasoning_tokens", "thoughts_tokens", "thinking_tokens")
+"""What the providers call tokens that were thought and not said."""
+
+
+def sentence_of(error: Exception) -> str:
+    """Returns the provider's own sentence where there is one, else the error's text."""
+    body = getattr(error, "body", None)
+    if isinstance(body, Mapping) and isinstance(body.get("message"), str):
+        return str(body["message"])
+    return getattr(error, "message", None) or str(error)
+
+
+def _ending(
+    response: "ModelResponse", details: Mapping[str, Any]
+) -> tuple[FinishReason, str | None]:
+    match response.finish_reason:
+        case "length":
+            return "length", None
+        case "content_filter":
+            return "refusal", str(details.get("refusal") or "the provider's content filter")
+        case "error":
+            return "error", str(details.get("finish_reason") or "the model failed")
+        case _:
+            return "stop", None
+
+
+def _tool_calls(parts: Sequence[Any]) -> tuple[ToolCall, ...]:
+    """The uses of hosted tools: each call with what came back for it."""
+    returns = {
+        part.tool_call_id: part.content for part in parts if part.part_kind == "builtin-tool-return"
+    }
+    return tuple(
+        ToolCall(
+            tool=part.tool_name,
+            code=str(part.args_as_dict().get("code") or ""),
+            output="".join(map(str, _logs(returns.get(part.tool_call_id)))),
+        )
+        for part in parts
+        if part.part_kind == "builtin-tool-call"
+    )
+
+
+def _logs(content: object) -> list[object]:
+    logs = content.get("logs") if isinstance(content, Mapping) else None
+    return list(logs) if isinstance(logs, list) else []
+
+
+def _price(response: "ModelResponse") -> float | None:
+    """The call's price in dollars by the library's list, or None where the list has none."""
+    try:
+        return float(response.cost().total_price)
+    except (LookupError, ValueError, AssertionError):  # no such model, no usage, no model's name
+        return None

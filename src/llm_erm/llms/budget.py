@@ -1,0 +1,113 @@
+"""What a run may spend on a model: reserved before each call, settled after it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from llm_erm.errors import BudgetSpentError
+from llm_erm.llms.llm import Completion, Usage
+
+Price = Callable[[int, int], float | None]
+"""``price(prompt tokens, output tokens)`` → US dollars, or None where no list has the model."""
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """The worst that one call in flight can cost."""
+
+    tokens: int
+    dollars: float
+
+
+class Budget:
+    """Limits on the tokens and dollars of a run; a call that could pass one is not made.
+
+    While a call is in flight its worst case is set aside: the prompt with a token a byte, and all
+    the output it may write. A call that does not fit waits for those in flight; if none is left to
+    wait for, the budget is spent.
+
+    Args:
+        max_tokens: Prompt and output tokens together, or None.
+        max_dollars: US dollars, or None.
+        price: Prices a call; where it answers None, dollars are not limited.
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        max_dollars: float | None = None,
+        price: Price | None = None,
+    ) -> None:
+        self._max_tokens = max_tokens
+        self._max_dollars = max_dollars
+        self._price = price
+        self._tokens = 0
+        self._dollars = 0.0
+        self._in_flight = 0
+        self._reserved_tokens = 0
+        self._reserved_dollars = 0.0
+        self._changed = asyncio.Condition()
+
+    def price(self, prompt_tokens: int, output_tokens: int) -> float | None:
+        """Returns what a call costs in US dollars, or None where nobody knows."""
+        return self._price(prompt_tokens, output_tokens) if self._price is not None else None
+
+    def count(self, completions: Iterable[Completion]) -> None:
+        """Counts what earlier calls of the same run took."""
+        for completion in completions:
+            self._tokens += completion.usage.prompt_tokens + completion.usage.completion_tokens
+            self._dollars += completion.cost_usd or 0.0
+
+    async def reserve(self, prompt_bytes: int, max_output_tokens: int) -> Reservation:
+        """Sets aside the worst case of a call.
+
+        Raises:
+            BudgetSpentError: The call could pass a limit even when all others have ended.
+        """
+        dollars = self.price(prompt_bytes, max_output_tokens)
+        worst = Reservation(prompt_bytes + max_output_tokens, dollars or 0.0)
+        async with self._changed:
+            while (limit := self._passed_by(worst)) is not None:
+                if not self._in_flight:
+                    raise BudgetSpentError(limit)
+                await self._changed.wait()
+            self._in_flight += 1
+            self._reserved_tokens += worst.tokens
+            self._reserved_dollars += worst.dollars
+        return worst
+
+    async def settle(self, worst: Reservation, usage: Usage | None, dollars: float | None) -> None:
+        """Puts what a call used in place of its worst case.
+
+        Args:
+            worst: What was set aside for it.
+            usage: What it used; None where nobody knows, which counts as the worst case.
+            dollars: What it cost; None where nobody knows.
+        """
+        async with self._changed:
+            self._in_flight -= 1
+            self._reserved_tokens -= worst.tokens
+            self._reserved_dollars -= worst.dollars
+            if usage is None:
+                self._tokens += worst.tokens
+                self._dollars += worst.dollars
+            else:
+                self._tokens += usage.prompt_tokens + usage.completion_tokens
+                self._dollars += dollars or 0.0
+            self._changed.notify_all()
+
+    def _passed_by(self, worst: Reservation) -> str | None:
+        """Which limit the call could pass, in a sentence, or None."""
+        tokens = self._tokens + self._reserved_tokens + worst.tokens
+        if self._max_tokens is not None and tokens > self._max_tokens:
+            return (
+                f"The next call may take {worst.tokens:,} tokens and {self._tokens:,} of "
+                f"--max-total-tokens {self._max_tokens:,} are spent"
+            )
+        dollars = self._dollars + self._reserved_dollars + worst.dollars
+        if self._max_dollars is not None and worst.dollars and dollars > self._max_dollars:
+            return (
+                f"The next call may cost ${worst.dollars:.4f} and ${self._dollars:.4f} of "
+                f"--max-cost-usd {self._max_dollars:g} are spent"
+            )
+        return None

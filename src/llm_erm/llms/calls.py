@@ -1,0 +1,116 @@
+"""One call of a remote model: its place among those in flight, its time limit, its repeats."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llm_erm.llms.answers import to_completion
+from llm_erm.llms.budget import Budget
+from llm_erm.llms.llm import Completion, Usage
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.settings import ModelSettings
+    from tenacity import RetryCallState
+
+LONGEST_WAIT_SECONDS = 60.0
+"""Between two tries, unless the server asks for more."""
+
+
+class Caller:
+    """Makes the calls of one model, over all requests.
+
+    Args:
+        model: Who is called.
+        budget: What may be spent.
+        concurrency: Calls in flight at most.
+        timeout_seconds: Wall time of one try.
+        retries: How often a call that was surely not answered is sent again.
+    """
+
+    def __init__(
+        self,
+        model: "Model",
+        budget: Budget,
+        concurrency: int,
+        timeout_seconds: float,
+        retries: int,
+    ) -> None:
+        self._model = model
+        self._budget = budget
+        self._places = asyncio.Semaphore(concurrency)
+        self._timeout_seconds = timeout_seconds
+        self._retries = retries
+
+    async def call(
+        self,
+        messages: "Sequence[ModelMessage]",
+        settings: "ModelSettings",
+        parameters: "ModelRequestParameters",
+        worst_case: tuple[int, int],
+    ) -> "tuple[ModelResponse, Completion]":
+        """Returns one answer, after as many tries as it takes and is allowed.
+
+        Args:
+            messages: What was said so far.
+            settings: What shapes the answer.
+            parameters: The tools.
+            worst_case: Bytes of the prompt and output tokens at most, for the budget.
+        """
+        from pydantic_ai.direct import model_request
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        tries = AsyncRetrying(
+            retry=retry_if_exception(_was_not_answered),
+            stop=stop_after_attempt(self._retries + 1),
+            wait=_wait,
+            reraise=True,
+        )
+        async for attempt in tries:
+            with attempt:
+                async with self._places:
+                    worst = await self._budget.reserve(*worst_case)
+                    usage, dollars = None, None
+                    try:
+                        async with asyncio.timeout(self._timeout_seconds):
+                            response = await model_request(
+                                self._model,
+                                [*messages],
+                                model_settings=settings,
+                                model_request_parameters=parameters,
+                            )
+                        completion = to_completion(response, 0, 0.0)
+                        usage, dollars = completion.usage, completion.cost_usd
+                    except Exception as error:
+                        if _was_not_answered(error):
+                            usage, dollars = Usage(), 0.0
+                        raise
+                    finally:
+                        await self._budget.settle(worst, usage, dollars)
+                    return response, completion
+        raise AssertionError  # the loop returns or raises
+
+
+def _was_not_answered(error: BaseException) -> bool:
+    """Whether sending the call again may help and was not answered before."""
+    from pydantic_ai import exceptions as refusals
+
+    if isinstance(error, refusals.ModelQuotaExceededError | refusals.ModelTimeoutError):
+        return False
+    if isinstance(error, refusals.ModelHTTPError):
+        return error.status_code == 429 or error.status_code >= 500
+    return isinstance(error, refusals.ModelConnectionError)
+
+
+def _wait(state: "RetryCallState") -> float:
+    """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
+    from tenacity import wait_random, wait_random_exponential
+
+    error = state.outcome.exception() if state.outcome is not None else None
+    headers = getattr(error, "headers", None) or {}
+    try:
+        asked = float(headers.get("retry-after", ""))
+    except ValueError:
+        return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
+    return max(0.0, asked) + wait_random(0, 0.25 + 0.1 * max(0.0, asked))(state)

@@ -1,0 +1,33 @@
+"""A model that says again what a journal holds: no key, no calls, nothing paid."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+
+from llm_erm.llms.llm import Completion, Request
+
+
+class ReplayLLM:
+    """Answers each request with the completions that a finished run's model gave to it.
+
+    Args:
+        name: The name of that model.
+        answers: For the seed of each series of samples, its completions in the order they came.
+    """
+
+    def __init__(self, name: str, answers: Mapping[int, Sequence[Completion]]) -> None:
+        self._name = name
+        self._answers = answers
+
+    @property
+    def name(self) -> str:
+        """The name of the model whose answers these are."""
+        return self._name
+
+    async def complete(self, request: Request) -> AsyncGenerator[Completion]:
+        """Yields what is there of the samples wanted, in the order in which it came."""
+        wanted = set(request.indices)
+        for completion in self._answers.get(request.seed, ()):
+            if completion.index in wanted:
+                yield completion
+
+    async def aclose(self) -> None:
+        """Does nothing: there is nothing to free."""

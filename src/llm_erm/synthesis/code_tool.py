@@ -1,0 +1,103 @@
+"""A Python tool for any tool-calling model: it sees the training examples and nothing else."""
+
+import ast
+
+from llm_erm.llms.llm import Tool
+from llm_erm.sandbox import Limits, Outputs, Sandbox
+from llm_erm.tasks.task import Dataset
+
+NAME = "run_python"
+CALLS = 16
+OUTPUT_BYTES = 6000
+SECONDS = 10.0
+
+_BYTES = Outputs(labels=tuple(range(255)))
+_END = 254  # no byte of UTF-8
+
+_PROGRAM = """\
+import ast, contextlib, io, traceback
+{imports}
+class _Output(io.TextIOBase):
+    said, size = [], 0
+    def write(self, text):
+        if self.size <= {limit}:
+            self.said.append(text[: {limit} + 1])
+            self.size += len(text)
+        return len(text)
+
+def _run(names):
+    try:
+        tree = ast.parse({code!r}, "<code>")
+        ends_in_value = tree.body and isinstance(tree.body[-1], ast.Expr)
+        value = ast.Expression(tree.body.pop().value) if ends_in_value else None
+        exec(compile(tree, "<code>", "exec"), names)
+        if value is not None:
+            value = eval(compile(value, "<code>", "eval"), names)
+        if value is not None:
+            print(repr(value))
+    except BaseException as error:
+        own = [frame for frame in traceback.extract_tb(error.__traceback__)
+               if frame.filename == "<code>"]
+        print(*traceback.format_list(own), *traceback.format_exception_only(error), sep="", end="")
+
+with contextlib.redirect_stdout(_Output()) as _output, contextlib.redirect_stderr(_output):
+    _run({{"__name__": "__main__", "examples": {examples!r}}})
+_said = "".join(_output.said).encode("utf-8", "replace")
+
+def f(x):
+    return _said[int(x)] if int(x) < len(_said) else {end}
+"""
+"""Runs the model's code while it loads; the sandbox's one byte an input then carries the text."""
+
+
+def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
+    """Returns a tool that runs Python in the sandbox, with the training examples as a variable.
+
+    Each use starts afresh, in a child of its own that dies with it: it has no files, no network, no
+    memory of other uses, and no way to other data than ``train``. It may take ``SECONDS`` of CPU
+    and print ``OUTPUT_BYTES``.
+
+    Args:
+        train: What the code sees as ``examples``, a list of ``(x, y)``.
+        sandbox: Where it runs.
+        limits: The memory that it may take is that of a candidate.
+    """
+    examples = list(zip(train.inputs, train.labels, strict=True))
+    own_limits = Limits(SECONDS, SECONDS, limits.memory_bytes)
+    places = [str(i) for i in range(OUTPUT_BYTES + 1)]
+
+    def run(code: str) -> str:
+        program = _PROGRAM.format(
+            imports=_imports(code), code=code, examples=examples, limit=OUTPUT_BYTES, end=_END
+        )
+        execution = sandbox.execute(program, places, own_limits, _BYTES)
+        if execution.status != "ok":
+            return f"The code was ended: {execution.status} ({execution.message})."
+        said = bytes(byte for byte in execution.predictions.tolist() if byte < _END)
+        text = said[:OUTPUT_BYTES].decode("utf-8", "replace")
+        if len(said) > OUTPUT_BYTES:
+            return f"{text}\n(cut here: {OUTPUT_BYTES} bytes of output are the most)"
+        return text or "(no output; print what you want to see)"
+
+    return Tool(
+        name=NAME,
+        description=(
+            "Runs Python code and returns what it prints, and the value of a last line that is an "
+            f"expression. `examples` is the list of the {len(examples)} labelled examples of the "
+            "prompt as (x, y) pairs: x a string, y an int. numpy and sympy are there. Every call "
+            f"starts afresh; it may take {SECONDS:g} seconds and print {OUTPUT_BYTES} characters."
+        ),
+        run=run,
+        calls=CALLS,
+    )
+
+
+def _imports(code: str) -> str:
+    """The modules that the code imports, named where the sandbox looks for such names."""
+    try:
+        nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return "".join(f"if False:\n    import {name}\n" for name in dict.fromkeys(names))
