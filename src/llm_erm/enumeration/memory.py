@@ -83,19 +83,26 @@ class Clock:
     """Wall time of a search.
 
     Attributes:
+        most_seconds: How long it may last.
         started: When it began, on the monotonic clock.
-        most_seconds: When it must end.
+        hurried: Whether the end was moved closer, since something exact is there.
     """
 
     most_seconds: float
     started: float = field(default_factory=time.monotonic)
+    hurried: bool = False
 
     @property
     def seconds(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.started
 
+    @property
+    def over(self) -> bool:
+        """Whether the time is up."""
+        return self.seconds > self.most_seconds
+
     def check(self) -> None:
         """Raises LimitReachedError once the time is up."""
-        if self.seconds > self.most_seconds:
+        if self.over:
             raise LimitReachedError("seconds")

@@ -51,7 +51,7 @@ def _truth_parts(
         case "never":
             return (), ()
         case _:
-            return (), table_parameters(bank, name, left, right)
+            return (), table_parameters(bank.inputs, name, left, right)
 
 
 def _number_term(bank: Bank, index: int) -> Term:

@@ -191,3 +191,14 @@ class Search:
         wrong = int(np.bitwise_count((truths.values[index] ^ truths.targets[target]) & train).sum())
         total = int(np.bitwise_count(train).sum())
         return term_of(self._bank, index, negated=2 * wrong > total)
+
+
+def prepare() -> None:
+    """Loads the machine code of a search, or compiles it where that was never done."""
+    words = [f"{i:06b}" for i in range(64)]
+    targets = np.array([[word.count("1") % 3 == 0 for word in words]])
+    search = Search(
+        "bits", words, targets, words, memory=Memory(64 * 2**20), clock=Clock(600), max_bits=17
+    )
+    for _ in search.levels():
+        pass

@@ -135,21 +135,24 @@ def gram_ids(text: Text, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64
     """Returns which runs of ``size`` characters occur, and which starts at each place.
 
     Returns:
-        The runs as numbers in base ``len(alphabet)``, ascending, and for each place, of shape
-        (n, width), the index of its run among them, -1 past the end.
+        The runs as numbers in base ``len(alphabet)``, descending, so that ones are counted before
+        zeros are, and for each place, of shape (n, width), the index of its run among them, -1
+        past the end.
     """
     codes = np.empty(text.chars.shape, np.int64)
     kernels.gram_codes(text.chars, text.lengths, size, len(text.alphabet), codes)
     if len(text.alphabet) ** size <= DIRECT:
         there = np.zeros(len(text.alphabet) ** size + 1, np.bool_)
         there[codes] = True  # -1 sets the last, which stands for none
-        runs = np.flatnonzero(there[:-1])
-        index = np.cumsum(there) - 1
+        runs = np.flatnonzero(there[:-1])[::-1]
+        index = len(runs) - np.cumsum(there)
         index[-1] = -1
         return runs, index[codes]
     runs, ids = np.unique(codes, return_inverse=True)
-    ids = ids.reshape(codes.shape)
-    return (runs[1:], ids - 1) if runs.size and runs[0] < 0 else (runs, ids)
+    ids = len(runs) - 1 - ids.reshape(codes.shape)
+    none = int(runs[0] < 0)
+    ids[codes < 0] = -1
+    return runs[none:][::-1], ids
 
 
 def counts(ids: NDArray[np.int64], runs: int, size: int) -> NDArray[np.int64]:

@@ -46,7 +46,7 @@ def each_literal(
     A literal that occurs nowhere says nothing about the inputs and is not considered.
 
     Yields:
-        The text's index, the size of the literals, their names (ascending), and which of them
+        The text's index, the size of the literals, their names, and which of them
         starts at each place of each string, -1 for none.
     """
     for index, bits in each_text(bank, production, cost):
