@@ -40,6 +40,7 @@ def one(sandbox, task, length, seed, folder, settings):
         "other_lengths": None if run.length_shift is None else run.length_shift.accuracy,
         "program": run.selected.candidate.source,
         "seconds": run.seconds,
+        "notices": run.notices,
         **{key: value for key, value in run.details.items() if key != "levels"},
     }
 

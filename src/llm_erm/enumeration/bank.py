@@ -78,7 +78,6 @@ class Bank:
         masks = np.ones((2, len(inputs)), np.bool_)
         masks[1, targets.shape[1] :] = False
         self.truths = Truths(packed(padded), packed(masks), memory)
-        self.train_mask = packed(masks)[1]
         self.numbers = Numbers(len(inputs), memory)
         self._segments: dict[Sort, list[Segment]] = {"text": [], "number": [], "truth": []}
 

@@ -84,14 +84,23 @@ class Truths(Columns):
     def __init__(
         self, targets: NDArray[np.uint64], masks: NDArray[np.uint64], memory: Memory
     ) -> None:
-        """See ``kernels`` for the arrays; both have rows of as many words as a column."""
+        """Takes arrays with rows of as many words as a column.
+
+        Args:
+            targets: What each class wants of the training inputs.
+            masks: Bits of all inputs, and bits of the training inputs.
+            memory: What the columns take their memory from.
+        """
         classes, words = targets.shape
         super().__init__(words, np.uint64, memory, beside=1 + 2 * classes)
         self.sign = np.empty(self.capacity, np.uint8)
         self.errors = np.empty((self.capacity, classes), np.uint16)
         self._hits = np.empty((HITS, 2), np.int64)
         self._work = np.zeros(words, np.uint64)
-        self.targets, self._masks = targets, masks
+        trained = np.zeros((1, words), np.uint64)
+        trained[0, 0] = np.bitwise_count(masks[1]).sum()
+        self.targets, self.train_mask = targets, masks[1]
+        self._masks = np.concatenate([masks, trained])
 
     @property
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
@@ -128,17 +137,18 @@ class Numbers(Columns):
 
     def __init__(self, inputs: int, memory: Memory) -> None:
         """Takes the number of inputs, which is the width of a column."""
-        super().__init__(inputs, np.int16, memory, beside=8)
+        super().__init__(inputs, np.int16, memory, beside=12)
         self._keys = np.empty(self.capacity, np.uint64)
         random = np.random.RandomState(0).bytes(8 * inputs)
         self._factors = np.frombuffer(random, np.uint64) | np.uint64(1)
+        self._bounds = np.empty(self.capacity, np.int32)
 
     @property
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
         """What the kernels work on."""
         return (
             *(self.values, self._keys, self.production, self.left, self.right),
-            *(self._table, self.state, self._factors),
+            *(self._table, self.state, self._factors, self._bounds),
         )
 
     def add(

@@ -27,8 +27,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 KEPT, CONSIDERED, HITS = 0, 1, 2
 NEGATE_LEFT, NEGATE_RIGHT, FLIPPED = 1, 2, 4
 
-LARGEST = 16_000
-"""A number whose magnitude passes this on some input is not kept: a sum of two fits 16 bits."""
+LARGEST = 32_000
+"""A number that may pass this magnitude on some input is not kept: columns hold 16 bits."""
 
 BOTH = NUMBER_OF["both"]
 DIFFER = NUMBER_OF["differ"]
@@ -46,6 +46,7 @@ _SECOND = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
 _ONE = np.uint64(1)
 _NONE = np.uint64(0)
+_ALL = np.uint64(2**64 - 1)
 _M1 = np.uint64(0x5555555555555555)
 _M2 = np.uint64(0x3333333333333333)
 _M4 = np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -94,77 +95,122 @@ def rehash(old: Array, new: Array) -> None:
 
 
 @kernel
-def _keep_truth(t: Arrays, production: int, sign: int, left: int, right: int) -> None:
-    """Keeps the column in ``t.work`` unless its behaviour is known; ``t`` as Truths.arrays."""
-    columns, errors, productions, signs, lefts, rights, table, state, hits, work, targets, masks = t
-    state[CONSIDERED] += 1
-    words = work.size
+def _enter(work: Array, masks: Array, table: Array) -> int:
+    """Clears the first bit of the column ``work`` and enters its hash.
+
+    Returns:
+        -1 where it was known; else 0, or ``FLIPPED`` where it now is the complement.
+    """
+    sign = 0
     if work[0] & _ONE:
-        sign |= FLIPPED
-        for w in range(words):
+        sign = FLIPPED
+        for w in range(work.size):
             work[w] = ~work[w] & masks[0, w]
     key = _NONE
-    for w in range(words):
+    for w in range(work.size):
         key = (key ^ work[w]) * _MULTIPLIER
         key ^= key >> _SHIFT
-    if not _is_new(table, _mix(key)):
-        return
+    return sign if _is_new(table, _mix(key)) else -1
+
+
+@kernel
+def _keep_truth(t: Arrays, seen: int, production: int, sign: int, left: int, right: int) -> None:
+    """Keeps the column in ``t.work``, which was found to be new; ``t`` as Truths.arrays."""
+    columns, errors, productions, signs, lefts, rights, _, state, hits, work, targets, masks = t
     at = state[KEPT]
-    for w in range(words):
-        columns[at, w] = work[w]
-    productions[at] = production
-    signs[at] = sign
-    lefts[at] = left
-    rights[at] = right
+    columns[at] = work
+    productions[at], signs[at], lefts[at], rights[at] = production, sign, left, right
     state[KEPT] = at + 1
     exact = False
     for c in range(targets.shape[0]):
-        wrong, seen = _NONE, _NONE
-        for w in range(words):
+        wrong = _NONE
+        for w in range(work.size):
             wrong += _ones((work[w] ^ targets[c, w]) & masks[1, w])
-            seen += _ones(masks[1, w])
-        least = min(wrong, seen - wrong)  # oriented on the training examples
+        least = min(wrong, masks[2, 0] - wrong)  # oriented on the training examples
         errors[at, c] = least
         exact = exact or least == _NONE
     if exact and state[HITS] < hits.shape[0]:
-        hits[state[HITS], 0] = at
-        hits[state[HITS], 1] = state[CONSIDERED]
+        hits[state[HITS], 0], hits[state[HITS], 1] = at, state[CONSIDERED] + seen
         state[HITS] += 1
 
 
 @kernel
 def keep_truths(t: Arrays, production: int, left: int, rights: Array, block: Array) -> None:
     """Keeps the new ones of a block of columns of shape (n, W)."""
-    work = t[9]
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
     for i in range(block.shape[0]):
         for w in range(work.size):
             work[w] = block[i, w]
-        _keep_truth(t, production, 0, left, rights[i])
+        seen += 1
+        sign = _enter(work, masks, table)
+        if sign >= 0:
+            _keep_truth(
+                t,
+                seen,
+                production,
+                sign,
+                left,
+                rights[i],
+            )
+    state[CONSIDERED] += seen
 
 
 @kernel
 def pair_truths(
     t: Arrays, production: int, a: int, a_end: int, b: int, b_end: int, once: bool
 ) -> None:
-    """Combines the truths ``a..a_end`` with ``b..b_end``; ``once`` where the ranges overlap."""
-    columns, work, masks = t[0], t[9], t[11]
+    """Combines the truths ``a..a_end`` with ``b..b_end``; ``once`` where the ranges overlap.
+
+    Long searches spend their time here, so the column never leaves the registers: its words are
+    computed for the hash, and once more where it turns out to be new.
+    """
+    columns, errors, productions, signs, lefts, rights, table, state, hits, work, targets, masks = t
     words = work.size
+    free = np.uint64(table.size - 1)
+    seen = state[CONSIDERED]
+    at, found = state[KEPT], state[HITS]
     for i in range(a, a_end):
         for j in range(max(b, i + 1) if once else b, b_end):
-            if production == DIFFER:
+            for sign in range(1 if production == DIFFER else 4):
+                negate_left = _ALL if sign & NEGATE_LEFT else _NONE
+                negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
+                seen += 1
+                flip = _NONE
+                key = _NONE
                 for w in range(words):
-                    work[w] = columns[i, w] ^ columns[j, w]
-                _keep_truth(t, production, 0, i, j)
-                continue
-            for sign in range(4):
+                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+                    word = left ^ right if production == DIFFER else left & right
+                    if w == 0 and word & _ONE:
+                        flip = _ALL
+                    key = (key ^ ((word ^ flip) & masks[0, w])) * _MULTIPLIER
+                    key ^= key >> _SHIFT
+                key = _mix(key)
+                slot = key & free
+                while table[slot] != _NONE and table[slot] != key:
+                    slot = (slot + _ONE) & free
+                if table[slot] == key:
+                    continue
+                table[slot] = key
                 for w in range(words):
-                    left, right = columns[i, w], columns[j, w]
-                    if sign & NEGATE_LEFT:
-                        left = ~left & masks[0, w]
-                    if sign & NEGATE_RIGHT:
-                        right = ~right & masks[0, w]
-                    work[w] = left & right
-                _keep_truth(t, production, sign, i, j)
+                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+                    word = left ^ right if production == DIFFER else left & right
+                    columns[at, w] = (word ^ flip) & masks[0, w]
+                signs[at] = sign | FLIPPED if flip else sign
+                productions[at], lefts[at], rights[at] = production, i, j
+                exact = False
+                for c in range(targets.shape[0]):
+                    wrong = _NONE
+                    for w in range(words):
+                        wrong += _ones((columns[at, w] ^ targets[c, w]) & masks[1, w])
+                    least = min(wrong, masks[2, 0] - wrong)
+                    errors[at, c] = least
+                    exact = exact or least == _NONE
+                if exact and found < hits.shape[0]:
+                    hits[found, 0], hits[found, 1] = at, seen
+                    found += 1
+                at += 1
+    state[KEPT], state[CONSIDERED], state[HITS] = at, seen, found
 
 
 @kernel
@@ -178,35 +224,60 @@ def parities_at(t: Arrays, positions: Array, chosen: Array, rank: int, most: int
         rank: Number of the next set.
         most: Sets to try at most.
     """
-    work = t[9]
+    table, state, work, masks = t[6], t[7], t[9], t[11]
     count, length = chosen.size, positions.shape[0]
-    for tried in range(most):
+    tried = 0
+    while tried < most and chosen[0] <= length - count:
         for w in range(work.size):
             work[w] = positions[chosen[0], w]
             for k in range(1, count):
                 work[w] ^= positions[chosen[k], w]
-        _keep_truth(t, PARITY_AT, 0, count, rank + tried)
+        tried += 1
+        sign = _enter(work, masks, table)
+        if sign >= 0:
+            _keep_truth(
+                t,
+                tried,
+                PARITY_AT,
+                sign,
+                count,
+                rank + tried - 1,
+            )
         k = count - 1
         while k >= 0 and chosen[k] == length - count + k:
             k -= 1
         if k < 0:
-            return tried + 1
+            chosen[0] = length  # past the last set
+            break
         chosen[k] += 1
         for j in range(k + 1, count):
             chosen[j] = chosen[j - 1] + 1
-    return most
+    state[CONSIDERED] += tried
+    return tried
 
 
 @kernel
 def odd_numbers(t: Arrays, numbers: Array, start: int, stop: int) -> None:
     """Keeps whether each number is odd."""
-    work = t[9]
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
     for i in range(start, stop):
         for w in range(work.size):
             work[w] = _NONE
         for r in range(numbers.shape[1]):
             work[r >> 6] |= np.uint64(numbers[i, r] & 1) << np.uint64(r & 63)
-        _keep_truth(t, ODD, 0, i, 0)
+        seen += 1
+        sign = _enter(work, masks, table)
+        if sign >= 0:
+            _keep_truth(
+                t,
+                seen,
+                ODD,
+                sign,
+                i,
+                0,
+            )
+    state[CONSIDERED] += seen
 
 
 @kernel
@@ -214,7 +285,8 @@ def compare_constants(
     t: Arrays, production: int, numbers: Array, start: int, stop: int, low: int, high: int
 ) -> None:
     """Keeps the comparisons of each number with the constants ``low..high`` among its values."""
-    work = t[9]
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
     for i in range(start, stop):
         least, greatest = numbers[i].min(), numbers[i].max()
         if production == EXCEEDS:
@@ -226,7 +298,18 @@ def compare_constants(
                 value = numbers[i, r]
                 holds = value > c if production == EXCEEDS else value == c
                 work[r >> 6] |= np.uint64(holds) << np.uint64(r & 63)
-            _keep_truth(t, production, 0, i, c)
+            seen += 1
+            sign = _enter(work, masks, table)
+            if sign >= 0:
+                _keep_truth(
+                    t,
+                    seen,
+                    production,
+                    sign,
+                    i,
+                    c,
+                )
+    state[CONSIDERED] += seen
 
 
 @kernel
@@ -234,7 +317,8 @@ def compare_numbers(
     t: Arrays, production: int, numbers: Array, a: int, a_end: int, b: int, b_end: int, once: bool
 ) -> None:
     """Keeps the comparisons of the numbers ``a..a_end`` with ``b..b_end``."""
-    work = t[9]
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
     for i in range(a, a_end):
         for j in range(max(b, i + 1) if once else b, b_end):
             if i == j:
@@ -245,46 +329,42 @@ def compare_numbers(
                 left, right = numbers[i, r], numbers[j, r]
                 holds = left == right if production == SAME else left > right
                 work[r >> 6] |= np.uint64(holds) << np.uint64(r & 63)
-            _keep_truth(t, production, 0, i, j)
+            seen += 1
+            sign = _enter(work, masks, table)
+            if sign >= 0:
+                _keep_truth(
+                    t,
+                    seen,
+                    production,
+                    sign,
+                    i,
+                    j,
+                )
+    state[CONSIDERED] += seen
 
 
 @kernel
 def _keep_number(n: Arrays, key: np.uint64, production: int, left: int, right: int) -> int:
-    """Enters a number by its linear hash; returns where its column belongs, or -1."""
-    _, keys, productions, lefts, rights, table, state, _ = n
-    state[CONSIDERED] += 1
-    if not _is_new(table, _mix(key)):
-        return -1
+    """Returns where the column of a number that was found to be new belongs."""
+    _, keys, productions, lefts, rights, _, state, _, _ = n
     at: int = state[KEPT]
-    keys[at] = key
-    productions[at] = production
-    lefts[at] = left
-    rights[at] = right
+    keys[at], productions[at], lefts[at], rights[at] = key, production, left, right
     state[KEPT] = at + 1
     return at
 
 
 @kernel
-def _drop_if_large(n: Arrays, at: int) -> None:
-    """Forgets the number kept last where it is too large on some input."""
-    columns, state = n[0], n[6]
-    for r in range(columns.shape[1]):
-        if columns[at, r] > LARGEST or columns[at, r] < -LARGEST:
-            state[KEPT] = at
-            return
-
-
-@kernel
 def keep_numbers(n: Arrays, production: int, left: int, rights: Array, block: Array) -> None:
     """Keeps the new ones of a block of columns of shape (n, inputs)."""
-    columns, factors = n[0], n[7]
+    columns, table, factors, bounds = n[0], n[5], n[7], n[8]
     for i in range(block.shape[0]):
         key = _NONE
         for r in range(block.shape[1]):
             key += np.uint64(np.int64(block[i, r])) * factors[r]
-        at = _keep_number(n, key, production, left, rights[i])
-        if at >= 0:
+        if _is_new(table, _mix(key)):
+            at = _keep_number(n, key, production, left, rights[i])
             columns[at] = block[i]
+            bounds[at] = max(block[i].max(), -block[i].min())
 
 
 @kernel
@@ -295,35 +375,32 @@ def pair_numbers(
 
     The hash is linear, so that a sum's is the sum of two, and known sums cost no column.
     """
-    columns, keys = n[0], n[1]
+    columns, keys, table, bounds = n[0], n[1], n[5], n[8]
+    sign = 1 if production == ADD else -1
     for i in range(a, a_end):
         for j in range(max(b, i + 1) if once else b, b_end):
-            if production == ADD:
-                at = _keep_number(n, keys[i] + keys[j], production, i, j)
-                if at >= 0:
-                    for r in range(columns.shape[1]):
-                        columns[at, r] = columns[i, r] + columns[j, r]
-                    _drop_if_large(n, at)
-            elif i != j:
-                at = _keep_number(n, keys[i] - keys[j], production, i, j)
-                if at >= 0:
-                    for r in range(columns.shape[1]):
-                        columns[at, r] = columns[i, r] - columns[j, r]
-                    _drop_if_large(n, at)
+            key = keys[i] + keys[j] if production == ADD else keys[i] - keys[j]
+            if i == j or bounds[i] + bounds[j] > LARGEST or not _is_new(table, _mix(key)):
+                continue
+            at = _keep_number(n, key, production, i, j)
+            bounds[at] = bounds[i] + bounds[j]
+            for r in range(columns.shape[1]):
+                columns[at, r] = columns[i, r] + sign * columns[j, r]
 
 
 @kernel
 def remainders(n: Arrays, production: int, start: int, stop: int, low: int, high: int) -> None:
     """Keeps the remainders of each number by the moduli ``low..high`` that change it."""
-    columns, factors = n[0], n[7]
+    columns, table, factors, bounds = n[0], n[5], n[7], n[8]
     for i in range(start, stop):
         least, greatest = columns[i].min(), columns[i].max()
         for modulus in range(low, min(high, max(greatest, -least)) + 1):
             key = _NONE
             for r in range(columns.shape[1]):
                 key += np.uint64(np.int64(columns[i, r]) % modulus) * factors[r]
-            at = _keep_number(n, key, production, i, modulus)
-            if at >= 0:
+            if _is_new(table, _mix(key)):
+                at = _keep_number(n, key, production, i, modulus)
+                bounds[at] = modulus
                 for r in range(columns.shape[1]):
                     columns[at, r] = np.int64(columns[i, r]) % modulus
 

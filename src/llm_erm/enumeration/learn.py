@@ -210,6 +210,5 @@ def _levels(
 
 def _hurry(clock: Clock, proposals: Proposals, settings: Settings) -> None:
     """Leaves a search that has an exact program little time to find a shorter one, or ties."""
-    if proposals.found and not clock.hurried:
-        clock.hurried = True
-        clock.most_seconds = min(clock.most_seconds, clock.seconds + settings.more_seconds)
+    if proposals.found:
+        clock.hurry(settings.more_cpu_seconds)

@@ -1,5 +1,6 @@
 """How much a search may still take, of memory, time and programs."""
 
+import math
 import os
 import time
 from dataclasses import dataclass, field
@@ -80,17 +81,17 @@ def resident_bytes() -> int:
 
 @dataclass
 class Clock:
-    """Wall time of a search.
+    """Time of a search.
 
     Attributes:
-        most_seconds: How long it may last.
+        most_seconds: Wall time that it may last.
         started: When it began, on the monotonic clock.
-        hurried: Whether the end was moved closer, since something exact is there.
+        most_cpu: CPU time of this process at which it ends as well.
     """
 
     most_seconds: float
     started: float = field(default_factory=time.monotonic)
-    hurried: bool = False
+    most_cpu: float = math.inf
 
     @property
     def seconds(self) -> float:
@@ -100,7 +101,12 @@ class Clock:
     @property
     def over(self) -> bool:
         """Whether the time is up."""
-        return self.seconds > self.most_seconds
+        return self.seconds > self.most_seconds or time.process_time() > self.most_cpu
+
+    def hurry(self, cpu_seconds: float) -> None:
+        """Leaves it so much more CPU time, from the first call on."""
+        if self.most_cpu == math.inf:
+            self.most_cpu = time.process_time() + cpu_seconds
 
     def check(self) -> None:
         """Raises LimitReachedError once the time is up."""

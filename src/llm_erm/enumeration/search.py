@@ -91,7 +91,7 @@ class Search:
             max_programs: Programs to consider at most.
         """
         self.costs = costs or stated(kind)
-        self._order = productions_for(kind)
+        self._order = [p for p in productions_for(kind) if p.name in self.costs.base]
         self._bank = Bank(kind, (*train, *others), targets, self.costs, memory, clock, max_programs)
         self._clock = clock
         self._max_bits = max_bits
@@ -187,7 +187,7 @@ class Search:
     def term(self, index: int, target: int = 0) -> Term:
         """Returns a kept program as a tree, negated where that fits the training data better."""
         truths = self._bank.truths
-        train = self._bank.train_mask
+        train = truths.train_mask
         wrong = int(np.bitwise_count((truths.values[index] ^ truths.targets[target]) & train).sum())
         total = int(np.bitwise_count(train).sum())
         return term_of(self._bank, index, negated=2 * wrong > total)

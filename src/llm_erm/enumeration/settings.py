@@ -21,7 +21,7 @@ class Settings:
         max_programs: Programs considered at most; None for no limit.
         max_bits: Price of the dearest programs.
         tie_bits: How much dearer than the first exact program another may be to be looked for.
-        more_seconds: Time to look for such, and for a shorter one, once one is exact.
+        more_cpu_seconds: CPU time to look for such, and for a shorter one, once one is exact.
         seed: Seed of the drawn programs, and of the inputs that tell programs apart.
         confidence: Confidence of the certificate.
         limits: What one execution of a program may use.
@@ -34,7 +34,7 @@ class Settings:
     max_programs: int | None = None
     max_bits: float = 64.0
     tie_bits: float = 2.0
-    more_seconds: float = 2.0
+    more_cpu_seconds: float = 2.0
     seed: int = 0
     confidence: float = 0.95
     limits: Limits = Limits()
