@@ -74,6 +74,18 @@ def _mix(word: np.uint64) -> np.uint64:
 
 
 @kernel
+def _absorbed(word: np.uint64) -> np.uint64:
+    """Spreads every bit of a word over all of it.
+
+    With one multiplication the top bit of a word came out as two bits, and columns with a handful
+    of ones, of which there are many, shared hashes.
+    """
+    word = word * _MULTIPLIER
+    word = (word ^ (word >> _SHIFT)) * _SECOND
+    return word ^ (word >> np.uint64(29))
+
+
+@kernel
 def _is_new(table: Array, key: np.uint64) -> bool:
     """Enters a key; False where it was there."""
     mask = np.uint64(table.size - 1)
@@ -108,8 +120,7 @@ def _enter(work: Array, masks: Array, table: Array) -> int:
             work[w] = ~work[w] & masks[0, w]
     key = _NONE
     for w in range(work.size):
-        key = (key ^ work[w]) * _MULTIPLIER
-        key ^= key >> _SHIFT
+        key = _absorbed(key ^ work[w])
     return sign if _is_new(table, _mix(key)) else -1
 
 
@@ -183,8 +194,7 @@ def pair_truths(
                     word = left ^ right if production == DIFFER else left & right
                     if w == 0 and word & _ONE:
                         flip = _ALL
-                    key = (key ^ ((word ^ flip) & masks[0, w])) * _MULTIPLIER
-                    key ^= key >> _SHIFT
+                    key = _absorbed(key ^ ((word ^ flip) & masks[0, w]))
                 key = _mix(key)
                 slot = key & free
                 while table[slot] != _NONE and table[slot] != key:

@@ -28,6 +28,11 @@ SIGN_BITS = 1
 """What it costs to say whether a truth is negated."""
 
 
+MOST_BITS: Mapping[Sort, int] = {"text": 20, "number": 28}
+"""The dearest texts and numbers: one takes a hundred times the memory and time of a truth, and
+without this limit a long search would be busy with little else."""
+
+
 @dataclass(frozen=True)
 class Production:
     """One way to make an expression.

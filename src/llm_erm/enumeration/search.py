@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llm_erm.enumeration.bank import Bank
 from llm_erm.enumeration.costs import ROOT, Costs, stated
 from llm_erm.enumeration.growing import grow
-from llm_erm.enumeration.language import NAMES, SIGN_BITS, InputKind, productions_for
+from llm_erm.enumeration.language import MOST_BITS, NAMES, SIGN_BITS, InputKind, productions_for
 from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory, Reason
 from llm_erm.enumeration.reading import term_of
 from llm_erm.enumeration.terms import Term
@@ -140,7 +140,8 @@ class Search:
     def _grow(self, cost: int) -> None:
         for production in self._order:
             left = cost - self.costs.base[production.name]
-            if left >= 0:
+            most = MOST_BITS.get(production.sort, self._max_bits) * self.costs.unit
+            if left >= 0 and cost <= most:
                 self._bank.check()
                 start = self._bank.kept(production.sort)
                 try:
