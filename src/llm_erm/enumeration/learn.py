@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -166,9 +166,9 @@ def _enumerate(
             solved = rule.considered
             source = to_program(to_expression(rule.term))
             proposals.add(Proposal(source, rule.bits, rule.considered, "elimination"))
-    levels, stopped_by = _levels(search, classes, settings, clock, proposals, watch)
+    levels, stopped_by = _levels(search, splits.train.labels, settings, clock, proposals, watch)
     if not proposals.found:
-        for proposal in best_programs(search, classes, settings.attempts):
+        for proposal in best_programs(search, splits.train.labels, settings.attempts):
             proposals.add(proposal)
     return {
         "inputs": kind,
@@ -182,7 +182,7 @@ def _enumerate(
 
 def _levels(
     search: Search,
-    classes: int,
+    labels: Sequence[int],
     settings: Settings,
     clock: Clock,
     proposals: Proposals,
@@ -195,7 +195,7 @@ def _levels(
     for level in search.levels():
         levels.append(level)
         watch.on_level(level)
-        for proposal in exact_programs(search, classes, settings.attempts, seen):
+        for proposal in exact_programs(search, labels, settings.attempts, seen):
             proposals.add(proposal)
         seen = len(search.exact)
         _hurry(clock, proposals, settings)

@@ -1,6 +1,10 @@
-"""From the best programs of a search to the sources that are proposed."""
+"""From the programs of a search to what is proposed: single programs, or lists for more classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from llm_erm.enumeration.proposals import Proposal
 from llm_erm.enumeration.search import Found, Search
@@ -9,28 +13,41 @@ from llm_erm.enumeration.terms import to_expression, to_list, to_program
 ENUMERATION = "enumeration"
 
 
-def exact_programs(search: Search, classes: int, count: int, seen: int) -> Iterator[Proposal]:
+@dataclass(frozen=True)
+class _Rules:
+    """A decision list: expressions and their classes, the class of what is left, its errors."""
+
+    tests: tuple[tuple[str, int], ...]
+    otherwise: int
+    bits: float
+    errors: int
+
+
+def exact_programs(
+    search: Search, labels: Sequence[int], count: int, seen: int
+) -> Iterator[Proposal]:
     """Yields what fits all training examples and was not there when ``seen`` programs were exact.
 
     With several classes these are decision lists of one program for each class but one.
     """
-    if classes == 2:
+    if max(labels) <= 1:
         for found in search.exact[seen:]:
             yield _program(search, found)
     elif len(search.exact) > seen:
-        for tests in _lists(search, classes, count):
-            if all(found.errors == 0 for _, found in tests[:-1]):
-                yield _decision_list(search, tests)
+        for rules in _lists(search, labels, count):
+            if rules.errors == 0:
+                yield _proposal(search, rules)
 
 
-def best_programs(search: Search, classes: int, count: int) -> Iterator[Proposal]:
+def best_programs(search: Search, labels: Sequence[int], count: int) -> Iterator[Proposal]:
     """Yields the programs, or decision lists, with the fewest training errors."""
-    if classes == 2:
+    if max(labels) <= 1:
         for found in search.best(count):
             yield _program(search, found)
     else:
-        for tests in _lists(search, classes, count):
-            yield _decision_list(search, tests)
+        rules = list(_lists(search, labels, count))
+        for one in sorted(rules, key=lambda rules: (rules.errors, rules.bits)):
+            yield _proposal(search, one)
 
 
 def _program(search: Search, found: Found) -> Proposal:
@@ -38,15 +55,40 @@ def _program(search: Search, found: Found) -> Proposal:
     return Proposal(source, found.bits, found.considered, ENUMERATION)
 
 
-def _lists(search: Search, classes: int, count: int) -> Iterator[list[tuple[int, Found]]]:
-    """Yields one program a class, the surest class first: the best of each, the second best..."""
-    ranked = [search.best(count, target=c) for c in range(classes)]
-    for rank in range(min(map(len, ranked), default=0)):
-        tests = [(c, ranked[c][rank]) for c in range(classes)]
-        yield sorted(tests, key=lambda test: (test[1].errors, test[1].bits, test[0]))
+def _proposal(search: Search, rules: _Rules) -> Proposal:
+    source = to_list(rules.tests, rules.otherwise)
+    return Proposal(source, rules.bits, search.considered, ENUMERATION)
 
 
-def _decision_list(search: Search, tests: list[tuple[int, Found]]) -> Proposal:
-    lines = [(to_expression(search.term(found.index, c)), c) for c, found in tests[:-1]]
-    bits = sum(found.bits for _, found in tests[:-1])
-    return Proposal(to_list(lines, tests[-1][0]), bits, search.considered, ENUMERATION)
+def _lists(search: Search, labels: Sequence[int], count: int) -> Iterator[_Rules]:
+    """Yields decision lists, one for each of the surest first tests that there are.
+
+    After the first, each test is the program with the fewest errors, among the classes left, on
+    the examples that no earlier test claims.
+    """
+    wanted = np.array(labels)
+    classes = range(int(wanted.max()) + 1)
+    starts = [(found, c) for c in classes for found in search.best(count, target=c)]
+    starts.sort(key=lambda start: (start[0].errors, start[0].bits, start[1]))
+    for found, first in starts[:count]:
+        yield _list_from(search, wanted, found, first)
+
+
+def _list_from(search: Search, wanted: NDArray[np.int64], found: Found, label: int) -> _Rules:
+    tests: list[tuple[str, int]] = []
+    left = set(range(int(wanted.max()) + 1))
+    unclaimed = np.ones(len(wanted), np.bool_)
+    bits, errors = 0.0, 0
+    while True:
+        negated, claimed = search.oriented(found.index, unclaimed, wanted == label)
+        tests.append((to_expression(search.term_as(found.index, negated=negated)), label))
+        bits += found.bits
+        errors += int(np.sum(unclaimed & claimed & (wanted != label)))
+        unclaimed &= ~claimed
+        left.remove(label)
+        if len(left) == 1:
+            otherwise = left.pop()
+            errors += int(np.sum(unclaimed & (wanted != otherwise)))
+            return _Rules(tuple(tests), otherwise, bits, errors)
+        options = [(search.best_on(unclaimed, wanted == c), c) for c in sorted(left)]
+        found, label = min(options, key=lambda option: (option[0].errors, option[0].bits))

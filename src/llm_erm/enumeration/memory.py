@@ -12,7 +12,7 @@ from llm_erm.errors import InputError
 Reason = Literal["seconds", "memory", "programs", "bits"]
 """The limit that ended a search."""
 
-MARGIN_BYTES = 48 * 2**20
+MARGIN_BYTES = 96 * 2**20
 """Left free for what lives briefly: blocks of columns, sorted errors, the verification."""
 
 

@@ -265,6 +265,7 @@ def propose_drawn(
             proposals.add(Proposal(to_program(expression), bits, at, "sampling"))
     return {
         "inputs": kind,
+        "solutions": 0,
         "considered": considered,
         "kept": None,
         "stopped_by": stopped_by,

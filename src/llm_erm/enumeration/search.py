@@ -7,7 +7,7 @@ from heapq import heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.enumeration.bank import Bank
+from llm_erm.enumeration.bank import Bank, packed
 from llm_erm.enumeration.costs import ROOT, Costs, stated
 from llm_erm.enumeration.growing import grow
 from llm_erm.enumeration.language import MOST_BITS, NAMES, SIGN_BITS, InputKind, productions_for
@@ -15,6 +15,9 @@ from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory, Reason
 from llm_erm.enumeration.reading import term_of
 from llm_erm.enumeration.terms import Term
 from llm_erm.sandbox.execution import Input
+
+MOST_COMPARED = 1 << 20
+"""Programs that are compared for a later test of a decision list; the cheaper ones come first."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ class Search:
         self.costs = costs or stated(kind)
         self._order = [p for p in productions_for(kind) if p.name in self.costs.base]
         self._bank = Bank(kind, (*train, *others), targets, self.costs, memory, clock, max_programs)
+        self._targets = targets
+        self._all = np.ones(targets.shape[1], np.bool_)
         self._clock = clock
         self._max_bits = max_bits
         self._starts: list[tuple[int, int]] = []
@@ -187,11 +192,43 @@ class Search:
 
     def term(self, index: int, target: int = 0) -> Term:
         """Returns a kept program as a tree, negated where that fits the training data better."""
-        truths = self._bank.truths
-        train = truths.train_mask
-        wrong = int(np.bitwise_count((truths.values[index] ^ truths.targets[target]) & train).sum())
-        total = int(np.bitwise_count(train).sum())
-        return term_of(self._bank, index, negated=2 * wrong > total)
+        negated, _ = self.oriented(index, self._all, self._targets[target])
+        return self.term_as(index, negated=negated)
+
+    def term_as(self, index: int, *, negated: bool) -> Term:
+        """Returns a kept program as its column is stored, or its opposite."""
+        return term_of(self._bank, index, negated=negated)
+
+    def oriented(
+        self, index: int, among: NDArray[np.bool_], wanted: NDArray[np.bool_]
+    ) -> tuple[bool, NDArray[np.bool_]]:
+        """Returns whether the opposite of a kept program fits better, and the better one's answers.
+
+        Args:
+            index: The program.
+            among: Which training examples count.
+            wanted: What it should answer on each.
+        """
+        row = self._bank.truths.values[index : index + 1].view(np.uint8)
+        answers = np.unpackbits(row, bitorder="little")[: len(wanted)].astype(np.bool_)
+        wrong = int(np.sum((answers != wanted) & among))
+        negated = 2 * wrong > int(among.sum())
+        return negated, answers ^ negated
+
+    def best_on(self, among: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Found:
+        """Returns the program with the fewest errors on some training examples, cheapest first.
+
+        Only the first ``MOST_COMPARED`` programs are compared.
+        """
+        columns = self._bank.truths.values[: min(self.kept, MOST_COMPARED)]
+        width = 64 * columns.shape[1]
+        rows = np.zeros((2, width), np.bool_)
+        rows[0, : len(wanted)], rows[1, : len(among)] = wanted, among
+        target, mask = packed(rows)
+        wrong = np.bitwise_count((columns ^ target) & mask).sum(axis=1, dtype=np.int64)
+        wrong = np.minimum(wrong, int(among.sum()) - wrong)
+        index = int(wrong.argmin())
+        return Found(index, self.bits(index), int(wrong[index]))
 
 
 def prepare() -> None:
