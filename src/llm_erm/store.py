@@ -230,7 +230,7 @@ def standalone(run: Run) -> str:
     assert run.test is not None
     test = f"{run.test.accuracy:.4f}" if run.test.status == "ok" else f"none ({run.test.status})"
     lines = [
-        f"Program for {run.function} at length {run.length}, proposed by {run.model}.",
+        f"Program for {run.function} at length {run.length}, found by {run.method} ({run.model}).",
         f"Validation accuracy {run.selected.validation.accuracy:.4f}, test accuracy {test}.",
     ]
     if run.certificate is not None:
@@ -240,7 +240,8 @@ def standalone(run: Run) -> str:
         )
     if run.isolation is not None:
         lines.append(f"Isolation of the sandbox that ran it: {run.isolation}.")
-    lines.append("Written by a language model: read it before you run it outside a sandbox.")
+    if run.method == "synthesis":
+        lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = (run.selected.candidate.source or "").rstrip("\n")
     return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"
 

@@ -11,6 +11,7 @@ import tyro
 
 from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
+from llm_erm.cli.enumerate import enumerate
 from llm_erm.cli.sweep import sweep
 from llm_erm.cli.synthesize import synthesize
 from llm_erm.cli.tasks import tasks
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "synthesize": synthesize,
     "train": train,
     "sweep": sweep,
+    "enumerate": enumerate,
     "tasks": tasks,
     "data": data,
     "verify": verify,

@@ -149,12 +149,12 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
 def _program(result: Mapping[str, Any]) -> str:
     if result["program"] is None:
         return "no program ran"
-    text = _brief(result["program"])
+    text = brief(result["program"])
     return text if result["validation_accuracy"] == 1.0 else f"nothing exact; best: {text}"
 
 
-def _brief(source: str) -> str:
-    """A one-line program by its expression, a longer one as it is."""
+def brief(source: str) -> str:
+    """Returns a one-line program as its expression, a longer one as it is."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
