@@ -10,6 +10,7 @@ programs/<task>.py   the selected programs, each a file that needs nothing of th
 import fcntl
 import hashlib
 import json
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -236,10 +237,10 @@ def standalone(run: Run) -> str:
         f"Program for {run.function} at length {run.length}, proposed by {run.model}.",
         f"Validation accuracy {run.selected.validation.accuracy:.4f}, test accuracy {test}.",
     ]
-    if run.certificate is not None:
+    if run.certificate is not None and (bound := run.certificate.validation) is not None:
         lines.append(
-            f"Error at most {run.certificate.error_upper_bound:.4f} at "
-            f"{run.certificate.confidence:.0%} confidence, on inputs drawn like the examples."
+            f"Error at most {math.ceil(bound.error_upper_bound * 1e4) / 1e4} at "
+            f"{run.certificate.confidence:.0%} confidence, if {bound.assumes}."
         )
     lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = (run.selected.candidate.source or "").rstrip("\n")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tyro
 
+from llm_erm.cli.bound import bound
 from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
 from llm_erm.cli.synthesize import synthesize
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "tasks": tasks,
     "data": data,
     "verify": verify,
+    "bound": bound,
     "doctor": doctor,
 }
 

@@ -1,6 +1,7 @@
 """One result of a search, as JSON and as a row of the final table."""
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from llm_erm.cli import output
 from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
 from llm_erm.llms.llm import Completion
-from llm_erm.records import Run, Verdict
+from llm_erm.records import Certificate, Run, Verdict
 
 
 def result_of(run: Run) -> dict[str, Any]:
@@ -30,13 +31,18 @@ def result_of(run: Run) -> dict[str, Any]:
         "test_accuracy": _accuracy(run.test),
         "probe_accuracy": _accuracy(run.probe),
         "length_shift_accuracy": _accuracy(run.length_shift),
-        "certificate": None if run.certificate is None else asdict(run.certificate),
+        "certificate": None if run.certificate is None else _certificate(run.certificate),
         "notices": list(run.notices),
         "isolation": run.isolation,
         **cost_of([attempt.candidate.completion for attempt in run.attempts]),
+        "data_sha256": run.data_sha256,
         "seconds": round(run.seconds, 3),
         **run.details,
     }
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    return {"error_upper_bound": certificate.error_upper_bound} | asdict(certificate)
 
 
 def cost_of(completions: Sequence[Completion]) -> dict[str, Any]:
@@ -133,13 +139,20 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
         _percent(result["test_accuracy"]),
         _percent(result["probe_accuracy"]),
         _percent(result["length_shift_accuracy"]),
-        (
-            f"{certificate['error_upper_bound']:.1%} ({certificate['confidence']:.0%} sure)"
-            if certificate
-            else "no certificate"
-        ),
+        _at_most(certificate) if certificate else "no certificate",
         _program(result),
     )
+
+
+def _at_most(certificate: Mapping[str, Any]) -> str:
+    """The bounds from validation and test data, rounded up, so that each still holds."""
+    named = {"validation": certificate["validation"], "test": certificate["test"]}
+    bounds = [
+        f"{math.ceil(bound['error_upper_bound'] * 10_000) / 100:.2f}% by {name}"
+        for name, bound in named.items()
+        if bound
+    ]
+    return f"{', '.join(bounds)} ({certificate['confidence']:.0%} sure)"
 
 
 def _program(result: Mapping[str, Any]) -> str:

@@ -101,11 +101,18 @@ async def learn(
         probe=probe,
         length_shift=length_shift,
         certificate=(
-            certify(selected.validation, settings.attempts, settings.confidence)
-            if selected is not None and splits.disjoint
+            certify(
+                splits,
+                test,
+                validation=selected.validation,
+                budget=settings.attempts,
+                confidence=settings.confidence,
+            )
+            if selected is not None
             else None
         ),
         isolation=sandbox.isolation,
+        data_sha256=splits.sha256,
         seconds=time.monotonic() - started,
         notices=(*splits.warnings, *_failures(test, probe, length_shift)),
     )
