@@ -106,7 +106,9 @@ def is_exact(result: Mapping[str, Any]) -> bool:
 
 def _estimate(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.mean:.1%} (one trial gives no interval; give --num-trials)"
+        alone = "one trial gives no interval; give --num-trials"
+        alike = f"the same in all {estimate.trials} trials"
+        return f"{estimate.mean:.1%} ({alone if estimate.trials == 1 else alike})"
     interval = f"95% interval {estimate.low:.1%} to {estimate.high:.1%}"
     return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
 
@@ -122,7 +124,8 @@ def result_table(results: Sequence[Mapping[str, Any]]) -> None:
             "test",
             "probes",
             "other lengths",
-            "error at most",
+            "error at most, 95% sure",
+            "isolation",
             "program",
         ),
         [_row(result) for result in results],
@@ -140,6 +143,7 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
         _percent(result["probe_accuracy"]),
         _percent(result["length_shift_accuracy"]),
         _at_most(certificate) if certificate else "no certificate",
+        result["isolation"] or "–",
         _program(result),
     )
 
@@ -152,7 +156,7 @@ def _at_most(certificate: Mapping[str, Any]) -> str:
         for name, bound in named.items()
         if bound
     ]
-    return f"{', '.join(bounds)} ({certificate['confidence']:.0%} sure)"
+    return ", ".join(bounds)
 
 
 def _program(result: Mapping[str, Any]) -> str:
