@@ -159,6 +159,7 @@ class Run:
         isolation: Level of the sandbox that ran the programs; None where none were run.
         trial: Which of several data sets drawn alike, counted from 1.
         data_sha256: Digest of the data, ``Splits.sha256``; runs compare where theirs agree.
+        examples: Number of labelled examples that it learned and selected from.
         details: What only this method has to tell; JSON values.
     """
 
@@ -179,4 +180,5 @@ class Run:
     isolation: str | None = None
     trial: int = 1
     data_sha256: str | None = None
+    examples: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

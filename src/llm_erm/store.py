@@ -28,12 +28,16 @@ FILES = ("answers", "attempts", "results")
 
 
 class Point(NamedTuple):
-    """A grid point: task id, length, base seed of the data, and which trial that is."""
+    """A grid point: task id, length, base seed of the data, and which trial that is.
+
+    Where one command runs several learners, also the name of the learner.
+    """
 
     function: str
     length: int
     seed: int
     trial: int = 1
+    learner: str | None = None
 
 
 class Store:
@@ -93,7 +97,8 @@ class Store:
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        line = point._asdict() | {"settings_sha256": self._digest} | asdict(news)
+        place = {key: value for key, value in point._asdict().items() if value is not None}
+        line = place | {"settings_sha256": self._digest} | asdict(news)
         if isinstance(news, Completion):
             self._journals["answers"].append(line)
             self._answers.setdefault(point, {})[news.index] = news
@@ -257,7 +262,8 @@ def _put(attempts: list[Attempt], attempt: Attempt) -> None:
 
 
 def _point(line: Mapping[str, Any]) -> Point:
-    return Point(line["function"], line["length"], line["seed"], line.get("trial", 1))
+    place = line["function"], line["length"], line["seed"]
+    return Point(*place, line.get("trial", 1), line.get("learner"))
 
 
 def _attempt(line: Mapping[str, Any]) -> Attempt:

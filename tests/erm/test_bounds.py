@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from llm_erm.erm.bounds import (
+    binomial_interval,
     binomial_upper,
     certify,
     examples_needed,
@@ -34,6 +35,14 @@ def test_the_bound_is_where_the_binomial_tail_has_probability_delta(errors, exam
     assert binom.cdf(errors, examples, upper) == pytest.approx(delta, rel=1e-9)
     interval = binomtest(errors, examples, alternative="less").proportion_ci(1 - delta, "exact")
     assert upper == pytest.approx(interval.high, rel=1e-9)
+
+
+@pytest.mark.parametrize("correct", [0, 3, 50, 100])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_interval_of_an_accuracy_is_the_exact_one(correct, confidence):
+    exact = binomtest(correct, 100).proportion_ci(confidence, "exact")
+    found = binomial_interval(correct, 100, confidence)
+    assert found == pytest.approx((exact.low, exact.high), abs=1e-12)
 
 
 def test_all_errors_bound_nothing():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tyro
 
+from llm_erm.cli.baselines import baselines
 from llm_erm.cli.bound import bound
 from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
@@ -19,6 +20,7 @@ from llm_erm.errors import LLMERMError
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "synthesize": synthesize,
+    "baselines": baselines,
     "tasks": tasks,
     "data": data,
     "verify": verify,

@@ -29,6 +29,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "train_accuracy": None if selected is None else selected.train.accuracy,
         "validation_accuracy": None if selected is None else selected.validation.accuracy,
         "test_accuracy": _accuracy(run.test),
+        "test_examples": None if run.test is None else run.test.total,
         "probe_accuracy": _accuracy(run.probe),
         "length_shift_accuracy": _accuracy(run.length_shift),
         "certificate": None if run.certificate is None else _certificate(run.certificate),
@@ -36,6 +37,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "isolation": run.isolation,
         **cost_of([attempt.candidate.completion for attempt in run.attempts]),
         "data_sha256": run.data_sha256,
+        "examples": run.examples,
         "seconds": round(run.seconds, 3),
         **run.details,
     }
@@ -138,18 +140,20 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
         result["function"],
         str(result["length"]),
         str(result["attempts"]),
-        _percent(result["validation_accuracy"]),
-        _percent(result["test_accuracy"]),
-        _percent(result["probe_accuracy"]),
-        _percent(result["length_shift_accuracy"]),
-        _at_most(certificate) if certificate else "no certificate",
+        percent(result["validation_accuracy"]),
+        percent(result["test_accuracy"]),
+        percent(result["probe_accuracy"]),
+        percent(result["length_shift_accuracy"]),
+        at_most(certificate),
         result["isolation"] or "–",
         _program(result),
     )
 
 
-def _at_most(certificate: Mapping[str, Any]) -> str:
-    """The bounds from validation and test data, rounded up, so that each still holds."""
+def at_most(certificate: Mapping[str, Any] | None) -> str:
+    """Returns the bounds from validation and test data, rounded up, so that each still holds."""
+    if certificate is None:
+        return "no certificate"
     named = {"validation": certificate["validation"], "test": certificate["test"]}
     bounds = [
         f"{math.ceil(bound['error_upper_bound'] * 10_000) / 100:.2f}% by {name}"
@@ -179,8 +183,8 @@ def _brief(source: str) -> str:
     return source.strip()
 
 
-def _percent(accuracy: float | None) -> str:
-    """Rounded down, so that only a perfect score reads 100."""
+def percent(accuracy: float | None) -> str:
+    """Returns an accuracy in percent, rounded down, so that only a perfect score reads 100."""
     if accuracy is None:
         return "–"
     return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"

@@ -25,6 +25,13 @@ def binomial_upper(errors: int, examples: int, delta: float) -> float:
     return float(betainccinv(errors + 1, examples - errors, delta))
 
 
+def binomial_interval(correct: int, examples: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Returns the exact (Clopper-Pearson) two-sided confidence interval of a rate of success."""
+    delta = (1 - confidence) / 2
+    low = 1 - binomial_upper(examples - correct, examples, delta)
+    return low, binomial_upper(correct, examples, delta)
+
+
 def occam_upper(bits: float, examples: int, delta: float) -> float:
     """Returns the limit on the error of a program without errors, by its description length.
 

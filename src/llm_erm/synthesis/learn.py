@@ -113,6 +113,7 @@ async def learn(
         ),
         isolation=sandbox.isolation,
         data_sha256=splits.sha256,
+        examples=len(splits.train) + len(splits.validation),
         seconds=time.monotonic() - started,
         notices=(*splits.warnings, *_failures(test, probe, length_shift)),
     )
