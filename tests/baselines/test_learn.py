@@ -46,8 +46,28 @@ def test_every_learner_learns_a_rule_of_one_bit_far_above_chance(name):
     assert run.details["validation_accuracy"] == max(
         one["validation_accuracy"] for one in run.details["grid"]
     )
-    assert len(run.details["grid"]) == len(QUICK[name].points) == run.certificate.validation.choices
+    points = QUICK[name].points(80)
+    assert len(run.details["grid"]) == len(points) == run.certificate.validation.choices
     assert run.examples == 160
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("examples", [2, 4, 10, 12])
+def test_few_examples_leave_out_what_needs_more(name, examples):
+    few = Dataset(FIRST.train.inputs[:examples], (0, 1) * (examples // 2))
+    tiny = {"generations": (2,), "population_size": (20,), "depth": (4,)}
+    learner = replace(
+        LEARNERS[name],
+        grid={
+            **{key: values[-1:] for key, values in LEARNERS[name].grid.items()},
+            **({"n_neighbors": (1, 5, 15)} if name == "knn" else {}),
+            **({"early_stopping": (True, False)} if name == "mlp" else {}),
+            **(tiny if name == "genetic-programming" else {}),
+        },
+    )
+    run = learn(name, learner, replace(FIRST, train=few))
+    assert run.certificate.validation.choices == len(run.details["grid"]) >= 1
+    assert all(one["parameters"].get("n_neighbors", 1) <= examples for one in run.details["grid"])
 
 
 def test_a_tree_learns_one_bit_exactly_and_is_certified():
@@ -112,4 +132,4 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path):
     missing = replace(LEARNERS["xgboost"], needs="no_such_module")
     assert "pip install 'llm-erm[baselines]'" in missing.why_not()
     assert isinstance(tabpfn(tmp_path / "weights.ckpt"), Learner)
-    assert tabpfn(tmp_path / "weights.ckpt").points == [{}]
+    assert tabpfn(tmp_path / "weights.ckpt").points(2) == [{}]

@@ -48,7 +48,8 @@ def learn(name: str, learner: Learner, splits: Splits, confidence: float = 0.95)
         return encode(splits.kind, data.inputs, width), np.array(data.labels, dtype=np.uint8)
 
     train, validation = arrays(splits.train), arrays(splits.validation)
-    fitted = [_fit(learner, point, splits.seed, train, validation) for point in learner.points]
+    points = learner.points(len(splits.train))
+    fitted = [_fit(learner, point, splits.seed, train, validation) for point in points]
     best = min(fitted, key=lambda one: (one.validation.errors, one.train.errors))
     test = _judge(best.classifier, *arrays(splits.test))
     probe = None if splits.probe is None else _judge(best.classifier, *arrays(splits.probe))

@@ -5,7 +5,7 @@ these have the learner. k-NN's is ours, and so is the choice of training the MLP
 published, it stops by ten of a hundred training examples, often before it has learned anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -37,6 +37,7 @@ class Learner:
         classifier: Its class, as ``module:name``; loaded when it is first made.
         grid: The values of each parameter; the learner is chosen among all combinations.
         fixed: Parameters that stay.
+        least: Training examples that a point of the grid needs at least.
         seeded: Whether it draws random numbers.
         needs: The module that must be installed.
         install: How to get that module.
@@ -45,16 +46,21 @@ class Learner:
     classifier: str
     grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
+    least: Callable[[Mapping[str, Any]], int] = lambda point: 2
     seeded: bool = True
     needs: str = "sklearn"
     install: str = INSTALL
 
-    @property
-    def points(self) -> list[dict[str, Any]]:
-        """All combinations of the grid's values, in its order."""
-        return [
+    def points(self, examples: int) -> list[dict[str, Any]]:
+        """Returns the combinations of the grid's values, in its order.
+
+        Args:
+            examples: Training examples there are; combinations that need more are left out.
+        """
+        combinations = [
             dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())
         ]
+        return [point for point in combinations if self.least(point) <= examples]
 
     def make(self, point: Mapping[str, Any], seed: int) -> Classifier:
         """Returns the classifier at a point of the grid, not fitted yet."""
@@ -93,6 +99,7 @@ LEARNERS: dict[str, Learner] = {
     "knn": Learner(
         "sklearn.neighbors:KNeighborsClassifier",
         {"n_neighbors": (1, 3, 5, 9, 15), "weights": ("uniform", "distance")},
+        least=lambda point: int(point["n_neighbors"]),
         seeded=False,
     ),
     "logistic-regression": Learner(
@@ -106,6 +113,7 @@ LEARNERS: dict[str, Learner] = {
             "early_stopping": (True, False),
         },
         {"max_iter": 500},
+        least=lambda point: 11 if point["early_stopping"] else 2,  # a tenth, one of each class
     ),
     "xgboost": Learner(
         "xgboost:XGBClassifier",

@@ -15,9 +15,8 @@ from llm_erm.cli import output
 from llm_erm.cli.models import file_digest
 from llm_erm.cli.options import DataOptions, Problem, grid, problems
 from llm_erm.cli.result import at_most, percent, result_of
-from llm_erm.erm.bounds import binomial_interval
-from llm_erm.erm.trials import mean_of_accuracies
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.store import Point, Store
 from llm_erm.tasks.task import Splits
 
@@ -193,26 +192,14 @@ def _table(results: Sequence[Mapping[str, Any]]) -> None:
 
 def _cells(group: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     probes = [result["probe_accuracy"] for result in group if result["probe_accuracy"] is not None]
-    mean, low, high = accuracy_interval(group)
+    accuracies = [result["test_accuracy"] or 0.0 for result in group]
+    low, high = accuracy_interval(accuracies, group[0]["test_examples"])
     one = len(group) == 1
     return (
         percent(sum(result["validation_accuracy"] for result in group) / len(group)),
-        percent(mean),
+        percent(sum(accuracies) / len(group)),
         f"{percent(low)} to {percent(high)}" + ("" if one else f", {len(group)} trials"),
         percent(sum(probes) / len(probes) if probes else None),
         at_most(group[0]["certificate"]) if one else "one each trial",
         " ".join(f"{key}={value}" for key, value in group[0]["parameters"].items()) if one else "",
     )
-
-
-def accuracy_interval(group: Sequence[Mapping[str, Any]]) -> tuple[float, float, float]:
-    """Returns the mean test accuracy of trials and its 95 % interval.
-
-    One trial has the exact binomial interval of its test examples, several have Student's.
-    """
-    accuracies = [result["test_accuracy"] or 0.0 for result in group]
-    estimate = mean_of_accuracies(accuracies)
-    if estimate.low is None or estimate.high is None:
-        examples = group[0]["test_examples"]
-        return estimate.mean, *binomial_interval(round(estimate.mean * examples), examples)
-    return estimate.mean, estimate.low, estimate.high

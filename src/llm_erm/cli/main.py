@@ -11,8 +11,10 @@ import tyro
 
 from llm_erm.cli.baselines import baselines
 from llm_erm.cli.bound import bound
+from llm_erm.cli.compare import compare_runs
 from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
+from llm_erm.cli.figure import figure
 from llm_erm.cli.synthesize import synthesize
 from llm_erm.cli.tasks import tasks
 from llm_erm.cli.verify import verify
@@ -24,6 +26,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "tasks": tasks,
     "data": data,
     "verify": verify,
+    "compare": compare_runs,
+    "figure": figure,
     "bound": bound,
     "doctor": doctor,
 }

@@ -10,6 +10,7 @@ from llm_erm.cli import output
 from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Certificate, Run, Verdict
+from llm_erm.reports.results import is_exact
 
 
 def result_of(run: Run) -> dict[str, Any]:
@@ -99,11 +100,6 @@ def _about_trials(group: Sequence[Mapping[str, Any]]) -> list[str]:
             share = mean_of_shares([result["success_at"][k] for result in group])
             lines.append(f"success@{k} {_estimate(share)}")
     return lines
-
-
-def is_exact(result: Mapping[str, Any]) -> bool:
-    """Whether the program chosen is right on all test data, and on all probes where there are."""
-    return result["test_accuracy"] == 1.0 and result["probe_accuracy"] in (1.0, None)
 
 
 def _estimate(estimate: Estimate) -> str:

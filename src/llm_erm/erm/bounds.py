@@ -32,7 +32,7 @@ def binomial_interval(correct: int, examples: int, confidence: float = 0.95) -> 
     return low, binomial_upper(correct, examples, delta)
 
 
-def occam_upper(bits: float, examples: int, delta: float) -> float:
+def occam_upper(bits: float, examples: float, delta: float) -> float:
     """Returns the limit on the error of a program without errors, by its description length.
 
     A prefix-free code gives each program the share ``2^-bits`` of the failure probability (Kraft's
