@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test check fix clean
+.PHONY: setup demo test test-wasm check fix clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,11 @@ check: setup
 
 test: check
 	$(BIN)/pytest
+
+# Not part of `make test`: it installs 300 MB, and compiles for a minute when it runs first.
+test-wasm: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
+	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
 
 fix: setup
 	$(BIN)/ruff format .

@@ -7,7 +7,6 @@ results.jsonl        one line a grid point, once its search has ended
 programs/<task>.py   the selected programs, each a file that needs nothing of this package
 """
 
-import fcntl
 import hashlib
 import json
 import math
@@ -142,13 +141,11 @@ class Store:
             journal.close()
 
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._journals["attempts"].file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._journals["attempts"].lock():
             raise InputError(
                 f"Another process is writing to {self.folder}; wait for it or name another folder "
                 "with --out-dir."
-            ) from None
+            )
 
     def _clear(self) -> None:
         """Deletes an earlier run, and nothing that no run wrote."""

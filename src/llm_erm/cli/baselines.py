@@ -14,7 +14,7 @@ from llm_erm.baselines.learners import LEARNERS, Learner, tabpfn
 from llm_erm.cli import output
 from llm_erm.cli.models import file_digest
 from llm_erm.cli.options import DataOptions, Problem, grid, problems
-from llm_erm.cli.result import at_most, percent, result_of
+from llm_erm.cli.result import at_most, result_of
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.store import Point, Store
@@ -195,11 +195,13 @@ def _cells(group: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     accuracies = [result["test_accuracy"] or 0.0 for result in group]
     low, high = accuracy_interval(accuracies, group[0]["test_examples"])
     one = len(group) == 1
+    trials = "" if one else f", {len(group)} trials"
     return (
-        percent(sum(result["validation_accuracy"] for result in group) / len(group)),
-        percent(sum(accuracies) / len(group)),
-        f"{percent(low)} to {percent(high)}" + ("" if one else f", {len(group)} trials"),
-        percent(sum(probes) / len(probes) if probes else None),
+        output.percent(sum(result["validation_accuracy"] for result in group) / len(group)),
+        output.percent(sum(accuracies) / len(group)),
+        f"{output.percent(low)} to {output.percent(high)}"
+        + ("" if one else f", {len(group)} trials"),
+        output.percent(sum(probes) / len(probes) if probes else None),
         at_most(group[0]["certificate"]) if one else "one each trial",
         " ".join(f"{key}={value}" for key, value in group[0]["parameters"].items()) if one else "",
     )

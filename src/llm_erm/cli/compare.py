@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.result import percent
 from llm_erm.errors import InputError
 from llm_erm.reports.comparison import Row, compare, left_out, verdicts
 from llm_erm.reports.results import read_results
@@ -93,10 +92,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.task[0],
         str(row.task[1]),
         row.method,
-        percent(row.accuracy),
-        f"{percent(low)} to {percent(high)}",
+        output.percent(row.accuracy),
+        f"{output.percent(low)} to {output.percent(high)}",
         "–" if bound is None else f"{math.ceil(bound * 10_000) / 100:.2f}%",
-        percent(row.probe_accuracy),
+        output.percent(row.probe_accuracy),
         f"{row.exact} of {len(row.results)}",
         "–" if row.candidates is None else f"{row.candidates:,.0f}",
         "–" if row.seconds_to_exact is None else f"{row.seconds_to_exact:,.2f}",

@@ -12,7 +12,6 @@ import tyro
 
 from llm_erm.cli import baselines, output, synthesize
 from llm_erm.cli.options import DataOptions
-from llm_erm.cli.result import percent
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
 from llm_erm.reports.comparison import CONFIDENCE
@@ -125,11 +124,11 @@ def _print(
 
 def _points(curve: Curve) -> str:
     pairs = zip(curve.examples, curve.accuracy, strict=True)
-    return ", ".join(f"{examples}: {percent(accuracy)}" for examples, accuracy in pairs)
+    return ", ".join(f"{examples}: {output.percent(accuracy)}" for examples, accuracy in pairs)
 
 
 def _guaranteed(known: Guarantee | None) -> str:
     if known is None:
         return "– (no exact program is known)"
     accuracy = 1 - occam_upper(known.bits, 200, 1 - CONFIDENCE)
-    return f"{percent(accuracy)} ({known.bits:.0f} bits, {known.code})"
+    return f"{output.percent(accuracy)} ({known.bits:.0f} bits, {known.code})"

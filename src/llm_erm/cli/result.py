@@ -136,10 +136,10 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
         result["function"],
         str(result["length"]),
         str(result["attempts"]),
-        percent(result["validation_accuracy"]),
-        percent(result["test_accuracy"]),
-        percent(result["probe_accuracy"]),
-        percent(result["length_shift_accuracy"]),
+        output.percent(result["validation_accuracy"]),
+        output.percent(result["test_accuracy"]),
+        output.percent(result["probe_accuracy"]),
+        output.percent(result["length_shift_accuracy"]),
         at_most(certificate),
         result["isolation"] or "–",
         _program(result),
@@ -177,13 +177,6 @@ def _brief(source: str) -> str:
         if isinstance(statement, ast.Return) and statement.value is not None:
             return ast.unparse(statement.value)
     return source.strip()
-
-
-def percent(accuracy: float | None) -> str:
-    """Returns an accuracy in percent, rounded down, so that only a perfect score reads 100."""
-    if accuracy is None:
-        return "–"
-    return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
 
 
 def _accuracy(verdict: Verdict | None) -> float | None:
