@@ -101,11 +101,19 @@ async def learn(
         probe=probe,
         length_shift=length_shift,
         certificate=(
-            certify(selected.validation, settings.attempts, settings.confidence)
-            if selected is not None and splits.disjoint
+            certify(
+                splits,
+                test,
+                validation=selected.validation,
+                budget=settings.attempts,
+                confidence=settings.confidence,
+            )
+            if selected is not None
             else None
         ),
         isolation=sandbox.isolation,
+        data_sha256=splits.sha256,
+        examples=len(splits.train) + len(splits.validation),
         seconds=time.monotonic() - started,
         notices=(*splits.warnings, *failures(test, probe, length_shift)),
     )
