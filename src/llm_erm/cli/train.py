@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
 from llm_erm.cli import output
 from llm_erm.cli.options import DataOptions, grid, load_all
 from llm_erm.cli.result import result_of
+from llm_erm.journal import writing
 from llm_erm.tasks import probes
 from llm_erm.tasks.drawing import Request
 from llm_erm.tasks.stream import Fresh, stream
 from llm_erm.tasks.task import Splits, Task
-from llm_erm.training.artifacts import Artifacts
+from llm_erm.training.artifacts import Artifacts, plot_lines
 from llm_erm.training.build import check, require_packages
 from llm_erm.training.settings import Settings
 
@@ -154,6 +156,8 @@ def train(options: Options) -> int:
             return 130
     if rank:
         return 0
+    with writing(base, "--results-path"):
+        _plots(rows, options, base)
     if options.json:
         for row in rows:
             print(jsonlib.dumps(row))
@@ -217,6 +221,23 @@ def _one_after_another() -> Any:  # noqa: ANN401 - a context manager
     from accelerate import PartialState
 
     return PartialState().main_process_first()
+
+
+def _plots(rows: list[dict[str, Any]], options: Options, folder: Path) -> None:
+    """Draws accuracy against training examples and lengths, where several were asked for."""
+    sizes: dict[str, list[tuple[float, float]]] = {}
+    lengths: dict[str, list[tuple[float, float]]] = {}
+    for row in sorted(rows, key=itemgetter("train_size")):
+        name = f"{row['function']}, L = {row['length']}"
+        sizes.setdefault(name, []).append((row["train_size"], row["test_accuracy"]))
+        found = {row["length"]: row["test_accuracy"]}
+        found |= {int(n): accuracy for n, accuracy in row["accuracy_at_length"].items()}
+        lengths[f"{name}, {row['train_size']} examples"] = sorted(found.items())
+    if len(options.train_set_size) > 1:
+        place = folder / "sizes.png"
+        plot_lines(sizes, "training examples", options.model, place, logarithmic=True)
+    if options.test_sequence_length:
+        plot_lines(lengths, "length of test inputs", options.model, folder / "lengths.png")
 
 
 def _default_folder(found: list[_Job]) -> Path:

@@ -114,7 +114,7 @@ class Splits:
         Methods that divide the same examples differently are scored on the same data.
         """
         learning = [*_pairs(self.train), *_pairs(self.validation)]
-        text = json.dumps([sorted(learning), _pairs(self.test)])
+        text = json.dumps([sorted(map(json.dumps, learning)), _pairs(self.test)])
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -203,13 +203,36 @@ class Artifacts:
 
 def plot(curve: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
     """Draws training and test accuracy over the epochs into an image file."""
+    names = ("train", "test")
+    lines = {n: [(p["epoch"], p[f"{n}_accuracy"]) for p in curve] for n in names}
+    plot_lines(lines, "epochs", title, path)
+
+
+def plot_lines(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    label: str,
+    title: str,
+    path: Path,
+    *,
+    logarithmic: bool = False,
+) -> None:
+    """Draws accuracies into an image file.
+
+    Args:
+        lines: Pairs of abscissa and accuracy, by name.
+        label: What the abscissa is.
+        title: Heads the picture.
+        path: The file.
+        logarithmic: Whether the abscissa is.
+    """
     from matplotlib.figure import Figure
 
     axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
-    epochs = [point["epoch"] for point in curve]
-    for name in ("train", "test"):
-        axes.plot(epochs, [point[f"{name}_accuracy"] for point in curve], "o-", label=name)
+    for name, points in lines.items():
+        axes.plot(*zip(*points, strict=True), "o-", label=name)
     axes.axhline(0.5, color="gray", linestyle=":", label="chance")
-    axes.set(xlabel="epochs", ylabel="accuracy", ylim=(0, 1.03), title=title)
+    axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
+    if logarithmic:
+        axes.set_xscale("log")
     axes.legend()
     figure.savefig(path, dpi=120)
