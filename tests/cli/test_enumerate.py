@@ -90,18 +90,20 @@ def test_the_proposals_of_a_model_can_order_the_search(command, tmp_path):
     assert json.loads(done.stdout)["test_accuracy"] == 1.0
 
 
-def test_the_table_of_two_methods_says_what_each_took(command, tmp_path):
+def test_a_comparison_says_what_each_method_took(command, tmp_path):
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps(["no idea", '{"code": "def f(x):\\n    return x == x[::-1]"}']))
+    task = ("--functions", "fn_g", "--lengths", 20, *SMALL)
     proposed = command(
-        *("synthesize", "--functions", "fn_g", "--lengths", 20, "--attempts", 2, *SMALL),
-        *("--provider", "scripted", "--answers", answers, "--out-dir", "proposed"),
+        *("synthesize", *task, "--attempts", 2, "--out-dir", "proposed"),
+        *("--provider", "scripted", "--answers", answers),
     )
     assert proposed.returncode == 0, proposed.stderr
-    done = command(
-        *("enumerate", "--functions", "fn_g", "--lengths", 20, "--beside", "proposed", *SMALL)
-    )
-    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("fn_g")][:2]
-    assert rows[0][2:5] == ["synthesis", "(scripted:answers.json)", "2"]
-    assert rows[1][2:4] == ["enumeration", "(length-first)"]
-    assert int(rows[1][4]) > 5
+    assert command("enumerate", *task, "--out-dir", "enumerated").returncode == 0
+    done = command("compare", "proposed", "enumerated", "--json")
+    rows = {row["method"]: row for row in map(json.loads, done.stdout.splitlines())}
+    (model,) = (row for method, row in rows.items() if "scripted" in method)
+    (search,) = (row for method, row in rows.items() if "enumeration" in method)
+    assert model["candidates_to_first_exact"] == 2
+    assert 5 < search["candidates_to_first_exact"] < 100
+    assert search["seconds_to_first_exact"] > 0

@@ -14,11 +14,10 @@ import llm_erm
 from llm_erm.cli import output
 from llm_erm.cli.models import file_digest
 from llm_erm.cli.options import MOST, DataOptions, LimitOptions, Problem, grid, problems
-from llm_erm.cli.result import brief, method_table, result_of, result_table, trial_lines
+from llm_erm.cli.result import brief, result_of, result_table, trial_lines
 from llm_erm.cli.search import point_of
 from llm_erm.enumeration.settings import Order, Settings
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.journal import lines_of
 from llm_erm.store import Store
 
 if TYPE_CHECKING:
@@ -51,15 +50,13 @@ class Options(LimitOptions, DataOptions):
     """Length of the longest programs, in bits of the language's code."""
     out_dir: Path | None = None
     """Folder for results and programs; runs/enumerate-<digest of the settings> unless given."""
-    beside: tuple[Path, ...] = ()
-    """Folders of other runs whose results stand in the table too, a language model's say."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of keeping its results."""
     json: bool = False
     """Print one JSON object a grid point instead of the table."""
 
 
-_NOT_SHAPING = {"out_dir", "beside", "fresh", "json", "fresh_data"}
+_NOT_SHAPING = {"out_dir", "fresh", "json", "fresh_data"}
 
 
 def enumerate(options: Options) -> int:
@@ -84,8 +81,7 @@ def enumerate(options: Options) -> int:
         for result in results:
             print(jsonlib.dumps(result))
         return 0
-    others = [line for folder in options.beside for _, line in lines_of(folder / "results.jsonl")]
-    result_table(results) if not others else method_table([*others, *results])
+    result_table(results)
     for line in ("", *map(search_line, results), *trial_lines(results)):
         print(line)
     print(f"Programs and results: {store.folder}")

@@ -9,6 +9,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Usage
 
 if TYPE_CHECKING:
+    from pydantic_ai.exceptions import ModelConnectionError
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
@@ -42,6 +43,7 @@ class Caller:
         self._places = asyncio.Semaphore(concurrency)
         self._timeout_seconds = timeout_seconds
         self._retries = retries
+        self._refusal: Exception | None = None
 
     async def call(
         self,
@@ -62,14 +64,17 @@ class Caller:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         tries = AsyncRetrying(
-            retry=retry_if_exception(_was_not_answered),
+            retry=retry_if_exception(was_not_answered),
             stop=stop_after_attempt(self._retries + 1),
             wait=_wait,
             reraise=True,
         )
+        known = self._refusal
         async for attempt in tries:
             with attempt:
                 async with self._places:
+                    if self._refusal is not None and self._refusal is not known:
+                        raise self._refusal  # of a call made while this one waited for its place
                     worst = await self._budget.reserve(*worst_case)
                     usage, dollars = None, None
                     try:
@@ -81,10 +86,13 @@ class Caller:
                                 model_request_parameters=parameters,
                             )
                         completion = to_completion(response, 0, 0.0)
-                        usage, dollars = completion.usage, completion.cost_usd
+                        if completion.usage != Usage():  # some servers tell none
+                            usage, dollars = completion.usage, completion.cost_usd
                     except Exception as error:
-                        if _was_not_answered(error):
+                        if was_not_answered(error):
                             usage, dollars = Usage(), 0.0
+                        elif _is_final(error):
+                            self._refusal = error
                         raise
                     finally:
                         await self._budget.settle(worst, usage, dollars)
@@ -92,15 +100,29 @@ class Caller:
         raise AssertionError  # the loop returns or raises
 
 
-def _was_not_answered(error: BaseException) -> bool:
-    """Whether sending the call again may help and was not answered before."""
+def was_not_sent(error: "ModelConnectionError") -> bool:
+    """Whether there was no connection to send a call through; some transports call it a timeout."""
+    return error.phase in ("pool", "connect")
+
+
+def was_not_answered(error: BaseException) -> bool:
+    """Whether a call was surely not answered, so that it costs nothing and may be sent again."""
     from pydantic_ai import exceptions as refusals
 
-    if isinstance(error, refusals.ModelQuotaExceededError | refusals.ModelTimeoutError):
+    if isinstance(error, refusals.ModelTimeoutError):
+        return was_not_sent(error)
+    if isinstance(error, refusals.ModelQuotaExceededError):
         return False
     if isinstance(error, refusals.ModelHTTPError):
         return error.status_code == 429 or error.status_code >= 500
     return isinstance(error, refusals.ModelConnectionError)
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether no other call can succeed either."""
+    from pydantic_ai import exceptions as refusals
+
+    return isinstance(error, refusals.ModelRequestRejectedError | refusals.ModelQuotaExceededError)
 
 
 def _wait(state: "RetryCallState") -> float:
@@ -108,9 +130,7 @@ def _wait(state: "RetryCallState") -> float:
     from tenacity import wait_random, wait_random_exponential
 
     error = state.outcome.exception() if state.outcome is not None else None
-    headers = getattr(error, "headers", None) or {}
-    try:
-        asked = float(headers.get("retry-after", ""))
-    except ValueError:
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is None:
         return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
-    return max(0.0, asked) + wait_random(0, 0.25 + 0.1 * max(0.0, asked))(state)
+    return asked + wait_random(0, 0.25 + 0.1 * asked)(state)

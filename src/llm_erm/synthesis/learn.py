@@ -83,18 +83,32 @@ async def learn(
                 if attempts.over:
                     break
     selected = await in_thread(attempts.select)
-    splits = await in_thread(reveal) if reveal is not None else splits
-    source = selected.candidate.source if selected is not None else None
-    test, probe, length_shift = await in_thread(
-        meet_test_data, source, splits, sandbox, settings.limits
+    return await in_thread(
+        _report, splits, reveal, llm.name, sandbox, settings, attempts, selected, started
     )
+
+
+def _report(
+    splits: Splits,
+    reveal: Callable[[], Splits] | None,
+    model: str,
+    sandbox: Sandbox,
+    settings: Settings,
+    attempts: Attempts,
+    selected: Attempt | None,
+    started: float,
+) -> Run:
+    """Meets the program chosen with the test data and says what is known of it."""
+    splits = reveal() if reveal is not None else splits
+    source = selected.candidate.source if selected is not None else None
+    test, probe, length_shift = meet_test_data(source, splits, sandbox, settings.limits)
     return Run(
         method="synthesis",
         function=splits.fn,
         length=splits.length,
         seed=splits.seed,
         trial=splits.trial,
-        model=llm.name,
+        model=model,
         settings=asdict(settings),
         attempts=tuple(attempts.all),
         selected=selected,
@@ -102,11 +116,19 @@ async def learn(
         probe=probe,
         length_shift=length_shift,
         certificate=(
-            certify(selected.validation, settings.attempts, settings.confidence)
-            if selected is not None and splits.disjoint
+            certify(
+                splits,
+                test,
+                validation=selected.validation,
+                budget=settings.attempts,
+                confidence=settings.confidence,
+            )
+            if selected is not None
             else None
         ),
         isolation=sandbox.isolation,
+        data_sha256=splits.sha256,
+        examples=len(splits.train) + len(splits.validation),
         seconds=time.monotonic() - started,
         notices=(*splits.warnings, *failures(test, probe, length_shift)),
     )
