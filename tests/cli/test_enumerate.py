@@ -88,3 +88,22 @@ def test_the_proposals_of_a_model_can_order_the_search(command, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "3 of 3 proposals" in done.stderr
     assert json.loads(done.stdout)["test_accuracy"] == 1.0
+
+
+def test_a_comparison_says_what_each_method_took(command, tmp_path):
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps(["no idea", '{"code": "def f(x):\\n    return x == x[::-1]"}']))
+    task = ("--functions", "fn_g", "--lengths", 20, *SMALL)
+    proposed = command(
+        *("synthesize", *task, "--attempts", 2, "--out-dir", "proposed"),
+        *("--provider", "scripted", "--answers", answers),
+    )
+    assert proposed.returncode == 0, proposed.stderr
+    assert command("enumerate", *task, "--out-dir", "enumerated").returncode == 0
+    done = command("compare", "proposed", "enumerated", "--json")
+    rows = {row["method"]: row for row in map(json.loads, done.stdout.splitlines())}
+    (model,) = (row for method, row in rows.items() if "scripted" in method)
+    (search,) = (row for method, row in rows.items() if "enumeration" in method)
+    assert model["candidates_to_first_exact"] == 2
+    assert 5 < search["candidates_to_first_exact"] < 100
+    assert search["seconds_to_first_exact"] > 0

@@ -21,11 +21,11 @@ from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.store import Store
 
 if TYPE_CHECKING:
-    from llm_erm.enumeration.costs import Costs
     from llm_erm.enumeration.search import Level
+    from llm_erm.enumeration.terms import Term
 
 LONG_SECONDS = 3.0
-"""What the search's machine code may take to load before it was plainly compiled."""
+"""CPU time that loading the search's machine code stays below, unless it is compiled."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def enumerate(options: Options) -> int:
     """Learn a program for each task without a language model, shortest programs first."""
     points = grid(options)
     settings = _settings(options)
-    costs = _prior(options)
+    prior = _prior(options)
     _prepare()
     data = problems(options, points)
     shaping = _shaping(options, data)
@@ -71,7 +71,7 @@ def enumerate(options: Options) -> int:
     folder = options.out_dir or Path("runs") / f"enumerate-{digest[:10]}"
     store = Store(folder, shaping, fresh=options.fresh)
     try:
-        results = _run(options, data, settings, costs, store)
+        results = _run(options, data, settings, prior, store)
     except KeyboardInterrupt:
         output.note(f"Stopped. Finished searches are kept in {store.folder}.")
         return 130
@@ -134,20 +134,20 @@ def _settings(options: Options) -> Settings:
     )
 
 
-def _prior(options: Options) -> "Costs | None":
-    """Prices by a model's proposals, where they are asked for."""
+def _prior(options: Options) -> "Sequence[Term]":
+    """The programs that a model proposed, where they are asked for."""
     if (options.search == "prior") != (options.prior_from is not None):
         raise InputError(
             "--search prior and --prior-from go together: the one needs the proposals in the other."
         )
     if options.prior_from is None:
-        return None
-    from llm_erm.enumeration.prior import learned, proposed, terms_of
+        return ()
+    from llm_erm.enumeration.prior import proposed, terms_of
 
     sources = proposed(options.prior_from)
     terms = terms_of(sources)
     output.note(f"{len(terms)} of {len(sources)} proposals in {options.prior_from} can be said.")
-    return learned(terms, "bits")
+    return terms
 
 
 def _prepare() -> None:
@@ -156,7 +156,7 @@ def _prepare() -> None:
     Raises:
         MissingExtraError: numba is not installed.
     """
-    started = time.monotonic()
+    started = time.process_time()
     try:
         from llm_erm.enumeration.search import prepare
     except ModuleNotFoundError as error:
@@ -166,7 +166,7 @@ def _prepare() -> None:
             "`llm-erm enumerate` needs numba; install it with: pip install 'llm-erm[enumeration]'"
         ) from None
     prepare()
-    seconds = time.monotonic() - started
+    seconds = time.process_time() - started
     if seconds > LONG_SECONDS:
         output.note(f"Compiled the search in {seconds:.0f} s; from now on it loads at once.")
 
@@ -175,7 +175,7 @@ def _run(
     options: Options,
     data: Sequence[Problem],
     settings: Settings,
-    costs: "Costs | None",
+    prior: "Sequence[Term]",
     store: Store,
 ) -> list[dict[str, Any]]:
     """Searches every grid point that has no result yet and returns the results of all."""
@@ -185,7 +185,7 @@ def _run(
         for problem in data:
             if point_of(problem.splits) not in store.results:
                 watch = Watch(on_level=partial(_tell, problem.name))
-                run = learn(problem.splits, sandbox, settings, watch, problem.reveal, costs)
+                run = learn(problem.splits, sandbox, settings, watch, problem.reveal, prior)
                 store.finish(run, result_of(run))
     return [store.results[point_of(problem.splits)] for problem in data]
 

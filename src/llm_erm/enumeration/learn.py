@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from llm_erm.enumeration.costs import Costs
 from llm_erm.enumeration.linear import linear_rules
 from llm_erm.enumeration.lists import ENUMERATION, best_programs, exact_programs
 from llm_erm.enumeration.memory import Clock, memory_for
 from llm_erm.enumeration.pool import kind_of, neighbours
+from llm_erm.enumeration.prior import learned
 from llm_erm.enumeration.proposals import Proposal, Proposals
 from llm_erm.enumeration.sampling import propose_drawn
 from llm_erm.enumeration.search import Level, Search
 from llm_erm.enumeration.settings import Settings
-from llm_erm.enumeration.terms import to_expression, to_program
+from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.select import select_best
 from llm_erm.erm.verify import failures, meet_test_data
@@ -58,7 +58,7 @@ def learn(
     settings: Settings,
     watch: Watch = UNWATCHED,
     reveal: Callable[[], Splits] | None = None,
-    costs: Costs | None = None,
+    prior: Sequence[Term] = (),
 ) -> Run:
     """Returns the program with the lowest validation error among the K that fit training best.
 
@@ -72,7 +72,7 @@ def learn(
         settings: Settings of the search.
         watch: What to tell of it.
         reveal: Reads the splits with their test data, where ``splits`` came without.
-        costs: Prices of the productions, for the order ``prior``.
+        prior: Programs that a model proposed, for the order ``prior``.
 
     Raises:
         InputError: The memory limit leaves no room for a search.
@@ -83,7 +83,7 @@ def learn(
     if settings.order == "uniform":
         facts = propose_drawn(splits, settings, clock, proposals)
     else:
-        facts = _enumerate(splits, settings, clock, proposals, watch, costs)
+        facts = _enumerate(splits, settings, clock, proposals, watch, prior)
     selected = select_best(proposals.attempts)
     splits = reveal() if reveal is not None else splits
     source = selected.candidate.source if selected is not None else None
@@ -159,7 +159,7 @@ def _enumerate(
     clock: Clock,
     proposals: Proposals,
     watch: Watch,
-    costs: Costs | None,
+    prior: Sequence[Term],
 ) -> dict[str, Any]:
     """Proposes programs cheapest first and returns what the search came to."""
     inputs, labels = splits.train.inputs, np.array(splits.train.labels)
@@ -173,7 +173,7 @@ def _enumerate(
         neighbours(inputs, settings.seed),
         memory=memory_for(settings.max_memory_bytes),
         clock=clock,
-        costs=costs,
+        costs=learned(prior, kind) if settings.order == "prior" else None,
         max_bits=settings.max_bits,
         max_programs=settings.max_programs,
     )
