@@ -224,7 +224,7 @@ def _one_after_another() -> Any:  # noqa: ANN401 - a context manager
 
 
 def _plots(rows: list[dict[str, Any]], options: Options, folder: Path) -> None:
-    """Draws accuracy against training examples and against lengths, where several were asked for."""
+    """Draws accuracy against training examples and lengths, where there are several."""
     sizes: dict[str, list[tuple[float, float]]] = {}
     lengths: dict[str, list[tuple[float, float]]] = {}
     for row in sorted(rows, key=itemgetter("train_size")):
