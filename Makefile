@@ -26,7 +26,7 @@ $(CORE): pyproject.toml Makefile
 # torch by itself first: what follows takes the build that is there.
 $(STAMP): $(CORE)
 	$(PIP) $(TORCH)
-	$(PIP) --editable '.[local,remote,train,sweep,dev]'
+	$(PIP) --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
 	touch $(STAMP)
 
 # LLM-ERM with the embedded model on four tasks, from scratch each time.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from llm_erm.erm.bounds import certify
 from llm_erm.journal import writing
 from llm_erm.records import Run, Verdict
 from llm_erm.tasks.seeds import seed_from
@@ -69,6 +70,7 @@ def learn(
         loop.run(fresh, on_epoch)
         final = loop.curve[-1]
         correct = round(final.test_accuracy * len(splits.test))
+        test = Verdict("ok", correct, 0, len(splits.test))
         run = Run(
             method="training",
             function=splits.fn,
@@ -76,12 +78,14 @@ def learn(
             seed=splits.seed,
             model=settings.model,
             settings=asdict(settings),
-            test=Verdict("ok", correct, 0, len(splits.test)),
+            test=test,
             probe=_verdict(built, splits.probe),
             length_shift=_verdict(built, splits.length_shift),
-            certificate=None,  # nothing was held out of training to bound the error with
+            certificate=certify(splits, test),  # nothing else was held out of training
             seconds=final.seconds,
             notices=splits.warnings,
+            data_sha256=splits.sha256,
+            examples=final.step * settings.batch_size if settings.online else len(pool),
             details=loop.details()
             | {
                 "train_size": len(pool),
