@@ -10,6 +10,9 @@ from llm_erm.training.encoding import Encoded
 from llm_erm.training.engine import Engine, Plan, plan
 from llm_erm.training.settings import Settings
 
+# torch's compiler looks into deprecated and odd places of torch itself while it traces.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 SETTINGS = Settings(n_layer=4, n_head=2, n_embd=32, lr=1e-3, eval_batch_size=30)
 CPU = torch.device("cpu")
 
