@@ -5,6 +5,7 @@ import os
 import runpy
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -182,6 +183,7 @@ def test_a_journal_that_is_none_is_named_by_line(open_store, line):
 def test_two_processes_cannot_write_to_one_folder(open_store):
     store = open_store()
     code = f"""
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from llm_erm.store import Point, Store
 Store(Path({str(store.folder)!r}), {{"attempts": 5}})
@@ -224,3 +226,20 @@ def test_a_file_in_the_way_is_one_sentence(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(InputError, match="Cannot write"):
         Store(tmp_path / "run", {})
+
+
+def test_results_that_are_written_anew_from_several_threads_are_all_kept(open_store):
+    store = open_store()
+
+    def write(number: int) -> None:
+        point = Point("fn_a", number, 42)
+        line = {**point._asdict(), "text": "x" * 500}
+        store.add_result(point, line)
+        store.add_result(point, line | {"again": True})
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(write, range(200)))
+    lines = (store.folder / "results.jsonl").read_text().splitlines()
+    results = [json.loads(line) for line in lines]
+    assert sorted(result["length"] for result in results) == list(range(200))
+    assert all(result["again"] for result in results)

@@ -10,6 +10,7 @@ programs/<task>.py   the selected programs, each a file that needs nothing of th
 import hashlib
 import json
 import math
+import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ class Store:
         self._attempts: dict[Point, list[Attempt]] = {}
         self._answers: dict[Point, dict[int, Completion]] = {}
         self.results: dict[Point, dict[str, Any]] = {}
+        self._adding = threading.Lock()
         try:
             self._lock()
             if fresh:
@@ -120,20 +122,21 @@ class Store:
         self.add_result(Point(run.function, run.length, run.seed, run.trial), result)
 
     def add_result(self, point: Point, result: Mapping[str, Any]) -> None:
-        """Writes the summary of a grid point, in place of an earlier one.
+        """Writes the summary of a grid point, in place of an earlier one; from any thread.
 
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        known, self.results[point] = point in self.results, dict(result)
-        if not known:
-            self._journals["results"].append(result)
-            return
-        lines = "".join(json.dumps(line) + "\n" for line in self.results.values())
-        with writing(self.folder):
-            self._journals["results"].close()
-            replace(self._journals["results"].path, lines)
-        self._journals["results"] = Journal(self.folder / "results.jsonl")
+        with self._adding:
+            known, self.results[point] = point in self.results, dict(result)
+            if not known:
+                self._journals["results"].append(result)
+                return
+            lines = "".join(json.dumps(line) + "\n" for line in self.results.values())
+            with writing(self.folder):
+                self._journals["results"].close()
+                replace(self._journals["results"].path, lines)
+            self._journals["results"] = Journal(self.folder / "results.jsonl")
 
     def close(self) -> None:
         """Closes the journal and lets other processes write to the folder."""

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -119,8 +121,20 @@ def test_a_wrong_key_stops_all_grid_points_after_what_was_in_flight(synthesize, 
     assert (tmp_path / "out/attempts.jsonl").read_text() == ""
 
 
-def test_verification_holds_up_no_call_of_another_task(synthesize):
+def test_verification_holds_up_no_call_of_another_task_and_no_answers_way_to_the_disk(
+    synthesize, tmp_path
+):
     slow = json.dumps({"code": "import time\ntime.sleep(1)\nraise ValueError"})
+    verified = []
+
+    def watch() -> None:
+        answers, attempts = (tmp_path / f"out/{name}.jsonl" for name in ("answers", "attempts"))
+        while not answers.exists() or answers.read_bytes().count(b"\n") < 12:
+            time.sleep(0.01)
+        verified.append(attempts.read_bytes().count(b"\n"))
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
     with serving(lambda _: Reply(response([text(slow)]))) as api:
         done = synthesize(
             api,
@@ -128,6 +142,8 @@ def test_verification_holds_up_no_call_of_another_task(synthesize):
             *("--concurrency", 1),
         )
     assert done.returncode == 0, done.stderr
+    watching.join(10)
     times = [call.at for call in api.calls]
     assert len(times) == 12
     assert max(times) - min(times) < 3
+    assert verified[0] < 6

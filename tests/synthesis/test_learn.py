@@ -11,6 +11,7 @@ from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
+from llm_erm.synthesis.export import judge_all
 from llm_erm.synthesis.learn import Journal, learn
 from llm_erm.synthesis.settings import Settings
 from llm_erm.tasks.task import Dataset, Splits
@@ -173,6 +174,26 @@ def test_duplicates_are_counted_and_not_run_again(sandbox):
     run = search(sandbox, [HALF, HALF, answer("0")], attempts=4)
     assert [attempt.duplicate_of for attempt in run.attempts] == [None, 1, None, 3]
     assert run.attempts[1].validation == run.attempts[0].validation
+
+
+class OutOfOrder(Listening):
+    """Several samples are in flight, and the last one comes first."""
+
+    async def complete(self, request: Request) -> AsyncGenerator[Completion]:
+        self.requests.append(request)
+        for index in reversed(request.indices):
+            yield Completion(index, HALF)
+
+
+def test_a_duplicate_may_arrive_before_the_attempts_with_lower_indices(sandbox):
+    run = asyncio.run(learn(SPLITS, OutOfOrder(), sandbox, Settings(4)))
+    assert [attempt.index for attempt in run.attempts] == [1, 2, 3, 4]
+    assert [attempt.duplicate_of for attempt in run.attempts] == [4, 4, 4, None]
+    judged = judge_all(run.attempts, SPLITS, sandbox, Settings(4).limits)
+    assert [one.test_accuracy for one in judged] == [0.5] * 4
+    there = [attempt for attempt in run.attempts if attempt.index in (3, 4)]
+    resumed = asyncio.run(learn(SPLITS, OutOfOrder(), sandbox, Settings(4), Journal(there)))
+    assert [attempt.duplicate_of for attempt in resumed.attempts] == [4, 4, 4, None]
 
 
 def test_the_certificate_uses_the_budget_and_not_the_attempts_made(sandbox):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from llm_erm.erm.trials import success_at
 from llm_erm.errors import BudgetSpentError, LLMERMError
 from llm_erm.journal import writing
 from llm_erm.llms.llm import Completion
-from llm_erm.records import Attempt
+from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
 from llm_erm.store import Point, Store
 from llm_erm.synthesis.export import judge_all, record, write_csv, write_jsonl
@@ -97,17 +98,20 @@ class Search:
 
     async def _point(self, problem: Problem, progress: Progress | None) -> None:
         point = point_of(problem.splits)
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         result = self._store.results.get(point)
         if result is None:
-            result = await self._learn(problem, point, progress)
-        if self._judging and TEST_ACCURACIES not in result:
-            await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._judge, problem, point, result
-            )
+            run = await self._learn(problem, point, progress)
+            result = result_of(run)
+            if self._judging:
+                result |= await in_thread(self._judged, problem, point)
+            self._store.finish(run, result)
+            self._log.info("search_finished", extra={"facts": result})
+        elif self._judging and TEST_ACCURACIES not in result:
+            more = await in_thread(self._judged, problem, point)
+            self._store.add_result(point, result | more)
 
-    async def _learn(
-        self, problem: Problem, point: Point, progress: Progress | None
-    ) -> dict[str, Any]:
+    async def _learn(self, problem: Problem, point: Point, progress: Progress | None) -> Run:
         done = self._store.attempts(point)
         bar = None
         if progress is not None:
@@ -137,12 +141,9 @@ class Search:
         )
         if progress is not None and bar is not None:
             progress.remove_task(bar)
-        result = result_of(run)
-        self._store.finish(run, result)
-        self._log.info("search_finished", extra={"facts": result})
-        return result
+        return run
 
-    def _judge(self, problem: Problem, point: Point, result: dict[str, Any]) -> None:
+    def _judged(self, problem: Problem, point: Point) -> dict[str, Any]:
         """Meets every attempt with the test data: the choice is made, so this can change none."""
         judged = judge_all(
             self._store.attempts(point), problem.reveal(), self._sandbox, self._settings.limits
@@ -153,7 +154,7 @@ class Search:
             sizes = sorted({1, drawn} | {2**i for i in range(1, drawn.bit_length())})
             more["exact_attempts"] = exact
             more["success_at"] = {str(k): success_at(k, exact, drawn) for k in sizes if k <= drawn}
-        self._store.add_result(point, result | more)
+        return more
 
 
 def export(

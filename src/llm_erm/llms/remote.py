@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Verbosity = Literal["low", "medium", "high"]
 ToolChoice = Literal["auto", "none"]
+
+MOST_TOOLS = 32
+"""Uses of a tool at the same time; those of a sandbox wait for its workers anyway."""
 
 MOST_PAUSES = 16
 """How often one answer may pause for the provider's own tool."""
@@ -77,6 +81,8 @@ class RemoteLLM:
         self._model, self._close = build(connection)
         self._connection = connection
         self._settings = settings
+        # Threads of its own: the loop's own look names up, which must not wait for a tool.
+        self._threads = ThreadPoolExecutor(MOST_TOOLS, "tool")
         self._caller = Caller(
             self._model,
             budget or Budget(),
@@ -124,13 +130,13 @@ class RemoteLLM:
 
     async def aclose(self) -> None:
         """Closes the connections."""
+        self._threads.shutdown(wait=False)
         await self._close()
 
     async def _answer(self, request: Request, index: int) -> Completion:
         """One sample: a call, and more where the model uses a tool of ours in between."""
-        talk = _Talk(
-            self._caller, request, self._model_settings(request), self._tools(request.tool)
-        )
+        settings, parameters = self._model_settings(request), self._tools(request.tool)
+        talk = _Talk(self._caller, self._threads, request, settings, parameters)
         started = time.monotonic()
         error = await self._failure_of(talk)
         seconds = time.monotonic() - started
@@ -237,6 +243,7 @@ class _Talk:
     """One sample while it comes about."""
 
     caller: Caller
+    threads: Executor
     request: Request
     settings: "ModelSettings"
     parameters: "ModelRequestParameters"
@@ -302,7 +309,8 @@ class _Talk:
         elif len(self.tool_calls) >= tool.calls:
             output = f"{tool.name} was used {tool.calls} times and is closed now; answer."
         else:
-            output = await asyncio.to_thread(tool.run, code)
+            loop = asyncio.get_running_loop()
+            output = await loop.run_in_executor(self.threads, tool.run, code)
         self.tool_calls.append(ToolCall(part.tool_name, code or "", output))
         return ToolReturnPart(part.tool_name, output, part.tool_call_id)
 

@@ -43,7 +43,8 @@ class Attempts:
         self._more_drawn = bool(self.all) and self.all[-1].candidate.completion.more_drawn
         self._first_with: dict[str, Attempt] = {}
         for attempt in done:
-            self._remember(self._extract(attempt.candidate.completion)[0], attempt)
+            if attempt.duplicate_of is None:
+                self._remember(self._extract(attempt.candidate.completion)[0], attempt)
 
     @property
     def over(self) -> bool:

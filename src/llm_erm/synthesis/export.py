@@ -55,18 +55,17 @@ def judge_all(
 
     For the published files and for statistics of the model alone: called when the choice is made.
     """
-    judged: dict[int, Judged] = {}
-    for attempt in attempts:
-        if attempt.duplicate_of is not None:
-            judged[attempt.index] = judged[attempt.duplicate_of]
-        elif attempt.validation.status == "ok":
-            judged[attempt.index] = _judged(attempt, splits, sandbox, limits)
-        else:
-            judged[attempt.index] = Judged(None, exact=False)
-    return list(judged.values())
+    judged = {
+        attempt.index: _judged(attempt, splits, sandbox, limits)
+        for attempt in attempts
+        if attempt.duplicate_of is None
+    }
+    return [judged[attempt.duplicate_of or attempt.index] for attempt in attempts]
 
 
 def _judged(attempt: Attempt, splits: Splits, sandbox: Sandbox, limits: Limits) -> Judged:
+    if attempt.validation.status != "ok":
+        return Judged(None, exact=False)
     source = attempt.candidate.source
     test = verify(source, [splits.test], sandbox, limits)[0]
     exact = test.perfect

@@ -29,9 +29,10 @@ class Journal:
     Attributes:
         done: Attempts that are there; not asked for again.
         answered: Answers that were not verified yet; not asked for again either.
-        on_answer: Called with each answer before it is verified, from a thread of its own.
+        on_answer: Called with each answer the moment it arrives, however long the verification of
+            others takes; from the event loop, so it must be quick.
         on_attempt: Called with each attempt the moment it is verified, and again with one that
-            failed the replay of the program chosen; from such a thread.
+            failed the replay of the program chosen; from the thread that verifies.
     """
 
     done: Sequence[Attempt] = ()
@@ -79,7 +80,8 @@ async def learn(
     if not attempts.over:
         async with aclosing(llm.complete(attempts.request())) as completions:
             async for completion in completions:
-                await in_thread(_keep_and_add, completion, journal.on_answer, attempts)
+                journal.on_answer(completion)
+                await in_thread(attempts.add, completion)
                 if attempts.over:
                     break
     selected = await in_thread(attempts.select)
@@ -132,10 +134,3 @@ def _report(
         seconds=time.monotonic() - started,
         notices=(*splits.warnings, *failures(test, probe, length_shift)),
     )
-
-
-def _keep_and_add(
-    completion: Completion, keep: Callable[[Completion], None], attempts: Attempts
-) -> None:
-    keep(completion)
-    attempts.add(completion)
