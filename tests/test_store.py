@@ -189,9 +189,9 @@ Store(Path({str(store.folder)!r}), {{"attempts": 5}})
 
 def test_a_full_disk_is_one_sentence(open_store):
     store = open_store()
-    store._journals["attempts"].close()
+    store._run.journals["attempts"].close()
     full = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the fixture closes it
-    store._journals["attempts"].file = full
+    store._run.journals["attempts"].file = full
     with pytest.raises(InputError, match="Cannot write .*No space left"):
         store.append(POINT, attempt(1))
 
