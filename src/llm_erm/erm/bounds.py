@@ -16,6 +16,19 @@ def binomial_upper(errors: int, examples: int, delta: float) -> float:
     return float(betainccinv(errors + 1, examples - errors, delta))
 
 
+def binomial_interval(successes: int, trials: int, confidence: float) -> tuple[float, float]:
+    """Returns the exact (Clopper-Pearson) two-sided confidence interval on a success rate.
+
+    Of no trials it is all of [0, 1]. One half lies outside just where the exact two-sided test
+    tells the rate from a fair coin's.
+    """
+    if not trials:
+        return 0.0, 1.0
+    delta = (1 - confidence) / 2
+    low = 1 - binomial_upper(trials - successes, trials, delta)
+    return low, binomial_upper(successes, trials, delta)
+
+
 def certify(validation: Verdict, budget: int, confidence: float = 0.95) -> Certificate:
     """Returns the bound for a program chosen among ``budget`` candidates by validation error.
 
