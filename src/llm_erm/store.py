@@ -174,6 +174,8 @@ def standalone(run: Run) -> str:
             f"Error at most {run.certificate.error_upper_bound:.4f} at "
             f"{run.certificate.confidence:.0%} confidence, on inputs drawn like the examples."
         )
+    if run.isolation is not None:
+        lines.append(f"Isolation of the sandbox that ran it: {run.isolation}.")
     lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = (run.selected.candidate.source or "").rstrip("\n")
     return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"

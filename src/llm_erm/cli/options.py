@@ -173,14 +173,12 @@ def problems(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[P
 
 
 def _problem(options: DataOptions, task: Task, length: int, trial: int) -> Problem:
-    splits = load(options, task, length, trial)
-    parts = [(data.inputs, data.labels) for data in (splits.train, splits.validation, splits.test)]
-    stored = replace(options, fresh_data=False)
-    return Problem(
-        replace(splits, test=Dataset((), ())),
-        hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
-        partial(_load, stored, task, length, trial, evaluation_sets=True),
-    )
+    whole = load(options, task, length, trial)
+    parts = [(data.inputs, data.labels) for data in (whole.train, whole.validation, whole.test)]
+    light = replace(whole, test=Dataset((), ()))
+    place = folder(options, task, length, trial)
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return Problem(light, digest, partial(splits.reveal, task, light, place))
 
 
 def trials(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[tuple[Task, int, int]]:

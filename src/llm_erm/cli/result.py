@@ -100,7 +100,9 @@ def is_exact(result: Mapping[str, Any]) -> bool:
 
 def _estimate(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.mean:.1%} (one trial gives no interval; give --num-trials)"
+        alone = "one trial gives no interval; give --num-trials"
+        alike = f"the same in all {estimate.trials} trials"
+        return f"{estimate.mean:.1%} ({alone if estimate.trials == 1 else alike})"
     interval = f"95% interval {estimate.low:.1%} to {estimate.high:.1%}"
     return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
 
@@ -117,6 +119,7 @@ def result_table(results: Sequence[Mapping[str, Any]]) -> None:
             "probes",
             "other lengths",
             "error at most",
+            "isolation",
             "program",
         ),
         [_row(result) for result in results],
@@ -138,6 +141,7 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
             if certificate
             else "no certificate"
         ),
+        result["isolation"] or "–",
         _program(result),
     )
 

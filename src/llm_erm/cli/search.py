@@ -172,6 +172,7 @@ def export(
         first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
         records += [
             record(point, attempt, accuracy, ended=attempt.index == first_perfect)
+            | {"isolation": result["isolation"]}
             for attempt, accuracy in zip(attempts, result[TEST_ACCURACIES], strict=True)
         ]
     if jsonl is not None:

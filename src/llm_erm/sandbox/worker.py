@@ -94,7 +94,7 @@ class Report:
             plain = _scalar(result)
             if isinstance(plain, str | bytes | bytearray):
                 raise TypeError
-            value = float(plain)  # type: ignore[arg-type]
+            value = float(plain)
             if not math.isfinite(value):
                 raise ValueError
             place = self.floats + 8 * (slot - protocol.HEADER_BYTES)
@@ -106,7 +106,7 @@ class Report:
             self.skip(lambda: f"returned {_shown(result)}, which is no finite number")
 
 
-def _scalar(result: Any) -> object:  # noqa: ANN401 - whatever a candidate returns
+def _scalar(result: Any) -> Any:  # noqa: ANN401 - whatever a candidate returns
     """Returns the Python object inside a numpy or torch scalar, anything else as it is."""
     library = type(result).__module__.partition(".")[0]
     if library in ("numpy", "torch") and result.shape == ():
@@ -211,9 +211,9 @@ def _load(source: str, report: Report) -> Callable[[Any], object]:
 
 def _entry_point(source: str, names: dict[str, Any]) -> Callable[[Any], object] | None:
     """Returns ``f``, or else the only function (or only lambda) of the module, or None."""
-    named = names.get("f")
+    named: Callable[[Any], object] | None = names.get("f")
     if callable(named):
-        return named  # type: ignore[no-any-return]
+        return named
     functions, lambdas = [], []
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef):
@@ -225,7 +225,7 @@ def _entry_point(source: str, names: dict[str, Any]) -> Callable[[Any], object] 
 
 
 def _call_each(
-    call: Callable[[Any], object],
+    call: Callable[[Any], Any],
     hidden: list[Iterator[Any]],
     out: mmap.mmap,
     failed: Callable[[BaseException], None],
@@ -242,7 +242,7 @@ def _call_each(
                 failed(error)
                 continue
             try:
-                out[slot] = result  # type: ignore[call-overload]
+                out[slot] = result
             except BaseException:  # noqa: BLE001 - the result may be anything
                 convert(slot, result)
         return

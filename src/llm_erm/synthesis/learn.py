@@ -83,9 +83,8 @@ async def learn(
                 if attempts.over:
                     break
     selected = await in_thread(attempts.select)
-    splits = await in_thread(reveal) if reveal is not None else splits
     test, probe, length_shift = await in_thread(
-        _meet_test_data, selected, splits, sandbox, settings
+        _meet_test_data, selected, reveal or (lambda: splits), sandbox, settings
     )
     return Run(
         method="synthesis",
@@ -119,9 +118,10 @@ def _keep_and_add(
 
 
 def _meet_test_data(
-    selected: Attempt | None, splits: Splits, sandbox: Sandbox, settings: Settings
+    selected: Attempt | None, reveal: Callable[[], Splits], sandbox: Sandbox, settings: Settings
 ) -> list[Verdict | None]:
     """Verdicts of the selected program on test, probe and length-shift data, where there is any."""
+    splits = reveal()
     return [
         verify(selected.candidate.source, [data], sandbox, settings.limits)[0]
         if selected is not None and data is not None

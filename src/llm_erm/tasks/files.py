@@ -43,35 +43,34 @@ def read_dataset(path: Path, pattern: str = ".+", advice: str = "mend that line"
         InputError: If the file cannot be read, holds nothing, or has a line of another form or a
             label other than 0 and 1; names the file and the line.
     """
-    lines = _lines(path)
-    if not lines:
+    text = _text(path).removesuffix("\n")
+    if not text:
         raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'")
-    match = re.compile(f"({pattern}) -> ([01])\r?").fullmatch
-    matches = [match(line) for line in lines]
-    if None in matches:
-        number = matches.index(None)
+    form = f"({pattern}) -> ([01])\r?"
+    found = re.findall(f"^{form}$", text, re.MULTILINE)
+    if len(found) <= text.count("\n"):
+        lines = text.split("\n")
+        number = next(i for i, line in enumerate(lines) if not re.fullmatch(form, line))
         raise InputError(
             f"{path}, line {number + 1}: {_shortened(lines[number])} is not of the form "
             f"'<input> -> <label>' with label 0 or 1 and an input matching {pattern}; {advice}"
         )
-    inputs, labels = zip(*[m.groups() for m in matches if m], strict=True)
-    return Dataset(inputs, tuple([int(label) for label in labels]))
+    inputs, labels = zip(*found, strict=True)
+    return Dataset(inputs, tuple(map(int, labels)))
 
 
-def _lines(path: Path) -> list[str]:
+def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         number = data[: error.start].count(b"\n") + 1
         raise InputError(
             f"{path}, line {number}: not UTF-8 text; it needs '<input> -> <label>' lines"
         ) from error
-    lines = text.split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
 
 
 def _shortened(line: str) -> str:
@@ -124,6 +123,15 @@ def read_folder(
             "or draw the data anew (--fresh-data)"
         )
     return train, validation, test
+
+
+def read_test(folder: Path, kind: Kind, length: int) -> Dataset:
+    """Returns the test data of a folder.
+
+    Raises:
+        InputError: If the file is missing or malformed.
+    """
+    return read_dataset(folder / "test.txt", input_pattern(kind, length))
 
 
 def write_folder(folder: Path, splits: Sequence[Dataset], meta: Mapping[str, object]) -> None:

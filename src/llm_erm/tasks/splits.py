@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.tasks import probes
 from llm_erm.tasks.drawing import Negatives, Request, divided, make
-from llm_erm.tasks.files import read_folder, write_folder
+from llm_erm.tasks.files import read_folder, read_test, write_folder
 from llm_erm.tasks.task import Dataset, Splits, Task
 
 MAX_EXAMPLES = 2_000_000  # bounds memory: about 1 kB an example at L = 100
@@ -112,6 +113,25 @@ def load_or_make(
         length_shift=probes.length_shift(task, length) if evaluation_sets else None,
         disjoint=not shared,
         warnings=(*warnings, *_warnings(task, parts, shared, place)),
+    )
+
+
+def reveal(task: Task, splits: Splits, place: Path) -> Splits:
+    """Returns splits with the test, probe and length-shift data that were left out of them.
+
+    Args:
+        task: What they were drawn for.
+        splits: Splits of ``load_or_make`` whose evaluation data were dropped to save memory.
+        place: Their folder.
+
+    Raises:
+        InputError: If the test file is gone or malformed.
+    """
+    return replace(
+        splits,
+        test=read_test(place, task.kind, splits.length),
+        probe=probes.probe(task, splits.length),
+        length_shift=probes.length_shift(task, splits.length),
     )
 
 
