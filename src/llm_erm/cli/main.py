@@ -11,6 +11,7 @@ import tyro
 
 from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
+from llm_erm.cli.incontext import incontext
 from llm_erm.cli.synthesize import synthesize
 from llm_erm.cli.tasks import tasks
 from llm_erm.cli.verify import verify
@@ -18,6 +19,7 @@ from llm_erm.errors import LLMERMError
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "synthesize": synthesize,
+    "incontext": incontext,
     "tasks": tasks,
     "data": data,
     "verify": verify,

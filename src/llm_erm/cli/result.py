@@ -132,10 +132,10 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
         result["function"],
         str(result["length"]),
         str(result["attempts"]),
-        _percent(result["validation_accuracy"]),
-        _percent(result["test_accuracy"]),
-        _percent(result["probe_accuracy"]),
-        _percent(result["length_shift_accuracy"]),
+        percent(result["validation_accuracy"]),
+        percent(result["test_accuracy"]),
+        percent(result["probe_accuracy"]),
+        percent(result["length_shift_accuracy"]),
         (
             f"{certificate['error_upper_bound']:.1%} ({certificate['confidence']:.0%} sure)"
             if certificate
@@ -166,7 +166,7 @@ def _brief(source: str) -> str:
     return source.strip()
 
 
-def _percent(accuracy: float | None) -> str:
+def percent(accuracy: float | None) -> str:
     """Rounded down, so that only a perfect score reads 100."""
     if accuracy is None:
         return "–"

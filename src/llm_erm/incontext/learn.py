@@ -1,8 +1,8 @@
 """In-context learning: labelled examples and one query in a prompt, the label as the answer."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -80,7 +80,8 @@ def pose(splits: Splits, shots: int, queries: int, engine: Engine, settings: Set
     """
     asked = balanced(splits.test, queries, "queries")
     examples = balanced(splits.train, shots, "examples in the prompt (--shots)")
-    posed = Questions(splits, shots, asked, _rendered(splits, examples, asked, engine, settings))
+    frame = _rendered(splits, examples, asked, engine, settings)
+    posed = Questions(replace(splits, test=asked), shots, asked, frame)
     _check_length(posed, engine, settings)
     return posed
 
@@ -202,7 +203,7 @@ def _verdict(queries: Sequence[Query]) -> Verdict:
     return Verdict("ok", right, unparsed, len(queries))
 
 
-def _details(questions: Questions, queries: Sequence[Query]) -> Mapping[str, Any]:
+def _details(questions: Questions, queries: Sequence[Query]) -> dict[str, Any]:
     """What a reader of the accuracy must know, as JSON values.
 
     Unparseable answers are wrong in the accuracy, as published. Whether the model knows more than
@@ -244,7 +245,7 @@ def _log_loss(queries: Sequence[Query]) -> float | None:
     return float(-np.log(np.maximum(true, np.finfo(float).tiny)).mean())
 
 
-def _speed(arrivals: Sequence[float]) -> Mapping[str, float | None]:
+def _speed(arrivals: Sequence[float]) -> dict[str, float | None]:
     """Seconds to the first answer, which computes what all share, and the rate of the others."""
     if len(arrivals) < 2:
         return {"first_seconds": arrivals[0] if arrivals else None, "queries_per_second": None}

@@ -135,7 +135,7 @@ class ServerEngine:
         return self._read(prompt, said, settings, time.monotonic() - started)
 
     def _send(self, prompt: Prompt, settings: Settings) -> Mapping[str, Any]:
-        """Returns the server's answer as plain JSON: servers differ in more than the client knows."""
+        """Returns the answer as plain JSON: servers differ in more than the client knows."""
         if settings.raw_prompt:
             path, body = "/completions", self._raw(prompt, settings)
         else:
@@ -269,7 +269,8 @@ def _was_not_answered(error: BaseException) -> bool:
 
     if isinstance(error, openai.APIStatusError):
         return error.status_code == 429 or error.status_code >= 500
-    return isinstance(error, openai.APIConnectionError)
+    timed_out = isinstance(error, openai.APITimeoutError)  # it may have been billed
+    return isinstance(error, openai.APIConnectionError) and not timed_out
 
 
 def _wait(state: "RetryCallState") -> float:

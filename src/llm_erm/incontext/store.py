@@ -76,7 +76,7 @@ class QueryStore:
         """Returns the result of an earlier part of this run, where there is one."""
         return self._results.get(_place(questions))
 
-    def finish(self, questions: Questions, result: Mapping[str, Any]) -> None:
+    def finish(self, questions: Questions, result: dict[str, Any]) -> None:
         """Adds a result.
 
         Raises:
