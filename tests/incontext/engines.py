@@ -55,7 +55,7 @@ class ScriptedEngine:
     def count_tokens(self, prompt: str) -> int | None:
         return None if self.context_tokens is None else len(prompt)
 
-    def load(self, settings: Settings) -> None:
+    def load(self) -> None:
         self.loaded = True
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:

@@ -16,7 +16,7 @@ def ask(settings: Settings, queries: int = QUERIES) -> tuple[list[Query], dict]:
     kept: list[Query] = []
     try:
         questions = pose(SPLITS, SHOTS, queries, engine, settings)
-        engine.load(settings)
+        engine.load()
         run = learn(questions, engine, settings, kept.append)
         lengths = [engine.count_tokens(query.prompt) for query in kept]
         assert lengths == [query.answer.completion.usage.prompt_tokens for query in kept]

@@ -133,7 +133,7 @@ def _run(
         for asked in questions:
             if (result := store.result(asked)) is None:
                 if not loaded:
-                    engine.load(settings)
+                    engine.load()
                     loaded = True
                 done = store.queries(asked)
                 bar = progress.add_task(asked.name, total=len(asked.queries), completed=len(done))

@@ -64,7 +64,7 @@ class Engine(Protocol):
         """Returns the tokens of a rendered prompt; None where that is unknown."""
         ...
 
-    def load(self, settings: Settings) -> None:
+    def load(self) -> None:
         """Makes ready to answer.
 
         Raises:

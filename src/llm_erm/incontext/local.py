@@ -54,7 +54,6 @@ class LocalEngine:
         self._threads = threads or len(os.sched_getaffinity(0))
         self._asked_context = context_tokens
         self._server: Server | None = None
-        self._labels: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -91,14 +90,13 @@ class LocalEngine:
         """Returns the tokens of a rendered prompt."""
         return len(self._tokens(prompt))
 
-    def load(self, settings: Settings) -> None:
+    def load(self) -> None:
         """Makes room for the whole context.
 
         Raises:
             InputError: The file fails to load.
         """
         context = self.context_tokens
-        self._labels = self._label_tokens() if settings.answer == "score" else None
         self._server = None  # frees the memory before it is asked for again
         self._server = runtime.load(
             self._path, context_tokens=context, parallel=1, threads=self._threads
@@ -110,9 +108,10 @@ class LocalEngine:
         Raises:
             InputError: The model refuses a request.
         """
+        labels = self._label_tokens() if settings.answer == "score" else ()
         for prompt in prompts:
             started = time.monotonic()
-            said = self._ask("/completion", self._query(prompt, settings))
+            said = self._ask("/completion", _query(prompt, settings, labels))
             yield _answer(prompt, said, time.monotonic() - started)
 
     def close(self) -> None:
@@ -124,31 +123,13 @@ class LocalEngine:
             self._server = runtime.look(self._path)
         return ask(self._server, path, body)
 
-    def _query(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
-        query = {
-            "prompt": prompt.text,
-            "cache_prompt": True,
-            "seed": prompt.seed,
-            "n_predict": settings.answer_tokens,
-            "temperature": settings.temperature,
-            "top_p": settings.top_p,
-            "top_k": 0,
-            "min_p": 0.0,
-        }
-        if settings.answer == "constrained":
-            query["json_schema"] = ANSWER_SCHEMA
-        if self._labels is not None:
-            query |= {"temperature": 1.0, "top_p": 1.0, "n_probs": 2, "post_sampling_probs": True}
-            query["logit_bias"] = [[token, _PREFERENCE] for token in self._labels]
-        return query
-
     def _tokens(self, text: str) -> list[int]:
         found: list[int] = self._ask("/tokenize", {"content": text, "add_special": True})["tokens"]
         return found
 
     def _label_tokens(self) -> tuple[int, int]:
         """The token of each label after the beginning of the answer."""
-        start, *whole = (self._tokens(text) for text in _with_labels("", "0", "1"))
+        start, *whole = (self._tokens(ANSWER_START + label) for label in ("", "0", "1"))
         if any(tokens[:-1] != start for tokens in whole):
             raise InputError(
                 f"{self.name} has no single token for each label, so there is nothing to score; "
@@ -165,8 +146,23 @@ class LocalEngine:
             return data.find(b"tokenizer.chat_template", 0, _METADATA_BYTES) >= 0
 
 
-def _with_labels(*labels: str) -> list[str]:
-    return [ANSWER_START + label for label in labels]
+def _query(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> dict[str, Any]:
+    query = {
+        "prompt": prompt.text,
+        "cache_prompt": True,
+        "seed": prompt.seed,
+        "n_predict": settings.answer_tokens,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "top_k": 0,
+        "min_p": 0.0,
+    }
+    if settings.answer == "constrained":
+        query["json_schema"] = ANSWER_SCHEMA
+    if labels:
+        query |= {"temperature": 1.0, "top_p": 1.0, "n_probs": 2, "post_sampling_probs": True}
+        query["logit_bias"] = [[token, _PREFERENCE] for token in labels]
+    return query
 
 
 def _answer(prompt: Prompt, said: dict[str, Any], seconds: float) -> Answer:

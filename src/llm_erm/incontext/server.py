@@ -90,7 +90,7 @@ class ServerEngine:
         """Returns None: only the server knows."""
         return None
 
-    def load(self, settings: Settings) -> None:
+    def load(self) -> None:
         """Does nothing: the server has its model."""
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:

@@ -100,7 +100,7 @@ class VLLMEngine:
         """Returns the tokens of a rendered prompt."""
         return len(self._tokens(prompt))
 
-    def load(self, settings: Settings) -> None:
+    def load(self) -> None:
         """Loads the weights.
 
         Raises:
