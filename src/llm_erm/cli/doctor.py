@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import llm_erm
 from llm_erm.cli import output
 from llm_erm.errors import LLMERMError
+from llm_erm.incontext.vllm import INSTALL
 from llm_erm.llms import weights
 from llm_erm.sandbox import Sandbox
 
@@ -30,6 +31,7 @@ def doctor(options: Options) -> int:
         "embedded model": _state(weights.embedded),
         "local runtime": _state(weights.require_runtime),
         "remote models": (("installed", "") if find_spec("pydantic_ai") else ("missing", _REMOTE)),
+        "vLLM": (("installed", "") if find_spec("vllm") else ("missing", f"run: {INSTALL}")),
         "OPENAI_API_KEY": ("set", "") if os.environ.get("OPENAI_API_KEY") else ("not set", ""),
         "cores": (str(len(os.sched_getaffinity(0))) if _IS_LINUX else str(os.cpu_count()), ""),
         "llm-erm": (llm_erm.__version__, ""),
