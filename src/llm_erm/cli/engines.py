@@ -54,6 +54,7 @@ def engine_of(options: EngineOptions, seed: int) -> Engine:
     if options.model is None or _is_gguf(options.model):
         path = None if options.model is None else Path(options.model)
         return LocalEngine(path, options.threads, options.max_model_len)
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for results
     return VLLMEngine(
         options.model,
         options.tensor_parallel_size,

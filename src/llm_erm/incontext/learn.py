@@ -161,10 +161,11 @@ def _check_length(questions: Questions, engine: Engine, settings: Settings) -> N
         frame = _rendered(splits, examples, questions.queries, engine, settings)
         fits = (_longest(frame, questions.queries, engine, room) or 0) <= room
         fit, beyond = (pairs, beyond) if fits else (fit, pairs)
+    fewer = f"{2 * fit} examples fit: give --shots {2 * fit}," if fit else "no examples fit: give"
     raise InputError(
         f"A prompt of {questions.name} has {longest:,} tokens, and {engine.name} has room for "
-        f"{limit:,} with the {settings.answer_tokens:,} of an answer; {2 * fit} examples fit: give "
-        f"--shots {2 * fit}, a lower --max-new-tokens or a higher --max-model-len."
+        f"{limit:,} with the {settings.answer_tokens:,} of an answer; {fewer} a lower "
+        "--max-new-tokens or a higher --max-model-len."
     )
 
 
