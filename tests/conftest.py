@@ -1,4 +1,4 @@
-"""What several rooms' tests need: the installed command."""
+"""What several rooms' tests need: the installed command, and the same without its start-up."""
 
 import subprocess
 import sys
@@ -7,6 +7,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+from llm_erm.cli.main import main
+from llm_erm.cli.models import KEYS
 
 # How long an example takes says how busy the machine is, not whether the property holds.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -31,5 +34,28 @@ def command(executable: Path, tmp_path: Path) -> Callable[..., subprocess.Comple
             "timeout": 120,
         } | keywords
         return subprocess.run([str(executable), *map(str, arguments)], **keywords)
+
+    return run
+
+
+@pytest.fixture
+def invoke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Does what `llm-erm` does with these arguments in this process, which saves its start."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name in ("OPENAI_BASE_URL", *(name for names in KEYS.values() for name in names)):
+                patch.delenv(name, raising=False)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ending:
+                main(words)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, int(ending.value.code or 0), said.out, said.err)
 
     return run

@@ -1,8 +1,8 @@
 """JSON-lines files that survive a kill: each line is the operating system's before work goes on."""
 
-import fcntl
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import InputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+FAR = 2**30
+"""A place in a file that no journal reaches; locks of Windows reach no further than 2 GiB."""
 
 
 class Journal:
@@ -29,6 +37,18 @@ class Journal:
         with writing(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.file = path.open("ab", buffering=0)
+
+    def lock(self) -> bool:
+        """Takes the file for this process until it is closed; returns whether it was free."""
+        try:
+            if sys.platform == "win32":  # nobody else may read what is locked there
+                self.file.seek(FAR)
+                msvcrt.locking(self.file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
 
     def repair(self) -> None:
         """Removes a last line that was cut off.
@@ -129,14 +149,11 @@ class RunFolder:
             journal.close()
 
     def _lock(self) -> None:
-        first = next(iter(self.journals.values()))
-        try:
-            fcntl.flock(first.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not next(iter(self.journals.values())).lock():
             raise InputError(
                 f"Another process is writing to {self.path}; wait for it or name another folder "
                 "with --out-dir."
-            ) from None
+            )
 
     def _clear(self, made: Sequence[str]) -> None:
         """Deletes an earlier run, and nothing that no run wrote."""
@@ -236,7 +253,7 @@ def read(path: Path) -> str:
 def replace(path: Path, text: str) -> None:
     """Writes a whole file or nothing."""
     draft = path.with_name(path.name + ".part")
-    with draft.open("w", encoding="utf-8") as file:
+    with draft.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
     draft.replace(path)
 

@@ -8,6 +8,7 @@ programs/<task>.py   the selected programs, each a file that needs nothing of th
 """
 
 import json
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -25,12 +26,16 @@ PROGRAMS = "programs/*-L*-seed*.py"
 
 
 class Point(NamedTuple):
-    """A grid point: task id, length, base seed of the data, and which trial that is."""
+    """A grid point: task id, length, base seed of the data, and which trial that is.
+
+    Where one command runs several learners, also the name of the learner.
+    """
 
     function: str
     length: int
     seed: int
     trial: int = 1
+    learner: str | None = None
 
 
 class Store:
@@ -85,7 +90,8 @@ class Store:
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        line = point._asdict() | {"settings_sha256": self._run.digest} | asdict(news)
+        place = {key: value for key, value in point._asdict().items() if value is not None}
+        line = place | {"settings_sha256": self._run.digest} | asdict(news)
         if isinstance(news, Completion):
             self._run.journals["answers"].append(line)
             self._answers.setdefault(point, {})[news.index] = news
@@ -166,17 +172,18 @@ def standalone(run: Run) -> str:
     assert run.test is not None
     test = f"{run.test.accuracy:.4f}" if run.test.status == "ok" else f"none ({run.test.status})"
     lines = [
-        f"Program for {run.function} at length {run.length}, proposed by {run.model}.",
+        f"Program for {run.function} at length {run.length}, found by {run.method} ({run.model}).",
         f"Validation accuracy {run.selected.validation.accuracy:.4f}, test accuracy {test}.",
     ]
-    if run.certificate is not None:
+    if run.certificate is not None and (bound := run.certificate.validation) is not None:
         lines.append(
-            f"Error at most {run.certificate.error_upper_bound:.4f} at "
-            f"{run.certificate.confidence:.0%} confidence, on inputs drawn like the examples."
+            f"Error at most {math.ceil(bound.error_upper_bound * 1e4) / 1e4} at "
+            f"{run.certificate.confidence:.0%} confidence, if {bound.assumes}."
         )
     if run.isolation is not None:
         lines.append(f"Isolation of the sandbox that ran it: {run.isolation}.")
-    lines.append("Written by a language model: read it before you run it outside a sandbox.")
+    if run.method == "synthesis":
+        lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = (run.selected.candidate.source or "").rstrip("\n")
     return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"
 
@@ -189,7 +196,8 @@ def _put(attempts: list[Attempt], attempt: Attempt) -> None:
 
 
 def _point(line: Mapping[str, Any]) -> Point:
-    return Point(line["function"], line["length"], line["seed"], line.get("trial", 1))
+    place = line["function"], line["length"], line["seed"]
+    return Point(*place, line.get("trial", 1), line.get("learner"))
 
 
 def _attempt(line: Mapping[str, Any]) -> Attempt:

@@ -90,7 +90,7 @@ def test_permuting_the_test_labels_changes_no_choice(sandbox):
             timeless(attempt) for attempt in other.attempts
         ]
         assert one.selected.index == other.selected.index
-        assert one.certificate == other.certificate
+        assert one.certificate.validation == other.certificate.validation
 
 
 def timeless(attempt: Attempt) -> Attempt:
@@ -178,7 +178,7 @@ def test_duplicates_are_counted_and_not_run_again(sandbox):
 def test_the_certificate_uses_the_budget_and_not_the_attempts_made(sandbox):
     run = search(sandbox, [RIGHT], attempts=50)
     assert len(run.attempts) == 1
-    assert run.certificate.budget == 50
+    assert run.certificate.validation.choices == 50
     assert run.certificate.error_upper_bound == pytest.approx(1 - (0.05 / 50) ** (1 / 64))
 
 
@@ -260,4 +260,4 @@ def test_an_expression_that_fits_better_upside_down_is_turned(sandbox):
     assert llm.requests[0].grammar
     assert run.selected.train.accuracy == 1.0
     assert run.test.accuracy == 1.0
-    assert run.certificate.budget == 8
+    assert run.certificate.validation.choices == 8

@@ -20,7 +20,7 @@ def dry_run(
     options: DataOptions, points: Sequence[tuple[Task, int]], settings: Settings, choice: Choice
 ) -> int:
     """Prints each prompt; data that is not there yet is drawn into a folder that is not kept."""
-    characters = calls = 0
+    prompts = []
     with tempfile.TemporaryDirectory() as scratch:
         for task, length, trial in trials(options, points):
             there = folder(options, task, length, trial).exists() and not options.fresh_data
@@ -28,20 +28,23 @@ def dry_run(
             prompt = prompt_for(load(place, task, length, trial), settings)
             output.note(f"{task.id} L={length}: up to {settings.attempts} calls with this prompt")
             print(prompt)
-            calls += settings.attempts
-            characters += settings.attempts * len(prompt)
-    output.note(_estimate(calls, characters, settings, choice))
+            prompts.append(prompt)
+    output.note(_estimate(prompts, settings, choice))
     return 0
 
 
-def _estimate(calls: int, characters: int, settings: Settings, choice: Choice) -> str:
-    prompt_tokens = round(characters / CHARACTERS_A_TOKEN)
-    output_tokens = calls * settings.max_tokens
-    price = choice.budget.price(prompt_tokens, output_tokens) if choice.budget else 0.0
-    cost = "at an unknown price" if price is None else f"${price:.2f} at most"
+def _estimate(prompts: Sequence[str], settings: Settings, choice: Choice) -> str:
+    """Says what all calls could take; every call is priced alone, since long prompts cost more."""
+    tokens = [round(len(prompt) / CHARACTERS_A_TOKEN) for prompt in prompts]
+    calls = settings.attempts * len(prompts)
+    price = choice.budget.price if choice.budget is not None else lambda *_: 0.0
+    prices = [price(count, settings.max_tokens) for count in tokens]
+    known = [one for one in prices if one is not None]
+    cost = f"at most about ${settings.attempts * sum(known):.2f}"
     more = "; uses of a tool come on top" if settings.code_tool else ""
     return (
-        f"Up to {calls:,} calls: about {prompt_tokens:,} prompt tokens and at most "
-        f"{output_tokens:,} output tokens, {cost}{more}. "
+        f"Up to {calls:,} calls: about {settings.attempts * sum(tokens):,} prompt tokens and at "
+        f"most {calls * settings.max_tokens:,} output tokens, "
+        f"{cost if len(known) == len(prices) else 'at an unknown price'}{more}. "
         "An exact program ends a task's calls early."
     )

@@ -13,7 +13,7 @@ from llm_erm.cli.engines import EngineOptions, engine_of, model_digest
 from llm_erm.cli.models import file_digest
 from llm_erm.cli.options import DataOptions, grid, load, trials
 from llm_erm.cli.places import check_files, run_folder
-from llm_erm.cli.result import percent, result_of
+from llm_erm.cli.result import result_of
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.export import record, write_csv, write_jsonl
@@ -218,10 +218,10 @@ def _row(result: dict[str, Any]) -> tuple[str, ...]:
         result["function"],
         str(result["length"]),
         str(result["shots"]),
-        percent(result["test_accuracy"]),
+        output.percent(result["test_accuracy"]),
         f"{low:.1%} to {high:.1%}",
         "differs" if result["differs_from_chance"] else "no difference shown",
-        percent(result["accuracy_parsed"]),
+        output.percent(result["accuracy_parsed"]),
         f"{result['parse_failures']} of {result['queries']}",
         "–" if computed is None else f"{computed / result['prompt_tokens']:.1%}",
         "–" if rate is None else f"{rate:.2f}",

@@ -58,11 +58,12 @@ class ModelOptions:
     reasoning_effort: ReasoningEffort | None = None
     """How much a remote model thinks; unless given, high for openai, else the model's default."""
     verbosity: Verbosity | None = None
-    """For openai: how long the text of an answer is; low unless given."""
+    """How long the text of an answer is, for openai and servers like it; unless given, low for
+    openai."""
     enable_code_interpreter: bool = False
     """For openai, anthropic, gemini: let the model run code in the provider's own interpreter."""
     tool_choice: ToolChoice = "auto"
-    """For openai: whether the model may use that tool."""
+    """Whether the model may use its tool."""
     code_tool: Literal["none", "local"] = "none"
     """local: let a remote model run Python on the training examples, in the sandbox of this
     machine."""
@@ -106,6 +107,7 @@ class Choice:
         constraint: What its answers must match.
         at_once: Whether all searches run at the same time: their calls share one limiter.
         budget: What the model's calls may cost, where they cost anything.
+        base_url: Where it is reached, unless that is its provider's own address.
     """
 
     llm: LLM
@@ -114,6 +116,7 @@ class Choice:
     constraint: Constraint = "none"
     at_once: bool = False
     budget: Budget | None = None
+    base_url: str | None = None
 
 
 def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
@@ -204,7 +207,10 @@ def _remote(options: ModelOptions, provider: Provider, *, dry_run: bool) -> Choi
     _check_remote(options, provider)
     model = options.model or ("gpt-5" if provider == "openai" else "")
     connection = Connection(
-        provider, model, _checked_key(provider, model, dry_run=dry_run), base_url(options, provider)
+        provider,
+        model,
+        _checked_key(provider, model, dry_run=dry_run),
+        _base_url(options, provider),
     )
     is_openai = provider == "openai"
     settings = RemoteSettings(
@@ -229,7 +235,8 @@ def _remote(options: ModelOptions, provider: Provider, *, dry_run: bool) -> Choi
     budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
     llm = RemoteLLM(connection, settings, budget)
     max_tokens = options.max_output_tokens or 20_000
-    return Choice(llm, attempts=5, max_tokens=max_tokens, at_once=True, budget=budget)
+    url = connection.base_url
+    return Choice(llm, 5, max_tokens, at_once=True, budget=budget, base_url=url)
 
 
 def _check_remote(options: ModelOptions, provider: Provider) -> None:
@@ -239,6 +246,8 @@ def _check_remote(options: ModelOptions, provider: Provider) -> None:
         raise InputError("--constraint and --threads go with --provider local; leave them out.")
     if not options.model and provider != "openai":
         raise InputError(f"--provider {provider} needs the name of a model; give it with --model.")
+    if options.verbosity is not None and provider in ("anthropic", "gemini"):
+        raise InputError(f"{provider} has no --verbosity; leave it out.")
     if options.enable_code_interpreter and provider not in HOSTED_TOOL:
         raise InputError(
             f"{provider} has no hosted interpreter; leave --enable-code-interpreter out, or give "
@@ -274,12 +283,8 @@ def _checked_key(provider: Provider, model: str, *, dry_run: bool) -> str:
     )
 
 
-def base_url(options: ModelOptions, provider: Provider = "openai") -> str | None:
-    """Returns the address of the API that the flags or the environment name, if they name one.
-
-    Raises:
-        InputError: It is no web address.
-    """
+def _base_url(options: ModelOptions, provider: Provider) -> str | None:
+    """The address of the API that the flags or the environment name, if they name one."""
     named = os.environ.get("OPENAI_BASE_URL") if provider in ("openai", "chat") else None
     url = options.base_url or named or ADDRESSES.get(provider)
     if url is not None and not url.startswith(("http://", "https://")):

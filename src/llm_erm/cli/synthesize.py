@@ -13,7 +13,6 @@ from llm_erm.cli.log import open_log
 from llm_erm.cli.models import (
     Choice,
     ModelOptions,
-    base_url,
     choose,
     file_digest,
     fingerprint,
@@ -25,6 +24,7 @@ from llm_erm.cli.result import cost_line, result_table, trial_lines
 from llm_erm.cli.search import Search, export
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.store import Store
+from llm_erm.synthesis.attempt import prompt_for
 from llm_erm.synthesis.settings import Settings
 
 
@@ -148,7 +148,8 @@ def _run(
     ):
         output.note(f"Programs run in a sandbox with isolation {sandbox.isolation!r}.")
         if choice.budget is not None:
-            choice.budget.count(store.completions())
+            longest = max(len(prompt_for(one.splits, settings).encode()) for one in data)
+            choice.budget.count(store.completions(), longest, settings.max_tokens)
         exporting = options.out_jsonl is not None or options.out_csv is not None
         judging = exporting or not settings.early_stop
         search = Search(choice, sandbox, settings, store, log, judging=judging)
@@ -174,7 +175,7 @@ def _shaping(
         "attempts": settings.attempts,
         "constraint": settings.constraint,
         "max_tokens": settings.max_tokens,
-        "base_url": base_url(options),
+        "base_url": choice.base_url,
         "task_file_sha256": file_digest(options.task_file),
         "data_sha256": {problem.name: problem.sha256 for problem in data},
         **fingerprint(options),

@@ -1,12 +1,12 @@
 """A GGUF model in this process: one text at a time, its beginning kept from query to query."""
 
 import mmap
-import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Answer, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
@@ -51,7 +51,7 @@ class LocalEngine:
         weights.require_runtime()
         self._path = weights.embedded() if path is None else weights.checked(path)
         self._name = f"local:{weights.EMBEDDED_NAME if path is None else self._path.stem}"
-        self._threads = threads or len(os.sched_getaffinity(0))
+        self._threads = threads or usable_cores()
         self._asked_context = context_tokens
         self._server: Server | None = None
 

@@ -1,6 +1,8 @@
 """What a provider's answer says, in this project's terms: one path for all of them."""
 
+import json
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.llms.llm import Completion, FinishReason, ToolCall, Usage
@@ -16,7 +18,7 @@ def to_completion(response: "ModelResponse", index: int, seconds: float) -> Comp
     usage = response.usage
     return Completion(
         index=index,
-        text="".join(part.content for part in response.parts if part.part_kind == "text").strip(),
+        text=_text(response.parts),
         usage=Usage(
             prompt_tokens=usage.input_tokens,
             cached_tokens=usage.cache_read_tokens,
@@ -38,8 +40,9 @@ _REASONING = ("reasoning_tokens", "thoughts_tokens", "thinking_tokens")
 def sentence_of(error: Exception) -> str:
     """Returns the provider's own sentence where there is one, else the error's text."""
     body = getattr(error, "body", None)
-    if isinstance(body, Mapping) and isinstance(body.get("message"), str):
-        return str(body["message"])
+    match body:
+        case {"error": {"message": str(message)}} | {"message": str(message)}:
+            return message
     return getattr(error, "message", None) or str(error)
 
 
@@ -50,11 +53,19 @@ def _ending(
         case "length":
             return "length", None
         case "content_filter":
-            return "refusal", str(details.get("refusal") or "the provider's content filter")
+            told = f"the provider's content filter ({details.get('finish_reason', 'no reason')})"
+            return "refusal", str(details.get("refusal") or told)
         case "error":
             return "error", str(details.get("finish_reason") or "the model failed")
         case _:
             return "stop", None
+
+
+def _text(parts: Sequence[Any]) -> str:
+    """What was said, each stretch between thoughts and tools on a line of its own."""
+    stretches = groupby(parts, key=lambda part: part.part_kind == "text")
+    said = ["".join(part.content for part in stretch) for is_text, stretch in stretches if is_text]
+    return "\n".join(said).strip()
 
 
 def _tool_calls(parts: Sequence[Any]) -> tuple[ToolCall, ...]:
@@ -64,18 +75,29 @@ def _tool_calls(parts: Sequence[Any]) -> tuple[ToolCall, ...]:
     }
     return tuple(
         ToolCall(
-            tool=part.tool_name,
-            code=str(part.args_as_dict().get("code") or ""),
-            output="".join(map(str, _logs(returns.get(part.tool_call_id)))),
+            part.tool_name, _code(part.args_as_dict()), _output(returns.get(part.tool_call_id))
         )
         for part in parts
         if part.part_kind == "builtin-tool-call"
     )
 
 
-def _logs(content: object) -> list[object]:
-    logs = content.get("logs") if isinstance(content, Mapping) else None
-    return list(logs) if isinstance(logs, list) else []
+def _code(arguments: Mapping[str, Any]) -> str:
+    code = arguments.get("code")
+    return code if isinstance(code, str) else json.dumps(arguments)
+
+
+def _output(content: object) -> str:
+    """What a hosted tool printed, wherever its provider puts that."""
+    match content:
+        case {"logs": list(logs)}:  # OpenAI
+            return "".join(map(str, logs))
+        case {"stdout": stdout, "stderr": stderr}:  # Anthropic
+            return f"{stdout}{stderr}"
+        case {"output": output}:  # Gemini
+            return str(output)
+        case _:
+            return ""
 
 
 def _price(response: "ModelResponse") -> float | None:

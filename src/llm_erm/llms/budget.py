@@ -52,11 +52,22 @@ class Budget:
         """Returns what a call costs in US dollars, or None where nobody knows."""
         return self._price(prompt_tokens, output_tokens) if self._price is not None else None
 
-    def count(self, completions: Iterable[Completion]) -> None:
-        """Counts what earlier calls of the same run took."""
+    def count(
+        self, completions: Iterable[Completion], prompt_bytes: int, max_output_tokens: int
+    ) -> None:
+        """Counts what earlier calls of the same run took, at worst where that is not known.
+
+        Args:
+            completions: What came of them.
+            prompt_bytes: Bytes of the longest prompt.
+            max_output_tokens: Limit on the output of each.
+        """
         for completion in completions:
-            self._tokens += completion.usage.prompt_tokens + completion.usage.completion_tokens
-            self._dollars += completion.cost_usd or 0.0
+            self._add(completion.usage, completion.cost_usd)
+            failed = completion.finish_reason == "error" or completion.usage == Usage()
+            if failed and completion.cost_usd is None:
+                self._tokens += prompt_bytes + max_output_tokens
+                self._dollars += self.price(prompt_bytes, max_output_tokens) or 0.0
 
     async def reserve(self, prompt_bytes: int, max_output_tokens: int) -> Reservation:
         """Sets aside the worst case of a call.
@@ -82,7 +93,7 @@ class Budget:
         Args:
             worst: What was set aside for it.
             usage: What it used; None where nobody knows, which counts as the worst case.
-            dollars: What it cost; None where nobody knows.
+            dollars: What it cost; None for what the tokens cost by the price list.
         """
         async with self._changed:
             self._in_flight -= 1
@@ -92,9 +103,14 @@ class Budget:
                 self._tokens += worst.tokens
                 self._dollars += worst.dollars
             else:
-                self._tokens += usage.prompt_tokens + usage.completion_tokens
-                self._dollars += dollars or 0.0
+                self._add(usage, dollars)
             self._changed.notify_all()
+
+    def _add(self, usage: Usage, dollars: float | None) -> None:
+        self._tokens += usage.prompt_tokens + usage.completion_tokens
+        if dollars is None:
+            dollars = self.price(usage.prompt_tokens, usage.completion_tokens)
+        self._dollars += dollars or 0.0
 
     def _passed_by(self, worst: Reservation) -> str | None:
         """Which limit the call could pass, in a sentence, or None."""

@@ -43,6 +43,7 @@ class Caller:
         self._places = asyncio.Semaphore(concurrency)
         self._timeout_seconds = timeout_seconds
         self._retries = retries
+        self._refusal: Exception | None = None
 
     async def call(
         self,
@@ -63,14 +64,17 @@ class Caller:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         tries = AsyncRetrying(
-            retry=retry_if_exception(_was_not_answered),
+            retry=retry_if_exception(was_not_answered),
             stop=stop_after_attempt(self._retries + 1),
             wait=_wait,
             reraise=True,
         )
+        known = self._refusal
         async for attempt in tries:
             with attempt:
                 async with self._places:
+                    if self._refusal is not None and self._refusal is not known:
+                        raise self._refusal  # of a call made while this one waited for its place
                     worst = await self._budget.reserve(*worst_case)
                     usage, dollars = None, None
                     try:
@@ -82,10 +86,13 @@ class Caller:
                                 model_request_parameters=parameters,
                             )
                         completion = to_completion(response, 0, 0.0)
-                        usage, dollars = completion.usage, completion.cost_usd
+                        if completion.usage != Usage():  # some servers tell none
+                            usage, dollars = completion.usage, completion.cost_usd
                     except Exception as error:
-                        if _was_not_answered(error):
+                        if was_not_answered(error):
                             usage, dollars = Usage(), 0.0
+                        elif _is_final(error):
+                            self._refusal = error
                         raise
                     finally:
                         await self._budget.settle(worst, usage, dollars)
@@ -98,8 +105,8 @@ def was_not_sent(error: "ModelConnectionError") -> bool:
     return error.phase in ("pool", "connect")
 
 
-def _was_not_answered(error: BaseException) -> bool:
-    """Whether sending the call again may help and was not answered before."""
+def was_not_answered(error: BaseException) -> bool:
+    """Whether a call was surely not answered, so that it costs nothing and may be sent again."""
     from pydantic_ai import exceptions as refusals
 
     if isinstance(error, refusals.ModelTimeoutError):
@@ -111,14 +118,19 @@ def _was_not_answered(error: BaseException) -> bool:
     return isinstance(error, refusals.ModelConnectionError)
 
 
+def _is_final(error: BaseException) -> bool:
+    """Whether no other call can succeed either."""
+    from pydantic_ai import exceptions as refusals
+
+    return isinstance(error, refusals.ModelRequestRejectedError | refusals.ModelQuotaExceededError)
+
+
 def _wait(state: "RetryCallState") -> float:
     """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
     from tenacity import wait_random, wait_random_exponential
 
     error = state.outcome.exception() if state.outcome is not None else None
-    headers = getattr(error, "headers", None) or {}
-    try:
-        asked = float(headers.get("retry-after", ""))
-    except ValueError:
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is None:
         return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
-    return max(0.0, asked) + wait_random(0, 0.25 + 0.1 * max(0.0, asked))(state)
+    return asked + wait_random(0, 0.25 + 0.1 * asked)(state)

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import threading
 import time
 from collections import deque
@@ -12,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
 from llm_erm.llms import runtime, weights
 from llm_erm.llms.llm import Completion, FinishReason, Request, Usage
@@ -63,7 +63,7 @@ class LocalLLM:
             if number is not None and number < 1:
                 raise InputError(f"{what} is {number}; give 1 or more.")
         weights.require_runtime()
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or usable_cores()
         self._context_tokens = context_tokens
         self._parallel = parallel
         if path is None:

@@ -1,8 +1,11 @@
 """From a provider's name to pydantic-ai's model: one ``case`` a provider, in alphabetical order."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from llm_erm.errors import MissingExtraError
 from llm_erm.llms.budget import Price
@@ -10,6 +13,7 @@ from llm_erm.llms.budget import Price
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from pydantic_ai.models import Model
+    from pydantic_ai.profiles import ModelProfile
 
 Provider = Literal["anthropic", "chat", "gemini", "ollama", "openai", "vllm"]
 """Who answers: ``openai`` is the Responses API, ``chat`` any server of chat completions."""
@@ -25,9 +29,11 @@ ADDRESSES: dict[Provider, str] = {
 
 _PRICE_LISTS: dict[Provider, str] = {
     "anthropic": "anthropic",
+    "chat": "openai",
     "gemini": "google",
     "openai": "openai",
 }
+_OPENAI_HOSTS = (".openai.com", ".azure.com")
 _LONGEST_SECONDS = 100 * 24 * 3600.0
 """A time limit that the client libraries need to be given, so that ours is the only one."""
 
@@ -49,8 +55,12 @@ class Connection:
     base_url: str | None = None
 
 
-def build(connection: Connection) -> "Model":
-    """Returns the model behind a connection; nothing is sent.
+Close = Callable[[], Awaitable[None]]
+"""Closes a model's connections."""
+
+
+def build(connection: Connection) -> "tuple[Model, Close]":
+    """Returns the model behind a connection and what closes it; nothing is sent.
 
     The clients' own time limits and repeats are off, so that neither is paid for unseen.
 
@@ -66,8 +76,9 @@ def build(connection: Connection) -> "Model":
         ) from error
 
 
-def _build(connection: Connection) -> "Model":
+def _build(connection: Connection) -> "tuple[Model, Close]":
     model, url = connection.model, connection.base_url
+    client: Any
     match connection.provider:
         case "anthropic":
             from anthropic import AsyncAnthropic
@@ -77,40 +88,46 @@ def _build(connection: Connection) -> "Model":
             client = AsyncAnthropic(
                 api_key=connection.api_key, base_url=url, max_retries=0, timeout=_LONGEST_SECONDS
             )
-            return AnthropicModel(model, provider=AnthropicProvider(anthropic_client=client))
+            provider: Any = AnthropicProvider(anthropic_client=client)
+            return AnthropicModel(model, provider=provider), client.close
         case "gemini":
             import httpx2
             from pydantic_ai.models.google import GoogleModel
             from pydantic_ai.providers.google import GoogleProvider
 
             limits = httpx2.Limits(max_connections=None)
-            http = httpx2.AsyncClient(timeout=_LONGEST_SECONDS, limits=limits)
-            provider = GoogleProvider(api_key=connection.api_key, base_url=url, http_client=http)
-            return GoogleModel(model, provider=provider)
+            client = httpx2.AsyncClient(timeout=_LONGEST_SECONDS, limits=limits)
+            provider = GoogleProvider(api_key=connection.api_key, base_url=url, http_client=client)
+            return GoogleModel(model, provider=provider), client.aclose
         case "ollama":
             from pydantic_ai.models.ollama import OllamaModel
             from pydantic_ai.providers.ollama import OllamaProvider
 
-            return OllamaModel(model, provider=OllamaProvider(openai_client=_openai(connection)))
+            client = _openai(connection)
+            provider = OllamaProvider(openai_client=client)
+            profile = _profile(connection)
+            return OllamaModel(model, provider=provider, profile=profile), client.close
         case "vllm":
             from pydantic_ai.models.openai import OpenAIChatModel
             from pydantic_ai.providers.vllm import VLLMProvider
 
-            return OpenAIChatModel(model, provider=VLLMProvider(openai_client=_openai(connection)))
+            client = _openai(connection)
+            return OpenAIChatModel(model, provider=VLLMProvider(openai_client=client)), client.close
         case "chat":
             from pydantic_ai.models.openai import OpenAIChatModel
             from pydantic_ai.providers.openai import OpenAIProvider
 
-            return OpenAIChatModel(
-                model, provider=OpenAIProvider(openai_client=_openai(connection))
-            )
+            client = _openai(connection)
+            provider = OpenAIProvider(openai_client=client)
+            profile = _profile(connection)
+            return OpenAIChatModel(model, provider=provider, profile=profile), client.close
         case "openai":
             from pydantic_ai.models.openai import OpenAIResponsesModel
             from pydantic_ai.providers.openai import OpenAIProvider
 
-            return OpenAIResponsesModel(
-                model, provider=OpenAIProvider(openai_client=_openai(connection))
-            )
+            client = _openai(connection)
+            provider = OpenAIProvider(openai_client=client)
+            return OpenAIResponsesModel(model, provider=provider), client.close
 
 
 def _openai(connection: Connection) -> "AsyncOpenAI":
@@ -127,10 +144,17 @@ def _openai(connection: Connection) -> "AsyncOpenAI":
     )
 
 
-async def close(model: "Model") -> None:
-    """Closes the connections of a model that :func:`build` made."""
-    client: Any = model.client  # type: ignore[attr-defined]  # each of those above has one
-    await (client.aio.aclose() if model.system.startswith("google") else client.close())
+def _profile(connection: Connection) -> "ModelProfile":
+    """What a chat server understands: OpenAI's own has renamed the limit of output tokens.
+
+    Others know the old name, and some of them ignore the new one and write on without a limit
+    (Ollama: https://github.com/ollama/ollama/issues/7125).
+    """
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
+
+    host = urlsplit(connection.base_url).hostname if connection.base_url else _OPENAI_HOSTS[0]
+    own = connection.provider == "chat" and (host or "").endswith(_OPENAI_HOSTS)
+    return OpenAIModelProfile(openai_chat_supports_max_completion_tokens=own)
 
 
 def price_of(connection: Connection) -> Price:
@@ -143,15 +167,14 @@ def _listed_price(connection: Connection, prompt_tokens: int, output_tokens: int
         from genai_prices import Usage, calc_price
     except ImportError:
         return None
-    name = _PRICE_LISTS.get(connection.provider)
-    if name is None and connection.base_url is None:
-        return None
-    try:
-        usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens)
-        if name is not None:
-            priced = calc_price(usage, connection.model, provider_id=name)
-        else:
-            priced = calc_price(usage, connection.model, provider_api_url=connection.base_url)
-    except LookupError:
-        return None
-    return float(priced.total_price)
+    usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens)
+    places = {
+        "provider_api_url": connection.base_url,
+        "provider_id": _PRICE_LISTS.get(connection.provider),
+    }
+    for key, place in places.items():  # the address first, as the price of an answer is found
+        if place is not None:
+            where: Any = {key: place}
+            with suppress(LookupError):
+                return float(calc_price(usage, connection.model, **where).total_price)
+    return None

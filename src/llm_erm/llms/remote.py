@@ -4,14 +4,15 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from llm_erm.errors import ProviderError
+from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.answers import sentence_of, to_completion
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.calls import Caller, was_not_sent
+from llm_erm.llms.calls import Caller, was_not_answered, was_not_sent
 from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
-from llm_erm.llms.providers import Connection, build, close
+from llm_erm.llms.providers import Connection, build
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Verbosity = Literal["low", "medium", "high"]
 ToolChoice = Literal["auto", "none"]
+
+MOST_PAUSES = 16
+"""How often one answer may pause for the provider's own tool."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class RemoteLLM:
         Raises:
             MissingExtraError: The client library is not installed.
         """
-        self._model = build(connection)
+        self._model, self._close = build(connection)
         self._connection = connection
         self._settings = settings
         self._caller = Caller(
@@ -108,6 +112,7 @@ class RemoteLLM:
                     return
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 answered = [task.result() for task in done if task.exception() is None]
+                answered.sort(key=attrgetter("index"))
                 for left, completion in zip(reversed(range(len(answered))), answered, strict=True):
                     yield replace(completion, more_drawn=left > 0)
                 for task in done:
@@ -119,7 +124,7 @@ class RemoteLLM:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await close(self._model)
+        await self._close()
 
     async def _answer(self, request: Request, index: int) -> Completion:
         """One sample: a call, and more where the model uses a tool of ours in between."""
@@ -130,10 +135,11 @@ class RemoteLLM:
         error = await self._failure_of(talk)
         seconds = time.monotonic() - started
         if error is None and talk.last is not None:
-            completion = to_completion(talk.last, index, seconds)
-            tool_calls = (*talk.tool_calls, *completion.tool_calls)
             return replace(
-                completion, usage=talk.usage, cost_usd=talk.dollars, tool_calls=tool_calls
+                to_completion(talk.last, index, seconds),
+                usage=talk.usage,
+                cost_usd=talk.dollars,
+                tool_calls=tuple(talk.tool_calls),
             )
         return Completion(
             index=index,
@@ -141,7 +147,7 @@ class RemoteLLM:
             usage=talk.usage,
             latency_seconds=seconds,
             finish_reason="error",
-            cost_usd=talk.dollars if talk.calls else None,
+            cost_usd=talk.dollars,
             tool_calls=tuple(talk.tool_calls),
             error=error,
         )
@@ -151,11 +157,16 @@ class RemoteLLM:
 
         Raises:
             ProviderError: No other call can succeed either.
+            BudgetSpentError: The first call could pass the budget.
         """
         from pydantic_ai import exceptions as refusals
 
         try:
             await talk.lead()
+        except BudgetSpentError as error:
+            if talk.last is None:
+                raise
+            return f"the budget was spent before the answer was complete ({error})"
         except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
             raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
         except refusals.ModelConnectionError as error:
@@ -174,27 +185,25 @@ class RemoteLLM:
     def _model_settings(self, request: Request) -> "ModelSettings":
         """Returns what goes with every call of a request."""
         from pydantic_ai.models.openai import OpenAIResponsesModelSettings
-        from pydantic_ai.settings import ModelSettings
 
-        own = self._settings
-        if self._connection.provider != "openai":
-            settings = ModelSettings(max_tokens=request.max_tokens)
-            if own.reasoning_effort is not None:
+        own, provider = self._settings, self._connection.provider
+        settings = OpenAIResponsesModelSettings(max_tokens=request.max_tokens)
+        if own.reasoning_effort is not None:
+            if provider in ("anthropic", "gemini"):
                 effort = own.reasoning_effort
                 settings["thinking"] = False if effort == "none" else effort
-            return settings
-        responses = OpenAIResponsesModelSettings(
-            max_tokens=request.max_tokens, tool_choice=own.tool_choice
-        )
-        if own.reasoning_effort is not None:
-            responses["openai_reasoning_effort"] = own.reasoning_effort
+            else:  # as it is given: the library would drop it for models that it does not know
+                settings["openai_reasoning_effort"] = own.reasoning_effort
         if own.verbosity is not None:
-            responses["openai_text_verbosity"] = own.verbosity
+            settings["openai_text_verbosity"] = own.verbosity
+        if provider == "openai" or own.tool_choice == "none":
+            settings["tool_choice"] = own.tool_choice
         if own.code_interpreter:
-            responses["openai_include_code_execution_outputs"] = True
-        elif request.tool is None:  # the library omits it without tools; the published call has it
-            responses["extra_body"] = {"tool_choice": own.tool_choice}
-        return responses
+            settings["openai_include_code_execution_outputs"] = True
+        elif provider == "openai" and request.tool is None:
+            # The library omits it without tools; the published call has it.
+            settings["extra_body"] = {"tool_choice": own.tool_choice}
+        return settings
 
     def _tools(self, tool: Tool | None) -> "ModelRequestParameters":
         """Returns the tools of a call: the hosted one, ours, or none."""
@@ -230,7 +239,6 @@ class _Talk:
     settings: "ModelSettings"
     parameters: "ModelRequestParameters"
     last: "ModelResponse | None" = None
-    calls: int = 0
     usage: Usage = field(default_factory=Usage)
     dollars: float | None = 0.0
     tool_calls: list[ToolCall] = field(default_factory=list)
@@ -242,23 +250,34 @@ class _Talk:
         request = self.request
         settings = self.settings
         messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(request.prompt)])]
-        size = len(request.prompt.encode())
+        tool, pauses = request.tool, 0
+        size = len((request.prompt + (tool.description if tool else "")).encode())
         while True:
-            worst_case = (size, request.max_tokens)
-            response, said = await self.caller.call(messages, settings, self.parameters, worst_case)
+            worst = (size, request.max_tokens)
+            try:
+                response, said = await self.caller.call(messages, settings, self.parameters, worst)
+            except Exception as error:
+                if not (was_not_answered(error) or isinstance(error, BudgetSpentError)):
+                    self.dollars = None  # it may have been billed, and nobody says how much
+                raise
             self._count(said)
             self.last = response
+            size += said.usage.completion_tokens or request.max_tokens
+            if response.state == "suspended" and pauses < MOST_PAUSES:
+                pauses += 1  # the provider's own tool took long; the same turn goes on
+                messages.append(response)
+                continue
             wanted = [part for part in response.parts if part.part_kind == "tool-call"]
-            if not wanted or request.tool is None or settings.get("tool_choice") == "none":
+            if not wanted or tool is None or settings.get("tool_choice") == "none":
                 return
-            returns = [await self._use(request.tool, part) for part in wanted]
+            returns = [await self._use(tool, part) for part in wanted]
             messages += [response, ModelRequest(parts=returns)]
-            size += self.usage.completion_tokens * 8 + sum(len(str(r.content)) for r in returns)
-            if len(self.tool_calls) >= request.tool.calls:
+            size += sum(len(str(part.content).encode()) for part in returns)
+            if len(self.tool_calls) >= tool.calls:
                 settings = {**settings, "tool_choice": "none"}
 
     def _count(self, said: Completion) -> None:
-        self.calls += 1
+        self.tool_calls += said.tool_calls
         ours, more = self.usage, said.usage
         self.usage = Usage(
             ours.prompt_tokens + more.prompt_tokens,

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from llm_erm.erm.bounds import certify
-from llm_erm.erm.verify import verify
+from llm_erm.erm.verify import failures, meet_test_data
 from llm_erm.llms.llm import LLM, Completion
-from llm_erm.records import Attempt, Run, Verdict
+from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.attempt import Attempts
 from llm_erm.synthesis.settings import Settings
@@ -83,8 +83,9 @@ async def learn(
                 if attempts.over:
                     break
     selected = await in_thread(attempts.select)
+    source = selected.candidate.source if selected is not None else None
     test, probe, length_shift = await in_thread(
-        _meet_test_data, selected, reveal or (lambda: splits), sandbox, settings
+        lambda: meet_test_data(source, reveal() if reveal else splits, sandbox, settings.limits)
     )
     return Run(
         method="synthesis",
@@ -100,13 +101,21 @@ async def learn(
         probe=probe,
         length_shift=length_shift,
         certificate=(
-            certify(selected.validation, settings.attempts, settings.confidence)
-            if selected is not None and splits.disjoint
+            certify(
+                splits,
+                test,
+                validation=selected.validation,
+                budget=settings.attempts,
+                confidence=settings.confidence,
+            )
+            if selected is not None
             else None
         ),
         isolation=sandbox.isolation,
+        data_sha256=splits.sha256,
+        examples=len(splits.train) + len(splits.validation),
         seconds=time.monotonic() - started,
-        notices=(*splits.warnings, *_failures(test, probe, length_shift)),
+        notices=(*splits.warnings, *failures(test, probe, length_shift)),
     )
 
 
@@ -115,26 +124,3 @@ def _keep_and_add(
 ) -> None:
     keep(completion)
     attempts.add(completion)
-
-
-def _meet_test_data(
-    selected: Attempt | None, reveal: Callable[[], Splits], sandbox: Sandbox, settings: Settings
-) -> list[Verdict | None]:
-    """Verdicts of the selected program on test, probe and length-shift data, where there is any."""
-    splits = reveal()
-    return [
-        verify(selected.candidate.source, [data], sandbox, settings.limits)[0]
-        if selected is not None and data is not None
-        else None
-        for data in (splits.test, splits.probe, splits.length_shift)
-    ]
-
-
-def _failures(*verdicts: Verdict | None) -> list[str]:
-    """Says where the selected program has no accuracy because it failed there."""
-    names = ("test", "probe", "length-shift")
-    return [
-        f"on the {name} data the program ended by {verdict.status} ({verdict.message})"
-        for name, verdict in zip(names, verdicts, strict=True)
-        if verdict is not None and verdict.status != "ok"
-    ]

@@ -1,5 +1,7 @@
 """The types every learner meets: a Task, a Dataset, and the Splits it is given."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +100,8 @@ class Splits:
         length_shift: Inputs of other lengths, or None; reported, never selected by.
         disjoint: Whether no input is shared by two of train, validation and test; without that no
             certificate holds.
+        drawn_here: Whether this package drew the data, so that the examples are known to be
+            independent; without that no certificate holds either.
         warnings: What the user should know about this data, a sentence each.
         trial: Which of several data sets drawn alike this is, counted from 1.
     """
@@ -113,5 +117,20 @@ class Splits:
     probe: Dataset | None = field(default=None)
     length_shift: Dataset | None = field(default=None)
     disjoint: bool = True
+    drawn_here: bool = True
     warnings: tuple[str, ...] = ()
     trial: int = 1
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the labelled examples, however they are divided into training and validation.
+
+        Methods that divide the same examples differently are scored on the same data.
+        """
+        learning = [*_pairs(self.train), *_pairs(self.validation)]
+        text = json.dumps([sorted(learning), _pairs(self.test)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _pairs(data: Dataset) -> list[tuple[str, int]]:
+    return list(zip(data.inputs, data.labels, strict=True))

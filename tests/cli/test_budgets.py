@@ -1,0 +1,98 @@
+"""`--max-cost-usd` and `--max-total-tokens`: exit status 3, nothing lost, and on with more."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from api_server import Api, Reply, serving
+from responses_server import response, text
+
+WRONG = json.dumps({"code": "def f(x):\n    return 1"})
+GRID = (
+    *("--functions", "fn_a", "--lengths", 20, 21, "--attempts", 3, "--max-output-tokens", 400),
+    *("--train-size", 20, "--val-size", 20, "--test-size", 200, "--concurrency", 1),
+)
+CALLS = 6
+USED = 1500
+"""Tokens of every answer."""
+
+
+@pytest.fixture
+def api():
+    with serving(lambda _: Reply(response([text(WRONG)]))) as serving_api:
+        yield serving_api
+
+
+@pytest.fixture
+def synthesize(invoke, api: Api):
+    def run(*arguments):
+        return invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
+            *("--out-dir", "out", *GRID, *arguments),
+            OPENAI_API_KEY="sk-test",
+        )
+
+    return run
+
+
+def journaled(folder: Path, key: str) -> float:
+    lines = (folder / "out/attempts.jsonl").read_text().splitlines()
+    completions = [json.loads(line)["candidate"]["completion"] for line in lines]
+    if key == "cost_usd":
+        return sum(c[key] for c in completions)
+    return sum(c["usage"]["prompt_tokens"] + c["usage"]["completion_tokens"] for c in completions)
+
+
+@pytest.mark.parametrize(
+    ("flag", "limit", "more", "key"),
+    [("--max-total-tokens", 7000, 14000, "tokens"), ("--max-cost-usd", 0.017, 0.035, "cost_usd")],
+)
+def test_a_spent_budget_is_status_3_and_the_same_command_goes_on_with_more(
+    synthesize, api, tmp_path, flag, limit, more, key
+):
+    done = synthesize(flag, limit, "--json")
+    assert done.returncode == 3
+    assert "The budget is spent" in done.stderr
+    assert flag in done.stderr
+    first = len(api.calls)
+    assert 3 <= first < CALLS
+    assert journaled(tmp_path, key) <= limit
+    assert [json.loads(line)["attempts"] for line in done.stdout.splitlines()] == [3]
+    again = synthesize(flag, limit, "--json")
+    assert (again.returncode, len(api.calls)) == (3, first)
+    assert again.stdout == done.stdout
+    rest = synthesize(flag, more, "--json")
+    assert rest.returncode == 0, rest.stderr
+    assert len(api.calls) == CALLS
+    assert journaled(tmp_path, key) <= more
+    assert [json.loads(line)["attempts"] for line in rest.stdout.splitlines()] == [3, 3]
+
+
+def test_a_budget_below_one_call_sends_nothing(synthesize, api):
+    done = synthesize("--max-total-tokens", 1000)
+    assert done.returncode == 3
+    assert "may take" in done.stderr
+    assert api.calls == []
+
+
+def test_an_unknown_price_is_said_and_never_fatal(synthesize, api):
+    done = synthesize("--model", "nobody-knows-it", "--max-cost-usd", 0.000001)
+    assert done.returncode == 0, done.stderr
+    assert len(api.calls) == CALLS
+    assert "no price is known for openai:nobody-knows-it" in done.stderr
+    assert "--max-total-tokens" in done.stderr
+
+
+def test_what_a_hosted_tool_adds_is_said_to_be_outside(synthesize):
+    done = synthesize("--max-total-tokens", 10**6, "--enable-code-interpreter")
+    assert done.returncode == 0, done.stderr
+    assert "outside the budget" in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--max-cost-usd", "--max-total-tokens"])
+def test_a_budget_that_is_no_budget_is_refused(synthesize, api, flag):
+    done = synthesize(flag, 0)
+    assert done.returncode == 2
+    assert flag in done.stderr
+    assert api.calls == []

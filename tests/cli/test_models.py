@@ -1,0 +1,128 @@
+"""From --provider and --model to who is called: names, keys, addresses, and what cannot be."""
+
+import pytest
+
+from api_server import Reply, serving
+from llm_erm.cli.models import KEYS, ModelOptions, choose
+from llm_erm.errors import InputError
+from recorded import anthropic, chat, gemini
+from responses_server import response, text
+
+TINY = (
+    *("--functions", "fn_a", "--lengths", 20, "--attempts", 1),
+    *("--train-size", 4, "--val-size", 4, "--test-size", 4),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch):
+    for name in ("OPENAI_BASE_URL", *(name for names in KEYS.values() for name in names)):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (ModelOptions(model="anthropic:claude-opus-4-6"), "anthropic:claude-opus-4-6"),
+        (ModelOptions(model="ollama:qwen3:0.6b"), "ollama:qwen3:0.6b"),
+        (ModelOptions(model="vllm:Qwen/Qwen3-8B"), "vllm:Qwen/Qwen3-8B"),
+        (ModelOptions(provider="ollama", model="qwen3:0.6b"), "ollama:qwen3:0.6b"),
+        (ModelOptions(provider="chat", model="vllm:x"), "chat:vllm:x"),
+        (ModelOptions(model="gpt-5-mini"), "openai:gpt-5-mini"),
+        (ModelOptions(model="ft:gpt-4.1:me"), "openai:ft:gpt-4.1:me"),
+        (ModelOptions(provider="openai"), "openai:gpt-5"),
+        (ModelOptions(base_url="http://localhost:1/v1"), "openai:gpt-5"),
+        (ModelOptions(model="gemini:gemini-2.5-pro"), "gemini:gemini-2.5-pro"),
+        (ModelOptions(provider="local"), "local:SmolLM2-135M-Instruct"),
+    ],
+)
+def test_a_provider_and_a_model_can_be_named_in_two_flags_or_in_one(options, name, monkeypatch):
+    for names in KEYS.values():
+        monkeypatch.setenv(names[0], "key")
+    assert choose(options).llm.name == name
+
+
+@pytest.mark.parametrize(
+    ("model", "variables"),
+    [
+        ("anthropic:claude-opus-4-6", ["ANTHROPIC_API_KEY"]),
+        ("gemini:gemini-2.5-pro", ["GEMINI_API_KEY", "GOOGLE_API_KEY"]),
+        ("openai:gpt-5", ["OPENAI_API_KEY"]),
+    ],
+)
+def test_a_missing_key_is_status_2_and_its_variable_is_named(invoke, model, variables, tmp_path):
+    done = invoke("synthesize", "--model", model, *TINY)
+    assert done.returncode == 2
+    assert all(variable in done.stderr for variable in variables)
+    assert not list(tmp_path.iterdir())
+    other = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"}
+    del other[variables[0]]
+    assert invoke("synthesize", "--model", model, *TINY, **other).returncode == 2
+
+
+ANSWERS = {
+    "openai": ("/v1", response([text("no idea")]), "authorization", "Bearer "),
+    "chat": ("/v1", chat("no idea"), "authorization", "Bearer "),
+    "vllm": ("/v1", chat("no idea"), "authorization", "Bearer "),
+    "ollama": ("/v1", chat("no idea"), "authorization", "Bearer "),
+    "anthropic": ("", anthropic({"type": "text", "text": "no idea"}), "authorization", "Bearer "),
+    "gemini": ("", gemini({"text": "no idea"}), "x-goog-api-key", ""),
+}
+
+
+@pytest.mark.parametrize("provider", ANSWERS)
+def test_each_provider_gets_its_own_key_at_the_address_given(invoke, provider):
+    base, body, header, prefix = ANSWERS[provider]
+    keys = {names[0]: f"sk-{name}" for name, names in KEYS.items()}
+    with serving(lambda _: Reply(body)) as api:
+        done = invoke(
+            *("synthesize", "--model", f"{provider}:a-model", "--base-url", api.url + base),
+            *TINY,
+            **keys,
+        )
+    assert done.returncode == 0, done.stderr
+    (call,) = api.calls
+    expected = f"sk-{provider}" if provider in KEYS else "sk-openai"
+    assert call.headers[header] == prefix + expected
+    assert "a-model" in (call.body.get("model") or call.path)
+
+
+@pytest.mark.parametrize("provider", ["chat", "vllm", "ollama"])
+def test_a_server_of_ones_own_needs_no_key(invoke, provider):
+    with serving(lambda _: Reply(chat("no idea"))) as api:
+        done = invoke(
+            "synthesize", "--model", f"{provider}:m", "--base-url", f"{api.url}/v1", *TINY
+        )
+    assert done.returncode == 0, done.stderr
+    assert len(api.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (ModelOptions(provider="nobody"), "anthropic, chat, gemini, ollama, openai, vllm"),
+        (ModelOptions(provider="chat"), "--model"),
+        (ModelOptions(model="anthropic:"), "--model"),
+        (ModelOptions(model="vllm:m", enable_code_interpreter=True), "--code-tool local"),
+        (ModelOptions(provider="local", code_tool="local"), "--provider chat"),
+        (ModelOptions(model="vllm:m", base_url="localhost:8000"), "http://"),
+        (ModelOptions(model="vllm:m", retries=-1), "--retries"),
+        (ModelOptions(model="vllm:m", speculative=0), "--speculative"),
+        (ModelOptions(model="vllm:m", timeout=float("nan")), "--timeout"),
+        (ModelOptions(model="vllm:m", max_cost_usd=float("nan")), "--max-cost-usd"),
+        (ModelOptions(model="vllm:m", constraint="schema"), "--constraint"),
+        (ModelOptions(model="anthropic:m", verbosity="low"), "--verbosity"),
+    ],
+)
+def test_what_does_not_fit_together_is_one_sentence(options, said):
+    with pytest.raises(InputError, match=said):
+        choose(options)
+
+
+def test_openais_address_in_the_environment_shapes_no_other_providers_run(invoke, tmp_path):
+    (tmp_path / "answers.json").write_text('["no idea"]')
+    arguments = ("synthesize", "--provider", "scripted", "--answers", "answers.json", *TINY)
+    first = invoke(*arguments, "--out-dir", "out", "--json")
+    again = invoke(*arguments, "--out-dir", "out", "--json", OPENAI_BASE_URL="http://elsewhere/v1")
+    assert (first.returncode, again.returncode) == (0, 0), again.stderr
+    assert first.stdout == again.stdout
