@@ -233,7 +233,7 @@ def test_a_program_that_answers_differently_when_run_again_is_not_selected(sandb
 def test_a_perfect_program_that_fails_its_replay_does_not_end_the_search(sandbox, monkeypatch):
     replay = sandbox.replay
 
-    def doubting(source, inputs, first, limits):
+    def doubting(source, inputs, first, limits, *more):
         if "+ 0" in source:
             return replace(
                 first, status="nondeterministic", predictions=first.predictions * 0 + 255

@@ -103,11 +103,21 @@ def learn(
         probe=probe,
         length_shift=length_shift,
         certificate=(
-            certify(selected.validation, settings.attempts, settings.confidence)
-            if selected is not None and splits.disjoint
+            certify(
+                splits,
+                test,
+                validation=selected.validation,
+                budget=settings.attempts,
+                train=selected.train,
+                code_bits=_code_bits(proposals, selected, settings),
+                confidence=settings.confidence,
+            )
+            if selected is not None
             else None
         ),
         isolation=sandbox.isolation,
+        data_sha256=splits.sha256,
+        examples=len(splits.train) + len(splits.validation),
         seconds=clock.seconds,
         notices=(*splits.warnings, *failures(*evaluated)),
         details=facts
@@ -117,6 +127,13 @@ def learn(
             "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         },
     )
+
+
+def _code_bits(proposals: Proposals, selected: Attempt, settings: Settings) -> float | None:
+    """The program's length in the code that is the same for all data, where it has one."""
+    chosen = proposals.of(selected)
+    fixed = settings.order == "length-first" and chosen.found_by == ENUMERATION
+    return chosen.bits if fixed else None
 
 
 def _details(proposals: Proposals, selected: Attempt | None, solved: int) -> dict[str, Any]:

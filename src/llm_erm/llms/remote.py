@@ -8,14 +8,14 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from llm_erm.errors import BudgetSpentError, ProviderError
-from llm_erm.llms.answers import sentence_of, to_completion
+from llm_erm.llms.answers import sentence_of
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller, was_not_answered, was_not_sent
 from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, build
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
@@ -136,7 +136,9 @@ class RemoteLLM:
         seconds = time.monotonic() - started
         if error is None and talk.last is not None:
             return replace(
-                to_completion(talk.last, index, seconds),
+                talk.last,
+                index=index,
+                latency_seconds=seconds,
                 usage=talk.usage,
                 cost_usd=talk.dollars,
                 tool_calls=tuple(talk.tool_calls),
@@ -238,7 +240,7 @@ class _Talk:
     request: Request
     settings: "ModelSettings"
     parameters: "ModelRequestParameters"
-    last: "ModelResponse | None" = None
+    last: Completion | None = None
     usage: Usage = field(default_factory=Usage)
     dollars: float | None = 0.0
     tool_calls: list[ToolCall] = field(default_factory=list)
@@ -261,7 +263,6 @@ class _Talk:
                     self.dollars = None  # it may have been billed, and nobody says how much
                 raise
             self._count(said)
-            self.last = response
             size += said.usage.completion_tokens or request.max_tokens
             if response.state == "suspended" and pauses < MOST_PAUSES:
                 pauses += 1  # the provider's own tool took long; the same turn goes on
@@ -277,6 +278,9 @@ class _Talk:
                 settings = {**settings, "tool_choice": "none"}
 
     def _count(self, said: Completion) -> None:
+        if said.finish_reason == "stop" and said.usage.completion_tokens >= self.request.max_tokens:
+            said = replace(said, finish_reason="length")  # llama.cpp's Responses API says completed
+        self.last = said
         self.tool_calls += said.tool_calls
         ours, more = self.usage, said.usage
         self.usage = Usage(

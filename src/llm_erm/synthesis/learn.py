@@ -83,17 +83,32 @@ async def learn(
                 if attempts.over:
                     break
     selected = await in_thread(attempts.select)
-    source = selected.candidate.source if selected is not None else None
-    test, probe, length_shift = await in_thread(
-        lambda: meet_test_data(source, reveal() if reveal else splits, sandbox, settings.limits)
+    return await in_thread(
+        _report, splits, reveal, llm.name, sandbox, settings, attempts, selected, started
     )
+
+
+def _report(
+    splits: Splits,
+    reveal: Callable[[], Splits] | None,
+    model: str,
+    sandbox: Sandbox,
+    settings: Settings,
+    attempts: Attempts,
+    selected: Attempt | None,
+    started: float,
+) -> Run:
+    """Meets the program chosen with the test data and says what is known of it."""
+    splits = reveal() if reveal is not None else splits
+    source = selected.candidate.source if selected is not None else None
+    test, probe, length_shift = meet_test_data(source, splits, sandbox, settings.limits)
     return Run(
         method="synthesis",
         function=splits.fn,
         length=splits.length,
         seed=splits.seed,
         trial=splits.trial,
-        model=llm.name,
+        model=model,
         settings=asdict(settings),
         attempts=tuple(attempts.all),
         selected=selected,
