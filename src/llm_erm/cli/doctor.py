@@ -11,6 +11,7 @@ import llm_erm
 from llm_erm.cli import output
 from llm_erm.cores import usable_cores
 from llm_erm.errors import LLMERMError
+from llm_erm.incontext.vllm import INSTALL
 from llm_erm.llms import weights
 from llm_erm.sandbox import Sandbox
 from llm_erm.sandbox.wasm import require_wasm
@@ -34,6 +35,7 @@ def doctor(options: Options) -> int:
         "embedded model": _state(weights.embedded),
         "local runtime": _state(weights.require_runtime),
         "remote models": (("installed", "") if find_spec("pydantic_ai") else ("missing", _REMOTE)),
+        "vLLM": (("installed", "") if find_spec("vllm") else ("missing", f"run: {INSTALL}")),
         "OPENAI_API_KEY": ("set", "") if os.environ.get("OPENAI_API_KEY") else ("not set", ""),
         "cores": (str(usable_cores()), ""),
         "llm-erm": (llm_erm.__version__, ""),

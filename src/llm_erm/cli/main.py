@@ -16,6 +16,7 @@ from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
 from llm_erm.cli.enumerate import enumerate
 from llm_erm.cli.figure import figure
+from llm_erm.cli.incontext import incontext
 from llm_erm.cli.sweep import sweep
 from llm_erm.cli.synthesize import synthesize
 from llm_erm.cli.tasks import tasks
@@ -25,6 +26,7 @@ from llm_erm.errors import LLMERMError
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "synthesize": synthesize,
+    "incontext": incontext,
     "baselines": baselines,
     "train": train,
     "sweep": sweep,

@@ -9,6 +9,7 @@ from typing import Any
 
 import tyro
 
+from llm_erm.cli import incontext as in_context
 from llm_erm.cli.main import CONFIG, exit_with
 from llm_erm.cli.sweep import Options as SweepOptions
 from llm_erm.cli.sweep import sweep_over
@@ -63,6 +64,34 @@ def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
                 description="LLM-ERM with the OpenAI Responses API, as published.",
                 default=default,
                 args=[*_from_environment(), *given],
+                config=CONFIG,
+            )
+        )
+    )
+
+
+def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
+    """Runs `python in_context_learning/vllm_incontext.py` and exits.
+
+    It is `llm-erm incontext` with the published defaults: the paper's model, which vLLM runs, and
+    data and results beside the script, wherever it is called from.
+    """
+    folder = Path(script).resolve().parent
+    default = replace(
+        in_context.Options(),
+        model="Qwen/Qwen3-30B-A3B-Instruct-2507",
+        dataset_dir=folder / "datasets",
+        out_jsonl=folder / "vllm_results_details.jsonl",
+        out_csv=folder / "vllm_results_summary.csv",
+    )
+    exit_with(
+        lambda: in_context.incontext(
+            tyro.cli(
+                in_context.Options,
+                prog="vllm_incontext.py",
+                description="In-context learning with vLLM, as published.",
+                default=default,
+                args=sys.argv[1:] if arguments is None else arguments,
                 config=CONFIG,
             )
         )

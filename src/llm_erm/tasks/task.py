@@ -12,11 +12,25 @@ import numpy as np
 Kind = Literal["binary", "decimal", "graph", "text", "table"]
 """What the inputs are: bit strings, decimal numbers, edge lists, any text, rows of a table."""
 
+_IN_WORDS: dict[Kind, str] = {
+    "binary": "a string of {length} binary digits (each character is 0 or 1)",
+    "decimal": "a string of {length} decimal digits, a number written without leading zeros",
+    "graph": "a string of {length} characters that lists the edges of an undirected graph, each as "
+    "`uAAvBB` with two-digit vertex names AA and BB; `u00v00` is padding",
+    "text": "a string of {length} characters",
+    "table": "one row of a table, given as a dict of column name to value",
+}
+
 MAX_LENGTH = 100_000
 """Characters in an input at most: the thousands of inputs to evaluate on then fit in memory."""
 
 Draw = Callable[[np.random.RandomState, int, tuple[int, int]], tuple[list[str], list[str]]]
 """``draw(rng, length, (negatives, positives))`` → that many inputs of label 0 and of label 1."""
+
+
+def described(kind: Kind, length: int) -> str:
+    """Returns what inputs of a kind and length are, in words for a prompt."""
+    return _IN_WORDS[kind].format(length=length)
 
 
 @dataclass(frozen=True)
