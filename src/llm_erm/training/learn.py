@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llm_erm.journal import writing
 from llm_erm.erm.bounds import certify
+from llm_erm.journal import writing
 from llm_erm.records import Run, Verdict
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
