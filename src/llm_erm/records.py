@@ -179,6 +179,6 @@ class Run:
     selected: Attempt | None = None
     isolation: str | None = None
     trial: int = 1
-    data_sha256: str | None = None
+    data_sha256: str = ""
     examples: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -11,7 +11,12 @@ from llm_erm.erm.bounds import binomial_upper
 from llm_erm.tasks.task import Dataset, Splits
 
 SMALL_GENETIC = {"generations": (12,), "population_size": (150,), "depth": (4,)}
-GRIDS = {"genetic-programming": SMALL_GENETIC, "xgboost": {"n_estimators": (20,)}}
+GRIDS = {
+    "genetic-programming": SMALL_GENETIC,
+    "xgboost": {"n_estimators": (20,)},
+    "random-forest": {"n_estimators": (16,), "max_depth": (2, None)},
+    "gradient-boosting": {"n_estimators": (20,), "max_depth": (2, 3)},
+}
 QUICK = {
     name: replace(learner, grid=GRIDS.get(name, learner.grid)) for name, learner in LEARNERS.items()
 }
@@ -59,7 +64,7 @@ def test_few_examples_leave_out_what_needs_more(name, examples):
     learner = replace(
         LEARNERS[name],
         grid={
-            **{key: values[-1:] for key, values in LEARNERS[name].grid.items()},
+            **{key: values[-1:] for key, values in QUICK[name].grid.items()},
             **({"n_neighbors": (1, 5, 15)} if name == "knn" else {}),
             **({"early_stopping": (True, False)} if name == "mlp" else {}),
             **(tiny if name == "genetic-programming" else {}),

@@ -113,7 +113,7 @@ def test_each_bound_says_what_it_assumes():
     assert "none of them training inputs" in certificate.validation.assumes
     assert "opened once" in certificate.test.assumes
     assert "before the examples were seen" in certificate.occam.assumes
-    unbalanced = replace(SPLITS, test=Dataset(("0", "1", "2", "3"), (0, 0, 0, 1)))
+    unbalanced = replace(SPLITS, train=Dataset(("0", "1", "2", "3"), (0, 0, 0, 1)))
     assert "25.0% positive" in certify(unbalanced, verdict(0)).test.assumes
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import resource
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from llm_erm.errors import InputError
 from llm_erm.tasks import files, seeds, splits
 from llm_erm.tasks.splits import load_or_make
 from llm_erm.tasks.suite import get
-from llm_erm.tasks.task import Dataset
+from llm_erm.tasks.task import Dataset, digest
 
 
 def folder(fn, sizes, **options):
@@ -138,7 +137,8 @@ def test_the_digest_is_of_the_examples_and_not_of_their_division(sizes):
     assert load_or_make(get("fn_a"), **together).sha256 == one.sha256
     assert load_or_make(get("fn_a"), **sizes | {"seed": 2}).sha256 != one.sha256
     turned = Dataset(one.test.inputs, tuple(1 - y for y in one.test.labels))
-    assert replace(one, test=turned).sha256 != one.sha256
+    assert digest(one.train, one.validation, one.test) == one.sha256
+    assert digest(one.train, one.validation, turned) != one.sha256
 
 
 def test_line_ends_of_another_system_are_read(sizes, published):

@@ -199,7 +199,7 @@ def _cells(group: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return (
         output.percent(sum(result["validation_accuracy"] for result in group) / len(group)),
         output.percent(sum(accuracies) / len(group)),
-        f"{output.percent(low)} to {output.percent(high)}" + trials,
+        f"{output.percent(low)} to {output.percent(high)}{trials}",
         output.percent(sum(probes) / len(probes) if probes else None),
         at_most(group[0]["certificate"]) if one else "one each trial",
         " ".join(f"{key}={value}" for key, value in group[0]["parameters"].items()) if one else "",

@@ -111,8 +111,8 @@ def certify(
     learned = [verdict for verdict in (train, validation) if verdict is not None]
     certificate = Certificate(
         confidence,
-        validation=_exact(validation, budget, delta, _of_validation(budget, splits.validation)),
-        test=_exact(test, 1, delta, _of_test(splits.test)),
+        validation=_exact(validation, budget, delta, _of_validation(budget, splits.train)),
+        test=_exact(test, 1, delta, _of_test(splits.train)),
         occam=None if code_bits is None else _occam(learned, code_bits, delta),
         paper=_paper(validation, budget, delta) if validation and validation.total else None,
     )
@@ -167,5 +167,7 @@ def _of_test(data: Dataset) -> str:
 
 def _drawn(data: Dataset) -> str:
     """In which proportion the classes are among inputs that the bound speaks of."""
-    positive = sum(data.labels) / max(len(data), 1)
+    if not set(data.labels) <= {0, 1}:
+        return "drawn as the splits are, their classes' shares included"
+    positive = sum(data.labels) / len(data)
     return f"drawn as the splits are, {'half' if positive == 0.5 else f'{positive:.1%}'} positive"

@@ -111,7 +111,7 @@ def _result(
 ) -> Result:
     try:
         facts = {key: line[key] for key in ("data_sha256", "examples", "test_examples")}
-        if None in facts.values():
+        if not all(facts.values()):
             raise KeyError("which data it is of")
         exact = is_exact(line)
         own = attempts.get(_point(line), [])

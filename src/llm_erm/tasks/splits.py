@@ -10,7 +10,7 @@ from llm_erm.errors import InputError
 from llm_erm.tasks import probes
 from llm_erm.tasks.drawing import Negatives, Request, divided, make
 from llm_erm.tasks.files import read_folder, read_test, write_folder
-from llm_erm.tasks.task import Dataset, Splits, Task
+from llm_erm.tasks.task import Dataset, Splits, Task, digest
 
 MAX_EXAMPLES = 2_000_000  # bounds memory: about 1 kB an example at L = 100
 MAX_CHARACTERS = 100_000_000  # the same for long inputs
@@ -115,6 +115,7 @@ def load_or_make(
         length_shift=probes.length_shift(task, length) if evaluation_sets else None,
         disjoint=not shared,
         drawn_here=drawn_here,
+        sha256=digest(*parts),
         warnings=(*warnings, *_warnings(task, parts, shared, place, drawn_here=drawn_here)),
     )
 

@@ -104,6 +104,7 @@ class Splits:
             independent; without that no certificate holds either.
         warnings: What the user should know about this data, a sentence each.
         trial: Which of several data sets drawn alike this is, counted from 1.
+        sha256: The ``digest`` of the data, test data included; empty where nobody made it.
     """
 
     fn: str
@@ -120,16 +121,16 @@ class Splits:
     drawn_here: bool = True
     warnings: tuple[str, ...] = ()
     trial: int = 1
+    sha256: str = ""
 
-    @property
-    def sha256(self) -> str:
-        """Digest of the labelled examples, however they are divided into training and validation.
 
-        Methods that divide the same examples differently are scored on the same data.
-        """
-        learning = [*_pairs(self.train), *_pairs(self.validation)]
-        text = json.dumps([sorted(map(json.dumps, learning)), _pairs(self.test)])
-        return hashlib.sha256(text.encode()).hexdigest()
+def digest(train: Dataset, validation: Dataset, test: Dataset) -> str:
+    """Returns a digest of labelled examples, however they are divided into training and validation.
+
+    Methods that divide the same examples differently are scored on the same data.
+    """
+    learning = sorted(map(json.dumps, _pairs(train) + _pairs(validation)))
+    return hashlib.sha256(json.dumps([learning, _pairs(test)]).encode()).hexdigest()
 
 
 def _pairs(data: Dataset) -> list[tuple[str, int]]:
