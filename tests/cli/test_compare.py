@@ -29,9 +29,10 @@ def test_methods_compare_in_a_table_a_sentence_and_a_picture(command, runs, tmp_
     assert "fn_a L=20: most accurate: synthesis scripted" in done.stdout
     assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
     rows = [json.loads(line) for line in command("compare", *runs, "--json").stdout.splitlines()]
-    assert [row["method"].split()[0] for row in rows] == [
-        *("synthesis", "baseline:decision-tree", "baseline:knn")
-    ]
+    assert rows[0]["method"].startswith("synthesis ")
+    # Learners run at the same time, and the first to finish is the first in its run.
+    others = {row["method"].split()[0] for row in rows[1:]}
+    assert others == {"baseline:decision-tree", "baseline:knn"}
     assert rows[0]["candidates_to_first_exact"] == 2
     assert rows[0]["seconds_to_first_exact"] is not None
     assert rows[0]["test_accuracy"] == 1.0
