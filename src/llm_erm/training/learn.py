@@ -85,7 +85,7 @@ def learn(
             seconds=final.seconds,
             notices=splits.warnings,
             data_sha256=splits.sha256,
-            examples=final.step * settings.batch_size if settings.online else len(pool),
+            examples=len(pool) * (final.epoch if settings.online else 1),
             details=loop.details()
             | {
                 "train_size": len(pool),
