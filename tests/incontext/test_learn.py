@@ -33,6 +33,7 @@ def test_right_answers_make_a_perfect_run():
     assert result.test.perfect
     assert result.test.total == 32
     assert result.notices == ("mind the gap",)
+    assert result.certificate.test.error_upper_bound == pytest.approx(1 - 0.05 ** (1 / 32))
     assert result.settings["shots"] == 32
     assert result.details["differs_from_chance"]
     assert (result.details["prompt_tokens"], result.details["prompt_tokens_computed"]) == (

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llm_erm.erm.bounds import binomial_interval
+from llm_erm.erm.bounds import binomial_interval, certify
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.labels import label_of
@@ -120,6 +120,7 @@ def learn(
         arrivals.append(time.monotonic() - started)
     splits = questions.splits
     in_order = [answered[index] for index in sorted(answered)]
+    verdict = _verdict(in_order)
     return Run(
         method="incontext",
         function=splits.fn,
@@ -128,10 +129,10 @@ def learn(
         trial=splits.trial,
         model=engine.name,
         settings=asdict(settings) | {"shots": questions.shots, "queries": len(in_order)},
-        test=_verdict(in_order),
+        test=verdict,
         probe=None,
         length_shift=None,
-        certificate=None,
+        certificate=certify(splits, verdict),
         seconds=time.monotonic() - started,
         notices=splits.warnings,
         details=_details(questions, in_order) | _speed(arrivals),
