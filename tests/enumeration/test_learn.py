@@ -73,7 +73,7 @@ def test_one_default_command_learns_tasks_of_the_suite(task, expression, sandbox
     assert run.details["candidates_to_first_exact"] <= run.details["considered"]
     assert 0 < run.details["seconds_to_first_exact"] <= run.seconds
     assert run.details["stopped_by"] == "found"
-    assert run.certificate.budget == Settings().attempts
+    assert run.certificate.validation.choices == Settings().attempts
 
 
 def test_ten_fixed_positions_are_learned_by_elimination(sandbox, tmp_path):
@@ -103,7 +103,7 @@ def test_the_budget_is_never_passed(attempts, sandbox):
     data = splits_of(draw(200, 12), lambda x: int(x, 2) ** 3 % 7919 % 5 < 2)
     run = learn(data, sandbox, replace(QUICK, attempts=attempts))
     assert len(run.attempts) == attempts
-    assert run.certificate.budget == attempts
+    assert run.certificate.validation.choices == attempts
 
 
 def test_with_few_examples_much_fits_and_validation_still_decides(sandbox):
