@@ -12,7 +12,7 @@ from llm_erm.enumeration.costs import Costs
 from llm_erm.enumeration.memory import Clock, Memory
 from llm_erm.enumeration.pool import kind_of, neighbours
 from llm_erm.enumeration.sampling import predictions
-from llm_erm.enumeration.search import Search
+from llm_erm.enumeration.search import Search, prepare
 from llm_erm.enumeration.terms import to_expression
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "enumeration_speed.py"
@@ -161,6 +161,7 @@ for _ in search.levels():
 search.best(64)
 print(search.stopped_by, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
+    prepare()  # what compiles here is loaded there
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     reason, peak_mb = done.stdout.split()
     assert reason == "memory"

@@ -152,7 +152,11 @@ class Numbers(Columns):
         )
 
     def add(
-        self, production: str, left: int, rights: NDArray[np.int64], block: NDArray[np.int64]
+        self,
+        production: str,
+        left: int,
+        rights: NDArray[np.int64],
+        block: NDArray[np.signedinteger[Any]],
     ) -> None:
         """Keeps the new ones of a block of columns; those with large values are left out.
 

@@ -16,8 +16,12 @@ from llm_erm.enumeration.reading import term_of
 from llm_erm.enumeration.terms import Term
 from llm_erm.sandbox.execution import Input
 
-MOST_COMPARED = 1 << 20
+MOST_COMPARED = 1 << 18
 """Programs that are compared for a later test of a decision list; the cheaper ones come first."""
+
+
+RANKED_AT_ONCE = 1 << 20
+"""Programs that are sorted by their errors at a time."""
 
 
 @dataclass(frozen=True)
@@ -175,15 +179,13 @@ class Search:
 
     def best(self, count: int, target: int = 0) -> list[Found]:
         """Returns the programs with the fewest training errors, cheaper first among equals."""
-        errors = self._bank.truths.errors[: self.kept, target]
-        if len(errors) > count:
-            worst = np.partition(errors, count - 1)[count - 1]
-            better = np.flatnonzero(errors < worst)
-            equal = np.flatnonzero(errors == worst)[: count - len(better)]
-            chosen = np.concatenate([better, equal])
-        else:
-            chosen = np.arange(len(errors))
-        found = [Found(int(i), self.bits(int(i)), int(errors[i])) for i in chosen]
+        best = np.zeros(0, np.int64)
+        errors = self._bank.truths.errors[:, target]
+        for start in range(0, self.kept, RANKED_AT_ONCE):  # bounds the memory
+            more = np.arange(start, min(start + RANKED_AT_ONCE, self.kept))
+            both = np.concatenate([best, more])
+            best = both[np.argsort(errors[both], kind="stable")[:count]]
+        found = [Found(int(i), self.bits(int(i)), int(errors[i])) for i in best]
         return sorted(found, key=lambda program: (program.errors, program.bits, program.index))
 
     def errors(self, index: int, target: int) -> int:

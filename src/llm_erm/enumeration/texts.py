@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from llm_erm.enumeration import kernels
 
-DIRECT = 1 << 13
+DIRECT = 1 << 12
 """Texts of one size that are counted by their number alone; more are found by sorting."""
 
 
@@ -155,9 +155,9 @@ def gram_ids(text: Text, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64
     return runs[none:][::-1], ids
 
 
-def counts(ids: NDArray[np.int64], runs: int, size: int) -> NDArray[np.int64]:
+def counts(ids: NDArray[np.int64], runs: int, size: int) -> NDArray[np.int32]:
     """Returns how often each run occurs in each string without overlaps, shape (runs, n)."""
-    result = np.zeros((runs, len(ids)), np.int64)
+    result = np.zeros((runs, len(ids)), np.int32)
     kernels.gram_counts(ids, size, np.zeros(runs, np.int64), result)
     return result
 

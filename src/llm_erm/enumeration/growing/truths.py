@@ -20,6 +20,9 @@ from llm_erm.enumeration.language import (
     positions_bits,
 )
 
+TEXTS_AT_ONCE = 1 << 10
+"""Texts that another is compared with at a time: bounds the memory."""
+
 _NOTHING = np.zeros(1, np.int64)
 
 
@@ -91,13 +94,15 @@ def _never(bank: Bank, production: Production, cost: int) -> None:
 
 
 def _equal(bank: Bank, production: Production, cost: int) -> None:
-    for (a, a_end), (b, b_end), once in bank.two(production, cost):
-        others = np.array([text.hashes for text in bank.texts[b:b_end]])
-        for left in range(a, a_end):
-            bank.check()
-            first = max(b, left + 1) if once else b
-            there = others[first - b :] == bank.texts[left].hashes
-            bank.truths.add(production.name, left, np.arange(first, b_end), packed(there))
+    for (a, a_end), (begin, end), once in bank.two(production, cost):
+        for b in range(begin, end, TEXTS_AT_ONCE):
+            b_end = min(b + TEXTS_AT_ONCE, end)
+            others = np.array([text.hashes for text in bank.texts[b:b_end]])
+            for left in range(a, min(a_end, b_end) if once else a_end):
+                bank.check()
+                first = max(b, left + 1) if once else b
+                there = others[first - b :] == bank.texts[left].hashes
+                bank.truths.add(production.name, left, np.arange(first, b_end), packed(there))
 
 
 def _empty(bank: Bank, production: Production, cost: int) -> None:
