@@ -115,7 +115,8 @@ def test_other_data_are_refused(invoke, remote, tmp_path):
     remote()
     path = min(tmp_path.glob("datasets/*/L20/*/val.txt"))
     rows = path.read_text().splitlines()
-    path.write_text("\n".join([rows[1], rows[0], *rows[2:]]) + "\n")
+    other = rows[0][:-1] + str(1 - int(rows[0][-1]))
+    path.write_text("\n".join([other, *rows[1:]]) + "\n")
     done = invoke(*REPLAY, "--out-dir", "again")
     assert done.returncode == 2
     assert "are not those of the run to replay" in done.stderr
@@ -132,7 +133,7 @@ def test_a_torn_journal_is_replayed_as_far_as_it_goes(invoke, remote, tmp_path):
     assert path.read_bytes() == whole[:-30]
     attempts = sorted(one["attempts"] for one in lines(tmp_path / "again/results.jsonl"))
     assert attempts == [5, 6, 6, 6]
-    assert "1 of 24 attempts" in done.stderr
+    assert "5 of 6" in done.stderr
 
 
 @pytest.mark.parametrize(
