@@ -265,7 +265,7 @@ def test_uses_of_a_tool_are_in_the_worst_case(limit):
     got, spent, calls = spend(answer, Budget(limit), samples=4, tool=tool, speculative=2)
     took = sum(c.usage.prompt_tokens + c.usage.completion_tokens for c in got)
     assert took <= limit
-    whole = [c for c in got if c.finish_reason == "stop"]
+    whole = [c for c in got if c.finish_reason != "error"]  # at the limit of tokens, each of them
     broken = [c for c in got if c.finish_reason == "error"]
     assert all(len(c.tool_calls) == 3 for c in whole)
     assert all("budget" in c.error and c.tool_calls for c in broken)

@@ -108,21 +108,26 @@ class RemoteLLM:
         """
         waiting = iter(request.indices)
         running: set[asyncio.Task[Completion]] = set()
+        spent: BudgetSpentError | None = None
         try:
             while True:
-                for index in waiting:
+                for index in waiting if spent is None else ():
                     running.add(asyncio.create_task(self._answer(request, index)))
                     if len(running) >= self._settings.speculative:
                         break
                 if not running:
-                    return
+                    break
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 answered = [task.result() for task in done if task.exception() is None]
                 answered.sort(key=attrgetter("index"))
                 for left, completion in zip(reversed(range(len(answered))), answered, strict=True):
                     yield replace(completion, more_drawn=left > 0)
-                for task in done:
-                    task.result()  # raises what made it fail, now that nothing paid for is lost
+                for error in filter(None, (task.exception() for task in done)):
+                    if not isinstance(error, BudgetSpentError):
+                        raise error
+                    spent = error  # others have begun and are paid for: they go on to their end
+            if spent is not None:
+                raise spent
         finally:
             for task in running:
                 task.cancel()
