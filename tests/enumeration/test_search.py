@@ -145,9 +145,8 @@ def test_only_the_productions_with_a_price_are_used():
 
 def test_the_memory_flag_bounds_the_whole_process():
     script = """
-import resource
 import numpy as np
-from llm_erm.enumeration.memory import Clock, memory_for
+from llm_erm.enumeration.memory import Clock, memory_for, peak_bytes
 from llm_erm.enumeration.search import Search, prepare
 prepare()
 rng = np.random.RandomState(0)
@@ -159,7 +158,7 @@ search = Search("bits", words[:100], labels, words[100:], memory=memory_for(400 
 for _ in search.levels():
     pass
 search.best(64)
-print(search.stopped_by, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(search.stopped_by, peak_bytes() // 2**20)
 """
     prepare()  # what compiles here is loaded there
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)

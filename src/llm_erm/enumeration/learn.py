@@ -1,6 +1,5 @@
 """Learning without a language model: programs by length, the fewest training errors first."""
 
-import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ import numpy as np
 
 from llm_erm.enumeration.linear import linear_rules
 from llm_erm.enumeration.lists import ENUMERATION, best_programs, exact_programs
-from llm_erm.enumeration.memory import Clock, memory_for
+from llm_erm.enumeration.memory import Clock, memory_for, peak_bytes
 from llm_erm.enumeration.pool import kind_of, neighbours
 from llm_erm.enumeration.prior import learned
 from llm_erm.enumeration.proposals import Proposal, Proposals
@@ -124,7 +123,7 @@ def learn(
         | _details(proposals, selected, facts["solutions"])
         | {
             "cpu_seconds": round(time.process_time() - cpu_started, 4),
-            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak_memory_bytes": peak_bytes(),
         },
     )
 

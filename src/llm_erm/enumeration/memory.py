@@ -73,6 +73,14 @@ def memory_for(process_bytes: int) -> Memory:
     return Memory(limit)
 
 
+def peak_bytes() -> int:
+    """Returns the most memory that this process ever held; what started it does not count."""
+    status = Path("/proc/self/status").read_text()
+    return next(
+        int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")
+    )
+
+
 def resident_bytes() -> int:
     """Returns the memory that this process holds now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
