@@ -221,12 +221,16 @@ def read_answers(folder: Path) -> tuple[dict[str, Any], dict[Point, list[Complet
         InputError: The folder holds no run, or a journal that is none.
     """
     try:
-        settings: dict[str, Any] = json.loads(read(folder / "settings.json"))
+        settings = json.loads(read(folder / "settings.json"))
     except ValueError:
-        raise InputError(f"{folder}/settings.json is damaged; name another run.") from None
+        settings = None
+    if not isinstance(settings, dict):
+        raise InputError(f"{folder}/settings.json is damaged; name another run.")
     answers: dict[Point, dict[int, Completion]] = {}
     for point, completion in _answers_in(folder):
         answers.setdefault(point, {})[completion.index] = completion
+    if not answers:
+        raise InputError(f"{folder}/answers.jsonl holds no answers; name another run.")
     return settings, {point: list(there.values()) for point, there in answers.items()}
 
 

@@ -11,11 +11,24 @@ from llm_erm.errors import InputError
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.store import read_answers
 from llm_erm.synthesis.attempt import sample_seed
+from llm_erm.synthesis.settings import Settings
 
 AnyOptions = TypeVar("AnyOptions", bound=ModelOptions)
 
 _FREE = {field.name for field in fields(LimitOptions)} | {"dataset_dir", "task_file"}
 """Flags that a replay may set anew; what shapes the answers is as it was."""
+
+
+def missing(results: Sequence[Mapping[str, Any]], settings: Settings) -> str | None:
+    """Says which searches had fewer answers to replay than they were to have, or returns None."""
+    short = [
+        f"{result['function']} L={result['length']} trial {result['trial']}: "
+        f"{result['attempts']} of {settings.attempts}"
+        for result in results
+        if result["attempts"] < settings.attempts
+        and not (settings.early_stop and result["validation_accuracy"] == 1.0)
+    ]
+    return f"The journal holds fewer answers than asked for: {', '.join(short)}" if short else None
 
 
 @dataclass(frozen=True)
@@ -83,7 +96,8 @@ def as_in(options: AnyOptions) -> tuple[AnyOptions, Earlier]:
 
 
 def _refuse_given(options: ModelOptions) -> None:
-    shaping = {*DataOptions.__dataclass_fields__, *ModelOptions.__dataclass_fields__, "attempts"}
+    shaping = {*DataOptions.__dataclass_fields__, *ModelOptions.__dataclass_fields__}
+    shaping |= {"attempts", "no_early_stop"}
     allowed = _FREE | {"provider", "replay_from", "fresh_data"}
     given = [
         f"--{field.name.replace('_', '-')}"

@@ -87,7 +87,8 @@ def _about_trials(group: Sequence[Mapping[str, Any]]) -> list[str]:
     if all("success_at" in result for result in group):
         one = mean_of_shares([result["success_at"]["1"] for result in group])
         lines.append(f"one proposal is right with probability {_estimate(one)}")
-        for k in list(group[0]["success_at"])[1:]:
+        drawn_by_all = set.intersection(*(set(result["success_at"]) for result in group))
+        for k in sorted(drawn_by_all - {"1"}, key=int):
             share = mean_of_shares([result["success_at"][k] for result in group])
             lines.append(f"success@{k} {_estimate(share)}")
     return lines

@@ -149,7 +149,9 @@ class Search:
             self._store.attempts(point), problem.reveal(), self._sandbox, self._settings.limits
         )
         more: dict[str, Any] = {TEST_ACCURACIES: [one.test_accuracy for one in judged]}
-        if not self._settings.early_stop:  # or the best candidates would be missing by design
+        if (
+            judged and not self._settings.early_stop
+        ):  # or the best candidates would be missing by design
             exact, drawn = sum(one.exact for one in judged), len(judged)
             sizes = sorted({1, drawn} | {2**i for i in range(1, drawn.bit_length())})
             more["exact_attempts"] = exact

@@ -19,7 +19,7 @@ from llm_erm.cli.models import (
     fingerprint,
 )
 from llm_erm.cli.options import DataOptions, LimitOptions, Problem, grid, problems
-from llm_erm.cli.replay import as_in
+from llm_erm.cli.replay import as_in, missing
 from llm_erm.cli.result import cost_line, result_table, trial_lines
 from llm_erm.cli.search import Search, export
 from llm_erm.errors import BudgetSpentError, InputError
@@ -109,6 +109,8 @@ def synthesize(options: Options) -> int:
     finally:
         store.close()
     _print(options, results, store)
+    if earlier is not None and (said := missing(results, settings)):
+        output.note(said)
     return 0
 
 

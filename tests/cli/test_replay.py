@@ -1,0 +1,190 @@
+"""`--provider replay --from FOLDER` does a run again from its journal, without a key or a call."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from api_server import Api, Call, Reply, serving
+from responses_server import response, text
+
+SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
+PROGRAMS = ["1", "int(x[0])", "int(x[1])", "1", "x.count('1') % 2", "int(x[2])", "1", "0"]
+
+
+def sample(number: int) -> str:
+    return json.dumps({"code": f"def f(x):\n    return {PROGRAMS[number]}"})
+
+
+@pytest.fixture
+def api():
+    seen: dict[str, int] = {}
+
+    def answer(call: Call) -> Reply:
+        prompt = call.body["input"][0]["content"]
+        number = seen[prompt] = seen.get(prompt, 0) + 1
+        if number == 3:
+            return Reply(b"<html>busy</html>")
+        # The later ones of three that are in flight together come first.
+        return Reply(response([text(sample((number - 1) % 8))]), after=0.2 - 0.06 * (number % 3))
+
+    with serving(answer) as serving_api:
+        yield serving_api
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def timeless(results: list[dict]) -> list[dict]:
+    return [{k: v for k, v in result.items() if k != "seconds"} for result in results]
+
+
+@pytest.fixture
+def remote(invoke, api: Api):
+    """Makes a run of four searches with six attempts."""
+
+    def run(*arguments: object):
+        done = invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
+            *("--functions", "fn_a", "fn_g", "--lengths", 20, "--num-trials", 2, *SMALL),
+            *("--attempts", 6, "--out-dir", "first", *arguments),
+            OPENAI_API_KEY="sk-test",
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+REPLAY = ("synthesize", "--provider", "replay", "--from", "first")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--speculative", 3), ("--no-early-stop", "--speculative", 2)]
+)
+def test_a_replay_reproduces_the_results_to_the_bit_without_a_key_or_a_call(
+    invoke, remote, api, tmp_path, arguments
+):
+    remote(*arguments, "--out-csv", "first.csv")
+    calls = len(api.calls)
+    done = invoke(*REPLAY, "--out-dir", "again", "--out-csv", "again.csv")
+    assert done.returncode == 0, done.stderr
+    assert len(api.calls) == calls
+    first, again = (lines(tmp_path / name / "results.jsonl") for name in ("first", "again"))
+    order = [(one["function"], one["seed"]) for one in again]
+    first.sort(key=lambda one: order.index((one["function"], one["seed"])))
+    assert json.dumps(timeless(again)) == json.dumps(timeless(first))
+    assert len(first) == 4
+    assert first[0]["model"] == "openai:gpt-5"
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "first.csv").read_text()
+    programs = [
+        {path.name: path.read_text() for path in (tmp_path / name / "programs").iterdir()}
+        for name in ("first", "again")
+    ]
+    assert programs[0] == programs[1]
+
+
+def test_a_replay_of_the_local_model_reproduces_its_results_without_the_model(
+    invoke, tmp_path, monkeypatch
+):
+    done = invoke(
+        *("synthesize", "--provider", "local", "--functions", "fn_g", "fn_c", "--lengths", 20),
+        *(*SMALL, "--attempts", 64, "--out-dir", "first"),
+    )
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr("llm_erm.llms.local.LocalLLM.__init__", lambda *_: 1 / 0)
+    done = invoke(*REPLAY, "--out-dir", "again")
+    assert done.returncode == 0, done.stderr
+    first, again = (lines(tmp_path / name / "results.jsonl") for name in ("first", "again"))
+    assert json.dumps(timeless(again)) == json.dumps(timeless(first))
+    assert {one["attempts"] for one in first} <= {32, 64}
+
+
+def test_a_replay_can_have_other_limits_and_does_verify_again(invoke, remote, tmp_path):
+    remote("--no-early-stop")
+    done = invoke(*REPLAY, "--out-dir", "again", "--seconds-per-candidate", 1e-6)
+    assert done.returncode == 0, done.stderr
+    assert {one["program"] for one in lines(tmp_path / "again/results.jsonl")} == {None}
+    statuses = {one["validation"]["status"] for one in lines(tmp_path / "again/attempts.jsonl")}
+    assert statuses == {"timeout", "no_code"}
+
+
+def test_other_data_are_refused(invoke, remote, tmp_path):
+    remote()
+    (path,) = (
+        tmp_path.glob("datasets/palindrome/L20/*/val.txt")
+        if False
+        else sorted(tmp_path.glob("datasets/*/L20/*/val.txt"))[:1]
+    )
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([rows[1], rows[0], *rows[2:]]) + "\n")
+    done = invoke(*REPLAY, "--out-dir", "again")
+    assert done.returncode == 2
+    assert "are not those of the run to replay" in done.stderr
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_torn_journal_is_replayed_as_far_as_it_goes(invoke, remote, tmp_path):
+    remote("--no-early-stop")
+    path = tmp_path / "first/answers.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    done = invoke(*REPLAY, "--out-dir", "again")
+    assert done.returncode == 0, done.stderr
+    assert path.read_bytes() == whole[:-30]
+    attempts = sorted(one["attempts"] for one in lines(tmp_path / "again/results.jsonl"))
+    assert attempts == [5, 6, 6, 6]
+    assert "1 of 24 attempts" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: shutil.rmtree(folder), "Cannot read"),
+        (lambda folder: (folder / "settings.json").unlink(), "Cannot read"),
+        (lambda folder: (folder / "settings.json").write_text("{"), "settings.json is damaged"),
+        (lambda folder: (folder / "settings.json").write_text("[1]"), "settings.json is damaged"),
+        (lambda folder: (folder / "settings.json").write_text("{}"), "settings.json lacks"),
+        (lambda folder: (folder / "answers.jsonl").write_text("no\n"), "line 1, is not one JSON"),
+        (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1, is no line"),
+        (lambda folder: (folder / "answers.jsonl").unlink(), "no answers"),
+    ],
+)
+def test_a_folder_that_is_no_run_is_one_sentence(invoke, tmp_path, change, said):
+    (tmp_path / "answers.json").write_text(json.dumps([sample(0)]))
+    invoke(
+        *("synthesize", "--provider", "scripted", "--answers", "answers.json", "--attempts", 1),
+        *("--functions", "fn_a", "--lengths", 20, *SMALL, "--out-dir", "first"),
+    )
+    change(tmp_path / "first")
+    done = invoke(*REPLAY, "--out-dir", "again")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("synthesize", "--provider", "replay"), "--from"),
+        (("synthesize", "--provider", "openai", "--from", "first"), "--provider replay"),
+        ((*REPLAY, "--attempts", 9), "--attempts"),
+        ((*REPLAY, "--functions", "fn_b"), "--functions"),
+        ((*REPLAY, "--model", "gpt-5"), "--model"),
+        ((*REPLAY, "--seed", 1), "--seed"),
+        ((*REPLAY, "--no-early-stop"), "--no-early-stop"),
+    ],
+)
+def test_what_a_replay_cannot_change_is_refused(invoke, tmp_path, arguments, said):
+    (tmp_path / "answers.json").write_text(json.dumps([sample(0)]))
+    invoke(
+        *("synthesize", "--provider", "scripted", "--answers", "answers.json", "--attempts", 1),
+        *("--functions", "fn_a", "--lengths", 20, *SMALL, "--out-dir", "first"),
+    )
+    done = invoke(*arguments, "--out-dir", "again")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "again").exists()
