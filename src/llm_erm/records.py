@@ -89,22 +89,51 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Certificate:
-    """An upper bound on the error of the selected program, on inputs drawn as the splits were.
+class Bound:
+    """An upper bound on the true error of what was learned, and what it rests on.
 
     Attributes:
-        error_upper_bound: The true error is at most this, at the stated confidence.
-        confidence: Probability, over the draw of the validation examples, that the bound holds.
-        budget: Number of candidates fixed before validation; the bound covers all of them.
-        validation_errors: Errors of the selected program on the validation examples.
-        validation_examples: Number of validation examples.
+        error_upper_bound: The error is at most this, in [0, 1], at the certificate's confidence.
+        errors: Errors on the examples that it is computed from.
+        examples: Number of these examples.
+        choices: Among how many it holds at once, fixed beforehand; None where all programs of a
+            code share the failure probability by their lengths.
+        assumes: When it holds, and for which inputs, in words.
     """
 
     error_upper_bound: float
+    errors: int
+    examples: int
+    choices: int | None
+    assumes: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the evidence guarantees; each bound holds by itself, and is None where it does not.
+
+    Attributes:
+        confidence: Probability, over the draw of the examples, that one of the bounds holds.
+        validation: From the validation examples, for the best of K candidates.
+        test: From the test examples, which chose nothing.
+        occam: From training and validation examples without error and a description length.
+        paper: The paper's own, from the numbers of candidates and of validation examples alone.
+    """
+
     confidence: float
-    budget: int
-    validation_errors: int
-    validation_examples: int
+    validation: Bound | None = None
+    test: Bound | None = None
+    occam: Bound | None = None
+    paper: Bound | None = None
+
+    @property
+    def error_upper_bound(self) -> float | None:
+        """The validation bound, or the test bound where nothing was chosen by validation.
+
+        Which one is fixed beforehand: the least of several bounds holds less often than each.
+        """
+        bound = self.validation or self.test
+        return None if bound is None else bound.error_upper_bound
 
 
 @dataclass(frozen=True)
@@ -122,13 +151,15 @@ class Run:
         test: Verdict of what was learned on the test examples.
         probe: Its verdict next to the rule's boundary, where the task has such a set.
         length_shift: Its verdict at other lengths, where the task has such a set.
-        certificate: Bound on its error; None where nothing was selected or no bound holds.
+        certificate: Bounds on its error; None where nothing was selected or none holds.
         seconds: Wall time of the search.
         notices: What a reader must know to trust the figures.
         attempts: All attempts of a search over programs, in order.
         selected: The attempt with the lowest validation error, or None when none ran.
         isolation: Level of the sandbox that ran the programs; None where none were run.
         trial: Which of several data sets drawn alike, counted from 1.
+        data_sha256: Digest of the data, ``Splits.sha256``; runs compare where theirs agree.
+        examples: Number of labelled examples that it learned and selected from.
         details: What only this method has to tell; JSON values.
     """
 
@@ -148,4 +179,6 @@ class Run:
     selected: Attempt | None = None
     isolation: str | None = None
     trial: int = 1
+    data_sha256: str = ""
+    examples: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

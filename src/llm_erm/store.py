@@ -7,33 +7,36 @@ results.jsonl        one line a grid point, once its search has ended
 programs/<task>.py   the selected programs, each a file that needs nothing of this package
 """
 
-import fcntl
-import hashlib
 import json
+import math
 import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from llm_erm.errors import InputError
-from llm_erm.journal import Journal, lines_of, read, replace, writing
+from llm_erm.journal import RunFolder, lines_of, naming, read, replace, writing
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Run, Verdict
 
-FILES = ("answers", "attempts", "results")
+FILES = ("attempts", "answers", "results")
+PROGRAMS = "programs/*-L*-seed*.py"
 
 
 class Point(NamedTuple):
-    """A grid point: task id, length, base seed of the data, and which trial that is."""
+    """A grid point: task id, length, base seed of the data, and which trial that is.
+
+    Where one command runs several learners, also the name of the learner.
+    """
 
     function: str
     length: int
     seed: int
     trial: int = 1
+    learner: str | None = None
 
 
 class Store:
@@ -52,17 +55,12 @@ class Store:
                 that is no journal, or another process is writing there.
         """
         self.folder = folder
-        self._settings_path = folder / "settings.json"
-        self._journals = {name: Journal(folder / f"{name}.jsonl") for name in FILES}
+        self._run = RunFolder(folder, settings, FILES, fresh=fresh, made=(PROGRAMS,))
         self._attempts: dict[Point, list[Attempt]] = {}
         self._answers: dict[Point, dict[int, Completion]] = {}
         self.results: dict[Point, dict[str, Any]] = {}
         self._adding = threading.Lock()
         try:
-            self._lock()
-            if fresh:
-                self._clear()
-            self._digest = self._check_settings(dict(settings))
             self._read()
         except BaseException:
             self.close()
@@ -94,12 +92,13 @@ class Store:
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        line = point._asdict() | {"settings_sha256": self._digest} | asdict(news)
+        place = {key: value for key, value in point._asdict().items() if value is not None}
+        line = place | {"settings_sha256": self._run.digest} | asdict(news)
         if isinstance(news, Completion):
-            self._journals["answers"].append(line)
+            self._run.journals["answers"].append(line)
             self._answers.setdefault(point, {})[news.index] = news
         else:
-            self._journals["attempts"].append(line)
+            self._run.journals["attempts"].append(line)
             _put(self._attempts.setdefault(point, []), news)
 
     def finish(self, run: Run, result: Mapping[str, Any]) -> None:
@@ -124,92 +123,32 @@ class Store:
         """
         with self._adding:
             known, self.results[point] = point in self.results, dict(result)
-            if not known:
-                self._journals["results"].append(result)
-                return
-            lines = "".join(json.dumps(line) + "\n" for line in self.results.values())
-            with writing(self.folder):
-                self._journals["results"].close()
-                replace(self._journals["results"].path, lines)
-            self._journals["results"] = Journal(self.folder / "results.jsonl")
+            if known:
+                self._run.rewrite("results", list(self.results.values()))
+            else:
+                self._run.journals["results"].append(result)
 
     def close(self) -> None:
         """Closes the journal and lets other processes write to the folder."""
-        for journal in self._journals.values():
-            journal.close()
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._journals["attempts"].file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another process is writing to {self.folder}; wait for it or name another folder "
-                "with --out-dir."
-            ) from None
-
-    def _clear(self) -> None:
-        """Deletes an earlier run, and nothing that no run wrote."""
-        if self._begun() and not self._settings_path.exists():
-            raise InputError(
-                f"{self.folder} holds an attempts.jsonl or results.jsonl but no settings.json, so "
-                "it is no run to start afresh; name another folder with --out-dir."
-            )
-        with writing(self.folder):
-            for journal in self._journals.values():
-                journal.clear()
-            self._settings_path.unlink(missing_ok=True)
-            for program in (self.folder / "programs").glob("*-L*-seed*.py"):
-                program.unlink()
-
-    def _begun(self) -> bool:
-        """Whether the folder holds answers, attempts or results."""
-        return not all(journal.empty() for journal in self._journals.values())
-
-    def _check_settings(self, settings: dict[str, Any]) -> str:
-        """Returns the digest of the settings, which every line of the journal carries."""
-        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        if not self._begun():
-            with writing(self.folder):
-                replace(self._settings_path, text)
-        elif (earlier := read(self._settings_path)) != text:
-            raise InputError(
-                f"{self.folder} holds a run with other settings "
-                f"({_difference(earlier, settings)}); name another folder with --out-dir, "
-                "or delete that run with --fresh."
-            )
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        self._run.close()
 
     def _read(self) -> None:
-        for journal in self._journals.values():
-            journal.repair()
         for point, completion in _answers_in(self.folder):
             self._answers.setdefault(point, {})[completion.index] = completion
-        path = self._journals["attempts"].path
+        path = self._run.journals["attempts"].path
         for number, line in lines_of(path):
-            with _naming(path, number):
+            with naming(path, number):
                 _put(self._attempts.setdefault(_point(line), []), _attempt(line))
-        path = self._journals["results"].path
+        path = self._run.journals["results"].path
         for number, line in lines_of(path):
-            with _naming(path, number):
+            with naming(path, number):
                 self.results[_point(line)] = line
-
-
-@contextmanager
-def _naming(path: Path, number: int) -> Iterator[None]:
-    """Turns a line of the wrong form into one sentence for the user."""
-    try:
-        yield
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{path}, line {number}, is no line of a run ({error!r}); mend that line, or delete "
-            "the run with --fresh."
-        ) from None
 
 
 def _answers_in(folder: Path) -> Iterator[tuple[Point, Completion]]:
     path = folder / "answers.jsonl"
     for number, line in lines_of(path):
-        with _naming(path, number):
+        with naming(path, number):
             found = _point(line), _completion(line)
         yield found
 
@@ -240,15 +179,18 @@ def standalone(run: Run) -> str:
     assert run.test is not None
     test = f"{run.test.accuracy:.4f}" if run.test.status == "ok" else f"none ({run.test.status})"
     lines = [
-        f"Program for {run.function} at length {run.length}, proposed by {run.model}.",
+        f"Program for {run.function} at length {run.length}, found by {run.method} ({run.model}).",
         f"Validation accuracy {run.selected.validation.accuracy:.4f}, test accuracy {test}.",
     ]
-    if run.certificate is not None:
+    if run.certificate is not None and (bound := run.certificate.validation) is not None:
         lines.append(
-            f"Error at most {run.certificate.error_upper_bound:.4f} at "
-            f"{run.certificate.confidence:.0%} confidence, on inputs drawn like the examples."
+            f"Error at most {math.ceil(bound.error_upper_bound * 1e4) / 1e4} at "
+            f"{run.certificate.confidence:.0%} confidence, if {bound.assumes}."
         )
-    lines.append("Written by a language model: read it before you run it outside a sandbox.")
+    if run.isolation is not None:
+        lines.append(f"Isolation of the sandbox that ran it: {run.isolation}.")
+    if run.method == "synthesis":
+        lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = (run.selected.candidate.source or "").rstrip("\n")
     return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"
 
@@ -261,7 +203,8 @@ def _put(attempts: list[Attempt], attempt: Attempt) -> None:
 
 
 def _point(line: Mapping[str, Any]) -> Point:
-    return Point(line["function"], line["length"], line["seed"], line.get("trial", 1))
+    place = line["function"], line["length"], line["seed"]
+    return Point(*place, line.get("trial", 1), line.get("learner"))
 
 
 def _attempt(line: Mapping[str, Any]) -> Attempt:
@@ -281,14 +224,3 @@ def _completion(line: Mapping[str, Any]) -> Completion:
     usage = Usage(**fields["usage"])
     tool_calls = tuple(ToolCall(**call) for call in fields["tool_calls"])
     return Completion(**{**fields, "usage": usage, "tool_calls": tool_calls})
-
-
-def _difference(earlier: str, settings: Mapping[str, Any]) -> str:
-    try:
-        before = json.loads(earlier)
-        changed = sorted(
-            key for key in before.keys() | settings.keys() if before.get(key) != settings.get(key)
-        )
-    except (ValueError, AttributeError):
-        return "settings.json is damaged"
-    return "different: " + ", ".join(changed)

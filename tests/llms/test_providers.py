@@ -495,13 +495,13 @@ def test_no_client_gives_up_before_our_own_time_limit(monkeypatch):
 
     asked: list[dict[str, float | None]] = []
     for library in (httpx, httpx2):
-        send = library.AsyncHTTPTransport.handle_async_request
+        send = library.AsyncClient.send
 
-        async def noting(self, request, send=send):
+        async def noting(self, request, send=send, **keywords):
             asked.append(request.extensions["timeout"])
-            return await send(self, request)
+            return await send(self, request, **keywords)
 
-        monkeypatch.setattr(library.AsyncHTTPTransport, "handle_async_request", noting)
+        monkeypatch.setattr(library.AsyncClient, "send", noting)
 
     def late(call: Call) -> Reply:
         (known,) = [known for known in APIS.values() if known.path == call.path][:1]

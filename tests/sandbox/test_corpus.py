@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_erm.sandbox import FLOAT
+from llm_erm.sandbox import FLOAT, Limits
 
 PROGRAMS = tomllib.loads((Path(__file__).parent / "corpus" / "programs.toml").read_text())[
     "programs"
 ]
 INPUTS = ["".join(random.Random(i).choices("01", k=20 + i % 11)) for i in range(40)]
+PATIENT = Limits(seconds_per_call=30, seconds_per_candidate=100)
 PLAIN = """
 import json, sys
 programs, inputs = json.load(sys.stdin)
@@ -57,11 +58,11 @@ def test_the_corpus_is_large():
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_gives_what_plain_python_gives(name, sandbox, plain_answers):
-    execution = sandbox.execute(PROGRAMS[name], INPUTS, outputs=FLOAT)
+    execution = sandbox.execute(PROGRAMS[name], INPUTS, PATIENT, FLOAT)
     expected = np.array(plain_answers[name], dtype=float)
     assert execution.status == "ok", execution.message
     assert np.array_equal(execution.predictions, expected, equal_nan=True), execution.message
     if name not in ("sometimes-raises", "too-deep-recursion"):
         assert np.isfinite(expected).all()
-    again = sandbox.replay(PROGRAMS[name], INPUTS, execution, outputs=FLOAT, alone=2)
+    again = sandbox.replay(PROGRAMS[name], INPUTS, execution, PATIENT, FLOAT, alone=2)
     assert again.status == "ok"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_erm.errors import LLMERMError
+from llm_erm.errors import LLMERMError, MissingExtraError
 from llm_erm.sandbox import Limits, Sandbox, syscalls
 
 FOLDER = Path(__file__).parent
@@ -77,8 +77,24 @@ def test_no_isolation_is_refused_unless_asked_for(tmp_path):
 
 def test_other_systems_are_refused(monkeypatch):
     monkeypatch.setattr("platform.system", lambda: "Darwin")
-    with pytest.raises(LLMERMError, match="Darwin"):
+    with pytest.raises(LLMERMError, match="Darwin, where programs run with --isolation wasm"):
         Sandbox()
+
+
+def test_wasm_that_is_not_installed_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("llm_erm.sandbox.wasm.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'llm-erm\[wasm\]'"):
+        Sandbox(isolation="wasm")
+
+
+def test_wasm_that_does_not_load_says_why(monkeypatch):
+    def fail(name):
+        raise ImportError("no such architecture")
+
+    monkeypatch.setattr("llm_erm.sandbox.wasm.find_spec", lambda name: object())
+    monkeypatch.setattr("llm_erm.sandbox.wasm.import_module", fail)
+    with pytest.raises(MissingExtraError, match="no such architecture"):
+        Sandbox(isolation="wasm")
 
 
 def run_filter(program, architecture, number, arguments=(0,) * 6):

@@ -15,6 +15,10 @@ from llm_erm.sandbox import FLOAT, INVALID, Limits, Sandbox, protocol, spread
 from llm_erm.sandbox.pool import wanted_modules
 from llm_erm.sandbox.watch import Line, Scheduler, Watch
 
+WORK = (  # the same CPU time on every machine
+    "import time\ndef work(seconds):\n    end = time.process_time() + seconds\n"
+    "    while time.process_time() < end: pass\n"
+)
 BUSY = "def f(x):\n    for _ in range(2000 * 20): pass\n    return int(x) % 2"
 NUMBERS = [str(i) for i in range(2000)]
 ODD = [i % 2 for i in range(2000)]
@@ -57,8 +61,8 @@ def test_one_worker_gives_the_same(spreads):
 )
 def test_a_spread_program_fails_like_one_that_is_not(sandbox, spreads, body, status, message):
     source = (
-        "import time\ndef late(): return time.process_time() > 0.6\n"
-        f"def f(x):\n    for _ in range(50000): pass\n    {body}"
+        f"{WORK}def late(): return time.process_time() > 0.6\n"
+        f"def f(x):\n    work(0.001)\n    {body}"
     )
     execution = sandbox.execute(source, NUMBERS, Limits(0.5, 20, 2**28))
     assert sum(spreads) >= 1
@@ -68,7 +72,7 @@ def test_a_spread_program_fails_like_one_that_is_not(sandbox, spreads, body, sta
 
 
 def test_the_total_limit_counts_all_parts_together(sandbox, spreads):
-    source = "def f(x):\n    for _ in range(10**6): pass\n    return 1"
+    source = WORK + "def f(x):\n    work(0.02)\n    return 1"
     limits = Limits(seconds_per_call=1, seconds_per_candidate=1.2)
     execution = sandbox.execute(source, NUMBERS[:100], limits)
     assert sum(spreads) >= 1
@@ -78,9 +82,7 @@ def test_the_total_limit_counts_all_parts_together(sandbox, spreads):
 def test_loading_counts_once_however_many_children_load(sandbox, spreads):
     """Loading takes half of the limit; twice it and the calls would be too much."""
     source = (
-        "import time\nwhile time.process_time() < 1.2: pass\n"
-        "def f(x):\n    end = time.process_time() + 0.005\n"
-        "    while time.process_time() < end: pass\n    return 1"
+        f"{WORK}while time.process_time() < 1.2: pass\ndef f(x):\n    work(0.005)\n    return 1"
     )
     limits = Limits(seconds_per_call=1, seconds_per_candidate=2.3)
     execution = sandbox.execute(source, NUMBERS[:100], limits)
@@ -91,12 +93,13 @@ def test_loading_counts_once_however_many_children_load(sandbox, spreads):
 
 @pytest.fixture
 def loaded_host():
-    """Six processes that take every cycle they get.
+    """Three processes a core that take every cycle they get.
 
     Each has a session, since Linux shares processors out among sessions before processes.
     """
+    cores = len(os.sched_getaffinity(0))
     command = [sys.executable, "-c", "while True: pass"]
-    hogs = [subprocess.Popen(command, start_new_session=True) for _ in range(6)]
+    hogs = [subprocess.Popen(command, start_new_session=True) for _ in range(3 * cores)]
     yield
     for hog in hogs:
         hog.kill()
@@ -105,9 +108,7 @@ def loaded_host():
 
 def test_a_loaded_host_changes_no_verdict(sandbox, loaded_host):
     limits = Limits(seconds_per_call=0.6, seconds_per_candidate=1.5)
-    slow = "import time\ndef f(x):\n    end = time.process_time() + 0.3\n" + (
-        "    while time.process_time() < end: pass\n    return 1"
-    )
+    slow = WORK + "def f(x):\n    work(0.3)\n    return 1"
     began = time.monotonic()
     execution = sandbox.execute(slow, ["1", "2"], limits)
     assert execution.status == "ok"

@@ -91,7 +91,7 @@ def test_permuting_the_test_labels_changes_no_choice(sandbox):
             timeless(attempt) for attempt in other.attempts
         ]
         assert one.selected.index == other.selected.index
-        assert one.certificate == other.certificate
+        assert one.certificate.validation == other.certificate.validation
 
 
 def timeless(attempt: Attempt) -> Attempt:
@@ -199,7 +199,7 @@ def test_a_duplicate_may_arrive_before_the_attempts_with_lower_indices(sandbox):
 def test_the_certificate_uses_the_budget_and_not_the_attempts_made(sandbox):
     run = search(sandbox, [RIGHT], attempts=50)
     assert len(run.attempts) == 1
-    assert run.certificate.budget == 50
+    assert run.certificate.validation.choices == 50
     assert run.certificate.error_upper_bound == pytest.approx(1 - (0.05 / 50) ** (1 / 64))
 
 
@@ -254,7 +254,7 @@ def test_a_program_that_answers_differently_when_run_again_is_not_selected(sandb
 def test_a_perfect_program_that_fails_its_replay_does_not_end_the_search(sandbox, monkeypatch):
     replay = sandbox.replay
 
-    def doubting(source, inputs, first, limits):
+    def doubting(source, inputs, first, limits, *more):
         if "+ 0" in source:
             return replace(
                 first, status="nondeterministic", predictions=first.predictions * 0 + 255
@@ -281,4 +281,4 @@ def test_an_expression_that_fits_better_upside_down_is_turned(sandbox):
     assert llm.requests[0].grammar
     assert run.selected.train.accuracy == 1.0
     assert run.test.accuracy == 1.0
-    assert run.certificate.budget == 8
+    assert run.certificate.validation.choices == 8

@@ -11,6 +11,7 @@ from llm_erm.errors import InputError
 from llm_erm.tasks import files, seeds, splits
 from llm_erm.tasks.splits import load_or_make
 from llm_erm.tasks.suite import get
+from llm_erm.tasks.task import Dataset, digest
 
 
 def folder(fn, sizes, **options):
@@ -118,6 +119,26 @@ def test_a_published_folder_is_reused_untouched(sizes, published):
     assert loaded.validation.inputs == tuple(f"{n:020b}" for n in range(20, 40))
     assert list(loaded.test.labels) == sorted(loaded.test.labels)
     assert loaded.disjoint
+
+
+def test_only_data_drawn_here_are_known_to_be_independent(sizes, published):
+    loaded = load_or_make(get("fn_a"), **sizes)
+    assert not loaded.drawn_here
+    assert any("no certificate" in warning for warning in loaded.warnings)
+    assert load_or_make(get("fn_b"), **sizes).drawn_here
+    again = load_or_make(get("fn_b"), **sizes)
+    assert again.drawn_here
+    assert again.warnings == ()
+
+
+def test_the_digest_is_of_the_examples_and_not_of_their_division(sizes):
+    one = load_or_make(get("fn_a"), **sizes)
+    together = sizes | {"train_size": 40, "validation_size": 0}
+    assert load_or_make(get("fn_a"), **together).sha256 == one.sha256
+    assert load_or_make(get("fn_a"), **sizes | {"seed": 2}).sha256 != one.sha256
+    turned = Dataset(one.test.inputs, tuple(1 - y for y in one.test.labels))
+    assert digest(one.train, one.validation, one.test) == one.sha256
+    assert digest(one.train, one.validation, turned) != one.sha256
 
 
 def test_line_ends_of_another_system_are_read(sizes, published):

@@ -9,9 +9,12 @@ from importlib.util import find_spec
 
 import llm_erm
 from llm_erm.cli import output
+from llm_erm.cores import usable_cores
 from llm_erm.errors import LLMERMError
+from llm_erm.incontext.vllm import INSTALL
 from llm_erm.llms import weights
 from llm_erm.sandbox import Sandbox
+from llm_erm.sandbox.wasm import require_wasm
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,16 @@ class Options:
 def doctor(options: Options) -> int:
     """Show how well programs are isolated here and which models are at hand."""
     level, missing = _isolation()
+    wasm = _state(require_wasm)
     found = {
         "isolation": (level, "; ".join(missing)),
+        "isolation wasm (beta)": wasm,
         "embedded model": _state(weights.embedded),
         "local runtime": _state(weights.require_runtime),
         "remote models": (("installed", "") if find_spec("pydantic_ai") else ("missing", _REMOTE)),
+        "vLLM": (("installed", "") if find_spec("vllm") else ("missing", f"run: {INSTALL}")),
         "OPENAI_API_KEY": ("set", "") if os.environ.get("OPENAI_API_KEY") else ("not set", ""),
-        "cores": (str(len(os.sched_getaffinity(0))) if _IS_LINUX else str(os.cpu_count()), ""),
+        "cores": (str(usable_cores()), ""),
         "llm-erm": (llm_erm.__version__, ""),
         "python": (platform.python_version(), ""),
         "system": (f"{platform.system()} {platform.release()} {platform.machine()}", ""),
@@ -40,11 +46,10 @@ def doctor(options: Options) -> int:
         print(jsonlib.dumps({what: {"state": s, "missing": m} for what, (s, m) in found.items()}))
     else:
         output.table(("what", "state", "how to get more"), [(k, *v) for k, v in found.items()])
-    return 0 if level != "none" else 1
+    return 0 if level != "none" or wasm[0] == "installed" else 1
 
 
 _REMOTE = "run: pip install 'llm-erm[remote]'"
-_IS_LINUX = platform.system() == "Linux"
 
 
 def _isolation() -> tuple[str, tuple[str, ...]]:

@@ -9,18 +9,34 @@ from pathlib import Path
 
 import tyro
 
+from llm_erm.cli.baselines import baselines
+from llm_erm.cli.bound import bound
+from llm_erm.cli.compare import compare_runs
 from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
+from llm_erm.cli.enumerate import enumerate
+from llm_erm.cli.figure import figure
+from llm_erm.cli.incontext import incontext
+from llm_erm.cli.sweep import sweep
 from llm_erm.cli.synthesize import synthesize
 from llm_erm.cli.tasks import tasks
+from llm_erm.cli.train import train
 from llm_erm.cli.verify import verify
 from llm_erm.errors import LLMERMError
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "synthesize": synthesize,
+    "incontext": incontext,
+    "baselines": baselines,
+    "train": train,
+    "sweep": sweep,
+    "enumerate": enumerate,
     "tasks": tasks,
     "data": data,
     "verify": verify,
+    "compare": compare_runs,
+    "figure": figure,
+    "bound": bound,
     "doctor": doctor,
 }
 

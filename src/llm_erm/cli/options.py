@@ -1,7 +1,5 @@
 """Flags that several commands share, and what they mean in tasks and data."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +8,7 @@ from typing import Any, Literal
 
 from llm_erm.cli.output import note, progress
 from llm_erm.errors import InputError
-from llm_erm.sandbox import Limits, Sandbox
+from llm_erm.sandbox import Isolation, Limits, Sandbox
 from llm_erm.tasks import splits
 from llm_erm.tasks.seeds import trial_seed
 from llm_erm.tasks.suite import PUBLISHED, get
@@ -63,6 +61,8 @@ class LimitOptions:
     """CPU seconds a candidate may take for all inputs of one execution."""
     memory_mb: int = Limits().memory_bytes // 2**20
     """Memory a candidate may take, in MiB."""
+    isolation: Isolation = "auto"
+    """What holds programs: this Linux at its best, or WebAssembly (beta), on any system."""
     unsafe_no_isolation: bool = False
     """Run programs even where nothing holds them back; every result then says so."""
 
@@ -72,7 +72,12 @@ class LimitOptions:
         Raises:
             LLMERMError: Nothing would hold a program back here and that was not allowed.
         """
-        sandbox = Sandbox(unsafe_no_isolation=self.unsafe_no_isolation)
+        if self.isolation == "wasm":
+            note(
+                "Isolation wasm is in beta. Its first start on a machine compiles an interpreter, "
+                "which takes a minute or two; later ones take a second."
+            )
+        sandbox = Sandbox(isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation)
         if sandbox.isolation in ("basic", "none"):
             note(f"Warning: isolation is {sandbox.isolation!r}: {'; '.join(sandbox.missing)}")
         return sandbox
@@ -174,11 +179,9 @@ def problems(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[P
 
 def _problem(options: DataOptions, task: Task, length: int, trial: int) -> Problem:
     whole = load(options, task, length, trial)
-    parts = [(data.inputs, data.labels) for data in (whole.train, whole.validation, whole.test)]
     light = replace(whole, test=Dataset((), ()))
     place = folder(options, task, length, trial)
-    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    return Problem(light, digest, partial(splits.reveal, task, light, place))
+    return Problem(light, whole.sha256, partial(splits.reveal, task, light, place))
 
 
 def trials(options: DataOptions, points: Sequence[tuple[Task, int]]) -> list[tuple[Task, int, int]]:

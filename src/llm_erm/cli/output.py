@@ -29,6 +29,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def percent(accuracy: float | None) -> str:
+    """Returns an accuracy rounded down, so that only a perfect score reads 100."""
+    if accuracy is None:
+        return "–"
+    return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
+
+
 def note(text: str) -> None:
     """Prints a notice to stderr."""
     print(text, file=sys.stderr)

@@ -5,11 +5,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import tyro
 
+from llm_erm.cli import incontext as in_context
 from llm_erm.cli.main import CONFIG, exit_with
+from llm_erm.cli.sweep import Options as SweepOptions
+from llm_erm.cli.sweep import sweep_over
 from llm_erm.cli.synthesize import Options, synthesize
+from llm_erm.cli.train import Options as TrainOptions
+from llm_erm.cli.train import train
 from llm_erm.errors import InputError
 
 _FLAGS = {
@@ -62,6 +68,80 @@ def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
             )
         )
     )
+
+
+def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
+    """Runs `python in_context_learning/vllm_incontext.py` and exits.
+
+    It is `llm-erm incontext` with the published defaults: the paper's model, which vLLM runs, and
+    data and results beside the script, wherever it is called from.
+    """
+    folder = Path(script).resolve().parent
+    default = replace(
+        in_context.Options(),
+        model="Qwen/Qwen3-30B-A3B-Instruct-2507",
+        dataset_dir=folder / "datasets",
+        out_jsonl=folder / "vllm_results_details.jsonl",
+        out_csv=folder / "vllm_results_summary.csv",
+    )
+    exit_with(
+        lambda: in_context.incontext(
+            tyro.cli(
+                in_context.Options,
+                prog="vllm_incontext.py",
+                description="In-context learning with vLLM, as published.",
+                default=default,
+                args=sys.argv[1:] if arguments is None else arguments,
+                config=CONFIG,
+            )
+        )
+    )
+
+
+_TRAINING: dict[str, Any] = {"train_set_size": 100_000, "batch_size": 1000, "n_epochs": 1000}
+"""Defaults of the published script, where they are not those of the published experiments."""
+
+
+def training(script: str, arguments: Sequence[str] | None = None) -> None:
+    """Runs `python finetuning/main.py` and exits.
+
+    It is `llm-erm train` with the published script's defaults; data lie beside the script.
+    """
+    sizes = _TRAINING | {"train_set_size": (_TRAINING["train_set_size"],)}
+    default = replace(TrainOptions(), dataset_dir=_datasets(script), **sizes)
+    exit_with(
+        lambda: train(
+            tyro.cli(
+                TrainOptions,
+                prog="main.py",
+                description="Trains a transformer as a binary classifier, as published.",
+                default=default,
+                args=arguments,
+                config=CONFIG,
+            )
+        )
+    )
+
+
+def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
+    """Runs `python finetuning/sweep.py` and exits: `llm-erm sweep` over the script's defaults."""
+    defaults = _TRAINING | {"dataset_dir": str(_datasets(script))}
+    exit_with(
+        lambda: sweep_over(
+            tyro.cli(
+                SweepOptions,
+                prog="sweep.py",
+                description="Runs every combination of a grid of trainings, as published.",
+                args=arguments,
+                config=CONFIG,
+            ),
+            defaults,
+        )
+    )
+
+
+def _datasets(script: str) -> Path:
+    return Path(script).resolve().parent / "datasets"
 
 
 def _from_environment() -> list[str]:

@@ -1,6 +1,7 @@
 """One result of a search, as JSON and as a row of the final table."""
 
 import ast
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from llm_erm.cli import output
 from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
 from llm_erm.llms.llm import Completion
-from llm_erm.records import Run, Verdict
+from llm_erm.records import Certificate, Run, Verdict
+from llm_erm.reports.results import is_exact
 
 
 def result_of(run: Run) -> dict[str, Any]:
@@ -28,15 +30,22 @@ def result_of(run: Run) -> dict[str, Any]:
         "train_accuracy": None if selected is None else selected.train.accuracy,
         "validation_accuracy": None if selected is None else selected.validation.accuracy,
         "test_accuracy": _accuracy(run.test),
+        "test_examples": None if run.test is None else run.test.total,
         "probe_accuracy": _accuracy(run.probe),
         "length_shift_accuracy": _accuracy(run.length_shift),
-        "certificate": None if run.certificate is None else asdict(run.certificate),
+        "certificate": None if run.certificate is None else _certificate(run.certificate),
         "notices": list(run.notices),
         "isolation": run.isolation,
         **cost_of([attempt.candidate.completion for attempt in run.attempts]),
+        "data_sha256": run.data_sha256,
+        "examples": run.examples,
         "seconds": round(run.seconds, 3),
         **run.details,
     }
+
+
+def _certificate(certificate: Certificate) -> dict[str, Any]:
+    return {"error_upper_bound": certificate.error_upper_bound} | asdict(certificate)
 
 
 def cost_of(completions: Sequence[Completion]) -> dict[str, Any]:
@@ -94,14 +103,11 @@ def _about_trials(group: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def is_exact(result: Mapping[str, Any]) -> bool:
-    """Whether the program chosen is right on all test data, and on all probes where there are."""
-    return result["test_accuracy"] == 1.0 and result["probe_accuracy"] in (1.0, None)
-
-
 def _estimate(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.mean:.1%} (one trial gives no interval; give --num-trials)"
+        alone = "one trial gives no interval; give --num-trials"
+        alike = f"the same in all {estimate.trials} trials"
+        return f"{estimate.mean:.1%} ({alone if estimate.trials == 1 else alike})"
     interval = f"95% interval {estimate.low:.1%} to {estimate.high:.1%}"
     return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
 
@@ -117,7 +123,8 @@ def result_table(results: Sequence[Mapping[str, Any]]) -> None:
             "test",
             "probes",
             "other lengths",
-            "error at most",
+            "error at most, 95% sure",
+            "isolation",
             "program",
         ),
         [_row(result) for result in results],
@@ -130,28 +137,38 @@ def _row(result: Mapping[str, Any]) -> tuple[str, ...]:
         result["function"],
         str(result["length"]),
         str(result["attempts"]),
-        _percent(result["validation_accuracy"]),
-        _percent(result["test_accuracy"]),
-        _percent(result["probe_accuracy"]),
-        _percent(result["length_shift_accuracy"]),
-        (
-            f"{certificate['error_upper_bound']:.1%} ({certificate['confidence']:.0%} sure)"
-            if certificate
-            else "no certificate"
-        ),
+        output.percent(result["validation_accuracy"]),
+        output.percent(result["test_accuracy"]),
+        output.percent(result["probe_accuracy"]),
+        output.percent(result["length_shift_accuracy"]),
+        at_most(certificate),
+        result["isolation"] or "–",
         _program(result),
     )
+
+
+def at_most(certificate: Mapping[str, Any] | None) -> str:
+    """Returns the bounds from validation and test data, rounded up, so that each still holds."""
+    if certificate is None:
+        return "no certificate"
+    named = {"validation": certificate["validation"], "test": certificate["test"]}
+    bounds = [
+        f"{math.ceil(bound['error_upper_bound'] * 10_000) / 100:.2f}% by {name}"
+        for name, bound in named.items()
+        if bound
+    ]
+    return ", ".join(bounds)
 
 
 def _program(result: Mapping[str, Any]) -> str:
     if result["program"] is None:
         return "no program ran"
-    text = _brief(result["program"])
+    text = brief(result["program"])
     return text if result["validation_accuracy"] == 1.0 else f"nothing exact; best: {text}"
 
 
-def _brief(source: str) -> str:
-    """A one-line program by its expression, a longer one as it is."""
+def brief(source: str) -> str:
+    """Returns a one-line program as its expression, a longer one as it is."""
     try:
         body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -161,13 +178,6 @@ def _brief(source: str) -> str:
         if isinstance(statement, ast.Return) and statement.value is not None:
             return ast.unparse(statement.value)
     return source.strip()
-
-
-def _percent(accuracy: float | None) -> str:
-    """Rounded down, so that only a perfect score reads 100."""
-    if accuracy is None:
-        return "–"
-    return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
 
 
 def _accuracy(verdict: Verdict | None) -> float | None:

@@ -149,9 +149,8 @@ class Search:
             self._store.attempts(point), problem.reveal(), self._sandbox, self._settings.limits
         )
         more: dict[str, Any] = {TEST_ACCURACIES: [one.test_accuracy for one in judged]}
-        if (
-            judged and not self._settings.early_stop
-        ):  # or the best candidates would be missing by design
+        # With early stopping the best candidates would be missing by design.
+        if judged and not self._settings.early_stop:
             exact, drawn = sum(one.exact for one in judged), len(judged)
             sizes = sorted({1, drawn} | {2**i for i in range(1, drawn.bit_length())})
             more["exact_attempts"] = exact
@@ -175,6 +174,7 @@ def export(
         first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
         records += [
             record(point, attempt, accuracy, ended=attempt.index == first_perfect)
+            | {"isolation": result["isolation"]}
             for attempt, accuracy in zip(attempts, result[TEST_ACCURACIES], strict=True)
         ]
     if jsonl is not None:

@@ -1,7 +1,6 @@
 """`llm-erm synthesize`: learns programs with a language model."""
 
 import asyncio
-import hashlib
 import json as jsonlib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -19,11 +18,11 @@ from llm_erm.cli.models import (
     fingerprint,
 )
 from llm_erm.cli.options import DataOptions, LimitOptions, Problem, grid, problems
+from llm_erm.cli.places import check_files, run_folder
 from llm_erm.cli.replay import as_in, missing
 from llm_erm.cli.result import cost_line, result_table, trial_lines
 from llm_erm.cli.search import Search, export
 from llm_erm.errors import BudgetSpentError, InputError
-from llm_erm.journal import writing
 from llm_erm.store import Store
 from llm_erm.synthesis.attempt import prompt_for
 from llm_erm.synthesis.settings import Settings
@@ -91,12 +90,18 @@ def synthesize(options: Options) -> int:
             f"--val-size is {options.val_size}, and validation examples choose the program; give 2 "
             "or more."
         )
-    _check_outputs(options)
+    check_files(
+        {
+            "--out-jsonl": options.out_jsonl,
+            "--out-csv": options.out_csv,
+            "--log-file": options.log_file,
+        }
+    )
     data = problems(options, points)
     if earlier is not None:
         earlier.check(data)
     shaping = _shaping(options, choice, settings, data)
-    store = Store(_folder(options, shaping), shaping, fresh=options.fresh)
+    store = Store(run_folder(options.out_dir, "synthesize", shaping), shaping, fresh=options.fresh)
     try:
         results = _run(options, data, choice, settings, store)
     except KeyboardInterrupt:
@@ -179,30 +184,3 @@ def _shaping(
     }
     result: dict[str, Any] = jsonlib.loads(jsonlib.dumps(values, default=str))
     return result
-
-
-def _folder(options: Options, shaping: dict[str, Any]) -> Path:
-    digest = hashlib.sha256(jsonlib.dumps(shaping, sort_keys=True).encode()).hexdigest()
-    return options.out_dir or Path("runs") / f"synthesize-{digest[:10]}"
-
-
-def _check_outputs(options: Options) -> None:
-    """Fails before anything is paid for where a result file could not be written later."""
-    places = {
-        "--out-jsonl": options.out_jsonl,
-        "--out-csv": options.out_csv,
-        "--log-file": options.log_file,
-    }
-    given = {flag: path for flag, path in places.items() if path is not None}
-    if len({path.resolve() for path in given.values()}) < len(given):
-        raise InputError(f"{', '.join(given)} must name different files.")
-    for flag, path in given.items():
-        if path.is_dir():
-            raise InputError(f"{flag} is {path}, a folder; name a file.")
-        with writing(path, flag):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            probe = path.with_name(path.name + ".part")
-            try:
-                probe.write_bytes(b" " * 4096)
-            finally:
-                probe.unlink(missing_ok=True)

@@ -1,8 +1,17 @@
-"""How sure one can be of a selected program."""
+"""How sure one can be of what was learned: exact bounds on its error, and their assumptions.
+
+The examples are half positive by design, so the number of errors is a sum of two binomials. Their
+sum is less spread than one binomial of the mean rate (Hoeffding, Annals of Mathematical Statistics
+27, 1956), and so is a draw without replacement: the exact binomial limit covers both, for every
+confidence in use. What it limits is the balanced error, the mean of the two classes' error rates.
+"""
+
+import math
 
 from scipy.special import betainccinv
 
-from llm_erm.records import Certificate, Verdict
+from llm_erm.records import Bound, Certificate, Verdict
+from llm_erm.tasks.task import Dataset, Splits
 
 
 def binomial_upper(errors: int, examples: int, delta: float) -> float:
@@ -16,18 +25,149 @@ def binomial_upper(errors: int, examples: int, delta: float) -> float:
     return float(betainccinv(errors + 1, examples - errors, delta))
 
 
-def certify(validation: Verdict, budget: int, confidence: float = 0.95) -> Certificate:
-    """Returns the bound for a program chosen among ``budget`` candidates by validation error.
+def binomial_interval(correct: int, examples: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Returns the exact (Clopper-Pearson) two-sided confidence interval of a rate of success."""
+    delta = (1 - confidence) / 2
+    low = 1 - binomial_upper(examples - correct, examples, delta)
+    return low, binomial_upper(correct, examples, delta)
 
-    The bound holds for all candidates at once: each gets the share ``(1 - confidence) / budget`` of
-    the failure probability. It needs the budget fixed before validation (stopping early does not
-    shrink it) and validation examples drawn independently of the candidates.
+
+def occam_upper(bits: float, examples: float, delta: float) -> float:
+    """Returns the limit on the error of a program without errors, by its description length.
+
+    A prefix-free code gives each program the share ``2^-bits`` of the failure probability (Kraft's
+    inequality), so the limit holds for all programs at once: the rate at which no error in
+    ``examples`` draws has probability ``delta * 2^-bits``. It needs a code that does not depend on
+    the examples. Source: Blumer et al., Information Processing Letters 24 (1987), in exact form.
+
+    Args:
+        bits: Length of the program in the code, 0 or more.
+        examples: Number of examples, none of which the program gets wrong.
+        delta: Probability that the limit may fail with.
     """
-    delta = (1 - confidence) / budget
-    return Certificate(
-        error_upper_bound=binomial_upper(validation.errors, validation.total, delta),
-        confidence=confidence,
-        budget=budget,
-        validation_errors=validation.errors,
-        validation_examples=validation.total,
+    return -math.expm1((math.log(delta) - bits * math.log(2)) / examples)
+
+
+def paper_excess(budget: int, examples: int, delta: float) -> float:
+    """Returns what the paper's bound adds to the least error among the candidates.
+
+    Hoeffding's inequality for all K candidates, used twice, with half of ``delta``:
+    ``2 sqrt(ln(4 K / delta) / (2 m))``; 0.346 at K = 5, m = 100, delta = 0.05. Source: arXiv
+    2510.14331, whose other half of ``delta`` pays for a good candidate not being proposed.
+    """
+    return 2 * math.sqrt(math.log(4 * budget / delta) / (2 * examples))
+
+
+def examples_needed(errors: int, error_upper_bound: float, delta: float) -> int:
+    """Returns the least number of examples at which the exact limit is as low as asked.
+
+    Args:
+        errors: Errors there will be on them.
+        error_upper_bound: What the limit should be, above 0 and below 1.
+        delta: Probability that the limit may fail with.
+    """
+    most = errors + 1
+    while binomial_upper(errors, most, delta) > error_upper_bound:
+        most *= 2
+    least = most // 2
+    while most - least > 1:
+        middle = (least + most) // 2
+        if binomial_upper(errors, middle, delta) <= error_upper_bound:
+            most = middle
+        else:
+            least = middle
+    return most
+
+
+def certify(
+    splits: Splits,
+    test: Verdict | None,
+    *,
+    validation: Verdict | None = None,
+    budget: int = 1,
+    train: Verdict | None = None,
+    code_bits: float | None = None,
+    confidence: float = 0.95,
+) -> Certificate | None:
+    """Returns what the evidence guarantees, or None where the data support no bound.
+
+    That is so where splits share inputs and where the examples may not be independent; the
+    ``warnings`` of the splits say which.
+
+    Args:
+        splits: The data, test data included.
+        test: Verdict of what was learned on the test examples, opened once after every choice.
+        validation: Its verdict on the validation examples, if they chose it.
+        budget: Number K of candidates it was chosen among, fixed before validation. Stopping early
+            does not make K smaller; candidates met twice, or turned into their complement by what
+            training data say, do not make it larger.
+        train: Its verdict on the training examples, for the Occam bound.
+        code_bits: Length of the program in a prefix-free code that does not depend on the data.
+        confidence: Probability that each bound holds with.
+    """
+    if not (splits.disjoint and splits.drawn_here):
+        return None
+    delta = 1 - confidence
+    learned = [verdict for verdict in (train, validation) if verdict is not None]
+    certificate = Certificate(
+        confidence,
+        validation=_exact(validation, budget, delta, _of_validation(budget, splits.train)),
+        test=_exact(test, 1, delta, _of_test(splits.train)),
+        occam=None if code_bits is None else _occam(learned, code_bits, delta),
+        paper=_paper(validation, budget, delta) if validation and validation.total else None,
     )
+    return None if certificate == Certificate(confidence) else certificate
+
+
+def _exact(verdict: Verdict | None, choices: int, delta: float, assumes: str) -> Bound | None:
+    if verdict is None or verdict.total == 0:
+        return None
+    upper = binomial_upper(verdict.errors, verdict.total, delta / choices)
+    return Bound(upper, verdict.errors, verdict.total, choices, assumes)
+
+
+def _occam(learned: list[Verdict], bits: float, delta: float) -> Bound | None:
+    examples = sum(verdict.total for verdict in learned)
+    if not learned or not all(verdict.perfect for verdict in learned):
+        return None
+    return Bound(
+        occam_upper(bits, examples, delta),
+        0,
+        examples,
+        None,
+        f"the prefix-free code that gives the program {bits:g} bits was fixed before the examples "
+        "were seen; for inputs drawn as they were",
+    )
+
+
+def _paper(validation: Verdict, budget: int, delta: float) -> Bound:
+    return Bound(
+        min(1.0, paper_excess(budget, validation.total, delta)),
+        validation.errors,
+        validation.total,
+        budget,
+        f"one of the {budget} candidates makes no error at all (else it bounds how much worse than "
+        "the best of them the chosen one is); with the assumptions of the validation bound",
+    )
+
+
+def _of_validation(budget: int, data: Dataset) -> str:
+    return (
+        f"the budget of {budget} candidates was fixed before the search, and nothing of the "
+        f"validation data shaped one; for inputs {_drawn(data)}, none of them training inputs"
+    )
+
+
+def _of_test(data: Dataset) -> str:
+    return (
+        "the test data were opened once and chose nothing (comparing R runs on them is a choice "
+        f"among R); for inputs {_drawn(data)}, none of them training or validation inputs"
+    )
+
+
+def _drawn(data: Dataset) -> str:
+    """In which proportion the classes are among inputs that the bound speaks of."""
+    if not set(data.labels) <= {0, 1}:
+        return "drawn as the splits are, their classes' shares included"
+    positive = sum(data.labels) / len(data)
+    return f"drawn as the splits are, {'half' if positive == 0.5 else f'{positive:.1%}'} positive"

@@ -18,7 +18,7 @@ class Estimate:
 
     Attributes:
         mean: In [0, 1].
-        low: Lower end of the interval; None where a single trial gives none.
+        low: Lower end of the interval; None where the trials give none.
         high: Upper end.
         trials: Number of trials.
     """
@@ -53,7 +53,7 @@ def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimat
         return Estimate(mean, None, None, n)
     variance = float(values.var(ddof=1)) / n
     effective = float(n)
-    if variance > 0 and 0 < mean < 1:
+    if np.ptp(values) > 0:
         effective = max(float(n), mean * (1 - mean) / variance)
         tail = (1 + confidence) / 2
         effective *= (t.ppf(tail, max(effective - 1, n - 1)) / t.ppf(tail, n - 1)) ** 2
@@ -66,12 +66,11 @@ def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimat
 def mean_of_accuracies(accuracies: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Returns the mean accuracy over trials, with Student's interval cut to [0, 1].
 
-    It speaks of trials like these; with few of them that all agree it is too short, and the share
-    of exact trials (:func:`mean_of_shares`) is the safer figure.
+    Trials that all agree give none: their scatter says nothing of what others would be.
     """
     n, values = len(accuracies), np.asarray(accuracies, float)
     mean = float(values.mean())
-    if n < 2:
+    if n < 2 or np.ptp(values) == 0:
         return Estimate(mean, None, None, n)
     half = float(t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
     return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), n)

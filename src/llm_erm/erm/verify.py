@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.records import Verdict, score
-from llm_erm.sandbox import Limits, Sandbox
-from llm_erm.tasks.task import Dataset
+from llm_erm.sandbox import BINARY, Limits, Outputs, Sandbox
+from llm_erm.tasks.task import Dataset, Splits
 
 
 def verify(
@@ -17,6 +17,7 @@ def verify(
     limits: Limits,
     *,
     replay: bool = False,
+    outputs: Outputs = BINARY,
 ) -> list[Verdict]:
     """Returns one verdict a data set, from one execution over all of them together.
 
@@ -29,13 +30,14 @@ def verify(
         limits: What the execution may use.
         replay: Whether to run it once more in other processes and another order, so that a program
             whose answers depend on more than its input is ``nondeterministic``.
+        outputs: What counts as a label.
     """
     if source is None:
         return [Verdict("no_code", 0, len(data), len(data)) for data in datasets]
     inputs = [x for data in datasets for x in data.inputs]
-    execution = sandbox.execute(source, inputs, limits)
+    execution = sandbox.execute(source, inputs, limits, outputs)
     if replay:
-        execution = sandbox.replay(source, inputs, execution, limits)
+        execution = sandbox.replay(source, inputs, execution, limits, outputs)
     predictions = execution.predictions.astype(np.uint8)
     parts = np.split(predictions, np.cumsum([len(data) for data in datasets])[:-1])
     return [
@@ -47,6 +49,39 @@ def verify(
             execution.cpu_seconds,
         )
         for part, data in zip(parts, datasets, strict=True)
+    ]
+
+
+def meet_test_data(
+    source: str | None,
+    splits: Splits,
+    sandbox: Sandbox,
+    limits: Limits,
+    outputs: Outputs = BINARY,
+) -> list[Verdict | None]:
+    """Returns the selected program's verdicts on test, probe and length-shift data.
+
+    None where there is no such data, or no program.
+    """
+    return [
+        verify(source, [data], sandbox, limits, outputs=outputs)[0]
+        if source is not None and data is not None
+        else None
+        for data in (splits.test, splits.probe, splits.length_shift)
+    ]
+
+
+def failures(*verdicts: Verdict | None) -> list[str]:
+    """Says where the selected program has no accuracy because it failed there.
+
+    Args:
+        verdicts: What :func:`meet_test_data` returned.
+    """
+    names = ("test", "probe", "length-shift")
+    return [
+        f"on the {name} data the program ended by {verdict.status} ({verdict.message})"
+        for name, verdict in zip(names, verdicts, strict=True)
+        if verdict is not None and verdict.status != "ok"
     ]
 
 

@@ -9,6 +9,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Usage
 
 if TYPE_CHECKING:
+    from pydantic_ai.exceptions import ModelConnectionError
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
@@ -99,11 +100,18 @@ class Caller:
         raise AssertionError  # the loop returns or raises
 
 
+def was_not_sent(error: "ModelConnectionError") -> bool:
+    """Whether there was no connection to send a call through; some transports call it a timeout."""
+    return error.phase in ("pool", "connect")
+
+
 def was_not_answered(error: BaseException) -> bool:
     """Whether a call was surely not answered, so that it costs nothing and may be sent again."""
     from pydantic_ai import exceptions as refusals
 
-    if isinstance(error, refusals.ModelQuotaExceededError | refusals.ModelTimeoutError):
+    if isinstance(error, refusals.ModelTimeoutError):
+        return was_not_sent(error)
+    if isinstance(error, refusals.ModelQuotaExceededError):
         return False
     if isinstance(error, refusals.ModelHTTPError):
         return error.status_code == 429 or error.status_code >= 500

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import threading
 import time
 from collections import deque
@@ -10,11 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
-from llm_erm.llms import weights
+from llm_erm.llms import runtime, weights
 from llm_erm.llms.llm import Completion, FinishReason, Request, Usage
+from llm_erm.llms.runtime import Server
 
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_PARALLEL = 32
@@ -62,7 +63,7 @@ class LocalLLM:
             if number is not None and number < 1:
                 raise InputError(f"{what} is {number}; give 1 or more.")
         weights.require_runtime()
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or usable_cores()
         self._context_tokens = context_tokens
         self._parallel = parallel
         if path is None:
@@ -140,7 +141,7 @@ class _Engine:
         self._threads = threads
         self._context_tokens = context_tokens
         self._parallel = parallel
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._asked: tuple[str, bool] | None = None
         self._busy = threading.Lock()
 
@@ -175,7 +176,7 @@ class _Engine:
             raise self._refused(collect.error)
         return samples, time.monotonic() - started
 
-    def _loaded_for(self, request: Request) -> "_Server":
+    def _loaded_for(self, request: Request) -> Server:
         """The model's server, loaded anew for another prompt.
 
         What a prompt leaves in the cache changes how the next one is rounded, and so its samples.
@@ -183,32 +184,14 @@ class _Engine:
         asked = (request.prompt, request.grammar is None)
         if self._server is None or asked != self._asked:
             self._server = None  # frees the memory before it is asked for again
-            self._server, self._asked = self._load(), asked
+            self._server = runtime.load(
+                self._path,
+                context_tokens=self._context_tokens,
+                parallel=self._parallel,
+                threads=self._threads,
+            )
+            self._asked = asked
         return self._server
-
-    def _load(self) -> "_Server":
-        import xllamacpp
-
-        params = xllamacpp.CommonParams()
-        params.model.path = str(self._path)
-        params.n_ctx = self._context_tokens
-        params.n_parallel = self._parallel
-        params.kv_unified = True  # one prompt's cache serves all samples of a batch
-        params.cpuparams.n_threads = self._threads
-        params.cpuparams_batch.n_threads = self._threads
-        params.port = 0  # it insists on listening; any free loopback port will do
-        params.verbosity = -1
-        params.warmup = False  # the first answer below warms it up
-        try:
-            server: _Server = xllamacpp.Server(params)
-        except RuntimeError as error:
-            raise InputError(
-                f"The model in {self._path} fails to load; "
-                "it may be damaged or need more memory or a newer xllamacpp."
-            ) from error
-        # Freed before its loop runs, the runtime waits forever; an answer shows that the loop runs.
-        server.handle_completions({"prompt": "x", "n_predict": 1, "stream": True}, _ignore)
-        return server
 
     def _refused(self, error: Mapping[str, Any]) -> InputError:
         if error.get("type") == "exceed_context_size_error":
@@ -219,30 +202,13 @@ class _Engine:
         return InputError(f"{self._name} refused the request: {error.get('message', error)}.")
 
 
-def _ignore(chunk: Mapping[str, Any]) -> bool:
-    """Takes a chunk of a stream and asks for the next one."""
-    return False
-
-
-class _Server(Protocol):
-    """What is used of the runtime: each call streams chunks until the callback answers True."""
-
-    def handle_completions(
-        self, prompt: dict[str, Any], callback: Callable[[Mapping[str, Any]], bool]
-    ) -> None: ...
-
-    def handle_chat_completions(
-        self, prompt: dict[str, Any], callback: Callable[[Mapping[str, Any]], bool]
-    ) -> None: ...
-
-
 def batch_seed(seed: int, batch: int) -> int:
     """Returns the seed of a batch; its samples count up from it, so it comes from a hash."""
     digest = hashlib.sha256(f"{seed}|batch={batch}".encode()).digest()
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
-def _query(server: _Server, request: Request) -> tuple[dict[str, Any], Callable[..., Any]]:
+def _query(server: Server, request: Request) -> tuple[dict[str, Any], Callable[..., Any]]:
     """The request in the server's own form, and the server's function that answers it."""
     query: dict[str, Any] = {
         "stream": True,

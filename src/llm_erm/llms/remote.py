@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.answers import sentence_of
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.calls import Caller, was_not_answered
+from llm_erm.llms.calls import Caller, was_not_answered, was_not_sent
 from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, build
 
@@ -177,10 +177,11 @@ class RemoteLLM:
             return f"the budget was spent before the answer was complete ({error})"
         except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
             raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
-        except refusals.ModelTimeoutError as error:
-            return sentence_of(error)
         except refusals.ModelConnectionError as error:
-            raise ProviderError(f"{self.name} cannot be reached: {sentence_of(error)}") from error
+            if isinstance(error, refusals.ModelTimeoutError) and not was_not_sent(error):
+                return sentence_of(error)
+            why = "no connection comes about" if was_not_sent(error) else sentence_of(error)
+            raise ProviderError(f"{self.name} cannot be reached: {why}") from error
         except TimeoutError:
             return f"no answer within {self._settings.timeout_seconds:g} seconds"
         except (refusals.AgentRunError, OSError) as error:

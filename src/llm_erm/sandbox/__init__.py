@@ -1,6 +1,6 @@
 """Runs untrusted programs: inputs go in, predictions come out, labels never enter."""
 
-from llm_erm.sandbox.execute import Sandbox
+from llm_erm.sandbox.execute import Isolation, Sandbox
 from llm_erm.sandbox.execution import (
     BINARY,
     FLOAT,
@@ -18,6 +18,7 @@ __all__ = [
     "INVALID",
     "Execution",
     "Input",
+    "Isolation",
     "Limits",
     "Outputs",
     "Sandbox",

@@ -1,36 +1,34 @@
 """The parent's side of the sandbox."""
 
-import contextlib
-import os
 import platform
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.sandbox.execution import (
     BINARY,
     INVALID,
     Execution,
     Input,
+    Job,
     Limits,
     Outputs,
-    Predictions,
     nothing,
 )
-from llm_erm.sandbox.part import Job, Part
-from llm_erm.sandbox.pool import Pool
-from llm_erm.sandbox.process import Zygote, ZygoteLostError
-from llm_erm.sandbox.spread import run_parts
+from llm_erm.sandbox.linux import Processes
+from llm_erm.sandbox.wasm import INSTALL_WASM, Guests
 
 DEFAULT_LIMITS = Limits()
 REPLAY_SEED = 1
-LATE_SECONDS = 0.1  # two looks of the zygote
+Isolation = Literal["auto", "wasm"]
+"""What holds programs: the best that this Linux offers, or WebAssembly, on any system."""
+USE_WASM = f"--isolation wasm (in beta; install it with: {INSTALL_WASM})"
 
 
 class Sandbox:
@@ -42,12 +40,21 @@ class Sandbox:
             execution = sandbox.execute("def f(x): return x.count('1') % 2", ["0110", "1000"])
     """
 
-    def __init__(self, workers: int | None = None, *, unsafe_no_isolation: bool = False) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        isolation: Isolation = "auto",
+        unsafe_no_isolation: bool = False,
+    ) -> None:
         """Starts the first process and finds out how well it is isolated.
 
         Args:
             workers: How many candidates may run at once; None for one a usable core. Together
                 they may take ``workers`` times the memory limit.
+            isolation: ``auto`` for the best that this Linux offers; ``wasm`` for an interpreter
+                compiled to WebAssembly, which runs on other systems too and is in beta. The first
+                start of that on a machine compiles it, which takes about a minute.
             unsafe_no_isolation: Run programs even where the self-test finds isolation ``none``.
 
         Raises:
@@ -55,33 +62,28 @@ class Sandbox:
         """
         if workers is not None and workers < 1:
             raise InputError(f"The sandbox got {workers} workers; it needs at least 1.")
-        if platform.system() != "Linux":
-            raise LLMERMError(
-                f"This is {platform.system()}, and programs are run on Linux only; use a Linux "
-                "machine, a Linux container or WSL."
-            )
-        self._workers = workers or len(os.sched_getaffinity(0))
-        self._slots = threading.Semaphore(self._workers)
+        self._workers = workers or usable_cores()
         self._random = np.random.default_rng()
         self._random_lock = threading.Lock()
-        self._pool = Pool(self._workers)
+        self._runner = _runner(isolation, self._workers)
         if self.isolation == "none" and not unsafe_no_isolation:
             self.close()
             raise LLMERMError(
                 f"Nothing would hold a program back on this machine ({'; '.join(self.missing)}); "
-                "use Linux 5.13 or later on x86-64 or aarch64, or give --unsafe-no-isolation to "
-                "run the programs of a model you trust as you trust yourself."
+                f"use Linux 5.13 or later on x86-64 or aarch64, or {USE_WASM}, or give "
+                "--unsafe-no-isolation to run the programs of a model you trust as you trust "
+                "yourself."
             )
 
     @property
     def isolation(self) -> str:
-        """The level that the start-up self-test found: strong, standard, basic or none."""
-        return self._pool.level
+        """The level that the self-test found (strong, standard, basic or none), or wasm."""
+        return self._runner.level
 
     @property
     def missing(self) -> tuple[str, ...]:
         """What keeps the level from being ``strong``, in sentences."""
-        return self._pool.missing
+        return self._runner.missing
 
     @property
     def workers(self) -> int:
@@ -97,8 +99,8 @@ class Sandbox:
     ) -> Execution:
         """Runs the function that ``source`` defines on each input, in shuffled order.
 
-        A program that takes seconds is spread over the workers that are idle; its verdict is the
-        same.
+        A program that takes seconds is spread over the workers that are idle (not with ``wasm``);
+        its verdict is the same.
         """
         return self._execute(source, inputs, limits, outputs, seed=0)
 
@@ -158,29 +160,14 @@ class Sandbox:
             order = self._random.permutation(len(inputs))
         shuffled = list(map(inputs.__getitem__, order.tolist()))
         job = Job(source, shuffled, limits, outputs, seed)
-        for _ in range(2):
-            with contextlib.suppress(ZygoteLostError), contextlib.ExitStack() as stack:
-                parts = run_parts(job, lambda: self._zygote(job), self._slots, stack)
-                return _merge(job, parts, order)
-        raise LLMERMError(
-            "A process of the sandbox ended twice without an answer, most likely for want of "
-            "memory; give it fewer workers or a lower memory limit and run again."
-        )
-
-    @contextlib.contextmanager
-    def _zygote(self, job: Job) -> Iterator[Zygote]:
-        """Lends a zygote; one that an error left in the middle of something is ended."""
-        zygote = self._pool.take(job.source, job.seed)
-        try:
-            yield zygote
-        except BaseException:
-            zygote.close()
-            raise
-        self._pool.give_back(zygote)
+        ran = self._runner.run(job)
+        predictions = ran.predictions.copy()
+        predictions[order] = ran.predictions
+        return replace(ran, predictions=predictions)
 
     def close(self) -> None:
         """Ends every process of the sandbox."""
-        self._pool.close()
+        self._runner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -194,6 +181,17 @@ class Sandbox:
         self.close()
 
 
+def _runner(isolation: Isolation, workers: int) -> Processes | Guests:
+    if isolation == "wasm":
+        return Guests(workers)
+    if platform.system() != "Linux":
+        raise LLMERMError(
+            f"This is {platform.system()}, where programs run with {USE_WASM}; or use a Linux "
+            "machine, a Linux container or WSL."
+        )
+    return Processes(workers)
+
+
 def _check(limits: Limits, outputs: Outputs) -> None:
     if min(limits.seconds_per_call, limits.seconds_per_candidate, limits.memory_bytes) <= 0:
         raise InputError(f"A limit of a program is not above zero: {limits}; raise it.")
@@ -202,28 +200,3 @@ def _check(limits: Limits, outputs: Outputs) -> None:
         raise InputError(
             f"A program was given {len(labels)} labels; allowed are 1 to {INVALID} different ones."
         )
-
-
-def _merge(job: Job, parts: Sequence[Part], order: NDArray[np.int64]) -> Execution:
-    """Returns what one child would have given: the first failure, or all predictions."""
-    endings = [part.ending for part in parts if part.ending is not None]
-    seconds = sum(ending.cpu_seconds for ending in endings)
-    predictions: Predictions = nothing(len(order), job.outputs)
-    judged = [part.judge() for part in parts]
-    for status, message in judged:
-        if status != "ok":
-            return Execution(status, predictions, message, seconds)
-    left = [part.left() for part in parts]
-    # One child would have loaded the program once, and would not have been stopped a little late.
-    twice = sum(
-        min(one.load_seconds, ending.cpu_seconds)
-        for one, ending in zip(left[1:], endings[1:], strict=True)
-    ) + LATE_SECONDS * (len(parts) > 1)
-    total = job.limits.seconds_per_candidate
-    if seconds - twice > total:
-        message = f"the program took more than {total:g} CPU seconds"
-        return Execution("timeout", predictions, message, seconds)
-    for part, one in zip(parts, left, strict=True):
-        predictions[order[part.start : part.stop]] = one.predictions[: part.stop - part.start]
-    message = next((message for _, message in judged if message), None)
-    return Execution("ok", predictions, message, seconds)

@@ -1,6 +1,6 @@
 """What goes into the sandbox and what comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -73,13 +73,51 @@ class Execution:
             unless ``status`` is ``ok``.
         message: Why the candidate failed, or else the first exception on an input; None if neither.
             Untrusted text: printable characters only, at most 300.
-        cpu_seconds: User and system time of the candidate's own process.
+        cpu_seconds: User and system time of the process that the candidate ran in.
     """
 
     status: Status
     predictions: Predictions
     message: str | None
     cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """A program with what it is to be run on.
+
+    Attributes:
+        source: The program.
+        inputs: In the order that the program meets them in.
+        limits: What it may use.
+        outputs: What counts as a prediction.
+        seed: Seed of the hashes of strings and of unseeded random numbers.
+    """
+
+    source: str
+    inputs: Sequence[Input]
+    limits: Limits
+    outputs: Outputs
+    seed: int
+
+
+def passed_limit(killer: str, cpu_seconds: float, limits: Limits) -> str | None:
+    """Returns which limit of time a candidate passed, in words, or None.
+
+    Args:
+        killer: Who ended it, one of ``protocol.KILLED_BY``.
+        cpu_seconds: CPU time that it took.
+        limits: What it might have taken.
+    """
+    match killer:
+        case "call limit":
+            return f"one call took more than {limits.seconds_per_call:g} CPU seconds"
+        case "idle":
+            return "it waited for something that never came"
+        case "wall limit":
+            return "it did not end in many times its CPU limit"
+    total = limits.seconds_per_candidate
+    return f"the program took more than {total:g} CPU seconds" if cpu_seconds > total else None
 
 
 def nothing(count: int, outputs: Outputs) -> Predictions:

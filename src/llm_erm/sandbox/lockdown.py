@@ -94,7 +94,7 @@ class Lockdown:
                 self._seccomp_number,
                 SECCOMP_SET_MODE_FILTER,
                 0,
-                ctypes.byref(self._program),  # type: ignore[arg-type]
+                ctypes.pointer(self._program),
             )
 
 

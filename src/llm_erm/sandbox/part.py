@@ -1,34 +1,15 @@
 """One child's share of an execution: some of the inputs, and what came back for them."""
 
+import math
 import os
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from llm_erm.sandbox import payload
-from llm_erm.sandbox.execution import Input, Limits, Outputs, Status
+from llm_erm.sandbox.execution import Job, Status, passed_limit
 from llm_erm.sandbox.process import Ending, Zygote
-
-
-@dataclass(frozen=True)
-class Job:
-    """A program with what it is to be run on.
-
-    Attributes:
-        source: The program.
-        inputs: In the order that the program meets them in.
-        limits: What it may use.
-        outputs: What counts as a prediction.
-        seed: Seed of the hashes of strings and of unseeded random numbers.
-    """
-
-    source: str
-    inputs: Sequence[Input]
-    limits: Limits
-    outputs: Outputs
-    seed: int
 
 
 class Part:
@@ -39,9 +20,10 @@ class Part:
         self.ending: Ending | None = None
         self._job = job
         self._count = stop - start
-        content = payload.write_payload(job.source, job.inputs[start:stop], job.outputs, job.seed)
+        share = replace(job, inputs=job.inputs[start:stop])
+        content = payload.anonymous_file("llm-erm-job", payload.pack_job(share))
         try:
-            self._shared = payload.write_map(self._count, job.outputs)
+            self._shared = payload.anonymous_file("llm-erm-map", payload.empty_map(share))
             zygote.start(content, self._shared, self._count, job.limits)
         finally:
             os.close(content)
@@ -70,17 +52,11 @@ class Part:
         ending, limits = self.ending, self._job.limits
         if ending is None:
             raise RuntimeError("the child is not dead yet")
-        total = limits.seconds_per_candidate
         killed = os.WTERMSIG(ending.status) if os.WIFSIGNALED(ending.status) else 0
-        match ending.killer:
-            case "call limit":
-                return "timeout", f"one call took more than {limits.seconds_per_call:g} CPU seconds"
-            case "idle":
-                return "timeout", "it waited for something that never came"
-            case "wall limit":
-                return "timeout", "it did not end in many times its CPU limit"
-        if ending.cpu_seconds > total or killed == signal.SIGXCPU:
-            return "timeout", f"the program took more than {total:g} CPU seconds"
+        seconds = math.inf if killed == signal.SIGXCPU else ending.cpu_seconds
+        passed = passed_limit(ending.killer, seconds, limits)
+        if passed is not None:
+            return "timeout", passed
         left = self.left()
         if ending.killer == "request":
             return "ok", left.message

@@ -12,15 +12,18 @@ from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.sandbox import protocol
-from llm_erm.sandbox.execution import INVALID, Input, Outputs, Predictions
+from llm_erm.sandbox.execution import INVALID, Input, Job, Outputs, Predictions
 
 MESSAGE_CHARACTERS = 300
+MARSHAL_VERSION = 4
+"""Every CPython from 3.4 on reads it; a child under WebAssembly is one of its own version."""
 GROUP = 256
 """Inputs that a child decodes at once: fewer cost time, more would lie in its memory together."""
 
 
-def write_payload(source: str, inputs: Sequence[Input], outputs: Outputs, seed: int) -> int:
-    """Returns the descriptor of an anonymous file that holds one job, inputs in the order given."""
+def pack_job(job: Job) -> bytes:
+    """Returns all that a child needs of a job, inputs in the order given."""
+    inputs = job.inputs
     groups: list[tuple[int, int] | list[object]] = []
     texts: list[bytes] = []
     end = 0
@@ -31,20 +34,21 @@ def write_payload(source: str, inputs: Sequence[Input], outputs: Outputs, seed: 
             groups.append((end, end := end + len(group)))
         else:
             groups.append(group)
-    code = source.encode("utf-8", "surrogatepass")
-    described = marshal.dumps((outputs.labels, len(inputs), seed, code, groups))
-    head = protocol.JOB.pack(len(described))
-    return _anonymous_file("llm-erm-job", b"".join((head, described, *texts)))
+    code = job.source.encode("utf-8", "surrogatepass")
+    content = (job.outputs.labels, len(inputs), job.seed, code, groups)
+    described = marshal.dumps(content, MARSHAL_VERSION)
+    return b"".join((protocol.JOB.pack(len(described)), described, *texts))
 
 
-def write_map(count: int, outputs: Outputs) -> int:
-    """Returns the descriptor of the shared map for ``count`` inputs, nothing predicted yet."""
-    floats = count * 8 if outputs.labels is None else 0
-    pending = bytes([protocol.PENDING]) * count
-    return _anonymous_file("llm-erm-map", bytes(protocol.HEADER_BYTES) + pending + bytes(floats))
+def empty_map(job: Job) -> bytes:
+    """Returns the map of a job before it starts: nothing is predicted yet."""
+    count = len(job.inputs)
+    floats = count * 8 if job.outputs.labels is None else 0
+    return bytes(protocol.HEADER_BYTES) + bytes([protocol.PENDING]) * count + bytes(floats)
 
 
-def _anonymous_file(name: str, content: bytes) -> int:
+def anonymous_file(name: str, content: bytes) -> int:
+    """Returns the descriptor of a file in memory that has no place in any folder."""
     file = os.memfd_create(name, os.MFD_CLOEXEC)
     try:
         view = memoryview(content)
@@ -105,7 +109,11 @@ class Leftover:
 def read_map(file: int, count: int, outputs: Outputs) -> Leftover:
     """Returns what the child left, from one read of a file whose size the child cannot change."""
     size = protocol.HEADER_BYTES + count * (9 if outputs.labels is None else 1)
-    content = os.pread(file, size, 0)
+    return parse_map(os.pread(file, size, 0), count, outputs)
+
+
+def parse_map(content: bytes, count: int, outputs: Outputs) -> Leftover:
+    """Returns what a map holds that is as long as it was at the start."""
     code, length, _, load_seconds = protocol.HEAD.unpack_from(content)
     outcome = protocol.OUTCOMES[code if code < len(protocol.OUTCOMES) else protocol.UNFINISHED]
     start = protocol.MESSAGE_OFFSET

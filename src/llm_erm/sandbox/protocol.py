@@ -25,6 +25,7 @@ MESSAGE_BYTES = 1200
 PENDING = 255
 """Byte of an input that has no prediction, yet or for good."""
 
+
 UNFINISHED = 0
 if TYPE_CHECKING:
     Outcome = Literal[
@@ -57,3 +58,17 @@ JOB = struct.Struct("<Q")
 
 READY = b"ready"
 FAILED = b"failed"
+
+
+def progress(content: bytes, count: int) -> int:
+    """Returns 0 before the first call and then 1 more than the inputs tried, as the map claims.
+
+    Args:
+        content: The map's head and its bytes of inputs at least.
+        count: Number of inputs.
+    """
+    _, _, invalid, load_seconds = HEAD.unpack_from(content)
+    if load_seconds == 0:
+        return 0
+    pending = content.count(PENDING, HEADER_BYTES, HEADER_BYTES + count)
+    return 1 + count - pending + int(invalid)

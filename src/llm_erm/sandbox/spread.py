@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
-from llm_erm.sandbox.part import Job, Part
+from llm_erm.sandbox.execution import Job
+from llm_erm.sandbox.part import Part
 from llm_erm.sandbox.process import Zygote
 
 FIRST_LOOK_SECONDS = 0.25

@@ -13,9 +13,7 @@ import struct
 import time
 
 from llm_erm.sandbox import protocol
-
-IDLE_SECONDS = 2.0
-"""Sleep that a call is granted beyond its CPU limit: a late look must not count against it."""
+from llm_erm.sandbox.meter import Meter
 
 
 class Line:
@@ -86,7 +84,7 @@ def seconds_waited(figures: int | None) -> float | None:
 
 
 class Watch:
-    """The limits of one child and how far it has gone."""
+    """Looks at one child until it is dead."""
 
     def __init__(
         self,
@@ -100,24 +98,18 @@ class Watch:
         self.child = child
         self.shared = shared
         self.count = count
-        self.call_seconds = call_seconds
-        self.total_seconds = total_seconds
-        self.tick = max(0.002, min(0.05, call_seconds / 10, total_seconds / 10))
-        self.began = time.monotonic()
-        self.deadline = self.began + wall_seconds
+        self.meter = Meter(call_seconds, total_seconds, wall_seconds)
         # The CPU clock of another process, as clock_getcpuclockid(3) computes it on Linux.
         self.clock = ~child << 3 | 2
         self.stop_at: int | None = None
-        self.progress = -1
         self.ran = -1.0
         self.still = 0.0
-        self.marked = (0.0, 0.0)
 
     def until_dead(self, line: Line, scheduler: Scheduler) -> tuple[int, float, str]:
         """Returns the wait status, the CPU seconds and who killed the child."""
         killer, figures = "nobody", None
         while True:
-            signal.sigtimedwait((signal.SIGCHLD,), self.tick)
+            signal.sigtimedwait((signal.SIGCHLD,), self.meter.tick)
             pid, status, usage = os.wait4(self.child, os.WNOHANG)
             if pid:
                 if figures is not None:
@@ -138,35 +130,20 @@ class Watch:
             return "nobody"
         waited = seconds_waited(figures)
         if waited is None:
-            self.still += self.tick if ran == self.ran else 0.0
+            self.still += self.meter.tick if ran == self.ran else 0.0
             slept = self.still
         else:
-            slept = time.monotonic() - self.began - ran - waited
+            slept = time.monotonic() - self.meter.began - ran - waited
         self.ran = ran
         progress = self._progress()
-        if progress != self.progress:
-            self.progress, self.marked = progress, (ran, slept)
         if self.stop_at is not None and progress > self.stop_at:
             return "request"
-        if ran > self.total_seconds:
-            return "candidate limit"
-        if progress > 0 and ran - self.marked[0] > self.call_seconds:
-            return "call limit"
-        if (
-            slept - self.marked[1] > self.call_seconds + IDLE_SECONDS
-            or slept > self.total_seconds + IDLE_SECONDS
-        ):
-            return "idle"
-        return "wall limit" if time.monotonic() > self.deadline else "nobody"
+        return self.meter.verdict(progress, ran, slept)
 
     def _progress(self) -> int:
         """Returns 0 before the first call and then 1 more than the inputs tried, as it claims."""
         content = os.pread(self.shared, protocol.HEADER_BYTES + self.count, 0)
-        _, _, invalid, load_seconds = protocol.HEAD.unpack_from(content)
-        if load_seconds == 0:
-            return 0
-        pending = content.count(protocol.PENDING, protocol.HEADER_BYTES)
-        return 1 + self.count - pending + int(invalid)
+        return protocol.progress(content, self.count)
 
     def _listen(self, line: Line) -> None:
         """Takes a request to stop early; takes the child along when the parent is gone."""

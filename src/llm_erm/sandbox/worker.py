@@ -30,16 +30,26 @@ if TYPE_CHECKING:
 
 MODULE = "candidate"
 RECURSION_LIMIT = sys.getrecursionlimit()
+SEND_SECONDS = 0.005
+"""The most by which a map that is sent lags behind the calls: a limit is late by that much."""
 
 _exit = os._exit
+_clock = time.perf_counter
 _cpu_seconds = time.process_time
 
 
 class Report:
     """Writes outcomes and exceptions into the head of the map."""
 
-    def __init__(self, out: mmap.mmap, labels: tuple[int | str, ...] | None, count: int) -> None:
+    def __init__(
+        self,
+        out: mmap.mmap | bytearray,
+        labels: tuple[int | str, ...] | None,
+        count: int,
+        send: Callable[[Any], object] | None,
+    ) -> None:
         self.out = out
+        self.send = send
         self.floats = protocol.HEADER_BYTES + count
         self.labels = labels
         self.invalid = 0
@@ -51,6 +61,8 @@ class Report:
         if message is not None:
             self.note(message)
         self.out[0] = protocol.OUTCOMES.index(outcome)
+        if self.send is not None:
+            self.send(self.out)
         _exit(0)
 
     def note(self, message: str) -> None:
@@ -94,7 +106,7 @@ class Report:
             plain = _scalar(result)
             if isinstance(plain, str | bytes | bytearray):
                 raise TypeError
-            value = float(plain)  # type: ignore[arg-type]
+            value = float(plain)
             if not math.isfinite(value):
                 raise ValueError
             place = self.floats + 8 * (slot - protocol.HEADER_BYTES)
@@ -106,7 +118,7 @@ class Report:
             self.skip(lambda: f"returned {_shown(result)}, which is no finite number")
 
 
-def _scalar(result: Any) -> object:  # noqa: ANN401 - whatever a candidate returns
+def _scalar(result: Any) -> Any:  # noqa: ANN401 - whatever a candidate returns
     """Returns the Python object inside a numpy or torch scalar, anything else as it is."""
     library = type(result).__module__.partition(".")[0]
     if library in ("numpy", "torch") and result.shape == ():
@@ -129,16 +141,28 @@ def describe(error: BaseException) -> str:
         return "an exception that cannot be shown"
 
 
-def run(job: mmap.mmap, out: mmap.mmap) -> NoReturn:
-    """Loads and calls the candidate of one job; never returns."""
+def run(
+    job: mmap.mmap | bytes,
+    out: mmap.mmap | bytearray,
+    send: Callable[[Any], object] | None = None,
+) -> NoReturn:
+    """Loads and calls the candidate of one job; never returns.
+
+    Args:
+        job: What ``payload.pack_job`` wrote.
+        out: The map of outcomes and predictions.
+        send: Hands the map out, where nobody else sees it change; None where somebody does.
+    """
     try:
         start = protocol.JOB.size + protocol.JOB.unpack_from(job)[0]
         described = job[protocol.JOB.size : start]
         labels, count, seed, source, groups = marshal.loads(described)  # noqa: S302 - the parent's
-        report = Report(out, labels, count)
+        report = Report(out, labels, count, send)
         # In no variable of any frame once the calls begin.
         decode = functools.partial(_decode, memoryview(job)[start:])
         hidden: list[Iterator[Any]] = [itertools.chain.from_iterable(map(decode, groups))]
+        if send is not None:
+            hidden = [_sending(hidden.pop(), out, send)]
         del job, decode, groups
         _prepare(seed)
         function = _load(source.decode("utf-8", "surrogatepass"), report)
@@ -165,6 +189,18 @@ def _decode(texts: memoryview, group: tuple[int, int] | list[Any]) -> list[Any]:
         return group
     start, stop = group
     return str(texts[start:stop], "utf-8", "surrogatepass").split("\n")
+
+
+def _sending(
+    inputs: Iterator[Any], out: mmap.mmap | bytearray, send: Callable[[Any], object]
+) -> Iterator[Any]:
+    """Yields the inputs, and sends the map between two of them now and then."""
+    sent = -math.inf
+    for x in inputs:
+        if _clock() > sent + SEND_SECONDS:
+            send(out)
+            sent = _clock()
+        yield x
 
 
 def _prepare(seed: int) -> None:
@@ -211,9 +247,9 @@ def _load(source: str, report: Report) -> Callable[[Any], object]:
 
 def _entry_point(source: str, names: dict[str, Any]) -> Callable[[Any], object] | None:
     """Returns ``f``, or else the only function (or only lambda) of the module, or None."""
-    named = names.get("f")
+    named: Callable[[Any], object] | None = names.get("f")
     if callable(named):
-        return named  # type: ignore[no-any-return]
+        return named
     functions, lambdas = [], []
     for node in ast.parse(source).body:
         if isinstance(node, ast.FunctionDef):
@@ -225,9 +261,9 @@ def _entry_point(source: str, names: dict[str, Any]) -> Callable[[Any], object] 
 
 
 def _call_each(
-    call: Callable[[Any], object],
+    call: Callable[[Any], Any],
     hidden: list[Iterator[Any]],
-    out: mmap.mmap,
+    out: mmap.mmap | bytearray,
     failed: Callable[[BaseException], None],
     convert: Callable[[int, object], None],
     *,
@@ -242,7 +278,7 @@ def _call_each(
                 failed(error)
                 continue
             try:
-                out[slot] = result  # type: ignore[call-overload]
+                out[slot] = result
             except BaseException:  # noqa: BLE001 - the result may be anything
                 convert(slot, result)
         return

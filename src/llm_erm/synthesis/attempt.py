@@ -39,6 +39,7 @@ class Attempts:
         self._on_change = on_change
         self._prompt = prompt_for(splits, settings)
         self.all = sorted(done, key=_index)
+        self._confirmed: set[int] = set()
         self._more_drawn = bool(self.all) and self.all[-1].candidate.completion.more_drawn
         self._first_with: dict[str, Attempt] = {}
         for attempt in done:
@@ -114,8 +115,11 @@ class Attempts:
 
     def _confirm(self, attempt: Attempt) -> Attempt:
         """The attempt as it is, or failed where a replay of its program differs."""
+        if attempt.index in self._confirmed:
+            return attempt
         train, validation = self._verdicts(attempt.candidate.source, replay=True)
         if validation.status == "ok":
+            self._confirmed.add(attempt.index)
             return attempt
         return replace(attempt, train=train, validation=validation)
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from llm_erm.erm.bounds import certify
-from llm_erm.erm.verify import verify
+from llm_erm.erm.verify import failures, meet_test_data
 from llm_erm.llms.llm import LLM, Completion
-from llm_erm.records import Attempt, Run, Verdict
+from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.attempt import Attempts
 from llm_erm.synthesis.settings import Settings
@@ -85,17 +85,32 @@ async def learn(
                 if attempts.over:
                     break
     selected = await in_thread(attempts.select)
-    splits = await in_thread(reveal) if reveal is not None else splits
-    test, probe, length_shift = await in_thread(
-        _meet_test_data, selected, splits, sandbox, settings
+    return await in_thread(
+        _report, splits, reveal, llm.name, sandbox, settings, attempts, selected, started
     )
+
+
+def _report(
+    splits: Splits,
+    reveal: Callable[[], Splits] | None,
+    model: str,
+    sandbox: Sandbox,
+    settings: Settings,
+    attempts: Attempts,
+    selected: Attempt | None,
+    started: float,
+) -> Run:
+    """Meets the program chosen with the test data and says what is known of it."""
+    splits = reveal() if reveal is not None else splits
+    source = selected.candidate.source if selected is not None else None
+    test, probe, length_shift = meet_test_data(source, splits, sandbox, settings.limits)
     return Run(
         method="synthesis",
         function=splits.fn,
         length=splits.length,
         seed=splits.seed,
         trial=splits.trial,
-        model=llm.name,
+        model=model,
         settings=asdict(settings),
         attempts=tuple(attempts.all),
         selected=selected,
@@ -103,33 +118,19 @@ async def learn(
         probe=probe,
         length_shift=length_shift,
         certificate=(
-            certify(selected.validation, settings.attempts, settings.confidence)
-            if selected is not None and splits.disjoint
+            certify(
+                splits,
+                test,
+                validation=selected.validation,
+                budget=settings.attempts,
+                confidence=settings.confidence,
+            )
+            if selected is not None
             else None
         ),
         isolation=sandbox.isolation,
+        data_sha256=splits.sha256,
+        examples=len(splits.train) + len(splits.validation),
         seconds=time.monotonic() - started,
-        notices=(*splits.warnings, *_failures(test, probe, length_shift)),
+        notices=(*splits.warnings, *failures(test, probe, length_shift)),
     )
-
-
-def _meet_test_data(
-    selected: Attempt | None, splits: Splits, sandbox: Sandbox, settings: Settings
-) -> list[Verdict | None]:
-    """Verdicts of the selected program on test, probe and length-shift data, where there is any."""
-    return [
-        verify(selected.candidate.source, [data], sandbox, settings.limits)[0]
-        if selected is not None and data is not None
-        else None
-        for data in (splits.test, splits.probe, splits.length_shift)
-    ]
-
-
-def _failures(*verdicts: Verdict | None) -> list[str]:
-    """Says where the selected program has no accuracy because it failed there."""
-    names = ("test", "probe", "length-shift")
-    return [
-        f"on the {name} data the program ended by {verdict.status} ({verdict.message})"
-        for name, verdict in zip(names, verdicts, strict=True)
-        if verdict is not None and verdict.status != "ok"
-    ]

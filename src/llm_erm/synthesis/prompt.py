@@ -1,6 +1,6 @@
 """The one prompt of a search, built from training examples alone."""
 
-from llm_erm.tasks.task import Dataset, Kind
+from llm_erm.tasks.task import Dataset, Kind, described
 
 ANSWER_SCHEMA = {
     "type": "object",
@@ -10,15 +10,6 @@ ANSWER_SCHEMA = {
 }
 """JSON schema of the answer that the prompt asks for."""
 
-_INPUTS: dict[Kind, str] = {
-    "binary": "a string of {length} binary digits (each character is 0 or 1)",
-    "decimal": "a string of {length} decimal digits, a number written without leading zeros",
-    "graph": "a string of {length} characters that lists the edges of an undirected graph, each as "
-    "`uAAvBB` with two-digit vertex names AA and BB; `u00v00` is padding",
-    "text": "a string of {length} characters",
-    "table": "one row of a table, given as a dict of column name to value",
-}
-
 
 def build_prompt(train: Dataset, kind: Kind, length: int) -> str:
     """Returns the prompt that asks for a program explaining ``train``.
@@ -27,7 +18,7 @@ def build_prompt(train: Dataset, kind: Kind, length: int) -> str:
     function that states the rule itself, the examples, and the form of the answer.
     """
     examples = "\n".join(f"{x} -> {y}" for x, y in zip(train.inputs, train.labels, strict=True))
-    inputs = _INPUTS[kind].format(length=length)
+    inputs = described(kind, length)
     return f"""\
 # Task
 Below are labelled examples of an unknown rule. Every input x is {inputs}.

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.random import RandomState
 
+from llm_erm.errors import InputError
 from llm_erm.tasks.distinct import draw_distinct, shuffled
 from llm_erm.tasks.rules import Codes, Rule, dyck2
 from llm_erm.tasks.samplers import (
@@ -170,3 +171,30 @@ def _mismatched_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
 hard_non_dyck2_words = mixed(
     kept(_reordered_dyck2_words, dyck2, label=False), _mismatched_dyck2_words
 )
+
+
+def at_length(task: Task, trained: int, length: int, size: int, seed: int) -> Dataset:
+    """Returns test inputs of another length than was trained on, half of them positive.
+
+    Args:
+        task: Gives the rule; fixed positions stay those of the training length.
+        trained: Length of the training inputs.
+        length: Length of the inputs to return.
+        size: How many; fewer where fewer different ones exist.
+        seed: Base seed.
+
+    Raises:
+        InputError: The task does not exist at that length, or not for that training length.
+    """
+    draws = task.shift(trained)
+    why = task.why_not(length)
+    if why is None and (not draws or (length < trained and min(draws) > trained)):
+        why = f"what is learned at length {trained} says nothing about it"
+    if why is not None:
+        raise InputError(
+            f"{task.id} has no test inputs of length {length} for training inputs of length "
+            f"{trained}: {why}; leave that length out"
+        )
+    rng = RandomState(seed_from(f"{task.id}|L={trained}|at={length}|test={size}|base_seed={seed}"))
+    draw = next(iter(draws.values()))
+    return shuffled(rng, *_balanced(draw, rng, length, size // 2))

@@ -1,5 +1,6 @@
 """Balanced, disjoint, repeatable train, validation and test splits, drawn once and kept on disk."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from llm_erm.errors import InputError
 from llm_erm.tasks import probes
 from llm_erm.tasks.drawing import Negatives, Request, divided, make
 from llm_erm.tasks.files import read_folder, read_test, write_folder
-from llm_erm.tasks.task import Dataset, Splits, Task
+from llm_erm.tasks.task import Dataset, Splits, Task, digest
 
 MAX_EXAMPLES = 2_000_000  # bounds memory: about 1 kB an example at L = 100
 MAX_CHARACTERS = 100_000_000  # the same for long inputs
@@ -91,8 +92,9 @@ def load_or_make(
     if stored is None:
         parts = make(task, request)
         write_folder(place, parts, _meta(task, request))
-        warnings = []
+        drawn_here, warnings = True, []
     else:
+        drawn_here = _drawn_here(task, request, place)
         warnings = _label_warnings(task, stored, place)
         parts = (
             stored
@@ -112,7 +114,9 @@ def load_or_make(
         probe=probes.probe(task, length) if evaluation_sets else None,
         length_shift=probes.length_shift(task, length) if evaluation_sets else None,
         disjoint=not shared,
-        warnings=(*warnings, *_warnings(task, parts, shared, place)),
+        drawn_here=drawn_here,
+        sha256=digest(*parts),
+        warnings=(*warnings, *_warnings(task, parts, shared, place, drawn_here=drawn_here)),
     )
 
 
@@ -197,15 +201,34 @@ def _meta(task: Task, request: Request) -> dict[str, object]:
     }
 
 
+def _drawn_here(task: Task, request: Request, place: Path) -> bool:
+    """Whether the folder's description is one that this package wrote for these examples."""
+    drawn = _meta(task, request)
+    try:
+        found = json.loads((place / "meta.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and all(
+        found.get(key) == drawn[key] for key in ("fn", "derived_seed", "base_seed")
+    )
+
+
 def _shared(parts: Sequence[Dataset]) -> int:
     """Counts the inputs that are in more than one split."""
     counts = Counter([x for data in parts for x in set(data.inputs)])
     return sum(n > 1 for n in counts.values())
 
 
-def _warnings(task: Task, parts: Sequence[Dataset], shared: int, place: Path) -> list[str]:
+def _warnings(
+    task: Task, parts: Sequence[Dataset], shared: int, place: Path, *, drawn_here: bool
+) -> list[str]:
     """Says what a reader of results must know of the splits."""
     warnings = []
+    if not drawn_here:
+        warnings.append(
+            f"the data in {place} were not drawn here, so nothing shows that the examples are "
+            "independent: no certificate"
+        )
     if shared:
         warnings.append(
             f"{shared} inputs are in more than one split of {place}: "

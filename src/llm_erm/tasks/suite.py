@@ -76,7 +76,8 @@ def _pattern(id: str, name: str, pattern: str) -> Task:
     )
 
 
-def _parity_at(id: str, name: str, count: int) -> Task:
+def planted_parity(id: str, name: str, count: int) -> Task:
+    """Returns the parity of the bits at ``count`` fixed positions, as fn_e and fn_f are."""
     rule = rules.parity_at(count)
     why_not = at_least(count)
 
@@ -126,8 +127,8 @@ _TASKS = (
     ),
     _pattern("fn_c", "patternmatch1", "10101010"),
     _pattern("fn_d", "patternmatch2", "00111111"),
-    _parity_at("fn_e", "parity_rand_3", 3),
-    _parity_at("fn_f", "parity_rand_10", 10),
+    planted_parity("fn_e", "parity_rand_3", 3),
+    planted_parity("fn_f", "parity_rand_10", 10),
     _task(
         "fn_g",
         "palindrome",

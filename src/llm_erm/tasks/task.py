@@ -1,5 +1,7 @@
 """The types every learner meets: a Task, a Dataset, and the Splits it is given."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +12,25 @@ import numpy as np
 Kind = Literal["binary", "decimal", "graph", "text", "table"]
 """What the inputs are: bit strings, decimal numbers, edge lists, any text, rows of a table."""
 
+_IN_WORDS: dict[Kind, str] = {
+    "binary": "a string of {length} binary digits (each character is 0 or 1)",
+    "decimal": "a string of {length} decimal digits, a number written without leading zeros",
+    "graph": "a string of {length} characters that lists the edges of an undirected graph, each as "
+    "`uAAvBB` with two-digit vertex names AA and BB; `u00v00` is padding",
+    "text": "a string of {length} characters",
+    "table": "one row of a table, given as a dict of column name to value",
+}
+
 MAX_LENGTH = 100_000
 """Characters in an input at most: the thousands of inputs to evaluate on then fit in memory."""
 
 Draw = Callable[[np.random.RandomState, int, tuple[int, int]], tuple[list[str], list[str]]]
 """``draw(rng, length, (negatives, positives))`` → that many inputs of label 0 and of label 1."""
+
+
+def described(kind: Kind, length: int) -> str:
+    """Returns what inputs of a kind and length are, in words for a prompt."""
+    return _IN_WORDS[kind].format(length=length)
 
 
 @dataclass(frozen=True)
@@ -84,8 +100,11 @@ class Splits:
         length_shift: Inputs of other lengths, or None; reported, never selected by.
         disjoint: Whether no input is shared by two of train, validation and test; without that no
             certificate holds.
+        drawn_here: Whether this package drew the data, so that the examples are known to be
+            independent; without that no certificate holds either.
         warnings: What the user should know about this data, a sentence each.
         trial: Which of several data sets drawn alike this is, counted from 1.
+        sha256: The ``digest`` of the data, test data included; empty where nobody made it.
     """
 
     fn: str
@@ -99,5 +118,20 @@ class Splits:
     probe: Dataset | None = field(default=None)
     length_shift: Dataset | None = field(default=None)
     disjoint: bool = True
+    drawn_here: bool = True
     warnings: tuple[str, ...] = ()
     trial: int = 1
+    sha256: str = ""
+
+
+def digest(train: Dataset, validation: Dataset, test: Dataset) -> str:
+    """Returns a digest of labelled examples, however they are divided into training and validation.
+
+    Methods that divide the same examples differently are scored on the same data.
+    """
+    learning = sorted(map(json.dumps, _pairs(train) + _pairs(validation)))
+    return hashlib.sha256(json.dumps([learning, _pairs(test)]).encode()).hexdigest()
+
+
+def _pairs(data: Dataset) -> list[tuple[str, int]]:
+    return list(zip(data.inputs, data.labels, strict=True))

@@ -1,0 +1,96 @@
+"""Length-first search on many seeds: python benchmarks/enumeration_seeds.py --lengths 20 100.
+
+For every task and length: how many seeds end with a program that is right on all test inputs and
+probes, by the default settings of `llm-erm enumerate`; medians and maxima over the seeds of wall
+and CPU seconds to the verdict of the exact program; its price in bits and the programs considered
+up to it. The CPU seconds are the searching process's: verification runs in others.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+from llm_erm import SUITE, Sandbox, load_or_make
+from llm_erm.enumeration.learn import learn
+from llm_erm.enumeration.search import prepare
+from llm_erm.enumeration.settings import Settings
+
+
+def one(sandbox, task, length, seed, folder, settings):
+    splits = load_or_make(
+        SUITE[task],
+        length=length,
+        train_size=100,
+        validation_size=100,
+        test_size=10_000,
+        seed=seed,
+        dataset_dir=folder,
+    )
+    run = learn(splits, sandbox, settings)
+    return {
+        "task": task,
+        "length": length,
+        "seed": seed,
+        "exact": run.test.perfect and (run.probe is None or run.probe.perfect),
+        "claimed": run.selected.train.perfect and run.selected.validation.perfect,
+        "test": run.test.accuracy,
+        "probe": None if run.probe is None else run.probe.accuracy,
+        "other_lengths": None if run.length_shift is None else run.length_shift.accuracy,
+        "program": run.selected.candidate.source,
+        "seconds": run.seconds,
+        "notices": run.notices,
+        **{key: value for key, value in run.details.items() if key != "levels"},
+    }
+
+
+def row(task, length, results):
+    first = [r["seconds_to_first_exact"] for r in results if r["exact"]]
+    return {
+        "task": task,
+        "length": length,
+        "exact": f"{sum(r['exact'] for r in results)}/{len(results)}",
+        "claimed": f"{sum(r['claimed'] for r in results)}/{len(results)}",
+        "seconds": f"{statistics.median(first):.2f} ({max(first):.2f})" if first else "–",
+        "bits": sorted({r["bits"] for r in results if r["exact"]}),
+        "candidates": int(
+            statistics.median(r["candidates_to_first_exact"] for r in results if r["exact"])
+        )
+        if first
+        else "–",
+        "all seconds": f"{statistics.median(r['seconds'] for r in results):.1f}",
+        "cpu": f"{statistics.median(r['cpu_seconds'] for r in results):.1f}",
+        "tied": sum(len(r["tied"]) for r in results) / len(results),
+        "shift": statistics.mean(
+            r["other_lengths"] for r in results if r["other_lengths"] is not None
+        )
+        if any(r["other_lengths"] is not None for r in results)
+        else "–",
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", nargs="+", default=[f"fn_{letter}" for letter in "abcdefghijkl"])
+    parser.add_argument("--lengths", nargs="+", type=int, default=[20, 100])
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
+    parser.add_argument("--max-seconds", type=float, default=Settings().max_seconds)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    prepare()
+    settings = Settings(max_seconds=options.max_seconds)
+    with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
+        for task in options.tasks:
+            for length in options.lengths:
+                results = []
+                for seed in options.seeds:
+                    results.append(one(sandbox, task, length, seed, Path(folder), settings))
+                    if options.json is not None:
+                        with options.json.open("a") as file:
+                            file.write(json.dumps(results[-1]) + "\n")
+                print(json.dumps(row(task, length, results)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Samples that online mini-batch coordinate SGD needs to learn a planted k-parity of n bits.
+
+    python benchmarks/parity_samples.py        # about two minutes; writes build/parity_samples.png
+
+The model is linear in all parities of k bits, so that the planted one is a single weight; a step
+draws fresh examples and changes one weight, drawn at random, by its gradient rounded to 1/4. Until
+that weight is drawn nothing tells where it is, so the steps to success are geometric with mean
+C(n, k): what the lower bound of arXiv 2510.14331 says of this learner, whatever the model. A
+program that computes the parity has a length that grows with k log n alone.
+"""
+
+import argparse
+import math
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from llm_erm.tasks.splits import load_or_make
+from llm_erm.tasks.stream import stream
+from llm_erm.tasks.suite import planted_parity
+from llm_erm.training.learn import learn
+from llm_erm.training.settings import Settings
+
+SETTINGS = Settings(
+    model="parities",
+    optimizer="coordinate-sgd",
+    online=True,
+    batch_size=256,  # of other parities, gradients reach 1/8 with probability 6e-5
+    lr=10.0,
+    eta_min=10.0,
+    gradient_tolerance=0.25,
+    eval_every=10**9,
+    patience=1,
+    precision="fp32",
+    device="cpu",
+)
+
+
+def samples_to_success(n: int, k: int, seed: int, folder: Path) -> int | None:
+    """Fresh examples drawn before a whole batch of further ones was answered right."""
+    task = planted_parity(f"parity_{k}", f"parity_{k}", k)
+    splits = load_or_make(
+        task,
+        length=n,
+        train_size=SETTINGS.batch_size,  # an epoch is one step
+        validation_size=0,
+        test_size=200,
+        seed=seed,
+        dataset_dir=folder,
+        evaluation_sets=False,
+    )
+    settings = replace(SETTINGS, degree=k, seed=seed, n_epochs=20 * math.comb(n, k) + 100)
+    fresh = stream(task, task.draw, n, seed, splits.test.inputs)
+    run = learn(splits, settings, fresh=fresh)
+    assert run.test is not None
+    return run.details["samples"] if run.test.accuracy == 1.0 else None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lengths", type=int, nargs="+", default=[12, 16, 20, 24])
+    parser.add_argument("--degrees", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--picture", type=Path, default=Path("build/parity_samples.png"))
+    arguments = parser.parse_args()
+    sets, means = [], []
+    print(f"{'n':>3} {'k':>2} {'C(n, k)':>8} {'solved':>7} {'mean samples':>13} {'/ C(n, k)':>10}")
+    with tempfile.TemporaryDirectory() as scratch:
+        for k in arguments.degrees:
+            for n in arguments.lengths:
+                found = [
+                    samples_to_success(n, k, seed, Path(scratch)) for seed in range(arguments.seeds)
+                ]
+                solved = [samples for samples in found if samples is not None]
+                size = math.comb(n, k)
+                if solved:
+                    sets.append(size)
+                    means.append(statistics.mean(solved))
+                mean = statistics.mean(solved) if solved else math.nan
+                print(
+                    f"{n:>3} {k:>2} {size:>8} {len(solved):>4}/{arguments.seeds:<2} {mean:>13,.0f} "
+                    f"{mean / size:>10.0f}",
+                    flush=True,
+                )
+    slope, level = np.polyfit(np.log(sets), np.log(means), 1)
+    print(f"samples ≈ {math.exp(level):.0f} · C(n, k)^{slope:.2f}")
+    plot(sets, means, slope, arguments.picture)
+
+
+def plot(sets: list[int], means: list[float], slope: float, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
+    axes.loglog(sets, means, "o", label=f"coordinate SGD (slope {slope:.2f})")
+    ends = np.array([min(sets), max(sets)])
+    axes.loglog(ends, SETTINGS.batch_size * ends, ":", color="gray", label="batch · C(n, k)")
+    axes.set(xlabel="C(n, k)", ylabel="fresh examples to success")
+    axes.legend()
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=120)
+    print(f"Picture: {path}")
+
+
+if __name__ == "__main__":
+    main()

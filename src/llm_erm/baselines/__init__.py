@@ -1,0 +1,1 @@
+"""Classical learners on the same splits as every other method."""

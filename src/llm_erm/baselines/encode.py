@@ -1,0 +1,46 @@
+"""Inputs as the arrays that classical learners take."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.task import Kind
+
+_GRAPH_LETTERS = {"u": 10, "v": 11}
+
+
+def encode(kind: Kind, inputs: Sequence[str], width: int) -> NDArray[np.float32]:
+    """Returns one number a character, as in the published baselines; shape ``(n, width)``.
+
+    Digits are 0 to 9, the graph's ``u`` and ``v`` 10 and 11. Characters of free text are their
+    code points; texts are cut or filled with zeros to the width, that of the longest to learn from.
+
+    Raises:
+        InputError: The inputs are no strings.
+    """
+    if kind == "table":
+        raise InputError(
+            "The classical learners here take strings, and these inputs are rows of a table; use "
+            "another method."
+        )
+    if kind == "text":
+        lines = [[ord(c) for c in x[:width]] for x in inputs]
+        return np.array([line + [0] * (width - len(line)) for line in lines], dtype=np.float32)
+    codes = np.zeros(128, dtype=np.float32)
+    codes[ord("0") : ord("9") + 1] = range(10)
+    for letter, number in _GRAPH_LETTERS.items():
+        codes[ord(letter)] = number
+    characters = np.frombuffer("".join(inputs).encode("ascii"), dtype=np.uint8)
+    return codes[characters.reshape(len(inputs), width)]
+
+
+def to_bits(codes: NDArray[np.float32], bits: int) -> NDArray[np.float64]:
+    """Returns the lowest binary digits of every number; shape ``(n, width * bits)``.
+
+    Boolean circuits take these; numbers that need more digits than were learned from lose the rest.
+    """
+    whole = codes.astype(np.int64)
+    digits = whole[:, :, None] >> np.arange(bits)[None, None, :] & 1
+    return digits.reshape(len(codes), -1).astype(np.float64)

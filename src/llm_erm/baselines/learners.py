@@ -1,0 +1,146 @@
+"""The classical learners and the grids they are chosen from.
+
+Grids and fixed settings are those of the published baselines (the follow-up's repository) where
+these have the learner. k-NN's is ours, and so is the choice of training the MLP to the end:
+published, it stops by ten of a hundred training examples, often before it has learned anything.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+INSTALL = "pip install 'llm-erm[baselines]'"
+
+
+class Classifier(Protocol):
+    """What scikit-learn calls a classifier."""
+
+    def fit(self, inputs: NDArray[np.float32], labels: NDArray[np.uint8]) -> object:
+        """Learns from inputs of shape ``(n, width)`` and labels of shape ``(n,)``."""
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[Any]:
+        """Returns the labels of inputs, shape ``(n,)``."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A classical learner.
+
+    Attributes:
+        classifier: Its class, as ``module:name``; loaded when it is first made.
+        grid: The values of each parameter; the learner is chosen among all combinations.
+        fixed: Parameters that stay.
+        least: Training examples that a point of the grid needs at least.
+        seeded: Whether it draws random numbers.
+        needs: The module that must be installed.
+        install: How to get that module.
+    """
+
+    classifier: str
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    least: Callable[[Mapping[str, Any]], int] = lambda point: 2
+    seeded: bool = True
+    needs: str = "sklearn"
+    install: str = INSTALL
+
+    def points(self, examples: int) -> list[dict[str, Any]]:
+        """Returns the combinations of the grid's values, in its order.
+
+        Args:
+            examples: Training examples there are; combinations that need more are left out.
+        """
+        combinations = [
+            dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())
+        ]
+        return [point for point in combinations if self.least(point) <= examples]
+
+    def make(self, point: Mapping[str, Any], seed: int) -> Classifier:
+        """Returns the classifier at a point of the grid, not fitted yet."""
+        module, _, name = self.classifier.partition(":")
+        randomness = {"random_state": seed} if self.seeded else {}
+        classifier: Classifier = getattr(import_module(module), name)(
+            **self.fixed, **point, **randomness
+        )
+        return classifier
+
+    def why_not(self) -> str | None:
+        """Returns what is missing to use it, or None."""
+        if find_spec(self.needs) is None:
+            return f"{self.needs} is not installed; install it with: {self.install}"
+        return None
+
+
+LEARNERS: dict[str, Learner] = {
+    "svm": Learner("sklearn.svm:SVC", {"C": (0.5, 1.0, 5.0), "kernel": ("rbf",)}),
+    "random-forest": Learner(
+        "sklearn.ensemble:RandomForestClassifier",
+        {"n_estimators": (128, 256), "max_depth": (8, 16, None), "min_samples_leaf": (1, 5)},
+    ),
+    "decision-tree": Learner(
+        "sklearn.tree:DecisionTreeClassifier",
+        {
+            "max_depth": (3, 5, 8, 12, None),
+            "min_samples_leaf": (1, 5, 20),
+            "criterion": ("gini", "entropy"),
+        },
+    ),
+    "gradient-boosting": Learner(
+        "sklearn.ensemble:GradientBoostingClassifier",
+        {"n_estimators": (100, 200), "learning_rate": (0.03, 0.1), "max_depth": (2, 3)},
+    ),
+    "knn": Learner(
+        "sklearn.neighbors:KNeighborsClassifier",
+        {"n_neighbors": (1, 3, 5, 9, 15), "weights": ("uniform", "distance")},
+        least=lambda point: int(point["n_neighbors"]),
+        seeded=False,
+    ),
+    "logistic-regression": Learner(
+        "sklearn.linear_model:LogisticRegression", {"C": (0.1, 1.0, 10.0)}, {"max_iter": 2000}
+    ),
+    "mlp": Learner(
+        "sklearn.neural_network:MLPClassifier",
+        {
+            "hidden_layer_sizes": ((64,), (128,), (64, 32)),
+            "alpha": (1e-4, 1e-3),
+            "early_stopping": (True, False),
+        },
+        {"max_iter": 500},
+        least=lambda point: 11 if point["early_stopping"] else 2,  # a tenth, one of each class
+    ),
+    "xgboost": Learner(
+        "xgboost:XGBClassifier",
+        {
+            "n_estimators": (100, 200),
+            "max_depth": (3, 5),
+            "learning_rate": (0.05, 0.1),
+            "subsample": (0.8, 1.0),
+            "colsample_bytree": (0.8, 1.0),
+        },
+        {"tree_method": "hist", "n_jobs": 1, "verbosity": 0},
+        needs="xgboost",
+    ),
+    "genetic-programming": Learner(
+        "llm_erm.baselines.genetic:GeneticProgramming",
+        {"generations": (80,), "population_size": (300,), "depth": (6, 10)},
+        needs="gplearn",
+    ),
+}
+"""The learners by name, TabPFN excepted."""
+
+
+def tabpfn(weights: Path) -> Learner:
+    """Returns TabPFN with the weights in a file; it has no grid, as published."""
+    return Learner(
+        "tabpfn:TabPFNClassifier",
+        fixed={"model_path": str(weights)},
+        needs="tabpfn",
+        install="pip install 'llm-erm[tabpfn]'",
+    )

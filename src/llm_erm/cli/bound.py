@@ -1,0 +1,149 @@
+"""`llm-erm bound`: what a number of examples guarantees, and how many a guarantee takes."""
+
+import json as jsonlib
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from llm_erm.cli import output
+from llm_erm.erm.bounds import binomial_upper, examples_needed, occam_upper, paper_excess
+from llm_erm.errors import InputError
+
+MOST_EXAMPLES = 10**9
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of `llm-erm bound`."""
+
+    budget: int = 5
+    """Candidates K, fixed before validation."""
+    examples: int = 100
+    """Validation examples m."""
+    errors: int = 0
+    """Errors of the selected program on them."""
+    test_examples: int = 10_000
+    """Test examples, opened once."""
+    test_errors: int = 0
+    """Errors of the selected program on the test examples."""
+    runs: int = 1
+    """Runs R that are compared on these test examples."""
+    bits: float | None = None
+    """Length of the program in a prefix-free code fixed beforehand, for the Occam bound; it takes
+    training examples, too."""
+    confidence: float = 0.95
+    """Probability that each bound holds with."""
+    accuracy: float | None = None
+    """An accuracy to certify: also print how many examples that takes, at the errors given."""
+    json: bool = False
+    """Print one JSON object a bound."""
+
+
+def bound(options: Options) -> int:
+    """Plan sample sizes: the error that examples rule out, and the examples that an error takes."""
+    _check(options)
+    rows = _rows(options)
+    if options.bits is not None and options.errors:
+        output.note("The Occam bound is for programs without errors, so there is none here.")
+    if options.json:
+        for row in rows:
+            print(jsonlib.dumps(row))
+        return 0
+    columns = ["bound", "from", "accuracy at least", "holds if"]
+    if options.accuracy is not None:
+        columns.insert(3, f"examples for {options.accuracy:.2%}")
+    output.table(columns, [[str(cell) for cell in _cells(row, options)] for row in rows])
+    return 0
+
+
+def _rows(options: Options) -> list[dict[str, Any]]:
+    """One row a bound, the least certain evidence first."""
+    delta = 1 - options.confidence
+    shared, per_run = delta / options.budget, delta / options.runs
+    target = None if options.accuracy is None else 1 - options.accuracy
+    needed = {
+        "paper": target and math.ceil(2 * math.log(4 * options.budget / delta) / target**2),
+        "validation": target and examples_needed(options.errors, target, shared),
+        "test": target and examples_needed(options.test_errors, target, per_run),
+    }
+    budget = f"the budget of {options.budget} was fixed before validation"
+    drawn = "examples are drawn independently"
+    rows = [
+        {
+            "bound": "paper",
+            "error_upper_bound": min(1.0, paper_excess(options.budget, options.examples, delta)),
+            "errors": options.errors,
+            "examples": options.examples,
+            "assumes": f"{drawn}; {budget}; one of them makes no error at all",
+        },
+        {
+            "bound": "validation",
+            "error_upper_bound": binomial_upper(options.errors, options.examples, shared),
+            "errors": options.errors,
+            "examples": options.examples,
+            "assumes": f"{drawn}; {budget}",
+        },
+        {
+            "bound": "test",
+            "error_upper_bound": binomial_upper(
+                options.test_errors, options.test_examples, per_run
+            ),
+            "errors": options.test_errors,
+            "examples": options.test_examples,
+            "assumes": f"{drawn}; {_opened(options.runs)}",
+        },
+    ]
+    if options.bits is not None and options.errors == 0:
+        share = options.bits * math.log(2) - math.log(delta)
+        needed["occam"] = target and math.ceil(share / -math.log1p(-target))
+        rows.append(
+            {
+                "bound": "occam",
+                "error_upper_bound": occam_upper(options.bits, options.examples, delta),
+                "errors": 0,
+                "examples": options.examples,
+                "assumes": f"{drawn}; the program makes no error on them; the code was fixed "
+                "before they were seen",
+            }
+        )
+    return [row | {"examples_needed": needed[str(row["bound"])]} for row in rows]
+
+
+def _opened(runs: int) -> str:
+    return "the test data chose nothing" + (f" but among {runs} runs" if runs > 1 else "")
+
+
+def _cells(row: dict[str, Any], options: Options) -> list[object]:
+    least = math.floor((1 - row["error_upper_bound"]) * 10_000) / 100
+    cells = [
+        row["bound"],
+        f"{row['errors']} errors in {row['examples']:,}",
+        f"{least:.2f}%",
+        row["assumes"],
+    ]
+    if options.accuracy is not None:
+        cells.insert(3, f"{row['examples_needed']:,}")
+    return cells
+
+
+def _check(options: Options) -> None:
+    """Refuses numbers that bound nothing.
+
+    Raises:
+        InputError: A number is out of its range.
+    """
+    counts = {
+        "--budget": (options.budget, 1, MOST_EXAMPLES),
+        "--runs": (options.runs, 1, MOST_EXAMPLES),
+        "--examples": (options.examples, 1, MOST_EXAMPLES),
+        "--errors": (options.errors, 0, options.examples),
+        "--test-examples": (options.test_examples, 1, MOST_EXAMPLES),
+        "--test-errors": (options.test_errors, 0, options.test_examples),
+        "--bits": (options.bits or 0, 0, MOST_EXAMPLES),
+    }
+    for flag, (value, least, most) in counts.items():
+        if not least <= value <= most:
+            raise InputError(f"{flag} is {value}; give a number from {least} to {most:,}.")
+    for flag, share in (("--confidence", options.confidence), ("--accuracy", options.accuracy)):
+        if share is not None and not 0.5 <= share <= 1 - 1e-9:
+            raise InputError(f"{flag} is {share}; give a fraction from 0.5 to below 1, as 0.95.")

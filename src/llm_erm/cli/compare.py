@@ -1,0 +1,104 @@
+"""`llm-erm compare`: runs of several methods on the same data, in one table and picture."""
+
+import json as jsonlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from llm_erm.cli import output
+from llm_erm.errors import InputError
+from llm_erm.reports.comparison import Row, compare, left_out, verdicts
+from llm_erm.reports.results import read_results
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of `llm-erm compare`."""
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
+    """Folders of runs (their --out-dir), of any method."""
+    plot: Path | None = None
+    """Also draw the comparison into this file, as .png, .svg or .pdf."""
+    json: bool = False
+    """Print one JSON object a task and method."""
+
+
+def compare_runs(options: Options) -> int:
+    """Set methods side by side on the same data: accuracy, candidates, seconds, cost, who wins."""
+    if not options.runs:
+        raise InputError("No runs were given; name the folders of finished runs (their --out-dir).")
+    if options.plot is not None:
+        from llm_erm.reports.figures import check_target
+
+        check_target(options.plot, "--plot")
+    results = [result for run in dict.fromkeys(options.runs) for result in read_results(run)]
+    rows = compare(results)
+    if rest := left_out(results, rows):
+        output.note(f"Left out {rest} results on data that not all methods of their task have.")
+    said = verdicts(rows)
+    if options.json:
+        for row in rows:
+            print(jsonlib.dumps(_json(row)))
+    else:
+        _table(rows)
+        for line in ("", *said) if said else ():
+            print(line)
+    if options.plot is not None:
+        from llm_erm.reports.figures import draw_comparison
+
+        draw_comparison(rows, options.plot)
+        output.note(f"Picture: {options.plot}")
+    return 0
+
+
+def _json(row: Row) -> dict[str, Any]:
+    return {
+        "function": row.task[0],
+        "length": row.task[1],
+        "method": row.method,
+        "trials": len(row.results),
+        "test_accuracy": row.accuracy,
+        "interval": list(row.interval),
+        "error_at_most": row.error_at_most,
+        "methods_compared": row.rivals,
+        "probe_accuracy": row.probe_accuracy,
+        "exact_trials": row.exact,
+        "candidates_to_first_exact": row.candidates,
+        "seconds_to_first_exact": row.seconds_to_exact,
+        "seconds": row.seconds,
+        "cost_usd": row.cost_usd,
+        "data_sha256": [result.data_sha256 for result in row.results],
+    }
+
+
+def _table(rows: Sequence[Row]) -> None:
+    output.table(
+        (
+            *("task", "length", "method", "test", "95% interval", "error at most", "probes"),
+            *("exact", "candidates", "s to exact", "seconds", "cost"),
+        ),
+        [_cells(row) for row in rows],
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    low, high = row.interval
+    bound, cost = row.error_at_most, row.cost_usd
+    return (
+        row.task[0],
+        str(row.task[1]),
+        row.method,
+        output.percent(row.accuracy),
+        f"{output.percent(low)} to {output.percent(high)}",
+        "–" if bound is None else f"{math.ceil(bound * 10_000) / 100:.2f}%",
+        output.percent(row.probe_accuracy),
+        f"{row.exact} of {len(row.results)}",
+        "–" if row.candidates is None else f"{row.candidates:,.0f}",
+        "–" if row.seconds_to_exact is None else f"{row.seconds_to_exact:,.2f}",
+        f"{row.seconds:,.2f}",
+        "–" if cost is None else f"${cost:.4f}",
+    )

@@ -1,0 +1,107 @@
+"""From --model and --base-url to an engine for in-context learning."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_erm.cli.models import file_digest
+from llm_erm.cli.options import MOST
+from llm_erm.errors import InputError
+from llm_erm.incontext.engine import Engine
+from llm_erm.incontext.local import LocalEngine
+from llm_erm.incontext.server import ServerEngine
+from llm_erm.incontext.vllm import VLLMEngine
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Which model answers, and where it runs."""
+
+    model: str | None = None
+    """A GGUF file (it runs in this process), a model of the Hugging Face hub or its folder (vLLM
+    runs it), or with --base-url the server's name for it; the embedded SmolLM2-135M-Instruct
+    unless given."""
+    base_url: str | None = None
+    """Address of a server of OpenAI's chat completions, such as http://localhost:8000/v1; its key
+    is that of OPENAI_API_KEY, if any."""
+    tensor_parallel_size: int = 1
+    """For vLLM: GPUs that share the weights."""
+    max_model_len: int | None = None
+    """Tokens that a prompt and its answer may take; unless given, what the model was made for,
+    25000 at most. A server has its own."""
+    enforce_eager: bool = False
+    """For vLLM: run without compiling the model first, which starts sooner and answers slower."""
+    threads: int | None = None
+    """For a GGUF file: CPU threads; all usable cores unless given."""
+    concurrency: int = 8
+    """For a server: calls in flight at most."""
+    timeout: float = 600.0
+    """For a server: seconds a call may take."""
+    retries: int = 4
+    """For a server: how often a call is sent again after status 429, 5xx or a broken connection."""
+
+
+def engine_of(options: EngineOptions, seed: int) -> Engine:
+    """Returns the engine that the flags name; nothing is loaded.
+
+    Raises:
+        InputError: A flag is out of range, or flags do not fit together.
+        MissingExtraError: What the engine needs is not installed.
+    """
+    _check(options)
+    if options.base_url is not None:
+        return _server(options, options.base_url)
+    if options.model is None or _is_gguf(options.model):
+        path = None if options.model is None else Path(options.model)
+        return LocalEngine(path, options.threads, options.max_model_len)
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for results
+    return VLLMEngine(
+        options.model,
+        options.tensor_parallel_size,
+        options.max_model_len,
+        seed=seed,
+        enforce_eager=options.enforce_eager,
+    )
+
+
+def model_digest(options: EngineOptions) -> str | None:
+    """Returns the SHA-256 of the model's file, where it is one."""
+    return None if options.model is None else file_digest(Path(options.model))
+
+
+def _server(options: EngineOptions, base_url: str) -> ServerEngine:
+    if not base_url.startswith(("http://", "https://")):
+        raise InputError(f"--base-url is {base_url!r}; it must begin with http:// or https://.")
+    if options.model is None:
+        raise InputError("--base-url needs the server's name of a model; give it with --model.")
+    if options.max_model_len is not None:
+        raise InputError("--max-model-len is the server's own with --base-url; leave it out.")
+    key = os.environ.get("OPENAI_API_KEY", "").strip() or "unused"
+    if not key.isascii():
+        raise InputError("OPENAI_API_KEY holds characters that no key has; copy it again.")
+    return ServerEngine(
+        options.model,
+        base_url,
+        key,
+        concurrency=options.concurrency,
+        timeout_seconds=options.timeout,
+        retries=options.retries,
+    )
+
+
+def _is_gguf(model: str) -> bool:
+    return model.endswith(".gguf") or Path(model).is_file()
+
+
+def _check(options: EngineOptions) -> None:
+    for flag, number, least in (
+        ("--tensor-parallel-size", options.tensor_parallel_size, 1),
+        ("--max-model-len", options.max_model_len, 1),
+        ("--threads", options.threads, 1),
+        ("--concurrency", options.concurrency, 1),
+        ("--retries", options.retries, 0),
+    ):
+        if number is not None and number < least:
+            raise InputError(f"{flag} is {number}; give {least} or more.")
+    if not 0 < options.timeout < MOST:
+        raise InputError(f"--timeout is {options.timeout}; give seconds above 0, below {MOST:,}.")

@@ -1,0 +1,1 @@
+"""Length-first search for programs without a language model."""

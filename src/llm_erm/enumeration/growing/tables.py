@@ -1,0 +1,150 @@
+"""Pieces that read the columns of a table row: thresholds, categories, missing values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.enumeration.bank import Bank, Grow, packed
+from llm_erm.enumeration.language import Production, choice_bits
+from llm_erm.sandbox.execution import Input
+
+MOST_THRESHOLDS = 63
+"""Thresholds of one column at most; of more, evenly spaced quantiles are taken."""
+
+Inputs = Sequence[Input]
+
+Value = str | int | float | bool | None
+"""One entry of a table row."""
+
+
+def names(inputs: Inputs) -> list[str]:
+    """Returns the columns of the table, in order."""
+    return sorted(set().union(*(set(row) for row in inputs if isinstance(row, Mapping))))
+
+
+def _entries(inputs: Inputs, name: str) -> list[Value]:
+    return [row.get(name) for row in inputs if isinstance(row, Mapping)]
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def numeric(inputs: Inputs) -> list[str]:
+    """Returns the columns whose entries are numbers, where there is one."""
+    return [
+        name
+        for name in names(inputs)
+        if (there := [v for v in _entries(inputs, name) if v is not None])
+        and all(map(_is_number, there))
+    ]
+
+
+def thresholds(inputs: Inputs, name: str) -> list[float]:
+    """Returns short numbers between neighbouring values of a column, ascending."""
+    values = sorted({float(v) for v in _entries(inputs, name) if isinstance(v, int | float)})
+    gaps = list(pairwise(values))
+    if len(gaps) > MOST_THRESHOLDS:
+        gaps = [gaps[int(i)] for i in np.linspace(0, len(gaps) - 1, MOST_THRESHOLDS)]
+    return [between(low, high) for low, high in gaps]
+
+
+def between(low: float, high: float) -> float:
+    """Returns the number with the fewest decimals that is at least ``low`` and below ``high``."""
+    for digits in range(17):
+        rounded = round((low + high) / 2, digits)
+        if low <= rounded < high:
+            return rounded
+    return low
+
+
+def categories(inputs: Inputs, name: str) -> list[Value]:
+    """Returns the different entries of a column that is not numeric, none of them missing."""
+    there = {v for v in _entries(inputs, name) if v is not None}
+    return sorted(there, key=lambda value: (str(type(value)), str(value)))
+
+
+def _above(bank: Bank, production: Production, cost: int) -> None:
+    columns = numeric(bank.inputs)
+    for name, bits in _each_name(bank, columns, cost):
+        limits = thresholds(bank.inputs, name)
+        if limits and bits == choice_bits(len(limits)):
+            entries = np.array(
+                [np.nan if v is None else float(v) for v in _entries(bank.inputs, name)]
+            )
+            there = entries > np.array(limits)[:, None]
+            _add(bank, production, name, there)
+
+
+def _category(bank: Bank, production: Production, cost: int) -> None:
+    columns = [name for name in names(bank.inputs) if name not in numeric(bank.inputs)]
+    for name, bits in _each_name(bank, columns, cost):
+        values = categories(bank.inputs, name)
+        if values and bits == choice_bits(len(values)):
+            entries = _entries(bank.inputs, name)
+            there = np.array([[entry == value for entry in entries] for value in values])
+            _add(bank, production, name, there)
+
+
+def _missing(bank: Bank, production: Production, cost: int) -> None:
+    for name, bits in _each_name(bank, names(bank.inputs), cost):
+        if bits == 0:
+            there = np.array([[entry is None for entry in _entries(bank.inputs, name)]])
+            _add(bank, production, name, there)
+
+
+def _larger(bank: Bank, production: Production, cost: int) -> None:
+    columns = numeric(bank.inputs)
+    for name, bits in _each_name(bank, columns, cost):
+        if bits == choice_bits(len(columns)):
+            left = np.array(
+                [np.nan if v is None else float(v) for v in _entries(bank.inputs, name)]
+            )
+            there = np.array(
+                [
+                    left
+                    > np.array(
+                        [np.nan if v is None else float(v) for v in _entries(bank.inputs, o)]
+                    )
+                    for o in columns
+                ]
+            )
+            _add(bank, production, name, there)
+
+
+def _each_name(bank: Bank, columns: list[str], cost: int) -> Iterator[tuple[str, int]]:
+    """Yields the columns and the bits left when one of them is named."""
+    bits, rest = divmod(cost, bank.costs.unit)
+    left = bits - choice_bits(len(columns))
+    if rest == 0 and left >= 0:
+        for name in columns:
+            yield name, left
+
+
+def _add(bank: Bank, production: Production, name: str, there: NDArray[np.bool_]) -> None:
+    index = names(bank.inputs).index(name)
+    bank.truths.add(production.name, index, np.arange(len(there)), packed(there))
+
+
+def parameters(inputs: Inputs, production: str, left: int, right: int) -> tuple[object, ...]:
+    """Returns what stands for ``{p}`` and ``{q}`` in a production that reads a table."""
+    name = names(inputs)[left]
+    match production:
+        case "above":
+            return name, thresholds(inputs, name)[right]
+        case "category":
+            return name, categories(inputs, name)[right]
+        case "larger":
+            return name, numeric(inputs)[right]
+        case _:
+            return (name,)
+
+
+PIECES: dict[str, Grow] = {
+    "above": _above,
+    "category": _category,
+    "missing": _missing,
+    "larger": _larger,
+}

@@ -1,0 +1,506 @@
+"""The inner loops, compiled by numba: new columns from old ones, each behaviour kept once.
+
+A truth is a column of W 64-bit words, one bit an input, training inputs first, padding zero. It is
+stored with its first bit cleared (the complement otherwise), so that a truth and its negation are
+one. A number is a column of int16. Columns are told apart by 64-bit hashes: among ten million, two
+different ones share theirs with a probability of about 3 in a million.
+
+``state`` counts what is kept, what was considered, and the hits: truths kept without training
+errors, each stored in ``hits`` as its index and the number considered up to it.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.enumeration.language import NUMBER_OF
+
+Array = NDArray[Any]
+Arrays = tuple[Array, ...]
+"""What ``Truths.arrays`` or ``Numbers.arrays`` gives, in that order."""
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+KEPT, CONSIDERED, HITS = 0, 1, 2
+NEGATE_LEFT, NEGATE_RIGHT, FLIPPED = 1, 2, 4
+
+LARGEST = 32_000
+"""A number that may pass this magnitude on some input is not kept: columns hold 16 bits."""
+
+BOTH = NUMBER_OF["both"]
+DIFFER = NUMBER_OF["differ"]
+SAME = NUMBER_OF["same"]
+ADD = NUMBER_OF["add"]
+EXCEEDS = NUMBER_OF["exceeds"]
+PARITY_AT = NUMBER_OF["parity_at"]
+ODD = NUMBER_OF["odd"]
+
+PARITIES_AT_ONCE = 1 << 16
+"""Sets of positions that one call tries."""
+
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_SECOND = np.uint64(0xD6E8FEB86659FD93)
+_SHIFT = np.uint64(32)
+_ONE = np.uint64(1)
+_NONE = np.uint64(0)
+_ALL = np.uint64(2**64 - 1)
+_M1 = np.uint64(0x5555555555555555)
+_M2 = np.uint64(0x3333333333333333)
+_M4 = np.uint64(0x0F0F0F0F0F0F0F0F)
+_H01 = np.uint64(0x0101010101010101)
+
+
+def kernel(function: Function) -> Function:
+    """Compiles a function on its first call and keeps the machine code on disk."""
+    return cast(Function, numba.njit(cache=True, nogil=True)(function))
+
+
+@kernel
+def _ones(word: np.uint64) -> np.uint64:
+    word = word - ((word >> _ONE) & _M1)
+    word = (word & _M2) + ((word >> np.uint64(2)) & _M2)
+    word = (word + (word >> np.uint64(4))) & _M4
+    return (word * _H01) >> np.uint64(56)
+
+
+@kernel
+def _mix(word: np.uint64) -> np.uint64:
+    word = (word ^ (word >> _SHIFT)) * _SECOND
+    word = word ^ (word >> _SHIFT)
+    return word if word != _NONE else _ONE  # zero marks a free slot
+
+
+@kernel
+def _absorbed(word: np.uint64) -> np.uint64:
+    """Spreads every bit of a word over all of it.
+
+    With one multiplication the top bit of a word came out as two bits, and columns with a handful
+    of ones, of which there are many, shared hashes.
+    """
+    word = word * _MULTIPLIER
+    word = (word ^ (word >> _SHIFT)) * _SECOND
+    return word ^ (word >> np.uint64(29))
+
+
+@kernel
+def _is_new(table: Array, key: np.uint64) -> bool:
+    """Enters a key; False where it was there."""
+    mask = np.uint64(table.size - 1)
+    slot = key & mask
+    while table[slot] != _NONE:
+        if table[slot] == key:
+            return False
+        slot = (slot + _ONE) & mask
+    table[slot] = key
+    return True
+
+
+@kernel
+def rehash(old: Array, new: Array) -> None:
+    """Enters the keys of one table into a larger one."""
+    for key in old:
+        if key != _NONE:
+            _is_new(new, key)
+
+
+@kernel
+def _enter(work: Array, masks: Array, table: Array) -> int:
+    """Clears the first bit of the column ``work`` and enters its hash.
+
+    Returns:
+        -1 where it was known; else 0, or ``FLIPPED`` where it now is the complement.
+    """
+    sign = 0
+    if work[0] & _ONE:
+        sign = FLIPPED
+        for w in range(work.size):
+            work[w] = ~work[w] & masks[0, w]
+    key = _NONE
+    for w in range(work.size):
+        key = _absorbed(key ^ work[w])
+    return sign if _is_new(table, _mix(key)) else -1
+
+
+@kernel
+def _keep_truth(t: Arrays, seen: int, production: int, sign: int, left: int, right: int) -> None:
+    """Keeps the column in ``t.work``, which was found to be new; ``t`` as Truths.arrays."""
+    columns, errors, productions, signs, lefts, rights, _, state, hits, work, targets, masks = t
+    at = state[KEPT]
+    columns[at] = work
+    productions[at], signs[at], lefts[at], rights[at] = production, sign, left, right
+    state[KEPT] = at + 1
+    exact = False
+    for c in range(targets.shape[0]):
+        wrong = _NONE
+        for w in range(work.size):
+            wrong += _ones((work[w] ^ targets[c, w]) & masks[1, w])
+        least = min(wrong, masks[2, 0] - wrong)  # oriented on the training examples
+        errors[at, c] = least
+        exact = exact or least == _NONE
+    if exact and state[HITS] < hits.shape[0]:
+        hits[state[HITS], 0], hits[state[HITS], 1] = at, state[CONSIDERED] + seen
+        state[HITS] += 1
+
+
+@kernel
+def keep_truths(t: Arrays, production: int, left: int, rights: Array, block: Array) -> None:
+    """Keeps the new ones of a block of columns of shape (n, W)."""
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
+    for i in range(block.shape[0]):
+        for w in range(work.size):
+            work[w] = block[i, w]
+        seen += 1
+        sign = _enter(work, masks, table)
+        if sign >= 0:
+            _keep_truth(
+                t,
+                seen,
+                production,
+                sign,
+                left,
+                rights[i],
+            )
+    state[CONSIDERED] += seen
+
+
+@kernel
+def pair_truths(
+    t: Arrays, production: int, a: int, a_end: int, b: int, b_end: int, once: bool
+) -> None:
+    """Combines the truths ``a..a_end`` with ``b..b_end``; ``once`` where the ranges overlap.
+
+    Long searches spend their time here, so the column never leaves the registers: its words are
+    computed for the hash, and once more where it turns out to be new.
+    """
+    columns, errors, productions, signs, lefts, rights, table, state, hits, work, targets, masks = t
+    words = work.size
+    free = np.uint64(table.size - 1)
+    seen = state[CONSIDERED]
+    at, found = state[KEPT], state[HITS]
+    for i in range(a, a_end):
+        for j in range(max(b, i + 1) if once else b, b_end):
+            for sign in range(1 if production == DIFFER else 4):
+                negate_left = _ALL if sign & NEGATE_LEFT else _NONE
+                negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
+                seen += 1
+                flip = _NONE
+                key = _NONE
+                for w in range(words):
+                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+                    word = left ^ right if production == DIFFER else left & right
+                    if w == 0 and word & _ONE:
+                        flip = _ALL
+                    key = _absorbed(key ^ ((word ^ flip) & masks[0, w]))
+                key = _mix(key)
+                slot = key & free
+                while table[slot] != _NONE and table[slot] != key:
+                    slot = (slot + _ONE) & free
+                if table[slot] == key:
+                    continue
+                table[slot] = key
+                for w in range(words):
+                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+                    word = left ^ right if production == DIFFER else left & right
+                    columns[at, w] = (word ^ flip) & masks[0, w]
+                signs[at] = sign | FLIPPED if flip else sign
+                productions[at], lefts[at], rights[at] = production, i, j
+                exact = False
+                for c in range(targets.shape[0]):
+                    wrong = _NONE
+                    for w in range(words):
+                        wrong += _ones((columns[at, w] ^ targets[c, w]) & masks[1, w])
+                    least = min(wrong, masks[2, 0] - wrong)
+                    errors[at, c] = least
+                    exact = exact or least == _NONE
+                if exact and found < hits.shape[0]:
+                    hits[found, 0], hits[found, 1] = at, seen
+                    found += 1
+                at += 1
+    state[KEPT], state[CONSIDERED], state[HITS] = at, seen, found
+
+
+@kernel
+def parities_at(t: Arrays, positions: Array, chosen: Array, rank: int, most: int) -> int:
+    """Keeps parities of sets of positions in lexicographic order; returns how many were tried.
+
+    Args:
+        t: As in ``_keep_truth``.
+        positions: The columns of the single positions, shape (length, W).
+        chosen: The next set, shape (count,); moved on in place.
+        rank: Number of the next set.
+        most: Sets to try at most.
+    """
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    count, length = chosen.size, positions.shape[0]
+    tried = 0
+    while tried < most and chosen[0] <= length - count:
+        for w in range(work.size):
+            work[w] = positions[chosen[0], w]
+            for k in range(1, count):
+                work[w] ^= positions[chosen[k], w]
+        tried += 1
+        sign = _enter(work, masks, table)
+        if sign >= 0:
+            _keep_truth(
+                t,
+                tried,
+                PARITY_AT,
+                sign,
+                count,
+                rank + tried - 1,
+            )
+        k = count - 1
+        while k >= 0 and chosen[k] == length - count + k:
+            k -= 1
+        if k < 0:
+            chosen[0] = length  # past the last set
+            break
+        chosen[k] += 1
+        for j in range(k + 1, count):
+            chosen[j] = chosen[j - 1] + 1
+    state[CONSIDERED] += tried
+    return tried
+
+
+@kernel
+def odd_numbers(t: Arrays, numbers: Array, start: int, stop: int) -> None:
+    """Keeps whether each number is odd."""
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
+    for i in range(start, stop):
+        for w in range(work.size):
+            work[w] = _NONE
+        for r in range(numbers.shape[1]):
+            work[r >> 6] |= np.uint64(numbers[i, r] & 1) << np.uint64(r & 63)
+        seen += 1
+        sign = _enter(work, masks, table)
+        if sign >= 0:
+            _keep_truth(
+                t,
+                seen,
+                ODD,
+                sign,
+                i,
+                0,
+            )
+    state[CONSIDERED] += seen
+
+
+@kernel
+def compare_constants(
+    t: Arrays, production: int, numbers: Array, start: int, stop: int, low: int, high: int
+) -> None:
+    """Keeps the comparisons of each number with the constants ``low..high`` among its values."""
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
+    for i in range(start, stop):
+        least, greatest = numbers[i].min(), numbers[i].max()
+        if production == EXCEEDS:
+            greatest -= 1
+        for c in range(max(low, least), min(high, greatest) + 1):
+            for w in range(work.size):
+                work[w] = _NONE
+            for r in range(numbers.shape[1]):
+                value = numbers[i, r]
+                holds = value > c if production == EXCEEDS else value == c
+                work[r >> 6] |= np.uint64(holds) << np.uint64(r & 63)
+            seen += 1
+            sign = _enter(work, masks, table)
+            if sign >= 0:
+                _keep_truth(
+                    t,
+                    seen,
+                    production,
+                    sign,
+                    i,
+                    c,
+                )
+    state[CONSIDERED] += seen
+
+
+@kernel
+def compare_numbers(
+    t: Arrays, production: int, numbers: Array, a: int, a_end: int, b: int, b_end: int, once: bool
+) -> None:
+    """Keeps the comparisons of the numbers ``a..a_end`` with ``b..b_end``."""
+    table, state, work, masks = t[6], t[7], t[9], t[11]
+    seen = 0
+    for i in range(a, a_end):
+        for j in range(max(b, i + 1) if once else b, b_end):
+            if i == j:
+                continue
+            for w in range(work.size):
+                work[w] = _NONE
+            for r in range(numbers.shape[1]):
+                left, right = numbers[i, r], numbers[j, r]
+                holds = left == right if production == SAME else left > right
+                work[r >> 6] |= np.uint64(holds) << np.uint64(r & 63)
+            seen += 1
+            sign = _enter(work, masks, table)
+            if sign >= 0:
+                _keep_truth(
+                    t,
+                    seen,
+                    production,
+                    sign,
+                    i,
+                    j,
+                )
+    state[CONSIDERED] += seen
+
+
+@kernel
+def _keep_number(n: Arrays, key: np.uint64, production: int, left: int, right: int) -> int:
+    """Returns where the column of a number that was found to be new belongs."""
+    _, keys, productions, lefts, rights, _, state, _, _ = n
+    at: int = state[KEPT]
+    keys[at], productions[at], lefts[at], rights[at] = key, production, left, right
+    state[KEPT] = at + 1
+    return at
+
+
+@kernel
+def keep_numbers(n: Arrays, production: int, left: int, rights: Array, block: Array) -> None:
+    """Keeps the new ones of a block of columns of shape (n, inputs)."""
+    columns, table, factors, bounds = n[0], n[5], n[7], n[8]
+    for i in range(block.shape[0]):
+        key = _NONE
+        for r in range(block.shape[1]):
+            key += np.uint64(np.int64(block[i, r])) * factors[r]
+        if _is_new(table, _mix(key)):
+            at = _keep_number(n, key, production, left, rights[i])
+            columns[at] = block[i]
+            bounds[at] = max(block[i].max(), -block[i].min())
+
+
+@kernel
+def pair_numbers(
+    n: Arrays, production: int, a: int, a_end: int, b: int, b_end: int, once: bool
+) -> None:
+    """Adds or subtracts the numbers ``a..a_end`` and ``b..b_end``.
+
+    The hash is linear, so that a sum's is the sum of two, and known sums cost no column.
+    """
+    columns, keys, table, bounds = n[0], n[1], n[5], n[8]
+    sign = 1 if production == ADD else -1
+    for i in range(a, a_end):
+        for j in range(max(b, i + 1) if once else b, b_end):
+            key = keys[i] + keys[j] if production == ADD else keys[i] - keys[j]
+            if i == j or bounds[i] + bounds[j] > LARGEST or not _is_new(table, _mix(key)):
+                continue
+            at = _keep_number(n, key, production, i, j)
+            bounds[at] = bounds[i] + bounds[j]
+            for r in range(columns.shape[1]):
+                columns[at, r] = columns[i, r] + sign * columns[j, r]
+
+
+@kernel
+def remainders(n: Arrays, production: int, start: int, stop: int, low: int, high: int) -> None:
+    """Keeps the remainders of each number by the moduli ``low..high`` that change it."""
+    columns, table, factors, bounds = n[0], n[5], n[7], n[8]
+    for i in range(start, stop):
+        least, greatest = columns[i].min(), columns[i].max()
+        for modulus in range(low, min(high, max(greatest, -least)) + 1):
+            key = _NONE
+            for r in range(columns.shape[1]):
+                key += np.uint64(np.int64(columns[i, r]) % modulus) * factors[r]
+            if _is_new(table, _mix(key)):
+                at = _keep_number(n, key, production, i, modulus)
+                bounds[at] = modulus
+                for r in range(columns.shape[1]):
+                    columns[at, r] = np.int64(columns[i, r]) % modulus
+
+
+@kernel
+def stretch(chars: Array, starts: Array, lengths: Array, step: int, out: Array) -> None:
+    """Copies ``lengths[r]`` characters of each row from ``starts[r]`` on, ``step`` apart."""
+    for r in range(chars.shape[0]):
+        for j in range(lengths[r]):
+            out[r, j] = chars[r, starts[r] + j * step]
+
+
+@kernel
+def cancel(chars: Array, lengths: Array, cancels: Array, out: Array, left: Array) -> None:
+    """Removes neighbours that cancel, from left to right, with a stack.
+
+    Args:
+        chars: Characters as indices into an alphabet, shape (n, width).
+        lengths: Characters in each row.
+        cancels: Whether a character followed by another cancels, shape (base, base).
+        out: What is left, the shape of ``chars``.
+        left: Characters left in each row.
+    """
+    for r in range(chars.shape[0]):
+        top = 0
+        for j in range(lengths[r]):
+            c = chars[r, j]
+            if top and cancels[out[r, top - 1], c]:
+                top -= 1
+            else:
+                out[r, top] = c
+                top += 1
+        left[r] = top
+
+
+@kernel
+def values_mod(chars: Array, lengths: Array, base: int, first: int, out: Array) -> None:
+    """Writes the remainders of the numbers that rows spell by the moduli from ``first`` on.
+
+    ``out`` has a row for each modulus.
+    """
+    for i in range(out.shape[0]):
+        for r in range(chars.shape[0]):
+            value = 0
+            for j in range(lengths[r]):
+                value = (value * base + chars[r, j]) % (first + i)
+            out[i, r] = value
+
+
+@kernel
+def row_hashes(chars: Array, lengths: Array, out: Array) -> None:
+    """Writes a hash of each row's characters."""
+    for r in range(chars.shape[0]):
+        key = np.uint64(lengths[r]) * _MULTIPLIER
+        for j in range(lengths[r]):
+            key = (key ^ np.uint64(chars[r, j] + 1)) * _MULTIPLIER
+            key ^= key >> _SHIFT
+        out[r] = key
+
+
+@kernel
+def gram_codes(chars: Array, lengths: Array, size: int, base: int, out: Array) -> None:
+    """Writes the number that each run of ``size`` characters spells in ``base``, -1 past the end.
+
+    ``out`` has the shape of ``chars``.
+    """
+    for r in range(chars.shape[0]):
+        for j in range(chars.shape[1]):
+            out[r, j] = -1
+            if j + size <= lengths[r]:
+                code = 0
+                for k in range(size):
+                    code = code * base + chars[r, j + k]
+                out[r, j] = code
+
+
+@kernel
+def gram_counts(ids: Array, size: int, last: Array, out: Array) -> None:
+    """Counts each text's occurrences that do not overlap, as ``str.count`` does.
+
+    Args:
+        ids: Which text starts at each place of each row, -1 for none.
+        size: Characters in a text.
+        last: Room for one int64 a text.
+        out: Zeros of shape (texts, rows).
+    """
+    for r in range(ids.shape[0]):
+        last[:] = 0
+        for j in range(ids.shape[1]):
+            code = ids[r, j]
+            if code >= 0 and j >= last[code]:
+                out[code, r] += 1
+                last[code] = j + size

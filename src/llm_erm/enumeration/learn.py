@@ -1,0 +1,231 @@
+"""Learning without a language model: programs by length, the fewest training errors first."""
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from llm_erm.enumeration.linear import linear_rules
+from llm_erm.enumeration.lists import ENUMERATION, best_programs, exact_programs
+from llm_erm.enumeration.memory import Clock, memory_for
+from llm_erm.enumeration.pool import kind_of, neighbours
+from llm_erm.enumeration.prior import learned
+from llm_erm.enumeration.proposals import Proposal, Proposals
+from llm_erm.enumeration.sampling import propose_drawn
+from llm_erm.enumeration.search import Level, Search
+from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.terms import Term, to_expression, to_program
+from llm_erm.erm.bounds import certify
+from llm_erm.erm.select import select_best
+from llm_erm.erm.verify import failures, meet_test_data
+from llm_erm.records import Attempt, Run
+from llm_erm.sandbox import Outputs, Sandbox
+from llm_erm.tasks.task import Splits
+
+LINEAR_RULES = 3
+"""Solutions of the linear equations that are proposed at most."""
+
+_OF_SELECTED = (
+    "found_by",
+    "bits",
+    "candidates_to_first_exact",
+    "seconds_to_first_exact",
+)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is told of a search while it runs.
+
+    Attributes:
+        on_level: Called when the programs of one price are done.
+        on_attempt: Called when a program was verified.
+    """
+
+    on_level: Callable[[Level], None] = lambda level: None
+    on_attempt: Callable[[Attempt], None] = lambda attempt: None
+
+
+UNWATCHED = Watch()
+
+
+def learn(
+    splits: Splits,
+    sandbox: Sandbox,
+    settings: Settings,
+    watch: Watch = UNWATCHED,
+    reveal: Callable[[], Splits] | None = None,
+    prior: Sequence[Term] = (),
+) -> Run:
+    """Returns the program with the lowest validation error among the K that fit training best.
+
+    Programs without training errors are verified as soon as all of their price are known; one
+    without validation errors ends the search soon after. Where none is found before a limit, those
+    with the fewest training errors are verified, cheaper ones first.
+
+    Args:
+        splits: The labelled data; labels are 0 to the number of classes less one.
+        sandbox: Where programs run.
+        settings: Settings of the search.
+        watch: What to tell of it.
+        reveal: Reads the splits with their test data, where ``splits`` came without.
+        prior: Programs that a model proposed, for the order ``prior``.
+
+    Raises:
+        InputError: The memory limit leaves no room for a search.
+    """
+    clock, cpu_started = Clock(settings.max_seconds), time.process_time()
+    labels = tuple(range(max(2, max(splits.train.labels) + 1)))
+    proposals = Proposals(splits, labels, sandbox, settings, clock, watch.on_attempt)
+    if settings.order == "uniform":
+        facts = propose_drawn(splits, settings, clock, proposals)
+    else:
+        facts = _enumerate(splits, settings, clock, proposals, watch, prior)
+    selected = select_best(proposals.attempts)
+    splits = reveal() if reveal is not None else splits
+    source = selected.candidate.source if selected is not None else None
+    evaluated = meet_test_data(source, splits, sandbox, settings.limits, Outputs(labels))
+    test, probe, length_shift = evaluated
+    return Run(
+        method="enumeration",
+        function=splits.fn,
+        length=splits.length,
+        seed=splits.seed,
+        trial=splits.trial,
+        model=settings.order,
+        settings=asdict(settings),
+        attempts=tuple(proposals.attempts),
+        selected=selected,
+        test=test,
+        probe=probe,
+        length_shift=length_shift,
+        certificate=(
+            certify(
+                splits,
+                test,
+                validation=selected.validation,
+                budget=settings.attempts,
+                train=selected.train,
+                code_bits=_code_bits(proposals, selected, settings),
+                confidence=settings.confidence,
+            )
+            if selected is not None
+            else None
+        ),
+        isolation=sandbox.isolation,
+        data_sha256=splits.sha256,
+        examples=len(splits.train) + len(splits.validation),
+        seconds=clock.seconds,
+        notices=(*splits.warnings, *failures(*evaluated)),
+        details=facts
+        | _details(proposals, selected, facts["solutions"])
+        | {
+            "cpu_seconds": round(time.process_time() - cpu_started, 4),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        },
+    )
+
+
+def _code_bits(proposals: Proposals, selected: Attempt, settings: Settings) -> float | None:
+    """The program's length in the code that is the same for all data, where it has one."""
+    chosen = proposals.of(selected)
+    fixed = settings.order == "length-first" and chosen.found_by == ENUMERATION
+    return chosen.bits if fixed else None
+
+
+def _details(proposals: Proposals, selected: Attempt | None, solved: int) -> dict[str, Any]:
+    """What there is to tell of the selected program and of those that are as good."""
+    if selected is None:
+        return dict.fromkeys(_OF_SELECTED) | {"tied": []}
+    chosen = proposals.of(selected)
+    exact = selected.train.perfect and selected.validation.perfect
+    before = solved if chosen.found_by == ENUMERATION else 0
+    values = (
+        chosen.found_by,
+        chosen.bits,
+        before + (chosen.considered or 0) if exact else None,
+        round(proposals.seconds[selected.index - 1], 4) if exact else None,
+    )
+    tied = [{"program": o.source, "bits": o.bits} for o in proposals.tied_with(selected)]
+    return dict(zip(_OF_SELECTED, values, strict=True)) | {"tied": tied}
+
+
+def _enumerate(
+    splits: Splits,
+    settings: Settings,
+    clock: Clock,
+    proposals: Proposals,
+    watch: Watch,
+    prior: Sequence[Term],
+) -> dict[str, Any]:
+    """Proposes programs cheapest first and returns what the search came to."""
+    inputs, labels = splits.train.inputs, np.array(splits.train.labels)
+    kind = kind_of(inputs)
+    classes = int(labels.max(initial=1)) + 1
+    wanted = [1] if classes == 2 else range(classes)
+    search = Search(
+        kind,
+        inputs,
+        np.array([labels == label for label in wanted]),
+        neighbours(inputs, settings.seed),
+        memory=memory_for(settings.max_memory_bytes),
+        clock=clock,
+        costs=learned(prior, kind) if settings.order == "prior" else None,
+        max_bits=settings.max_bits,
+        max_programs=settings.max_programs,
+    )
+    solved = 0
+    if kind == "bits" and classes == 2:
+        for rule in linear_rules(inputs, splits.train.labels, LINEAR_RULES, clock):
+            solved = rule.considered
+            source = to_program(to_expression(rule.term))
+            proposals.add(Proposal(source, rule.bits, rule.considered, "elimination"))
+    levels, stopped_by = _levels(search, splits.train.labels, settings, clock, proposals, watch)
+    if not proposals.found:
+        for proposal in best_programs(search, splits.train.labels, settings.attempts):
+            proposals.add(proposal)
+    return {
+        "inputs": kind,
+        "solutions": solved,
+        "considered": solved + search.considered,
+        "kept": search.kept,
+        "stopped_by": stopped_by,
+        "levels": [asdict(level) for level in levels],
+    }
+
+
+def _levels(
+    search: Search,
+    labels: Sequence[int],
+    settings: Settings,
+    clock: Clock,
+    proposals: Proposals,
+    watch: Watch,
+) -> tuple[list[Level], str]:
+    """Goes through the prices until a limit, or until it is clear what is exact."""
+    levels: list[Level] = []
+    seen = 0
+    _hurry(clock, proposals, settings)
+    for level in search.levels():
+        levels.append(level)
+        watch.on_level(level)
+        for proposal in exact_programs(search, labels, settings.attempts, seen):
+            proposals.add(proposal)
+        seen = len(search.exact)
+        _hurry(clock, proposals, settings)
+        if proposals.found and (
+            level.bits >= proposals.exact_bits + settings.tie_bits or clock.over
+        ):
+            return levels, "found"
+        if proposals.spent:
+            return levels, "attempts"
+    return levels, search.stopped_by or "bits"
+
+
+def _hurry(clock: Clock, proposals: Proposals, settings: Settings) -> None:
+    """Leaves a search that has an exact program little time to find a shorter one, or ties."""
+    if proposals.found:
+        clock.hurry(settings.more_cpu_seconds)

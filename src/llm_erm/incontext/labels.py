@@ -1,0 +1,32 @@
+"""From the text of an answer to a label."""
+
+import json
+import re
+
+_DECODER = json.JSONDecoder()
+_OBJECT = re.compile(r"\{")
+_TRIES = 1000
+"""Opening braces looked at, from the end: bounds the work on an answer of nothing but braces."""
+
+
+def label_of(text: str) -> int | None:
+    """Returns the label that an answer states, or None where it states none.
+
+    As published: a JSON object with ``label`` anywhere in the text counts, else a text that is 0
+    or 1 but for quotes. Of several objects the last one counts, whatever it says.
+    """
+    starts = [match.start() for match in _OBJECT.finditer(text)]
+    for start in starts[: -_TRIES - 1 : -1]:
+        try:
+            value, _ = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        if "label" in value:
+            return _as_label(value["label"])
+    return _as_label(text.strip().strip("'\"`"))
+
+
+def _as_label(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return {"0": 0, "1": 1}.get(str(value).strip())

@@ -1,0 +1,188 @@
+"""A GGUF model in this process: one text at a time, its beginning kept from query to query."""
+
+import mmap
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from llm_erm.cores import usable_cores
+from llm_erm.errors import InputError
+from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
+from llm_erm.incontext.settings import Settings
+from llm_erm.llms import runtime, weights
+from llm_erm.llms.llm import Completion, Usage
+from llm_erm.llms.runtime import Server, ask
+
+DEFAULT_CONTEXT_TOKENS = 25_000
+_METADATA_BYTES = 2**26
+"""The metadata of a GGUF file, its vocabulary included, lie within this of its beginning."""
+_PREFERENCE = 100.0
+"""Added to the logits of both labels, so that they are the two most probable tokens."""
+
+
+class LocalEngine:
+    """A model that runs on this machine's processors, by llama.cpp.
+
+    The model has one slot. Its cache holds the last prompt, so of each query only what differs
+    from the one before is computed. Where two queries begin alike, a few tokens more are found
+    there, which rounds a little otherwise: answers repeat to within that.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        threads: int | None = None,
+        context_tokens: int | None = None,
+    ) -> None:
+        """Looks for the file; nothing is loaded.
+
+        Args:
+            path: A GGUF file; the embedded SmolLM2-135M-Instruct where it is None.
+            threads: Threads that compute; one for each usable core where it is None.
+            context_tokens: Tokens that a prompt and its answer may take; where it is None, what
+                the model was trained for, 25,000 at most.
+
+        Raises:
+            InputError: ``path`` is missing or no GGUF file, or a number is out of range.
+            MissingExtraError: The runtime or the embedded weights are not installed.
+        """
+        weights.require_runtime()
+        self._path = weights.embedded() if path is None else weights.checked(path)
+        self._name = f"local:{weights.EMBEDDED_NAME if path is None else self._path.stem}"
+        self._threads = threads or usable_cores()
+        self._asked_context = context_tokens
+        self._server: Server | None = None
+
+    @property
+    def name(self) -> str:
+        """``local:`` and the name of the model."""
+        return self._name
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens that a prompt and its answer may take together.
+
+        Raises:
+            InputError: More were asked for than the model was trained for.
+        """
+        trained: int = self._ask("/v1/models")["data"][0]["meta"]["n_ctx_train"]
+        if self._asked_context is None:
+            return min(trained, DEFAULT_CONTEXT_TOKENS)
+        if self._asked_context > trained:
+            raise InputError(
+                f"--max-model-len is {self._asked_context} and {self.name} was trained for "
+                f"{trained} tokens; give {trained} or less."
+            )
+        return self._asked_context
+
+    def render(self, message: str, settings: Settings) -> str:
+        """Returns what the model reads for a message: in its chat template, where it has one."""
+        if settings.raw_prompt or not self._has_template():
+            text = message
+        else:
+            messages = [{"role": "user", "content": message}]
+            text = self._ask("/apply-template", {"messages": messages})["prompt"]
+        return text + ANSWER_START if settings.answer == "score" else text
+
+    def count_tokens(self, prompt: str) -> int:
+        """Returns the tokens of a rendered prompt."""
+        return len(self._tokens(prompt))
+
+    def load(self) -> None:
+        """Makes room for the whole context.
+
+        Raises:
+            InputError: The file fails to load.
+        """
+        context = self.context_tokens
+        self._server = None  # frees the memory before it is asked for again
+        self._server = runtime.load(
+            self._path, context_tokens=context, parallel=1, threads=self._threads
+        )
+
+    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
+        """Yields the answers in order, one after the other.
+
+        Raises:
+            InputError: The model refuses a request.
+        """
+        labels = self._label_tokens() if settings.answer == "score" else ()
+        for prompt in prompts:
+            started = time.monotonic()
+            said = self._ask("/completion", _query(prompt, settings, labels))
+            yield _answer(prompt, said, time.monotonic() - started)
+
+    def close(self) -> None:
+        """Frees the memory."""
+        self._server = None
+
+    def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
+        if self._server is None:
+            self._server = runtime.look(self._path)
+        return ask(self._server, path, body)
+
+    def _tokens(self, text: str) -> list[int]:
+        found: list[int] = self._ask("/tokenize", {"content": text, "add_special": True})["tokens"]
+        return found
+
+    def _label_tokens(self) -> tuple[int, int]:
+        """The token of each label after the beginning of the answer."""
+        start, *whole = (self._tokens(ANSWER_START + label) for label in ("", "0", "1"))
+        if any(tokens[:-1] != start for tokens in whole):
+            raise InputError(
+                f"{self.name} has no single token for each label, so there is nothing to score; "
+                "give --answer constrained."
+            )
+        return whole[0][-1], whole[1][-1]
+
+    def _has_template(self) -> bool:
+        """Whether the file brings a chat template; the runtime would make one up."""
+        with (
+            self._path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data,
+        ):
+            return data.find(b"tokenizer.chat_template", 0, _METADATA_BYTES) >= 0
+
+
+def _query(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> dict[str, Any]:
+    query = {
+        "prompt": prompt.text,
+        "cache_prompt": True,
+        "seed": prompt.seed,
+        "n_predict": settings.answer_tokens,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "top_k": 0,
+        "min_p": 0.0,
+    }
+    if settings.answer == "constrained":
+        query["json_schema"] = ANSWER_SCHEMA
+    if labels:
+        query |= {"temperature": 1.0, "top_p": 1.0, "n_probs": 2, "post_sampling_probs": True}
+        query["logit_bias"] = [[token, _PREFERENCE] for token in labels]
+    return query
+
+
+def _answer(prompt: Prompt, said: dict[str, Any], seconds: float) -> Answer:
+    timings = said["timings"]
+    computed, cached = timings["prompt_n"], timings["cache_n"]
+    probability = _probability(said)
+    completion = Completion(
+        index=prompt.index,
+        text=said["content"] if probability is None else str(int(probability > 0.5)),
+        usage=Usage(computed + cached, cached, said["tokens_predicted"]),
+        latency_seconds=seconds,
+        finish_reason="length" if said["stop_type"] == "limit" else "stop",
+        cost_usd=0.0,
+    )
+    return Answer(completion, probability, computed)
+
+
+def _probability(said: dict[str, Any]) -> float | None:
+    """Probability of label 1 among the two, where the labels were compared."""
+    if not (compared := said.get("completion_probabilities")):
+        return None
+    given = {token["token"]: token["prob"] for token in compared[0]["top_probs"]}
+    return float(given["1"] / (given["0"] + given["1"]))

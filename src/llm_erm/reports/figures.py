@@ -1,0 +1,133 @@
+"""Pictures of comparisons, by matplotlib."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import ceil, floor, log10
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.journal import writing
+from llm_erm.reports.comparison import Row
+from llm_erm.reports.curves import Curve, Guarantee
+from llm_erm.reports.results import Task
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".png", ".svg", ".pdf")
+PANEL_INCHES = (4.2, 3.2)
+ROW_INCHES = 0.2
+
+
+def check_target(path: Path, flag: str) -> None:
+    """Makes sure that a picture can be drawn there.
+
+    Raises:
+        InputError: The name has another ending, or nothing can be written there.
+        MissingExtraError: matplotlib is not installed.
+    """
+    if path.suffix not in FORMATS:
+        raise InputError(f"{flag} is {path}; give a file that ends in {', '.join(FORMATS)}.")
+    try:
+        import matplotlib  # noqa: F401 - only whether it is there
+    except ImportError:
+        raise MissingExtraError(
+            "Pictures need matplotlib; install it with: pip install 'llm-erm[reports]'"
+        ) from None
+    with writing(path, flag):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def draw_comparison(rows: Sequence[Row], path: Path) -> None:
+    """Draws accuracies with intervals, and candidates and seconds to the first exact program."""
+    tasks = list(dict.fromkeys(row.task for row in rows))
+    methods = list(dict.fromkeys(row.method for row in rows))
+    colours = _colours(methods)
+    height = max(PANEL_INCHES[1], 1 + ROW_INCHES * len(rows))
+    with _figure(path, 3, height) as axes:
+        titles = ("test accuracy", "candidates to the first exact", "seconds to the first exact")
+        for axis, title in zip(axes, titles, strict=True):
+            axis.set_title(title)
+            names = [f"{name} L={length}" if axis is axes[0] else "" for name, length in tasks]
+            axis.set_yticks(range(len(tasks)), names)
+            axis.set_ylim(len(tasks) - 0.5, -0.5)
+            for place in range(1, len(tasks)):
+                axis.axhline(place - 0.5, color="grey", lw=0.5)
+        for row in rows:
+            step = 0.8 / len(methods)
+            y = tasks.index(row.task) - 0.4 + step * (methods.index(row.method) + 0.5)
+            low, high = row.interval
+            colour = colours[row.method]
+            axes[0].plot([low, high], [y, y], color=colour, lw=1)
+            axes[0].plot(row.accuracy, y, "o", color=colour, ms=4)
+            for axis, value in ((axes[1], row.candidates), (axes[2], row.seconds_to_exact)):
+                if value is not None:
+                    axis.plot(max(value, 1e-3), y, "o", color=colour, ms=4)
+        axes[0].axvline(0.5, color="grey", lw=0.5, ls=":")
+        axes[0].set_xlim(-0.02, 1.02)
+        for axis in axes[1:]:
+            axis.set_xscale("log")
+            left, right = axis.get_xlim()
+            axis.set_xlim(10 ** floor(log10(left)), 10 ** ceil(log10(right)))
+        _legend(axes[0], colours)
+
+
+def draw_curves(
+    curves: Mapping[Task, Sequence[Curve]], guarantees: Mapping[Task, Guarantee], path: Path
+) -> None:
+    """Draws test accuracy against labelled examples, a panel for each task."""
+    tasks = list(curves)
+    colours = _colours(list(dict.fromkeys(c.method for each in curves.values() for c in each)))
+    with _figure(path, len(tasks), PANEL_INCHES[1]) as axes:
+        for axis, task in zip(axes, tasks, strict=True):
+            axis.set_title(f"{task[0]}, L = {task[1]}")
+            for curve in curves[task]:
+                colour = colours[curve.method]
+                axis.fill_between(curve.examples, curve.low, curve.high, color=colour, alpha=0.15)
+                axis.plot(curve.examples, curve.accuracy, "o-", color=colour, ms=4, lw=1.2)
+            if (guarantee := guarantees.get(task)) is not None:
+                axis.plot(guarantee.examples, guarantee.accuracy, "k--", lw=1.2)
+                axis.text(
+                    *(0.98, 0.03, f"guarantee (dashed): {guarantee.bits:.0f} bits"),
+                    transform=axis.transAxes,
+                    ha="right",
+                    fontsize=7,
+                )
+            axis.axhline(0.5, color="grey", lw=0.5, ls=":")
+            axis.set_xscale("log")
+            axis.set_ylim(0.38, 1.03)
+            axis.set_xlabel("labelled examples")
+            axis.set_ylabel("test accuracy")
+        _legend(axes[0], colours)
+
+
+@contextmanager
+def _figure(path: Path, panels: int, height: float) -> "Iterator[list[Axes]]":
+    """A row of panels, without any display and without global state; written when it is done."""
+    from matplotlib.figure import Figure
+
+    columns = min(panels, 4)
+    rows = -(-panels // columns)
+    size = (PANEL_INCHES[0] * columns, height * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for spare in axes[panels:]:
+        spare.remove()
+    yield list(axes[:panels])
+    with writing(path, "another file name"):
+        figure.savefig(path, dpi=150)
+
+
+def _colours(methods: Sequence[str]) -> dict[str, str]:
+    """One colour a method; the tenth and later ones repeat."""
+    return {method: f"C{index % 10}" for index, method in enumerate(methods)}
+
+
+def _legend(axis: "Axes", colours: Mapping[str, str]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=colours[m], marker="o", ms=4, label=m) for m in colours]
+    figure = axis.get_figure()
+    assert figure is not None
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, frameon=False)

@@ -1,0 +1,84 @@
+"""Runs jobs in processes that the Linux kernel holds: a zygote's child for each."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+
+from llm_erm.errors import LLMERMError
+from llm_erm.sandbox.execution import Execution, Job, Predictions, nothing
+from llm_erm.sandbox.part import Part
+from llm_erm.sandbox.pool import Pool
+from llm_erm.sandbox.process import Zygote, ZygoteLostError
+from llm_erm.sandbox.spread import run_parts
+
+LATE_SECONDS = 0.1  # two looks of the zygote
+
+
+class Processes:
+    """Zygotes and their children.
+
+    Attributes:
+        level: The isolation level that the start-up self-test found.
+        missing: What keeps it from being ``strong``, in sentences.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._slots = threading.Semaphore(workers)
+        self._pool = Pool(workers)
+        self.level = self._pool.level
+        self.missing = self._pool.missing
+
+    def run(self, job: Job) -> Execution:
+        """Runs one job, spread over the workers that are idle if it takes seconds.
+
+        Raises:
+            LLMERMError: Processes end without an answer.
+        """
+        for _ in range(2):
+            with contextlib.suppress(ZygoteLostError), contextlib.ExitStack() as stack:
+                parts = run_parts(job, lambda: self._zygote(job), self._slots, stack)
+                return _merge(job, parts)
+        raise LLMERMError(
+            "A process of the sandbox ended twice without an answer, most likely for want of "
+            "memory; give it fewer workers or a lower memory limit and run again."
+        )
+
+    @contextlib.contextmanager
+    def _zygote(self, job: Job) -> Iterator[Zygote]:
+        """Lends a zygote; one that an error left in the middle of something is ended."""
+        zygote = self._pool.take(job.source, job.seed)
+        try:
+            yield zygote
+        except BaseException:
+            zygote.close()
+            raise
+        self._pool.give_back(zygote)
+
+    def close(self) -> None:
+        """Ends every process."""
+        self._pool.close()
+
+
+def _merge(job: Job, parts: Sequence[Part]) -> Execution:
+    """Returns what one child would have given: the first failure, or all predictions."""
+    endings = [part.ending for part in parts if part.ending is not None]
+    seconds = sum(ending.cpu_seconds for ending in endings)
+    predictions: Predictions = nothing(len(job.inputs), job.outputs)
+    judged = [part.judge() for part in parts]
+    for status, message in judged:
+        if status != "ok":
+            return Execution(status, predictions, message, seconds)
+    left = [part.left() for part in parts]
+    # One child would have loaded the program once, and would not have been stopped a little late.
+    twice = sum(
+        min(one.load_seconds, ending.cpu_seconds)
+        for one, ending in zip(left[1:], endings[1:], strict=True)
+    ) + LATE_SECONDS * (len(parts) > 1)
+    total = job.limits.seconds_per_candidate
+    if seconds - twice > total:
+        message = f"the program took more than {total:g} CPU seconds"
+        return Execution("timeout", predictions, message, seconds)
+    for part, one in zip(parts, left, strict=True):
+        predictions[part.start : part.stop] = one.predictions[: part.stop - part.start]
+    message = next((message for _, message in judged if message), None)
+    return Execution("ok", predictions, message, seconds)

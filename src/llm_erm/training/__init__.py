@@ -1,0 +1,1 @@
+"""Training: a transformer as a binary classifier, from scratch or fine-tuned; the third track."""

@@ -1,0 +1,173 @@
+"""Builds what a run trains: the model, how it sees inputs, and the engine that runs it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.tasks.task import Dataset, Kind
+from llm_erm.training import architectures, pretrained
+from llm_erm.training.encoding import Characters, Encoded, Encoder, Words, encode
+from llm_erm.training.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+
+    from llm_erm.training.engine import Engine
+
+PARITIES = "parities"
+"""The model that is linear in parities, for coordinate SGD."""
+
+INSTALL = "pip install 'llm-erm[train]'"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a run trains.
+
+    Attributes:
+        engine: Trains and evaluates the model.
+        encoder: Turns inputs into tokens.
+        context_length: Tokens that an input may have.
+        device: Where everything is.
+        accelerator: Connects several processes and reports metrics; None where neither is asked.
+        save: Writes the backbone's final weights into a folder.
+    """
+
+    engine: "Engine"
+    encoder: Encoder
+    context_length: int
+    device: "torch.device"
+    accelerator: "Accelerator | None"
+    save: Callable[[Path], None]
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes the results."""
+        return self.accelerator is None or self.accelerator.is_main_process
+
+    def encode(self, data: Dataset) -> Encoded:
+        """Returns a data set as the model sees it."""
+        return encode(data, self.encoder, self.device, self.context_length)
+
+
+def check(settings: Settings, kind: Kind) -> None:
+    """Makes sure, as far as that needs neither torch nor data, that a run can start.
+
+    Raises:
+        LLMERMError: It cannot, and why.
+    """
+    settings.check()
+    if pretrained.is_pretrained(settings.model):
+        pretrained.check(settings)
+        return
+    if settings.lora_rank or settings.num_layers_to_finetune != Settings.num_layers_to_finetune:
+        raise InputError(
+            f"--lora_rank and --num_layers_to_finetune are for pretrained models, and "
+            f"{settings.model} is trained from scratch; leave them out."
+        )
+    encoder = Characters(kind, bos_token=settings.BOS_TOKEN, vocab_size=settings.vocab_size)
+    if settings.model != PARITIES:
+        architectures.shape_of(settings)
+    elif kind != "binary" or encoder.vocabulary != 3:
+        raise InputError(f"The model {PARITIES} needs inputs of bits; give a task that has them.")
+
+
+def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path | None) -> Built:
+    """Returns the model with its initial weights, which depend on the seed and on no data.
+
+    Args:
+        settings: Settings of training.
+        kind: What the inputs are.
+        data: All inputs that the model will meet but fresh ones, which are as long.
+        folder: Where reports go.
+
+    Raises:
+        LLMERMError: The settings, the data and this machine do not fit together.
+    """
+    require_packages(settings)
+    import torch
+
+    from llm_erm.training.engine import Engine, device_of, plan
+
+    check(settings, kind)
+    accelerator = _accelerator(settings, folder)
+    device = device_of(settings.device) if accelerator is None else accelerator.device
+    if device.type == "cuda":
+        torch.cuda.set_device(device.index or 0)
+    torch.manual_seed(settings.seed)
+    encoder: Encoder
+    if pretrained.is_pretrained(settings.model):
+        loaded = pretrained.pretrained(settings, device)
+        model: Any = loaded.model
+        encoder = Words(loaded.tokenizer, settings.BOS_TOKEN)
+        save = loaded.save
+        context = settings.context_length or _longest(encoder, data)
+    else:
+        encoder = Characters(kind, bos_token=settings.BOS_TOKEN, vocab_size=settings.vocab_size)
+        context = settings.context_length or _longest(encoder, data)
+        with device:
+            model = _from_scratch(settings, encoder, context)
+
+        def save(folder: Path) -> None:
+            for i, backbone in enumerate(model.backbones):
+                backbone.save_pretrained(folder if i == 0 else folder / str(i))
+
+    processes = 1 if accelerator is None else accelerator.num_processes
+    engine = Engine(model, settings, device, plan(settings, model, device, processes), accelerator)
+    return Built(engine, encoder, context, device, accelerator, save)
+
+
+def _from_scratch(settings: Settings, encoder: Encoder, context_length: int) -> Any:  # noqa: ANN401
+    if settings.model == PARITIES:
+        from llm_erm.training.parities import Parities
+
+        return Parities(context_length - 1, settings.degree)
+    return architectures.from_scratch(settings, encoder.vocabulary, context_length)
+
+
+def _longest(encoder: Encoder, data: Sequence[Dataset]) -> int:
+    return max(len(tokens) for part in data for tokens in encoder.tokens(part.inputs))
+
+
+def require_packages(settings: Settings, *more: str) -> None:
+    """Makes sure that the libraries are installed.
+
+    Args:
+        settings: What is to be trained.
+        more: Further packages that the caller needs.
+
+    Raises:
+        MissingExtraError: One of them is not.
+    """
+    needed = ["torch", "transformers", *more]
+    needed += ["peft"] * (settings.lora_rank > 0) + ["accelerate"] * bool(settings.report_to)
+    missing = [name for name in needed if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"Training needs {', '.join(missing)}, not installed here; run: {INSTALL}"
+        )
+
+
+def _accelerator(settings: Settings, folder: Path | None) -> "Accelerator | None":
+    """Returns what connects several processes or reports metrics, where either is asked for."""
+    import torch
+
+    if not settings.report_to and not torch.distributed.is_torchelastic_launched():
+        return None
+    missing = [name for name in settings.report_to if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"--report_to names {', '.join(missing)}, not installed here; "
+            f"run: pip install {' '.join(missing)}"
+        )
+    from accelerate import Accelerator
+
+    return Accelerator(
+        cpu=settings.device == "cpu" or not torch.cuda.is_available(),
+        log_with=list(settings.report_to) or None,
+        project_dir=None if folder is None else str(folder),
+    )

@@ -1,0 +1,46 @@
+"""A model that is linear in all parities of k bits: what coordinate SGD can learn a parity with."""
+
+from itertools import combinations
+from math import comb
+
+import torch
+from torch import Tensor, nn
+
+from llm_erm.errors import InputError
+
+MOST = 2_000_000
+"""Parities in a model at most: bounds the memory of a batch."""
+
+
+class Parities(nn.Module):
+    """The logit Σ w_S χ_S(x) over all sets S of ``degree`` places, χ_S(x) = ±1 their parity.
+
+    All weights start at 0. A planted parity is one of the coordinates, and until SGD meets that
+    one no other gradient tells where it is.
+    """
+
+    def __init__(self, length: int, degree: int) -> None:
+        """Takes the number of bits and the size of the sets.
+
+        Raises:
+            InputError: There are no such sets or too many.
+        """
+        super().__init__()
+        if not 1 <= comb(length, degree) <= MOST:
+            raise InputError(
+                f"--degree is {degree}, and {length} bits have {comb(length, degree):,} sets of "
+                f"that size; the model takes 1 to {MOST:,}: give another degree or length."
+            )
+        self.backbones = nn.ModuleList()
+        self.weight = nn.Parameter(torch.zeros(comb(length, degree)))
+        self._sets: Tensor
+        sets = torch.tensor(list(combinations(range(1, length + 1), degree)))
+        self.register_buffer("_sets", sets, persistent=False)
+
+    def forward(self, tokens: Tensor, last: Tensor) -> Tensor:
+        """Returns logits of shape ``(n,)``; place 0 of the tokens is before the bits."""
+        signs = 1.0 - 2.0 * tokens.float()
+        characters = torch.ones(len(tokens), len(self._sets), device=tokens.device)
+        for places in self._sets.T:
+            characters = characters * signs[:, places]
+        return characters @ self.weight

@@ -1,0 +1,154 @@
+"""Pretrained models for fine-tuning: the top layers, the whole model, or adapters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_erm.errors import InputError
+from llm_erm.llms import weights
+from llm_erm.training.settings import Settings
+
+if TYPE_CHECKING:
+    import torch
+
+    from llm_erm.training.classifier import Classifier
+
+HUB = {
+    "qwen3_finetune": "Qwen/Qwen3-1.7B",
+    "llama3_finetune": "meta-llama/Llama-3.2-1B",
+    "deepseek_finetune": "deepseek-ai/deepseek-coder-1.3b-base",
+}
+"""The published models, by their name on the command line."""
+
+EMBEDDED = "smollm2_finetune"
+"""The weights of the embedded model, which need no network."""
+
+_FROM_SCRATCH_ONLY = ("vocab_size", "n_layer", "n_head", "n_embd")
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model ready to be fine-tuned.
+
+    Attributes:
+        model: The classifier; its head is new.
+        tokenizer: The model's own.
+        save: Writes the model into a folder that transformers or peft reads.
+    """
+
+    model: "Classifier"
+    tokenizer: Any
+    save: Callable[[Path], None]
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether the model of that name is fine-tuned rather than trained from scratch."""
+    return name in HUB or name == EMBEDDED or Path(name).exists()
+
+
+def check(settings: Settings) -> None:
+    """Makes sure that every setting has an effect.
+
+    Raises:
+        InputError: One is for models from scratch.
+    """
+    given = [name for name in _FROM_SCRATCH_ONLY if getattr(settings, name) is not None]
+    if settings.num_models != 1:
+        given.append("num_models")
+    if given:
+        raise InputError(
+            f"{', '.join(f'--{name}' for name in given)} cannot change the pretrained model "
+            f"{settings.model}; leave it out, or train from scratch."
+        )
+
+
+def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
+    """Returns the model with what is to be trained unfrozen, on the device.
+
+    The head is drawn from torch's current random state. Weights that are trained are in 32 bits.
+
+    Raises:
+        InputError: The model cannot be loaded, or has fewer layers than are to be trained.
+        MissingExtraError: The embedded weights are not installed.
+    """
+    from llm_erm.training.classifier import Classifier, layers_of, use_plain_attention
+
+    check(settings)
+    backbone, tokenizer = _load(settings, device)
+    layers = layers_of(backbone)
+    count = settings.num_layers_to_finetune
+    if count != "all" and count > len(layers):
+        raise InputError(
+            f"--num_layers_to_finetune is {count}, and {settings.model} has {len(layers)} layers; "
+            f"give {len(layers)} or fewer, or all."
+        )
+    use_plain_attention(backbone)
+    for p in backbone.parameters():
+        p.requires_grad_(count == "all" and not settings.lora_rank)
+    top = range(0 if count == "all" else len(layers) - count, len(layers))
+    saved = backbone
+    if settings.lora_rank:
+        saved = _with_adapters(backbone, settings, top)
+    else:
+        for i in top:
+            for p in layers[i].parameters():
+                p.requires_grad_(True)
+    width = backbone.config.hidden_size
+    model = Classifier([backbone], width).to(device)
+
+    def save(folder: Path) -> None:
+        # transformers saves nothing that it takes for quantised, as all it read from GGUF files.
+        backbone.hf_quantizer = None
+        if hasattr(backbone.config, "quantization_config"):
+            del backbone.config.quantization_config
+        saved.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    return Pretrained(model, tokenizer, save)
+
+
+def _load(settings: Settings, device: "torch.device") -> tuple[Any, Any]:
+    """Returns the transformer without its language-model head, and the tokenizer."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    source: dict[str, Any]
+    path = weights.embedded() if settings.model == EMBEDDED else Path(settings.model)
+    if path.is_file():
+        weights.checked(path)
+        source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    else:
+        name = HUB.get(settings.model, settings.model)
+        source = {"pretrained_model_name_or_path": name}
+    try:
+        backbone = AutoModel.from_pretrained(**source, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(**source)
+    except (OSError, ValueError, ImportError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"The model {settings.model} cannot be loaded ({reason}); where no hub is reached, "
+            f"give a Hugging Face folder or a GGUF file, or {EMBEDDED} for the embedded weights."
+        ) from error
+    return backbone.to(device), tokenizer
+
+
+def _with_adapters(backbone: Any, settings: Settings, top: range) -> Any:  # noqa: ANN401
+    """Puts adapters into every linear map of the layers at ``top``; only they are trained."""
+    from peft import LoraConfig, get_peft_model
+    from torch import nn
+
+    from llm_erm.training.classifier import layers_of
+
+    layers = layers_of(backbone)
+    whole = {id(module): name for name, module in backbone.named_modules()}
+    targets = [
+        whole[id(module)]
+        for i in top
+        for module in layers[i].modules()
+        if isinstance(module, nn.Linear)
+    ]
+    config = LoraConfig(
+        r=settings.lora_rank, lora_alpha=settings.lora_alpha, target_modules=targets
+    )
+    return get_peft_model(backbone, config)

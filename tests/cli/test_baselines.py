@@ -1,0 +1,79 @@
+"""`llm-erm baselines` from flags to files."""
+
+import json
+
+import pytest
+
+SMALL = ("--train-size", 40, "--val-size", 40, "--test-size", 200)
+FLAGS = ("baselines", "--functions", "fn_a", "--lengths", 20, *SMALL)
+QUICK = ("--learners", "svm", "decision-tree")
+
+
+def lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_learner_and_trial_is_a_result_and_one_row_a_learner_is_printed(command, tmp_path):
+    arguments = (*FLAGS, *QUICK, "--num-trials", 2, "--out-dir", "out")
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    found = lines((tmp_path / "out/results.jsonl").read_text())
+    assert sorted((r["method"], r["trial"]) for r in found) == [
+        *(("baseline:decision-tree", 1), ("baseline:decision-tree", 2)),
+        *(("baseline:svm", 1), ("baseline:svm", 2)),
+    ]
+    assert len({(r["seed"], r["data_sha256"]) for r in found}) == 2
+    rows = [line for line in done.stdout.splitlines() if line.startswith("fn_a")]
+    assert len(rows) == 2
+    assert all("2 trials" in row for row in rows)
+    before = (tmp_path / "out/results.jsonl").read_bytes()
+    assert command(*arguments).stdout == done.stdout
+    assert (tmp_path / "out/results.jsonl").read_bytes() == before
+
+
+def test_a_stopped_command_goes_on_with_what_is_missing(command, tmp_path):
+    arguments = (*FLAGS, *QUICK, "--out-dir", "out", "--json")
+    done = command(*arguments)
+    whole = (tmp_path / "out/results.jsonl").read_text()
+    (tmp_path / "out/results.jsonl").write_text(whole.splitlines(keepends=True)[0] + '{"cut')
+    again = lines(command(*arguments).stdout)
+    for one, other in zip(lines(done.stdout), again, strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+
+
+def test_a_task_of_ones_own_reaches_the_worker_processes(command, tmp_path):
+    (tmp_path / "first.py").write_text(
+        "lengths = (12,)\n\ndef rule(x):\n    return int(x[0])\n\n"
+        "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
+    )
+    done = command(
+        *("baselines", "--task-file", "first.py", "--learners", "decision-tree", "--json", *SMALL),
+        *("--workers", 2),
+    )
+    assert done.returncode == 0, done.stderr
+    (result,) = lines(done.stdout)
+    assert result["test_accuracy"] == 1.0
+    assert result["certificate"]["validation"]["choices"] == 30
+
+
+def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(command):
+    asked = command(*FLAGS, "--learners", "tabpfn")
+    assert asked.returncode == 2
+    assert "--tabpfn-weights" in asked.stderr
+    assert asked.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--learners", "oracle"), "oracle"),
+        (("--tabpfn-weights", "no.ckpt"), "no.ckpt"),
+        (("--workers", 0), "--workers"),
+        (("--val-size", 0), "--val-size"),
+    ],
+)
+def test_a_wrong_turn_is_one_sentence_and_exit_2(command, flags, said):
+    done = command(*FLAGS, *flags)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,80 @@
+"""`llm-erm compare` and `llm-erm figure` from runs to tables and pictures."""
+
+import json
+
+import pytest
+
+SMALL = ("--functions", "fn_a", "--lengths", 20, "--test-size", 200)
+SIZES = ("--train-size", 20, "--val-size", 20)
+RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+WRONG = json.dumps({"code": "def f(x):\n    return 1"})
+
+
+@pytest.fixture
+def runs(command, tmp_path):
+    """A search that is exact at its second candidate, and a tree, on the same data."""
+    (tmp_path / "answers.json").write_text(json.dumps([WRONG, RIGHT]))
+    for arguments in (
+        ("synthesize", "--provider", "scripted", "--answers", "answers.json", "--out-dir", "llm"),
+        ("baselines", "--learners", "decision-tree", "knn", "--out-dir", "classical"),
+    ):
+        done = command(*arguments, *SMALL, *SIZES)
+        assert done.returncode == 0, done.stderr
+    return tmp_path / "llm", tmp_path / "classical"
+
+
+def test_methods_compare_in_a_table_a_sentence_and_a_picture(command, runs, tmp_path):
+    done = command("compare", *runs, "--plot", "out/c.png")
+    assert done.returncode == 0, done.stderr
+    assert "fn_a L=20: most accurate: synthesis scripted" in done.stdout
+    assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
+    rows = [json.loads(line) for line in command("compare", *runs, "--json").stdout.splitlines()]
+    assert rows[0]["method"].startswith("synthesis ")
+    # Learners run at the same time, and the first to finish is the first in its run.
+    others = {row["method"].split()[0] for row in rows[1:]}
+    assert others == {"baseline:decision-tree", "baseline:knn"}
+    assert rows[0]["candidates_to_first_exact"] == 2
+    assert rows[0]["seconds_to_first_exact"] is not None
+    assert rows[0]["test_accuracy"] == 1.0
+    assert len({row["data_sha256"][0] for row in rows}) == 1
+    other = command("baselines", *SMALL, *SIZES, "--seed", 7, "--learners", "knn", "--out-dir", "o")
+    assert other.returncode == 0, other.stderr
+    refused = command("compare", runs[0], "o")
+    assert refused.returncode == 2
+    assert "share no data of fn_a L=20" in refused.stderr
+
+
+def test_one_command_makes_the_cheap_runs_and_draws_them_with_the_guarantee(
+    command, runs, tmp_path
+):
+    done = command(
+        *("figure", runs[0], *SMALL, "--sizes", 12, 40, "--make", "baselines"),
+        *("--learners", "decision-tree", "--out-dir", "made", "--plot", "f.svg"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "12: " in done.stdout
+    assert "bits, program text" in done.stdout
+    assert "<svg" in (tmp_path / "f.svg").read_text()
+    assert (tmp_path / "made/baselines-40/results.jsonl").exists()
+    drawn = command("figure", runs[0], "made", "--plot", "g.svg", "--json", "--bits", 13)
+    curves = [json.loads(line) for line in drawn.stdout.splitlines()]
+    assert [curve["examples"] for curve in curves] == [[40], [12, 40]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compare",), "No runs"),
+        (("compare", "nowhere"), "nowhere holds no results"),
+        (("compare", "nowhere", "--plot", "c.txt"), ".png"),
+        (("figure",), "--make"),
+        (("figure", "--make", "baselines", "--sizes", 7), "--sizes"),
+        (("figure", "nowhere", "--bits", "nan"), "--bits"),
+    ],
+)
+def test_a_wrong_turn_is_one_sentence_and_exit_2(command, arguments, said):
+    done = command(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,109 @@
+"""`llm-erm enumerate` from flags to files."""
+
+import json
+
+import pytest
+
+SMALL = ("--train-size", 60, "--val-size", 60, "--test-size", 200)
+KEYS = {
+    *("method", "function", "length", "program", "bits", "considered", "kept", "levels", "tied"),
+    *("candidates_to_first_exact", "seconds_to_first_exact", "stopped_by", "certificate"),
+    *("found_by", "peak_memory_bytes", "cpu_seconds", "seconds", "isolation"),
+}
+
+
+def test_json_prints_one_object_a_grid_point(command):
+    done = command(
+        *("enumerate", "--functions", "fn_a", "fn_i", "--lengths", 12, 20, "--json", *SMALL)
+    )
+    assert done.returncode == 0, done.stderr
+    results = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(r["function"], r["length"]) for r in results] == [
+        *(("fn_a", 12), ("fn_a", 20), ("fn_i", 12), ("fn_i", 20))
+    ]
+    assert all(result.keys() >= KEYS for result in results)
+    assert all(result["test_accuracy"] == 1.0 for result in results)
+    assert "bits:" in done.stderr
+    assert "programs considered" in done.stderr
+    levels = results[0]["levels"]
+    assert sum(level["considered"] for level in levels) <= results[0]["considered"]
+
+
+def test_results_and_programs_are_in_the_folder_and_not_made_twice(command, tmp_path):
+    arguments = (
+        *("enumerate", "--functions", "fn_g", "--lengths", 20, "--out-dir", "out"),
+        *SMALL,
+    )
+    first = command(*arguments)
+    assert first.returncode == 0, first.stderr
+    assert "x == x[::-1]" in first.stdout
+    assert "Tied on training and validation data: " in first.stdout
+    (program,) = (tmp_path / "out/programs").iterdir()
+    assert "language model" not in program.read_text()
+    (line,) = (tmp_path / "out/results.jsonl").read_text().splitlines()
+    assert json.loads(line)["method"] == "enumeration"
+    assert command(*arguments).stdout == first.stdout
+
+
+def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(command):
+    done = command(
+        *("enumerate", "--functions", "fn_l", "--lengths", 20, "--max-programs", 500, *SMALL)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "stopped by the limit of programs" in done.stdout
+    assert "nothing exact; best:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--max-seconds", 0), "--max-seconds"),
+        (("--max-memory-mb", 100), "give at least"),
+        (("--attempts", 0), "--attempts"),
+        (("--search", "prior"), "--prior-from"),
+        (("--search", "prior", "--prior-from", "nowhere"), "holds no proposed programs"),
+        (("--val-size", 0), "--val-size"),
+    ],
+)
+def test_flags_that_cannot_work_are_one_sentence(command, flags, said):
+    done = command("enumerate", "--functions", "fn_a", "--lengths", 20, *SMALL, *flags)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_proposals_of_a_model_can_order_the_search(command, tmp_path):
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps([" x == x[::-1]\n", " '11' in x\n", " x.count('1') % 2\n"]))
+    proposed = command(
+        *("synthesize", "--functions", "fn_l", "--lengths", 20, "--attempts", 3, *SMALL),
+        *("--provider", "scripted", "--answers", answers, "--constraint", "grammar"),
+        *("--out-dir", "proposed"),
+    )
+    assert proposed.returncode == 0, proposed.stderr
+    done = command(
+        *("enumerate", "--search", "prior", "--prior-from", "proposed", "--functions", "fn_a"),
+        *("--lengths", 20, "--json", *SMALL),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 proposals" in done.stderr
+    assert json.loads(done.stdout)["test_accuracy"] == 1.0
+
+
+def test_a_comparison_says_what_each_method_took(command, tmp_path):
+    answers = tmp_path / "answers.json"
+    answers.write_text(json.dumps(["no idea", '{"code": "def f(x):\\n    return x == x[::-1]"}']))
+    task = ("--functions", "fn_g", "--lengths", 20, *SMALL)
+    proposed = command(
+        *("synthesize", *task, "--attempts", 2, "--out-dir", "proposed"),
+        *("--provider", "scripted", "--answers", answers),
+    )
+    assert proposed.returncode == 0, proposed.stderr
+    assert command("enumerate", *task, "--out-dir", "enumerated").returncode == 0
+    done = command("compare", "proposed", "enumerated", "--json")
+    rows = {row["method"]: row for row in map(json.loads, done.stdout.splitlines())}
+    (model,) = (row for method, row in rows.items() if "scripted" in method)
+    (search,) = (row for method, row in rows.items() if "enumeration" in method)
+    assert model["candidates_to_first_exact"] == 2
+    assert 5 < search["candidates_to_first_exact"] < 100
+    assert search["seconds_to_first_exact"] > 0

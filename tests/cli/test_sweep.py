@@ -1,0 +1,122 @@
+"""`llm-erm sweep` and `python finetuning/sweep.py` as a person uses them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_erm.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+
+SYNTHESES = """
+experiment_name: searches
+results_root: results
+command: synthesize
+base_args: {provider: scripted, answers: answers.json, lengths: [20], train_size: 20, val_size: 20,
+            test_size: 40, attempts: 1}
+grid:
+  functions: [fn_a, fn_g]
+"""
+TRAININGS = """
+experiment_name: trainings
+results_root: results
+base_args: {n_layer: 1, n_head: 2, n_embd: 16, n_epochs: 1, train_set_size: 20, test_set_size: 40,
+            lr: 1e-4, precision: fp32, device: cpu, batch_size: 20, sequence_length: 12}
+grid:
+  target_func: [fn_a]
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch, capsys):
+    """Writes a file and runs `llm-erm sweep` on it in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def run(text: str, *flags: str) -> tuple[int, str, str]:
+        Path("grid.yaml").write_text(text)
+        with pytest.raises(SystemExit) as stopped:
+            main(["sweep", "grid.yaml", *flags])
+        return stopped.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
+    Path("answers.json").write_text(json.dumps(["def f(x):\n    return x.count('1') % 2"]))
+    code, out, _ = sweep(SYNTHESES, "--jobs", "2")
+    assert code == 0
+    assert "fn_a" in out
+    assert "100.0%" in out
+    assert Path("results/searches/0/programs").is_dir()
+    code, out, _ = sweep(SYNTHESES, "--json")
+    first, second = map(json.loads, out.splitlines())
+    assert (code, first["skipped"], second["skipped"]) == (0, True, True)
+    assert first["values"] == {"functions": "fn_a"}
+    assert first["results"][0]["test_accuracy"] == 1.0
+    # A job that only fails once it runs.
+    Path("answers.json").write_text("[]")
+    code, out, _ = sweep(SYNTHESES.replace("searches", "others"))
+    assert code == 1
+    assert "failed (2); see results/others/0/stderr.log" in out
+    assert "answers.json is empty" in Path("results/others/1/stderr.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("command: synthesize", "command: doctor"), "There is no command 'doctor' to sweep"),
+        (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no function 'fn_z'"),
+        (("attempts: 1", "tries: 1"), "Job 0 cannot be parsed"),
+        (("attempts: 1", "attempts: few"), "Job 0 cannot be parsed"),
+    ],
+)
+def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
+    code, out, error = sweep(SYNTHESES.replace(*change))
+    assert (code, out) == (2, "")
+    assert message in error
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("device: cpu", "device: 'cuda:7'"), "Job 0 cannot start: --device is cuda:7, which is"),
+        (("[fn_a]", "[fn_a, fn_c]\n  sequence_length: [12, 4]"), "fn_c"),
+        (("n_head: 2", "n_head: 3"), "Job 0 cannot start: qwen1.7B would have a width of 16"),
+    ],
+)
+def test_trainings_are_validated_as_deeply(sweep, change, message):
+    pytest.importorskip("torch", reason="training needs torch")
+    code, _, error = sweep(TRAININGS.replace(*change))
+    assert code == 2
+    assert message in error
+    assert not Path("results").exists()
+
+
+def test_the_published_sweep_runs_and_never_asks(tmp_path):
+    pytest.importorskip("torch", reason="training needs torch")
+    script = tmp_path / "finetuning" / "sweep.py"
+    script.parent.mkdir()
+    shutil.copy(ROOT / "finetuning" / "sweep.py", script)
+    (tmp_path / "grid.yaml").write_text(TRAININGS)
+    done = subprocess.run(
+        [sys.executable, str(script), "grid.yaml"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "results" / "trainings" / "0"
+    assert {"stdout.log", "stderr.log", "config.json", "metrics.py", "logs.log"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert (tmp_path / "finetuning" / "datasets" / "parity_all" / "L12").is_dir()

@@ -1,0 +1,212 @@
+"""`llm-erm train` and `python finetuning/main.py` as a person uses them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs torch")
+
+from llm_erm.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    *("--n_layer", 1, "--n_head", 2, "--n_embd", 16, "--n_epochs", 2, "--lr", 1e-3),
+    *("--test_set_size", 40, "--precision", "fp32", "--device", "cpu"),
+)
+ALONE = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch, capsys):
+    """Runs `llm-erm train` in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stopped:
+            main(["train", *map(str, arguments)])
+        return stopped.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_published_command_runs_as_printed(tmp_path):
+    """But for its size: the arguments, and the artifacts where they are said to be."""
+    script = tmp_path / "finetuning" / "main.py"
+    script.parent.mkdir()
+    shutil.copy(ROOT / "finetuning" / "main.py", script)
+    published = (
+        *("--results-path", "./results_new/0/0", "--model", "qwen1.7B", "--target_func", "fn_a"),
+        *("--sequence_length", 50, "--train_set_size", 200, "--test_set_size", 10000),
+        *("--batch_size", 20, "--n_epochs", 200, "--lr", "1e-5", "--eta_min", "1e-6"),
+        *("--precision", "bf16", "--device", "cpu"),
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), *map(str, (*published, *TINY, "--train_set_size", 20))],
+        cwd=tmp_path,
+        env=ALONE,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "results_new" / "0" / "0"
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.json", "logs.log", "metrics.py", "metrics.jsonl", "curves.png", "result.json")
+    }
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["target_func"], config["sequence_length"], config["seed"]) == ("fn_a", 50, 42)
+    assert (config["model"], config["lr"], config["batch_size"]) == ("qwen1.7B", 1e-3, 20)
+    lists = {}
+    exec((folder / "metrics.py").read_text(), lists)  # what the published plots do with it
+    names = ("train_losses", "test_losses", "train_accuracies", "test_accuracies")
+    assert [len(lists[name]) for name in names] == [2, 2, 2, 2]
+    points = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [point["epoch"] for point in points] == [0, 2]
+    assert [point["test_accuracy"] for point in points] == lists["test_accuracies"]
+    assert "Epoch 0002 | Train Acc: " in (folder / "logs.log").read_text()
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (script.parent / "datasets" / "parity_all" / "L50").is_dir()
+    assert "100.0%" in done.stdout or "fn_a" in done.stdout
+
+
+def test_the_published_defaults(monkeypatch):
+    from llm_erm.cli import published
+
+    seen = []
+    monkeypatch.setattr(published, "train", lambda options: seen.append(options) or 0)
+    with pytest.raises(SystemExit):
+        published.training(str(ROOT / "finetuning" / "main.py"), ["--results-path", "x"])
+    (options,) = seen
+    assert (options.train_set_size, options.batch_size, options.n_epochs) == (
+        (100_000,),
+        1000,
+        1000,
+    )
+    assert (options.test_set_size, options.seed, options.precision) == (10_000, 42, "bf16")
+    assert (options.lr, options.weight_decay, options.eta_min) == (1e-5, 1e-5, 1e-6)
+
+
+def test_sizes_and_lengths_in_one_command(train):
+    code, out, _ = train(
+        *TINY,
+        *("--target_func", "fn_a", "--sequence_length", 12, "--train_set_size", 10, 20),
+        *("--test_sequence_length", 8, 12, 20, "--results_path", "runs/curves", "--json"),
+    )
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["train_size"] for row in rows] == [10, 20]
+    for row in rows:
+        assert row["method"] == "training"
+        assert row["certificate"]["validation"] is None  # nothing was held out of training
+        assert row["certificate"]["test"]["examples"] == 40
+        assert set(row["accuracy_at_length"]) == {"8", "20"}
+        assert Path(row["folder"], "result.json").exists()
+    assert {path.name for path in Path("runs/curves").iterdir()} == {
+        *("fn_a-L12-n10", "fn_a-L12-n20", "sizes.png", "lengths.png")
+    }
+    _, table, _ = train(
+        *TINY,
+        *("--target_func", "fn_a", "--sequence_length", 12, "--train_set_size", 10, 20),
+        *("--test_sequence_length", 8, 12, 20, "--results_path", "runs/curves"),
+    )
+    assert "L = 8" in table
+    assert "L = 12" not in table
+
+
+def test_a_finished_run_is_shown_and_another_is_not_mixed_with_it(train):
+    asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--results_path", "run")
+    assert train(*asked)[0] == 0
+    before = Path("run/metrics.jsonl").stat().st_mtime_ns
+    assert train(*asked)[0] == 0
+    assert Path("run/metrics.jsonl").stat().st_mtime_ns == before
+    code, _, error = train(*asked, "--seed", 7)
+    assert code == 2
+    assert "run holds a run with other settings (different: seed)" in error
+    assert train(*asked, "--seed", 7, "--fresh")[0] == 0
+
+
+def test_decimals_and_graphs_train(train):
+    code, out, _ = train(
+        *TINY,
+        *("--target_func", "fn_i", "fn_aa", "--sequence_length", 36, "--train_set_size", 20),
+        "--json",
+    )
+    assert code == 0
+    assert [json.loads(line)["vocabulary"] for line in out.splitlines()] == [11, 13]
+
+
+def test_online_training_from_the_command_line(train):
+    code, out, _ = train(
+        *TINY, "--online", "--sequence_length", 12, "--train_set_size", 30, "--json"
+    )
+    assert code == 0
+    assert json.loads(out)["samples"] == 60
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--target_func", "fn_z"), "there is no function 'fn_z'"),
+        (("--target_func", "fn_i", "--BOS_TOKEN", 2), "--BOS_TOKEN is 2, but decimal inputs have"),
+        (("--target_func", "fn_i", "--vocab_size", 3), "need 11 or more"),
+        (("--test_sequence_length", 3, "--target_func", "fn_c"), "fn_c has no test inputs of len"),
+        (
+            ("--target_func", "fn_e", "--test_sequence_length", 20),
+            "what is learned at length 50 says nothing about it",
+        ),
+        (("--model", "gpt2"), "There is no model 'gpt2'"),
+        (("--device", "cuda:7"), "--device is cuda:7, which is not here"),
+        (("--n_epochs", 0), "--n_epochs is 0; give 1 or more"),
+        (("--report_to", "mlflow"), "--report_to names mlflow, not installed here; run: pip"),
+    ],
+)
+def test_what_cannot_work_is_said_in_one_sentence(train, flags, message):
+    code, out, error = train(*TINY, "--train_set_size", 20, *flags)
+    assert (code, out) == (2, "")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_tensorboard_gets_the_metrics(train):
+    pytest.importorskip("tensorboard")
+    asked = ("--train_set_size", 20, "--sequence_length", 12, "--results_path", "run")
+    code, _, error = train(*TINY, *asked, "--report_to", "tensorboard")
+    assert code == 0, error
+    assert list(Path("run").rglob("events.out.tfevents*"))
+
+
+def test_two_processes_train_the_same_model_as_one(tmp_path):
+    """torchrun on this machine, over its loopback interface."""
+    # The last batch of an epoch has one example: fewer than processes.
+    asked = [*map(str, TINY), "--train_set_size", "22", "--batch_size", "7", "--sequence_length"]
+    asked += ["12", "--json", "--results_path"]
+    results = {}
+    for count in (1, 2):
+        launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr"]
+        launch = [*launch, "127.0.0.1", "--master-port", "29417"] if count == 2 else []
+        done = subprocess.run(
+            [sys.executable, *launch, "-m", "llm_erm", "train", *asked, str(tmp_path / str(count))],
+            cwd=tmp_path,
+            env=ALONE | {"GLOO_SOCKET_IFNAME": "lo"},
+            capture_output=True,
+            text=True,
+            timeout=250,
+        )
+        assert done.returncode == 0, done.stderr
+        results[count] = json.loads(done.stdout.splitlines()[-1])
+    for point, same in zip(results[1]["curve"], results[2]["curve"], strict=True):
+        assert same["train_loss"] == pytest.approx(point["train_loss"], abs=1e-4)
+        assert same["test_loss"] == pytest.approx(point["test_loss"], abs=1e-4)
+
+
+def test_the_package_and_its_other_commands_load_no_torch():
+    code = (
+        "import sys, llm_erm, llm_erm.cli.main, llm_erm.cli.published; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'transformers', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -1,0 +1,126 @@
+"""Prices from proposals: read as trees, counted by parent, smoothed towards uniform."""
+
+import ast
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_erm import grammar
+from llm_erm.enumeration.costs import ROOT
+from llm_erm.enumeration.language import productions_for
+from llm_erm.enumeration.memory import Clock, Memory
+from llm_erm.enumeration.parsing import to_term
+from llm_erm.enumeration.prior import UNIT, learned, proposed, terms_of
+from llm_erm.enumeration.sampling import Sampler, predictions
+from llm_erm.enumeration.search import Search
+from llm_erm.enumeration.terms import to_expression
+from llm_erm.errors import InputError
+
+WORDS = ["".join(map(str, row)) for row in np.random.RandomState(0).randint(2, size=(40, 12))]
+
+
+@st.composite
+def proposals(draw) -> str:
+    """Derives a random text from the grammar that constrains a language model."""
+
+    def derive(symbol: str) -> str:
+        if symbol not in grammar.PRODUCTIONS:
+            return symbol
+        return "".join(map(derive, draw(st.sampled_from(grammar.PRODUCTIONS[symbol]))))
+
+    return derive(grammar.START)
+
+
+@settings(max_examples=400)
+@given(proposals())
+def test_what_is_read_answers_as_it_did(text):
+    expression = grammar.to_program(text).split("return ")[1].strip()
+    term = to_term(ast.parse(expression, mode="eval").body)
+    if term is None:
+        return
+    before, after = (predictions(e, WORDS) for e in (expression, to_expression(term)))
+    defined = (before >= 0) & (after >= 0)
+    assert (before == after)[defined].all()
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "x == x[::-1]",
+        "sum(int(c) for c in x) % 2",
+        "'10101010' in x",
+        "not x.startswith('01')",
+        "x[:len(x) // 2].count('1') % 2",
+        "x[2:7].count('1') > 3 and x[0] != '1'",
+        "len(x) % 3 == 1 or x[-1] == '0'",
+        "1 - (x[:-1] != x[1:])",
+    ],
+)
+def test_these_forms_can_be_said(expression):
+    term = to_term(ast.parse(expression, mode="eval").body)
+    answers = [predictions(e, WORDS).tolist() for e in (expression, to_expression(term))]
+    assert answers[0] == answers[1]
+
+
+def test_what_was_proposed_often_is_cheap_and_nothing_is_free_or_impossible():
+    sources = ["def f(x):\n    return x == x[::-1]\n"] * 30 + ["def f(x):\n    return '1' in x\n"]
+    costs = learned(terms_of(sources), "bits")
+    price = {place: costs.base[place[0]] + extra for place, extra in costs.extra.items()}
+    assert price["equal", ROOT] < price["contains", ROOT] < price["odd", ROOT]
+    assert price["reverse", "equal"] < price["reverse", "count"]
+    assert min(price.values()) >= 1
+    truths = [p.name for p in productions_for("bits") if p.sort == "truth"]
+    assert sum(2.0 ** (-price[name, ROOT] / UNIT) for name in truths) <= 1
+    assert math.isfinite(max(price.values()))
+
+
+def test_the_search_tries_first_what_was_proposed():
+    sources = ["def f(x):\n    return x.endswith('11')\n"] * 20
+    labels = np.array([[word.endswith("101") for word in WORDS]])
+
+    def considered(costs):
+        search = Search(
+            "bits", WORDS, labels, (), memory=Memory(2**27), clock=Clock(60), costs=costs
+        )
+        for _ in search.levels():
+            if search.exact:
+                assert "endswith" in to_expression(search.term(search.exact[0].index))
+                return search.exact[0].considered
+        return None
+
+    assert considered(learned(terms_of(sources), "bits")) < considered(None)
+
+
+def test_a_folder_without_attempts_is_named(tmp_path):
+    with pytest.raises(InputError, match="holds no proposed programs"):
+        proposed(tmp_path)
+    line = {"candidate": {"source": "def f(x):\n    return '1' in x\n"}}
+    (tmp_path / "attempts.jsonl").write_text(json.dumps(line) + "\n")
+    assert len(proposed(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs"),
+    [
+        ("bits", WORDS),
+        ("digits", ["1234", "9031", "5550"]),
+        ("table", [{"a": 1, "b": "u"}, {"a": 5, "b": "v"}, {"a": None, "b": "u"}]),
+    ],
+)
+def test_drawn_programs_have_their_price_and_run(kind, inputs):
+    sampler = Sampler(kind, inputs, 0)
+    drawn = [sampler.draw() for _ in range(3000)]
+    counts = Counter(to_expression(term) for term, _ in drawn)
+    price = {to_expression(term): bits for term, bits in drawn}
+    expression, often = counts.most_common(1)[0]
+    assert (
+        often / 3000 == pytest.approx(2.0 ** -price[expression], rel=0.5)
+        or often > 3000 * 2.0 ** -price[expression]
+    )
+    failing = sum((predictions(e, inputs) < 0).any() for e in counts)
+    assert failing < 0.2 * len(counts)

@@ -1,0 +1,95 @@
+"""The embedded model, for real: what the queries share is computed once."""
+
+import pytest
+
+from incontext.engines import SPLITS
+from llm_erm.errors import InputError
+from llm_erm.incontext.learn import Query, learn, pose
+from llm_erm.incontext.local import LocalEngine
+from llm_erm.incontext.settings import Settings
+
+SHOTS, QUERIES = 8, 4
+
+
+def ask(settings: Settings, queries: int = QUERIES) -> tuple[list[Query], dict]:
+    engine = LocalEngine(threads=1)
+    kept: list[Query] = []
+    try:
+        questions = pose(SPLITS, SHOTS, queries, engine, settings)
+        engine.load()
+        run = learn(questions, engine, settings, kept.append)
+        lengths = [engine.count_tokens(query.prompt) for query in kept]
+        assert lengths == [query.answer.completion.usage.prompt_tokens for query in kept]
+    finally:
+        engine.close()
+    return kept, dict(run.details)
+
+
+@pytest.fixture(scope="module")
+def scored():
+    return ask(Settings(answer="score"))
+
+
+def test_only_the_first_query_computes_the_examples(scored):
+    queries, details = scored
+    first, *others = [query.answer.computed_tokens for query in queries]
+    head = first - min(others)
+    assert head > 100  # the examples alone have more tokens
+    assert max(others) <= 50  # the query and what comes after it
+    assert details["prompt_tokens_computed"] == first + sum(others)
+    assert details["prompt_tokens"] == sum(
+        query.answer.completion.usage.prompt_tokens for query in queries
+    )
+
+
+def test_a_score_is_one_token_and_a_probability(scored):
+    queries, details = scored
+    assert details["completion_tokens"] == QUERIES
+    assert all(0 < query.answer.probability < 1 for query in queries)
+    assert len({query.answer.probability for query in queries}) > 1
+    assert [query.prediction for query in queries] == [
+        int(query.answer.probability > 0.5) for query in queries
+    ]
+    assert [query.answer.completion.text for query in queries] == [
+        str(query.prediction) for query in queries
+    ]
+
+
+def test_the_prompt_is_in_the_models_own_template_and_kept(scored):
+    queries, _ = scored
+    for query in queries:
+        assert query.prompt.startswith("<|im_start|>system")
+        assert query.prompt.endswith('<|im_start|>assistant\n{"label": "')
+
+
+def test_constrained_answers_always_state_a_label():
+    settings = Settings(answer="constrained", max_new_tokens=16, temperature=1.0)
+    queries, details = ask(settings, queries=2)
+    assert details["parse_failures"] == 0
+    assert all(query.prediction in (0, 1) for query in queries)
+    assert all(query.answer.completion.usage.completion_tokens > 1 for query in queries)
+
+
+def test_a_raw_prompt_is_what_the_model_reads():
+    queries, _ = ask(Settings(answer="generate", max_new_tokens=2, raw_prompt=True), 2)
+    assert queries[0].prompt.startswith("# Task")
+    assert queries[0].prompt.endswith('{"label": "0" | "1"}')
+    assert [query.answer.completion.usage.completion_tokens for query in queries] == [2, 2]
+    assert queries[0].answer.completion.finish_reason == "length"
+
+
+@pytest.mark.parametrize("room", [300, 8193])
+def test_a_context_that_does_not_do_is_refused(room):
+    engine = LocalEngine(threads=1, context_tokens=room)
+    try:
+        with pytest.raises(InputError, match=r"examples fit|8192 tokens; give"):
+            pose(SPLITS, 32, 4, engine, Settings(answer="score"))
+    finally:
+        engine.close()
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF" + b"\0" * 1000)
+    with pytest.raises(InputError, match=r"model.gguf fails to load.*--max-model-len"):
+        pose(SPLITS, 8, 4, LocalEngine(path), Settings())

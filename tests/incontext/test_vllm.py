@@ -1,0 +1,182 @@
+"""vLLM, for real: the published command, each way to answer, and its server.
+
+`make test-vllm` runs this in an environment of its own; elsewhere it is skipped.
+"""
+
+import csv
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MODEL = "SmolLM2-135M-Instruct"
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed: make test-vllm"),
+]
+
+
+def run(folder: Path, *arguments: object, program: str = "python", **environment: str):
+    """Runs a program of this environment."""
+    return subprocess.run(
+        [str(Path(sys.executable).with_name(program)), *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """The embedded weights as a Hugging Face folder."""
+    folder = tmp_path_factory.mktemp("models") / MODEL
+    done = run(ROOT, ROOT / "tests/incontext/hugging_face.py", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def published(tmp_path: Path, model: Path, *arguments: object):
+    """Runs the published command and returns its result, its row and its records."""
+    folder = tmp_path / "in_context_learning"
+    folder.mkdir()
+    shutil.copy(ROOT / "in_context_learning/vllm_incontext.py", folder)
+    done = run(
+        tmp_path,
+        *(folder / "vllm_incontext.py", "--model", model, "--functions", "fn_a"),
+        *("--enforce-eager", "--json", *arguments),
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    with (folder / "vllm_results_summary.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    lines = (folder / "vllm_results_details.jsonl").read_text().splitlines()
+    return json.loads(done.stdout), row, [json.loads(line) for line in lines]
+
+
+def test_the_published_command(tmp_path, model):
+    sizes = ("--lengths", 20, "--train-size", 40, "--test-size", 10, "--max-new-tokens", 16)
+    result, row, records = published(tmp_path, model, *sizes)
+    assert result["model"] == f"vllm:{MODEL}"
+    assert (row["function"], row["length"]) == ("fn_a", "20")
+    assert float(row["accuracy"]) == sum(record["is_correct"] for record in records) / 10
+    assert [record["prompt"].count(" -> ") for record in records] == [40] * 10
+    assert all(record["prompt"].startswith("<|im_start|>system") for record in records)
+    assert all(0 < record["completion_tokens"] <= 16 for record in records)
+
+
+def test_constrained_answers_always_state_a_label(tmp_path, model):
+    sizes = ("--lengths", 20, "--train-size", 40, "--test-size", 10, "--max-new-tokens", 24)
+    result, _, _ = published(tmp_path, model, *sizes, "--answer", "constrained")
+    assert result["parse_failures"] == 0
+
+
+def test_of_a_hundred_prompts_three_percent_are_computed(tmp_path, model):
+    sizes = ("--lengths", 20, "--train-size", 200, "--test-size", 100)
+    result, _, records = published(tmp_path, model, *sizes, "--answer", "score")
+    assert result["parse_failures"] == 0
+    assert result["completion_tokens"] == 100
+    assert result["prompt_tokens"] > 480_000
+    assert result["prompt_tokens_computed"] <= 0.03 * result["prompt_tokens"]
+    assert all(0 < record["probability_of_1"] < 1 for record in records)
+    low, high = result["accuracy_interval"]
+    assert low < 0.5 < high  # parity: the negative result
+
+
+def test_a_prompt_that_is_too_long_is_refused_before_the_model_is_loaded(tmp_path, model):
+    done = run(
+        tmp_path,
+        *(ROOT / "in_context_learning/vllm_incontext.py", "--model", model, "--functions", "fn_a"),
+        *("--lengths", 50, "--dataset-dir", tmp_path, "--out-csv", "o.csv"),
+        *("--out-jsonl", "o.jsonl"),
+    )
+    assert done.returncode == 2
+    assert "examples fit" in done.stderr
+    assert "EngineCore" not in done.stderr
+
+
+@pytest.fixture(scope="module")
+def server(model: Path, tmp_path_factory) -> Iterator[str]:
+    """The address of vLLM's own server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "vllm.entrypoints.openai.api_server"),
+                *("--model", str(model), "--served-model-name", MODEL),
+                *("--host", "127.0.0.1", "--port", str(port)),
+                *("--dtype", "float32", "--block-size", "32", "--max-model-len", "4096"),
+                *("--enforce-eager", "--enable-prompt-tokens-details"),
+            ],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 900
+        while not _healthy(url):
+            assert process.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(1)
+        yield f"{url}/v1"
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("raw", [(), ("--raw-prompt",)])
+@pytest.mark.parametrize("answer", ["generate", "constrained", "score"])
+def test_the_server_answers_as_the_engine_does(tmp_path, server, answer, raw):
+    done = run(
+        tmp_path,
+        *("incontext", "--base-url", server, "--model", MODEL),
+        *("--functions", "fn_a", "--lengths", 20, "--train-size", 40, "--test-size", 8, *raw),
+        *("--answer", answer, "--max-new-tokens", 24, "--json"),
+        program="llm-erm",
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["queries"] == 8
+    assert result["prompt_tokens_computed"] < 0.4 * result["prompt_tokens"]
+    if answer != "generate":
+        assert result["parse_failures"] == 0
+
+
+def test_the_server_proposes_programs_by_the_responses_api(tmp_path, server):
+    done = run(
+        tmp_path,
+        *("synthesize", "--provider", "openai", "--base-url", server, "--model", MODEL),
+        *("--functions", "fn_a", "--lengths", 20, "--train-size", 10, "--val-size", 10),
+        *("--test-size", 100, "--attempts", 1, "--max-output-tokens", 32),
+        *("--reasoning-effort", "none", "--out-dir", "out", "--unsafe-no-isolation"),
+        program="llm-erm",
+        OPENAI_API_KEY="unused",
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
+    completion = json.loads(line)["candidate"]["completion"]
+    assert completion["error"] is None
+    assert completion["usage"]["prompt_tokens"] > 200
+    assert completion["text"]

@@ -1,0 +1,82 @@
+"""Models from scratch have the published shapes, or any other."""
+
+import pytest
+import torch
+
+from llm_erm.errors import InputError
+from llm_erm.training.architectures import from_scratch
+from llm_erm.training.settings import Settings
+
+FAMILIES = ("qwen1.7B", "qwen0.6B", "llama3", "deepseek", "bloom")
+
+
+def weights(settings: Settings, vocabulary: int = 3) -> int:
+    with torch.device("meta"):
+        model = from_scratch(settings, vocabulary, 52)
+    return sum(p.numel() for p in model.backbones.parameters())
+
+
+@pytest.mark.parametrize(
+    ("model", "layers", "layer", "width"),
+    [
+        # Sizes of the published checkpoints: width, inner, heads, key heads, head size.
+        ("qwen1.7B", 28, 2 * 2048 * (2048 + 1024) + 3 * 2048 * 6144 + 2 * 2048 + 2 * 128, 2048),
+        ("qwen0.6B", 28, 2 * 1024 * (2048 + 1024) + 3 * 1024 * 3072 + 2 * 1024 + 2 * 128, 1024),
+        ("llama3", 16, 2 * 2048 * (2048 + 512) + 3 * 2048 * 8192 + 2 * 2048, 2048),
+        ("deepseek", 24, 4 * 2048 * 2048 + 3 * 2048 * 5504 + 2 * 2048, 2048),
+    ],
+)
+def test_published_shapes(model, layers, layer, width):
+    assert weights(Settings(model=model)) == layers * layer + 3 * width + width
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_every_size_flag_changes_the_model(model):
+    small = {"model": model, "n_layer": 2, "n_head": 4, "n_embd": 64}
+    base = weights(Settings(**small))
+    assert weights(Settings(**small | {"n_layer": 3})) > base
+    assert weights(Settings(**small | {"n_embd": 128})) > base
+    assert weights(Settings(**small, num_models=2)) == 2 * base
+    assert weights(Settings(**small), vocabulary=11) == base + 8 * 64
+    with torch.device("meta"):
+        config = from_scratch(Settings(**small | {"n_head": 2}), 3, 52).backbones[0].config
+    assert config.num_attention_heads == 2
+
+
+@pytest.mark.parametrize("model", FAMILIES)
+def test_the_label_is_read_at_the_last_real_token_whatever_the_padding(model):
+    torch.manual_seed(0)
+    classifier = from_scratch(Settings(model=model, n_layer=2, n_head=4, n_embd=64), 3, 30).eval()
+    tokens = torch.randint(0, 2, (3, 30))
+    last = torch.tensor([29, 12, 4])
+    with torch.no_grad():
+        padded = classifier(tokens, last)
+        other_padding = tokens.clone()
+        for row, end in zip(other_padding, last.tolist(), strict=True):
+            row[end + 1 :] = 2
+        alone = [
+            classifier(tokens[i : i + 1, : end + 1], torch.tensor([end]))
+            for i, end in enumerate(last.tolist())
+        ]
+        torch.testing.assert_close(classifier(other_padding, last), padded)
+        torch.testing.assert_close(torch.cat(alone), padded, atol=1e-6, rtol=1e-4)
+        assert not torch.allclose(classifier(tokens, last - 1), padded)
+
+
+@pytest.mark.parametrize("model", ["qwen1.7B", "llama3"])
+def test_our_attention_is_the_models_own(model):
+    torch.manual_seed(0)
+    settings = Settings(model=model, n_layer=2, n_head=4, n_embd=64)
+    classifier = from_scratch(settings, 3, 30).eval()
+    tokens, last = torch.randint(0, 2, (3, 30)), torch.full((3,), 29)
+    with torch.no_grad():
+        ours = classifier(tokens, last)
+        classifier.backbones[0].config._attn_implementation = "eager"
+        torch.testing.assert_close(classifier(tokens, last), ours, atol=1e-6, rtol=1e-4)
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(InputError, match="There is no model 'gpt2'; from scratch there are qwen"):
+        from_scratch(Settings(model="gpt2"), 3, 30)
+    with pytest.raises(InputError, match="a width of 30 .* and 4 heads"):
+        from_scratch(Settings(model="bloom", n_embd=30, n_head=4), 3, 30)

@@ -1,0 +1,75 @@
+"""The fast ways to run give what the plain way gives."""
+
+import shutil
+
+import pytest
+import torch
+
+from llm_erm.training.architectures import from_scratch
+from llm_erm.training.encoding import Encoded
+from llm_erm.training.engine import Engine, Plan, plan
+from llm_erm.training.settings import Settings
+
+# torch's compiler looks into deprecated and odd places of torch itself while it traces.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SETTINGS = Settings(n_layer=4, n_head=2, n_embd=32, lr=1e-3, eval_batch_size=30)
+CPU = torch.device("cpu")
+
+
+def engine(chosen: Plan, device: torch.device, settings: Settings = SETTINGS) -> Engine:
+    torch.manual_seed(0)
+    return Engine(from_scratch(settings, 3, 11).to(device), settings, device, chosen)
+
+
+def batch(device: torch.device, rows: int = 20, seed: int = 0) -> Encoded:
+    random = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(0, 2, (rows, 11), generator=random)
+    parts = tokens, torch.full((rows,), 10), (tokens.sum(1) % 2).float()
+    return Encoded(*(part.to(device) for part in parts))
+
+
+def agree(fast: Engine, device: torch.device) -> None:
+    """Trains both ways, a smaller last batch included, and evaluates."""
+    plain = engine(Plan(compiled=False, mixed=False, graph=False), device)
+    for step, rows in enumerate((20, 20, 20, 20, 20, 20, 7, 20, 20)):
+        data = batch(device, rows, step)
+        losses = [float(e.step(data, 1e-3 / (step + 1))) for e in (plain, fast)]
+        assert losses[1] == pytest.approx(losses[0], abs=0.02)
+    assert float(fast.correct) == pytest.approx(float(plain.correct), abs=5)
+    data = batch(device, 100, 99)
+    torch.testing.assert_close(fast.predict(data), plain.predict(data), atol=0.05, rtol=0)
+    torch.testing.assert_close(fast.predict(data, once=True), fast.predict(data), atol=0.05, rtol=0)
+
+
+def test_the_fast_ways_are_for_where_they_work():
+    model = from_scratch(SETTINGS, 3, 11)
+    bloom = from_scratch(Settings(model="bloom", n_layer=1), 3, 11)
+    gpu = torch.device("cuda")
+    everything = Plan(compiled=True, mixed=True, graph=True)
+    assert plan(SETTINGS, model, gpu, 1) == everything
+    assert plan(SETTINGS, model, CPU, 1) == Plan(compiled=False, mixed=False, graph=False)
+    assert not plan(SETTINGS, bloom, gpu, 1).graph
+    assert not plan(SETTINGS, model, gpu, 2).graph
+    for changes in ({"precision": "fp16"}, {"precision": "fp32"}, {"lora_rank": 2}):
+        chosen = plan(Settings(**changes), model, gpu, 1)
+        assert chosen == Plan(compiled=True, mixed=False, graph=False)
+    assert not plan(Settings(engine="eager"), model, gpu, 1).compiled
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, not found here")
+def test_one_layer_is_compiled_and_serves_all():
+    compiled = engine(Plan(compiled=True, mixed=True, graph=False), CPU)
+    torch._dynamo.utils.counters.clear()
+    compiled.step(batch(CPU), 1e-3)
+    assert torch._dynamo.utils.counters["frames"]["ok"] == 1
+    assert not torch._dynamo.utils.counters["graph_break"]
+    agree(engine(Plan(compiled=True, mixed=True, graph=False), CPU), CPU)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+@pytest.mark.parametrize("graph", [False, True])
+def test_compiled_steps_and_recorded_ones_train_as_plain_ones(graph):
+    gpu = torch.device("cuda")
+    agree(engine(Plan(compiled=True, mixed=True, graph=graph), gpu), gpu)

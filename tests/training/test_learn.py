@@ -1,0 +1,296 @@
+"""Training as a whole, on two cores."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.stream import stream
+from llm_erm.tasks.suite import get
+from llm_erm.tasks.task_file import load_task_file
+from llm_erm.training import engine as engine_module
+from llm_erm.training.artifacts import Artifacts
+from llm_erm.training.build import build
+from llm_erm.training.learn import learn
+from llm_erm.training.settings import Settings
+from small_training import SMALL, splits
+
+FIRST_BIT = """
+kind = "binary"
+lengths = (20,)
+def rule(x):
+    return int(x[0])
+def sample(rng, length):
+    return "".join(map(str, rng.randint(2, size=length)))
+"""
+
+
+def curve(run, name: str) -> list:
+    return [point[name] for point in run.details["curve"]]
+
+
+def test_a_small_model_fits_parity_and_does_not_learn_it_but_learns_an_easy_rule(tmp_path):
+    """The same model and settings, so that the failure is the task's."""
+    settings = replace(
+        SMALL, n_head=4, n_embd=64, batch_size=50, n_epochs=200, eval_every=200, patience=5
+    )
+    run = learn(splits("fn_a", tmp_path, train=200, test=2000), settings)
+    assert run.details["train_accuracy"] == 1.0
+    assert abs(run.test.accuracy - 0.5) < 0.05
+    from llm_erm.tasks.splits import load_or_make
+
+    (tmp_path / "first.py").write_text(FIRST_BIT)
+    easy = load_or_make(
+        load_task_file(tmp_path / "first.py"),
+        length=20,
+        train_size=200,
+        validation_size=0,
+        test_size=2000,
+        seed=42,
+        dataset_dir=tmp_path,
+        evaluation_sets=False,
+    )
+    run = learn(easy, settings)
+    assert run.details["train_accuracy"] == 1.0
+    assert run.test.accuracy == 1.0
+
+
+def test_the_curve_has_the_start_the_schedule_and_the_final_weights(parity, tmp_path):
+    settings = replace(SMALL, n_epochs=5, eval_every=2, save_model=True)
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        run = learn(parity, settings, artifacts)
+    assert curve(run, "epoch") == [0, 2, 4, 5]
+    assert curve(run, "step") == [0, 2, 4, 5]
+    assert curve(run, "test_accuracy")[-1] == run.test.accuracy
+    # What was evaluated last is what was saved.
+    from safetensors.torch import load_file
+    from transformers import AutoModel
+
+    built = build(SMALL, "binary", [parity.train], None)
+    kept = AutoModel.from_pretrained(tmp_path / "run" / "model").state_dict()
+    built.engine.model.backbones[0].load_state_dict(kept)
+    head = load_file(tmp_path / "run" / "model" / "head.safetensors")
+    built.engine.model.load_state_dict(head, strict=False)
+    test = built.encode(parity.test)
+    right = ((built.engine.predict(test) >= 0) == (test.labels > 0.5)).float().mean()
+    assert float(right) == pytest.approx(run.test.accuracy)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(
+        built.engine.predict(test), test.labels
+    )
+    assert float(loss) == pytest.approx(curve(run, "test_loss")[-1], abs=1e-6)
+
+
+def test_training_and_validation_examples_are_trained_on(tmp_path):
+    from llm_erm.tasks.splits import load_or_make
+
+    request = {"length": 20, "test_size": 40, "seed": 42, "dataset_dir": tmp_path}
+    request["evaluation_sets"] = False
+    both = load_or_make(get("fn_a"), train_size=10, validation_size=10, **request)
+    assert learn(both, SMALL).details["train_size"] == 20
+
+
+def test_the_seed_fixes_the_run_and_another_changes_it(parity):
+    runs = [learn(parity, replace(SMALL, seed=seed)) for seed in (1, 1, 2)]
+    losses = [curve(run, "test_loss") for run in runs]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_the_caller_keeps_its_random_state(parity):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    learn(parity, replace(SMALL, n_epochs=1))
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_drawing_data_does_not_change_the_initial_weights(tmp_path):
+    """The published code seeds torch while it draws, and not where the data are on disk."""
+    drawn = [learn(splits("fn_a", tmp_path), SMALL) for _ in range(2)]  # drawn, then read
+    assert curve(drawn[0], "test_loss") == curve(drawn[1], "test_loss")
+    other = splits("fn_a", tmp_path / "other", train=30)
+    weights = []
+    for data in (splits("fn_a", tmp_path), other):
+        built = build(SMALL, "binary", [data.train], None)
+        weights.append(torch.cat([p.detach().flatten() for p in built.engine.model.parameters()]))
+    assert torch.equal(*weights)
+
+
+def test_patience_stops_once_training_accuracy_has_stayed_at_one(tmp_path):
+    settings = replace(SMALL, n_embd=64, lr=3e-3, n_epochs=400, eval_every=400, patience=3)
+    run = learn(splits("fn_a", tmp_path), settings)
+    assert run.details["epochs"] < 400
+    assert run.details["train_accuracy"] == 1.0
+    assert curve(run, "epoch")[-1] == run.details["epochs"]
+
+
+def test_a_stopped_run_goes_on_exactly(parity, tmp_path):
+    settings = replace(SMALL, n_epochs=6, eval_every=2, checkpoint_every=3)
+    whole = learn(parity, settings)
+
+    def stop(epoch: int) -> None:
+        if epoch == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Artifacts(tmp_path / "run", {}) as artifacts:
+        learn(parity, settings, artifacts, on_epoch=stop)
+    epochs = []
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        resumed = learn(parity, settings, artifacts, on_epoch=epochs.append)
+    assert epochs == [4, 5, 6]
+    for name in ("epoch", "train_loss", "test_loss", "test_accuracy"):
+        assert curve(resumed, name) == curve(whole, name)
+
+
+def test_a_damaged_checkpoint_is_named(parity, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"no checkpoint")
+    message = r"checkpoint\.pt is no checkpoint .*; delete it"
+    with Artifacts(tmp_path / "run", {}) as artifacts, pytest.raises(InputError, match=message):
+        learn(parity, SMALL, artifacts)
+
+
+class TestOnline:
+    def test_every_step_has_fresh_examples_none_of_the_test_split(self, parity):
+        seen = []
+        task = get("fn_a")
+        source = stream(task, task.draw, 20, 42, parity.test.inputs)
+
+        def fresh(step, count):
+            batch = source(step, count)
+            seen.append(batch)
+            return batch
+
+        settings = replace(SMALL, online=True, batch_size=5, n_epochs=3)
+        run = learn(parity, settings, fresh=fresh)
+        inputs = [x for batch in seen for x in batch.inputs]
+        assert len(seen) == run.details["steps"] == 12
+        assert len(set(inputs)) == len(inputs) == run.details["samples"] == 60
+        assert not set(inputs) & set(parity.test.inputs)
+        assert not set(inputs) & set(parity.train.inputs)
+        for batch in seen:
+            assert list(batch.labels) == task.label(batch.inputs)
+            assert sum(batch.labels) in (2, 3)
+
+    def test_weights_change(self, parity):
+        task = get("fn_a")
+        fresh = stream(task, task.draw, 20, 42, parity.test.inputs)
+        run = learn(parity, replace(SMALL, online=True), fresh=fresh)
+        assert len(set(curve(run, "test_loss"))) == 3
+
+    def test_a_task_without_other_inputs_is_refused(self):
+        task = get("fn_g")
+        palindromes = [f"{i:03b}" + f"{i:03b}"[::-1] for i in range(8)]
+        with pytest.raises(InputError, match="too few inputs of length 6 that are not in the test"):
+            stream(task, task.draw, 6, 0, palindromes)(0, 4)
+
+
+class TestPrecision:
+    @pytest.mark.parametrize(
+        ("name", "dtype"),
+        [("bf16", torch.bfloat16), ("fp16", torch.float16), ("fp32", torch.float32)],
+    )
+    def test_matrices_are_multiplied_in_it_and_weights_kept_in_32_bits(self, name, dtype, parity):
+        built = build(replace(SMALL, precision=name), "binary", [parity.train], None)
+        seen = []
+        layer = built.engine.model.backbones[0].layers[0].mlp.down_proj
+        layer.register_forward_hook(lambda module, given, result: seen.append(result.dtype))
+        data = built.encode(parity.train)
+        before = layer.weight.detach().clone()
+        built.engine.step(data, 1e-3)
+        built.engine.predict(data)
+        assert seen == [dtype] * 2
+        assert layer.weight.dtype == torch.float32
+        assert not torch.equal(layer.weight, before)
+
+    def test_only_fp16_scales_its_loss(self, parity):
+        scaled = {}
+        for name in ("bf16", "fp16", "fp32"):
+            built = build(replace(SMALL, precision=name), "binary", [parity.train], None)
+            scaled[name] = built.engine.scaler.is_enabled()
+        assert scaled == {"bf16": False, "fp16": True, "fp32": False}
+
+    def test_autocast_follows_the_device(self, monkeypatch, parity):
+        devices = []
+
+        class Autocast(torch.autocast):
+            def __init__(self, device, **keywords):
+                devices.append(device)
+                super().__init__(device, **keywords)
+
+        monkeypatch.setattr(engine_module.torch, "autocast", Autocast)
+        built = build(replace(SMALL, precision="bf16"), "binary", [parity.train], None)
+        built.engine.step(built.encode(parity.train), 1e-3)
+        assert devices == ["cpu"]
+
+
+def test_a_device_that_is_not_here_is_named(parity):
+    if torch.cuda.device_count() > 7:
+        pytest.skip("this machine has eight GPUs")
+    with pytest.raises(InputError, match="--device is cuda:7, which is not here; choose among"):
+        learn(parity, replace(SMALL, device="cuda:7"))
+    with pytest.raises(InputError, match="--device is gpu"):
+        learn(parity, replace(SMALL, device="gpu"))
+
+
+def test_the_device_is_what_is_there(parity):
+    run = learn(parity, replace(SMALL, device=None, n_epochs=1))
+    assert run.details["device"].startswith("cuda" if torch.cuda.is_available() else ("cpu", "mps"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 0}, "--batch_size is 0; give 1 or more"),
+        ({"lr": 1e-6, "eta_min": 1e-5}, "--lr is 1e-06 and --eta_min 1e-05"),
+        ({"lr": float("nan")}, "--lr is nan"),
+        ({"optimizer": "coordinate-sgd"}, "add --online"),
+        ({"lora_rank": 4}, "--lora_rank and --num_layers_to_finetune are for pretrained models"),
+        ({"model": "parities", "BOS_TOKEN": 5}, "The model parities needs inputs of bits"),
+        ({"context_length": 20}, "--context_length is 20, and an input has 21 tokens"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(change, message, parity):
+    with pytest.raises(InputError, match=message):
+        learn(parity, replace(SMALL, **change))
+
+
+def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path):
+    """Linear in all C(8, 3) parities; nothing else that is drawn on the way is worth a change."""
+    from llm_erm.tasks.suite import planted_parity
+
+    task = planted_parity("parity_of_3", "parity_of_3", 3)
+    from llm_erm.tasks.splits import load_or_make
+
+    data = load_or_make(
+        task,
+        length=8,
+        train_size=128,
+        validation_size=0,
+        test_size=64,
+        seed=42,
+        dataset_dir=tmp_path,
+        evaluation_sets=False,
+    )
+    settings = replace(
+        Settings(device="cpu", precision="fp32"),
+        model="parities",
+        optimizer="coordinate-sgd",
+        online=True,
+        batch_size=128,
+        lr=10.0,
+        eta_min=10.0,
+        gradient_tolerance=0.25,
+        patience=1,
+        n_epochs=2000,
+        eval_every=2000,
+    )
+    fresh = stream(task, task.draw, 8, 42, data.test.inputs)
+    run = learn(data, settings, fresh=fresh)
+    assert run.test.accuracy == 1.0
+    assert 1 < run.details["steps"] < 20 * 56
+    # The published learner, whatever its rate, has nothing to go by before that.
+    short = learn(data, replace(settings, n_epochs=run.details["steps"] - 2), fresh=fresh)
+    assert abs(short.test.accuracy - 0.5) < 0.2
+    assert short.details["curve"][-1]["test_loss"] == pytest.approx(0.6931, abs=1e-3)

@@ -1,0 +1,180 @@
+"""Fine-tuning: what is to change changes, and nothing else does."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from llm_erm.errors import InputError
+from llm_erm.training.artifacts import Artifacts
+from llm_erm.training.build import build
+from llm_erm.training.learn import learn
+from llm_erm.training.pretrained import EMBEDDED, pretrained
+from llm_erm.training.settings import Settings
+from small_training import splits
+
+CPU = torch.device("cpu")
+OF_PEFT = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")
+"""peft 0.21 asks transformers 5.23 for it."""
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, embedded_tokenizer) -> Path:
+    """A Hugging Face folder: three layers with random weights, and the embedded tokenizer."""
+    from transformers import LlamaConfig, LlamaModel
+
+    place = tmp_path_factory.mktemp("pretrained")
+    torch.manual_seed(7)
+    config = LlamaConfig(
+        vocab_size=len(embedded_tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+    )
+    LlamaModel(config).save_pretrained(place)
+    embedded_tokenizer.save_pretrained(place)
+    return place
+
+
+def settings(model: Path | str, **changes) -> Settings:
+    base = Settings(
+        model=str(model),
+        n_epochs=2,
+        eval_every=1,
+        lr=1e-3,
+        batch_size=4,
+        precision="fp32",
+        device="cpu",
+    )
+    return replace(base, **changes)
+
+
+def changed(before: dict, after: dict) -> set[str]:
+    assert before.keys() == after.keys()
+    return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+@pytest.mark.parametrize(("count", "layers"), [(0, ()), (1, (2,)), (2, (1, 2))])
+def test_the_top_layers_change_and_no_others(count, layers, folder, tmp_path):
+    data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+    built = build(settings(folder, num_layers_to_finetune=count), "binary", [data.train], None)
+    model = built.engine.model
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    built.engine.step(built.encode(data.train), 1e-3)
+    for name, p in model.named_parameters():
+        of_top = any(f".layers.{i}." in name for i in layers) or name.startswith("head.")
+        assert p.requires_grad == of_top
+        # Re-entrant checkpointing behind frozen embeddings gave the published layers no gradient.
+        assert (p.grad is not None and bool((p.grad != 0).any())) == of_top
+    moved = changed(before, model.state_dict())
+    assert {name.split("layers.")[1][0] for name in moved if "layers." in name} == set(
+        map(str, layers)
+    )
+    assert not any("embed" in name or name.endswith("backbones.0.norm.weight") for name in moved)
+    assert "head.weight" in moved
+
+
+def test_all_changes_the_whole_model(folder, tmp_path):
+    data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+    built = build(settings(folder, num_layers_to_finetune="all"), "binary", [data.train], None)
+    assert all(p.requires_grad for p in built.engine.model.parameters())
+
+
+@OF_PEFT
+@pytest.mark.parametrize(("count", "layers"), [(1, {"2"}), ("all", {"0", "1", "2"})])
+def test_adapters_change_and_the_model_does_not(count, layers, folder, tmp_path):
+    data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+    tuned = settings(folder, num_layers_to_finetune=count, lora_rank=2)
+    built = build(tuned, "binary", [data.train], None)
+    model = built.engine.model
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for _ in range(2):  # in the first, one factor of each adapter is 0 and shields the other
+        built.engine.step(built.encode(data.train), 1e-3)
+    moved = changed(before, model.state_dict())
+    adapters = {name for name in moved if "lora" in name}
+    assert moved - adapters == {"head.weight", "head.bias"}
+    assert {name.split("layers.")[1][0] for name in adapters} == layers
+    assert len(adapters) == 2 * 7 * len(layers)
+
+
+@OF_PEFT
+def test_saved_adapters_load_with_peft(folder, tmp_path):
+    from peft import PeftModel
+    from transformers import AutoModel
+
+    data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+    tuned = settings(folder, lora_rank=2, save_model=True)
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        learn(data, tuned, artifacts)
+    model = PeftModel.from_pretrained(
+        AutoModel.from_pretrained(folder), str(tmp_path / "run" / "model")
+    )
+    assert any("lora" in name and bool(p.any()) for name, p in model.named_parameters())
+
+
+def test_a_saved_model_is_a_hugging_face_folder_to_fine_tune(folder, tmp_path):
+    data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        learn(data, settings(folder, save_model=True), artifacts)
+    kept = tmp_path / "run" / "model"
+    before, after = load_file(folder / "model.safetensors"), load_file(kept / "model.safetensors")
+    assert {name.split(".")[1] for name in changed(before, after)} == {"1", "2"}
+    assert set(load_file(kept / "head.safetensors")) == {"head.weight", "head.bias"}
+    run = learn(data, settings(kept, n_epochs=1))
+    assert run.details["train_size"] == 8
+
+
+def test_the_embedded_model_is_fine_tuned_for_real(tmp_path):
+    """SmolLM2 from its GGUF file: its top layer and the new head change, all else stays."""
+    data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+    tuned = settings(EMBEDDED, num_layers_to_finetune=1, save_model=True, n_epochs=4, eval_every=4)
+    tuned = replace(tuned, batch_size=8)
+    kept = {}
+
+    def remember(state: dict) -> None:
+        kept.update({name: tensor.clone() for name, tensor in state.items()})
+
+    from llm_erm.training import build as building
+
+    loading = building.pretrained.pretrained
+
+    def load(*arguments):
+        loaded = loading(*arguments)
+        remember(loaded.model.backbones[0].state_dict())
+        return loaded
+
+    with pytest.MonkeyPatch.context() as patch, Artifacts(tmp_path / "run", {}) as artifacts:
+        patch.setattr(building.pretrained, "pretrained", load)
+        run = learn(data, tuned, artifacts)
+    assert run.details["parameters"] > 134_000_000
+    saved = load_file(tmp_path / "run" / "model" / "model.safetensors")
+    moved = changed(kept, saved)
+    assert len(moved) == 9
+    assert all(name.startswith("layers.29.") for name in moved)
+    losses = [point["train_loss"] for point in run.details["curve"]]
+    assert losses[-1] < losses[0]
+
+
+def test_what_cannot_be_loaded_is_named(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no.gguf").write_text("nothing")
+    for model, message in (
+        (tmp_path / "empty", "cannot be loaded .*; where no hub is reached"),
+        (tmp_path / "no.gguf", "no.gguf is no GGUF file"),
+        (tmp_path / "missing", "There is no model .*missing"),
+    ):
+        data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+        with pytest.raises(InputError, match=message):
+            learn(data, settings(model))
+    with pytest.raises(InputError, match="--num_layers_to_finetune is 4, and .* has 3 layers"):
+        pretrained(settings(folder, num_layers_to_finetune=4), CPU)
+
+
+@pytest.mark.parametrize("flag", ["vocab_size", "n_layer", "n_head", "n_embd", "num_models"])
+def test_flags_without_effect_are_refused(flag, folder):
+    with pytest.raises(InputError, match=f"--{flag} cannot change the pretrained model"):
+        pretrained(settings(folder, **{flag: 8}), CPU)
