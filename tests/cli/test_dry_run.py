@@ -94,8 +94,8 @@ def test_it_needs_no_key_and_an_unknown_price_is_said(dry_run):
 
 
 def test_data_that_are_there_are_used_and_stay_as_they_are(dry_run, invoke, tmp_path):
-    assert invoke("data", *GRID[:7], *GRID[9:-1]).returncode == 0
-    (path,) = tmp_path.glob("datasets/parity_all/L20/*/train.txt")
+    assert invoke("data", *GRID[:6], *GRID[8:-1]).returncode == 0
+    path = min(tmp_path.glob("datasets/parity_all/L20/*/train.txt"))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(reversed(lines)) + "\n")
     prompts, _ = dry_run("--model", "gpt-5")
