@@ -88,6 +88,7 @@ def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
     [
         (("device: cpu", "device: gpu"), "Job 0 cannot start: --device is gpu, which is not here"),
         (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job has one GPU to itself; give"),
+        (("lr: 1e-4", "report_to: [mlflow]"), "Job 0 cannot start: --report_to names mlflow, not"),
         (("[fn_a]", "[fn_a, fn_c]\n  sequence_length: [12, 4]"), "fn_c"),
         (("n_head: 2", "n_head: 3"), "Job 0 cannot start: qwen1.7B would have a width of 16"),
     ],

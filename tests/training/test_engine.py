@@ -57,6 +57,15 @@ def test_the_fast_ways_are_for_where_they_work():
     assert not plan(Settings(engine="eager"), model, gpu, 1).compiled
 
 
+def test_the_graph_is_for_whole_batches_whenever_a_smaller_one_comes(monkeypatch):
+    recorded = engine(Plan(compiled=False, mixed=False, graph=True), CPU)
+    rows = []
+    monkeypatch.setattr(recorded, "_graphed", lambda batch: rows.append(len(batch)))
+    for count in (20, 20, 20, 7, 20, 20, 20, 7):  # the fourth is the one that is recorded
+        recorded.step(batch(CPU, count), 1e-3)
+    assert rows == [20] * 6
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, not found here")
 def test_one_layer_is_compiled_and_serves_all():

@@ -16,7 +16,7 @@ import tyro
 from llm_erm import sweep as sweeps
 from llm_erm.cli import output
 from llm_erm.cli.options import DataOptions, grid
-from llm_erm.errors import InputError
+from llm_erm.errors import InputError, LLMERMError
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _check(command: str, job: sweeps.Job) -> None:
                 grid(options)
     except SystemExit:
         raise InputError(f"Job {job.index} cannot be parsed: {_brief(said.getvalue())}") from None
-    except InputError as error:
+    except LLMERMError as error:
         raise InputError(f"Job {job.index} cannot start: {error}") from error
 
 
