@@ -122,7 +122,10 @@ def test_outcomes_are_told_as_they_come(file):
 def test_a_folder_with_another_job_is_refused(file):
     plan = sweep.read(file)
     run(plan)
-    file.write_text(file.read_text().replace("seed: [1, 2]", "seed: [1, 3]"))
+    given = file.read_text()
+    file.write_text(given.replace("seed: [1, 2]", "seed: [1, 3]"))
+    assert run(sweep.read(file))[2].status == 0  # the correction of a job that failed
+    file.write_text(given)
     with pytest.raises(InputError, match=r"2 holds another job \(train .*choose another exper"):
         sweep.check(sweep.read(file))
 

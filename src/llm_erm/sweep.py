@@ -124,14 +124,18 @@ def read(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = None) ->
 
 
 def check(sweep: Sweep) -> None:
-    """Makes sure that no job's folder holds another job.
+    """Makes sure that no job's folder holds another job that succeeded.
+
+    One that failed gives way to its correction; what it left is the command's own to refuse.
 
     Raises:
         InputError: One does.
     """
     for job in sweep.jobs:
         earlier = _record(job)
-        if earlier is not None and earlier.get("arguments") != list(job.arguments):
+        if earlier is None or earlier.get("status") != 0:
+            continue
+        if earlier.get("arguments") != list(job.arguments):
             raise InputError(
                 f"{job.folder} holds another job ({' '.join(earlier.get('arguments', []))}); "
                 "choose another experiment_name, or delete that folder."

@@ -73,6 +73,7 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
         (("command: synthesize", "command: doctor"), "There is no command 'doctor' to sweep"),
         (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no function 'fn_z'"),
         (("attempts: 1", "tries: 1"), "Job 0 cannot be parsed"),
+        (("train_size: 20", "train_size: 21"), "Job 0 cannot start: the training size 21 is odd"),
         (("attempts: 1", "attempts: few"), "Job 0 cannot be parsed"),
     ],
 )
@@ -88,6 +89,7 @@ def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
     [
         (("device: cpu", "device: gpu"), "Job 0 cannot start: --device is gpu, which is not here"),
         (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job has one GPU to itself; give"),
+        (("train_set_size: 20", "train_set_size: 7"), "Job 0 cannot start: the training size 7"),
         (("lr: 1e-4", "report_to: [mlflow]"), "Job 0 cannot start: --report_to names mlflow, not"),
         (("[fn_a]", "[fn_a, fn_c]\n  sequence_length: [12, 4]"), "fn_c"),
         (("n_head: 2", "n_head: 3"), "Job 0 cannot start: qwen1.7B would have a width of 16"),

@@ -192,9 +192,10 @@ def test_decimals_and_graphs_train(train):
     code, out, _ = train(
         *TINY,
         *("--target_func", "fn_i", "fn_aa", "--sequence_length", 36, "--train_set_size", 20),
-        "--json",
+        *("--test_set_size", 60, "--json"),
     )
     assert code == 0
+    assert [json.loads(line)["test_examples"] for line in out.splitlines()] == [60, 60]
     assert [json.loads(line)["vocabulary"] for line in out.splitlines()] == [11, 13]
 
 

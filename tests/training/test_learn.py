@@ -329,6 +329,14 @@ def test_settings_that_cannot_be_meant_are_refused(change, message, parity):
         learn(parity, replace(SMALL, **change))
 
 
+def test_a_context_for_the_inputs_alone_leaves_others_out(parity):
+    longer = replace(parity, length_shift=Dataset(("0" * 25,), (0,)))
+    run = learn(longer, replace(SMALL, n_epochs=1, context_length=21))
+    assert run.length_shift is None
+    assert "inputs of other lengths are left out" in run.notices[0]
+    assert learn(longer, replace(SMALL, n_epochs=1)).length_shift.total == 1
+
+
 def test_coordinate_sgd_has_no_weight_decay():
     settings = Settings(optimizer="coordinate-sgd", online=True, weight_decay=0.1)
     with pytest.raises(InputError, match="--weight_decay is 0.1 and needs --optimizer adamw"):

@@ -88,7 +88,7 @@ def test_all_changes_the_whole_model(folder, tmp_path):
 @pytest.mark.parametrize(("count", "layers"), [(1, {"2"}), ("all", {"0", "1", "2"})])
 def test_adapters_change_and_the_model_does_not(count, layers, folder, tmp_path):
     data = splits("fn_a", tmp_path, length=10, train=8, test=8)
-    tuned = settings(folder, num_layers_to_finetune=count, lora_rank=2)
+    tuned = settings(folder, num_layers_to_finetune=count, lora_rank=2, lora_alpha=6.0)
     built = build(tuned, "binary", [data.train], None)
     model = built.engine.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -99,6 +99,8 @@ def test_adapters_change_and_the_model_does_not(count, layers, folder, tmp_path)
     assert moved - adapters == {"head.weight", "head.bias"}
     assert {name.split("layers.")[1][0] for name in adapters} == layers
     assert len(adapters) == 2 * 7 * len(layers)
+    scales = [m.scaling["default"] for m in model.modules() if hasattr(m, "lora_A")]
+    assert scales == [3.0] * 7 * len(layers)  # alpha over rank
 
 
 @OF_PEFT

@@ -15,7 +15,7 @@ import tyro
 
 from llm_erm import sweep as sweeps
 from llm_erm.cli import output
-from llm_erm.cli.options import DataOptions, grid
+from llm_erm.cli.options import DataOptions, check_sizes, grid
 from llm_erm.errors import InputError, LLMERMError
 
 
@@ -95,7 +95,7 @@ def _check(command: str, job: sweeps.Job) -> None:
                 _check_device(options.device)
                 jobs(options)
             elif isinstance(options, DataOptions):
-                grid(options)
+                check_sizes(options, grid(options))
     except SystemExit:
         raise InputError(f"Job {job.index} cannot be parsed: {_brief(said.getvalue())}") from None
     except LLMERMError as error:

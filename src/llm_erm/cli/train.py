@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llm_erm.cli import output
-from llm_erm.cli.options import DataOptions, grid, load_all
+from llm_erm.cli.options import DataOptions, check_sizes, grid, load_all
 from llm_erm.cli.result import result_of
 from llm_erm.errors import InputError
 from llm_erm.journal import writing
@@ -132,6 +132,7 @@ def jobs(options: Options) -> list[_Job]:
         device_of(options.device)
     for job in found:
         check(options, job.task.kind)
+        check_sizes(job.data(fresh=False), [(job.task, job.length)])
         for length in options.test_sequence_length:
             if length != job.length:
                 probes.at_length(job.task, job.length, length, 2, options.seed)

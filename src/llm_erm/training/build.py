@@ -1,14 +1,17 @@
 """Builds what a run trains: the model, how it sees inputs, and the engine that runs it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.journal import writing
 from llm_erm.tasks.task import Dataset, Kind
 from llm_erm.training import architectures, pretrained
+from llm_erm.training.artifacts import FLAG
 from llm_erm.training.encoding import Characters, Encoded, Encoder, Words, encode
 from llm_erm.training.settings import Settings
 
@@ -48,6 +51,10 @@ class Built:
     def main(self) -> bool:
         """Whether this process writes the results."""
         return self.accelerator is None or self.accelerator.is_main_process
+
+    def takes(self, data: Dataset) -> bool:
+        """Whether the model may read every input of a data set."""
+        return _longest(self.encoder, [data]) <= self.context_length
 
     def encode(self, data: Dataset) -> Encoded:
         """Returns a data set as the model sees it."""
@@ -131,6 +138,46 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     processes = 1 if accelerator is None else accelerator.num_processes
     engine = Engine(model, settings, device, plan(settings, model, device, processes), accelerator)
     return Built(engine, encoder, context, device, accelerator, save)
+
+
+@contextmanager
+def fitting(settings: Settings) -> Iterator[None]:
+    """Says what to do where a GPU has too little memory.
+
+    Raises:
+        InputError: It has.
+    """
+    from torch import OutOfMemoryError
+
+    try:
+        yield
+    except OutOfMemoryError as error:
+        reason = str(error).split(". ")[0]
+        raise InputError(
+            f"{settings.model} at --batch_size {settings.batch_size} does not fit into the memory "
+            f"of the device ({reason}); give smaller values of --batch_size and --eval_batch_size, "
+            "or a smaller model."
+        ) from error
+
+
+def save(built: Built, folder: Path) -> None:
+    """Writes the backbone for transformers, and the head beside it.
+
+    Raises:
+        InputError: The disk is full or the folder is gone.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        with writing(folder, FLAG):
+            folder.mkdir(exist_ok=True)
+            built.save(folder)
+            named = built.engine.model.named_parameters()
+            head = {n: p.detach().cpu() for n, p in named if not n.startswith("backbones.")}
+            save_file(head, folder / "head.safetensors")
+    except SafetensorError as error:  # how safetensors reports a full disk
+        raise InputError(f"Cannot write to {folder}: {error}; free space.") from error
 
 
 def _from_scratch(settings: Settings, encoder: Encoder, context_length: int, width: int) -> Any:  # noqa: ANN401

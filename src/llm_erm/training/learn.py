@@ -3,26 +3,25 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llm_erm.erm.bounds import certify
-from llm_erm.errors import InputError
-from llm_erm.journal import writing
 from llm_erm.records import Run, Verdict
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
 from llm_erm.tasks.task import Dataset, Splits
-from llm_erm.training.artifacts import FLAG, Artifacts, Point
-from llm_erm.training.build import Built, build
+from llm_erm.training.artifacts import Artifacts, Point
+from llm_erm.training.build import Built, build, fitting, save
 from llm_erm.training.settings import Settings
 
 if TYPE_CHECKING:
     from llm_erm.training.encoding import Encoded
+
+
+_LEFT_OUT = "inputs of other lengths are left out: they have more tokens than --context_length"
 
 
 def _ignore(epoch: int) -> None:
@@ -61,13 +60,15 @@ def learn(
     pool = _joined(splits.train, splits.validation)
     shown = [x for x in (pool, splits.test, splits.probe, splits.length_shift) if x is not None]
     elsewhere = lengths or {}
-    with random.fork_rng(devices=range(cuda.device_count())), _fitting(settings):
+    with random.fork_rng(devices=range(cuda.device_count())), fitting(settings):
         built = build(
             settings,
             splits.kind,
             [*shown, *elsewhere.values()],
             None if artifacts is None else artifacts.folder,
         )
+        other = splits.length_shift
+        shift = other if other is None or built.takes(other) else None
         loop = _Loop(built, settings, built.encode(pool), built.encode(splits.test), artifacts)
         loop.run(fresh, on_epoch)
         final = loop.curve[-1]
@@ -82,10 +83,10 @@ def learn(
             settings=asdict(settings),
             test=test,
             probe=_verdict(built, splits.probe),
-            length_shift=_verdict(built, splits.length_shift),
+            length_shift=_verdict(built, shift),
             certificate=certify(splits, test),  # nothing else was held out of training
             seconds=final.seconds,
-            notices=(*splits.warnings, *loop.notices()),
+            notices=(*splits.warnings, *loop.notices(), *[_LEFT_OUT] * (shift is not other)),
             data_sha256=splits.sha256,
             examples=len(pool) * (final.epoch if settings.online else 1),
             details=loop.details()
@@ -100,7 +101,7 @@ def learn(
         )
         if settings.save_model and artifacts is not None and built.main:
             built.engine.widen()
-            _save(built, artifacts.folder / "model")
+            save(built, artifacts.folder / "model")
     return run
 
 
@@ -263,22 +264,6 @@ class _Loop:
         return self._earlier_seconds + time.monotonic() - self._started
 
 
-@contextmanager
-def _fitting(settings: Settings) -> Iterator[None]:
-    """Says what to do where a GPU has too little memory."""
-    from torch import OutOfMemoryError
-
-    try:
-        yield
-    except OutOfMemoryError as error:
-        reason = str(error).split(". ")[0]
-        raise InputError(
-            f"{settings.model} at --batch_size {settings.batch_size} does not fit into the memory "
-            f"of the device ({reason}); give smaller values of --batch_size and --eval_batch_size, "
-            "or a smaller model."
-        ) from error
-
-
 def _measure(built: Built, data: "Encoded") -> tuple[float, float]:
     """Returns the mean loss and the accuracy on a data set."""
     from torch.nn.functional import binary_cross_entropy_with_logits
@@ -300,22 +285,6 @@ def _verdict(built: Built, data: Dataset | None) -> Verdict | None:
     logits = built.engine.predict(encoded, once=True)
     correct = int(right_answers(logits, encoded.labels).sum())
     return Verdict("ok", correct, int(logits.isnan().sum()), len(data))
-
-
-def _save(built: Built, folder: Path) -> None:
-    """Writes the backbone for transformers, and the head beside it."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    try:
-        with writing(folder, FLAG):
-            folder.mkdir(exist_ok=True)
-            built.save(folder)
-            named = built.engine.model.named_parameters()
-            head = {n: p.detach().cpu() for n, p in named if not n.startswith("backbones.")}
-            save_file(head, folder / "head.safetensors")
-    except SafetensorError as error:  # how safetensors reports a full disk
-        raise InputError(f"Cannot write to {folder}: {error}; free space.") from error
 
 
 def _joined(train: Dataset, validation: Dataset) -> Dataset:
