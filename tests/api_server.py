@@ -79,7 +79,9 @@ def serving(answer: Answer) -> Iterator[Api]:
         async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             nonlocal in_flight
             try:
-                while (call := await _read(reader, len(api.calls), loop)) is not None:
+                while True:
+                    read = await _read(reader)
+                    call = Call(len(api.calls), *read, loop.time())
                     api.calls.append(call)
                     in_flight += 1
                     api.most_in_flight = max(api.most_in_flight, in_flight)
@@ -114,9 +116,7 @@ def serving(answer: Answer) -> Iterator[Api]:
         loop.close()
 
 
-async def _read(
-    reader: asyncio.StreamReader, number: int, loop: asyncio.AbstractEventLoop
-) -> Call | None:
+async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], Any]:
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {
@@ -125,9 +125,7 @@ async def _read(
         if colon
     }
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Call(
-        number, first.split(" ")[1], headers, json.loads(body) if body else None, loop.time()
-    )
+    return first.split(" ")[1], headers, json.loads(body) if body else None
 
 
 async def _write(writer: asyncio.StreamWriter, reply: Reply) -> None:

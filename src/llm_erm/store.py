@@ -72,17 +72,29 @@ class Store:
 
     def answers(self, point: Point) -> list[Completion]:
         """Returns the journaled answers of a grid point that no attempt was made of yet."""
+        return [one for one in self._unused(point) if one.finish_reason != "cancelled"]
+
+    def _unused(self, point: Point) -> list[Completion]:
+        """The same, with the calls that were given up in flight."""
         there = {attempt.index for attempt in self._attempts.get(point, ())}
         answers = self._answers.get(point, {})
         return [answers[index] for index in sorted(answers.keys() - there)]
 
     def completions(self) -> list[Completion]:
-        """Returns every answer in the journal, whether or not an attempt was made of it."""
+        """Returns every answer in the journal, whether or not an attempt was made of it.
+
+        Calls that were given up in flight are among them.
+        """
         points = self._attempts.keys() | self._answers.keys()
         return [
             *(one.candidate.completion for made in self._attempts.values() for one in made),
-            *(one for point in points for one in self.answers(point)),
+            *(one for point in points for one in self._unused(point)),
         ]
+
+    def given_up(self) -> int:
+        """Returns how many calls were given up in flight and not made again."""
+        unused = (one for point in self._answers for one in self._unused(point))
+        return sum(one.finish_reason == "cancelled" for one in unused)
 
     def append(self, point: Point, news: Attempt | Completion) -> None:
         """Adds an attempt or an answer to the journal and hands it to the operating system.
@@ -167,7 +179,8 @@ def read_answers(folder: Path) -> tuple[dict[str, Any], dict[Point, list[Complet
         raise InputError(f"{folder}/settings.json is damaged; name another run.")
     answers: dict[Point, dict[int, Completion]] = {}
     for point, completion in _answers_in(folder):
-        answers.setdefault(point, {})[completion.index] = completion
+        if completion.finish_reason != "cancelled":
+            answers.setdefault(point, {})[completion.index] = completion
     if not answers:
         raise InputError(f"{folder}/answers.jsonl holds no answers; name another run.")
     return settings, {point: list(there.values()) for point, there in answers.items()}

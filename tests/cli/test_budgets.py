@@ -1,11 +1,16 @@
 """`--max-cost-usd` and `--max-total-tokens`: exit status 3, nothing lost, and on with more."""
 
+import asyncio
+import csv
 import json
 from pathlib import Path
 
 import pytest
 
 from api_server import Api, Reply, serving
+from llm_erm.errors import BudgetSpentError
+from llm_erm.llms.budget import Budget
+from llm_erm.store import Store
 from responses_server import response, text
 
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
@@ -67,6 +72,53 @@ def test_a_spent_budget_is_status_3_and_the_same_command_goes_on_with_more(
     assert len(api.calls) == CALLS
     assert journaled(tmp_path, key) <= more
     assert [json.loads(line)["attempts"] for line in rest.stdout.splitlines()] == [3, 3]
+
+
+def test_what_a_spent_budget_left_is_in_the_published_files(synthesize, tmp_path):
+    done = synthesize("--max-total-tokens", 7000, "--out-csv", "o.csv", "--out-jsonl", "o.jsonl")
+    assert done.returncode == 3
+    journal = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
+    with (tmp_path / "o.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    records = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert len(rows) == len(records) == len(journal) == 4
+    assert [bool(row["test_acc"]) for row in rows] == [True] * 3 + [False]  # the fourth: no choice
+    assert all(record["val_acc"] is not None for record in records)
+
+
+def test_a_run_without_an_attempt_leaves_earlier_files_as_they_were(synthesize, tmp_path):
+    (tmp_path / "o.csv").write_text("mine")
+    done = synthesize("--max-total-tokens", 1000, "--out-csv", "o.csv")
+    assert done.returncode == 3
+    assert (tmp_path / "o.csv").read_text() == "mine"
+
+
+def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
+    right = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+
+    def answer(call):
+        return Reply(response([text(right)]), after=0.2 if call.number == 0 else 60)
+
+    def run(*more):
+        return invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
+            *("--out-dir", "out", *GRID[:3], 20, *GRID[5:], "--concurrency", 3),
+            *("--speculative", 3, *more),
+            OPENAI_API_KEY="sk-test",
+        )
+
+    with serving(answer) as api:
+        done = run()
+        assert done.returncode == 0, done.stderr
+        assert "2 calls were given up in flight" in done.stderr
+        assert run("--max-total-tokens", 10**6).returncode == 0
+        assert len(api.calls) == 3
+    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
+    budget = Budget(max_tokens=10**6)
+    budget.count(store.completions(), prompt_bytes=1000, max_output_tokens=400)
+    store.close()
+    with pytest.raises(BudgetSpentError, match=f"{USED + 2 * 1400:,} of"):
+        asyncio.run(budget.reserve(10**6, 400))
 
 
 def test_a_budget_below_one_call_sends_nothing(synthesize, api):

@@ -1,6 +1,7 @@
 """`llm-erm tasks`, `data` and `verify`, through the installed command."""
 
 import json
+import os
 
 import pytest
 
@@ -97,8 +98,12 @@ def test_verify_names_a_missing_file(command):
 
 
 def test_doctor_shows_the_isolation_and_the_models_at_hand(command):
-    done = command("doctor", "--json")
+    keys = {"ANTHROPIC_API_KEY": "sk-test", "GEMINI_API_KEY": ""}
+    done = command("doctor", "--json", env=os.environ | keys)
     found = json.loads(done.stdout)
+    assert found["ANTHROPIC_API_KEY"]["state"] == "set"
+    assert found["GEMINI_API_KEY"]["state"] == "not set"
+    assert "sk-test" not in done.stdout
     assert found["isolation"]["state"] in ("strong", "standard", "basic")
     assert found["embedded model"]["state"] == "installed"
     assert done.returncode == 0

@@ -12,7 +12,7 @@ from llm_erm.tasks.splits import load_or_make
 from llm_erm.tasks.suite import SUITE
 from llm_erm.tasks.task import Dataset, Splits
 
-# The limit on memory is the whole process's, and this one has the libraries of all other tests in it.
+# The limit on memory is the whole process's, and this one holds the libraries of all other tests.
 QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 2**30)
 
 

@@ -298,12 +298,56 @@ def test_closing_early_cancels_what_is_in_flight_and_frees_its_place():
     assert len(api.calls) == 4
 
 
+def test_calls_given_up_in_flight_are_told_and_those_never_sent_are_not():
+    told: list[Completion] = []
+
+    def first_answers(call: Call) -> Reply:
+        return Reply(ANSWER, after=0.1 if call.number == 0 else NEVER)
+
+    async def closed(api: Api) -> int:
+        llm = model(api, concurrency=2, speculative=4)
+        stream = llm.complete(Request("prompt", range(1, 10), on_arrival=told.append))
+        first = await anext(stream)
+        await asyncio.sleep(0.3)  # until the second and the third are there
+        await stream.aclose()
+        await llm.aclose()
+        return first.index
+
+    with serving(first_answers) as api:
+        index = asyncio.run(closed(api))
+    reasons = [completion.finish_reason for completion in told]
+    assert reasons == ["stop", *["cancelled"] * (len(api.calls) - 1)]
+    assert told[0].index == index
+    assert len(api.calls) == 3  # of four begun, one waited for its place
+    assert all(one.cost_usd is None and one.latency_seconds > 0.2 for one in told[1:])
+
+
+def test_an_answer_is_told_while_the_one_before_is_looked_at():
+    told: list[int] = []
+
+    async def asked(api: Api) -> list[int]:
+        llm = model(api, speculative=3)
+        request = Request("prompt", (1, 2, 3), on_arrival=lambda one: told.append(one.index))
+        stream = llm.complete(request)
+        await anext(stream)
+        await asyncio.sleep(0.5)
+        known = told.copy()
+        await stream.aclose()
+        await llm.aclose()
+        return known
+
+    with serving(lambda call: Reply(ANSWER, after=0.1 + 0.1 * call.number)) as api:
+        assert sorted(asyncio.run(asked(api))) == [1, 2, 3]
+
+
 def test_answers_that_came_together_are_told_in_order_and_marked():
     """So that a search that one of them ends still looks at the others, which are paid for."""
+    arrived = []
 
     async def asked(api: Api) -> list[Completion]:
         llm, got = model(api, speculative=3), []
-        async for completion in llm.complete(Request("prompt", range(1, 7))):
+        request = Request("prompt", range(1, 7), on_arrival=lambda one: arrived.append(one.index))
+        async for completion in llm.complete(request):
             got.append(completion)
             time.sleep(0.3)  # blocks, so that the other answers come meanwhile
         await llm.aclose()
@@ -319,5 +363,5 @@ def test_answers_that_came_together_are_told_in_order_and_marked():
             group = []
     assert group == []
     assert max(map(len, groups)) > 1
-    assert all(group == sorted(group) for group in groups)
-    assert sorted(index for group in groups for index in group) == list(range(1, 7))
+    assert [index for group in groups for index in group] == arrived
+    assert sorted(arrived) == list(range(1, 7))

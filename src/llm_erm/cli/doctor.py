@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import llm_erm
 from llm_erm.cli import output
+from llm_erm.cli.models import KEYS
 from llm_erm.cores import usable_cores
 from llm_erm.errors import LLMERMError
 from llm_erm.incontext.vllm import INSTALL
@@ -36,7 +37,11 @@ def doctor(options: Options) -> int:
         "local runtime": _state(weights.require_runtime),
         "remote models": (("installed", "") if find_spec("pydantic_ai") else ("missing", _REMOTE)),
         "vLLM": (("installed", "") if find_spec("vllm") else ("missing", f"run: {INSTALL}")),
-        "OPENAI_API_KEY": ("set", "") if os.environ.get("OPENAI_API_KEY") else ("not set", ""),
+        **{
+            name: ("set" if os.environ.get(name) else "not set", "")
+            for names in KEYS.values()
+            for name in names
+        },
         "cores": (str(usable_cores()), ""),
         "llm-erm": (llm_erm.__version__, ""),
         "python": (platform.python_version(), ""),

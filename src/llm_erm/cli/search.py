@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -159,28 +159,30 @@ class Search:
 
 
 def export(
-    store: Store, results: Sequence[dict[str, Any]], jsonl: Path | None, csv: Path | None
+    store: Store, points: Iterable[Point], isolation: str, jsonl: Path | None, csv: Path | None
 ) -> None:
-    """Writes the published files anew from the journal.
+    """Writes the published files anew from the journal; nothing where it holds no attempt.
+
+    Attempts of a search that has not ended have no test accuracy: no choice was made yet.
 
     Raises:
         InputError: One of them cannot be written.
     """
     records = []
-    for result in results:
-        function, length = result["function"], result["length"]
-        point = Point(function, length, result["seed"], result["trial"])
+    for point in points:
         attempts = store.attempts(point)
+        result = store.results.get(point, {})
+        accuracies = result.get(TEST_ACCURACIES, [None] * len(attempts))
         first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
         records += [
             record(point, attempt, accuracy, ended=attempt.index == first_perfect)
-            | {"isolation": result["isolation"]}
-            for attempt, accuracy in zip(attempts, result[TEST_ACCURACIES], strict=True)
+            | {"isolation": result.get("isolation", isolation)}
+            for attempt, accuracy in zip(attempts, accuracies, strict=True)
         ]
-    if jsonl is not None:
+    if jsonl is not None and records:
         with writing(jsonl, "--out-jsonl"):
             write_jsonl(jsonl, records)
-    if csv is not None:
+    if csv is not None and records:
         with writing(csv, "--out-csv"):
             write_csv(csv, records)
 

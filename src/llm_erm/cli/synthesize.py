@@ -21,7 +21,7 @@ from llm_erm.cli.options import DataOptions, LimitOptions, Problem, grid, proble
 from llm_erm.cli.places import check_files, run_folder
 from llm_erm.cli.replay import as_in, missing
 from llm_erm.cli.result import cost_line, result_table, trial_lines
-from llm_erm.cli.search import Search, export
+from llm_erm.cli.search import Search, export, point_of
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.store import Store
 from llm_erm.synthesis.attempt import prompt_for
@@ -114,6 +114,9 @@ def synthesize(options: Options) -> int:
     finally:
         store.close()
     _print(options, results, store)
+    if given_up := store.given_up():
+        over = "their searches being over; they may be billed"
+        output.note(f"{given_up} calls were given up in flight, {over}.")
     if earlier is not None and (said := missing(results, settings)):
         output.note(said)
     return 0
@@ -155,11 +158,13 @@ def _run(
         exporting = options.out_jsonl is not None or options.out_csv is not None
         judging = exporting or not settings.early_stop
         search = Search(choice, sandbox, settings, store, log, judging=judging)
-        results = asyncio.run(search.run(data))
-        if exporting:
-            export(store, results, options.out_jsonl, options.out_csv)
-            log.info("artifacts_written")
-    return results
+        try:
+            return asyncio.run(search.run(data))
+        finally:  # a run that stopped half way as well: what it has is paid for
+            if exporting:
+                points = [point_of(problem.splits) for problem in data]
+                export(store, points, sandbox.isolation, options.out_jsonl, options.out_csv)
+                log.info("artifacts_written")
 
 
 def _shaping(

@@ -64,7 +64,8 @@ class Budget:
         """
         for completion in completions:
             self._add(completion.usage, completion.cost_usd)
-            failed = completion.finish_reason == "error" or completion.usage == Usage()
+            failed = completion.finish_reason in ("error", "cancelled")
+            failed |= completion.usage == Usage()
             if failed and completion.cost_usd is None:
                 self._tokens += prompt_bytes + max_output_tokens
                 self._dollars += self.price(prompt_bytes, max_output_tokens) or 0.0

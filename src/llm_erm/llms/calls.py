@@ -19,6 +19,10 @@ LONGEST_WAIT_SECONDS = 60.0
 """Between two tries, unless the server asks for more."""
 
 
+class GivenUpError(asyncio.CancelledError):
+    """A call was cancelled while it was in flight, so that it may be billed."""
+
+
 class Caller:
     """Makes the calls of one model, over all requests.
 
@@ -59,6 +63,9 @@ class Caller:
             settings: What shapes the answer.
             parameters: The tools.
             worst_case: Bytes of the prompt and output tokens at most, for the budget.
+
+        Raises:
+            GivenUpError: The call was cancelled after it was sent.
         """
         from pydantic_ai.direct import model_request
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
@@ -94,6 +101,8 @@ class Caller:
                         elif _is_final(error):
                             self._refusal = error
                         raise
+                    except asyncio.CancelledError as error:
+                        raise GivenUpError from error
                     finally:
                         await self._budget.settle(worst, usage, dollars)
                     return response, completion

@@ -4,8 +4,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-FinishReason = Literal["stop", "length", "refusal", "error"]
-"""Why generation ended: on its own, at the token limit, by refusing, or by a failed call."""
+FinishReason = Literal["stop", "length", "refusal", "error", "cancelled"]
+"""Why generation ended: on its own, at the token limit, by refusing, by a failed call, or because
+the search was over while the call was in flight."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Completion:
         finish_reason: Why generation ended.
         cost_usd: Price of the call in US dollars; None where it is unknown, 0.0 for a local model.
         tool_calls: Tools used on the way, in order.
-        error: What went wrong, where ``finish_reason`` is ``"error"`` or ``"refusal"``.
+        error: What went wrong, where it did not stop on its own or at the token limit.
         more_drawn: Whether the next sample was drawn together with this one, so that it is there
             and paid for.
     """
@@ -88,6 +89,9 @@ class Request:
         grammar: GBNF text that every answer must match, or None.
         json_schema: JSON schema that every answer must match, or None.
         tool: What the model may use while it answers, or None.
+        on_arrival: Called by a model that has several samples in flight, from the event loop: with
+            each completion the moment it is there, which may be long before it can be yielded, and
+            with a cancelled one for each call that is given up in flight.
     """
 
     prompt: str
@@ -97,6 +101,7 @@ class Request:
     grammar: str | None = None
     json_schema: Mapping[str, Any] | None = field(default=None, hash=False)
     tool: Tool | None = None
+    on_arrival: Callable[[Completion], None] = field(default=lambda completion: None, repr=False)
 
 
 class LLM(Protocol):

@@ -5,14 +5,13 @@ import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.answers import sentence_of
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.calls import Caller, was_not_answered, was_not_sent
-from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
+from llm_erm.llms.calls import Caller, GivenUpError, was_not_answered, was_not_sent
+from llm_erm.llms.llm import Completion, FinishReason, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, build
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ class RemoteLLM:
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples of ``request`` as they arrive, ``speculative`` in flight at a time.
 
-        Closing the iterator early cancels the calls in flight.
+        Closing the iterator early cancels the calls in flight; ``on_arrival`` is told of each.
 
         Raises:
             ProviderError: The key, the model's name, the quota or the request itself was refused,
@@ -107,19 +106,20 @@ class RemoteLLM:
             BudgetSpentError: A call could pass the budget.
         """
         waiting = iter(request.indices)
-        running: set[asyncio.Task[Completion]] = set()
+        running: set[asyncio.Task[None]] = set()
+        arrived: list[Completion] = []
         spent: BudgetSpentError | None = None
         try:
             while True:
                 for index in waiting if spent is None else ():
-                    running.add(asyncio.create_task(self._answer(request, index)))
+                    running.add(asyncio.create_task(self._answer(request, index, arrived)))
                     if len(running) >= self._settings.speculative:
                         break
                 if not running:
                     break
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                answered = [task.result() for task in done if task.exception() is None]
-                answered.sort(key=attrgetter("index"))
+                answered = arrived.copy()
+                arrived.clear()
                 for left, completion in zip(reversed(range(len(answered))), answered, strict=True):
                     yield replace(completion, more_drawn=left > 0)
                 for error in filter(None, (task.exception() for task in done)):
@@ -138,15 +138,21 @@ class RemoteLLM:
         self._threads.shutdown(wait=False)
         await self._close()
 
-    async def _answer(self, request: Request, index: int) -> Completion:
+    async def _answer(self, request: Request, index: int, arrived: list[Completion]) -> None:
         """One sample: a call, and more where the model uses a tool of ours in between."""
         settings, parameters = self._model_settings(request), self._tools(request.tool)
         talk = _Talk(self._caller, self._threads, request, settings, parameters)
         started = time.monotonic()
-        error = await self._failure_of(talk)
+        try:
+            error = await self._failure_of(talk)
+        except asyncio.CancelledError as cancelled:
+            if isinstance(cancelled, GivenUpError) or talk.last is not None:
+                seconds = time.monotonic() - started
+                request.on_arrival(talk.ended(index, seconds, "cancelled", "given up in flight"))
+            raise
         seconds = time.monotonic() - started
         if error is None and talk.last is not None:
-            return replace(
+            completion = replace(
                 talk.last,
                 index=index,
                 latency_seconds=seconds,
@@ -154,16 +160,10 @@ class RemoteLLM:
                 cost_usd=talk.dollars,
                 tool_calls=tuple(talk.tool_calls),
             )
-        return Completion(
-            index=index,
-            text="",
-            usage=talk.usage,
-            latency_seconds=seconds,
-            finish_reason="error",
-            cost_usd=talk.dollars,
-            tool_calls=tuple(talk.tool_calls),
-            error=error,
-        )
+        else:
+            completion = talk.ended(index, seconds, "error", error)
+        request.on_arrival(completion)
+        arrived.append(completion)
 
     async def _failure_of(self, talk: "_Talk") -> str | None:
         """Leads the talk to its end; returns why it failed, or None.
@@ -270,7 +270,7 @@ class _Talk:
             worst = (size, request.max_tokens)
             try:
                 response, said = await self.caller.call(messages, settings, self.parameters, worst)
-            except Exception as error:
+            except (Exception, GivenUpError) as error:
                 if not (was_not_answered(error) or isinstance(error, BudgetSpentError)):
                     self.dollars = None  # it may have been billed, and nobody says how much
                 raise
@@ -288,6 +288,21 @@ class _Talk:
             size += sum(len(str(part.content).encode()) for part in returns)
             if len(self.tool_calls) >= tool.calls:
                 settings = {**settings, "tool_choice": "none"}
+
+    def ended(
+        self, index: int, seconds: float, reason: FinishReason, error: str | None
+    ) -> Completion:
+        """What is left of a sample that came to no answer."""
+        return Completion(
+            index=index,
+            text="",
+            usage=self.usage,
+            latency_seconds=seconds,
+            finish_reason=reason,
+            cost_usd=self.dollars,
+            tool_calls=tuple(self.tool_calls),
+            error=error,
+        )
 
     def _count(self, said: Completion) -> None:
         if said.finish_reason == "stop" and said.usage.completion_tokens >= self.request.max_tokens:

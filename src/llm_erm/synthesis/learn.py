@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from llm_erm.erm.bounds import certify
@@ -30,7 +30,8 @@ class Journal:
         done: Attempts that are there; not asked for again.
         answered: Answers that were not verified yet; not asked for again either.
         on_answer: Called with each answer the moment it arrives, however long the verification of
-            others takes; from the event loop, so it must be quick.
+            others takes, and with a cancelled one for each call that is given up in flight; from
+            the event loop, so it must be quick.
         on_attempt: Called with each attempt the moment it is verified, and again with one that
             failed the replay of the program chosen; from the thread that verifies.
     """
@@ -77,10 +78,18 @@ async def learn(
     attempts = Attempts(splits, sandbox, settings, journal.done, journal.on_attempt)
     for completion in journal.answered:
         await in_thread(attempts.add, completion)
+    arrived: dict[int, Completion] = {}
+
+    def keep(completion: Completion) -> None:
+        if arrived.get(completion.index) != completion:
+            arrived[completion.index] = completion
+            journal.on_answer(completion)
+
     if not attempts.over:
-        async with aclosing(llm.complete(attempts.request())) as completions:
+        request = replace(attempts.request(), on_arrival=keep)
+        async with aclosing(llm.complete(request)) as completions:
             async for completion in completions:
-                journal.on_answer(completion)
+                keep(completion)
                 await in_thread(attempts.add, completion)
                 if attempts.over:
                     break
