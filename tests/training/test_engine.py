@@ -1,6 +1,8 @@
 """The fast ways to run give what the plain way gives."""
 
+import io
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,3 +84,25 @@ def test_one_layer_is_compiled_and_serves_all():
 def test_compiled_steps_and_recorded_ones_train_as_plain_ones(graph):
     gpu = torch.device("cuda")
     agree(engine(Plan(compiled=True, mixed=True, graph=graph), gpu), gpu)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+@pytest.mark.parametrize("optimizer", ["adamw", "coordinate-sgd"])
+def test_a_checkpoint_goes_on_on_a_gpu(optimizer):
+    """Through the memory of the CPU, and with torch seeded between recorded steps."""
+    gpu = torch.device("cuda")
+    fast = optimizer == "adamw"
+    chosen = Plan(compiled=fast, mixed=fast, graph=fast)
+    settings = replace(SETTINGS, optimizer=optimizer, online=True)
+    first = engine(chosen, gpu, settings)
+    for step in range(6):
+        torch.manual_seed(step)
+        first.step(batch(gpu, seed=step), 1e-3)
+    kept = io.BytesIO()
+    torch.save(first.state(), kept)
+    kept.seek(0)
+    second = engine(chosen, gpu, settings)
+    second.load(torch.load(kept, map_location="cpu", weights_only=True))
+    for step in range(6, 12):
+        losses = [float(e.step(batch(gpu, seed=step), 1e-3)) for e in (first, second)]
+        assert losses[1] == pytest.approx(losses[0], abs=0.02)

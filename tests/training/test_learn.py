@@ -209,6 +209,20 @@ def test_a_stopped_run_goes_on_exactly(parity, tmp_path):
         assert curve(resumed, name) == curve(whole, name)
 
 
+def test_a_stopped_run_remembers_how_long_it_was_perfect(parity, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_module.Engine, "correct_in_all", lambda _: 20.0)
+    settings = replace(SMALL, n_epochs=9, patience=4, checkpoint_every=1)
+
+    def stop(epoch: int) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Artifacts(tmp_path / "run", {}) as artifacts:
+        learn(parity, settings, artifacts, on_epoch=stop)
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        assert learn(parity, settings, artifacts).details["epochs"] == 4
+
+
 def test_a_damaged_checkpoint_is_named(parity, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"no checkpoint")
