@@ -161,6 +161,7 @@ def _query(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> dict[st
         query["json_schema"] = ANSWER_SCHEMA
     if labels:
         query |= {"temperature": 1.0, "top_p": 1.0, "n_probs": 2, "post_sampling_probs": True}
+        query["top_k"] = len(labels)  # what remains of a vocabulary that is costly to sort
         query["logit_bias"] = [[token, _PREFERENCE] for token in labels]
     return query
 
