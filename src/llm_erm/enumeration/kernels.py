@@ -41,6 +41,9 @@ ODD = NUMBER_OF["odd"]
 PARITIES_AT_ONCE = 1 << 16
 """Sets of positions that one call tries."""
 
+LOOKED_UP_AT_ONCE = 256
+"""Pairs of truths that are looked up together."""
+
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xD6E8FEB86659FD93)
 _SHIFT = np.uint64(32)
@@ -168,59 +171,102 @@ def keep_truths(t: Arrays, production: int, left: int, rights: Array, block: Arr
 
 
 @kernel
+def _look_up(
+    t: Arrays, production: int, i: int, first: int, keys: Array, flips: Array, there: Array
+) -> None:
+    """Computes the hashes of some signed pairs of the truth ``i`` and what is in their slots.
+
+    Args:
+        t: As in ``_keep_truth``.
+        production: ``BOTH``, of which a pair has four signed ones, or ``DIFFER``.
+        i: The left truth.
+        first: The first signed pair: the right truth times the signs a pair has, plus the sign.
+        keys: Set to the hashes.
+        flips: Set to whether it is the complement that has that hash.
+        there: Set to the first keys where these hashes belong in the table.
+    """
+    columns, table, masks = t[0], t[6], t[11]
+    free = np.uint64(table.size - 1)
+    signs = 1 if production == DIFFER else 4
+    for m in range(keys.size):
+        j, sign = divmod(first + m, signs)
+        negate_left = _ALL if sign & NEGATE_LEFT else _NONE
+        negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
+        flip = _NONE
+        key = _NONE
+        for w in range(columns.shape[1]):
+            left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+            word = left ^ right if production == DIFFER else left & right
+            if w == 0 and word & _ONE:
+                flip = _ALL
+            key = _absorbed(key ^ ((word ^ flip) & masks[0, w]))
+        key = _mix(key)
+        keys[m], flips[m], there[m] = key, flip, table[key & free]
+
+
+@kernel
+def _keep_pairs(
+    t: Arrays, production: int, i: int, first: int, keys: Array, flips: Array, there: Array
+) -> None:
+    """Keeps the new ones among signed pairs that were looked up; arguments as ``_look_up`` has."""
+    columns, errors, productions, signs, lefts, rights, table, state, hits, _, targets, masks = t
+    words = columns.shape[1]
+    free = np.uint64(table.size - 1)
+    at, found = state[KEPT], state[HITS]
+    for m in range(keys.size):
+        key = keys[m]
+        if there[m] == key:
+            continue
+        slot = key & free
+        while table[slot] != _NONE and table[slot] != key:
+            slot = (slot + _ONE) & free
+        if table[slot] == key:
+            continue
+        table[slot] = key
+        j, sign = divmod(first + m, 1 if production == DIFFER else 4)
+        negate_left = _ALL if sign & NEGATE_LEFT else _NONE
+        negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
+        for w in range(words):
+            left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+            word = left ^ right if production == DIFFER else left & right
+            columns[at, w] = (word ^ flips[m]) & masks[0, w]
+        signs[at] = sign | FLIPPED if flips[m] else sign
+        productions[at], lefts[at], rights[at] = production, i, j
+        exact = False
+        for c in range(targets.shape[0]):
+            wrong = _NONE
+            for w in range(words):
+                wrong += _ones((columns[at, w] ^ targets[c, w]) & masks[1, w])
+            least = min(wrong, masks[2, 0] - wrong)
+            errors[at, c] = least
+            exact = exact or least == _NONE
+        if exact and found < hits.shape[0]:
+            hits[found, 0], hits[found, 1] = at, state[CONSIDERED] + m + 1
+            found += 1
+        at += 1
+    state[KEPT], state[HITS] = at, found
+    state[CONSIDERED] += keys.size
+
+
+@kernel
 def pair_truths(
     t: Arrays, production: int, a: int, a_end: int, b: int, b_end: int, once: bool
 ) -> None:
     """Combines the truths ``a..a_end`` with ``b..b_end``; ``once`` where the ranges overlap.
 
-    Long searches spend their time here, so the column never leaves the registers: its words are
-    computed for the hash, and once more where it turns out to be new.
+    Long searches spend their time here, most of it waiting for the table: some hundred pairs are
+    looked up together, so that the memory answers several at a time, and only then kept.
     """
-    columns, errors, productions, signs, lefts, rights, table, state, hits, work, targets, masks = t
-    words = work.size
-    free = np.uint64(table.size - 1)
-    seen = state[CONSIDERED]
-    at, found = state[KEPT], state[HITS]
+    signs = 1 if production == DIFFER else 4
+    keys = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
+    flips = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
+    there = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
     for i in range(a, a_end):
-        for j in range(max(b, i + 1) if once else b, b_end):
-            for sign in range(1 if production == DIFFER else 4):
-                negate_left = _ALL if sign & NEGATE_LEFT else _NONE
-                negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
-                seen += 1
-                flip = _NONE
-                key = _NONE
-                for w in range(words):
-                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
-                    word = left ^ right if production == DIFFER else left & right
-                    if w == 0 and word & _ONE:
-                        flip = _ALL
-                    key = _absorbed(key ^ ((word ^ flip) & masks[0, w]))
-                key = _mix(key)
-                slot = key & free
-                while table[slot] != _NONE and table[slot] != key:
-                    slot = (slot + _ONE) & free
-                if table[slot] == key:
-                    continue
-                table[slot] = key
-                for w in range(words):
-                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
-                    word = left ^ right if production == DIFFER else left & right
-                    columns[at, w] = (word ^ flip) & masks[0, w]
-                signs[at] = sign | FLIPPED if flip else sign
-                productions[at], lefts[at], rights[at] = production, i, j
-                exact = False
-                for c in range(targets.shape[0]):
-                    wrong = _NONE
-                    for w in range(words):
-                        wrong += _ones((columns[at, w] ^ targets[c, w]) & masks[1, w])
-                    least = min(wrong, masks[2, 0] - wrong)
-                    errors[at, c] = least
-                    exact = exact or least == _NONE
-                if exact and found < hits.shape[0]:
-                    hits[found, 0], hits[found, 1] = at, seen
-                    found += 1
-                at += 1
-    state[KEPT], state[CONSIDERED], state[HITS] = at, seen, found
+        start = (max(b, i + 1) if once else b) * signs
+        for first in range(start, b_end * signs, LOOKED_UP_AT_ONCE):
+            count = min(b_end * signs - first, LOOKED_UP_AT_ONCE)
+            _look_up(t, production, i, first, keys[:count], flips[:count], there[:count])
+            _keep_pairs(t, production, i, first, keys[:count], flips[:count], there[:count])
 
 
 @kernel
