@@ -76,6 +76,11 @@ def test_the_figure_makes_the_searches_too(command, tmp_path):
         ("fn_g", "enumeration", [1.0]),
     ]
     assert "guarantee (dashed): 10 bits" in (tmp_path / "f.svg").read_text()
+    one = command("figure", "made/enumerate-40", "--functions", "fn_g", "--plot", "g.svg", "--json")
+    assert [json.loads(line)["function"] for line in one.stdout.splitlines()] == ["fn_g"]
+    none = command("figure", "made/enumerate-40", "--lengths", 30, "--plot", "g.svg")
+    assert none.returncode == 2
+    assert "--lengths" in none.stderr
 
 
 @pytest.mark.parametrize(

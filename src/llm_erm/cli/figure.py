@@ -30,7 +30,8 @@ class Options(DataOptions):
     """Flags of `llm-erm figure`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs to draw, of any methods and sizes."""
+    """Folders of runs to draw, of any methods and sizes; where --functions or --lengths are given,
+    only their results on these."""
     sizes: tuple[int, ...] = DEFAULT_SIZES
     """Numbers of labelled examples to learn from, half of them for validation; in place of
     --train-size and --val-size."""
@@ -64,7 +65,18 @@ def figure(options: Options) -> int:
     folders = [*options.runs]
     for size in dict.fromkeys(options.sizes) if options.make else ():
         folders += [_run(options, method, size) for method in dict.fromkeys(options.make)]
-    results = [result for folder in dict.fromkeys(folders) for result in read_results(folder)]
+    results = [
+        result
+        for folder in dict.fromkeys(folders)
+        for result in read_results(folder)
+        if result.task[0] in (options.functions or result.task[:1])
+        and result.task[1] in (options.lengths or result.task[1:])
+    ]
+    if not results:
+        raise InputError(
+            "The runs hold none of the tasks and lengths in --functions and --lengths; name others, "
+            "or leave these flags out to draw all."
+        )
     drawn = curves(results)
     guarantees = {
         task: known
