@@ -74,8 +74,8 @@ def figure(options: Options) -> int:
     ]
     if not results:
         raise InputError(
-            "The runs hold none of the tasks and lengths in --functions and --lengths; name others, "
-            "or leave these flags out to draw all."
+            "The runs hold none of the tasks and lengths of --functions and --lengths; name "
+            "others, or leave these flags out to draw all."
         )
     drawn = curves(results)
     guarantees = {
