@@ -1,16 +1,18 @@
 """Speed of the enumeration: python benchmarks/enumeration_speed.py [--long-seconds 60].
 
-1. A fixed part of the language is enumerated up to a fixed price, by the compiled search and by a
-   plain Python one that shares no code with it; both must count the same programs considered and
-   kept at every price. Programs are truths; texts and numbers on the way are not counted.
+1. A fixed part of the language is enumerated up to a fixed price, by the compiled search, by a
+   plain Python one that shares no code with it, and by the latter with a truth's answers to all
+   inputs in one Python integer, in turns; all must count the same programs considered and kept at
+   every price. Programs are truths; texts and numbers on the way are not counted.
 2. That part, and the whole language, are enumerated for a minute or so on data that no program
    explains: programs a second, memory, and growth.
 
-Seconds are CPU seconds of this process, wall seconds where named.
+Seconds are CPU seconds of this process, medians over the turns; wall seconds where named.
 """
 
 import argparse
 import json
+import statistics
 import time
 from collections import defaultdict
 from itertools import combinations
@@ -74,11 +76,28 @@ class Plain:
             return
         if sort == "truth":
             self.considered += 1
-            if values[0]:
-                values = tuple([not value for value in values])
+            if self.first(values):
+                values = self.opposite(values)
         if values not in self.known[sort]:
             self.known[sort].add(values)
             self.at[sort][cost].append(values)
+
+    def first(self, answers):
+        """The answer to the first input."""
+        return answers[0]
+
+    def opposite(self, answers):
+        return tuple([not answer for answer in answers])
+
+    def conjunction(self, one, other):
+        return tuple([u and v for u, v in zip(one, other, strict=True)])
+
+    def difference(self, one, other):
+        return tuple([u != v for u, v in zip(one, other, strict=True)])
+
+    def answers(self, values):
+        """One truth an input, as they are kept."""
+        return tuple(values)
 
     def pairs(self, sort, cost):
         """Pairs of kept values whose prices add up, each once."""
@@ -110,18 +129,17 @@ class Plain:
         for a, b in self.pairs("number", cost - PART["add"]):
             self.keep("number", cost, tuple([u + v for u, v in zip(a, b, strict=True)]))
         for strings, literal in self.literals(cost - PART["contains"]):
-            self.keep("truth", cost, tuple([literal in s for s in strings]))
+            self.keep("truth", cost, self.answers([literal in s for s in strings]))
         for numbers in self.at["number"][cost - PART["odd"]]:
-            self.keep("truth", cost, tuple([bool(n % 2) for n in numbers]))
+            self.keep("truth", cost, self.answers([bool(n % 2) for n in numbers]))
         for position in self.positions(cost - PART["character"]):
-            self.keep("truth", cost, tuple([s[position] == "1" for s in self.inputs]))
+            self.keep("truth", cost, self.answers([s[position] == "1" for s in self.inputs]))
         for a, b in self.pairs("truth", cost - PART["both"] - 2):
-            for left in (a, tuple([not u for u in a])):
-                for right in (b, tuple([not v for v in b])):
-                    both = [u and v for u, v in zip(left, right, strict=True)]
-                    self.keep("truth", cost, tuple(both))
+            for left in (a, self.opposite(a)):
+                for right in (b, self.opposite(b)):
+                    self.keep("truth", cost, self.conjunction(left, right))
         for a, b in self.pairs("truth", cost - PART["differ"]):
-            self.keep("truth", cost, tuple([u != v for u, v in zip(a, b, strict=True)]))
+            self.keep("truth", cost, self.difference(a, b))
         return self.considered - before[0], len(self.known["truth"]) - before[1]
 
     def positions(self, bits):
@@ -132,15 +150,49 @@ class Plain:
         return [*near, *far]
 
 
-def same_counts(inputs, max_bits):
-    """Runs both searches; returns their levels and CPU seconds."""
-    prepare()
+class Packed(Plain):
+    """The same with the answers of a truth in one integer, the first in the lowest bit."""
+
+    def __init__(self, inputs):
+        super().__init__(inputs)
+        self.all = (1 << len(inputs)) - 1
+
+    def first(self, answers):
+        return answers & 1
+
+    def opposite(self, answers):
+        return answers ^ self.all
+
+    def conjunction(self, one, other):
+        return one & other
+
+    def difference(self, one, other):
+        return one ^ other
+
+    def answers(self, values):
+        return sum(1 << i for i, value in enumerate(values) if value)
+
+
+def by(plain, inputs, max_bits):
+    """Programs considered and kept at each price, by a search in Python."""
+    search = plain(inputs)
+    return [search.level(cost) for cost in range(max_bits)]
+
+
+def seconds_of(search, *arguments):
+    """What a search counts, and its CPU seconds."""
     began = time.process_time()
-    fast = compiled(inputs, max_bits)
-    middle = time.process_time()
-    plain = Plain(inputs)
-    slow = [plain.level(cost) for cost in range(max_bits)]
-    return fast, middle - began, slow, time.process_time() - middle
+    return search(*arguments), time.process_time() - began
+
+
+def same_counts(inputs, max_bits):
+    """Runs all searches; returns their levels and CPU seconds."""
+    prepare()
+    return (
+        seconds_of(compiled, inputs, max_bits),
+        seconds_of(by, Packed, inputs, max_bits),
+        seconds_of(by, Plain, inputs, max_bits),
+    )
 
 
 def long_run(costs, seconds, memory_mb):
@@ -178,25 +230,30 @@ def long_run(costs, seconds, memory_mb):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--max-bits", type=int, default=22)
+    parser.add_argument("--max-bits", type=int, default=35)
+    parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--long-seconds", type=float, default=60.0)
     parser.add_argument("--memory-mb", type=int, default=2048)
     options = parser.parse_args()
     inputs = words(256, 20, seed=0)
-    fast, fast_seconds, slow, slow_seconds = same_counts(inputs, options.max_bits)
-    programs = sum(considered for considered, _ in fast)
+    turns = [same_counts(inputs, options.max_bits) for _ in range(options.turns)]
+    levels = turns[0][0][0]
+    fast, packed, slow = (statistics.median(turn[i][1] for turn in turns) for i in range(3))
     print(
         json.dumps(
             {
                 "bits": options.max_bits,
-                "programs": programs,
-                "kept": sum(kept for _, kept in fast),
-                "same_counts": fast == slow,
-                "compiled_seconds": fast_seconds,
-                "plain_seconds": slow_seconds,
-                "times_faster": slow_seconds / fast_seconds,
+                "programs": sum(considered for considered, _ in levels),
+                "kept": sum(kept for _, kept in levels),
+                "same_counts": all(counted == levels for turn in turns for counted, _ in turn),
+                "compiled_seconds": fast,
+                "plain_seconds": slow,
+                "packed_seconds": packed,
+                "times_faster_than_plain": slow / fast,
+                "times_faster_than_packed": packed / fast,
             }
-        )
+        ),
+        flush=True,
     )
     for name, costs in (("part", Costs(1, PART, {})), ("whole language", None)):
         print(name)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from llm_erm.baselines.encode import encode
 from llm_erm.baselines.learn import learn
-from llm_erm.baselines.learners import LEARNERS, Learner, tabpfn
+from llm_erm.baselines.learners import LEARNERS, Learner, is_checkpoint, tabpfn
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.tasks.task import Dataset, Splits
 
@@ -138,3 +139,26 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path):
     assert "pip install 'llm-erm[baselines]'" in missing.why_not()
     assert isinstance(tabpfn(tmp_path / "weights.ckpt"), Learner)
     assert tabpfn(tmp_path / "weights.ckpt").points(2) == [{}]
+
+
+def test_tabpfn_answers_by_the_weights_in_the_file(tmp_path):
+    """Random weights, since none can be fetched: it runs, and other weights answer otherwise."""
+    architecture = pytest.importorskip("tabpfn.architectures.tabpfn_v2", reason="no tabpfn")
+    import torch
+
+    scores = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        config = {"max_num_classes": 10, "num_buckets": 100, "emsize": 24, "nlayers": 1, "nhead": 2}
+        model = architecture.get_architecture(architecture.TabPFNV2Config(**config))
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter)
+        path = tmp_path / f"{seed}.ckpt"
+        torch.save({"state_dict": model.state_dict(), "config": config}, path)
+        assert is_checkpoint(path)
+        classifier = tabpfn(path).make({}, 0)
+        inputs = encode("binary", FIRST.train.inputs, 12)
+        classifier.fit(inputs, np.array(FIRST.train.labels, dtype=np.uint8))
+        scores.append(classifier.predict_proba(inputs))
+    assert scores[0].shape == (80, 2)
+    assert not np.allclose(*scores)

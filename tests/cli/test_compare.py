@@ -58,7 +58,29 @@ def test_one_command_makes_the_cheap_runs_and_draws_them_with_the_guarantee(
     assert (tmp_path / "made/baselines-40/results.jsonl").exists()
     drawn = command("figure", runs[0], "made", "--plot", "g.svg", "--json", "--bits", 13)
     curves = [json.loads(line) for line in drawn.stdout.splitlines()]
-    assert [curve["examples"] for curve in curves] == [[40], [12, 40]]
+    assert {curve["method"].split()[0]: curve["examples"] for curve in curves} == {
+        "baseline:decision-tree": [12, 40],
+        "synthesis": [40],
+    }
+
+
+def test_the_figure_makes_the_searches_too(command, tmp_path):
+    done = command(
+        *("figure", "--functions", "fn_a", "fn_g", "--lengths", 20, "--test-size", 200),
+        *("--sizes", 40, "--make", "enumerate", "--out-dir", "made", "--plot", "f.svg", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    curves = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(c["function"], c["method"].split()[0], c["accuracy"]) for c in curves] == [
+        ("fn_a", "enumeration", [1.0]),
+        ("fn_g", "enumeration", [1.0]),
+    ]
+    assert "guarantee (dashed): 10 bits" in (tmp_path / "f.svg").read_text()
+    one = command("figure", "made/enumerate-40", "--functions", "fn_g", "--plot", "g.svg", "--json")
+    assert [json.loads(line)["function"] for line in one.stdout.splitlines()] == ["fn_g"]
+    none = command("figure", "made/enumerate-40", "--lengths", 30, "--plot", "g.svg")
+    assert none.returncode == 2
+    assert "--lengths" in none.stderr
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(command):
         (("--max-seconds", 0), "--max-seconds"),
         (("--max-memory-mb", 100), "give at least"),
         (("--attempts", 0), "--attempts"),
+        (("--max-programs", 0), "--max-programs"),
         (("--search", "prior"), "--prior-from"),
         (("--search", "prior", "--prior-from", "nowhere"), "holds no proposed programs"),
         (("--val-size", 0), "--val-size"),

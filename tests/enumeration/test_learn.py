@@ -1,12 +1,15 @@
 """The learner: budget, limits, noise, classes and tables; and no test data in the choice."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from llm_erm.enumeration.learn import Watch, learn
+from llm_erm.enumeration.search import prepare
 from llm_erm.enumeration.settings import Settings
+from llm_erm.errors import InputError
 from llm_erm.sandbox import Sandbox
 from llm_erm.tasks.splits import load_or_make
 from llm_erm.tasks.suite import SUITE
@@ -18,6 +21,7 @@ QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 
 
 @pytest.fixture(scope="module")
 def sandbox():
+    prepare()  # where nothing is compiled yet, that alone takes longer than a search may
     with Sandbox() as opened:
         yield opened
 
@@ -109,7 +113,7 @@ def test_the_budget_is_never_passed(attempts, sandbox):
 
 def test_with_few_examples_much_fits_and_validation_still_decides(sandbox):
     data = splits_of(draw(300, 12), lambda x: x.count("1") % 2, sizes=(8, 100))
-    run = learn(data, sandbox, replace(QUICK, attempts=64))
+    run = learn(data, sandbox, replace(QUICK, attempts=64, max_bits=24))
     assert sum(attempt.train.perfect for attempt in run.attempts) > 3
     assert run.test.perfect
 
@@ -176,6 +180,51 @@ def test_missing_values_are_a_piece_of_their_own(sandbox):
     run = learn(splits_of(rows, lambda r: r["a"] is None, (40, 40), kind="table"), sandbox, QUICK)
     assert "x['a'] is None" in run.selected.candidate.source
     assert run.test.perfect
+
+
+ODD_NAMES = [
+    *("it's", 'a "quote"', "back\\slash", "new\nline", "nul\0", "{0}{p!r}", "isprime(", ""),
+    "'] or __import__('builtins').print('ran') or x['",
+]
+
+
+@pytest.mark.parametrize("order", ["length-first", "uniform"])
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_names_and_values_of_a_table_are_never_more_than_strings(name, order, sandbox, capfd):
+    """Drawn programs run in this process: what columns are called must not become code."""
+    rng = np.random.RandomState(0)
+    rows = [
+        {name: str(rng.choice([name, name + "'"])), "n": int(rng.randint(9))} for _ in range(80)
+    ]
+    data = splits_of(rows, lambda row: row[name] == name, (30, 30), kind="table")
+    run = learn(data, sandbox, replace(QUICK, order=order))
+    assert run.test.perfect
+    assert run.probe is None
+    assert "ran" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("order", ["length-first", "uniform"])
+def test_numbers_without_a_literal_are_no_thresholds(order, sandbox):
+    values = [1.5, math.nan, math.inf, -math.inf, None, 7, -3, 10**400]
+    rng = np.random.RandomState(0)
+    rows = [{"a": values[rng.randint(8)], "b": ["u", math.inf][rng.randint(2)]} for _ in range(200)]
+    data = splits_of(rows, lambda row: row["a"] is not None and row["a"] > 2, kind="table")
+    run = learn(data, sandbox, replace(QUICK, order=order))
+    assert run.test.perfect
+    assert all(attempt.validation.invalid == 0 for attempt in run.attempts)
+
+
+def test_rows_with_different_columns_are_refused_and_the_first_is_named(sandbox):
+    rows = [{"a": 1, "b": 2}, {"a": 1}] * 40
+    data = splits_of(rows, lambda row: row["a"], (30, 30), kind="table")
+    with pytest.raises(InputError, match=r"Row 2 .* lacks the columns \['b'\]"):
+        learn(data, sandbox, QUICK)
+
+
+def test_the_limit_on_bits_holds_for_elimination_too(sandbox, tmp_path):
+    run = learn(suite("fn_a", 20, tmp_path), sandbox, replace(QUICK, max_bits=9))
+    assert not run.selected.train.perfect
+    assert run.details["bits"] <= 9
 
 
 def test_growth_and_attempts_are_told_while_it_runs(sandbox, tmp_path):

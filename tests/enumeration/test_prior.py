@@ -99,6 +99,9 @@ def test_the_search_tries_first_what_was_proposed():
 def test_a_folder_without_attempts_is_named(tmp_path):
     with pytest.raises(InputError, match="holds no proposed programs"):
         proposed(tmp_path)
+    (tmp_path / "attempts.jsonl").write_text('{"candidate": "text"}\n{"candidate": null}\n{}\n')
+    with pytest.raises(InputError, match="holds no proposed programs"):
+        proposed(tmp_path)
     line = {"candidate": {"source": "def f(x):\n    return '1' in x\n"}}
     (tmp_path / "attempts.jsonl").write_text(json.dumps(line) + "\n")
     assert len(proposed(tmp_path)) == 1

@@ -159,19 +159,46 @@ def search(rng, errors, early_stop):
     return wrong[rows, best], errors[rows, best]
 
 
+def bounds_by_errors(budget):
+    """What certificates say at 0 to 100 errors among 100 validation examples."""
+    found = [certify(SPLITS, None, validation=verdict(k), budget=budget) for k in range(101)]
+    return np.array([certificate.error_upper_bound for certificate in found])
+
+
 @pytest.mark.parametrize("early_stop", [True, False])
 @pytest.mark.parametrize("candidates", [1, 5, 32, 256])
 def test_the_bound_of_the_selected_fails_no_more_often_than_promised(candidates, early_stop):
     """Known true errors, also the worst: all just above what the bound says at zero errors."""
     rng = np.random.RandomState(candidates)
     trials = 4000
-    table = np.array([binomial_upper(k, 100, DELTA / candidates) for k in range(101)])
+    table = bounds_by_errors(candidates)
     worst = np.full((trials, candidates), table[0] * 1.0001)
     spread = rng.uniform(0, 0.5, (trials, candidates))
     for errors in (worst, spread):
         wrong, truth = search(rng, errors, early_stop)
         failures = np.mean(table[wrong] < truth)
         assert failures <= DELTA + 2 * math.sqrt(DELTA * (1 - DELTA) / trials)
+
+
+def test_a_budget_that_shrank_by_stopping_early_would_fail_four_times_as_often():
+    """So these simulations would show a bound that counts only the candidates drawn.
+
+    The j-th is just worse than that bound says where the search stops at it: it stops there, and
+    the bound fails, with chance delta/j, which adds up to far more than delta.
+    """
+    rng = np.random.RandomState(0)
+    trials, candidates = 4000, 256
+    drawn = np.arange(1, candidates + 1)
+    errors = np.array([binomial_upper(0, 100, DELTA / j) for j in drawn]) * 1.0001
+    fits = rng.random_sample((trials, candidates)) < (1 - errors) ** 100
+    stopped = fits.any(axis=1)
+    at = fits.argmax(axis=1)
+    shrunk = stopped & (
+        np.array([binomial_upper(0, 100, DELTA / j) for j in drawn])[at] < errors[at]
+    )
+    fixed = stopped & (bounds_by_errors(candidates)[0] < errors[at])
+    assert shrunk.mean() > 4 * DELTA
+    assert fixed.mean() <= DELTA
 
 
 def test_the_worst_case_is_nearly_reached_so_the_bound_is_not_just_loose():

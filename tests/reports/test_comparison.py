@@ -117,10 +117,10 @@ def test_curves_join_the_sizes_of_a_method():
     small = {"examples": 20, "data_sha256": "small", "accuracy": 0.6}
     (found,) = curves([SEARCH, replace(SEARCH, **small), TREE]).values()
     assert [(curve.method, curve.examples) for curve in found] == [
-        *(("synthesis tiny", (20, 200)), ("baseline:decision-tree", (200,)))
+        *(("baseline:decision-tree", (200,)), ("synthesis tiny", (20, 200)))
     ]
-    assert found[0].accuracy == (0.6, 1.0)
-    assert found[0].low[0] < 0.6 < found[0].high[0]
+    assert found[1].accuracy == (0.6, 1.0)
+    assert found[1].low[0] < 0.6 < found[1].high[0]
 
 
 def test_curves_refuse_different_data_of_one_size():

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,11 +137,17 @@ LEARNERS: dict[str, Learner] = {
 """The learners by name, TabPFN excepted."""
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Returns whether a file looks like one of weights, without loading torch."""
+    return is_zipfile(path) or path.suffix == ".safetensors"
+
+
 def tabpfn(weights: Path) -> Learner:
     """Returns TabPFN with the weights in a file; it has no grid, as published."""
     return Learner(
         "tabpfn:TabPFNClassifier",
-        fixed={"model_path": str(weights)},
+        # Else 1,001 examples without a GPU are refused, for being slow.
+        fixed={"model_path": str(weights), "ignore_pretraining_limits": True},
         needs="tabpfn",
         install="pip install 'llm-erm[tabpfn]'",
     )

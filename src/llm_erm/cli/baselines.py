@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import llm_erm
-from llm_erm.baselines.learners import LEARNERS, Learner, tabpfn
+from llm_erm.baselines.learners import LEARNERS, Learner, is_checkpoint, tabpfn
 from llm_erm.cli import output
 from llm_erm.cli.models import file_digest
 from llm_erm.cli.options import DataOptions, Problem, grid, problems
@@ -90,6 +90,11 @@ def _chosen(options: Options) -> dict[str, Learner]:
             raise InputError(
                 f"There is no file {options.tabpfn_weights}; name TabPFN's weights, or leave "
                 "--tabpfn-weights out."
+            )
+        if not is_checkpoint(options.tabpfn_weights):
+            raise InputError(
+                f"{options.tabpfn_weights} is no file of weights, a .ckpt that torch saved or a "
+                ".safetensors; name TabPFN's, under the name it was published with."
             )
         known[TABPFN] = tabpfn(options.tabpfn_weights)
     asked = dict.fromkeys(options.learners or (*LEARNERS, TABPFN))

@@ -111,7 +111,7 @@ def _settings(options: Options) -> Settings:
         "--attempts": options.attempts,
         "--max-seconds": options.max_seconds,
         "--max-memory-mb": options.max_memory_mb,
-        "--max-programs": options.max_programs or 1,
+        "--max-programs": 1 if options.max_programs is None else options.max_programs,
         "--max-bits": options.max_bits,
     }
     for flag, value in numbers.items():

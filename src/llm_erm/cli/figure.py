@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from llm_erm.cli import baselines, output, synthesize
+from llm_erm.cli import enumerate as enumeration
 from llm_erm.cli.options import DataOptions
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
@@ -19,7 +20,7 @@ from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
 from llm_erm.reports.results import Task, read_results
 
-Method = Literal["baselines", "synthesize"]
+Method = Literal["baselines", "enumerate", "synthesize"]
 
 DEFAULT_SIZES = (20, 40, 100, 200, 400)
 
@@ -29,13 +30,14 @@ class Options(DataOptions):
     """Flags of `llm-erm figure`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs to draw, of any methods and sizes."""
+    """Folders of runs to draw, of any methods and sizes; where --functions or --lengths are given,
+    only their results on these."""
     sizes: tuple[int, ...] = DEFAULT_SIZES
     """Numbers of labelled examples to learn from, half of them for validation; in place of
     --train-size and --val-size."""
     make: tuple[Method, ...] = ()
-    """Methods to run at every size before drawing, on the tasks and lengths given: baselines, and
-    synthesize with the embedded model; what an earlier call ran is not run again."""
+    """Methods to run at every size before drawing, on the tasks and lengths given: baselines,
+    enumerate, and synthesize with the embedded model; what is there is not run again."""
     learners: tuple[str, ...] = ("random-forest", "xgboost", "knn", "logistic-regression")
     """Which classical learners to run."""
     attempts: int = 32
@@ -63,7 +65,18 @@ def figure(options: Options) -> int:
     folders = [*options.runs]
     for size in dict.fromkeys(options.sizes) if options.make else ():
         folders += [_run(options, method, size) for method in dict.fromkeys(options.make)]
-    results = [result for folder in dict.fromkeys(folders) for result in read_results(folder)]
+    results = [
+        result
+        for folder in dict.fromkeys(folders)
+        for result in read_results(folder)
+        if result.task[0] in (options.functions or result.task[:1])
+        and result.task[1] in (options.lengths or result.task[1:])
+    ]
+    if not results:
+        raise InputError(
+            "The runs hold none of the tasks and lengths of --functions and --lengths; name "
+            "others, or leave these flags out to draw all."
+        )
     drawn = curves(results)
     guarantees = {
         task: known
@@ -92,6 +105,8 @@ def _run(options: Options, method: Method, size: int) -> Path:
         if method == "baselines":
             chosen = baselines.Options(**shared, learners=options.learners)
             status = baselines.baselines(chosen)
+        elif method == "enumerate":
+            status = enumeration.enumerate(enumeration.Options(**shared))
         else:
             local = synthesize.Options(**shared, provider="local", attempts=options.attempts)
             status = synthesize.synthesize(local)

@@ -5,6 +5,9 @@ stored with its first bit cleared (the complement otherwise), so that a truth an
 one. A number is a column of int16. Columns are told apart by 64-bit hashes: among ten million, two
 different ones share theirs with a probability of about 3 in a million.
 
+What calls each other stays in this file: machine code kept on disk is renewed when its own file
+changes, not when another one does.
+
 ``state`` counts what is kept, what was considered, and the hits: truths kept without training
 errors, each stored in ``hits`` as its index and the number considered up to it.
 """
@@ -40,6 +43,9 @@ ODD = NUMBER_OF["odd"]
 
 PARITIES_AT_ONCE = 1 << 16
 """Sets of positions that one call tries."""
+
+LOOKED_UP_AT_ONCE = 256
+"""Pairs of truths that are looked up together."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xD6E8FEB86659FD93)
@@ -168,59 +174,102 @@ def keep_truths(t: Arrays, production: int, left: int, rights: Array, block: Arr
 
 
 @kernel
+def _look_up(
+    t: Arrays, production: int, i: int, first: int, keys: Array, flips: Array, there: Array
+) -> None:
+    """Computes the hashes of some signed pairs of the truth ``i`` and what is in their slots.
+
+    Args:
+        t: As in ``_keep_truth``.
+        production: ``BOTH``, of which a pair has four signed ones, or ``DIFFER``.
+        i: The left truth.
+        first: The first signed pair: the right truth times the signs a pair has, plus the sign.
+        keys: Set to the hashes.
+        flips: Set to whether it is the complement that has that hash.
+        there: Set to the first keys where these hashes belong in the table.
+    """
+    columns, table, masks = t[0], t[6], t[11]
+    free = np.uint64(table.size - 1)
+    signs = 1 if production == DIFFER else 4
+    for m in range(keys.size):
+        j, sign = divmod(first + m, signs)
+        negate_left = _ALL if sign & NEGATE_LEFT else _NONE
+        negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
+        flip = _NONE
+        key = _NONE
+        for w in range(columns.shape[1]):
+            left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+            word = left ^ right if production == DIFFER else left & right
+            if w == 0 and word & _ONE:
+                flip = _ALL
+            key = _absorbed(key ^ ((word ^ flip) & masks[0, w]))
+        key = _mix(key)
+        keys[m], flips[m], there[m] = key, flip, table[key & free]
+
+
+@kernel
+def _keep_pairs(
+    t: Arrays, production: int, i: int, first: int, keys: Array, flips: Array, there: Array
+) -> None:
+    """Keeps the new ones among signed pairs that were looked up; arguments as ``_look_up`` has."""
+    columns, errors, productions, signs, lefts, rights, table, state, hits, _, targets, masks = t
+    words = columns.shape[1]
+    free = np.uint64(table.size - 1)
+    at, found = state[KEPT], state[HITS]
+    for m in range(keys.size):
+        key = keys[m]
+        if there[m] == key:
+            continue
+        slot = key & free
+        while table[slot] != _NONE and table[slot] != key:
+            slot = (slot + _ONE) & free
+        if table[slot] == key:
+            continue
+        table[slot] = key
+        j, sign = divmod(first + m, 1 if production == DIFFER else 4)
+        negate_left = _ALL if sign & NEGATE_LEFT else _NONE
+        negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
+        for w in range(words):
+            left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
+            word = left ^ right if production == DIFFER else left & right
+            columns[at, w] = (word ^ flips[m]) & masks[0, w]
+        signs[at] = sign | FLIPPED if flips[m] else sign
+        productions[at], lefts[at], rights[at] = production, i, j
+        exact = False
+        for c in range(targets.shape[0]):
+            wrong = _NONE
+            for w in range(words):
+                wrong += _ones((columns[at, w] ^ targets[c, w]) & masks[1, w])
+            least = min(wrong, masks[2, 0] - wrong)
+            errors[at, c] = least
+            exact = exact or least == _NONE
+        if exact and found < hits.shape[0]:
+            hits[found, 0], hits[found, 1] = at, state[CONSIDERED] + m + 1
+            found += 1
+        at += 1
+    state[KEPT], state[HITS] = at, found
+    state[CONSIDERED] += keys.size
+
+
+@kernel
 def pair_truths(
     t: Arrays, production: int, a: int, a_end: int, b: int, b_end: int, once: bool
 ) -> None:
     """Combines the truths ``a..a_end`` with ``b..b_end``; ``once`` where the ranges overlap.
 
-    Long searches spend their time here, so the column never leaves the registers: its words are
-    computed for the hash, and once more where it turns out to be new.
+    Long searches spend their time here, most of it waiting for the table: some hundred pairs are
+    looked up together, so that the memory answers several at a time, and only then kept.
     """
-    columns, errors, productions, signs, lefts, rights, table, state, hits, work, targets, masks = t
-    words = work.size
-    free = np.uint64(table.size - 1)
-    seen = state[CONSIDERED]
-    at, found = state[KEPT], state[HITS]
+    signs = 1 if production == DIFFER else 4
+    keys = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
+    flips = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
+    there = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
     for i in range(a, a_end):
-        for j in range(max(b, i + 1) if once else b, b_end):
-            for sign in range(1 if production == DIFFER else 4):
-                negate_left = _ALL if sign & NEGATE_LEFT else _NONE
-                negate_right = _ALL if sign & NEGATE_RIGHT else _NONE
-                seen += 1
-                flip = _NONE
-                key = _NONE
-                for w in range(words):
-                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
-                    word = left ^ right if production == DIFFER else left & right
-                    if w == 0 and word & _ONE:
-                        flip = _ALL
-                    key = _absorbed(key ^ ((word ^ flip) & masks[0, w]))
-                key = _mix(key)
-                slot = key & free
-                while table[slot] != _NONE and table[slot] != key:
-                    slot = (slot + _ONE) & free
-                if table[slot] == key:
-                    continue
-                table[slot] = key
-                for w in range(words):
-                    left, right = columns[i, w] ^ negate_left, columns[j, w] ^ negate_right
-                    word = left ^ right if production == DIFFER else left & right
-                    columns[at, w] = (word ^ flip) & masks[0, w]
-                signs[at] = sign | FLIPPED if flip else sign
-                productions[at], lefts[at], rights[at] = production, i, j
-                exact = False
-                for c in range(targets.shape[0]):
-                    wrong = _NONE
-                    for w in range(words):
-                        wrong += _ones((columns[at, w] ^ targets[c, w]) & masks[1, w])
-                    least = min(wrong, masks[2, 0] - wrong)
-                    errors[at, c] = least
-                    exact = exact or least == _NONE
-                if exact and found < hits.shape[0]:
-                    hits[found, 0], hits[found, 1] = at, seen
-                    found += 1
-                at += 1
-    state[KEPT], state[CONSIDERED], state[HITS] = at, seen, found
+        start = (max(b, i + 1) if once else b) * signs
+        for first in range(start, b_end * signs, LOOKED_UP_AT_ONCE):
+            count = min(b_end * signs - first, LOOKED_UP_AT_ONCE)
+            _look_up(t, production, i, first, keys[:count], flips[:count], there[:count])
+            _keep_pairs(t, production, i, first, keys[:count], flips[:count], there[:count])
 
 
 @kernel
@@ -413,94 +462,3 @@ def remainders(n: Arrays, production: int, start: int, stop: int, low: int, high
                 bounds[at] = modulus
                 for r in range(columns.shape[1]):
                     columns[at, r] = np.int64(columns[i, r]) % modulus
-
-
-@kernel
-def stretch(chars: Array, starts: Array, lengths: Array, step: int, out: Array) -> None:
-    """Copies ``lengths[r]`` characters of each row from ``starts[r]`` on, ``step`` apart."""
-    for r in range(chars.shape[0]):
-        for j in range(lengths[r]):
-            out[r, j] = chars[r, starts[r] + j * step]
-
-
-@kernel
-def cancel(chars: Array, lengths: Array, cancels: Array, out: Array, left: Array) -> None:
-    """Removes neighbours that cancel, from left to right, with a stack.
-
-    Args:
-        chars: Characters as indices into an alphabet, shape (n, width).
-        lengths: Characters in each row.
-        cancels: Whether a character followed by another cancels, shape (base, base).
-        out: What is left, the shape of ``chars``.
-        left: Characters left in each row.
-    """
-    for r in range(chars.shape[0]):
-        top = 0
-        for j in range(lengths[r]):
-            c = chars[r, j]
-            if top and cancels[out[r, top - 1], c]:
-                top -= 1
-            else:
-                out[r, top] = c
-                top += 1
-        left[r] = top
-
-
-@kernel
-def values_mod(chars: Array, lengths: Array, base: int, first: int, out: Array) -> None:
-    """Writes the remainders of the numbers that rows spell by the moduli from ``first`` on.
-
-    ``out`` has a row for each modulus.
-    """
-    for i in range(out.shape[0]):
-        for r in range(chars.shape[0]):
-            value = 0
-            for j in range(lengths[r]):
-                value = (value * base + chars[r, j]) % (first + i)
-            out[i, r] = value
-
-
-@kernel
-def row_hashes(chars: Array, lengths: Array, out: Array) -> None:
-    """Writes a hash of each row's characters."""
-    for r in range(chars.shape[0]):
-        key = np.uint64(lengths[r]) * _MULTIPLIER
-        for j in range(lengths[r]):
-            key = (key ^ np.uint64(chars[r, j] + 1)) * _MULTIPLIER
-            key ^= key >> _SHIFT
-        out[r] = key
-
-
-@kernel
-def gram_codes(chars: Array, lengths: Array, size: int, base: int, out: Array) -> None:
-    """Writes the number that each run of ``size`` characters spells in ``base``, -1 past the end.
-
-    ``out`` has the shape of ``chars``.
-    """
-    for r in range(chars.shape[0]):
-        for j in range(chars.shape[1]):
-            out[r, j] = -1
-            if j + size <= lengths[r]:
-                code = 0
-                for k in range(size):
-                    code = code * base + chars[r, j + k]
-                out[r, j] = code
-
-
-@kernel
-def gram_counts(ids: Array, size: int, last: Array, out: Array) -> None:
-    """Counts each text's occurrences that do not overlap, as ``str.count`` does.
-
-    Args:
-        ids: Which text starts at each place of each row, -1 for none.
-        size: Characters in a text.
-        last: Room for one int64 a text.
-        out: Zeros of shape (texts, rows).
-    """
-    for r in range(ids.shape[0]):
-        last[:] = 0
-        for j in range(ids.shape[1]):
-            code = ids[r, j]
-            if code >= 0 and j >= last[code]:
-                out[code, r] += 1
-                last[code] = j + size

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from llm_erm.enumeration.growing.tables import check_columns
 from llm_erm.enumeration.linear import linear_rules
 from llm_erm.enumeration.lists import ENUMERATION, best_programs, exact_programs
 from llm_erm.enumeration.memory import Clock, memory_for, peak_bytes
@@ -74,8 +75,10 @@ def learn(
         prior: Programs that a model proposed, for the order ``prior``.
 
     Raises:
-        InputError: The memory limit leaves no room for a search.
+        InputError: The memory limit leaves no room for a search, or the rows of a table have
+            different columns.
     """
+    check_columns(splits.train.inputs)
     clock, cpu_started = Clock(settings.max_seconds), time.process_time()
     labels = tuple(range(max(2, max(splits.train.labels) + 1)))
     proposals = Proposals(splits, labels, sandbox, settings, clock, watch.on_attempt)
@@ -180,8 +183,9 @@ def _enumerate(
     if kind == "bits" and classes == 2:
         for rule in linear_rules(inputs, splits.train.labels, LINEAR_RULES, clock):
             solved = rule.considered
-            source = to_program(to_expression(rule.term))
-            proposals.add(Proposal(source, rule.bits, rule.considered, "elimination"))
+            if rule.bits <= settings.max_bits:
+                source = to_program(to_expression(rule.term))
+                proposals.add(Proposal(source, rule.bits, rule.considered, "elimination"))
     levels, stopped_by = _levels(search, splits.train.labels, settings, clock, proposals, watch)
     if not proposals.found:
         for proposal in best_programs(search, splits.train.labels, settings.attempts):

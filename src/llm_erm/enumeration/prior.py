@@ -31,10 +31,11 @@ def proposed(folder: Path) -> list[str]:
     Raises:
         InputError: The folder holds no attempts.
     """
+    candidates = [line.get("candidate") for _, line in lines_of(folder / "attempts.jsonl")]
     sources = [
         source
-        for _, line in lines_of(folder / "attempts.jsonl")
-        if isinstance(source := (line.get("candidate") or {}).get("source"), str)
+        for candidate in candidates
+        if isinstance(candidate, dict) and isinstance(source := candidate.get("source"), str)
     ]
     if not sources:
         raise InputError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.enumeration import kernels
+from llm_erm.enumeration import string_kernels
 
 DIRECT = 1 << 12
 """Texts of one size that are counted by their number alone; more are found by sorting."""
@@ -55,7 +55,7 @@ def make(
     """Returns a text, cut to the width that it needs."""
     chars = np.ascontiguousarray(chars[:, : max(int(lengths.max()), 1)])
     hashes = np.empty(len(chars), np.uint64)
-    kernels.row_hashes(chars, lengths, hashes)
+    string_kernels.row_hashes(chars, lengths, hashes)
     return Text(chars, lengths, alphabet, production, child, parameters, hashes)
 
 
@@ -97,7 +97,7 @@ def derived(text: Text, index: int, production: str, parameter: int = 0) -> Text
         case _:
             raise ValueError(production)
     chars = np.zeros_like(text.chars)
-    kernels.stretch(text.chars, starts, counts, step, chars)
+    string_kernels.stretch(text.chars, starts, counts, step, chars)
     parameters = (parameter,) if parameter else ()
     return make(chars, counts, text.alphabet, production, index, parameters)
 
@@ -126,7 +126,7 @@ def cancelled(text: Text, index: int, production: str, cancelling: tuple[int, ..
     cancels[list(cancelling)] = True
     chars = np.zeros_like(text.chars)
     lengths = np.empty_like(text.lengths)
-    kernels.cancel(text.chars, text.lengths, cancels.reshape(base, base), chars, lengths)
+    string_kernels.cancel(text.chars, text.lengths, cancels.reshape(base, base), chars, lengths)
     words = tuple(text.alphabet[pair // base] + text.alphabet[pair % base] for pair in cancelling)
     return make(chars, lengths, text.alphabet, production, index, (words,))
 
@@ -140,7 +140,7 @@ def gram_ids(text: Text, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64
         past the end.
     """
     codes = np.empty(text.chars.shape, np.int64)
-    kernels.gram_codes(text.chars, text.lengths, size, len(text.alphabet), codes)
+    string_kernels.gram_codes(text.chars, text.lengths, size, len(text.alphabet), codes)
     if len(text.alphabet) ** size <= DIRECT:
         there = np.zeros(len(text.alphabet) ** size + 1, np.bool_)
         there[codes] = True  # -1 sets the last, which stands for none
@@ -158,7 +158,7 @@ def gram_ids(text: Text, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64
 def counts(ids: NDArray[np.int64], runs: int, size: int) -> NDArray[np.int32]:
     """Returns how often each run occurs in each string without overlaps, shape (runs, n)."""
     result = np.zeros((runs, len(ids)), np.int32)
-    kernels.gram_counts(ids, size, np.zeros(runs, np.int64), result)
+    string_kernels.gram_counts(ids, size, np.zeros(runs, np.int64), result)
     return result
 
 

@@ -62,7 +62,7 @@ def curves(results: Sequence[Result]) -> dict[Task, list[Curve]]:
     found: dict[Task, list[Curve]] = {}
     for task in dict.fromkeys(result.task for result in results):
         own = [result for result in results if result.task == task]
-        methods = dict.fromkeys(result.method for result in own)
+        methods = sorted({result.method for result in own})  # whichever finished first
         found[task] = [_curve(method, [r for r in own if r.method == method]) for method in methods]
     return found
 

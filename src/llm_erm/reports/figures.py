@@ -1,7 +1,8 @@
 """Pictures of comparisons, by matplotlib."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle, repeat
 from math import ceil, floor, log10
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".svg", ".pdf")
 PANEL_INCHES = (4.2, 3.2)
 ROW_INCHES = 0.2
+ASIDE = 1.05
+"""Where a method is drawn at a number of examples, as a multiple of where the one before is."""
+MARKERS = "osD^vPX*<>"
+MOST_TICKS = 8
+"""Numbers of examples that are written at the axis; of more, powers of ten are."""
 
 
 def check_target(path: Path, flag: str) -> None:
@@ -70,22 +76,37 @@ def draw_comparison(rows: Sequence[Row], path: Path) -> None:
             axis.set_xscale("log")
             left, right = axis.get_xlim()
             axis.set_xlim(10 ** floor(log10(left)), 10 ** ceil(log10(right)))
-        _legend(axes[0], colours)
+        _legend(axes[0], colours, repeat("o"))
 
 
 def draw_curves(
     curves: Mapping[Task, Sequence[Curve]], guarantees: Mapping[Task, Guarantee], path: Path
 ) -> None:
-    """Draws test accuracy against labelled examples, a panel for each task."""
+    """Draws test accuracy against labelled examples, a panel for each task.
+
+    Methods stand side by side, since the exact ones would hide each other.
+    """
     tasks = list(curves)
-    colours = _colours(list(dict.fromkeys(c.method for each in curves.values() for c in each)))
+    methods = sorted({curve.method for each in curves.values() for curve in each})
+    colours = _colours(methods)
+    sizes = sorted({n for each in curves.values() for curve in each for n in curve.examples})
     with _figure(path, len(tasks), PANEL_INCHES[1]) as axes:
         for axis, task in zip(axes, tasks, strict=True):
             axis.set_title(f"{task[0]}, L = {task[1]}")
-            for curve in curves[task]:
-                colour = colours[curve.method]
-                axis.fill_between(curve.examples, curve.low, curve.high, color=colour, alpha=0.15)
-                axis.plot(curve.examples, curve.accuracy, "o-", color=colour, ms=4, lw=1.2)
+            for curve in sorted(curves[task], key=lambda curve: curve.method):
+                place = methods.index(curve.method)
+                aside = ASIDE ** (place - (len(methods) - 1) / 2)
+                ends = zip(curve.low, curve.accuracy, curve.high, strict=True)
+                axis.errorbar(
+                    [examples * aside for examples in curve.examples],
+                    curve.accuracy,
+                    yerr=list(zip(*((at - low, high - at) for low, at, high in ends), strict=True)),
+                    color=colours[curve.method],
+                    fmt=f"{MARKERS[place % len(MARKERS)]}-",
+                    ms=4,
+                    lw=1.2,
+                    elinewidth=0.7,
+                )
             if (guarantee := guarantees.get(task)) is not None:
                 axis.plot(guarantee.examples, guarantee.accuracy, "k--", lw=1.2)
                 axis.text(
@@ -96,10 +117,13 @@ def draw_curves(
                 )
             axis.axhline(0.5, color="grey", lw=0.5, ls=":")
             axis.set_xscale("log")
+            if len(sizes) <= MOST_TICKS:
+                axis.set_xticks(sizes, map(str, sizes))
+                axis.minorticks_off()
             axis.set_ylim(0.38, 1.03)
             axis.set_xlabel("labelled examples")
             axis.set_ylabel("test accuracy")
-        _legend(axes[0], colours)
+        _legend(axes[0], colours, cycle(MARKERS))
 
 
 @contextmanager
@@ -124,10 +148,13 @@ def _colours(methods: Sequence[str]) -> dict[str, str]:
     return {method: f"C{index % 10}" for index, method in enumerate(methods)}
 
 
-def _legend(axis: "Axes", colours: Mapping[str, str]) -> None:
+def _legend(axis: "Axes", colours: Mapping[str, str], markers: Iterable[str]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=colours[m], marker="o", ms=4, label=m) for m in colours]
+    handles = [
+        Line2D([], [], color=colour, marker=marker, ms=4, label=method)
+        for (method, colour), marker in zip(colours.items(), markers, strict=False)
+    ]
     figure = axis.get_figure()
     assert figure is not None
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, frameon=False)

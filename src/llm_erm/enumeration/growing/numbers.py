@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.enumeration import kernels, texts
+from llm_erm.enumeration import kernels, string_kernels, texts
 from llm_erm.enumeration.bank import Bank, Grow
 from llm_erm.enumeration.growing.arguments import (
     each_block,
@@ -50,7 +50,9 @@ def _value_mod(bank: Bank, production: Production, cost: int) -> None:
         # Of an empty text int() is an error; of pairs it would need another base.
         if moduli and text.lengths.all() and len(text.alphabet) == len(bank.texts[0].alphabet):
             values = np.zeros((len(moduli), len(text.chars)), np.int64)
-            kernels.values_mod(text.chars, text.lengths, len(text.alphabet), moduli[0], values)
+            string_kernels.values_mod(
+                text.chars, text.lengths, len(text.alphabet), moduli[0], values
+            )
             bank.numbers.add(production.name, index, np.array(moduli), values)
 
 

@@ -1,5 +1,6 @@
 """Pieces that read the columns of a table row: thresholds, categories, missing values."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from llm_erm.enumeration.bank import Bank, Grow, packed
 from llm_erm.enumeration.language import Production, choice_bits
+from llm_erm.errors import InputError
 from llm_erm.sandbox.execution import Input
 
 MOST_THRESHOLDS = 63
@@ -24,12 +26,36 @@ def names(inputs: Inputs) -> list[str]:
     return sorted(set().union(*(set(row) for row in inputs if isinstance(row, Mapping))))
 
 
+def check_columns(inputs: Inputs) -> None:
+    """Makes sure that inputs which are rows have the same columns, so that programs can name them.
+
+    Raises:
+        InputError: They have not.
+    """
+    wanted = names(inputs)
+    for number, row in enumerate(inputs, start=1):
+        if wanted and not (isinstance(row, Mapping) and sorted(row) == wanted):
+            lacking = [name for name in wanted if not isinstance(row, Mapping) or name not in row]
+            raise InputError(
+                f"Row {number} of the training data lacks the columns {lacking}; give every row "
+                "the same columns, with None where a value is missing."
+            )
+
+
 def _entries(inputs: Inputs, name: str) -> list[Value]:
     return [row.get(name) for row in inputs if isinstance(row, Mapping)]
 
 
 def _is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _as_float(value: Value) -> float:
+    """A number as a float: what is missing is NaN, what is too large infinite."""
+    try:
+        return math.nan if value is None else float(value)
+    except OverflowError:
+        return math.inf if isinstance(value, int) and value > 0 else -math.inf
 
 
 def numeric(inputs: Inputs) -> list[str]:
@@ -44,7 +70,8 @@ def numeric(inputs: Inputs) -> list[str]:
 
 def thresholds(inputs: Inputs, name: str) -> list[float]:
     """Returns short numbers between neighbouring values of a column, ascending."""
-    values = sorted({float(v) for v in _entries(inputs, name) if isinstance(v, int | float)})
+    entries = {_as_float(v) for v in _entries(inputs, name) if _is_number(v)}
+    values = sorted(filter(math.isfinite, entries))  # Python has no literal of the others
     gaps = list(pairwise(values))
     if len(gaps) > MOST_THRESHOLDS:
         gaps = [gaps[int(i)] for i in np.linspace(0, len(gaps) - 1, MOST_THRESHOLDS)]
@@ -62,7 +89,11 @@ def between(low: float, high: float) -> float:
 
 def categories(inputs: Inputs, name: str) -> list[Value]:
     """Returns the different entries of a column that is not numeric, none of them missing."""
-    there = {v for v in _entries(inputs, name) if v is not None}
+    there = {
+        v
+        for v in _entries(inputs, name)
+        if v is not None and (not isinstance(v, float) or math.isfinite(v))
+    }
     return sorted(there, key=lambda value: (str(type(value)), str(value)))
 
 
@@ -71,9 +102,7 @@ def _above(bank: Bank, production: Production, cost: int) -> None:
     for name, bits in _each_name(bank, columns, cost):
         limits = thresholds(bank.inputs, name)
         if limits and bits == choice_bits(len(limits)):
-            entries = np.array(
-                [np.nan if v is None else float(v) for v in _entries(bank.inputs, name)]
-            )
+            entries = np.array(list(map(_as_float, _entries(bank.inputs, name))))
             there = entries > np.array(limits)[:, None]
             _add(bank, production, name, there)
 
@@ -99,18 +128,8 @@ def _larger(bank: Bank, production: Production, cost: int) -> None:
     columns = numeric(bank.inputs)
     for name, bits in _each_name(bank, columns, cost):
         if bits == choice_bits(len(columns)):
-            left = np.array(
-                [np.nan if v is None else float(v) for v in _entries(bank.inputs, name)]
-            )
-            there = np.array(
-                [
-                    left
-                    > np.array(
-                        [np.nan if v is None else float(v) for v in _entries(bank.inputs, o)]
-                    )
-                    for o in columns
-                ]
-            )
+            values = np.array([list(map(_as_float, _entries(bank.inputs, o))) for o in columns])
+            there = values[columns.index(name)] > values
             _add(bank, production, name, there)
 
 
