@@ -1,10 +1,12 @@
-"""Seconds a query of the three ways to answer, on one engine and model, one query at a time.
+"""Queries a second of the three ways to answer, on one engine and model.
 
-    python benchmarks/in_context_answers.py [--model FOLDER_OR_GGUF] [--shots 200] [--queries 20]
+    python benchmarks/in_context_answers.py [--model FOLDER_OR_GGUF | --base-url URL --model NAME]
+        [--shots 200] [--queries 20] [--together 1]
 
-Each query is answered in every way in turn, so that what else the machine does falls on all of them
-alike; the table shows medians. What the prompts share is computed beforehand. Eight tokens are
-generated where generation is not held to the JSON of an answer.
+The ways take turns, --together queries at a time, so that what else the machine does falls on all
+of them alike; the table shows medians. Each way has queries of its own, lest it find in the cache
+what another has computed; what all prompts share is there beforehand. Eight tokens are generated
+where generation is not held to the JSON of an answer.
 """
 
 import argparse
@@ -35,9 +37,16 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=20)
     parser.add_argument("--shots", type=int, default=200)
     parser.add_argument("--queries", type=int, default=20)
+    parser.add_argument("--together", type=int, default=1)
+    parser.add_argument("--base-url")
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
-    options = EngineOptions(model=arguments.model, threads=arguments.threads, enforce_eager=True)
+    options = EngineOptions(
+        model=arguments.model,
+        base_url=arguments.base_url,
+        threads=arguments.threads,
+        enforce_eager=True,
+    )
     engine = engine_of(options, seed=0)
     with tempfile.TemporaryDirectory() as scratch:
         splits = load_or_make(
@@ -45,36 +54,46 @@ def main() -> None:
             length=arguments.length,
             train_size=arguments.shots,
             validation_size=0,
-            test_size=arguments.queries,
+            test_size=arguments.queries * len(WAYS),
             seed=42,
             dataset_dir=Path(scratch),
             evaluation_sets=False,
         )
     questions = {
-        way: pose(splits, arguments.shots, arguments.queries, engine, settings)
+        way: pose(splits, arguments.shots, arguments.queries * len(WAYS), engine, settings)
         for way, settings in WAYS.items()
     }
     engine.load()
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    inputs = splits.test.inputs
+    rates: dict[str, list[float]] = {way: [] for way in WAYS}
     tokens: dict[str, list[tuple[int, int]]] = {way: [] for way in WAYS}
-    for index in (0, *range(arguments.queries)):  # the first one twice: it fills the cache
-        for way, settings in WAYS.items():
-            text = questions[way].frame.around(splits.test.inputs[index])
+    for start in range(0, arguments.queries, arguments.together):
+        for number, (way, settings) in enumerate(WAYS.items()):
+            group = inputs[number :: len(WAYS)][start : start + arguments.together]
+            texts = [questions[way].frame.around(query) for query in group]
+            prompts = [Prompt(i, text, i) for i, text in enumerate(texts, start=1)]
             started = time.perf_counter()
-            (answer,) = engine.answer([Prompt(1, text, index)], settings)
-            seconds[way].append(time.perf_counter() - started)
-            tokens[way].append(
+            answers = list(engine.answer(prompts, settings))
+            seconds = time.perf_counter() - started
+            if start == 0:  # it has filled the cache
+                continue
+            rates[way].append(len(group) / seconds)
+            tokens[way] += [
                 (answer.computed_tokens or 0, answer.completion.usage.completion_tokens)
-            )
+                for answer in answers
+            ]
     engine.close()
-    score = statistics.median(seconds["score"][1:])
-    print(f"{engine.name}, {arguments.shots} examples of length {arguments.length}")
+    score = statistics.median(rates["score"])
+    print(
+        f"{engine.name}, {arguments.shots} examples of length {arguments.length}, "
+        f"{arguments.together} queries at a time"
+    )
     for way in WAYS:
-        median = statistics.median(seconds[way][1:])
-        computed, generated = (statistics.mean(part) for part in zip(*tokens[way][1:], strict=True))
+        rate = statistics.median(rates[way])
+        computed, generated = (statistics.mean(part) for part in zip(*tokens[way], strict=True))
         print(
-            f"{way:20} {median:8.3f} s  {1 / median:6.2f} queries/s, {median / score:.2f} times "
-            f"the score's seconds; {computed:.0f} prompt and {generated:.0f} answer tokens computed"
+            f"{way:20} {rate:8.2f} queries/s; the score has {score / rate:.2f} times as many; "
+            f"{computed:.0f} prompt and {generated:.1f} answer tokens computed a query"
         )
 
 

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from api_server import Reply, serving
+
 SMALL = ("--functions", "fn_a", "--lengths", 20, "--test-size", 200)
 SIZES = ("--train-size", 20, "--val-size", 20)
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
@@ -42,6 +44,34 @@ def test_methods_compare_in_a_table_a_sentence_and_a_picture(command, runs, tmp_
     refused = command("compare", runs[0], "o")
     assert refused.returncode == 2
     assert "share no data of fn_a L=20" in refused.stderr
+
+
+def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample(command, tmp_path):
+    choice = {"message": {"content": '{"label": "1"}'}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 100, "completion_tokens": 6}
+    with serving(lambda call: Reply({"choices": [choice], "usage": usage})) as api:
+        asked = command(
+            *("incontext", "--base-url", f"{api.url}/v1", "--model", "m", "--functions", "fn_a"),
+            *("--lengths", 20, "--train-size", 40, "--shots", 10, 40, "--test-size", 20),
+            *("--test-split-size", 200, "--out-dir", "asked"),
+        )
+    assert asked.returncode == 0, asked.stderr
+    searched = command("enumerate", *SMALL, *SIZES, "--max-seconds", 5, "--out-dir", "searched")
+    assert searched.returncode == 0, searched.stderr
+    rows = [
+        json.loads(line)
+        for line in command("compare", "asked", "searched", "--json").stdout.splitlines()
+    ]
+    assert [(row["method"], row["test_examples"]) for row in rows[:2]] == [
+        ("incontext server:m, 10 examples", 20),
+        ("incontext server:m, 40 examples", 20),
+    ]
+    assert (rows[2]["method"].split()[0], rows[2]["test_examples"]) == ("enumeration", 200)
+    assert [row["test_accuracy"] for row in rows] == [0.5, 0.5, 1.0]
+    assert [row["cost_usd"] for row in rows] == [None, None, 0.0]
+    assert rows[0]["interval"] == pytest.approx([0.2720, 0.7280], abs=1e-4)  # of 10 in 20
+    said = command("compare", "asked", "searched").stdout
+    assert "incontext server:m, 40 examples was asked about 20 of the 200 test examples" in said
 
 
 def test_one_command_makes_the_cheap_runs_and_draws_them_with_the_guarantee(

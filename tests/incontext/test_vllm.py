@@ -164,19 +164,24 @@ def test_the_server_answers_as_the_engine_does(tmp_path, server, answer, raw):
         assert result["parse_failures"] == 0
 
 
-def test_the_server_proposes_programs_by_the_responses_api(tmp_path, server):
+@pytest.mark.parametrize("provider", ["vllm", "openai"])  # chat completions, and responses
+def test_the_server_proposes_programs(tmp_path, server, provider):
     done = run(
         tmp_path,
-        *("synthesize", "--provider", "openai", "--base-url", server, "--model", MODEL),
+        *("synthesize", "--provider", provider, "--base-url", server, "--model", MODEL),
         *("--functions", "fn_a", "--lengths", 20, "--train-size", 10, "--val-size", 10),
-        *("--test-size", 100, "--attempts", 1, "--max-output-tokens", 32),
+        *("--test-size", 100, "--attempts", 2, "--max-output-tokens", 32),
         *("--reasoning-effort", "none", "--out-dir", "out", "--unsafe-no-isolation"),
         program="llm-erm",
         OPENAI_API_KEY="unused",
     )
     assert done.returncode == 0, done.stderr
-    (line,) = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
-    completion = json.loads(line)["candidate"]["completion"]
-    assert completion["error"] is None
-    assert completion["usage"]["prompt_tokens"] > 200
-    assert completion["text"]
+    lines = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
+    attempts = [json.loads(line) for line in lines]
+    assert [attempt["index"] for attempt in attempts] == [1, 2]
+    for attempt in attempts:
+        completion = attempt["candidate"]["completion"]
+        assert completion["error"] is None
+        assert completion["usage"]["prompt_tokens"] > 200
+        assert 0 < completion["usage"]["completion_tokens"] <= 32
+        assert completion["text"]

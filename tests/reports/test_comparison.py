@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
-from llm_erm.reports.comparison import compare, left_out, verdicts
+from llm_erm.reports.comparison import compare, left_out, samples, verdicts
 from llm_erm.reports.curves import curves, guarantee
 from llm_erm.reports.results import Result
 
@@ -138,3 +138,10 @@ def test_the_guarantee_takes_the_shortest_code_that_is_known():
     assert list(coded.accuracy) == sorted(coded.accuracy)
     assert max(coded.examples) >= 1000
     assert coded.accuracy[0] == pytest.approx((0.05 * 2**-13) ** (1 / 200))
+
+
+def test_a_row_of_fewer_test_examples_says_so():
+    asked = replace(TREE, method="incontext m", test_examples=100)
+    (said,) = samples(compare([SEARCH, asked]))
+    assert "incontext m was asked about 100 of the 1,000 test examples" in said
+    assert samples(compare([SEARCH, TREE])) == []

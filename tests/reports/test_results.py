@@ -67,6 +67,12 @@ def test_what_is_not_exact_has_no_first_exact_candidate(tmp_path, change):
     assert result.candidates is result.seconds_to_exact is None
 
 
+def test_a_sample_of_the_test_data_never_shows_that_something_is_exact(tmp_path):
+    (result,) = read_results(write(tmp_path, [LINE | {"method": "incontext", "program": None}]))
+    assert result.accuracy == 1.0
+    assert not result.exact
+
+
 def test_a_method_that_counts_for_itself_is_believed(tmp_path):
     line = LINE | {"candidates_to_first_exact": 1_000_000, "seconds_to_first_exact": 0.25}
     (result,) = read_results(write(tmp_path, [line]))

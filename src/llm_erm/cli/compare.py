@@ -11,7 +11,7 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.errors import InputError
-from llm_erm.reports.comparison import Row, compare, left_out, verdicts
+from llm_erm.reports.comparison import Row, compare, left_out, samples, verdicts
 from llm_erm.reports.results import read_results
 
 
@@ -39,7 +39,7 @@ def compare_runs(options: Options) -> int:
     rows = compare(results)
     if rest := left_out(results, rows):
         output.note(f"Left out {rest} results on data that not all methods of their task have.")
-    said = verdicts(rows)
+    said = [*verdicts(rows), *samples(rows)]
     if options.json:
         for row in rows:
             print(jsonlib.dumps(_json(row)))
@@ -62,6 +62,7 @@ def _json(row: Row) -> dict[str, Any]:
         "method": row.method,
         "trials": len(row.results),
         "test_accuracy": row.accuracy,
+        "test_examples": row.test_examples,
         "interval": list(row.interval),
         "error_at_most": row.error_at_most,
         "methods_compared": row.rivals,
@@ -78,7 +79,7 @@ def _json(row: Row) -> dict[str, Any]:
 def _table(rows: Sequence[Row]) -> None:
     output.table(
         (
-            *("task", "length", "method", "test", "95% interval", "error at most", "probes"),
+            *("task", "length", "method", "test", "of", "95% interval", "error at most", "probes"),
             *("exact", "candidates", "s to exact", "seconds", "cost"),
         ),
         [_cells(row) for row in rows],
@@ -93,6 +94,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(row.task[1]),
         row.method,
         output.percent(row.accuracy),
+        f"{row.test_examples:,}",
         f"{output.percent(low)} to {output.percent(high)}",
         "–" if bound is None else f"{math.ceil(bound * 10_000) / 100:.2f}%",
         output.percent(row.probe_accuracy),

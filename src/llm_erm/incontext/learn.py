@@ -25,7 +25,8 @@ class Questions:
     """What one run asks.
 
     Attributes:
-        splits: The task's data, for its name and its warnings.
+        splits: The task's data, for its name, warnings and digest: that of all its examples, though
+            the test split holds the queries alone.
         shots: How many training examples a prompt shows.
         queries: The test examples that are asked about; their labels are never shown.
         frame: The rendered prompt around each.
@@ -135,6 +136,8 @@ def learn(
         certificate=certify(splits, verdict),
         seconds=time.monotonic() - started,
         notices=splits.warnings,
+        data_sha256=splits.sha256,
+        examples=questions.shots,
         details=_details(questions, in_order) | _speed(arrivals),
     )
 
@@ -217,6 +220,8 @@ def _details(questions: Questions, queries: Sequence[Query]) -> dict[str, Any]:
     usages = [query.answer.completion.usage for query in queries]
     computed = [query.answer.computed_tokens for query in queries]
     known = [tokens for tokens in computed if tokens is not None]
+    costs = [query.answer.completion.cost_usd for query in queries]
+    known_costs = [cost for cost in costs if cost is not None]
     return {
         "shots": questions.shots,
         "queries": verdict.total,
@@ -231,6 +236,7 @@ def _details(questions: Questions, queries: Sequence[Query]) -> dict[str, Any]:
         "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
         "prompt_tokens_computed": sum(known) if len(known) == len(queries) else None,
         "completion_tokens": sum(usage.completion_tokens for usage in usages),
+        "cost_usd": sum(known_costs) if len(known_costs) == len(queries) else None,
     }
 
 

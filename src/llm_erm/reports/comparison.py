@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from llm_erm.erm.bounds import binomial_interval, binomial_upper
 from llm_erm.erm.trials import mean_of_accuracies
@@ -33,11 +34,14 @@ class Row:
         return sum(result.accuracy for result in self.results) / len(self.results)
 
     @property
+    def test_examples(self) -> int:
+        """Number of test examples of a trial."""
+        return self.results[0].test_examples
+
+    @property
     def interval(self) -> tuple[float, float]:
         """Its 95 % interval: exact for one trial's test examples, Student's for several trials."""
-        return accuracy_interval(
-            [result.accuracy for result in self.results], self.results[0].test_examples
-        )
+        return accuracy_interval([result.accuracy for result in self.results], self.test_examples)
 
     @property
     def error_at_most(self) -> float | None:
@@ -128,6 +132,22 @@ def verdicts(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def samples(rows: Sequence[Row]) -> list[str]:
+    """Returns a sentence for each row scored on fewer test examples than others of its task.
+
+    Its interval and its bound are as wide as that makes them, so they compare; exactness does not.
+    """
+    most = {row.task: 0 for row in rows}
+    for row in rows:
+        most[row.task] = max(most[row.task], row.test_examples)
+    return [
+        f"{row.task[0]} L={row.task[1]}: {row.method} was asked about {row.test_examples:,} of the "
+        f"{most[row.task]:,} test examples, so its interval is wider and nothing shows it exact."
+        for row in rows
+        if row.test_examples < most[row.task]
+    ]
+
+
 def _verdict(group: Sequence[Row]) -> str:
     parts = [_most_accurate(group)]
     exact = [row for row in group if row.exact == len(row.results)]
@@ -174,14 +194,23 @@ def _least(
 
 
 def _by_method(results: Sequence[Result]) -> dict[str, dict[str, Result]]:
-    """Results by method and data; methods of one name in two folders are told apart by these."""
+    """Results by method and data; methods of one name are told apart by folder or examples.
+
+    The latter are the points of an in-context curve, which show more or fewer of the same data.
+    """
     folders: dict[str, set[object]] = {}
+    sizes: dict[tuple[str, Path, str], set[int]] = {}
     for result in results:
         folders.setdefault(result.method, set()).add(result.run)
+        place = (result.method, result.run, result.data_sha256)
+        sizes.setdefault(place, set()).add(result.examples)
     methods: dict[str, dict[str, Result]] = {}
     for result in results:
-        alone = len(folders[result.method]) == 1
-        name = result.method if alone else f"{result.method} in {result.run}"
+        name = result.method
+        if len(sizes[result.method, result.run, result.data_sha256]) > 1:
+            name += f", {result.examples} examples"
+        if len(folders[result.method]) > 1:
+            name += f" in {result.run}"
         by_data = methods.setdefault(name, {})
         if result.data_sha256 in by_data:
             raise InputError(
