@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -144,6 +145,31 @@ def test_an_answer_waits_in_the_journal_until_an_attempt_is_made_of_it(open_stor
     again = open_store()
     assert again.answers(POINT) == [attempt(1).candidate.completion]
     assert sorted(one.index for one in again.completions()) == [1, 2]
+
+
+def test_a_call_that_was_given_up_stays_in_the_account_when_its_sample_is_asked_for_again(
+    open_store,
+):
+    """So that a run that is stopped and resumed twice forgets no call that may be billed."""
+    given_up = replace(attempt(2).candidate.completion, finish_reason="cancelled", cost_usd=None)
+    store = open_store()
+    for news in (given_up, given_up, attempt(2).candidate.completion, attempt(2)):
+        store.append(POINT, news)
+    store.close()
+    again = open_store()
+    assert again.answers(POINT) == []
+    assert again.given_up() == 2
+    reasons = [one.finish_reason for one in again.completions()]
+    assert sorted(reasons) == ["cancelled", "cancelled", "stop"]
+
+
+def test_answers_come_back_in_the_order_in_which_they_came(open_store):
+    store = open_store()
+    for index in (3, 1, 2):
+        store.append(POINT, attempt(index).candidate.completion)
+    store.append(POINT, replace(attempt(3).candidate.completion, more_drawn=True))
+    store.close()
+    assert [one.index for one in open_store().answers(POINT)] == [3, 1, 2]
 
 
 def test_the_trials_of_a_task_are_kept_apart(open_store):
