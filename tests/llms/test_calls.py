@@ -1,6 +1,7 @@
 """Calls of a remote model against a real server: what is sent again, what is paid and said."""
 
 import asyncio
+import gc
 import json
 import time
 from dataclasses import dataclass
@@ -340,28 +341,27 @@ def test_an_answer_is_told_while_the_one_before_is_looked_at():
         assert sorted(asyncio.run(asked(api))) == [1, 2, 3]
 
 
-def test_answers_that_came_together_are_told_in_order_and_marked():
-    """So that a search that one of them ends still looks at the others, which are paid for."""
-    arrived = []
+def test_answers_that_came_together_are_told_and_yielded_in_the_same_order():
+    told = []
 
-    async def asked(api: Api) -> list[Completion]:
+    async def asked(api: Api) -> list[int]:
         llm, got = model(api, speculative=3), []
-        request = Request("prompt", range(1, 7), on_arrival=lambda one: arrived.append(one.index))
+        request = Request("prompt", range(1, 7), on_arrival=lambda one: told.append(one.index))
         async for completion in llm.complete(request):
-            got.append(completion)
+            got.append(completion.index)
             time.sleep(0.3)  # blocks, so that the other answers come meanwhile
         await llm.aclose()
         return got
 
     with serving(lambda _: Reply(ANSWER, after=0.1)) as api:
         got = asyncio.run(asked(api))
-    groups, group = [], []
-    for completion in got:
-        group.append(completion.index)
-        if not completion.more_drawn:
-            groups.append(group)
-            group = []
-    assert group == []
-    assert max(map(len, groups)) > 1
-    assert [index for group in groups for index in group] == arrived
-    assert sorted(arrived) == list(range(1, 7))
+    assert got == told
+    assert sorted(got) == list(range(1, 7))
+
+
+def test_a_refusal_of_several_calls_at_once_is_told_once_and_nothing_is_logged(caplog):
+    wrong = Reply(error("Incorrect API key provided.", "invalid_api_key"), 401, after=0.2)
+    with serving(lambda _: wrong) as api, pytest.raises(ProviderError):
+        ask(api, Request("prompt", range(1, 9)), speculative=4)
+    gc.collect()
+    assert caplog.records == []

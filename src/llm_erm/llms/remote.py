@@ -118,11 +118,12 @@ class RemoteLLM:
                 if not running:
                     break
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                failures = [error for task in done if (error := task.exception()) is not None]
                 answered = arrived.copy()
                 arrived.clear()
-                for left, completion in zip(reversed(range(len(answered))), answered, strict=True):
-                    yield replace(completion, more_drawn=left > 0)
-                for error in filter(None, (task.exception() for task in done)):
+                for completion in answered:
+                    yield completion
+                for error in failures:
                     if not isinstance(error, BudgetSpentError):
                         raise error
                     spent = error  # others have begun and are paid for: they go on to their end
