@@ -119,6 +119,35 @@ def test_what_does_not_fit_together_is_one_sentence(options, said):
         choose(options)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        *((url, "name a host") for url in ("http://", "http:///v1", "http://[::1/v1", "HTTPS:/x")),
+        *((url, "name a host") for url in ("http://a b/v1", "http://a:99999/v1", "http://a\n/v1")),
+        ("http://me:secret@localhost/v1", "must end with its path"),
+        ("http://localhost/v1?key=secret", "must end with its path"),
+        ("http://localhost/v1#secret", "must end with its path"),
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused_without_telling_it(url, said):
+    with pytest.raises(InputError, match=said) as refusal:
+        choose(ModelOptions(model="chat:m", base_url=url))
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/v1/", " HTTP://[::1]:8000/v1 ", "http://a"])
+def test_an_address_may_be_written_in_any_usual_way(url):
+    assert choose(ModelOptions(model="chat:m", base_url=url)).base_url == url.strip()
+
+
+@pytest.mark.parametrize("key", ["sk-secret\nmore", "sk-secret more", "sk-secret\x7f", "sk-secrét"])
+def test_a_key_that_no_header_can_carry_is_refused_without_telling_it(key, monkeypatch):
+    monkeypatch.setenv("GEMINI_API_KEY", key)
+    with pytest.raises(InputError, match="GEMINI_API_KEY .* no key has") as refusal:
+        choose(ModelOptions(model="gemini:m"))
+    assert "secr" not in str(refusal.value)
+
+
 def test_openais_address_in_the_environment_shapes_no_other_providers_run(invoke, tmp_path):
     (tmp_path / "answers.json").write_text('["no idea"]')
     arguments = ("synthesize", "--provider", "scripted", "--answers", "answers.json", *TINY)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 import tyro
 
@@ -273,7 +274,7 @@ def _check_remote(options: ModelOptions, provider: Provider) -> None:
 def _checked_key(provider: Provider, model: str, *, dry_run: bool) -> str:
     key = _key(provider)
     names = " or ".join(KEYS.get(provider, KEYS["openai"]))
-    if not key.isascii():
+    if not (key.isascii() and key.isprintable()) or " " in key:
         raise InputError(f"{names} holds characters that no key has; copy it again.")
     if key or dry_run or provider not in KEYS:
         return key or "unused"
@@ -287,8 +288,24 @@ def _base_url(options: ModelOptions, provider: Provider) -> str | None:
     """The address of the API that the flags or the environment name, if they name one."""
     named = os.environ.get("OPENAI_BASE_URL") if provider in ("openai", "chat") else None
     url = options.base_url or named or ADDRESSES.get(provider)
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise InputError(f"The address {url!r} of the API must begin with http:// or https://.")
+    if url is None:
+        return None
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port or a numeric host that is none
+        named = None
+    if not named or not url.isprintable() or " " in url:
+        raise InputError(
+            f"The address {url!r} of the API must begin with http:// or https:// and name a host, "
+            "as in http://localhost:8000/v1."
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InputError(
+            f"The address of the API at {parts.hostname} must end with its path: a user name or a "
+            "query would not reach it; give the key in the environment."
+        )
     return url
 
 
