@@ -2,7 +2,9 @@
 
 import json
 import os
+import resource
 import runpy
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -246,6 +248,25 @@ def test_a_full_disk_is_one_sentence(open_store):
     store._run.journals["attempts"].file = full
     with pytest.raises(InputError, match="Cannot write .*No space left"):
         store.append(POINT, attempt(1))
+
+
+def test_a_disk_that_is_full_for_a_while_leaves_no_half_line_before_the_next(open_store):
+    store = open_store()
+    store.append(POINT, attempt(1))
+    attempts = store._run.journals["attempts"]
+    whole = attempts.path.stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 100, hard))
+    try:
+        with pytest.raises(InputError, match="Cannot write"):
+            store.append(POINT, attempt(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    store.append(POINT, attempt(3))
+    store.close()
+    assert [one.index for one in open_store().attempts(POINT)] == [1, 3]
 
 
 def test_a_file_in_the_way_is_one_sentence(tmp_path):
