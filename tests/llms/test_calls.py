@@ -176,8 +176,12 @@ def test_a_fault_is_sent_again_or_becomes_a_completion_that_says_what_failed(fau
             "current quota",
         ),
         (Reply(reset=True), 3, "cannot be reached"),
+        (Reply(BUSY.content, 429, (("retry-after", "3600"),)), 1, "Slow down.*3,600 seconds"),
     ],
-    ids=["wrong key", "no access", "unknown model", "bad request", "quota gone", "always reset"],
+    ids=[
+        *("wrong key", "no access", "unknown model", "bad request", "quota gone", "always reset"),
+        "a pause of an hour",
+    ],
 )
 def test_what_no_call_can_escape_is_raised_with_the_providers_sentence(reply, calls, said):
     with serving(in_turn(reply)) as api, pytest.raises(ProviderError, match=said):

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.answers import sentence_of
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.calls import Caller, GivenUpError, was_not_answered, was_not_sent
+from llm_erm.llms.calls import (
+    LONGEST_PAUSE_SECONDS,
+    Caller,
+    GivenUpError,
+    is_final,
+    pause_of,
+    was_not_answered,
+    was_not_sent,
+)
 from llm_erm.llms.llm import Completion, FinishReason, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, build
 
@@ -181,8 +189,6 @@ class RemoteLLM:
             if talk.last is None:
                 raise
             return f"the budget was spent before the answer was complete ({error})"
-        except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
-            raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
         except refusals.ModelConnectionError as error:
             if isinstance(error, refusals.ModelTimeoutError) and not was_not_sent(error):
                 return sentence_of(error)
@@ -191,7 +197,12 @@ class RemoteLLM:
         except TimeoutError:
             return f"no answer within {self._settings.timeout_seconds:g} seconds"
         except (refusals.AgentRunError, OSError) as error:
-            return sentence_of(error)
+            if not is_final(error):
+                return sentence_of(error)
+            said = f"{self.name} refused the call: {sentence_of(error)}"
+            if (pause := pause_of(error) or 0.0) > LONGEST_PAUSE_SECONDS:
+                said += f" (it asks for a pause of {pause:,.0f} seconds; run this again then)"
+            raise ProviderError(said) from error
         except (TypeError, AttributeError, KeyError, ValueError) as error:
             return f"the answer is not in the API's form ({error})"
         return None
