@@ -18,6 +18,7 @@ from llm_erm.llms import calls
 from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.providers import Connection
 from llm_erm.llms.remote import RemoteLLM, RemoteSettings
+from recorded import anthropic
 from responses_server import error, refusal, response, text
 
 PROMPT = Request("prompt")
@@ -100,6 +101,15 @@ FAULTS = {
         "JSON",
     ),
     "wrong schema": Fault((Reply({"hello": 1}), OK), 1, "error", "not in the API's form"),
+    "endless nesting": Fault(
+        (Reply(b'{"a":' * 100_000, headers=(("content-type", "application/json"),)), OK),
+        1,
+        "error",
+        "recursion",
+    ),
+    "an error that says nothing": Fault(
+        (Reply(response([], status="failed", error={"a": 1})), OK), 1, "error", "Error"
+    ),
     "a list": Fault((Reply([1]), OK), 1, "error", "not in the API's form"),
     "no text": Fault((Reply(response([])), OK), 1, "stop", cost=DOLLARS),
     "refusal": Fault(
@@ -158,6 +168,20 @@ def test_a_fault_is_sent_again_or_becomes_a_completion_that_says_what_failed(fau
     assert (fault.said or "") in (completion.error or "")
     assert completion.cost_usd == (None if fault.cost is None else pytest.approx(fault.cost))
     assert completion.usage.completion_tokens == (300 if fault.cost else 0)
+
+
+def test_a_form_that_the_client_library_asserts_never_to_see_is_a_failed_call_too():
+    async def asked(url: str) -> list[Completion]:
+        llm = RemoteLLM(Connection("anthropic", "m", "key", url), RemoteSettings())
+        try:
+            return await answers(llm)
+        finally:
+            await llm.aclose()
+
+    with serving(lambda _: Reply(anthropic("text", {"type": "text", "text": "1"}))) as api:
+        (completion,) = asyncio.run(asked(api.url))
+    assert completion.finish_reason == "error"
+    assert "not in the API's form" in completion.error
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,13 @@ MOST_PAUSES = 16
 """How often one answer may pause for the provider's own tool."""
 
 
+_ODD_FORM = (
+    *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
+    RecursionError,
+)
+"""What the libraries raise when an answer has a form that they did not expect."""
+
+
 @dataclass(frozen=True)
 class RemoteSettings:
     """What shapes the answers of a remote model and the calls for them.
@@ -203,8 +210,8 @@ class RemoteLLM:
             if (pause := pause_of(error) or 0.0) > LONGEST_PAUSE_SECONDS:
                 said += f" (it asks for a pause of {pause:,.0f} seconds; run this again then)"
             raise ProviderError(said) from error
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
-            return f"the answer is not in the API's form ({error})"
+        except _ODD_FORM as error:
+            return f"the answer is not in the API's form ({error or type(error).__name__})"
         return None
 
     def _model_settings(self, request: Request) -> "ModelSettings":
