@@ -242,8 +242,8 @@ def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, value
 
 
-def read(path: Path) -> str:
-    """Returns the text of a file of a run.
+def read(path: Path, flag: str = "--out-dir") -> str:
+    """Returns the text of a file of a run; ``flag`` names another run.
 
     Raises:
         InputError: It cannot be read.
@@ -252,8 +252,7 @@ def read(path: Path) -> str:
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:
         raise InputError(
-            f"Cannot read {path}: {error.strerror}; restore it, or name another folder with "
-            "--out-dir."
+            f"Cannot read {path}: {error.strerror}; restore it, or name another folder with {flag}."
         ) from error
 
 

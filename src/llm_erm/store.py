@@ -172,7 +172,7 @@ def read_answers(folder: Path) -> tuple[dict[str, Any], dict[Point, list[Complet
         InputError: The folder holds no run, or a journal that is none.
     """
     try:
-        settings = json.loads(read(folder / "settings.json"))
+        settings = json.loads(read(folder / "settings.json", "--from"))
     except ValueError:
         settings = None
     if not isinstance(settings, dict):

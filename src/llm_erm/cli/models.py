@@ -152,8 +152,8 @@ def _with_provider(options: ModelOptions) -> ModelOptions:
     if options.provider is not None:
         return options
     provider, colon, model = (options.model or "").partition(":")
-    if colon and provider in REMOTE:
-        return replace(options, provider=provider, model=model)
+    if colon and provider in (*REMOTE, "local"):
+        return replace(options, provider=provider, model=model or None)
     return replace(options, provider=_implied(options))
 
 
@@ -314,6 +314,10 @@ def _scripted(options: ModelOptions) -> Choice:
         raise InputError(
             "--provider scripted takes its answers from a file; name one with --answers."
         )
+    if options.code_tool == "local" or options.enable_code_interpreter:
+        raise InputError(
+            "Scripted answers use no tool; leave --code-tool and --enable-code-interpreter out."
+        )
     llm = ScriptedLLM.from_file(options.answers)
     max_tokens = options.max_output_tokens or 20_000
     return Choice(llm, attempts=5, max_tokens=max_tokens, constraint=options.constraint or "none")
@@ -321,6 +325,7 @@ def _scripted(options: ModelOptions) -> Choice:
 
 def fingerprint(options: ModelOptions) -> Mapping[str, str | None]:
     """Returns digests of the files that shape what the model answers."""
+    options = _with_provider(options)
     return {
         "answers_sha256": file_digest(options.answers),
         "model_sha256": file_digest(Path(options.model)) if options.model is not None else None,

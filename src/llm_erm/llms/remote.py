@@ -200,7 +200,11 @@ class RemoteLLM:
             if isinstance(error, refusals.ModelTimeoutError) and not was_not_sent(error):
                 return sentence_of(error)
             why = "no connection comes about" if was_not_sent(error) else sentence_of(error)
-            raise ProviderError(f"{self.name} cannot be reached: {why}") from error
+            url = self._connection.base_url
+            raise ProviderError(
+                f"{self.name} cannot be reached{f' at {url}' if url else ''}: {why.rstrip('.')}; "
+                "check the address (--base-url) and that something answers there."
+            ) from error
         except TimeoutError:
             return f"no answer within {self._settings.timeout_seconds:g} seconds"
         except (refusals.AgentRunError, OSError) as error:
