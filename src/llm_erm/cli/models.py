@@ -79,7 +79,8 @@ class ModelOptions:
     """How often a call is sent again after status 429, 5xx or a broken connection."""
     max_cost_usd: float | None = None
     """Stop before a call that could take the cost of this run, earlier parts included, above this;
-    what a provider's own tools cost beyond tokens is outside."""
+    outside are what a provider's own tools cost beyond tokens, and calls that were in flight when
+    the process was killed outright, not by Ctrl-C."""
     max_total_tokens: int | None = None
     """The same for prompt and output tokens together."""
     constraint: Constraint | None = None
