@@ -111,6 +111,7 @@ def test_a_server_of_ones_own_needs_no_key(invoke, provider):
         (ModelOptions(model="vllm:m", base_url="localhost:8000"), "http://"),
         (ModelOptions(model="vllm:m", retries=-1), "--retries"),
         (ModelOptions(model="vllm:m", speculative=0), "--speculative"),
+        (ModelOptions(model="vllm:m", concurrency=1001), "1000 or less"),
         (ModelOptions(model="vllm:m", timeout=float("nan")), "--timeout"),
         (ModelOptions(model="vllm:m", max_cost_usd=float("nan")), "--max-cost-usd"),
         (ModelOptions(model="vllm:m", constraint="schema"), "--constraint"),

@@ -154,7 +154,10 @@ EARLIER = Completion(1, "x", Usage(100, 0, 100), cost_usd=0.5)
         (Completion(1, "no usage was told"), 300, price(200, 100)),
         (Completion(1, "", finish_reason="error", error="503", cost_usd=0.0), 0, 0.0),
     ],
-    ids=["known", "no price", "broke off", "timed out", "used a tool", "no usage", "never answered"],
+    ids=[
+        *("known", "no price", "broke off", "timed out", "used a tool", "no usage"),
+        "never answered",
+    ],
 )
 def test_earlier_calls_count_and_at_worst_where_nobody_knows(earlier, tokens, dollars):
     async def fits(more: int, money: float) -> bool:

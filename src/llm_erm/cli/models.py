@@ -16,7 +16,14 @@ from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.local import LocalLLM
-from llm_erm.llms.providers import ADDRESSES, HOSTED_TOOL, Connection, Provider, price_of
+from llm_erm.llms.providers import (
+    ADDRESSES,
+    HOSTED_TOOL,
+    MOST_CALLS,
+    Connection,
+    Provider,
+    price_of,
+)
 from llm_erm.llms.remote import (
     ReasoningEffort,
     RemoteLLM,
@@ -262,6 +269,8 @@ def _check_remote(options: ModelOptions, provider: Provider) -> None:
             "--concurrency and --speculative must be 1 or more and --timeout above 0 and below "
             f"{MOST:,} seconds."
         )
+    if options.concurrency > MOST_CALLS:
+        raise InputError(f"--concurrency is {options.concurrency}; give {MOST_CALLS} or less.")
     if options.retries < 0:
         raise InputError(f"--retries is {options.retries}; give 0 or more.")
     for flag, limit in (
@@ -294,9 +303,9 @@ def _base_url(options: ModelOptions, provider: Provider) -> str | None:
     url = url.strip()
     try:
         parts = urlsplit(url)
-        named = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port or a numeric host that is none
-        named = None
+        named = False
     if not named or not url.isprintable() or " " in url:
         raise InputError(
             f"The address {url!r} of the API must begin with http:// or https:// and name a host, "
