@@ -303,10 +303,10 @@ def _base_url(options: ModelOptions, provider: Provider) -> str | None:
     url = url.strip()
     try:
         parts = urlsplit(url)
-        named = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # a port or a numeric host that is none
-        named = False
-    if not named or not url.isprintable() or " " in url:
+        whole = False
+    if not whole or not url.isprintable() or " " in url:
         raise InputError(
             f"The address {url!r} of the API must begin with http:// or https:// and name a host, "
             "as in http://localhost:8000/v1."
