@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_every_combination_is_a_job_with_the_flags_as_written(file, tmp_path):
-    plan = sweep.read(file, {"lr": 1.0, "n_epochs": 7})
+    plan = sweep.read(file, {"train": {"lr": 1.0, "n_epochs": 7}, "other": {"seed": 3}})
     shared = ("--lr", "1e-5", "--n_epochs", "7", "--online", "--report_to", "a", "b")
     found = [(job.index, dict(job.values), job.folder) for job in plan.jobs]
     folder = tmp_path / "results" / "two"
@@ -61,6 +61,8 @@ def test_the_published_file_is_read_as_it_is():
         (("seed: [1, 2]", "seed: []"), "seed in grid is"),
         (("seed: [1, 2]", "seed: [1"), "is no YAML"),
         (("base_args: {", "base_args: 3 # {"), "base_args must map names to values"),
+        (("base_args: {", "base_args: {results-path: x, "), "gives results-path, but every job"),
+        (("grid:", "grid:\n  out_dir: [x, y]"), "gives out_dir, but every job"),
     ],
 )
 def test_a_file_that_is_no_sweep_is_named(file, change, message):
@@ -109,10 +111,21 @@ def test_jobs_run_at_the_same_time_each_in_a_place_of_its_own(file):
     assert time.monotonic() - started < sum(outcome.seconds for outcome in outcomes) * 0.8
 
 
+def test_outcomes_are_told_as_they_come(file):
+    plan = sweep.read(file)
+    program = (sys.executable, "-c", PROGRAM.replace("0.3", "0 if folder[-1] != '0' else 3"))
+    seen = []
+    sweep.run(plan.jobs, program, [{"PLACE": "a"}, {"PLACE": "b"}], seen.append)
+    assert seen[-1].job.index == 0
+
+
 def test_a_folder_with_another_job_is_refused(file):
     plan = sweep.read(file)
     run(plan)
-    file.write_text(file.read_text().replace("seed: [1, 2]", "seed: [1, 3]"))
+    given = file.read_text()
+    file.write_text(given.replace("seed: [1, 2]", "seed: [1, 3]"))
+    assert run(sweep.read(file))[2].status == 0  # the correction of a job that failed
+    file.write_text(given)
     with pytest.raises(InputError, match=r"2 holds another job \(train .*choose another exper"):
         sweep.check(sweep.read(file))
 

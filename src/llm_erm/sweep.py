@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -26,6 +26,9 @@ from llm_erm.journal import writing
 
 _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
 _FLAG = "results_root in the file"
+
+FOLDERS = frozenset({"results_path", "out_dir"})
+"""Flags that say where a command writes; a sweep gives them itself."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,12 @@ class Sweep:
     jobs: tuple[Job, ...]
 
 
-def read(path: Path, defaults: Mapping[str, Any] | None = None) -> Sweep:
+def read(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = None) -> Sweep:
     """Returns the sweep that a YAML file describes.
 
     Args:
         path: The file.
-        defaults: Flags of every job that the file does not give.
+        defaults: Flags of every job that the file does not give, by command.
 
     Raises:
         InputError: The file cannot be read or is no sweep.
@@ -98,12 +101,19 @@ def read(path: Path, defaults: Mapping[str, Any] | None = None) -> Sweep:
         raise InputError(
             f"{path} has {fault}; it must have {_listed(_KEYS)}, and may have command."
         )
-    base = {**(defaults or {}), **_mapping(path, content["base_args"] or {}, "base_args")}
+    command = str(content.get("command", "train"))
+    given = _mapping(path, content["base_args"] or {}, "base_args")
+    base = {**(defaults or {}).get(command, {}), **given}
     grid = _mapping(path, content["grid"] or {}, "grid")
+    for key in (*given, *grid):
+        if key.replace("-", "_") in FOLDERS:
+            raise InputError(
+                f"{path} gives {key}, but every job has a folder of its own in "
+                "results_root/experiment_name; leave it out."
+            )
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise InputError(f"{path}: {key} in grid is {values!r}; give a list of values.")
-    command = str(content.get("command", "train"))
     folder = Path(str(content["results_root"])) / str(content["experiment_name"])
     jobs = []
     for index, combination in enumerate(product(*grid.values())):
@@ -114,14 +124,18 @@ def read(path: Path, defaults: Mapping[str, Any] | None = None) -> Sweep:
 
 
 def check(sweep: Sweep) -> None:
-    """Makes sure that no job's folder holds another job.
+    """Makes sure that no job's folder holds another job that succeeded.
+
+    One that failed gives way to its correction; what it left is the command's own to refuse.
 
     Raises:
         InputError: One does.
     """
     for job in sweep.jobs:
         earlier = _record(job)
-        if earlier is not None and earlier.get("arguments") != list(job.arguments):
+        if earlier is None or earlier.get("status") != 0:
+            continue
+        if earlier.get("arguments") != list(job.arguments):
             raise InputError(
                 f"{job.folder} holds another job ({' '.join(earlier.get('arguments', []))}); "
                 "choose another experiment_name, or delete that folder."
@@ -163,7 +177,7 @@ def run(
     with ThreadPoolExecutor(len(places)) as pool:
         futures = [pool.submit(one, job) for job in jobs]
         try:
-            for future in futures:
+            for future in as_completed(futures):
                 outcome = future.result()
                 outcomes[outcome.job.index] = outcome
                 on_outcome(outcome)

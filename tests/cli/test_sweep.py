@@ -73,6 +73,7 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
         (("command: synthesize", "command: doctor"), "There is no command 'doctor' to sweep"),
         (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no function 'fn_z'"),
         (("attempts: 1", "tries: 1"), "Job 0 cannot be parsed"),
+        (("train_size: 20", "train_size: 21"), "Job 0 cannot start: the training size 21 is odd"),
         (("attempts: 1", "attempts: few"), "Job 0 cannot be parsed"),
     ],
 )
@@ -86,7 +87,10 @@ def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("device: cpu", "device: 'cuda:7'"), "Job 0 cannot start: --device is cuda:7, which is"),
+        (("device: cpu", "device: gpu"), "Job 0 cannot start: --device is gpu, which is not here"),
+        (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job has one GPU to itself; give"),
+        (("train_set_size: 20", "train_set_size: 7"), "Job 0 cannot start: the training size 7"),
+        (("lr: 1e-4", "report_to: [mlflow]"), "Job 0 cannot start: --report_to names mlflow, not"),
         (("[fn_a]", "[fn_a, fn_c]\n  sequence_length: [12, 4]"), "fn_c"),
         (("n_head: 2", "n_head: 3"), "Job 0 cannot start: qwen1.7B would have a width of 16"),
     ],
@@ -97,6 +101,40 @@ def test_trainings_are_validated_as_deeply(sweep, change, message):
     assert code == 2
     assert message in error
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("visible", "count", "asked", "places"),
+    [
+        (None, 0, None, [None]),
+        (None, 1, None, ["0"]),  # a single GPU, and not none
+        (None, 2, 3, ["0", "1", "0"]),
+        ("3", 1, None, ["3"]),
+        ("5,GPU-7", 2, None, ["5", "GPU-7"]),
+        ("5,-1,7", 1, None, ["5"]),
+        ("", 0, 2, ["", ""]),
+    ],
+)
+def test_each_place_sees_one_gpu(monkeypatch, visible, count, asked, places):
+    torch = pytest.importorskip("torch", reason="training needs torch")
+    from llm_erm.cli import sweep as command
+
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    found = [place.get("CUDA_VISIBLE_DEVICES") for place in command._places(asked)]
+    assert found == places
+
+
+def test_the_published_scripts_defaults_are_for_trainings_alone(sweep, monkeypatch):
+    from llm_erm.cli import published
+
+    Path("answers.json").write_text(json.dumps(["def f(x):\n    return x.count('1') % 2"]))
+    Path("grid.yaml").write_text(SYNTHESES.replace("[fn_a, fn_g]", "[fn_a]"))
+    with pytest.raises(SystemExit) as stopped:
+        published.sweeping(str(ROOT / "finetuning" / "sweep.py"), ["grid.yaml", "--json"])
+    assert stopped.value.code == 0
 
 
 def test_the_published_sweep_runs_and_never_asks(tmp_path):

@@ -126,17 +126,76 @@ def test_a_finished_run_is_shown_and_another_is_not_mixed_with_it(train):
     assert Path("run/metrics.jsonl").stat().st_mtime_ns == before
     code, _, error = train(*asked, "--seed", 7)
     assert code == 2
-    assert "run holds a run with other settings (different: seed)" in error
+    assert "run holds a run with other settings (different: data_sha256, seed)" in error
     assert train(*asked, "--seed", 7, "--fresh")[0] == 0
+
+
+def test_results_of_other_data_are_not_shown_for_these(train):
+    rule = """
+kind = "binary"
+lengths = (12,)
+def rule(x):
+    return int(x[{place}])
+def sample(rng, length):
+    return "".join(map(str, rng.randint(2, size=length)))
+"""
+    asked = (*TINY, "--task_file", "own.py", "--train_set_size", 20, "--sequence_length", 12)
+    asked = (*asked, "--results_path", "run", "--fresh_data")
+    Path("own.py").write_text(rule.format(place=0))
+    assert train(*asked)[0] == 0
+    assert train(*asked)[0] == 0
+    Path("own.py").write_text(rule.format(place=1))
+    code, _, error = train(*asked)
+    assert code == 2
+    assert "run holds a run with other settings (different: data_sha256)" in error
+
+
+def test_all_data_are_drawn_before_the_first_run_starts(train):
+    asked = ("--target_func", "fn_g", "--sequence_length", 12, "--results_path", "run")
+    code, _, error = train(*TINY, *asked, "--train_set_size", 20, 200)
+    assert code == 2
+    assert "fn_g has only 64 inputs of label 1 at length 12" in error
+    assert not Path("run").exists()
+
+
+def test_weights_that_were_not_kept_are_not_promised(train):
+    asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--results_path", "run")
+    assert train(*asked)[0] == 0
+    code, _, error = train(*asked, "--save_model")
+    assert code == 2
+    assert "run holds a finished run that kept no weights; leave out --save_model, or" in error
+    assert train(*asked, "--save_model", "--fresh")[0] == 0
+    assert Path("run/model/head.safetensors").exists()
+    assert train(*asked, "--save_model")[0] == 0
+
+
+def test_several_processes_need_accelerate(train, monkeypatch):
+    from llm_erm.training import build
+
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "accelerate" else name)
+    code, _, error = train(*TINY)
+    assert code == 2
+    assert "Training needs accelerate, not installed here; run: pip install" in error
+
+
+def test_a_loss_that_is_no_number_is_said(train):
+    asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12)
+    code, out, error = train(*asked, "--lr", 1e30, "--json")
+    assert code == 0
+    assert "NaN" not in out
+    assert json.loads(out)["test_loss"] is None
+    assert "Note: the loss was no finite number at epoch 2" in error
 
 
 def test_decimals_and_graphs_train(train):
     code, out, _ = train(
         *TINY,
         *("--target_func", "fn_i", "fn_aa", "--sequence_length", 36, "--train_set_size", 20),
-        "--json",
+        *("--test_set_size", 60, "--json"),
     )
     assert code == 0
+    assert [json.loads(line)["test_examples"] for line in out.splitlines()] == [60, 60]
     assert [json.loads(line)["vocabulary"] for line in out.splitlines()] == [11, 13]
 
 

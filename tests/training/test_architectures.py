@@ -63,6 +63,17 @@ def test_the_label_is_read_at_the_last_real_token_whatever_the_padding(model):
         assert not torch.allclose(classifier(tokens, last - 1), padded)
 
 
+def test_the_states_of_several_models_are_averaged():
+    torch.manual_seed(0)
+    several = from_scratch(Settings(n_layer=1, n_head=2, n_embd=32, num_models=2), 3, 12)
+    tokens, last = torch.randint(0, 2, (3, 12)), torch.full((3,), 11)
+    with torch.no_grad():
+        states = [b(input_ids=tokens).last_hidden_state[:, 11] for b in several.backbones]
+        assert not torch.allclose(*states)
+        expected = several.head((states[0] + states[1]) / 2).squeeze(-1)
+        torch.testing.assert_close(several(tokens, last), expected)
+
+
 @pytest.mark.parametrize("model", ["qwen1.7B", "llama3"])
 def test_our_attention_is_the_models_own(model):
     torch.manual_seed(0)

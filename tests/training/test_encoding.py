@@ -70,6 +70,7 @@ def test_tokenised_inputs_are_never_cut():
     data = Dataset(("0101010101", "01"), (0, 1))
     encoded = encode(data, Words(Tokenizer()), CPU)
     assert encoded.tokens[0].tolist() == [7, 10, 11, 10, 11, 10, 11, 10, 11, 10, 11]
+    assert encoded.tokens[1, :3].tolist() == [7, 10, 11]  # padded on the right
     assert encoded.last.tolist() == [10, 2]
     with pytest.raises(InputError, match="an input has 11 tokens, which are never cut"):
         encode(data, Words(Tokenizer()), CPU, context_length=10)

@@ -1,6 +1,8 @@
 """The fast ways to run give what the plain way gives."""
 
+import io
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -57,6 +59,15 @@ def test_the_fast_ways_are_for_where_they_work():
     assert not plan(Settings(engine="eager"), model, gpu, 1).compiled
 
 
+def test_the_graph_is_for_whole_batches_whenever_a_smaller_one_comes(monkeypatch):
+    recorded = engine(Plan(compiled=False, mixed=False, graph=True), CPU)
+    rows = []
+    monkeypatch.setattr(recorded, "_graphed", lambda batch: rows.append(len(batch)))
+    for count in (20, 20, 20, 7, 20, 20, 20, 7):  # the fourth is the one that is recorded
+        recorded.step(batch(CPU, count), 1e-3)
+    assert rows == [20] * 6
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, not found here")
 def test_one_layer_is_compiled_and_serves_all():
@@ -73,3 +84,25 @@ def test_one_layer_is_compiled_and_serves_all():
 def test_compiled_steps_and_recorded_ones_train_as_plain_ones(graph):
     gpu = torch.device("cuda")
     agree(engine(Plan(compiled=True, mixed=True, graph=graph), gpu), gpu)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
+@pytest.mark.parametrize("optimizer", ["adamw", "coordinate-sgd"])
+def test_a_checkpoint_goes_on_on_a_gpu(optimizer):
+    """Through the memory of the CPU, and with torch seeded between recorded steps."""
+    gpu = torch.device("cuda")
+    fast = optimizer == "adamw"
+    chosen = Plan(compiled=fast, mixed=fast, graph=fast)
+    settings = replace(SETTINGS, optimizer=optimizer, online=True)
+    first = engine(chosen, gpu, settings)
+    for step in range(6):
+        torch.manual_seed(step)
+        first.step(batch(gpu, seed=step), 1e-3)
+    kept = io.BytesIO()
+    torch.save(first.state(), kept)
+    kept.seek(0)
+    second = engine(chosen, gpu, settings)
+    second.load(torch.load(kept, map_location="cpu", weights_only=True))
+    for step in range(6, 12):
+        losses = [float(e.step(batch(gpu, seed=step), 1e-3)) for e in (first, second)]
+        assert losses[1] == pytest.approx(losses[0], abs=0.02)

@@ -1,5 +1,7 @@
 """Training as a whole, on two cores."""
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from llm_erm.errors import InputError
 from llm_erm.tasks.stream import stream
 from llm_erm.tasks.suite import get
+from llm_erm.tasks.task import Dataset
 from llm_erm.tasks.task_file import load_task_file
 from llm_erm.training import engine as engine_module
 from llm_erm.training.artifacts import Artifacts
@@ -97,6 +100,69 @@ def test_the_seed_fixes_the_run_and_another_changes_it(parity):
     assert losses[0] != losses[2]
 
 
+def test_every_epoch_has_every_example_once_in_an_order_of_its_own_at_the_cosines_rate(
+    parity, monkeypatch
+):
+    seen = []
+    step = engine_module.Engine.step
+
+    def record(engine, batch, rate):
+        seen.append(([tuple(row) for row in batch.tokens.tolist()], rate))
+        return step(engine, batch, rate)
+
+    monkeypatch.setattr(engine_module.Engine, "step", record)
+    settings = replace(SMALL, batch_size=8, lr=1e-3, eta_min=5e-4)
+    learn(parity, settings)
+    assert [len(rows) for rows, _ in seen] == [8, 8, 4] * 2
+    parts = seen[:3], seen[3:]
+    first, second = ([row for rows, _ in part for row in rows] for part in parts)
+    assert sorted(first) == sorted(second)
+    assert len(set(first)) == 20
+    assert first != second
+    cosine = [5e-4 * (1.5 + 0.5 * math.cos(math.pi * i / 6)) for i in range(6)]
+    assert [rate for _, rate in seen] == pytest.approx(cosine)
+    seen.clear()
+    learn(parity, replace(settings, seed=7))
+    assert [row for rows, _ in seen[:3] for row in rows] != first
+
+
+def test_a_loss_that_is_no_number_is_told_and_kept_readable(parity, tmp_path):
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        run = learn(parity, replace(SMALL, lr=1e30), artifacts)
+    assert run.notices[0].startswith("the loss was no finite number at epoch"), curve(
+        run, "train_loss"
+    )
+    assert run.test.accuracy == 0.0  # a prediction that is none is wrong, and not label 0
+    lists = {}
+    exec((tmp_path / "run" / "metrics.py").read_text(), lists)
+    assert math.isnan(lists["test_losses"][-1])
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1], parse_constant=refuse)["test_loss"] is None
+
+
+def test_too_little_memory_of_the_device_is_one_sentence(parity, monkeypatch):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(engine_module.Engine, "step", fail)
+    with pytest.raises(InputError, match="at --batch_size 20 does not fit .*; give smaller"):
+        learn(parity, SMALL)
+
+
+def test_one_process_that_reports_trains_on_the_device_asked_for(parity, monkeypatch):
+    from types import SimpleNamespace
+
+    from llm_erm.training import build as building
+
+    elsewhere = SimpleNamespace(device=torch.device("meta"), num_processes=1, process_index=0)
+    monkeypatch.setattr(building, "_accelerator", lambda *_: elsewhere)
+    assert build(SMALL, "binary", [parity.train], None).device == torch.device("cpu")
+
+
 def test_the_caller_keeps_its_random_state(parity):
     torch.manual_seed(5)
     expected = torch.rand(1)
@@ -141,6 +207,20 @@ def test_a_stopped_run_goes_on_exactly(parity, tmp_path):
     assert epochs == [4, 5, 6]
     for name in ("epoch", "train_loss", "test_loss", "test_accuracy"):
         assert curve(resumed, name) == curve(whole, name)
+
+
+def test_a_stopped_run_remembers_how_long_it_was_perfect(parity, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_module.Engine, "correct_in_all", lambda _: 20.0)
+    settings = replace(SMALL, n_epochs=9, patience=4, checkpoint_every=1)
+
+    def stop(epoch: int) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Artifacts(tmp_path / "run", {}) as artifacts:
+        learn(parity, settings, artifacts, on_epoch=stop)
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        assert learn(parity, settings, artifacts).details["epochs"] == 4
 
 
 def test_a_damaged_checkpoint_is_named(parity, tmp_path):
@@ -249,11 +329,40 @@ def test_the_device_is_what_is_there(parity):
         ({"lora_rank": 4}, "--lora_rank and --num_layers_to_finetune are for pretrained models"),
         ({"model": "parities", "BOS_TOKEN": 5}, "The model parities needs inputs of bits"),
         ({"context_length": 20}, "--context_length is 20, and an input has 21 tokens"),
+        ({"lr": float("inf")}, "--lr is inf"),
+        ({"weight_decay": float("inf")}, "--weight_decay is inf; give 0 or more"),
+        ({"seed": 2**63}, "--seed is 9223372036854775808; give one between"),
+        ({"gradient_tolerance": 0.1}, "--gradient_tolerance is 0.1 and needs --optimizer coord"),
+        ({"degree": 2}, "--degree is 2 and needs --model parities"),
+        ({"lora_alpha": 8.0}, "--lora_alpha is 8.0 and needs --lora_rank"),
+        ({"model": "parities"}, "--n_layer, --n_head, --n_embd cannot change the model parities"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(change, message, parity):
     with pytest.raises(InputError, match=message):
         learn(parity, replace(SMALL, **change))
+
+
+def test_a_context_for_the_inputs_alone_leaves_others_out(parity):
+    longer = replace(parity, length_shift=Dataset(("0" * 25,), (0,)))
+    run = learn(longer, replace(SMALL, n_epochs=1, context_length=21))
+    assert run.length_shift is None
+    assert "inputs of other lengths are left out" in run.notices[0]
+    assert learn(longer, replace(SMALL, n_epochs=1)).length_shift.total == 1
+
+
+def test_coordinate_sgd_has_no_weight_decay():
+    settings = Settings(optimizer="coordinate-sgd", online=True, weight_decay=0.1)
+    with pytest.raises(InputError, match="--weight_decay is 0.1 and needs --optimizer adamw"):
+        settings.check()
+
+
+def test_parities_of_one_length_meet_others(parity):
+    settings = Settings(model="parities", degree=1, device="cpu", n_epochs=1, context_length=30)
+    other = Dataset(("0" * 28 + "1", "1" * 29), (1, 1))
+    run = learn(parity, settings, lengths={29: other, 10: Dataset(("0" * 10,), (0,))})
+    assert run.details["parameters"] == 20
+    assert set(run.details["accuracy_at_length"]) == {"10", "29"}
 
 
 def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path):

@@ -52,6 +52,29 @@ def test_matrices_held_in_bf16_train_exactly_as_under_autocast():
         torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_weight_decay_shrinks_every_weight(mixed):
+    after = {}
+    for decay in (0.0, 100.0):
+        trained = engine(mixed, replace(SETTINGS, weight_decay=decay))
+        before = {name: p.detach().float().clone() for name, p in trained.model.named_parameters()}
+        trained.step(batch(), 1e-3)
+        trained.widen()
+        after[decay] = dict(trained.model.named_parameters())
+    for name, start in before.items():
+        lost = after[0.0][name] - after[100.0][name]
+        torch.testing.assert_close(lost, 0.1 * start, atol=1e-4, rtol=1e-2)
+
+
+def test_a_matrix_without_a_gradient_stays():
+    torch.manual_seed(0)
+    model = from_scratch(SETTINGS, 3, 11)
+    model.unused = torch.nn.Linear(4, 4)
+    before = model.unused.weight.detach().clone()
+    Engine(model, SETTINGS, CPU, Plan(compiled=False, mixed=True, graph=False)).step(batch(), 1e-3)
+    assert torch.equal(model.unused.weight, before.to(torch.bfloat16))
+
+
 def test_updates_too_small_for_bf16_are_kept():
     small = engine(mixed=True)
     p = next(p for p in small.model.parameters() if p.dtype == torch.bfloat16)

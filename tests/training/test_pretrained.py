@@ -11,7 +11,7 @@ from llm_erm.errors import InputError
 from llm_erm.training.artifacts import Artifacts
 from llm_erm.training.build import build
 from llm_erm.training.learn import learn
-from llm_erm.training.pretrained import EMBEDDED, pretrained
+from llm_erm.training.pretrained import EMBEDDED, is_pretrained, pretrained
 from llm_erm.training.settings import Settings
 from small_training import splits
 
@@ -88,7 +88,7 @@ def test_all_changes_the_whole_model(folder, tmp_path):
 @pytest.mark.parametrize(("count", "layers"), [(1, {"2"}), ("all", {"0", "1", "2"})])
 def test_adapters_change_and_the_model_does_not(count, layers, folder, tmp_path):
     data = splits("fn_a", tmp_path, length=10, train=8, test=8)
-    tuned = settings(folder, num_layers_to_finetune=count, lora_rank=2)
+    tuned = settings(folder, num_layers_to_finetune=count, lora_rank=2, lora_alpha=6.0)
     built = build(tuned, "binary", [data.train], None)
     model = built.engine.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -99,6 +99,8 @@ def test_adapters_change_and_the_model_does_not(count, layers, folder, tmp_path)
     assert moved - adapters == {"head.weight", "head.bias"}
     assert {name.split("layers.")[1][0] for name in adapters} == layers
     assert len(adapters) == 2 * 7 * len(layers)
+    scales = [m.scaling["default"] for m in model.modules() if hasattr(m, "lora_A")]
+    assert scales == [3.0] * 7 * len(layers)  # alpha over rank
 
 
 @OF_PEFT
@@ -157,6 +159,90 @@ def test_the_embedded_model_is_fine_tuned_for_real(tmp_path):
     assert all(name.startswith("layers.29.") for name in moved)
     losses = [point["train_loss"] for point in run.details["curve"]]
     assert losses[-1] < losses[0]
+
+
+def test_a_stopped_run_drops_what_the_whole_one_would_have_dropped(folder, tmp_path):
+    """Attention dropout, as some pretrained models have it."""
+    import json
+    import shutil
+
+    place = shutil.copytree(folder, tmp_path / "with dropout")
+    config = json.loads((place / "config.json").read_text()) | {"attention_dropout": 0.5}
+    (place / "config.json").write_text(json.dumps(config))
+    data = splits("fn_a", tmp_path, length=10, train=8, test=8)
+    tuned = settings(place, n_epochs=4, eval_every=3, checkpoint_every=2)
+    whole = learn(data, tuned)
+    assert whole.details["curve"] != learn(data, replace(tuned, model=str(folder))).details["curve"]
+
+    def stop(epoch: int) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Artifacts(tmp_path / "run", {}) as artifacts:
+        learn(data, tuned, artifacts, on_epoch=stop)
+    with Artifacts(tmp_path / "run", {}) as artifacts:
+        resumed = learn(data, tuned, artifacts)
+    for run in (whole, resumed):
+        for point in run.details["curve"]:
+            del point["seconds"]
+    assert resumed.details["curve"] == whole.details["curve"]
+
+
+def test_only_causal_transformers_are_fine_tuned(embedded_tokenizer, tmp_path):
+    """Others would see the padding after the place where the label is read."""
+    from transformers import BertConfig, BertModel, T5Config, T5Model
+
+    size = {"vocab_size": len(embedded_tokenizer), "hidden_size": 16, "num_attention_heads": 2}
+    bert = BertModel(BertConfig(**size, num_hidden_layers=1, intermediate_size=16))
+    t5 = T5Model(T5Config(vocab_size=size["vocab_size"], d_model=16, d_kv=8, d_ff=16, num_layers=1))
+    for name, model in (("bert", bert), ("t5", t5)):
+        model.save_pretrained(tmp_path / name)
+        embedded_tokenizer.save_pretrained(tmp_path / name)
+        with pytest.raises(InputError, match="is no causal transformer: .* give a model of that"):
+            pretrained(settings(tmp_path / name), CPU)
+
+
+def test_a_folder_that_would_run_code_is_refused_without_a_question(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "own", "auto_map": {"AutoConfig": "c.C", "AutoModel": "m.M"}}'
+    )
+    for name in ("c", "m"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('it ran')")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks"))
+    with pytest.raises(InputError, match="custom code"):
+        pretrained(settings(tmp_path), CPU)
+
+
+def test_damaged_and_missing_files_are_named(folder, tmp_path):
+    import shutil
+
+    place = shutil.copytree(folder, tmp_path / "model")
+    (place / "model.safetensors").write_bytes(b"\xff" * 100)
+    with pytest.raises(InputError, match="cannot be loaded .*header"):
+        pretrained(settings(place), CPU)
+    shutil.copy(folder / "model.safetensors", place)
+    for path in place.glob("*token*"):
+        path.unlink()
+    with pytest.raises(InputError, match="cannot be loaded|does not tell 0 from 1"):
+        pretrained(settings(place), CPU)
+
+
+@OF_PEFT
+def test_a_model_that_takes_no_adapters_is_named(embedded_tokenizer, tmp_path):
+    from transformers import GPT2Config, GPT2Model
+
+    sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "bos_token_id": 0, "eos_token_id": 0}
+    GPT2Model(GPT2Config(vocab_size=len(embedded_tokenizer), **sizes)).save_pretrained(tmp_path)
+    embedded_tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="no adapters into .*leave out --lora_rank"):
+        pretrained(settings(tmp_path, lora_rank=2, num_layers_to_finetune=1), CPU)
+
+
+def test_a_folder_is_not_taken_for_a_model_from_scratch(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("bloom", "mine"):
+        Path(name).mkdir()
+    assert [is_pretrained(name) for name in ("bloom", "mine")] == [False, True]
 
 
 def test_what_cannot_be_loaded_is_named(tmp_path, folder):

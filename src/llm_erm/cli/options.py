@@ -10,6 +10,7 @@ from llm_erm.cli.output import note, progress
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Isolation, Limits, Sandbox
 from llm_erm.tasks import splits
+from llm_erm.tasks.drawing import Request
 from llm_erm.tasks.seeds import trial_seed
 from llm_erm.tasks.suite import PUBLISHED, get
 from llm_erm.tasks.task import Dataset, Splits, Task
@@ -121,6 +122,18 @@ def grid(options: DataOptions) -> list[tuple[Task, int]]:
             "`llm-erm tasks` lists the lengths of each."
         )
     return points
+
+
+def check_sizes(options: DataOptions, points: Sequence[tuple[Task, int]]) -> None:
+    """Makes sure, as far as that needs no drawing, that there can be data of these sizes.
+
+    Raises:
+        InputError: One is impossible.
+    """
+    sizes = options.train_size, options.val_size, options.test_size
+    kind = options.negatives, options.published, options.allow_repeats
+    for task, length in points:
+        splits.check(task, Request(length, *sizes, options.seed, *kind))
 
 
 def folder(options: DataOptions, task: Task, length: int, trial: int = 1) -> Path:

@@ -15,8 +15,8 @@ import tyro
 
 from llm_erm import sweep as sweeps
 from llm_erm.cli import output
-from llm_erm.cli.options import DataOptions, grid
-from llm_erm.errors import InputError
+from llm_erm.cli.options import DataOptions, check_sizes, grid
+from llm_erm.errors import InputError, LLMERMError
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,21 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     """The same where jobs have other default flags than the command."""
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}; give 1 or more, or leave it out.")
-    plan = sweeps.read(options.file, defaults)
+    plan = sweeps.read(options.file, {"train": defaults})
     sweeps.check(plan)
     for job in plan.jobs:
         _check(plan.command, job)
     places = _places(options.jobs)
     output.note(f"{len(plan.jobs)} jobs in {plan.folder}, {len(places)} at a time.")
-    outcomes: list[sweeps.Outcome] = []
     with output.progress() as progress:
         bar = progress.add_task("jobs", total=len(plan.jobs))
-
-        def finished(outcome: sweeps.Outcome) -> None:
-            outcomes.append(outcome)
-            progress.advance(bar)
-
         try:
-            sweeps.run(plan.jobs, (sys.executable, "-m", "llm_erm"), places, finished)
+            outcomes = sweeps.run(
+                plan.jobs,
+                (sys.executable, "-m", "llm_erm"),
+                places,
+                lambda _: progress.advance(bar),
+            )
         except KeyboardInterrupt:
             output.note("Stopped. The same command skips the jobs that have finished.")
             return 130
@@ -93,17 +92,24 @@ def _check(command: str, job: sweeps.Job) -> None:
                 kinds[command], prog=command, args=list(job.arguments[1:]), config=CONFIG
             )
             if isinstance(options, TrainOptions):
+                _check_device(options.device)
                 jobs(options)
             elif isinstance(options, DataOptions):
-                grid(options)
+                check_sizes(options, grid(options))
     except SystemExit:
         raise InputError(f"Job {job.index} cannot be parsed: {_brief(said.getvalue())}") from None
-    except InputError as error:
+    except LLMERMError as error:
         raise InputError(f"Job {job.index} cannot start: {error}") from error
 
 
+def _check_device(device: str | None) -> None:
+    """Refuses one GPU of several: the only one that a job sees is its first."""
+    if device is not None and device.startswith("cuda:") and device != "cuda:0":
+        raise InputError(f"device is {device}, but every job has one GPU to itself; give cuda.")
+
+
 def _has_folder(kind: type) -> bool:
-    return bool({"results_path", "out_dir"} & {field.name for field in fields(kind)})
+    return bool(sweeps.FOLDERS & {field.name for field in fields(kind)})
 
 
 def _brief(text: str) -> str:
@@ -119,9 +125,10 @@ def _places(count: int | None) -> list[dict[str, str]]:
     if find_spec("torch") is not None:
         import torch
 
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         number = torch.cuda.device_count()
-        devices = visible if len(visible) == number else [str(i) for i in range(number)]
+        named = os.environ.get("CUDA_VISIBLE_DEVICES")
+        visible = [str(i) for i in range(number)] if named is None else named.split(",")
+        devices = visible[:number]  # CUDA sees none from the first that does not exist
     if not devices:
         return [environment] * (count or 1)
     chosen = [devices[i % len(devices)] for i in range(count or len(devices))]

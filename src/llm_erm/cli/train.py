@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from llm_erm.cli import output
-from llm_erm.cli.options import DataOptions, grid, load_all
+from llm_erm.cli.options import DataOptions, check_sizes, grid, load_all
 from llm_erm.cli.result import result_of
+from llm_erm.errors import InputError
 from llm_erm.journal import writing
 from llm_erm.tasks import probes
 from llm_erm.tasks.drawing import Request
 from llm_erm.tasks.stream import Fresh, stream
 from llm_erm.tasks.task import Splits, Task
-from llm_erm.training.artifacts import Artifacts, plot_lines
+from llm_erm.training.artifacts import Artifacts, plot_lines, without_nan
 from llm_erm.training.build import check, require_packages
 from llm_erm.training.settings import Settings
 
@@ -124,13 +125,14 @@ def jobs(options: Options) -> list[_Job]:
         _Job(task, length, size, options)
         for (task, length), size in product(points, dict.fromkeys(options.train_set_size))
     ]
-    require_packages(options, "matplotlib")
+    require_packages(options, "matplotlib", *["accelerate"] * ("RANK" in os.environ))
     if options.device is not None:
         from llm_erm.training.engine import device_of
 
         device_of(options.device)
     for job in found:
         check(options, job.task.kind)
+        check_sizes(job.data(fresh=False), [(job.task, job.length)])
         for length in options.test_sequence_length:
             if length != job.length:
                 probes.at_length(job.task, job.length, length, 2, options.seed)
@@ -142,14 +144,22 @@ def train(options: Options) -> int:
     found = jobs(options)
     base = options.results_path or _default_folder(found)
     rank = int(os.environ.get("RANK", "0"))  # torchrun's: several processes share one run
+    with _one_after_another(options):  # of several processes the first draws the data
+        data = [load_all(job.data(rank == 0), [(job.task, job.length)])[0] for job in found]
     rows = []
-    for job in found:
+    for job, splits in zip(found, data, strict=True):
         folder = base / job.name if len(found) > 1 else base
+        config = job.config() | {"data_sha256": splits.sha256}
         try:
             with Artifacts(
-                folder, job.config(), ignoring=_NOT_SHAPING, fresh=options.fresh, writer=rank == 0
+                folder, config, ignoring=_NOT_SHAPING, fresh=options.fresh, writer=rank == 0
             ) as artifacts:
-                rows.append(artifacts.result or _run(job, artifacts, rank))
+                if artifacts.result and options.save_model and not (folder / "model").exists():
+                    raise InputError(
+                        f"{folder} holds a finished run that kept no weights; leave out "
+                        "--save_model, or train again with --fresh."
+                    )
+                rows.append(artifacts.result or _run(job, splits, artifacts, rank))
         except KeyboardInterrupt:
             kept = "from its last checkpoint" if options.checkpoint_every else "from the start"
             output.note(f"Stopped. The same command goes on with {job.name} {kept}.")
@@ -167,7 +177,7 @@ def train(options: Options) -> int:
     return 0
 
 
-def _run(job: _Job, artifacts: Artifacts, rank: int) -> dict[str, Any]:
+def _run(job: _Job, splits: Splits, artifacts: Artifacts, rank: int) -> dict[str, Any]:
     """Trains one model and returns its summary."""
     from llm_erm.training.learn import learn
 
@@ -176,8 +186,6 @@ def _run(job: _Job, artifacts: Artifacts, rank: int) -> dict[str, Any]:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-    with _one_after_another():  # of several processes the first draws the data
-        (splits,) = load_all(job.data(fresh=rank == 0), [(job.task, job.length)])
     lengths = {
         length: probes.at_length(job.task, job.length, length, options.test_set_size, options.seed)
         for length in dict.fromkeys(options.test_sequence_length)
@@ -193,11 +201,14 @@ def _run(job: _Job, artifacts: Artifacts, rank: int) -> dict[str, Any]:
             fresh=_fresh(job, splits) if options.online else None,
             on_epoch=lambda epoch: progress.update(bar, completed=epoch),
         )
-    result = result_of(run) | {
+    named = {
         "train_accuracy": run.details["train_accuracy"],
         "folder": str(artifacts.folder),
     }
+    result: dict[str, Any] = without_nan(result_of(run) | named)
     if rank == 0:
+        for notice in run.notices[len(splits.warnings) :]:
+            output.note(f"Note: {notice}")
         artifacts.finish(result, run.details["curve"], f"{job.name}, {options.model}")
     return result
 
@@ -214,13 +225,13 @@ def _fresh(job: _Job, splits: Splits) -> Fresh:
     )
 
 
-def _one_after_another() -> Any:  # noqa: ANN401 - a context manager
+def _one_after_another(options: Options) -> Any:  # noqa: ANN401 - a context manager
     """Lets the first of several processes do something before the others."""
     if "RANK" not in os.environ:
         return nullcontext()
     from accelerate import PartialState
 
-    return PartialState().main_process_first()
+    return PartialState(cpu=options.device == "cpu").main_process_first()
 
 
 def _plots(rows: list[dict[str, Any]], options: Options, folder: Path) -> None:

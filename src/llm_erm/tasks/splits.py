@@ -85,7 +85,7 @@ def load_or_make(
     request = Request(
         length, train_size, validation_size, test_size, seed, negatives, published, allow_repeats
     )
-    _check(task, request)
+    check(task, request)
     place = _folder(task, request, dataset_dir)
     sizes = (train_size, validation_size, test_size)
     stored = None if fresh else read_folder(place, task.kind, length, sizes)
@@ -139,7 +139,12 @@ def reveal(task: Task, splits: Splits, place: Path) -> Splits:
     )
 
 
-def _check(task: Task, request: Request) -> None:
+def check(task: Task, request: Request) -> None:
+    """Makes sure, as far as that needs no drawing, that there can be such splits.
+
+    Raises:
+        InputError: The length or a size is impossible.
+    """
     reason = task.why_not(request.length)
     if reason:
         raise InputError(

@@ -70,7 +70,9 @@ def shape_of(settings: Settings) -> Shape:
     """
     if settings.model not in SHAPES:
         raise InputError(
-            f"There is no model {settings.model!r}; from scratch there are {', '.join(SHAPES)}."
+            f"There is no model {settings.model!r}; from scratch there are {', '.join(SHAPES)}, "
+            "`llm-erm train --help` names those to fine-tune, and a Hugging Face folder or a GGUF "
+            "file must be on this machine."
         )
     shape = SHAPES[settings.model]
     if settings.n_layer is not None:

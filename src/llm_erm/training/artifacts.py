@@ -12,13 +12,15 @@ model/          the final weights, where they were asked for
 
 import json
 import logging
+import math
+import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from llm_erm.errors import InputError
-from llm_erm.journal import writing
+from llm_erm.journal import Journal, writing
 
 FLAG = "--results-path"
 
@@ -68,39 +70,34 @@ class Artifacts:
             writer: Whether to write at all; of several processes one does.
 
         Raises:
-            InputError: The folder cannot be written, or holds a run with other settings.
+            InputError: The folder cannot be written, holds a run with other settings or no run, or
+                another process is writing there.
         """
         self.folder = folder
         self.result: dict[str, Any] | None = None
-        self._logs = folder / "logs.log"
         self._checkpoint = folder / "checkpoint.pt"
+        self._held: Journal | None = None
         self.log = logging.Logger("llm_erm.training", logging.INFO)
-        if not writer:
-            return
-        with writing(folder, FLAG):
-            folder.mkdir(parents=True, exist_ok=True)
-            if fresh:
-                for name in ("config.json", "result.json", "checkpoint.pt", "logs.log"):
-                    (folder / name).unlink(missing_ok=True)
-        self._check(config, ignoring)
-        self._write("config.json", json.dumps(dict(config), indent=4) + "\n")
-        if (folder / "result.json").exists():
+        if writer:
+            try:
+                self._open(config, ignoring, fresh)
+            except BaseException:
+                self.__exit__()
+                raise
+        # The other processes must know it too, or they would wait for one that has nothing to do.
+        if (writer or not fresh) and (folder / "result.json").exists():
             self.result = json.loads((folder / "result.json").read_text())
-        with writing(folder, FLAG):
-            handler = logging.FileHandler(self._logs)
-        # The published layout of a line.
-        layout = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
-        handler.setFormatter(logging.Formatter(layout, datefmt="%Y-%m-%d %H:%M:%S"))
-        self.log.addHandler(handler)
 
     def __enter__(self) -> Self:
         """Returns itself."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Closes the log."""
+        """Closes the log and lets other processes write to the folder."""
         for handler in self.log.handlers:
             handler.close()
+        if self._held is not None:
+            self._held.close()
 
     def evaluated(self, curve: Sequence[Point]) -> None:
         """Writes all evaluations so far, of which the last is new.
@@ -113,7 +110,7 @@ class Artifacts:
             f"Epoch {point.epoch:04d} | Train Acc: {point.train_accuracy:.4f} | "
             f"Test Acc: {point.test_accuracy:.4f}"
         )
-        lines = [json.dumps(asdict(point)) + "\n" for point in curve]
+        lines = [json.dumps(without_nan(asdict(point))) + "\n" for point in curve]
         self._write("metrics.jsonl", "".join(lines))
         lists = {
             "test_accuracies": [point.test_accuracy for point in curve],
@@ -121,7 +118,9 @@ class Artifacts:
             "train_accuracies": [point.train_accuracy for point in curve],
             "train_losses": [point.train_loss for point in curve],
         }
-        self._write("metrics.py", "".join(f"{name} = {v!r}\n" for name, v in lists.items()))
+        written = (f"[{', '.join(map(_number, values))}]" for values in lists.values())
+        text = "".join(f"{name} = {v}\n" for name, v in zip(lists, written, strict=True))
+        self._write("metrics.py", text)
 
     def finish(
         self, result: Mapping[str, Any], curve: Sequence[Mapping[str, Any]], title: str
@@ -135,8 +134,7 @@ class Artifacts:
             plot(curve, title, self.folder / "curves.png")
         self.result = dict(result)
         self._write("result.json", json.dumps(self.result, indent=4) + "\n")
-        with writing(self.folder, FLAG):
-            self._checkpoint.unlink(missing_ok=True)
+        self._drop_checkpoint()
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Writes a checkpoint, whole or not at all.
@@ -154,8 +152,8 @@ class Artifacts:
         except RuntimeError as error:  # how torch reports a full disk
             raise InputError(f"Cannot write {draft}: {error}; free space.") from error
 
-    def load(self, device: str) -> dict[str, Any] | None:
-        """Returns the last checkpoint, or None where there is none.
+    def load(self) -> dict[str, Any] | None:
+        """Returns the last checkpoint, in the memory of the CPU, or None where there is none.
 
         Raises:
             InputError: The file is no checkpoint.
@@ -166,7 +164,7 @@ class Artifacts:
             return None
         try:
             state: dict[str, Any] = torch.load(
-                self._checkpoint, map_location=device, weights_only=True
+                self._checkpoint, map_location="cpu", weights_only=True
             )
         except Exception as error:
             raise InputError(
@@ -175,17 +173,57 @@ class Artifacts:
             ) from error
         return state
 
+    def _open(self, config: Mapping[str, Any], ignoring: Collection[str], fresh: bool) -> None:
+        logs = self.folder / "logs.log"
+        if (self.folder / "config.json").exists() and not logs.exists():
+            raise InputError(
+                f"{self.folder} holds a config.json but no logs.log, so it is no run; name another "
+                f"folder with {FLAG}."
+            )
+        self._held = Journal(logs)
+        if not self._held.lock():
+            raise InputError(
+                f"Another process is writing to {self.folder}; wait for it or name another folder "
+                f"with {FLAG}."
+            )
+        if fresh:
+            self._clear(self._held)
+        self._check(config, ignoring)
+        self._write("config.json", json.dumps(dict(config), indent=4) + "\n")
+        handler = logging.FileHandler(logs)
+        # The published layout of a line.
+        layout = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+        handler.setFormatter(logging.Formatter(layout, datefmt="%Y-%m-%d %H:%M:%S"))
+        self.log.addHandler(handler)
+
+    def _clear(self, logs: Journal) -> None:
+        """Deletes an earlier run, and nothing that no run wrote."""
+        model = self.folder / "model"
+        with writing(self.folder, FLAG):
+            logs.clear()
+            for name in ("config.json", "result.json"):
+                (self.folder / name).unlink(missing_ok=True)
+            if (model / "head.safetensors").exists():
+                shutil.rmtree(model)
+        self._drop_checkpoint()
+
+    def _drop_checkpoint(self) -> None:
+        """Deletes the checkpoint, and what a kill left of a later one."""
+        with writing(self.folder, FLAG):
+            for suffix in (".pt", ".part"):
+                self._checkpoint.with_suffix(suffix).unlink(missing_ok=True)
+
     def _check(self, config: Mapping[str, Any], ignoring: Collection[str]) -> None:
         path = self.folder / "config.json"
         if not path.exists():
             return
+        missing = object()
         try:
             earlier = json.loads(path.read_text())
             keys = (earlier.keys() | config.keys()) - set(ignoring)
+            changed = sorted(k for k in keys if earlier.get(k, missing) != config.get(k, missing))
         except (ValueError, AttributeError):
-            earlier, keys = {}, {"config.json"}
-        missing = object()
-        changed = sorted(k for k in keys if earlier.get(k, missing) != config.get(k, missing))
+            changed = ["config.json is damaged"]
         if changed:
             raise InputError(
                 f"{self.folder} holds a run with other settings (different: {', '.join(changed)}); "
@@ -199,6 +237,20 @@ class Artifacts:
             draft = path.with_name(name + ".part")
             draft.write_text(text, encoding="utf-8")
             draft.replace(path)
+
+
+def without_nan(value: Any) -> Any:  # noqa: ANN401 - what JSON holds
+    """Returns a JSON value with null for every number that JSON cannot write."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: without_nan(part) for key, part in value.items()}
+    return [without_nan(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def _number(value: float) -> str:
+    """Returns a number as Python source."""
+    return repr(value) if math.isfinite(value) else f'float("{value}")'
 
 
 def plot(curve: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:

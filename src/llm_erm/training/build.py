@@ -1,14 +1,17 @@
 """Builds what a run trains: the model, how it sees inputs, and the engine that runs it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.journal import writing
 from llm_erm.tasks.task import Dataset, Kind
 from llm_erm.training import architectures, pretrained
+from llm_erm.training.artifacts import FLAG
 from llm_erm.training.encoding import Characters, Encoded, Encoder, Words, encode
 from llm_erm.training.settings import Settings
 
@@ -49,6 +52,10 @@ class Built:
         """Whether this process writes the results."""
         return self.accelerator is None or self.accelerator.is_main_process
 
+    def takes(self, data: Dataset) -> bool:
+        """Whether the model may read every input of a data set."""
+        return _longest(self.encoder, [data]) <= self.context_length
+
     def encode(self, data: Dataset) -> Encoded:
         """Returns a data set as the model sees it."""
         return encode(data, self.encoder, self.device, self.context_length)
@@ -72,8 +79,16 @@ def check(settings: Settings, kind: Kind) -> None:
     encoder = Characters(kind, bos_token=settings.BOS_TOKEN, vocab_size=settings.vocab_size)
     if settings.model != PARITIES:
         architectures.shape_of(settings)
-    elif kind != "binary" or encoder.vocabulary != 3:
+        return
+    if kind != "binary" or encoder.vocabulary != 3:
         raise InputError(f"The model {PARITIES} needs inputs of bits; give a task that has them.")
+    idle = [name for name in ("n_layer", "n_head", "n_embd") if getattr(settings, name) is not None]
+    idle += ["num_models"] * (settings.num_models != 1)
+    if idle:
+        raise InputError(
+            f"{', '.join(f'--{name}' for name in idle)} cannot change the model {PARITIES}; leave "
+            "it out."
+        )
 
 
 def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path | None) -> Built:
@@ -82,7 +97,8 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     Args:
         settings: Settings of training.
         kind: What the inputs are.
-        data: All inputs that the model will meet but fresh ones, which are as long.
+        data: All inputs that the model will meet, those to train on first, but fresh ones, which
+            are as long.
         folder: Where reports go.
 
     Raises:
@@ -95,7 +111,10 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
 
     check(settings, kind)
     accelerator = _accelerator(settings, folder)
-    device = device_of(settings.device) if accelerator is None else accelerator.device
+    if accelerator is None or accelerator.num_processes == 1:
+        device = device_of(settings.device)
+    else:  # each process has a device of its own
+        device = accelerator.device
     if device.type == "cuda":
         torch.cuda.set_device(device.index or 0)
     torch.manual_seed(settings.seed)
@@ -110,7 +129,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
         encoder = Characters(kind, bos_token=settings.BOS_TOKEN, vocab_size=settings.vocab_size)
         context = settings.context_length or _longest(encoder, data)
         with device:
-            model = _from_scratch(settings, encoder, context)
+            model = _from_scratch(settings, encoder, context, _longest(encoder, data[:1]))
 
         def save(folder: Path) -> None:
             for i, backbone in enumerate(model.backbones):
@@ -121,11 +140,51 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     return Built(engine, encoder, context, device, accelerator, save)
 
 
-def _from_scratch(settings: Settings, encoder: Encoder, context_length: int) -> Any:  # noqa: ANN401
+@contextmanager
+def fitting(settings: Settings) -> Iterator[None]:
+    """Says what to do where a GPU has too little memory.
+
+    Raises:
+        InputError: It has.
+    """
+    from torch import OutOfMemoryError
+
+    try:
+        yield
+    except OutOfMemoryError as error:
+        reason = str(error).split(". ")[0]
+        raise InputError(
+            f"{settings.model} at --batch_size {settings.batch_size} does not fit into the memory "
+            f"of the device ({reason}); give smaller values of --batch_size and --eval_batch_size, "
+            "or a smaller model."
+        ) from error
+
+
+def save(built: Built, folder: Path) -> None:
+    """Writes the backbone for transformers, and the head beside it.
+
+    Raises:
+        InputError: The disk is full or the folder is gone.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        with writing(folder, FLAG):
+            folder.mkdir(exist_ok=True)
+            built.save(folder)
+            named = built.engine.model.named_parameters()
+            head = {n: p.detach().cpu() for n, p in named if not n.startswith("backbones.")}
+            save_file(head, folder / "head.safetensors")
+    except SafetensorError as error:  # how safetensors reports a full disk
+        raise InputError(f"Cannot write to {folder}: {error}; free space.") from error
+
+
+def _from_scratch(settings: Settings, encoder: Encoder, context_length: int, width: int) -> Any:  # noqa: ANN401
     if settings.model == PARITIES:
         from llm_erm.training.parities import Parities
 
-        return Parities(context_length - 1, settings.degree)
+        return Parities(width - 1, settings.degree)
     return architectures.from_scratch(settings, encoder.vocabulary, context_length)
 
 
@@ -150,6 +209,12 @@ def require_packages(settings: Settings, *more: str) -> None:
         raise MissingExtraError(
             f"Training needs {', '.join(missing)}, not installed here; run: {INSTALL}"
         )
+    missing = [name for name in settings.report_to if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"--report_to names {', '.join(missing)}, not installed here; "
+            f"run: pip install {' '.join(missing)}"
+        )
 
 
 def _accelerator(settings: Settings, folder: Path | None) -> "Accelerator | None":
@@ -158,12 +223,6 @@ def _accelerator(settings: Settings, folder: Path | None) -> "Accelerator | None
 
     if not settings.report_to and not torch.distributed.is_torchelastic_launched():
         return None
-    missing = [name for name in settings.report_to if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"--report_to names {', '.join(missing)}, not installed here; "
-            f"run: pip install {' '.join(missing)}"
-        )
     from accelerate import Accelerator
 
     return Accelerator(

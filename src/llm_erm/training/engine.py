@@ -115,6 +115,8 @@ class Engine:
         self._graph: torch.cuda.CUDAGraph | None = None
         self._static: tuple[Encoded, Tensor] | None = None
         self._warm = 0
+        self._shape: torch.Size | None = None  # of the batches that the graph is for
+        model.train()  # pretrained models come ready to predict
 
     def step(self, batch: Encoded, rate: float) -> Tensor:
         """Changes the weights once and returns the loss, still on the device.
@@ -128,7 +130,8 @@ class Engine:
                 group["lr"] = rate
         if not self.plan.graph:
             return self._step(batch)
-        if self._static is not None and self._static[0].tokens.shape != batch.tokens.shape:
+        self._shape = self._shape or batch.tokens.shape
+        if batch.tokens.shape != self._shape:
             return self._step(batch)  # the last batch of an epoch may be smaller
         return self._graphed(batch)
 
@@ -162,7 +165,7 @@ class Engine:
             logits = self._trained(mine.tokens, mine.last).float()
         loss = binary_cross_entropy_with_logits(logits, mine.labels) * share
         self.scaler.scale(loss).backward()
-        self.correct += ((logits >= 0) == (mine.labels > 0.5)).sum() * (share > 0)
+        self.correct += right_answers(logits, mine.labels).sum() * (share > 0)
         if isinstance(self.optimizer, torch.optim.AdamW):  # the others see to it themselves
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)
@@ -257,6 +260,11 @@ class Engine:
         return torch.autocast(
             self._device.type, dtype=self._type, enabled=self._type != torch.float32
         )
+
+
+def right_answers(logits: Tensor, labels: Tensor) -> Tensor:
+    """Returns which logits have the right sign; one that is no number has none."""
+    return ((logits >= 0) == (labels > 0.5)) & ~logits.isnan()
 
 
 def _padded(places: Tensor, multiple: int) -> Tensor:

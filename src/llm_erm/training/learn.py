@@ -4,23 +4,24 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llm_erm.erm.bounds import certify
-from llm_erm.journal import writing
 from llm_erm.records import Run, Verdict
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
 from llm_erm.tasks.task import Dataset, Splits
-from llm_erm.training.artifacts import FLAG, Artifacts, Point
-from llm_erm.training.build import Built, build
+from llm_erm.training.artifacts import Artifacts, Point
+from llm_erm.training.build import Built, build, fitting, save
 from llm_erm.training.settings import Settings
 
 if TYPE_CHECKING:
     from llm_erm.training.encoding import Encoded
+
+
+_LEFT_OUT = "inputs of other lengths are left out: they have more tokens than --context_length"
 
 
 def _ignore(epoch: int) -> None:
@@ -59,13 +60,15 @@ def learn(
     pool = _joined(splits.train, splits.validation)
     shown = [x for x in (pool, splits.test, splits.probe, splits.length_shift) if x is not None]
     elsewhere = lengths or {}
-    with random.fork_rng(devices=range(cuda.device_count())):
+    with random.fork_rng(devices=range(cuda.device_count())), fitting(settings):
         built = build(
             settings,
             splits.kind,
             [*shown, *elsewhere.values()],
             None if artifacts is None else artifacts.folder,
         )
+        other = splits.length_shift
+        shift = other if other is None or built.takes(other) else None
         loop = _Loop(built, settings, built.encode(pool), built.encode(splits.test), artifacts)
         loop.run(fresh, on_epoch)
         final = loop.curve[-1]
@@ -80,10 +83,10 @@ def learn(
             settings=asdict(settings),
             test=test,
             probe=_verdict(built, splits.probe),
-            length_shift=_verdict(built, splits.length_shift),
+            length_shift=_verdict(built, shift),
             certificate=certify(splits, test),  # nothing else was held out of training
             seconds=final.seconds,
-            notices=splits.warnings,
+            notices=(*splits.warnings, *loop.notices(), *[_LEFT_OUT] * (shift is not other)),
             data_sha256=splits.sha256,
             examples=len(pool) * (final.epoch if settings.online else 1),
             details=loop.details()
@@ -98,7 +101,7 @@ def learn(
         )
         if settings.save_model and artifacts is not None and built.main:
             built.engine.widen()
-            _save(built, artifacts.folder / "model")
+            save(built, artifacts.folder / "model")
     return run
 
 
@@ -134,6 +137,7 @@ class _Loop:
         while self._epoch < settings.n_epochs and not self._enough():
             if self._epoch % settings.eval_every == 0:
                 self._evaluate()
+            self._seed_dropout()
             for step, batch in self._batches(fresh):
                 rate = learning_rate(
                     step, settings.n_epochs * self._steps_an_epoch, settings.lr, settings.eta_min
@@ -149,6 +153,15 @@ class _Loop:
         self._evaluate()
         if self._built.accelerator is not None and settings.report_to:
             self._built.accelerator.end_training()
+
+    def notices(self) -> list[str]:
+        """Returns what a reader of the result must know of the training."""
+        lost = [p.epoch for p in self.curve if not math.isfinite(p.train_loss + p.test_loss)]
+        return [
+            f"the loss was no finite number at epoch {epoch}, and predictions that are none count "
+            "as wrong; give a smaller --lr or another --precision"
+            for epoch in lost[:1]
+        ]
 
     def details(self) -> dict[str, Any]:
         """Returns what only training has to tell."""
@@ -177,7 +190,7 @@ class _Loop:
                 built.accelerator.init_trackers("llm-erm", _flat(asdict(self._settings)))
         if artifacts is None:
             return
-        state = artifacts.load(str(built.device))
+        state = artifacts.load()
         if state is not None:
             built.engine.load(state["engine"])
             self._epoch = state["epoch"]
@@ -193,6 +206,15 @@ class _Loop:
             artifacts.log.info(f"Device: {built.device}; {built.engine.plan}")
             if state is not None:
                 artifacts.log.info(f"Resumed after epoch {self._epoch}")
+
+    def _seed_dropout(self) -> None:
+        """Lets what an epoch drops depend on the seed and the epoch alone, so that it resumes."""
+        import torch
+
+        accelerator = self._built.accelerator
+        process = 0 if accelerator is None else accelerator.process_index
+        text = f"dropout|base_seed={self._settings.seed}|epoch={self._epoch}|process={process}"
+        torch.manual_seed(seed_from(text))
 
     def _batches(self, fresh: Fresh | None) -> Iterator[tuple[int, "Encoded"]]:
         """Yields the batches of an epoch with their steps, counted from 0 over all epochs."""
@@ -246,31 +268,23 @@ def _measure(built: Built, data: "Encoded") -> tuple[float, float]:
     """Returns the mean loss and the accuracy on a data set."""
     from torch.nn.functional import binary_cross_entropy_with_logits
 
+    from llm_erm.training.engine import right_answers
+
     logits = built.engine.predict(data)
     loss = float(binary_cross_entropy_with_logits(logits, data.labels))
-    return loss, float(((logits >= 0) == (data.labels > 0.5)).double().mean())
+    return loss, float(right_answers(logits, data.labels).double().mean())
 
 
 def _verdict(built: Built, data: Dataset | None) -> Verdict | None:
     """Returns the verdict on a data set that is met once."""
+    from llm_erm.training.engine import right_answers
+
     if data is None:
         return None
     encoded = built.encode(data)
     logits = built.engine.predict(encoded, once=True)
-    correct = int(((logits >= 0) == (encoded.labels > 0.5)).sum())
-    return Verdict("ok", correct, 0, len(data))
-
-
-def _save(built: Built, folder: Path) -> None:
-    """Writes the backbone for transformers, and the head beside it."""
-    from safetensors.torch import save_file
-
-    with writing(folder, FLAG):
-        folder.mkdir(exist_ok=True)
-        built.save(folder)
-        named = built.engine.model.named_parameters()
-        head = {name: p.detach().cpu() for name, p in named if not name.startswith("backbones.")}
-        save_file(head, folder / "head.safetensors")
+    correct = int(right_answers(logits, encoded.labels).sum())
+    return Verdict("ok", correct, int(logits.isnan().sum()), len(data))
 
 
 def _joined(train: Dataset, validation: Dataset) -> Dataset:

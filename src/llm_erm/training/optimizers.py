@@ -76,7 +76,7 @@ class MixedAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Clips the gradients and changes the weights; every parameter must have a gradient."""
+        """Clips the gradients and changes the weights that have one."""
         rest = [p for group in self._rest.param_groups for p in group["params"]]
         scale = _clipping(self._matrices + rest)
         torch._foreach_mul_([p.grad for p in rest if p.grad is not None], scale)
@@ -85,7 +85,8 @@ class MixedAdamW(torch.optim.Optimizer):
         corrections = [1 - beta**self._steps for beta in _BETAS]
         decay = 1 - self.rate * self.param_groups[0]["weight_decay"]
         for p in self._matrices:
-            assert p.grad is not None
+            if p.grad is None:
+                continue
             state = self.state[p]
             tensors = (state["weight"], p.detach(), state["first"], state["second"], p.grad)
             flat = (tensor.view(-1) for tensor in tensors)

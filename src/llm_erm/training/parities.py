@@ -5,6 +5,7 @@ from math import comb
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from llm_erm.errors import InputError
 
@@ -32,14 +33,18 @@ class Parities(nn.Module):
                 f"that size; the model takes 1 to {MOST:,}: give another degree or length."
             )
         self.backbones = nn.ModuleList()
+        self._width = 1 + length
         self.weight = nn.Parameter(torch.zeros(comb(length, degree)))
         self._sets: Tensor
         sets = torch.tensor(list(combinations(range(1, length + 1), degree)))
         self.register_buffer("_sets", sets, persistent=False)
 
     def forward(self, tokens: Tensor, last: Tensor) -> Tensor:
-        """Returns logits of shape ``(n,)``; place 0 of the tokens is before the bits."""
-        signs = 1.0 - 2.0 * tokens.float()
+        """Returns logits of shape ``(n,)``; place 0 of the tokens is before the bits.
+
+        Of longer inputs the first ``length`` bits count, and shorter ones are as if 0s followed.
+        """
+        signs = 1.0 - 2.0 * pad(tokens, (0, self._width - tokens.shape[1])).float()
         characters = torch.ones(len(tokens), len(self._sets), device=tokens.device)
         for places in self._sets.T:
             characters = characters * signs[:, places]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import InputError
 from llm_erm.llms import weights
+from llm_erm.training.architectures import SHAPES
 from llm_erm.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,8 +44,12 @@ class Pretrained:
 
 
 def is_pretrained(name: str) -> bool:
-    """Whether the model of that name is fine-tuned rather than trained from scratch."""
-    return name in HUB or name == EMBEDDED or Path(name).exists()
+    """Whether the model of that name is fine-tuned rather than trained from scratch.
+
+    A folder is not taken for a model from scratch that has its name.
+    """
+    here = name not in SHAPES and Path(name).exists()
+    return name in HUB or name == EMBEDDED or here
 
 
 def check(settings: Settings) -> None:
@@ -69,13 +74,15 @@ def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
     The head is drawn from torch's current random state. Weights that are trained are in 32 bits.
 
     Raises:
-        InputError: The model cannot be loaded, or has fewer layers than are to be trained.
+        InputError: The model cannot be loaded, is no causal transformer, or has fewer layers than
+            are to be trained.
         MissingExtraError: The embedded weights are not installed.
     """
     from llm_erm.training.classifier import Classifier, layers_of, use_plain_attention
 
     check(settings)
     backbone, tokenizer = _load(settings, device)
+    width = _width(backbone, settings.model)
     layers = layers_of(backbone)
     count = settings.num_layers_to_finetune
     if count != "all" and count > len(layers):
@@ -94,7 +101,6 @@ def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
         for i in top:
             for p in layers[i].parameters():
                 p.requires_grad_(True)
-    width = backbone.config.hidden_size
     model = Classifier([backbone], width).to(device)
 
     def save(folder: Path) -> None:
@@ -111,6 +117,7 @@ def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
 def _load(settings: Settings, device: "torch.device") -> tuple[Any, Any]:
     """Returns the transformer without its language-model head, and the tokenizer."""
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
     source: dict[str, Any]
@@ -121,16 +128,40 @@ def _load(settings: Settings, device: "torch.device") -> tuple[Any, Any]:
     else:
         name = HUB.get(settings.model, settings.model)
         source = {"pretrained_model_name_or_path": name}
+    source["trust_remote_code"] = False  # transformers would ask, and wait for an answer
     try:
         backbone = AutoModel.from_pretrained(**source, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(**source)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
             f"The model {settings.model} cannot be loaded ({reason}); where no hub is reached, "
             f"give a Hugging Face folder or a GGUF file, or {EMBEDDED} for the embedded weights."
         ) from error
+    if tokenizer("0 0")["input_ids"] == tokenizer("0 1")["input_ids"]:
+        raise InputError(
+            f"The tokenizer of {settings.model} does not tell 0 from 1; give a folder that holds "
+            "the files of the model's tokenizer."
+        )
     return backbone.to(device), tokenizer
+
+
+def _width(backbone: Any, name: str) -> int:  # noqa: ANN401 - a model of transformers
+    """Returns the size of the hidden states, of which no early one may depend on later tokens."""
+    import torch
+
+    pair = torch.tensor([[0, 1, 2], [0, 1, 3]], device=backbone.device)
+    try:
+        with torch.no_grad():
+            one, other = backbone(input_ids=pair, use_cache=False).last_hidden_state
+    except (TypeError, ValueError, AttributeError):
+        one, other = torch.zeros(3, 1), torch.ones(3, 1)
+    if not torch.allclose(one[:2], other[:2], rtol=1e-4, atol=1e-5 * float(one.abs().max())):
+        raise InputError(
+            f"The model {name} is no causal transformer: what it says of a token depends on later "
+            "ones; give a model of that kind, as those that generate text are."
+        )
+    return int(one.shape[-1])
 
 
 def _with_adapters(backbone: Any, settings: Settings, top: range) -> Any:  # noqa: ANN401
@@ -151,4 +182,11 @@ def _with_adapters(backbone: Any, settings: Settings, top: range) -> Any:  # noq
     config = LoraConfig(
         r=settings.lora_rank, lora_alpha=settings.lora_alpha, target_modules=targets
     )
-    return get_peft_model(backbone, config)
+    try:
+        return get_peft_model(backbone, config)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"peft can put no adapters into {settings.model} ({reason}); leave out --lora_rank to "
+            "change its layers themselves."
+        ) from error

@@ -1,5 +1,6 @@
 """What shapes one training run; the single source of its flags, YAML keys and help."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,7 +67,7 @@ class Settings:
     """Epochs between evaluations; the first is before the first step, the last of the final
     weights."""
     eval_batch_size: int | None = None
-    """Examples evaluated at once; chosen by the device unless given. Shapes no result."""
+    """Examples evaluated at once; 500 unless given. Shapes no result."""
     patience: int | None = None
     """Stop once the training accuracy has been 1.0 for this many epochs in a row."""
     device: str | None = None
@@ -88,9 +89,11 @@ class Settings:
         """
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if isinstance(value, int | float) and not value >= least:
+            if isinstance(value, int | float) and not least <= value < math.inf:
                 raise InputError(f"--{name} is {value}; give {least} or more.")
-        if not 0 <= self.eta_min <= self.lr or self.lr == 0:
+        if abs(self.seed) >= 2**63:
+            raise InputError(f"--seed is {self.seed}; give one between -2^63 and 2^63.")
+        if not 0 <= self.eta_min <= self.lr < math.inf or self.lr == 0:
             raise InputError(
                 f"--lr is {self.lr} and --eta_min {self.eta_min}; the first must be above 0 and "
                 "the second between 0 and the first."
@@ -99,6 +102,24 @@ class Settings:
             raise InputError(
                 "--optimizer coordinate-sgd draws fresh examples for every step; add --online."
             )
+        for name, needs in self._idle().items():
+            value = getattr(self, name)
+            if value != getattr(Settings, name):
+                raise InputError(
+                    f"--{name} is {value} and needs {needs}; add that, or leave it out."
+                )
+
+    def _idle(self) -> dict[str, str]:
+        """Returns the flags that can have no effect, and what would give them one."""
+        if self.optimizer == "adamw":
+            idle = {"gradient_tolerance": "--optimizer coordinate-sgd"}
+        else:
+            idle = {"weight_decay": "--optimizer adamw"}
+        if self.model != "parities":
+            idle["degree"] = "--model parities"
+        if self.lora_rank == 0:
+            idle["lora_alpha"] = "--lora_rank"
+        return idle
 
 
 _LEAST = {
