@@ -2,10 +2,13 @@
 
 import json
 import os
+import resource
 import runpy
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -146,6 +149,31 @@ def test_an_answer_waits_in_the_journal_until_an_attempt_is_made_of_it(open_stor
     assert sorted(one.index for one in again.completions()) == [1, 2]
 
 
+def test_a_call_that_was_given_up_stays_in_the_account_when_its_sample_is_asked_for_again(
+    open_store,
+):
+    """So that a run that is stopped and resumed twice forgets no call that may be billed."""
+    given_up = replace(attempt(2).candidate.completion, finish_reason="cancelled", cost_usd=None)
+    store = open_store()
+    for news in (given_up, given_up, attempt(2).candidate.completion, attempt(2)):
+        store.append(POINT, news)
+    store.close()
+    again = open_store()
+    assert again.answers(POINT) == []
+    assert again.given_up() == 2
+    reasons = [one.finish_reason for one in again.completions()]
+    assert sorted(reasons) == ["cancelled", "cancelled", "stop"]
+
+
+def test_answers_come_back_in_the_order_in_which_they_came(open_store):
+    store = open_store()
+    for index in (3, 1, 2):
+        store.append(POINT, attempt(index).candidate.completion)
+    store.append(POINT, replace(attempt(3).candidate.completion, more_drawn=True))
+    store.close()
+    assert [one.index for one in open_store().answers(POINT)] == [3, 1, 2]
+
+
 def test_the_trials_of_a_task_are_kept_apart(open_store):
     store = open_store()
     store.append(POINT, attempt(1))
@@ -220,6 +248,25 @@ def test_a_full_disk_is_one_sentence(open_store):
     store._run.journals["attempts"].file = full
     with pytest.raises(InputError, match="Cannot write .*No space left"):
         store.append(POINT, attempt(1))
+
+
+def test_a_disk_that_is_full_for_a_while_leaves_no_half_line_before_the_next(open_store):
+    store = open_store()
+    store.append(POINT, attempt(1))
+    attempts = store._run.journals["attempts"]
+    whole = attempts.path.stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 100, hard))
+    try:
+        with pytest.raises(InputError, match="Cannot write"):
+            store.append(POINT, attempt(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    store.append(POINT, attempt(3))
+    store.close()
+    assert [one.index for one in open_store().attempts(POINT)] == [1, 3]
 
 
 def test_a_file_in_the_way_is_one_sentence(tmp_path):

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +64,21 @@ class Journal:
                 self.file.truncate(whole)
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Adds a line; may be called from several threads.
+        """Adds a whole line or nothing; may be called from several threads.
 
         Raises:
             InputError: The disk is full or the folder is gone.
         """
         data = (json.dumps(line) + "\n").encode()
         with self._appending, writing(self.path.parent):
-            while data:  # unbuffered: nothing is left behind to fail once more on closing
-                data = data[self.file.write(data) :]
+            end = os.fstat(self.file.fileno()).st_size
+            try:
+                while data:  # unbuffered: nothing is left behind to fail once more on closing
+                    data = data[self.file.write(data) :]
+            except OSError:  # a later line may find room, and must not follow half of this one
+                with suppress(OSError):
+                    self.file.truncate(end)
+                raise
 
     def empty(self) -> bool:
         """Returns whether nothing was ever written."""
@@ -235,8 +242,8 @@ def lines_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, value
 
 
-def read(path: Path) -> str:
-    """Returns the text of a file of a run.
+def read(path: Path, flag: str = "--out-dir") -> str:
+    """Returns the text of a file of a run; ``flag`` names another run.
 
     Raises:
         InputError: It cannot be read.
@@ -245,8 +252,7 @@ def read(path: Path) -> str:
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:
         raise InputError(
-            f"Cannot read {path}: {error.strerror}; restore it, or name another folder with "
-            "--out-dir."
+            f"Cannot read {path}: {error.strerror}; restore it, or name another folder with {flag}."
         ) from error
 
 

@@ -58,6 +58,7 @@ class Store:
         self._run = RunFolder(folder, settings, FILES, fresh=fresh, made=(PROGRAMS,))
         self._attempts: dict[Point, list[Attempt]] = {}
         self._answers: dict[Point, dict[int, Completion]] = {}
+        self._given_up: list[Completion] = []
         self.results: dict[Point, dict[str, Any]] = {}
         self._adding = threading.Lock()
         try:
@@ -71,30 +72,22 @@ class Store:
         return list(self._attempts.get(point, ()))
 
     def answers(self, point: Point) -> list[Completion]:
-        """Returns the journaled answers of a grid point that no attempt was made of yet."""
-        return [one for one in self._unused(point) if one.finish_reason != "cancelled"]
-
-    def _unused(self, point: Point) -> list[Completion]:
-        """The same, with the calls that were given up in flight."""
+        """Returns the answers that no attempt was made of yet, in the order in which they came."""
         there = {attempt.index for attempt in self._attempts.get(point, ())}
-        answers = self._answers.get(point, {})
-        return [answers[index] for index in sorted(answers.keys() - there)]
+        return [one for one in self._answers.get(point, {}).values() if one.index not in there]
 
     def completions(self) -> list[Completion]:
-        """Returns every answer in the journal, whether or not an attempt was made of it.
-
-        Calls that were given up in flight are among them.
-        """
+        """Returns all that calls came to: every answer, used or not, and every call given up."""
         points = self._attempts.keys() | self._answers.keys()
         return [
             *(one.candidate.completion for made in self._attempts.values() for one in made),
-            *(one for point in points for one in self._unused(point)),
+            *(one for point in points for one in self.answers(point)),
+            *self._given_up,
         ]
 
     def given_up(self) -> int:
-        """Returns how many calls were given up in flight and not made again."""
-        unused = (one for point in self._answers for one in self._unused(point))
-        return sum(one.finish_reason == "cancelled" for one in unused)
+        """Returns how many calls were given up in flight."""
+        return len(self._given_up)
 
     def append(self, point: Point, news: Attempt | Completion) -> None:
         """Adds an attempt or an answer to the journal and hands it to the operating system.
@@ -108,7 +101,7 @@ class Store:
         line = place | {"settings_sha256": self._run.digest} | asdict(news)
         if isinstance(news, Completion):
             self._run.journals["answers"].append(line)
-            self._answers.setdefault(point, {})[news.index] = news
+            self._keep(point, news)
         else:
             self._run.journals["attempts"].append(line)
             _put(self._attempts.setdefault(point, []), news)
@@ -144,9 +137,16 @@ class Store:
         """Closes the journal and lets other processes write to the folder."""
         self._run.close()
 
+    def _keep(self, point: Point, completion: Completion) -> None:
+        """A sample that was given up may be asked for again; both calls may be billed."""
+        if completion.finish_reason == "cancelled":
+            self._given_up.append(completion)
+        else:
+            self._answers.setdefault(point, {})[completion.index] = completion
+
     def _read(self) -> None:
         for point, completion in _answers_in(self.folder):
-            self._answers.setdefault(point, {})[completion.index] = completion
+            self._keep(point, completion)
         path = self._run.journals["attempts"].path
         for number, line in lines_of(path):
             with naming(path, number):
@@ -172,7 +172,7 @@ def read_answers(folder: Path) -> tuple[dict[str, Any], dict[Point, list[Complet
         InputError: The folder holds no run, or a journal that is none.
     """
     try:
-        settings = json.loads(read(folder / "settings.json"))
+        settings = json.loads(read(folder / "settings.json", "--from"))
     except ValueError:
         settings = None
     if not isinstance(settings, dict):

@@ -3,6 +3,8 @@
 import asyncio
 import csv
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,30 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
     store.close()
     with pytest.raises(BudgetSpentError, match=f"{USED + 2 * 1400:,} of"):
         asyncio.run(budget.reserve(10**6, 400))
+
+
+def test_calls_given_up_on_ctrl_c_are_said_and_stay_in_the_account_for_good(invoke, tmp_path):
+    def answer(call):
+        if call.number == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return Reply(response([text(WRONG)]), after=60 if call.number in (1, 2) else 0)
+
+    def run(*more):
+        return invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
+            *("--out-dir", "out", *GRID[:-2], "--concurrency", 2, *more),
+            OPENAI_API_KEY="sk-test",
+        )
+
+    with serving(answer) as api:
+        stopped = run()
+        assert (stopped.returncode, len(api.calls)) == (130, 3)
+        assert "2 calls were given up in flight" in stopped.stderr
+        assert run().returncode == 0
+        assert len(api.calls) == 2 + CALLS
+    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
+    assert len(store.completions()) == CALLS + 2
+    store.close()
 
 
 def test_a_budget_below_one_call_sends_nothing(synthesize, api):

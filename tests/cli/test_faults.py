@@ -121,6 +121,17 @@ def test_a_wrong_key_stops_all_grid_points_after_what_was_in_flight(synthesize, 
     assert (tmp_path / "out/attempts.jsonl").read_text() == ""
 
 
+def test_calls_in_flight_when_the_key_is_refused_are_said(synthesize):
+    wrong = Reply(error("Incorrect API key provided.", "invalid_api_key"), 401, after=0.3)
+    replies = [Reply(response([]), after=60)] * 2 + [wrong]
+    with serving(lambda call: replies[call.number]) as api:
+        grid = ("--functions", "fn_a", "--lengths", 20, 21, 22, *SMALL)
+        done = synthesize(api, *grid, "--concurrency", 3)
+    assert done.returncode == 2
+    assert "Incorrect API key" in done.stderr
+    assert "2 calls were given up in flight" in done.stderr
+
+
 def test_verification_holds_up_no_call_of_another_task_and_no_answers_way_to_the_disk(
     synthesize, tmp_path
 ):

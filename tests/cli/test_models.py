@@ -1,9 +1,11 @@
 """From --provider and --model to who is called: names, keys, addresses, and what cannot be."""
 
+from pathlib import Path
+
 import pytest
 
 from api_server import Reply, serving
-from llm_erm.cli.models import KEYS, ModelOptions, choose
+from llm_erm.cli.models import KEYS, ModelOptions, choose, fingerprint
 from llm_erm.errors import InputError
 from recorded import anthropic, chat, gemini
 from responses_server import response, text
@@ -34,6 +36,7 @@ def _no_keys(monkeypatch):
         (ModelOptions(base_url="http://localhost:1/v1"), "openai:gpt-5"),
         (ModelOptions(model="gemini:gemini-2.5-pro"), "gemini:gemini-2.5-pro"),
         (ModelOptions(provider="local"), "local:SmolLM2-135M-Instruct"),
+        (ModelOptions(model="local:"), "local:SmolLM2-135M-Instruct"),
     ],
 )
 def test_a_provider_and_a_model_can_be_named_in_two_flags_or_in_one(options, name, monkeypatch):
@@ -108,15 +111,66 @@ def test_a_server_of_ones_own_needs_no_key(invoke, provider):
         (ModelOptions(model="vllm:m", base_url="localhost:8000"), "http://"),
         (ModelOptions(model="vllm:m", retries=-1), "--retries"),
         (ModelOptions(model="vllm:m", speculative=0), "--speculative"),
+        (ModelOptions(model="vllm:m", concurrency=1001), "1000 or less"),
         (ModelOptions(model="vllm:m", timeout=float("nan")), "--timeout"),
         (ModelOptions(model="vllm:m", max_cost_usd=float("nan")), "--max-cost-usd"),
         (ModelOptions(model="vllm:m", constraint="schema"), "--constraint"),
         (ModelOptions(model="anthropic:m", verbosity="low"), "--verbosity"),
+        (ModelOptions(model="local:none.gguf"), "The model none.gguf cannot be read"),
+        (ModelOptions(answers=Path("a.json"), code_tool="local"), "--code-tool"),
     ],
 )
 def test_what_does_not_fit_together_is_one_sentence(options, said):
     with pytest.raises(InputError, match=said):
         choose(options)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        *((url, "name a host") for url in ("http://", "http:///v1", "http://[::1/v1", "HTTPS:/x")),
+        *((url, "name a host") for url in ("http://a b/v1", "http://a:99999/v1", "http://a\n/v1")),
+        ("http://me:secret@localhost/v1", "must end with its path"),
+        ("http://localhost/v1?key=secret", "must end with its path"),
+        ("http://localhost/v1#secret", "must end with its path"),
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused_without_telling_it(url, said):
+    with pytest.raises(InputError, match=said) as refusal:
+        choose(ModelOptions(model="chat:m", base_url=url))
+    assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/v1/", " HTTP://[::1]:8000/v1 ", "http://a"])
+def test_an_address_may_be_written_in_any_usual_way(url):
+    assert choose(ModelOptions(model="chat:m", base_url=url)).base_url == url.strip()
+
+
+@pytest.mark.parametrize("key", ["sk-secret\nmore", "sk-secret more", "sk-secret\x7f", "sk-secrét"])
+def test_a_key_that_no_header_can_carry_is_refused_without_telling_it(key, monkeypatch):
+    monkeypatch.setenv("GEMINI_API_KEY", key)
+    with pytest.raises(InputError, match="GEMINI_API_KEY .* no key has") as refusal:
+        choose(ModelOptions(model="gemini:m"))
+    assert "secr" not in str(refusal.value)
+
+
+def test_a_file_named_with_its_provider_shapes_the_run_by_its_content(tmp_path):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    digests = [
+        fingerprint(ModelOptions(model=f"{prefix}{tmp_path}/m.gguf")) for prefix in ("", "local:")
+    ]
+    assert digests[0] == digests[1]
+    assert digests[0]["model_sha256"] is not None
+
+
+def test_a_server_that_is_not_there_is_named_with_what_to_do(invoke):
+    done = invoke(
+        *("synthesize", "--model", "chat:m", "--base-url", "http://127.0.0.1:1/v1"),
+        *(*TINY, "--retries", 0),
+    )
+    assert done.returncode == 2
+    assert "cannot be reached at http://127.0.0.1:1/v1" in done.stderr
+    assert "--base-url" in done.stderr
 
 
 def test_openais_address_in_the_environment_shapes_no_other_providers_run(invoke, tmp_path):

@@ -139,7 +139,7 @@ def test_a_torn_journal_is_replayed_as_far_as_it_goes(invoke, remote, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda folder: shutil.rmtree(folder), "Cannot read"),
+        (lambda folder: shutil.rmtree(folder), "name another folder with --from"),
         (lambda folder: (folder / "settings.json").unlink(), "Cannot read"),
         (lambda folder: (folder / "settings.json").write_text("{"), "settings.json is damaged"),
         (lambda folder: (folder / "settings.json").write_text("[1]"), "settings.json is damaged"),

@@ -332,3 +332,13 @@ def test_a_malformed_data_file_is_named_with_its_line(command, scripted, tmp_pat
     assert done.returncode == 2
     assert "val.txt" in done.stderr
     assert "5" in done.stderr
+
+
+def test_a_program_too_deep_to_be_written_out_anew_is_shown_as_it_is(invoke, scripted):
+    deep = "def f(x):\n    return (" + " + ".join(["x.count('1')"] * 401) + ") % 2"
+    done = invoke(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, *SMALL, "--out-dir", "out"),
+        *scripted(json.dumps({"code": deep})),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 answers" in done.stdout

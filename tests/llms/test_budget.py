@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from api_server import Call, Reply, serving
 from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.llm import Completion, Request, Tool, Usage
+from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, price_of
 from llm_erm.llms.remote import RemoteLLM, RemoteSettings
 from responses_server import USAGE, error, response, text
@@ -141,12 +141,23 @@ EARLIER = Completion(1, "x", Usage(100, 0, 100), cost_usd=0.5)
     [
         (EARLIER, 200, 0.5),
         (replace(EARLIER, cost_usd=None), 200, price(100, 100)),
-        (replace(EARLIER, cost_usd=None, finish_reason="error"), 500, price(300, 200)),
+        (replace(EARLIER, cost_usd=None, finish_reason="error"), 600, price(400, 200)),
         (Completion(1, "", finish_reason="error", error="timeout"), 300, price(200, 100)),
+        (
+            Completion(
+                *(1, "", Usage(300, 0, 50), 1.0, "cancelled", None),
+                (ToolCall("run", "1", "é" * 100),),
+            ),
+            350 + 200 + 50 + 200 + 100,
+            price(300 + 200 + 50 + 200, 50 + 100),
+        ),
         (Completion(1, "no usage was told"), 300, price(200, 100)),
         (Completion(1, "", finish_reason="error", error="503", cost_usd=0.0), 0, 0.0),
     ],
-    ids=["known", "no price", "broke off", "timed out", "no usage", "never answered"],
+    ids=[
+        *("known", "no price", "broke off", "timed out", "used a tool", "no usage"),
+        "never answered",
+    ],
 )
 def test_earlier_calls_count_and_at_worst_where_nobody_knows(earlier, tokens, dollars):
     async def fits(more: int, money: float) -> bool:

@@ -1,6 +1,7 @@
 """Calls of a remote model against a real server: what is sent again, what is paid and said."""
 
 import asyncio
+import gc
 import json
 import time
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from llm_erm.llms import calls
 from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.providers import Connection
 from llm_erm.llms.remote import RemoteLLM, RemoteSettings
+from recorded import anthropic
 from responses_server import error, refusal, response, text
 
 PROMPT = Request("prompt")
@@ -99,6 +101,15 @@ FAULTS = {
         "JSON",
     ),
     "wrong schema": Fault((Reply({"hello": 1}), OK), 1, "error", "not in the API's form"),
+    "endless nesting": Fault(
+        (Reply(b'{"a":' * 100_000, headers=(("content-type", "application/json"),)), OK),
+        1,
+        "error",
+        "recursion",
+    ),
+    "an error that says nothing": Fault(
+        (Reply(response([], status="failed", error={"a": 1})), OK), 1, "error", "Error"
+    ),
     "a list": Fault((Reply([1]), OK), 1, "error", "not in the API's form"),
     "no text": Fault((Reply(response([])), OK), 1, "stop", cost=DOLLARS),
     "refusal": Fault(
@@ -159,6 +170,20 @@ def test_a_fault_is_sent_again_or_becomes_a_completion_that_says_what_failed(fau
     assert completion.usage.completion_tokens == (300 if fault.cost else 0)
 
 
+def test_a_form_that_the_client_library_asserts_never_to_see_is_a_failed_call_too():
+    async def asked(url: str) -> list[Completion]:
+        llm = RemoteLLM(Connection("anthropic", "m", "key", url), RemoteSettings())
+        try:
+            return await answers(llm)
+        finally:
+            await llm.aclose()
+
+    with serving(lambda _: Reply(anthropic("text", {"type": "text", "text": "1"}))) as api:
+        (completion,) = asyncio.run(asked(api.url))
+    assert completion.finish_reason == "error"
+    assert "not in the API's form" in completion.error
+
+
 @pytest.mark.parametrize(
     ("reply", "calls", "said"),
     [
@@ -175,8 +200,12 @@ def test_a_fault_is_sent_again_or_becomes_a_completion_that_says_what_failed(fau
             "current quota",
         ),
         (Reply(reset=True), 3, "cannot be reached"),
+        (Reply(BUSY.content, 429, (("retry-after", "3600"),)), 1, "Slow down.*3,600 seconds"),
     ],
-    ids=["wrong key", "no access", "unknown model", "bad request", "quota gone", "always reset"],
+    ids=[
+        *("wrong key", "no access", "unknown model", "bad request", "quota gone", "always reset"),
+        "a pause of an hour",
+    ],
 )
 def test_what_no_call_can_escape_is_raised_with_the_providers_sentence(reply, calls, said):
     with serving(in_turn(reply)) as api, pytest.raises(ProviderError, match=said):
@@ -340,28 +369,27 @@ def test_an_answer_is_told_while_the_one_before_is_looked_at():
         assert sorted(asyncio.run(asked(api))) == [1, 2, 3]
 
 
-def test_answers_that_came_together_are_told_in_order_and_marked():
-    """So that a search that one of them ends still looks at the others, which are paid for."""
-    arrived = []
+def test_answers_that_came_together_are_told_and_yielded_in_the_same_order():
+    told = []
 
-    async def asked(api: Api) -> list[Completion]:
+    async def asked(api: Api) -> list[int]:
         llm, got = model(api, speculative=3), []
-        request = Request("prompt", range(1, 7), on_arrival=lambda one: arrived.append(one.index))
+        request = Request("prompt", range(1, 7), on_arrival=lambda one: told.append(one.index))
         async for completion in llm.complete(request):
-            got.append(completion)
+            got.append(completion.index)
             time.sleep(0.3)  # blocks, so that the other answers come meanwhile
         await llm.aclose()
         return got
 
     with serving(lambda _: Reply(ANSWER, after=0.1)) as api:
         got = asyncio.run(asked(api))
-    groups, group = [], []
-    for completion in got:
-        group.append(completion.index)
-        if not completion.more_drawn:
-            groups.append(group)
-            group = []
-    assert group == []
-    assert max(map(len, groups)) > 1
-    assert [index for group in groups for index in group] == arrived
-    assert sorted(arrived) == list(range(1, 7))
+    assert got == told
+    assert sorted(got) == list(range(1, 7))
+
+
+def test_a_refusal_of_several_calls_at_once_is_told_once_and_nothing_is_logged(caplog):
+    wrong = Reply(error("Incorrect API key provided.", "invalid_api_key"), 401, after=0.2)
+    with serving(lambda _: wrong) as api, pytest.raises(ProviderError):
+        ask(api, Request("prompt", range(1, 9)), speculative=4)
+    gc.collect()
+    assert caplog.records == []

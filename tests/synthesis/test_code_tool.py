@@ -105,6 +105,13 @@ def test_code_that_takes_too_much_is_ended_and_that_is_said(run, code, said):
     assert time.monotonic() - began < 40
 
 
+def test_code_without_end_is_refused_before_it_is_looked_at(run):
+    began = time.monotonic()
+    assert "200,000 are the most" in run("x = 1\n" * 10**6)
+    assert run("x = 1\n" * 10_000 + "x") == "1\n"
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("code", ["while True:\n    pass", "import time\ntime.sleep(60)"])
 def test_code_that_never_ends_is_ended_by_its_time_limit(sandbox, monkeypatch, code):
     monkeypatch.setattr("llm_erm.synthesis.code_tool.SECONDS", 1.0)

@@ -1,6 +1,7 @@
 """The program is found in every form that models answer in, and its absence is named."""
 
 import json
+import time
 
 import pytest
 
@@ -93,7 +94,20 @@ def test_a_whole_program_before_the_token_limit_counts():
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a":' * 100_000, "{" * 100_000, "def f(x):\n" + " (" * 100_000, "[" * 100_000]
+    "text",
+    [
+        *('{"a":' * 100_000, "{" * 100_000, "def f(x):\n" + " (" * 100_000, "[" * 100_000),
+        *("```" + " " * 200_000, "@a\n" * 7_000, "```\n" * 50_000 + "@a\n" * 7_000),
+    ],
+    ids=lambda text: text[:12],
 )
-def test_hostile_text_ends_in_a_reason_soon(text):
+def test_text_without_end_or_sense_ends_in_a_reason_soon(text):
+    began = time.process_time()
     assert reason(text)
+    assert time.process_time() - began < 8
+
+
+def test_a_program_after_endless_blank_lines_is_found_soon():
+    began = time.process_time()
+    assert source("\n" * 200_000 + PARITY) == PARITY
+    assert time.process_time() - began < 5

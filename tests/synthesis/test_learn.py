@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
+from llm_erm.synthesis.attempt import sample_seed
 from llm_erm.synthesis.export import judge_all
 from llm_erm.synthesis.learn import Journal, learn
 from llm_erm.synthesis.settings import Settings
@@ -168,6 +170,45 @@ def test_what_was_drawn_together_is_verified_and_the_shortest_perfect_program_wi
     resumed = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4), Journal(run.attempts[:1])))
     assert resumed.attempts[:1] == run.attempts[:1]
     assert resumed.selected.index == 2
+
+
+class InFlight(Listening):
+    """Two samples arrive while the one that ends the search is verified; one never does."""
+
+    async def complete(self, request: Request) -> AsyncGenerator[Completion]:
+        self.requests.append(request)
+        bodies = {3: "0", 1: "x.count('1') % 2 + 0", 4: "x.count('1') % 2", 2: "1"}
+        told = [Completion(index, answer(body)) for index, body in bodies.items()]
+        try:
+            for completion in told[:2]:
+                request.on_arrival(completion)
+                for late in told[2:] if completion.index == 1 else ():
+                    asyncio.get_running_loop().call_soon(request.on_arrival, late)
+                yield completion
+        finally:
+            request.on_arrival(Completion(5, "", finish_reason="cancelled"))
+
+
+def test_what_came_while_the_last_program_was_verified_counts_and_every_replay_agrees(sandbox):
+    told: list[Completion] = []
+    made: list[Attempt] = []
+    settings = Settings(6)
+    journal = Journal(on_answer=told.append, on_attempt=made.append)
+    whole = asyncio.run(learn(SPLITS, InFlight(), sandbox, settings, journal))
+    assert [attempt.index for attempt in made] == [3, 1, 4, 2]
+    assert [one.index for one in told] == [3, 1, 4, 2, 5]
+    assert whole.selected.index == 4
+    answers = told[:-1]
+    seed = sample_seed(SPLITS.fn, SPLITS.length, settings.seed)
+    again = asyncio.run(learn(SPLITS, ReplayLLM("same", {seed: answers}), sandbox, settings))
+    assert [timeless(one) for one in again.attempts] == [timeless(one) for one in whole.attempts]
+    for stop in (1, 2, 3, 4):
+        llm = InFlight()
+        left = Journal(made[:stop], answers[stop:])
+        resumed = asyncio.run(learn(SPLITS, llm, sandbox, settings, left))
+        assert llm.requests == []
+        assert list(map(timeless, resumed.attempts)) == list(map(timeless, whole.attempts))
+        assert resumed.selected.index == 4
 
 
 def test_duplicates_are_counted_and_not_run_again(sandbox):

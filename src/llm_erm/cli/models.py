@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
 import tyro
 
@@ -15,7 +16,14 @@ from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.local import LocalLLM
-from llm_erm.llms.providers import ADDRESSES, HOSTED_TOOL, Connection, Provider, price_of
+from llm_erm.llms.providers import (
+    ADDRESSES,
+    HOSTED_TOOL,
+    MOST_CALLS,
+    Connection,
+    Provider,
+    price_of,
+)
 from llm_erm.llms.remote import (
     ReasoningEffort,
     RemoteLLM,
@@ -78,7 +86,8 @@ class ModelOptions:
     """How often a call is sent again after status 429, 5xx or a broken connection."""
     max_cost_usd: float | None = None
     """Stop before a call that could take the cost of this run, earlier parts included, above this;
-    what a provider's own tools cost beyond tokens is outside."""
+    outside are what a provider's own tools cost beyond tokens, and calls that were in flight when
+    the process was killed outright, not by Ctrl-C."""
     max_total_tokens: int | None = None
     """The same for prompt and output tokens together."""
     constraint: Constraint | None = None
@@ -151,8 +160,8 @@ def _with_provider(options: ModelOptions) -> ModelOptions:
     if options.provider is not None:
         return options
     provider, colon, model = (options.model or "").partition(":")
-    if colon and provider in REMOTE:
-        return replace(options, provider=provider, model=model)
+    if colon and provider in (*REMOTE, "local"):
+        return replace(options, provider=provider, model=model or None)
     return replace(options, provider=_implied(options))
 
 
@@ -260,6 +269,8 @@ def _check_remote(options: ModelOptions, provider: Provider) -> None:
             "--concurrency and --speculative must be 1 or more and --timeout above 0 and below "
             f"{MOST:,} seconds."
         )
+    if options.concurrency > MOST_CALLS:
+        raise InputError(f"--concurrency is {options.concurrency}; give {MOST_CALLS} or less.")
     if options.retries < 0:
         raise InputError(f"--retries is {options.retries}; give 0 or more.")
     for flag, limit in (
@@ -273,7 +284,7 @@ def _check_remote(options: ModelOptions, provider: Provider) -> None:
 def _checked_key(provider: Provider, model: str, *, dry_run: bool) -> str:
     key = _key(provider)
     names = " or ".join(KEYS.get(provider, KEYS["openai"]))
-    if not key.isascii():
+    if not (key.isascii() and key.isprintable()) or " " in key:
         raise InputError(f"{names} holds characters that no key has; copy it again.")
     if key or dry_run or provider not in KEYS:
         return key or "unused"
@@ -287,8 +298,24 @@ def _base_url(options: ModelOptions, provider: Provider) -> str | None:
     """The address of the API that the flags or the environment name, if they name one."""
     named = os.environ.get("OPENAI_BASE_URL") if provider in ("openai", "chat") else None
     url = options.base_url or named or ADDRESSES.get(provider)
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise InputError(f"The address {url!r} of the API must begin with http:// or https://.")
+    if url is None:
+        return None
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or a numeric host that is none
+        whole = False
+    if not whole or not url.isprintable() or " " in url:
+        raise InputError(
+            f"The address {url!r} of the API must begin with http:// or https:// and name a host, "
+            "as in http://localhost:8000/v1."
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InputError(
+            f"The address of the API at {parts.hostname} must end with its path: a user name or a "
+            "query would not reach it; give the key in the environment."
+        )
     return url
 
 
@@ -297,6 +324,10 @@ def _scripted(options: ModelOptions) -> Choice:
         raise InputError(
             "--provider scripted takes its answers from a file; name one with --answers."
         )
+    if options.code_tool == "local" or options.enable_code_interpreter:
+        raise InputError(
+            "Scripted answers use no tool; leave --code-tool and --enable-code-interpreter out."
+        )
     llm = ScriptedLLM.from_file(options.answers)
     max_tokens = options.max_output_tokens or 20_000
     return Choice(llm, attempts=5, max_tokens=max_tokens, constraint=options.constraint or "none")
@@ -304,6 +335,7 @@ def _scripted(options: ModelOptions) -> Choice:
 
 def fingerprint(options: ModelOptions) -> Mapping[str, str | None]:
     """Returns digests of the files that shape what the model answers."""
+    options = _with_provider(options)
     return {
         "answers_sha256": file_digest(options.answers),
         "model_sha256": file_digest(Path(options.model)) if options.model is not None else None,

@@ -168,15 +168,15 @@ def _program(result: Mapping[str, Any]) -> str:
 
 
 def brief(source: str) -> str:
-    """Returns a one-line program as its expression, a longer one as it is."""
+    """Returns a one-line program as its expression, a longer or a very deep one as it is."""
     try:
         body = ast.parse(source).body
+        if len(body) == 1 and isinstance(body[0], ast.FunctionDef) and len(body[0].body) == 1:
+            statement = body[0].body[0]
+            if isinstance(statement, ast.Return) and statement.value is not None:
+                return ast.unparse(statement.value)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return source
-    if len(body) == 1 and isinstance(body[0], ast.FunctionDef) and len(body[0].body) == 1:
-        statement = body[0].body[0]
-        if isinstance(statement, ast.Return) and statement.value is not None:
-            return ast.unparse(statement.value)
     return source.strip()
 
 

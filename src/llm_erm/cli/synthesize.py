@@ -112,11 +112,11 @@ def synthesize(options: Options) -> int:
         _say_kept(store, f"The budget is spent: {error}")
         return 3
     finally:
+        if given_up := store.given_up():
+            over = "their searches being over or the run stopped; they may be billed"
+            output.note(f"{given_up} calls were given up in flight, {over}.")
         store.close()
     _print(options, results, store)
-    if given_up := store.given_up():
-        over = "their searches being over; they may be billed"
-        output.note(f"{given_up} calls were given up in flight, {over}.")
     if earlier is not None and (said := missing(results, settings)):
         output.note(said)
     return 0

@@ -43,7 +43,8 @@ def sentence_of(error: Exception) -> str:
     match body:
         case {"error": {"message": str(message)}} | {"message": str(message)}:
             return message
-    return getattr(error, "message", None) or str(error)
+    said = error.message if hasattr(error, "message") else str(error)
+    return str(said or type(error).__name__)
 
 
 def _ending(

@@ -67,8 +67,10 @@ class Budget:
             failed = completion.finish_reason in ("error", "cancelled")
             failed |= completion.usage == Usage()
             if failed and completion.cost_usd is None:
-                self._tokens += prompt_bytes + max_output_tokens
-                self._dollars += self.price(prompt_bytes, max_output_tokens) or 0.0
+                said = sum(len(call.output.encode()) for call in completion.tool_calls)
+                sent = prompt_bytes + completion.usage.completion_tokens + said
+                self._tokens += sent + max_output_tokens
+                self._dollars += self.price(sent, max_output_tokens) or 0.0
 
     async def reserve(self, prompt_bytes: int, max_output_tokens: int) -> Reservation:
         """Sets aside the worst case of a call.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LONGEST_WAIT_SECONDS = 60.0
 """Between two tries, unless the server asks for more."""
 
+LONGEST_PAUSE_SECONDS = 900.0
+"""What a server may ask for; a run that would stand still for longer stops instead."""
+
 
 class GivenUpError(asyncio.CancelledError):
     """A call was cancelled while it was in flight, so that it may be billed."""
@@ -71,7 +74,7 @@ class Caller:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         tries = AsyncRetrying(
-            retry=retry_if_exception(was_not_answered),
+            retry=retry_if_exception(lambda error: was_not_answered(error) and not is_final(error)),
             stop=stop_after_attempt(self._retries + 1),
             wait=_wait,
             reraise=True,
@@ -98,7 +101,7 @@ class Caller:
                     except Exception as error:
                         if was_not_answered(error):
                             usage, dollars = Usage(), 0.0
-                        elif _is_final(error):
+                        if is_final(error):
                             self._refusal = error
                         raise
                     except asyncio.CancelledError as error:
@@ -127,19 +130,25 @@ def was_not_answered(error: BaseException) -> bool:
     return isinstance(error, refusals.ModelConnectionError)
 
 
-def _is_final(error: BaseException) -> bool:
-    """Whether no other call can succeed either."""
+def is_final(error: BaseException) -> bool:
+    """Whether no other call can succeed either, or none for a long time."""
     from pydantic_ai import exceptions as refusals
 
-    return isinstance(error, refusals.ModelRequestRejectedError | refusals.ModelQuotaExceededError)
+    refused = refusals.ModelRequestRejectedError | refusals.ModelQuotaExceededError
+    return isinstance(error, refused) or (pause_of(error) or 0.0) > LONGEST_PAUSE_SECONDS
+
+
+def pause_of(error: BaseException | None) -> float | None:
+    """Returns the seconds that the server asks to wait, in whichever way it says so, or None."""
+    seconds: float | None = getattr(error, "retry_after", None)
+    return seconds
 
 
 def _wait(state: "RetryCallState") -> float:
     """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
     from tenacity import wait_random, wait_random_exponential
 
-    error = state.outcome.exception() if state.outcome is not None else None
-    asked: float | None = getattr(error, "retry_after", None)
+    asked = pause_of(state.outcome.exception() if state.outcome is not None else None)
     if asked is None:
         return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
     return asked + wait_random(0, 0.25 + 0.1 * asked)(state)

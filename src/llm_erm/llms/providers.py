@@ -38,6 +38,10 @@ _LONGEST_SECONDS = 100 * 24 * 3600.0
 """A time limit that the client libraries need to be given, so that ours is the only one."""
 
 
+MOST_CALLS = 1000
+"""Connections that the client libraries hold; more calls would wait there, their time running."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """Where and how a provider is reached.

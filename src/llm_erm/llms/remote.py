@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.answers import sentence_of
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.calls import Caller, GivenUpError, was_not_answered, was_not_sent
+from llm_erm.llms.calls import (
+    LONGEST_PAUSE_SECONDS,
+    Caller,
+    GivenUpError,
+    is_final,
+    pause_of,
+    was_not_answered,
+    was_not_sent,
+)
 from llm_erm.llms.llm import Completion, FinishReason, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, build
 
@@ -28,6 +36,13 @@ MOST_TOOLS = 32
 
 MOST_PAUSES = 16
 """How often one answer may pause for the provider's own tool."""
+
+
+_ODD_FORM = (
+    *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
+    RecursionError,
+)
+"""What the libraries raise when an answer has a form that they did not expect."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +133,12 @@ class RemoteLLM:
                 if not running:
                     break
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                failures = [error for task in done if (error := task.exception()) is not None]
                 answered = arrived.copy()
                 arrived.clear()
-                for left, completion in zip(reversed(range(len(answered))), answered, strict=True):
-                    yield replace(completion, more_drawn=left > 0)
-                for error in filter(None, (task.exception() for task in done)):
+                for completion in answered:
+                    yield completion
+                for error in failures:
                     if not isinstance(error, BudgetSpentError):
                         raise error
                     spent = error  # others have begun and are paid for: they go on to their end
@@ -180,19 +196,26 @@ class RemoteLLM:
             if talk.last is None:
                 raise
             return f"the budget was spent before the answer was complete ({error})"
-        except (refusals.ModelRequestRejectedError, refusals.ModelQuotaExceededError) as error:
-            raise ProviderError(f"{self.name} refused the call: {sentence_of(error)}") from error
         except refusals.ModelConnectionError as error:
             if isinstance(error, refusals.ModelTimeoutError) and not was_not_sent(error):
                 return sentence_of(error)
             why = "no connection comes about" if was_not_sent(error) else sentence_of(error)
-            raise ProviderError(f"{self.name} cannot be reached: {why}") from error
+            url = self._connection.base_url
+            raise ProviderError(
+                f"{self.name} cannot be reached{f' at {url}' if url else ''}: {why.rstrip('.')}; "
+                "check the address (--base-url) and that something answers there."
+            ) from error
         except TimeoutError:
             return f"no answer within {self._settings.timeout_seconds:g} seconds"
         except (refusals.AgentRunError, OSError) as error:
-            return sentence_of(error)
-        except (TypeError, AttributeError, KeyError, ValueError) as error:
-            return f"the answer is not in the API's form ({error})"
+            if not is_final(error):
+                return sentence_of(error)
+            said = f"{self.name} refused the call: {sentence_of(error)}"
+            if (pause := pause_of(error) or 0.0) > LONGEST_PAUSE_SECONDS:
+                said += f" (it asks for a pause of {pause:,.0f} seconds; run this again then)"
+            raise ProviderError(said) from error
+        except _ODD_FORM as error:
+            return f"the answer is not in the API's form ({error or type(error).__name__})"
         return None
 
     def _model_settings(self, request: Request) -> "ModelSettings":

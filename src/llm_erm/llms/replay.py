@@ -23,11 +23,16 @@ class ReplayLLM:
         return self._name
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields what is there of the samples wanted, in the order in which it came."""
+        """Yields what is there of the samples wanted, in the order in which it came.
+
+        All of it has arrived when the first one is yielded.
+        """
         wanted = set(request.indices)
-        for completion in self._answers.get(request.seed, ()):
-            if completion.index in wanted:
-                yield completion
+        there = [one for one in self._answers.get(request.seed, ()) if one.index in wanted]
+        for completion in there:
+            request.on_arrival(completion)
+        for completion in there:
+            yield completion
 
     async def aclose(self) -> None:
         """Does nothing: there is nothing to free."""

@@ -10,6 +10,8 @@ NAME = "run_python"
 CALLS = 16
 OUTPUT_BYTES = 6000
 SECONDS = 10.0
+CODE_CHARACTERS = 200_000
+"""No answer is that long; what is longer would take its time before the sandbox bounds any."""
 
 _BYTES = Outputs(labels=tuple(range(255)))
 _END = 254  # no byte of UTF-8
@@ -67,6 +69,8 @@ def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
     places = [str(i) for i in range(OUTPUT_BYTES + 1)]
 
     def run(code: str) -> str:
+        if len(code) > CODE_CHARACTERS:
+            return f"The code has {len(code):,} characters; {CODE_CHARACTERS:,} are the most."
         program = _PROGRAM.format(
             imports=_imports(code), code=code, examples=examples, limit=OUTPUT_BYTES, end=_END
         )

@@ -8,7 +8,7 @@ from itertools import islice
 
 from llm_erm.llms.llm import Completion
 
-_FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]*)[ \t]*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]+[ \t]*)?\n(.*?)```", re.DOTALL)
 _CODE_START = re.compile(
     r"^(?:def|async def|class|import|from|@)\b|^f\s*=\s*lambda\b", re.MULTILINE
 )
@@ -19,6 +19,9 @@ _LONGEST_ANSWER = 400_000
 _JSON_TRIES = 200
 _CUT_TRIES = 50
 _START_TRIES = 20
+_MOST_PARSED = 1_000_000
+"""Characters of one answer that are parsed at most, those that are parsed again included: a model
+that repeats itself without end must not hold up the calls of others."""
 
 
 def extract_source(completion: Completion) -> tuple[str | None, str | None]:
@@ -34,9 +37,10 @@ def extract_source(completion: Completion) -> tuple[str | None, str | None]:
     if not mark and "<think>" in text:
         return None, "truncated: the answer ends inside <think>"
     cut_short = completion.finish_reason == "length"
-    source = _from_json(answer) or _from_fence(answer)
+    parser = _Parser()
+    source = _from_json(answer, parser) or _from_fence(answer, parser)
     if source is None and not cut_short:
-        source = _from_bare_code(answer)
+        source = _from_bare_code(answer, parser)
     if source is not None:
         return source.strip("\n"), None
     if cut_short:
@@ -48,7 +52,20 @@ def extract_source(completion: Completion) -> tuple[str | None, str | None]:
     return None, "no code: the answer holds no program"
 
 
-def _from_json(text: str) -> str | None:
+class _Parser:
+    """Parses so much of one answer and no more."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_PARSED
+
+    def parse(self, source: str) -> ast.Module:
+        self._left -= len(source)
+        if self._left < 0:
+            raise ValueError("too much was parsed")
+        return ast.parse(source)
+
+
+def _from_json(text: str, parser: _Parser) -> str | None:
     """The ``code`` of the last JSON object that has one; inside strings no object can start."""
     for start in [match.start() for match in _JSON_START.finditer(text)][: -_JSON_TRIES - 1 : -1]:
         try:
@@ -57,33 +74,33 @@ def _from_json(text: str) -> str | None:
             continue
         code = value.get("code")
         if isinstance(code, str) and code.strip():
-            return _from_fence(code) or code
+            return _from_fence(code, parser) or code
     return None
 
 
-def _from_fence(text: str) -> str | None:
+def _from_fence(text: str, parser: _Parser) -> str | None:
     for block in reversed(_FENCE.findall(text)):
-        if (source := _from_bare_code(textwrap.dedent(block))) is not None:
+        if (source := _from_bare_code(textwrap.dedent(block), parser)) is not None:
             return source
     return None
 
 
-def _from_bare_code(text: str) -> str | None:
+def _from_bare_code(text: str, parser: _Parser) -> str | None:
     """The text from its first line of code on, less the prose that follows."""
     for start in islice(_CODE_START.finditer(text), _START_TRIES):
         before, after = text[: start.start()], text[start.start() :]
-        source = _parsed_part((_leading_assignments(before) + after).splitlines())
+        source = _parsed_part((_leading_assignments(before) + after).splitlines(), parser)
         if source is not None:
             return source
     return None
 
 
-def _parsed_part(lines: list[str]) -> str | None:
+def _parsed_part(lines: list[str], parser: _Parser) -> str | None:
     """The first lines that parse together and define a function."""
     for _ in range(_CUT_TRIES):
         source = "\n".join(lines)
         try:
-            tree = ast.parse(source)
+            tree = parser.parse(source)
         except SyntaxError as error:
             cut = min(error.lineno or 0, len(lines)) - 1
             if cut < 1:
@@ -102,8 +119,8 @@ def _leading_assignments(text: str) -> str:
     for line in reversed(text.splitlines()):
         if line.strip() and not re.match(r"[A-Za-z_]\w*\s*=[^=]", line):
             break
-        kept.insert(0, line)
-    return "".join(line + "\n" for line in kept)
+        kept.append(line)
+    return "".join(line + "\n" for line in reversed(kept))
 
 
 def _defines_something(tree: ast.Module) -> bool:

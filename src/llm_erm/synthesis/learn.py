@@ -58,7 +58,7 @@ async def learn(
 
     One prompt, built from the training examples alone, is answered up to ``settings.attempts``
     times; nothing that was measured goes back to the model. A program without validation errors
-    ends the search; only what was drawn together with it is still verified.
+    ends the search; only what is there and paid for by then is still verified.
 
     Args:
         splits: The labelled data. Test examples are read once, after the choice is made.
@@ -78,21 +78,24 @@ async def learn(
     attempts = Attempts(splits, sandbox, settings, journal.done, journal.on_attempt)
     for completion in journal.answered:
         await in_thread(attempts.add, completion)
-    arrived: dict[int, Completion] = {}
+    waiting: dict[int, Completion] = {}
 
     def keep(completion: Completion) -> None:
-        if arrived.get(completion.index) != completion:
-            arrived[completion.index] = completion
-            journal.on_answer(completion)
+        journal.on_answer(completion)
+        if completion.finish_reason != "cancelled":
+            waiting[completion.index] = completion
 
     if not attempts.over:
         request = replace(attempts.request(), on_arrival=keep)
         async with aclosing(llm.complete(request)) as completions:
             async for completion in completions:
-                keep(completion)
+                if waiting.pop(completion.index, None) is None:
+                    journal.on_answer(completion)
                 await in_thread(attempts.add, completion)
                 if attempts.over:
                     break
+        for completion in waiting.values():  # they came while that one was verified: paid for too
+            await in_thread(attempts.add, completion)
     selected = await in_thread(attempts.select)
     return await in_thread(
         _report, splits, reveal, llm.name, sandbox, settings, attempts, selected, started
