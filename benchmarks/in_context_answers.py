@@ -40,12 +40,13 @@ def main() -> None:
     parser.add_argument("--together", type=int, default=1)
     parser.add_argument("--base-url")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--enforce-eager", action="store_true")
     arguments = parser.parse_args()
     options = EngineOptions(
         model=arguments.model,
         base_url=arguments.base_url,
         threads=arguments.threads,
-        enforce_eager=True,
+        enforce_eager=arguments.enforce_eager,
     )
     engine = engine_of(options, seed=0)
     with tempfile.TemporaryDirectory() as scratch:

@@ -16,8 +16,9 @@ from api_server import Call, Reply, serving
 ROOT = Path(__file__).parents[2]
 SMALL = (
     *("incontext", "--functions", "fn_a", "--lengths", 8, "--train-size", 16),
-    *("--test-size", 6, "--test-split-size", 40, "--threads", 1),
+    *("--test-size", 6, "--test-split-size", 40),
 )
+LOCAL = (*SMALL, "--threads", 1)
 COLUMNS = (
     "function,length,accuracy,shots,seed,trial,queries,correct,parse_failures,"
     "accuracy_low,accuracy_high,accuracy_parsed,differs_from_chance"
@@ -36,7 +37,7 @@ def answered(call: Call) -> Reply:
 
 def test_the_embedded_model_labels_for_real(command, tmp_path):
     done = command(
-        *(*SMALL, "--answer", "score", "--shots", 4, 16, "--out-dir", "out"),
+        *(*LOCAL, "--answer", "score", "--shots", 4, 16, "--out-dir", "out"),
         *("--out-csv", "results/o.csv", "--out-jsonl", "results/o.jsonl", "--json"),
     )
     assert done.returncode == 0, done.stderr
@@ -79,7 +80,7 @@ def test_queries_and_examples_are_those_of_the_data_every_method_uses(command, t
 
 
 def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_path):
-    arguments = (*SMALL, "--answer", "constrained", "--max-new-tokens", 16, "--out-dir", "out")
+    arguments = (*LOCAL, "--answer", "constrained", "--max-new-tokens", 16, "--out-dir", "out")
     running = subprocess.Popen(
         [str(executable), *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE
     )
@@ -123,6 +124,13 @@ def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_pat
         (("--base-url", "http://localhost"), "--model"),
         (("--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--retries", 0), "reached"),
         (("--concurrency", 0), "--concurrency"),
+        (("--concurrency", 2), "--concurrency would have no effect"),
+        (("--tensor-parallel-size", 2), "--tensor-parallel-size would have no effect"),
+        (("--model", "m", "--threads", 1), "--threads would have no effect: vLLM answers"),
+        (
+            ("--base-url", "http://h", "--model", "m", "--max-model-len", 9, "--enforce-eager"),
+            "--max-model-len and --enforce-eager would have no effect: a server answers",
+        ),
         (("--out-csv", "."), "--out-csv"),
         (("--answer", "guess"), "guess"),
     ],

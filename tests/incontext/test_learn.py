@@ -8,10 +8,11 @@ from incontext.engines import SETTINGS, SPLITS, ScriptedEngine, query_of, truth
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Prompt
 from llm_erm.incontext.learn import Query, learn, pose
+from llm_erm.tasks.task import Dataset
 
 
-def run(engine, *, queries=32, shots=32, settings=SETTINGS, **keywords):
-    return learn(pose(SPLITS, shots, queries, engine, settings), engine, settings, **keywords)
+def run(engine, *, queries=32, shots=32, settings=SETTINGS, splits=SPLITS, **keywords):
+    return learn(pose(splits, shots, queries, engine, settings), engine, settings, **keywords)
 
 
 def test_every_query_shows_the_training_examples_and_no_test_label():
@@ -25,6 +26,16 @@ def test_every_query_shows_the_training_examples_and_no_test_label():
         assert f"{query_of(prompt)} ->" not in prompt.text
     assert len({prompt.seed for prompt in engine.asked}) == 32
     assert {prompt.text[: prompt.text.index(query_of(prompt))] for prompt in engine.asked}
+
+
+def test_a_query_that_the_rest_of_the_prompt_holds_too_is_asked_about_all_the_same():
+    words = ("label", "rules", "input", "0", "1", "JSON")
+    data = Dataset(words, (0, 1, 0, 1, 0, 1))
+    engine = ScriptedEngine(lambda _: "1")
+    run(engine, queries=6, shots=4, splits=replace(SPLITS, kind="text", test=data))
+    for word, prompt in zip(words, engine.asked, strict=True):
+        assert f"# New input\n```\n{word}\n```\n" in prompt.text
+        assert prompt.text.endswith('{"label": "0" | "1"}<end>')
 
 
 def test_right_answers_make_a_perfect_run():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from llm_erm.errors import InputError
-from llm_erm.incontext.prompt import Frame, balanced, build_frame, split_at
+from llm_erm.incontext.prompt import GAP, Frame, balanced, build_frame, split_at_gap
 from llm_erm.tasks.task import Dataset
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -34,14 +34,15 @@ def test_all_that_comes_before_the_query_is_the_same_for_every_query():
     assert len(frame.tail) < 100  # what is computed again for every query
 
 
-def test_a_template_is_split_at_the_query_even_where_an_example_is_the_same():
-    frame = split_at("<user>011 -> 1\n011\nlabel?<end>", "011")
+def test_a_template_around_a_prompt_is_split_at_its_query():
+    frame = split_at_gap(f"<user>011 -> 1\n{GAP}\nlabel?<end>")
     assert frame == Frame("<user>011 -> 1\n", "\nlabel?<end>")
 
 
-def test_a_template_that_changes_the_prompt_is_named():
+@pytest.mark.parametrize("rendered", ["<user>0 1 1<end>", f"{GAP} again: {GAP}"])
+def test_a_template_that_changes_the_prompt_is_named(rendered):
     with pytest.raises(InputError, match="--raw-prompt"):
-        split_at("<user>0 1 1<end>", "011")
+        split_at_gap(rendered)
 
 
 def test_a_balanced_part_keeps_the_order_and_takes_the_first_of_each_label():

@@ -1,7 +1,7 @@
 """From --model and --base-url to an engine for in-context learning."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from llm_erm.cli.models import file_digest
@@ -50,10 +50,13 @@ def engine_of(options: EngineOptions, seed: int) -> Engine:
     """
     _check(options)
     if options.base_url is not None:
+        _refuse_idle(options, "a server", "concurrency", "timeout", "retries")
         return _server(options, options.base_url)
     if options.model is None or _is_gguf(options.model):
+        _refuse_idle(options, "a model in this process", "max_model_len", "threads")
         path = None if options.model is None else Path(options.model)
         return LocalEngine(path, options.threads, options.max_model_len)
+    _refuse_idle(options, "vLLM", "max_model_len", "tensor_parallel_size", "enforce_eager")
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for results
     return VLLMEngine(
         options.model,
@@ -74,8 +77,6 @@ def _server(options: EngineOptions, base_url: str) -> ServerEngine:
         raise InputError(f"--base-url is {base_url!r}; it must begin with http:// or https://.")
     if options.model is None:
         raise InputError("--base-url needs the server's name of a model; give it with --model.")
-    if options.max_model_len is not None:
-        raise InputError("--max-model-len is the server's own with --base-url; leave it out.")
     key = os.environ.get("OPENAI_API_KEY", "").strip() or "unused"
     if not key.isascii():
         raise InputError("OPENAI_API_KEY holds characters that no key has; copy it again.")
@@ -87,6 +88,21 @@ def _server(options: EngineOptions, base_url: str) -> ServerEngine:
         timeout_seconds=options.timeout,
         retries=options.retries,
     )
+
+
+def _refuse_idle(options: EngineOptions, engine: str, *used: str) -> None:
+    """Refuses flags that the engine would take no notice of."""
+    idle = [
+        "--" + field.name.replace("_", "-")
+        for field in fields(EngineOptions)
+        if field.name not in {"model", "base_url", *used}
+        and getattr(options, field.name) != field.default
+    ]
+    if idle:
+        raise InputError(
+            f"{' and '.join(idle)} would have no effect: {engine} answers; leave that out, or name "
+            "another engine with --model or --base-url."
+        )
 
 
 def _is_gguf(model: str) -> bool:

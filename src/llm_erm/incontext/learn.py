@@ -11,7 +11,7 @@ from llm_erm.erm.bounds import binomial_interval, certify
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.labels import label_of
-from llm_erm.incontext.prompt import Frame, balanced, build_frame, split_at
+from llm_erm.incontext.prompt import GAP, Frame, balanced, build_frame, split_at_gap
 from llm_erm.incontext.settings import Settings
 from llm_erm.records import Run, Verdict
 from llm_erm.tasks.seeds import seed_from
@@ -81,7 +81,7 @@ def pose(splits: Splits, shots: int, queries: int, engine: Engine, settings: Set
     """
     asked = balanced(splits.test, queries, "queries")
     examples = balanced(splits.train, shots, "examples in the prompt (--shots)")
-    frame = _rendered(splits, examples, asked, engine, settings)
+    frame = _rendered(splits, examples, engine, settings)
     posed = Questions(replace(splits, test=asked), shots, asked, frame)
     _check_length(posed, engine, settings)
     return posed
@@ -142,12 +142,9 @@ def learn(
     )
 
 
-def _rendered(
-    splits: Splits, examples: Dataset, queries: Dataset, engine: Engine, settings: Settings
-) -> Frame:
-    query = queries.inputs[0]
+def _rendered(splits: Splits, examples: Dataset, engine: Engine, settings: Settings) -> Frame:
     frame = build_frame(examples, splits.kind, splits.length)
-    return split_at(engine.render(frame.around(query), settings), query)
+    return split_at_gap(engine.render(frame.around(GAP), settings))
 
 
 def _check_length(questions: Questions, engine: Engine, settings: Settings) -> None:
@@ -162,7 +159,7 @@ def _check_length(questions: Questions, engine: Engine, settings: Settings) -> N
     while beyond - fit > 1:
         pairs = (fit + beyond) // 2
         examples = balanced(splits.train, 2 * pairs, "examples")
-        frame = _rendered(splits, examples, questions.queries, engine, settings)
+        frame = _rendered(splits, examples, engine, settings)
         fits = (_longest(frame, questions.queries, engine, room) or 0) <= room
         fit, beyond = (pairs, beyond) if fits else (fit, pairs)
     fewer = f"{2 * fit} examples fit: give --shots {2 * fit}," if fit else "no examples fit: give"

@@ -99,7 +99,11 @@ class LocalEngine:
         context = self.context_tokens
         self._server = None  # frees the memory before it is asked for again
         self._server = runtime.load(
-            self._path, context_tokens=context, parallel=1, threads=self._threads
+            self._path,
+            context_tokens=context,
+            parallel=1,
+            threads=self._threads,
+            long_prompts=True,
         )
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:

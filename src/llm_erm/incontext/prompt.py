@@ -16,6 +16,9 @@ ANSWER_SCHEMA = {
 ANSWER_START = '{"label": "'
 """The answer as far as it is the same for both labels; ``score`` compares what may follow."""
 
+GAP = "\ue000"
+"""Stands for the query while a template is put around the prompt; a character without a meaning."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -62,18 +65,20 @@ Its label, as JSON and nothing else: {"label": "0" | "1"}"""
     return Frame(head, tail)
 
 
-def split_at(rendered: str, query: str) -> Frame:
-    """Returns the frame of a prompt that a chat template was put around.
+def split_at_gap(rendered: str) -> Frame:
+    """Returns the frame of a prompt that a chat template was put around, with ``GAP`` as its query.
+
+    A query itself would not do: a short one may also be found in what follows it.
 
     Raises:
         InputError: The template does not hand on the text as it is.
     """
-    head, found, tail = rendered.rpartition(query)
-    if not found:
+    if rendered.count(GAP) != 1:
         raise InputError(
             "The model's chat template changes the text of the prompt; give --raw-prompt to leave "
             "the template out."
         )
+    head, _, tail = rendered.partition(GAP)
     return Frame(head, tail)
 
 
