@@ -1,5 +1,6 @@
 """`llm-erm train`: trains a transformer on the tasks' examples."""
 
+import gc
 import hashlib
 import json as jsonlib
 import os
@@ -164,6 +165,7 @@ def train(options: Options) -> int:
             kept = "from its last checkpoint" if options.checkpoint_every else "from the start"
             output.note(f"Stopped. The same command goes on with {job.name} {kept}.")
             return 130
+    _part_processes(options)
     if rank:
         return 0
     with writing(base, "--results-path"):
@@ -229,9 +231,20 @@ def _one_after_another(options: Options) -> Any:  # noqa: ANN401 - a context man
     """Lets the first of several processes do something before the others."""
     if "RANK" not in os.environ:
         return nullcontext()
+    # Imported later, its default arguments would hold on to the group of processes.
+    import torch.distributed.nn.functional  # noqa: F401
     from accelerate import PartialState
 
     return PartialState(cpu=options.device == "cpu").main_process_first()
+
+
+def _part_processes(options: Options) -> None:
+    """Ends the threads between several processes, which can abort an exit that they outlive."""
+    if "RANK" in os.environ:
+        from accelerate import PartialState
+
+        PartialState(cpu=options.device == "cpu").destroy_process_group()
+        gc.collect()  # models hold the group as well
 
 
 def _plots(rows: list[dict[str, Any]], options: Options, folder: Path) -> None:

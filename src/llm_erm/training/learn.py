@@ -151,8 +151,9 @@ class _Loop:
                 self._checkpoint()
             on_epoch(self._epoch)
         self._evaluate()
-        if self._built.accelerator is not None and settings.report_to:
-            self._built.accelerator.end_training()
+        if self._built.accelerator is not None:
+            for tracker in self._built.accelerator.trackers:
+                tracker.finish()  # not end_training: it would part the processes as well
 
     def notices(self) -> list[str]:
         """Returns what a reader of the result must know of the training."""
