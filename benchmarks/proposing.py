@@ -1,4 +1,6 @@
-"""Times the calls of llm-erm synthesize against a loopback server: python benchmarks/proposing.py.
+"""Times the calls of llm-erm synthesize against a loopback server.
+
+    PYTHONPATH=tests python benchmarks/proposing.py [--only small|large|marginal]
 
 The server runs in a process of its own and answers after a fixed latency, so wall time above
 latency x rounds is the client's. CPU seconds are those of the client process and of every process

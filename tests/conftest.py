@@ -1,5 +1,6 @@
 """What several rooms' tests need: the installed command, and the same without its start-up."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ import pytest
 
 from llm_erm.cli.main import main
 from llm_erm.cli.models import KEYS
+
+# Whoever starts the tests in the background may ignore Ctrl-C, which the programs would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says how busy the machine is, not whether the property holds.
 hypothesis.settings.register_profile("untimed", deadline=None)

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,45 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
     assert code == 1
     assert "failed (2); see results/others/0/stderr.log" in out
     assert "answers.json is empty" in Path("results/others/1/stderr.log").read_text()
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Returns the command lines of the processes that run in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == folder:
+                found.append((process / "cmdline").read_text())
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
+    slow = "def f(x):\n    for _ in range(10**9):\n        pass"
+    (tmp_path / "answers.json").write_text(json.dumps([slow]))
+    (tmp_path / "grid.yaml").write_text(
+        SYNTHESES.replace("attempts: 1", "attempts: 1, seconds_per_call: 100")
+    )
+    running = subprocess.Popen(
+        [str(executable), "sweep", "grid.yaml", "--jobs", "2"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    folders = [tmp_path / "results/searches" / name for name in "01"]
+    deadline = time.monotonic() + 60
+    while not all((folder / "answers.jsonl").exists() for folder in folders):
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.05)
+    assert len(processes_in(tmp_path)) >= 3
+    running.send_signal(sign)
+    _, errors = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "The same command skips the jobs that have finished" in errors
+    assert processes_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,8 @@ class ModelOptions:
     timeout: float = 1200.0
     """Seconds a call may take before it counts as a failed attempt; it is not sent again."""
     retries: int = 4
-    """How often a call is sent again after status 429, 5xx or a broken connection."""
+    """How often a call is sent again after status 429, 5xx or a broken connection: when the server
+    asks for, else after 1, 2, 4, 8, … seconds and up to as much again by chance."""
     max_cost_usd: float | None = None
     """Stop before a call that could take the cost of this run, earlier parts included, above this;
     outside are what a provider's own tools cost beyond tokens, and calls that were in flight when

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 LONGEST_WAIT_SECONDS = 60.0
-"""Between two tries, unless the server asks for more."""
+"""Between two tries, jitter apart, unless the server asks for more."""
 
 LONGEST_PAUSE_SECONDS = 900.0
 """What a server may ask for; a run that would stand still for longer stops instead."""
@@ -146,9 +146,10 @@ def pause_of(error: BaseException | None) -> float | None:
 
 def _wait(state: "RetryCallState") -> float:
     """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
-    from tenacity import wait_random, wait_random_exponential
+    from tenacity import wait_exponential, wait_random
 
     asked = pause_of(state.outcome.exception() if state.outcome is not None else None)
     if asked is None:
-        return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
+        least = wait_exponential(max=LONGEST_WAIT_SECONDS)(state)
+        return least + wait_random(0, least)(state)
     return asked + wait_random(0, 0.25 + 0.1 * asked)(state)
