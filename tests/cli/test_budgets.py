@@ -53,7 +53,7 @@ def journaled(folder: Path, key: str) -> float:
 
 @pytest.mark.parametrize(
     ("flag", "limit", "more", "key"),
-    [("--max-total-tokens", 7000, 14000, "tokens"), ("--max-cost-usd", 0.017, 0.035, "cost_usd")],
+    [("--max-total-tokens", 8500, 14000, "tokens"), ("--max-cost-usd", 0.0205, 0.035, "cost_usd")],
 )
 def test_a_spent_budget_is_status_3_and_the_same_command_goes_on_with_more(
     synthesize, api, tmp_path, flag, limit, more, key
@@ -63,7 +63,7 @@ def test_a_spent_budget_is_status_3_and_the_same_command_goes_on_with_more(
     assert "The budget is spent" in done.stderr
     assert flag in done.stderr
     first = len(api.calls)
-    assert 3 <= first < CALLS
+    assert first == 5  # in whichever order they came, one task has its three and the other two
     assert journaled(tmp_path, key) <= limit
     assert [json.loads(line)["attempts"] for line in done.stdout.splitlines()] == [3]
     again = synthesize(flag, limit, "--json")
@@ -77,14 +77,15 @@ def test_a_spent_budget_is_status_3_and_the_same_command_goes_on_with_more(
 
 
 def test_what_a_spent_budget_left_is_in_the_published_files(synthesize, tmp_path):
-    done = synthesize("--max-total-tokens", 7000, "--out-csv", "o.csv", "--out-jsonl", "o.jsonl")
+    done = synthesize("--max-total-tokens", 8500, "--out-csv", "o.csv", "--out-jsonl", "o.jsonl")
     assert done.returncode == 3
     journal = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
     with (tmp_path / "o.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     records = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
-    assert len(rows) == len(records) == len(journal) == 4
-    assert [bool(row["test_acc"]) for row in rows] == [True] * 3 + [False]  # the fourth: no choice
+    assert len(rows) == len(records) == len(journal) == 5
+    tested = [bool(row["test_acc"]) for row in rows]
+    assert sorted(tested) == [False] * 2 + [True] * 3  # one task has all its attempts, so a choice
     assert all(record["val_acc"] is not None for record in records)
 
 
