@@ -27,15 +27,15 @@ class Journal:
     A last line without its end was cut off by a kill; it is removed when the file is opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file, making it if need be.
+    def __init__(self, path: Path, flag: str = "--out-dir") -> None:
+        """Opens the file, making it if need be; ``flag`` names another place for it.
 
         Raises:
             InputError: It cannot be written.
         """
         self.path = path
         self._appending = threading.Lock()
-        with writing(path.parent):
+        with writing(path.parent, flag):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.file = path.open("ab", buffering=0)
 
