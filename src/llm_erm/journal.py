@@ -27,15 +27,15 @@ class Journal:
     A last line without its end was cut off by a kill; it is removed when the file is opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Opens the file, making it if need be.
+    def __init__(self, path: Path, flag: str = "--out-dir") -> None:
+        """Opens the file, making it if need be; ``flag`` names another place for it.
 
         Raises:
             InputError: It cannot be written.
         """
         self.path = path
         self._appending = threading.Lock()
-        with writing(path.parent):
+        with writing(path.parent, flag):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.file = path.open("ab", buffering=0)
 
@@ -257,11 +257,23 @@ def read(path: Path, flag: str = "--out-dir") -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Writes a whole file or nothing."""
+    """Writes a whole file or nothing; a link stays one, and what it names is written.
+
+    A device or a pipe is written to, since no file may take its place.
+    """
+    data = text.encode("utf-8", errors="backslashreplace")
+    if is_special(path):
+        path.write_bytes(data)
+        return
+    path = path.resolve()
     draft = path.with_name(path.name + ".part")
-    with draft.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    draft.write_bytes(data)
     draft.replace(path)
+
+
+def is_special(path: Path) -> bool:
+    """Returns whether there is something that is neither file nor folder, such as /dev/null."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """From --provider and --model to who is called: names, keys, addresses, and what cannot be."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,26 @@ def test_a_provider_and_a_model_can_be_named_in_two_flags_or_in_one(options, nam
     for names in KEYS.values():
         monkeypatch.setenv(names[0], "key")
     assert choose(options).llm.name == name
+
+
+def test_without_a_key_it_is_said_that_the_embedded_model_proposes(capsys):
+    choose(ModelOptions(provider="local"))
+    choose(ModelOptions(model="local:"))
+    assert capsys.readouterr().err == ""
+    assert choose(ModelOptions()).llm.name == "local:SmolLM2-135M-Instruct"
+    assert "No model was named and no key is set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [ModelOptions(provider="local"), ModelOptions(), ModelOptions(answers=Path("answers.json"))],
+)
+def test_a_limit_that_nothing_would_keep_is_refused(options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("answers.json").write_text('["x"]')
+    with pytest.raises(InputError, match="--max-total-tokens limits remote models"):
+        choose(replace(options, max_total_tokens=100))
+    choose(replace(options, max_cost_usd=1.0))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`llm-erm synthesize` from flags to files, with scripted answers."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -303,6 +304,26 @@ def test_output_that_nobody_reads_is_no_traceback(executable, scripted, tmp_path
         )
         assert "Traceback" not in done.stderr
         assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_output_is_said(executable, unbuffered):
+    done = subprocess.run(
+        ["bash", "-c", f"{executable} bound > /dev/full"],
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        **{"capture_output": True, "text": True, "timeout": 60},
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "llm-erm: cannot print: No space left on device.\n",
+    )
+
+
+def test_closed_streams_are_no_traceback(executable):
+    for closed, status in ((">&-", 0), ("--budget 0 2>&-", 2)):
+        line = f"{executable} bound {closed}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (status, "")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "[]", "nonsense"])

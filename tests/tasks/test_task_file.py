@@ -80,6 +80,21 @@ def test_a_rule_that_has_changed_refuses_the_stored_data(own, sizes):
     assert load_or_make(changed, **request, fresh=True).warnings == ()
 
 
+def test_a_sampler_that_has_changed_is_said_where_stored_data_are_used(own, sizes):
+    request = sizes | {"length": 12}
+    stored = load_or_make(own(GOOD), **request)
+    assert load_or_make(own(GOOD), **request).warnings == stored.warnings == ()
+    changed = own(GOOD.replace("randint(0, 2", "randint(0, 9"))
+
+    again = load_or_make(changed, **request)
+    assert again.train == stored.train
+    (said,) = again.warnings
+    assert "thirds.py has changed since the data in" in said
+    assert "--fresh-data" in said
+    assert load_or_make(changed, **request, fresh=True).train != stored.train
+    assert load_or_make(changed, **request).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -57,3 +57,9 @@ def test_a_folder_that_holds_no_run_is_left_as_it_is(tmp_path, fresh):
     with pytest.raises(InputError, match="config.json but no logs.log, so it is no run"):
         Artifacts(tmp_path, {"seed": 1}, fresh=fresh)
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_folder_that_is_a_file_is_one_sentence_with_the_flag_that_train_has(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="another place with --results-path"):
+        Artifacts(tmp_path / "file", {})

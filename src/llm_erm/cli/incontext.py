@@ -73,7 +73,8 @@ def incontext(options: Options) -> int:
     """Ask a language model for labels, with labelled examples in the prompt."""
     points = grid(options)
     settings = _settings(options)
-    check_files({"--out-jsonl": options.out_jsonl, "--out-csv": options.out_csv})
+    files = {"--out-jsonl": options.out_jsonl, "--out-csv": options.out_csv}
+    check_files(files, options.out_dir)
     engine = engine_of(options, options.seed)
     stored = replace(options, test_size=options.test_split_size)
     try:

@@ -59,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def exit_with(command: Callable[[], int]) -> None:
     """Runs a command and exits: 0 done, 1 a candidate failed, 2 wrong use, 130 stopped."""
+    if sys.stdout is None or sys.stderr is None:  # closed by whoever started this
+        nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -68,7 +71,9 @@ def exit_with(command: Callable[[], int]) -> None:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
-        _printed()  # it was the output that failed: files answer for themselves
+        # It was the output that failed: files answer for themselves.
+        if _printed() and error.errno == errno.ENOSPC:  # unbuffered, nothing is left to fail again
+            _say_unprinted(error)
         status = 2
     except LLMERMError as error:
         print(f"llm-erm: {error}", file=sys.stderr)
@@ -87,6 +92,10 @@ def _printed() -> bool:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            print(f"llm-erm: cannot print: {error.strerror}.", file=sys.stderr)
+            _say_unprinted(error)
         return False
     return True
+
+
+def _say_unprinted(error: OSError) -> None:
+    print(f"llm-erm: cannot print: {error.strerror}.", file=sys.stderr)

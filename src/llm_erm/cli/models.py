@@ -90,7 +90,7 @@ class ModelOptions:
     outside are what a provider's own tools cost beyond tokens, and calls that were in flight when
     the process was killed outright, not by Ctrl-C."""
     max_total_tokens: int | None = None
-    """The same for prompt and output tokens together."""
+    """The same for prompt and output tokens together; for remote models."""
     constraint: Constraint | None = None
     """For local: what answers must match; an expression of the small grammar (the embedded model's
     default), the JSON schema of the answer (the default for your own model), or nothing."""
@@ -142,10 +142,11 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
         raise InputError(
             f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or leave it out."
         )
+    unasked = options.provider is None and options.model is None
     options = _with_provider(options)
     match options.provider:
         case "local":
-            return _local(options)
+            return _local(options, unasked=unasked)
         case "scripted":
             return _scripted(options)
         case "anthropic" | "chat" | "gemini" | "ollama" | "openai" | "vllm":
@@ -184,7 +185,7 @@ def _key(provider: Provider) -> str:
     return next((key for name in names if (key := os.environ.get(name, "").strip())), "")
 
 
-def _local(options: ModelOptions) -> Choice:
+def _local(options: ModelOptions, *, unasked: bool) -> Choice:
     if options.answers is not None:
         raise InputError("--answers goes with --provider scripted; leave one of the two out.")
     if options.enable_code_interpreter:
@@ -197,12 +198,13 @@ def _local(options: ModelOptions) -> Choice:
             "--code-tool local is for remote models; serve the model (llama.cpp's server, vLLM or "
             "Ollama), and give --provider chat and its --base-url."
         )
+    _check_unlimited(options)
     if min(options.threads or 1, options.context_tokens or 1) < 1:
         raise InputError("--threads and --context-tokens must be 1 or more; or leave them out.")
     path = None if options.model is None else Path(options.model)
     context = options.context_tokens or (EMBEDDED_CONTEXT if path is None else OWN_CONTEXT)
     llm = LocalLLM(path, threads=options.threads, context_tokens=context)
-    if options.provider is None and path is None:
+    if unasked:
         note(
             "No model was named and no key is set, so the embedded SmolLM2-135M-Instruct proposes "
             "short expressions: a prior over simple rules that does not read the examples."
@@ -211,6 +213,15 @@ def _local(options: ModelOptions) -> Choice:
     if constraint == "grammar":
         return Choice(llm, 256, options.max_output_tokens or 64, constraint)
     return Choice(llm, 16, options.max_output_tokens or 1024, constraint)
+
+
+def _check_unlimited(options: ModelOptions) -> None:
+    """Refuses a limit that nothing here would keep; one in dollars is kept where all is free."""
+    if options.max_total_tokens is not None:
+        raise InputError(
+            f"--max-total-tokens limits remote models, and --provider {options.provider} proposes "
+            "here; leave it out, and limit --attempts and --max-output-tokens."
+        )
 
 
 def _remote(options: ModelOptions, provider: Provider, *, dry_run: bool) -> Choice:
@@ -329,6 +340,7 @@ def _scripted(options: ModelOptions) -> Choice:
         raise InputError(
             "Scripted answers use no tool; leave --code-tool and --enable-code-interpreter out."
         )
+    _check_unlimited(options)
     llm = ScriptedLLM.from_file(options.answers)
     max_tokens = options.max_output_tokens or 20_000
     return Choice(llm, attempts=5, max_tokens=max_tokens, constraint=options.constraint or "none")

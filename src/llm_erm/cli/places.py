@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import InputError
-from llm_erm.journal import writing
+from llm_erm.journal import is_special, writing
+
+OF_A_RUN = {"settings.json", "answers.jsonl", "attempts.jsonl", "queries.jsonl", "results.jsonl"}
+"""What a run's folder is read back from."""
 
 
 def run_folder(out_dir: Path | None, command: str, settings: Mapping[str, Any]) -> Path:
@@ -16,14 +19,16 @@ def run_folder(out_dir: Path | None, command: str, settings: Mapping[str, Any]) 
     return out_dir or Path("runs") / f"{command}-{digest[:10]}"
 
 
-def check_files(places: Mapping[str, Path | None]) -> None:
+def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None:
     """Fails before anything is paid for where a result file could not be written later.
 
     Args:
         places: The files by the flags that name them.
+        out_dir: The run's folder, if one is named.
 
     Raises:
-        InputError: Two flags name one file, or a file cannot be written.
+        InputError: Two flags name one file, one names what a run goes on from, or a file cannot be
+            written.
     """
     given = {flag: path for flag, path in places.items() if path is not None}
     if len({path.resolve() for path in given.values()}) < len(given):
@@ -31,10 +36,22 @@ def check_files(places: Mapping[str, Path | None]) -> None:
     for flag, path in given.items():
         if path.is_dir():
             raise InputError(f"{flag} is {path}, a folder; name a file.")
+        target = path.resolve()
+        if target.name in OF_A_RUN and _is_run(target.parent, out_dir):
+            raise InputError(f"{flag} is {path}, which its run goes on from; name another file.")
+        if is_special(path):
+            continue
         with writing(path, flag):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            probe = path.with_name(path.name + ".part")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            probe = target.with_name(target.name + ".part")
             try:
                 probe.write_bytes(b" " * 4096)
             finally:
                 probe.unlink(missing_ok=True)
+
+
+def _is_run(folder: Path, out_dir: Path | None) -> bool:
+    """Whether a folder holds a run, or will."""
+    return (folder / "settings.json").exists() or (
+        out_dir is not None and folder == out_dir.resolve()
+    )

@@ -95,7 +95,8 @@ def synthesize(options: Options) -> int:
             "--out-jsonl": options.out_jsonl,
             "--out-csv": options.out_csv,
             "--log-file": options.log_file,
-        }
+        },
+        options.out_dir,
     )
     data = problems(options, points)
     if earlier is not None:

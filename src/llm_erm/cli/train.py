@@ -53,7 +53,7 @@ class Options(Settings):
     allow_repeats: bool = False
     """Let splits share inputs where too few exist."""
     fresh_data: bool = False
-    """Replace data sets whose files have other sizes than asked for."""
+    """Draw the data anew in place of the files that are there."""
     task_file: Path | None = None
     """A Python file that defines a task of your own."""
     fresh: bool = False

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.erm.verify import verify
+from llm_erm.journal import replace
 from llm_erm.records import Attempt
 from llm_erm.sandbox import Limits, Sandbox
 from llm_erm.store import Point
@@ -137,7 +138,7 @@ def _compile_error(attempt: Attempt) -> str | None:
 
 def write_jsonl(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Writes one record a line; the whole file or nothing."""
-    _replace(path, "".join(json.dumps(record) + "\n" for record in records))
+    _write(path, "".join(json.dumps(record) + "\n" for record in records))
 
 
 def write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
@@ -148,11 +149,9 @@ def write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(records)
-    _replace(path, text.getvalue())
+    _write(path, text.getvalue())
 
 
-def _replace(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-    draft.replace(path)
+    replace(path, text)

@@ -1,5 +1,6 @@
 """Balanced, disjoint, repeatable train, validation and test splits, drawn once and kept on disk."""
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -95,7 +96,7 @@ def load_or_make(
         drawn_here, warnings = True, []
     else:
         drawn_here = _drawn_here(task, request, place)
-        warnings = _label_warnings(task, stored, place)
+        warnings = [*_label_warnings(task, stored, place), *_source_warnings(task, place)]
         parts = (
             stored
             if (len(stored[0]), len(stored[1])) == sizes[:2]
@@ -191,6 +192,7 @@ def _divided_again(
 
 
 def _meta(task: Task, request: Request) -> dict[str, object]:
+    own = {} if task.source is None else {"task_file_sha256": _file_digest(task.source)}
     return {
         "fn": task.id,
         "target_name": task.name,
@@ -203,19 +205,41 @@ def _meta(task: Task, request: Request) -> dict[str, object]:
             "val": request.validation_size,
             "test": request.test_size,
         },
+        **own,
     }
+
+
+def _file_digest(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:  # gone since it was loaded
+        return None
+
+
+def _stored_meta(place: Path) -> dict[str, object]:
+    """Returns the folder's description, empty where there is none."""
+    try:
+        found = json.loads((place / "meta.json").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _drawn_here(task: Task, request: Request, place: Path) -> bool:
     """Whether the folder's description is one that this package wrote for these examples."""
-    drawn = _meta(task, request)
-    try:
-        found = json.loads((place / "meta.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and all(
-        found.get(key) == drawn[key] for key in ("fn", "derived_seed", "base_seed")
-    )
+    drawn, found = _meta(task, request), _stored_meta(place)
+    return all(found.get(key) == drawn[key] for key in ("fn", "derived_seed", "base_seed"))
+
+
+def _source_warnings(task: Task, place: Path) -> list[str]:
+    """Says that the user's file has changed since: its sampler may draw other inputs now."""
+    before = _stored_meta(place).get("task_file_sha256")
+    if task.source is None or before in (None, _file_digest(task.source)):
+        return []
+    return [
+        f"{task.source} has changed since the data in {place} were drawn; if sample draws other "
+        "inputs now, draw them anew (--fresh-data)"
+    ]
 
 
 def _shared(parts: Sequence[Dataset]) -> int:

@@ -180,7 +180,7 @@ class Artifacts:
                 f"{self.folder} holds a config.json but no logs.log, so it is no run; name another "
                 f"folder with {FLAG}."
             )
-        self._held = Journal(logs)
+        self._held = Journal(logs, FLAG)
         if not self._held.lock():
             raise InputError(
                 f"Another process is writing to {self.folder}; wait for it or name another folder "
