@@ -45,6 +45,16 @@ def test_results_and_programs_are_in_the_folder_and_not_made_twice(command, tmp_
     assert command(*arguments).stdout == first.stdout
 
 
+def test_a_program_that_fails_the_probes_is_not_called_exact(command):
+    """By elimination comes the parity that all near-palindromes of even length have."""
+    arguments = ("enumerate", "--functions", "fn_g", "--lengths", 20, "--max-programs", 1, *SMALL)
+    done = command(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "75.0%" in done.stdout
+    assert "no validation errors, yet not exact, after 1 programs" in done.stdout
+    assert "exact after" not in done.stdout
+
+
 def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(command):
     done = command(
         *("enumerate", "--functions", "fn_l", "--lengths", 20, "--max-programs", 500, *SMALL)

@@ -18,6 +18,7 @@ from llm_erm.cli.result import brief, result_of, result_table, trial_lines
 from llm_erm.cli.search import point_of
 from llm_erm.enumeration.settings import Order, Settings
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.reports.results import is_exact
 from llm_erm.store import Store
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def search_line(result: Mapping[str, Any]) -> str:
     first = result["candidates_to_first_exact"]
     if result["seconds_to_first_exact"] is not None:
         seconds = result["seconds_to_first_exact"]
-        found = f"exact after {first:,} programs and {seconds:.2f} s, by {result['found_by']}"
+        what = "exact" if is_exact(result) else "no validation errors, yet not exact,"
+        found = f"{what} after {first:,} programs and {seconds:.2f} s, by {result['found_by']}"
     else:
         found = f"nothing exact; stopped by the limit of {result['stopped_by']}"
     bits = "" if result["bits"] is None else f", {result['bits']:g} bits"
