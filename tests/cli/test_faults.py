@@ -156,5 +156,6 @@ def test_verification_holds_up_no_call_of_another_task_and_no_answers_way_to_the
     watching.join(10)
     times = [call.at for call in api.calls]
     assert len(times) == 12
-    assert max(times) - min(times) < 3
-    assert verified[0] < 6
+    # Each waited for the one before it to be verified, this would take 12 seconds.
+    assert max(times) - min(times) < 8
+    assert verified[0] < 10

@@ -104,10 +104,10 @@ def test_a_whole_program_before_the_token_limit_counts():
 def test_text_without_end_or_sense_ends_in_a_reason_soon(text):
     began = time.process_time()
     assert reason(text)
-    assert time.process_time() - began < 8
+    assert time.process_time() - began < 20
 
 
 def test_a_program_after_endless_blank_lines_is_found_soon():
     began = time.process_time()
     assert source("\n" * 200_000 + PARITY) == PARITY
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 15
