@@ -43,6 +43,8 @@ class Reply:
         status: HTTP status.
         headers: More headers.
         after: Seconds before the first byte.
+        together: Calls that must have been in flight at once before the first byte, however long
+            a busy machine takes to send them; a minute at most.
         stall: Bytes of the body after which nothing more comes; None for all of it.
         reset: Whether the connection is cut instead of a reply.
     """
@@ -51,6 +53,7 @@ class Reply:
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     after: float = 0.0
+    together: int = 0
     stall: int | None = None
     reset: bool = False
 
@@ -86,7 +89,10 @@ def serving(answer: Answer) -> Iterator[Api]:
                     in_flight += 1
                     api.most_in_flight = max(api.most_in_flight, in_flight)
                     try:
-                        await _write(writer, answer(call))
+                        reply = answer(call)
+                        while loop.time() < call.at + 60 and api.most_in_flight < reply.together:
+                            await asyncio.sleep(0.01)
+                        await _write(writer, reply)
                     finally:
                         in_flight -= 1
                     call.left = loop.time()

@@ -100,7 +100,7 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
     right = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 
     def answer(call):
-        return Reply(response([text(right)]), after=0.2 if call.number == 0 else 60)
+        return Reply(response([text(right)]), after=0.2 if call.number == 0 else 60, together=3)
 
     def run(*more):
         return invoke(

@@ -279,10 +279,12 @@ def test_a_lost_process_is_replaced():
     before = descendants(os.getpid())
     with Sandbox(workers=1) as sandbox:
         sandbox.execute(CONTROL, ["1"])
-        for pid in descendants(os.getpid()) - before:
-            if alive(pid):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.2)
+        started = {pid for pid in descendants(os.getpid()) - before if alive(pid)}
+        for pid in started:
+            os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while any(map(alive, started)) and time.monotonic() < deadline:
+            time.sleep(0.02)
         assert sandbox.execute(CONTROL, ["1", "11"]).predictions.tolist() == [1, 0]
 
 

@@ -80,12 +80,12 @@ def test_the_total_limit_counts_all_parts_together(sandbox, spreads):
 
 
 def test_loading_counts_once_however_many_children_load(sandbox, spreads):
-    """Loading takes half of the limit; twice it and the calls would be too much."""
+    """Loading takes near half of the limit; twice it and the calls would be too much."""
     source = (
         f"{WORK}while time.process_time() < 1.2: pass\ndef f(x):\n    work(0.005)\n    return 1"
     )
-    limits = Limits(seconds_per_call=1, seconds_per_candidate=2.3)
-    execution = sandbox.execute(source, NUMBERS[:100], limits)
+    limits = Limits(seconds_per_call=1, seconds_per_candidate=2.9)
+    execution = sandbox.execute(source, NUMBERS[:200], limits)
     assert sum(spreads) >= 1
     assert execution.status == "ok", execution.message
     assert execution.cpu_seconds > limits.seconds_per_candidate

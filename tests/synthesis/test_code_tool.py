@@ -106,10 +106,10 @@ def test_code_that_takes_too_much_is_ended_and_that_is_said(run, code, said):
 
 
 def test_code_without_end_is_refused_before_it_is_looked_at(run):
-    began = time.monotonic()
+    began = time.process_time()
     assert "200,000 are the most" in run("x = 1\n" * 10**6)
     assert run("x = 1\n" * 10_000 + "x") == "1\n"
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5  # to parse the first alone takes three times as long
 
 
 @pytest.mark.parametrize("code", ["while True:\n    pass", "import time\ntime.sleep(60)"])
