@@ -1,5 +1,7 @@
 """A grid of runs: what its jobs are, and how they are run."""
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -158,3 +160,32 @@ def test_stopping_ends_the_jobs_that_run(file):
     assert time.monotonic() - started < 30
     assert threading.active_count() == before
     assert not any(outcome.skipped for outcome in run(plan)[1:])
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3])
+def test_a_signal_at_any_moment_stops_all_jobs(file, delay):
+    """Queued ones and those that just start too, and a second signal changes nothing."""
+    file.write_text(file.read_text().replace("seed: [1, 2]", f"seed: {[*range(20)]}"))
+    plan = sweep.read(file)
+    done = threading.Event()
+
+    def signals():
+        time.sleep(delay)
+        while not done.wait(0.002):  # the first can come before the sweep listens
+            if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    before = threading.active_count()
+    sender = threading.Thread(target=signals)
+    sender.start()
+    program = (sys.executable, "-S", "-c", "import time; time.sleep(100)")
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run(plan.jobs, program, [{"PLACE": "a"}, {"PLACE": "b"}], lambda _: None)
+    finally:
+        done.set()
+        sender.join()
+    assert time.monotonic() - started < 60
+    assert threading.active_count() == before
+    assert not (plan.folder / "39").exists()

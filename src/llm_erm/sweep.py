@@ -11,11 +11,13 @@ The file, as published::
 
 import json
 import queue
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -150,6 +152,8 @@ def run(
 ) -> list[Outcome]:
     """Runs the jobs, as many at a time as there are places; a failed one stops no other.
 
+    Called from the main thread, it also ends its jobs on SIGTERM, which would leave them running.
+
     Each job's standard output goes to ``stdout.log`` in its folder, its notices to ``stderr.log``.
 
     Args:
@@ -160,6 +164,7 @@ def run(
 
     Raises:
         InputError: A folder cannot be written.
+        KeyboardInterrupt: It was stopped, and every job has ended.
     """
     free: queue.Queue[Mapping[str, str]] = queue.Queue()
     for place in places:
@@ -167,25 +172,25 @@ def run(
     running = _Running()
     outcomes: dict[int, Outcome] = {}
 
-    def one(job: Job) -> Outcome:
+    def one(job: Job) -> Outcome | None:
         place = free.get()
         try:
-            return _run(job, program, place, running)
+            return None if running.stopping else _run(job, program, place, running)
         finally:
             free.put(place)
 
-    with ThreadPoolExecutor(len(places)) as pool:
-        futures = [pool.submit(one, job) for job in jobs]
+    with running.until_sigterm(), ThreadPoolExecutor(len(places)) as pool:
         try:
-            for future in as_completed(futures):
+            for future in as_completed([pool.submit(one, job) for job in jobs]):
                 outcome = future.result()
-                outcomes[outcome.job.index] = outcome
-                on_outcome(outcome)
+                if outcome is not None:
+                    outcomes[outcome.job.index] = outcome
+                    on_outcome(outcome)
         except BaseException:
-            for future in futures:
-                future.cancel()
             running.stop()
             raise
+    if running.stopping:
+        raise KeyboardInterrupt
     return [outcomes[job.index] for job in jobs]
 
 
@@ -194,22 +199,34 @@ class _Running:
 
     def __init__(self) -> None:
         self._processes: set[subprocess.Popen[bytes]] = set()
-        self._stopping = threading.Event()
+        self.stopping = False
 
     def wait(self, process: subprocess.Popen[bytes]) -> int:
         """Returns a process's exit status once it has ended."""
         self._processes.add(process)
-        if self._stopping.is_set():  # it started while the others were ended
+        if self.stopping:  # it started while the others were ended
             process.terminate()
         status = process.wait()
         self._processes.discard(process)
         return status
 
     def stop(self) -> None:
-        """Ends all processes, those included that are just starting."""
-        self._stopping.set()
+        """Ends all processes, those included that are just starting, and lets no other start."""
+        self.stopping = True  # no lock: a signal may come while one is held
         for process in list(self._processes):
             process.terminate()
+
+    @contextmanager
+    def until_sigterm(self) -> Iterator[None]:
+        """Stops at SIGTERM, without an exception that could come where it is lost."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _run(

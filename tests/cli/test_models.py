@@ -51,7 +51,7 @@ def test_without_a_key_it_is_said_that_the_embedded_model_proposes(capsys):
     choose(ModelOptions(model="local:"))
     assert capsys.readouterr().err == ""
     assert choose(ModelOptions()).llm.name == "local:SmolLM2-135M-Instruct"
-    assert "No model was named and no key is set" in capsys.readouterr().err
+    assert "No model was named and no OpenAI key is set" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -55,3 +55,21 @@ def test_no_result_file_takes_the_place_of_paid_answers(synthesize, tmp_path, fl
     assert synthesize("--out-dir", "other", flag, f"run/{name}.jsonl").returncode == 2
     assert (tmp_path / f"run/{name}.jsonl").read_bytes() == kept
     assert synthesize("--out-dir", "other", flag, f"{name}.jsonl").returncode == 0
+
+
+@pytest.mark.parametrize("flag", ["--out-csv", "--out-jsonl"])
+def test_what_the_process_prints_to_is_no_result_file(synthesize, flag):
+    done = synthesize(flag, "/dev/stdout")
+    assert done.returncode == 2
+    assert f"{flag} is /dev/stdout, where other output goes; name a file" in done.stderr
+
+
+def test_a_folder_with_other_settings_is_no_run(synthesize, tmp_path):
+    (tmp_path / "settings.json").write_text("{}")
+    done = synthesize("--out-dir", "run", "--out-jsonl", "results.jsonl", "--out-csv", "/dev/null")
+    assert done.returncode == 0, done.stderr
+
+
+def test_results_that_nobody_wants_have_one_place(synthesize):
+    assert synthesize("--out-csv", "/dev/null", "--out-jsonl", "/dev/null").returncode == 0
+    assert synthesize("--out-csv", "a", "--out-jsonl", "a").returncode == 2

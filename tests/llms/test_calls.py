@@ -253,6 +253,16 @@ def test_without_retry_after_the_waits_grow_at_random_and_outlast_a_short_outage
     assert sum(map(min, by_default)) >= 15
 
 
+def test_a_server_that_is_not_there_is_told_soon(monkeypatch):
+    waits = []
+    wait = calls._wait
+    monkeypatch.setattr(calls, "LONGEST_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(calls, "_wait", lambda state: waits.append(wait(state)) or 0.0)
+    with serving(in_turn(Reply(reset=True))) as api, pytest.raises(ProviderError, match="reached"):
+        ask(api)
+    assert 3.75 <= sum(waits[:4]) <= 7.5  # the fifth would come after the last try
+
+
 def test_no_retries_means_one_call():
     with serving(in_turn(BUSY, OK)) as api:
         (completion,) = ask(api, retries=0)

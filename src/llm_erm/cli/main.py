@@ -1,5 +1,6 @@
 """`llm-erm`: one module a command; a set-up that cannot work is one sentence and exit status 2."""
 
+import contextlib
 import errno
 import io
 import os
@@ -98,4 +99,5 @@ def _printed() -> bool:
 
 
 def _say_unprinted(error: OSError) -> None:
-    print(f"llm-erm: cannot print: {error.strerror}.", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the exit status says it too
+        print(f"llm-erm: cannot print: {error.strerror}.", file=sys.stderr)

@@ -84,7 +84,8 @@ class ModelOptions:
     """Seconds a call may take before it counts as a failed attempt; it is not sent again."""
     retries: int = 4
     """How often a call is sent again after status 429, 5xx or a broken connection: when the server
-    asks for, else after 1, 2, 4, 8, … seconds and up to as much again by chance."""
+    asks for, else after 1, 2, 4, 8, … seconds (a quarter of it where there is no connection) and up
+    to as much again by chance."""
     max_cost_usd: float | None = None
     """Stop before a call that could take the cost of this run, earlier parts included, above this;
     outside are what a provider's own tools cost beyond tokens, and calls that were in flight when
@@ -206,8 +207,8 @@ def _local(options: ModelOptions, *, unasked: bool) -> Choice:
     llm = LocalLLM(path, threads=options.threads, context_tokens=context)
     if unasked:
         note(
-            "No model was named and no key is set, so the embedded SmolLM2-135M-Instruct proposes "
-            "short expressions: a prior over simple rules that does not read the examples."
+            "No model was named and no OpenAI key is set, so the embedded SmolLM2-135M-Instruct "
+            "proposes short expressions: a prior over simple rules that does not read the examples."
         )
     constraint = options.constraint or ("grammar" if path is None else "schema")
     if constraint == "grammar":

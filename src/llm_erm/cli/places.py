@@ -12,6 +12,9 @@ from llm_erm.journal import is_special, writing
 OF_A_RUN = {"settings.json", "answers.jsonl", "attempts.jsonl", "queries.jsonl", "results.jsonl"}
 """What a run's folder is read back from."""
 
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
+"""Names of what a process prints to; a file that it is redirected to must not be replaced."""
+
 
 def run_folder(out_dir: Path | None, command: str, settings: Mapping[str, Any]) -> Path:
     """Returns the folder asked for, or else one whose name is a digest of the settings."""
@@ -31,15 +34,20 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
             written.
     """
     given = {flag: path for flag, path in places.items() if path is not None}
-    if len({path.resolve() for path in given.values()}) < len(given):
+    files = [path.resolve() for path in given.values() if not is_special(path)]
+    if len(set(files)) < len(files):
         raise InputError(f"{', '.join(given)} must name different files.")
     for flag, path in given.items():
         if path.is_dir():
             raise InputError(f"{flag} is {path}, a folder; name a file.")
+        if str(path.absolute()).startswith(_STREAMS):
+            raise InputError(f"{flag} is {path}, where other output goes; name a file.")
         target = path.resolve()
         if target.name in OF_A_RUN and _is_run(target.parent, out_dir):
             raise InputError(f"{flag} is {path}, which its run goes on from; name another file.")
         if is_special(path):
+            if path.is_socket() or path.is_block_device():
+                raise InputError(f"{flag} is {path}, a socket or a disk; name a file.")
             continue
         with writing(path, flag):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -52,6 +60,7 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
 
 def _is_run(folder: Path, out_dir: Path | None) -> bool:
     """Whether a folder holds a run, or will."""
-    return (folder / "settings.json").exists() or (
-        out_dir is not None and folder == out_dir.resolve()
-    )
+    if out_dir is not None and folder == out_dir.resolve():
+        return True
+    found = {name for name in OF_A_RUN if (folder / name).exists()}
+    return "settings.json" in found and len(found) > 1

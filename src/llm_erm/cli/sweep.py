@@ -4,10 +4,8 @@ import contextlib
 import io
 import json as jsonlib
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,7 +47,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
         _check(plan.command, job)
     places = _places(options.jobs)
     output.note(f"{len(plan.jobs)} jobs in {plan.folder}, {len(places)} at a time.")
-    with output.progress() as progress, _ended_by_sigterm():
+    with output.progress() as progress:
         bar = progress.add_task("jobs", total=len(plan.jobs))
         try:
             outcomes = sweeps.run(
@@ -67,19 +65,6 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     else:
         _table(plan, outcomes)
     return 1 if any(outcome.status for outcome in outcomes) else 0
-
-
-@contextlib.contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM stop a sweep as Ctrl-C does, or its jobs would go on without it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _check(command: str, job: sweeps.Job) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 LONGEST_WAIT_SECONDS = 60.0
-"""Between two tries, jitter apart, unless the server asks for more."""
+"""Between two tries, unless the server asks for more."""
 _CHAT_ALTERNATIVES = 20
 """Next tokens that a chat server tells the probabilities of, at most."""
 _RAW_ALTERNATIVES = 5
@@ -275,13 +275,12 @@ def _was_not_answered(error: BaseException) -> bool:
 
 def _wait(state: "RetryCallState") -> float:
     """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
-    from tenacity import wait_exponential, wait_random
+    from tenacity import wait_random, wait_random_exponential
 
     error = state.outcome.exception() if state.outcome is not None else None
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
         asked = max(0.0, float(headers.get("retry-after", "")))
     except ValueError:
-        least = wait_exponential(max=LONGEST_WAIT_SECONDS)(state)
-        return least + wait_random(0, least)(state)
+        return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
     return asked + wait_random(0, 0.25 + 0.1 * asked)(state)

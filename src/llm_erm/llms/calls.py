@@ -146,10 +146,15 @@ def pause_of(error: BaseException | None) -> float | None:
 
 def _wait(state: "RetryCallState") -> float:
     """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
+    from pydantic_ai.exceptions import ModelConnectionError
     from tenacity import wait_exponential, wait_random
 
-    asked = pause_of(state.outcome.exception() if state.outcome is not None else None)
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = pause_of(error)
     if asked is None:
-        least = wait_exponential(max=LONGEST_WAIT_SECONDS)(state)
+        # A server that is not there ends the run, which goes on later; one that is busy is a failed
+        # attempt in the end, so it gets longer.
+        first = 0.25 if isinstance(error, ModelConnectionError) else 1.0
+        least = wait_exponential(first, max=LONGEST_WAIT_SECONDS)(state)
         return least + wait_random(0, least)(state)
     return asked + wait_random(0, 0.25 + 0.1 * asked)(state)
