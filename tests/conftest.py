@@ -49,7 +49,7 @@ def command(executable: Path, tmp_path: Path) -> Callable[..., subprocess.Comple
             "cwd": tmp_path,
             "capture_output": True,
             "text": True,
-            "timeout": 120,
+            "timeout": 250,  # the first search on a machine compiles
         } | keywords
         return subprocess.run([str(executable), *map(str, arguments)], **keywords)
 

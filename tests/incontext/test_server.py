@@ -129,7 +129,10 @@ def test_a_server_that_counts_no_cached_tokens_leaves_them_unknown():
 
 
 def test_the_first_query_goes_alone_and_the_others_together():
-    with serving(lambda call: Reply(reply(call), after=0.2)) as api:
+    def answer(call: Call) -> Reply:
+        return Reply(reply(call), after=0.2, together=4 if call.number else 0)
+
+    with serving(answer) as api:
         ask(api.url, Settings(), queries=10, concurrency=4)
     first, *others = api.calls
     assert all(call.at >= first.left for call in others)
@@ -165,7 +168,7 @@ def test_a_refusal_ends_the_run_with_the_servers_words_and_keeps_what_is_answere
         if number == 3:
             message = "This model's maximum context length is 4096 tokens."
             return Reply({"error": {"message": message}}, 400, after=0.05)
-        return Reply(reply(call), after=0.5 if number else 0)
+        return Reply(reply(call), after=2.0 if number else 0)
 
     kept = []
     with serving(answer) as api:
@@ -179,9 +182,9 @@ def test_a_refusal_ends_the_run_with_the_servers_words_and_keeps_what_is_answere
 
 
 def test_a_slow_call_is_not_sent_again():
-    with serving(lambda call: Reply(reply(call), after=5)) as api:
+    with serving(lambda call: Reply(reply(call), after=10)) as api:
         with pytest.raises(ProviderError, match="cannot be reached"):
-            ask(api.url, Settings(), timeout_seconds=0.3)
+            ask(api.url, Settings(), timeout_seconds=1.5)
         assert len(api.calls) == 1
 
 

@@ -244,7 +244,7 @@ def test_a_call_that_may_have_been_billed_counts_as_its_worst_case(first, calls)
     def answer(call: Call) -> Reply:
         return ANSWER if call.number else first
 
-    _, spent, made = spend(answer, Budget(WORST + WORST), retries=0, timeout_seconds=2)
+    _, spent, made = spend(answer, Budget(WORST + WORST), retries=0, timeout_seconds=5)
     assert spent
     assert made == calls
 
