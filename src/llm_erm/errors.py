@@ -1,20 +1,28 @@
-"""The errors a user can cause and mend; everything else is a bug and shows its traceback."""
+"""The errors that a user can cause and fix; anything else is a bug and shows its traceback."""
 
 
 class LLMERMError(Exception):
     """A set-up that cannot work.
 
-    The message is one sentence for the user: what was given, what is allowed and what to do next.
-    The command line prints it and exits with status 2.
+    The message says what was given, what is allowed and what to do next. The command line prints it
+    and exits with status 2.
+
+    Attributes:
+        setting: Name of the setting to change, as in ``dataset_dir``; the command line adds the flag
+            of that name to the message. None where no single setting is at fault.
     """
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class InputError(LLMERMError):
-    """A flag, file or size that cannot be used as it is."""
+    """A setting, file or size that cannot be used as it is."""
 
 
 class MissingExtraError(LLMERMError):
-    """Something optional is not installed; the message holds the install command."""
+    """An optional dependency is not installed; the message holds the install command."""
 
 
 class ProviderError(LLMERMError):

@@ -1,31 +1,33 @@
-"""What a search leaves behind: candidates, verdicts, attempts and the run that holds them."""
+"""What results are made of: candidates, verdicts, attempts, bounds and the one `Result`."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, SerializerFunctionWrapHandler, WrapSerializer
 
+from llm_erm.facts import Facts, IncontextFacts
 from llm_erm.llms.llm import Completion
 from llm_erm.sandbox import INVALID, Status
+from llm_erm.tasks.task import DataKey
+
+VERSION = 2
+"""Version of the layout of a `Result`; raised whenever a field changes its meaning."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposed program, or the reason there is none.
+    """A proposed program, or the reason why there is none.
 
     Attributes:
         source: Python source that defines the program, or None.
         reason: Why there is no source; None where there is one.
-        completion: The answer it came from.
-        prompt: The prompt that was answered.
     """
 
     source: str | None
-    reason: str | None
-    completion: Completion
-    prompt: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Bound:
         errors: Errors on the examples that it is computed from.
         examples: Number of these examples.
         choices: Among how many it holds at once, fixed beforehand; None where all programs of a
-            code share the failure probability by their lengths.
+            code share the failure probability by their description lengths.
         assumes: When it holds, and for which inputs, in words.
     """
 
@@ -137,48 +139,142 @@ class Certificate:
 
 
 @dataclass(frozen=True)
-class Run:
-    """The result of one method on one task; every method returns this, so their scores compare.
+class Cost:
+    """What a model's answers took together.
 
     Attributes:
-        method: What learned: ``synthesis``, ``enumeration``, ``incontext``, ``training`` or the
-            name of a baseline.
-        function: The task's id.
-        length: Length of the training inputs.
-        seed: Base seed of the data.
+        prompt_tokens: Tokens of the prompts.
+        completion_tokens: Tokens of the answers.
+        tool_calls: Uses of a tool.
+        usd: Price in US dollars; None where the price of an answer is unknown.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    tool_calls: int = 0
+    usd: float | None = 0.0
+
+
+def cost_of(completions: Iterable[Completion]) -> Cost:
+    """Sums usage and cost; the cost is None if any is unknown."""
+    told = list(completions)
+    prices = [completion.cost_usd for completion in told]
+    known = [price for price in prices if price is not None]
+    return Cost(
+        prompt_tokens=sum(completion.usage.prompt_tokens for completion in told),
+        completion_tokens=sum(completion.usage.completion_tokens for completion in told),
+        tool_calls=sum(len(completion.tool_calls) for completion in told),
+        usd=sum(known) if len(known) == len(prices) else None,
+    )
+
+
+def _with_accuracy(verdict: Verdict, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    accuracy = verdict.accuracy if verdict.status == "ok" and verdict.total else None
+    return {**plain(verdict), "accuracy": accuracy}
+
+
+def _with_bound(certificate: Certificate, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    return {"error_upper_bound": certificate.error_upper_bound, **plain(certificate)}
+
+
+# What a script wants to read is written beside what it follows from, and ignored when read back.
+_Verdict = Annotated[Verdict, WrapSerializer(_with_accuracy)]
+_Certificate = Annotated[Certificate, WrapSerializer(_with_bound)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one method learned from one data set; every method returns this, so results compare.
+
+    Attributes:
+        method: What learned: ``synthesis``, ``enumeration``, ``incontext``, ``training`` or
+            ``baseline:`` and the name of a learner.
         model: ``provider:model``, or what stands in its place.
-        settings: Everything that shapes the result, the budget included.
-        test: Verdict of what was learned on the test examples.
-        probe: Its verdict next to the rule's boundary, where the task has such a set.
-        length_shift: Its verdict at other lengths, where the task has such a set.
+        data: The data set.
+        variant: What tells the results of one method on one data set apart, as in ``shots=20``;
+            empty where there is one.
+        examples: Number of labelled examples that it learned and selected from.
+        attempts: Candidates that were proposed; 0 where nothing was searched.
+        duplicates: Those with the program of an earlier one.
+        selected_attempt: Index of the attempt with the lowest validation error; None where no
+            program ran.
+        program: Its source.
+        candidates_to_selected: Candidates up to the selected one, itself included; None where
+            that is not known.
+        seconds_to_selected: Wall time up to its verdict; None where that is not known.
+        train: Verdict of what was learned on the training examples.
+        validation: Verdict on the validation examples, where they chose it.
+        test: Verdict on the test examples.
+        contrast: Verdict on the contrast set, next to the rule's boundary; None where the task has
+            none.
+        length_generalization: Verdict at other lengths; None where the task has no such set.
         certificate: Bounds on its error; None where nothing was selected or none holds.
+        isolation: Level of the sandbox that ran the programs; None where none were run.
+        cost: What the model's answers took.
         seconds: Wall time of the search.
         notices: What a reader must know to trust the figures.
-        attempts: All attempts of a search over programs, in order.
-        selected: The attempt with the lowest validation error, or None when none ran.
-        isolation: Level of the sandbox that ran the programs; None where none were run.
-        trial: Which of several data sets drawn alike, counted from 1.
-        data_sha256: Digest of the data, ``Splits.sha256``; runs compare where theirs agree.
-        examples: Number of labelled examples that it learned and selected from.
-        details: What only this method has to tell; JSON values.
+        facts: What only this method has to tell.
+        version: Version of this layout.
     """
 
     method: str
-    function: str
-    length: int
-    seed: int
     model: str
-    settings: Mapping[str, Any]
-    test: Verdict | None
-    probe: Verdict | None
-    length_shift: Verdict | None
-    certificate: Certificate | None
+    data: DataKey
+    variant: str = ""
+    examples: int
+    attempts: int = 0
+    duplicates: int = 0
+    selected_attempt: int | None = None
+    program: str | None = None
+    candidates_to_selected: int | None = None
+    seconds_to_selected: float | None = None
+    train: _Verdict | None = None
+    validation: _Verdict | None = None
+    test: _Verdict | None = None
+    contrast: _Verdict | None = None
+    length_generalization: _Verdict | None = None
+    certificate: _Certificate | None = None
+    isolation: str | None = None
+    cost: Cost = Cost()
     seconds: float
     notices: tuple[str, ...] = ()
-    attempts: tuple[Attempt, ...] = ()
-    selected: Attempt | None = None
-    isolation: str | None = None
-    trial: int = 1
-    data_sha256: str = ""
-    examples: int | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    facts: Annotated[Facts, Field(discriminator="method")]
+    version: int = VERSION
+
+    @property
+    def exact(self) -> bool:
+        """Whether all test examples are right, and all of the contrast set where there is one.
+
+        A sample of the test data, which is what in-context learning is asked about, never shows
+        that.
+        """
+        if isinstance(self.facts, IncontextFacts) or self.test is None:
+            return False
+        return self.test.perfect and (self.contrast is None or self.contrast.perfect)
+
+    @property
+    def name(self) -> str:
+        """The task, the length, the variant and, after the first, the trial."""
+        return " ".join(filter(None, (self.data.name, self.variant)))
+
+    def flat(self) -> dict[str, Any]:
+        """Returns one row for a data frame: the figures that every method has, by short names."""
+        verdicts = ("train", "validation", "test", "contrast", "length_generalization")
+        return {
+            "method": self.method,
+            "model": self.model,
+            **asdict(self.data),
+            "variant": self.variant,
+            "examples": self.examples,
+            "attempts": self.attempts,
+            **{f"{name}_accuracy": _accuracy(getattr(self, name)) for name in verdicts},
+            "error_upper_bound": self.certificate and self.certificate.error_upper_bound,
+            "exact": self.exact,
+            "program": self.program,
+            "cost_usd": self.cost.usd,
+            "seconds": self.seconds,
+        }
+
+
+def _accuracy(verdict: Verdict | None) -> float | None:
+    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None

@@ -29,7 +29,7 @@ class Estimate:
     trials: int
 
 
-def success_at(k: int, right: int, drawn: int) -> float:
+def pass_at(k: int, right: int, drawn: int) -> float:
     """Returns the probability that at least one of k candidates is right.
 
     The unbiased estimator, for k of ``drawn`` candidates chosen without replacement, of which

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from llm_erm.records import Verdict, score
 from llm_erm.sandbox import BINARY, Limits, Outputs, Sandbox
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.tasks.task import Dataset, HeldOut
 
 
 def verify(
@@ -52,34 +52,35 @@ def verify(
     ]
 
 
-def meet_test_data(
+def evaluate(
     source: str | None,
-    splits: Splits,
+    held_out: HeldOut,
     sandbox: Sandbox,
     limits: Limits,
     outputs: Outputs = BINARY,
-) -> list[Verdict | None]:
-    """Returns the selected program's verdicts on test, probe and length-shift data.
+) -> tuple[Verdict | None, Verdict | None, Verdict | None]:
+    """Returns the selected program's verdicts on test data, contrast set and other lengths.
 
     None where there is no such data, or no program.
     """
-    return [
+    test, contrast, elsewhere = (
         verify(source, [data], sandbox, limits, outputs=outputs)[0]
         if source is not None and data is not None
         else None
-        for data in (splits.test, splits.probe, splits.length_shift)
-    ]
+        for data in (held_out.test, held_out.contrast, held_out.length_generalization)
+    )
+    return test, contrast, elsewhere
 
 
 def failures(*verdicts: Verdict | None) -> list[str]:
     """Says where the selected program has no accuracy because it failed there.
 
     Args:
-        verdicts: What :func:`meet_test_data` returned.
+        verdicts: What :func:`evaluate` returned.
     """
-    names = ("test", "probe", "length-shift")
+    names = ("test data", "contrast set", "inputs of other lengths")
     return [
-        f"on the {name} data the program ended by {verdict.status} ({verdict.message})"
+        f"on the {name} the program ended by {verdict.status} ({verdict.message})"
         for name, verdict in zip(names, verdicts, strict=True)
         if verdict is not None and verdict.status != "ok"
     ]

@@ -2,47 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 
+from llm_erm import grammar
 from llm_erm.erm.bounds import certify
-from llm_erm.erm.verify import failures, meet_test_data
-from llm_erm.llms.llm import LLM, Completion
-from llm_erm.records import Attempt, Run
+from llm_erm.erm.verify import evaluate, failures
+from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.llm import LLM, Completion, Request
+from llm_erm.records import Attempt, Result, cost_of
+from llm_erm.runs.events import Answered, Attempted, Observe, Prompted, ignore
 from llm_erm.sandbox import Sandbox
-from llm_erm.synthesis.attempt import Attempts
+from llm_erm.synthesis.code_tool import code_tool
+from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
 from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.strategies import IndependentSampling, Strategy, sample_seed
+from llm_erm.synthesis.verifier import Verifier
 from llm_erm.tasks.task import Splits
 
-
-def _ignore(news: Attempt | Completion) -> None:
-    """What is done with an attempt or an answer unless told otherwise."""
-
-
-@dataclass(frozen=True)
-class Journal:
-    """What an interrupted search with the same settings left, and what to tell of this one.
-
-    Attributes:
-        done: Attempts that are there; not asked for again.
-        answered: Answers that were not verified yet; not asked for again either.
-        on_answer: Called with each answer the moment it arrives, however long the verification of
-            others takes, and with a cancelled one for each call that is given up in flight; from
-            the event loop, so it must be quick.
-        on_attempt: Called with each attempt the moment it is verified, and again with one that
-            failed the replay of the program chosen; from the thread that verifies.
-    """
-
-    done: Sequence[Attempt] = ()
-    answered: Sequence[Completion] = ()
-    on_answer: Callable[[Completion], None] = _ignore
-    on_attempt: Callable[[Attempt], None] = _ignore
-
-
-NO_JOURNAL = Journal()
+MakeStrategy = Callable[[Request, Settings], Strategy]
+"""``make(request, settings)`` → a strategy; the request is for the whole budget."""
 
 
 async def learn(
@@ -50,23 +32,26 @@ async def learn(
     llm: LLM,
     sandbox: Sandbox,
     settings: Settings,
-    journal: Journal = NO_JOURNAL,
-    reveal: Callable[[], Splits] | None = None,
+    *,
+    strategy: MakeStrategy = IndependentSampling,
+    attempts: Sequence[Attempt] = (),
+    answers: Mapping[int, Completion] | None = None,
+    observe: Observe = ignore,
     threads: Executor | None = None,
-) -> Run:
+) -> Result:
     """Returns the program with the lowest validation error among at most K proposals.
 
-    One prompt, built from the training examples alone, is answered up to ``settings.attempts``
-    times; nothing that was measured goes back to the model. A program without validation errors
-    ends the search; only what is there and paid for by then is still verified.
-
     Args:
-        splits: The labelled data. Test examples are read once, after the choice is made.
+        splits: The labelled data. What is held out is read once, after the choice is made.
         llm: Where proposals come from.
         sandbox: Where programs run.
         settings: Settings of the search.
-        journal: What an interrupted search left, and what to tell of this one.
-        reveal: Reads the splits with their test data, where ``splits`` came without.
+        strategy: Decides what the model is asked.
+        attempts: What an interrupted search with the same settings verified; not asked for again.
+        answers: All its answers by index, in the order in which they came; those without an
+            attempt are verified first.
+        observe: Told of the prompt, of each answer the moment it arrives and of each attempt the
+            moment it is verified.
         threads: Where programs are verified; the event loop's own threads where it is None.
 
     Raises:
@@ -75,60 +60,124 @@ async def learn(
     """
     started = time.monotonic()
     in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
-    attempts = Attempts(splits, sandbox, settings, journal.done, journal.on_attempt)
-    for completion in journal.answered:
-        await in_thread(attempts.add, completion)
-    waiting: dict[int, Completion] = {}
-
-    def keep(completion: Completion) -> None:
-        journal.on_answer(completion)
-        if completion.finish_reason != "cancelled":
-            waiting[completion.index] = completion
-
-    if not attempts.over:
-        request = replace(attempts.request(), on_arrival=keep)
-        async with aclosing(llm.complete(request)) as completions:
-            async for completion in completions:
-                if waiting.pop(completion.index, None) is None:
-                    journal.on_answer(completion)
-                await in_thread(attempts.add, completion)
-                if attempts.over:
-                    break
-        for completion in waiting.values():  # they came while that one was verified: paid for too
-            await in_thread(attempts.add, completion)
-    selected = await in_thread(attempts.select)
-    return await in_thread(
-        _report, splits, reveal, llm.name, sandbox, settings, attempts, selected, started
+    said = dict(answers or {})
+    verifier = Verifier(
+        splits, sandbox, settings, attempts, said, lambda attempt: observe(Attempted(attempt))
     )
+    request = request_for(splits, settings, sandbox)
+    observe(Prompted(request.prompt))
+    asking = strategy(request, settings)
+
+    async def verify(completion: Completion) -> None:
+        said[completion.index] = completion
+        asking.tell(await in_thread(verifier.add, completion))
+
+    verified = {attempt.index for attempt in attempts}
+    for completion in [one for one in said.values() if one.index not in verified]:
+        await verify(completion)
+    while (wanted := _wanted(asking, verifier.attempts, request, said)) is not None:
+        before = len(verifier.attempts)
+        arrivals = _Arrivals(observe)
+        async with aclosing(llm.complete(replace(wanted, on_arrival=arrivals.keep))) as completions:
+            async for completion in completions:
+                arrivals.take(completion)
+                await verify(completion)
+                if not completion.more_drawn and asking.ask(verifier.attempts) is None:
+                    break
+        for completion in arrivals.waiting.values():  # they came meanwhile and are paid for, too
+            await verify(completion)
+        if len(verifier.attempts) == before:
+            break  # the model has no more answers
+    selected = await in_thread(verifier.select)
+    return await in_thread(
+        _report, splits, llm.name, sandbox, settings, verifier.attempts, said, selected, started
+    )
+
+
+def request_for(splits: Splits, settings: Settings, sandbox: Sandbox) -> Request:
+    """Returns the request for all attempts of a search: one prompt from training examples alone."""
+    key = splits.key
+    return Request(
+        prompt=prompt_for(splits, settings),
+        indices=range(1, settings.attempts + 1),
+        seed=sample_seed(key.function, key.length, key.seed),
+        max_tokens=settings.max_tokens,
+        grammar=grammar.gbnf() if settings.constraint == "grammar" else None,
+        json_schema=ANSWER_SCHEMA if settings.constraint == "schema" else None,
+        tool=code_tool(splits.train, sandbox, settings.limits) if settings.code_tool else None,
+    )
+
+
+def prompt_for(splits: Splits, settings: Settings) -> str:
+    """Returns the one prompt of a search."""
+    if settings.constraint == "grammar":
+        return grammar.PROMPT
+    return build_prompt(splits.train, splits.kind, splits.key.length)
+
+
+class _Arrivals:
+    """Answers that have arrived, of which all but those in ``waiting`` were handed on."""
+
+    def __init__(self, observe: Observe) -> None:
+        self._observe = observe
+        self.waiting: dict[int, Completion] = {}
+
+    def keep(self, completion: Completion) -> None:
+        self._observe(Answered(completion))
+        if completion.finish_reason != "cancelled":
+            self.waiting[completion.index] = completion
+
+    def take(self, completion: Completion) -> None:
+        if self.waiting.pop(completion.index, None) is None:
+            self._observe(Answered(completion))
+
+
+def _wanted(
+    asking: Strategy, attempts: Sequence[Attempt], request: Request, said: Mapping[int, Completion]
+) -> Request | None:
+    """What to ask for next; also where the search is over but more was drawn with its last answer.
+
+    That is there and paid for, and a shorter program may be among it.
+    """
+    if (wanted := asking.ask(attempts)) is not None:
+        return wanted
+    last = said.get(attempts[-1].index) if attempts else None
+    left = sorted(set(request.indices) - {attempt.index for attempt in attempts})
+    together = last is not None and last.more_drawn and bool(left)
+    return replace(request, indices=left) if together else None
 
 
 def _report(
     splits: Splits,
-    reveal: Callable[[], Splits] | None,
     model: str,
     sandbox: Sandbox,
     settings: Settings,
-    attempts: Attempts,
+    attempts: Sequence[Attempt],
+    said: Mapping[int, Completion],
     selected: Attempt | None,
     started: float,
-) -> Run:
-    """Meets the program chosen with the test data and says what is known of it."""
-    splits = reveal() if reveal is not None else splits
-    source = selected.candidate.source if selected is not None else None
-    test, probe, length_shift = meet_test_data(source, splits, sandbox, settings.limits)
-    return Run(
+) -> Result:
+    """Evaluates the selected program on what was held out and says what is known of it."""
+    held_out = splits.reveal()
+    source = None if selected is None else selected.candidate.source
+    test, contrast, elsewhere = evaluate(source, held_out, sandbox, settings.limits)
+    first, seconds = _first_with(source, attempts, said)
+    return Result(
         method="synthesis",
-        function=splits.fn,
-        length=splits.length,
-        seed=splits.seed,
-        trial=splits.trial,
         model=model,
-        settings=asdict(settings),
-        attempts=tuple(attempts.all),
-        selected=selected,
+        data=splits.key,
+        examples=splits.examples,
+        attempts=len(attempts),
+        duplicates=sum(attempt.duplicate_of is not None for attempt in attempts),
+        selected_attempt=None if selected is None else selected.index,
+        program=source,
+        candidates_to_selected=first,
+        seconds_to_selected=seconds,
+        train=None if selected is None else selected.train,
+        validation=None if selected is None else selected.validation,
         test=test,
-        probe=probe,
-        length_shift=length_shift,
+        contrast=contrast,
+        length_generalization=elsewhere,
         certificate=(
             certify(
                 splits,
@@ -141,8 +190,23 @@ def _report(
             else None
         ),
         isolation=sandbox.isolation,
-        data_sha256=splits.sha256,
-        examples=len(splits.train) + len(splits.validation),
-        seconds=time.monotonic() - started,
-        notices=(*splits.warnings, *failures(test, probe, length_shift)),
+        cost=cost_of(said[attempt.index] for attempt in attempts if attempt.index in said),
+        seconds=round(time.monotonic() - started, 3),
+        notices=(*splits.warnings, *failures(test, contrast, elsewhere)),
+        facts=SynthesisFacts(),
     )
+
+
+def _first_with(
+    source: str | None, attempts: Sequence[Attempt], said: Mapping[int, Completion]
+) -> tuple[int | None, float | None]:
+    """Attempts and wall time up to the first with a program: answers follow one another.
+
+    Those that were drawn together share their time.
+    """
+    same = [attempt.index for attempt in attempts if attempt.candidate.source == source]
+    if source is None or not same:
+        return None, None
+    before = [attempt for attempt in attempts if attempt.index <= min(same)]
+    calls = {said[attempt.index].latency_seconds for attempt in before if attempt.index in said}
+    return min(same), sum(calls) + sum(attempt.validation.cpu_seconds for attempt in before)

@@ -1,4 +1,4 @@
-"""What shapes one LLM-ERM search; the command line adds what shapes its data and its model."""
+"""What shapes one LLM-ERM search; its data and its model are apart."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,9 @@ class Settings:
     """Settings of a search.
 
     Attributes:
-        attempts: The budget K: candidates drawn at most, fixed beforehand.
+        attempts: The budget K: the maximum number of candidates, fixed beforehand.
         constraint: What the model's answers must match.
-        seed: Seed of the series of samples.
-        max_tokens: Limit on generated tokens an attempt.
+        max_tokens: Limit on generated tokens per attempt.
         confidence: Confidence of the certificate.
         early_stop: Whether a program without validation errors ends the search.
         code_tool: Whether the model may run Python on the training examples, in the sandbox.
@@ -26,7 +25,6 @@ class Settings:
 
     attempts: int
     constraint: Constraint = "none"
-    seed: int = 0
     max_tokens: int = 20_000
     confidence: float = 0.95
     early_stop: bool = True

@@ -1,81 +1,36 @@
 """Draws the splits of a task."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from numpy.random import RandomState
 
 from llm_erm.errors import InputError
 from llm_erm.tasks.distinct import draw_class, draw_distinct, shuffled
-from llm_erm.tasks.seeds import data_seed
-from llm_erm.tasks.task import Dataset, Draw, Task
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import Dataset
 
-Negatives = Literal["near-miss", "random"]
-"""How inputs of label 0 are drawn where the task has both: next to a positive, or uniformly."""
-
-SCARCE_LENGTH = 20  # where the published code drew fn_g with near misses, elsewhere uniformly
 MAX_ROUNDS = 200
 
 
-@dataclass(frozen=True)
-class Request:
-    """What determines a data set; see ``splits.load_or_make`` for the meaning."""
-
-    length: int
-    train_size: int
-    validation_size: int
-    test_size: int
-    seed: int
-    negatives: Negatives
-    published: bool
-    allow_repeats: bool
-
-    def derived_seed(self, task: Task) -> int:
-        """Returns the seed of the data set."""
-        learning_size = self.train_size + self.validation_size
-        return data_seed(task.id, self.length, learning_size, self.test_size, self.seed)
-
-    def draw(self, task: Task) -> Draw:
-        """Returns how to draw the task."""
-        published_so = self.published and self.length != SCARCE_LENGTH
-        chosen_so = not self.published and self.negatives == "random"
-        at_random = published_so or chosen_so
-        return task.draw_random if at_random and task.draw_random else task.draw
-
-    def variant(self, task: Task) -> str:
-        """Returns what the folder's name says of options that change the distribution."""
-        random_negatives = self.negatives == "random" and task.draw_random and not self.published
-        return (
-            ("+published" if self.published else "")
-            + ("+random-negatives" if random_negatives else "")
-            + ("+repeats" if self.allow_repeats else "")
-        )
-
-
-def make(task: Task, request: Request) -> tuple[Dataset, Dataset, Dataset]:
+def make(spec: DataSpec) -> tuple[Dataset, Dataset, Dataset]:
     """Returns train, validation and test data.
 
     Raises:
         InputError: If too few inputs exist.
     """
-    derived = request.derived_seed(task)
+    derived = spec.derived_seed
     rng = RandomState(derived)
-    learning = (request.train_size + request.validation_size) // 2
-    wanted = learning + request.test_size // 2
-    found = draw_distinct(request.draw(task), rng, request.length, (wanted, wanted))
-    _check_enough(task, request, learning, wanted, found)
-    negatives, positives = (
-        _class(task, request, rng, label, inputs) for label, inputs in enumerate(found)
-    )
+    learning = (spec.train_size + spec.val_size) // 2
+    wanted = learning + spec.test_size // 2
+    found = draw_distinct(spec.draw, rng, spec.length, (wanted, wanted))
+    _check_enough(spec, learning, wanted, found)
+    negatives, positives = (_class(spec, rng, label, inputs) for label, inputs in enumerate(found))
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
-    return (*divided(pool, request.train_size, derived), test)
+    return (*divided(pool, spec.train_size, derived), test)
 
 
-def _check_enough(
-    task: Task, request: Request, learning: int, wanted: int, found: Sequence[list[str]]
-) -> None:
+def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[list[str]]) -> None:
     """Refuses a request that would take more than half of a scarce class to learn from."""
     scarce = {
         label: len(inputs)
@@ -83,28 +38,26 @@ def _check_enough(
         # The other half is for the test split, which may repeat inputs, to draw from.
         if len(inputs) < wanted and learning > len(inputs) // 2
     }
-    if scarce and not (request.published or request.allow_repeats):
+    if scarce and not (spec.published or spec.allow_repeats):
         exist = " and ".join(
             f"{n} input{'s' * (n > 1)} of label {label}" for label, n in scarce.items()
         )
         raise InputError(
-            f"{task.id} has only {exist} at length {request.length}; training and validation ask "
+            f"{spec.function} has only {exist} at length {spec.length}; training and validation ask "
             f"for {learning} of each label and may take half of what exists; ask for smaller "
             "splits or a greater length, or permit repeats across the splits (--allow-repeats; "
             "no certificate then)"
         )
 
 
-def _class(
-    task: Task, request: Request, rng: RandomState, label: int, found: list[str]
-) -> list[str]:
+def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> list[str]:
     """Returns the inputs of one class: those to learn from, then those to test on."""
-    learning = (request.train_size + request.validation_size) // 2
-    wanted = learning + request.test_size // 2
+    learning = (spec.train_size + spec.val_size) // 2
+    wanted = learning + spec.test_size // 2
     if len(found) == wanted:
         return found
-    draw, length = request.draw(task), request.length
-    if request.published or learning > len(found) // 2:
+    draw, length = spec.draw, spec.length
+    if spec.published or learning > len(found) // 2:
         return draw_class(draw, rng, length, label, wanted)
     inputs = found[:learning]
     taken = set(inputs)
@@ -114,7 +67,7 @@ def _class(
         if len(inputs) >= wanted:
             return inputs[:wanted]
     raise InputError(
-        f"{task.id} at length {length} nearly always draws the same few inputs of label {label}; "
+        f"{spec.function} at length {length} nearly always draws the same few inputs of label {label}; "
         "ask for smaller splits or a greater length"
     )
 

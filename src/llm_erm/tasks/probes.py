@@ -34,19 +34,19 @@ SIZE = 1000
 
 
 @lru_cache(maxsize=128)
-def probe(task: Task, length: int) -> Dataset | None:
+def contrast_set(task: Task, length: int) -> Dataset | None:
     """Returns up to ``SIZE`` different inputs next to the rule's boundary, half of them positive.
 
     The same for every seed. Fewer where fewer exist; None for tasks where any input is as good.
     """
-    if task.draw_probe is None:
+    if task.draw_contrast is None:
         return None
     rng = RandomState(seed_from(f"{task.id}|L={length}|probe={VERSION}"))
-    return shuffled(rng, *_balanced(task.draw_probe, rng, length, SIZE // 2))
+    return shuffled(rng, *_balanced(task.draw_contrast, rng, length, SIZE // 2))
 
 
 @lru_cache(maxsize=128)
-def length_shift(task: Task, length: int) -> Dataset | None:
+def length_generalization_set(task: Task, length: int) -> Dataset | None:
     """Returns up to ``SIZE`` different inputs of other lengths than ``length``.
 
     The same for every seed, half positive at every length, as many of each length as of the others

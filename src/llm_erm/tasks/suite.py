@@ -38,7 +38,7 @@ def _task(
     kind: Kind = "binary",
     lengths: tuple[int, ...] = LENGTHS,
     draw_random: Draw | None = None,
-    draw_probe: Draw | None = None,
+    draw_contrast: Draw | None = None,
     shift: Callable[[int], dict[int, Draw]] | None = None,
 ) -> Task:
     return Task(
@@ -51,7 +51,7 @@ def _task(
         label=whole_array(rule),
         draw=draw,
         draw_random=draw_random,
-        draw_probe=draw_probe,
+        draw_contrast=draw_contrast,
         shift=shift or probes.usual_shift(draw, why_not),
     )
 
@@ -72,7 +72,7 @@ def _pattern(id: str, name: str, pattern: str) -> Task:
         by_class(without, with_pattern),
         # Nearly all longer strings contain any pattern of eight bits: negatives grow too rare.
         at_least(len(pattern), most=1000),
-        draw_probe=by_class(probes.without_pattern_by_a_bit(pattern, rule), with_pattern),
+        draw_contrast=by_class(probes.without_pattern_by_a_bit(pattern, rule), with_pattern),
     )
 
 
@@ -110,7 +110,7 @@ def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0
         draw,
         why_not,
         kind="decimal",
-        draw_probe=by_class(samplers.products(offset, "1379", of_primes=True), primes),
+        draw_contrast=by_class(samplers.products(offset, "1379", of_primes=True), primes),
         # Not twice as long: a prime of 200 digits takes milliseconds to find and to check.
         shift=probes.usual_shift(draw, why_not, factors=(0.5, 1.5)),
     )
@@ -137,7 +137,7 @@ _TASKS = (
         by_class(samplers.near_palindromes, samplers.palindromes),
         at_least(2),
         draw_random=by_class(samplers.uniform_non_palindromes, samplers.palindromes),
-        draw_probe=by_class(probes.hard_non_palindromes, samplers.palindromes),
+        draw_contrast=by_class(probes.hard_non_palindromes, samplers.palindromes),
     ),
     _task(
         "fn_h",
@@ -147,7 +147,7 @@ _TASKS = (
         by_class(samplers.broken_dyck2_words, samplers.dyck2_words),
         at_least(4, multiple=4),
         lengths=(100, 80, 60, 40, 20),
-        draw_probe=by_class(probes.hard_non_dyck2_words, samplers.dyck2_words),
+        draw_contrast=by_class(probes.hard_non_dyck2_words, samplers.dyck2_words),
     ),
     _primes("fn_i", "prime_decimal", "the number is prime", "0123456789"),
     _uniform(
@@ -180,7 +180,7 @@ _TASKS = (
         at_least(36, most=599),
         kind="graph",
         lengths=(300,),
-        draw_probe=by_class(graphs.with_cycles_beyond(0), graphs.with_cycles_beyond(1)),
+        draw_contrast=by_class(graphs.with_cycles_beyond(0), graphs.with_cycles_beyond(1)),
     ),
 )
 

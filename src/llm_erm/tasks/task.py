@@ -1,4 +1,4 @@
-"""The types every learner meets: a Task, a Dataset, and the Splits it is given."""
+"""The types that every learner meets: a Task, a Dataset, and the Splits that it is given."""
 
 import hashlib
 import json
@@ -47,7 +47,7 @@ class Task:
         label: The true labels of inputs of one length.
         draw: Draws inputs of both classes, independently and with repeats.
         draw_random: The same with uniform negatives, where ``draw`` takes harder ones.
-        draw_probe: Draws inputs next to the rule's boundary; None where any input is as good.
+        draw_contrast: Draws inputs next to the rule's boundary; None where any input is as good.
         shift: For a training length, the other lengths to test at and how to draw there.
         source: The user's file that defines it; None for the suite.
     """
@@ -61,7 +61,7 @@ class Task:
     label: Callable[[Sequence[str]], list[int]]
     draw: Draw
     draw_random: Draw | None = None
-    draw_probe: Draw | None = None
+    draw_contrast: Draw | None = None
     shift: Callable[[int], dict[int, Draw]] = field(default=lambda length: {})
     source: Path | None = None
 
@@ -84,44 +84,77 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class DataKey:
+    """Names a data set; results compare where their keys agree.
+
+    Attributes:
+        function: The task's id, as in ``fn_a``.
+        length: Length of the training inputs in characters.
+        seed: The base seed that the data was drawn with; another for each trial.
+        trial: Which of several data sets drawn alike, counted from 1.
+        sha256: The ``digest`` of the labelled examples.
+    """
+
+    function: str
+    length: int
+    seed: int
+    trial: int = 1
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """The task, the length and, after the first, the trial."""
+        trial = f" trial={self.trial}" if self.trial > 1 else ""
+        return f"{self.function} L={self.length}{trial}"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is met once, after every choice, and never selected by.
+
+    Attributes:
+        test: Examples to report on.
+        contrast: The contrast set: inputs next to the rule's boundary, which the published work
+            calls shortcut probes; None where any input is as good.
+        length_generalization: Inputs of other lengths; None where the task has none.
+    """
+
+    test: Dataset
+    contrast: Dataset | None = None
+    length_generalization: Dataset | None = None
+
+
+@dataclass(frozen=True)
 class Splits:
     """All that a learner gets of a task: labelled data and no rule.
 
     Attributes:
-        fn: The task's id, as in ``fn_a``.
-        name: The task's name, as in ``parity_all``.
+        key: Names the data.
         kind: What the inputs are.
-        length: Length of the training inputs in characters.
-        seed: The base seed that the data was drawn with; another for each trial.
         train: Examples to learn from.
         validation: Examples to select by.
-        test: Examples to report on, once, after selection.
-        probe: Inputs next to the rule's boundary, or None; reported, never selected by.
-        length_shift: Inputs of other lengths, or None; reported, never selected by.
+        reveal: Reads the held-out data, which are not in memory before: called once, when the
+            choice is made.
         disjoint: Whether no input is shared by two of train, validation and test; without that no
             certificate holds.
         drawn_here: Whether this package drew the data, so that the examples are known to be
             independent; without that no certificate holds either.
-        warnings: What the user should know about this data, a sentence each.
-        trial: Which of several data sets drawn alike this is, counted from 1.
-        sha256: The ``digest`` of the data, test data included; empty where nobody made it.
+        warnings: What the user should know about this data, one sentence each.
     """
 
-    fn: str
-    name: str
+    key: DataKey
     kind: Kind
-    length: int
-    seed: int
     train: Dataset
     validation: Dataset
-    test: Dataset
-    probe: Dataset | None = field(default=None)
-    length_shift: Dataset | None = field(default=None)
+    reveal: Callable[[], HeldOut]
     disjoint: bool = True
     drawn_here: bool = True
     warnings: tuple[str, ...] = ()
-    trial: int = 1
-    sha256: str = ""
+
+    @property
+    def examples(self) -> int:
+        """Number of examples to learn from and select by."""
+        return len(self.train) + len(self.validation)
 
 
 def digest(train: Dataset, validation: Dataset, test: Dataset) -> str:

@@ -20,6 +20,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +47,17 @@ def load_task_file(path: Path) -> Task:
         InputError: If the file cannot be read or run, lacks a part, or a part is not as described
             above; later, from the task itself, if ``rule`` or ``sample`` fails or misbehaves.
     """
-    module = _run(path)
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read the task file {path}: {error.strerror}") from error
+    return _task_in(path, source)
+
+
+@lru_cache(maxsize=64)
+def _task_in(path: Path, source: bytes) -> Task:
+    """Returns the task in a file of these contents, which are run once per process."""
+    module = _run(path, source)
     for part in ("rule", "sample"):
         if not callable(getattr(module, part, None)):
             raise InputError(f"{path} defines no function {part}; a task file needs one")
@@ -86,11 +97,7 @@ def _is_length(length: object) -> bool:
     return isinstance(length, int) and not isinstance(length, bool) and 1 <= length <= MAX_LENGTH
 
 
-def _run(path: Path) -> ModuleType:
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read the task file {path}: {error.strerror}") from error
+def _run(path: Path, source: bytes) -> ModuleType:
     module = ModuleType(f"llm_erm_task_file_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses and pickle look their module up there

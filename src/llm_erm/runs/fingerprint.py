@@ -1,0 +1,124 @@
+"""What shapes the results of a run: another set of settings or data is another run."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llm_erm.errors import InputError
+from llm_erm.runs.files import read
+from llm_erm.runs.jobs import Method
+from llm_erm.serial import RecordError, from_json
+from llm_erm.settings import shaping
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import Splits
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """One data set of a run.
+
+    Attributes:
+        spec: How it was drawn.
+        sha256: Digest of its labelled examples.
+        task_file_sha256: Digest of the user's file that defines the task; None for the suite.
+    """
+
+    spec: DataSpec
+    sha256: str
+    task_file_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What ``settings.json`` holds.
+
+    Attributes:
+        version: Version of this package.
+        method: Name of the method.
+        settings: Its settings that shape results, as JSON values.
+        data: The data sets.
+    """
+
+    version: str
+    method: str
+    settings: dict[str, Any]
+    data: tuple[DataRecord, ...]
+
+    @property
+    def text(self) -> str:
+        """The fingerprint as the text of ``settings.json``."""
+        return json.dumps(shaping(self), indent=2, sort_keys=True) + "\n"
+
+    @property
+    def digest(self) -> str:
+        """Ten hexadecimal digits that name a run with these settings."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:10]
+
+
+def fingerprint(
+    version: str, method: Method, specs: Sequence[DataSpec], data: Sequence[Splits]
+) -> Fingerprint:
+    """Returns the fingerprint of a method on data sets."""
+    records = tuple(
+        DataRecord(spec, splits.key.sha256, file_digest(spec.task_file))
+        for spec, splits in zip(specs, data, strict=True)
+    )
+    return Fingerprint(version, method.name, shaping(method), records)
+
+
+def read_fingerprint(folder: Path, setting: str = "out_dir") -> Fingerprint:
+    """Returns the fingerprint of the run in a folder.
+
+    Raises:
+        InputError: The folder holds no run, or its ``settings.json`` is damaged.
+    """
+    path = folder / "settings.json"
+    try:
+        return from_json(Fingerprint, read(path, setting))
+    except RecordError as error:
+        raise InputError(
+            f"{path} is damaged ({error}); name another run.", setting=setting
+        ) from None
+
+
+def difference(earlier: str, now: Fingerprint) -> str:
+    """Says in which settings the text of an earlier fingerprint differs."""
+    try:
+        before, after = json.loads(earlier), json.loads(now.text)
+        changed = sorted(_changed(before, after))
+    except (ValueError, AttributeError, TypeError):
+        return "settings.json is damaged"
+    return "different: " + ", ".join(changed)
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    names: set[str] = set()
+    for key in before.keys() | after.keys():
+        one, other = before.get(key), after.get(key)
+        if one == other:
+            continue
+        if isinstance(one, dict) and isinstance(other, dict):
+            names |= _changed(one, other)
+        elif key == "data" and isinstance(one, list) and isinstance(other, list):
+            names |= _changed_data(one, other)
+        else:
+            names.add(key)
+    return names
+
+
+def _changed_data(before: list[Any], after: list[Any]) -> set[str]:
+    if len(before) != len(after):
+        return {"data"}
+    names = set().union(*(_changed(one, other) for one, other in zip(before, after, strict=True)))
+    return {"data" if name == "sha256" else name for name in names}
+
+
+def file_digest(path: Path | None) -> str | None:
+    """Returns the SHA-256 of a file in hex, or None where there is none."""
+    if path is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

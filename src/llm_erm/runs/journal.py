@@ -1,0 +1,116 @@
+"""JSON-lines files that survive a kill: a line is handed over before work goes on."""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from llm_erm.errors import InputError
+from llm_erm.runs.files import read, writing
+from llm_erm.serial import RecordError, from_json, to_json
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+Record = TypeVar("Record")
+
+FAR = 2**30
+"""A place in a file that no journal reaches; locks of Windows reach no further than 2 GiB."""
+
+
+class Journal:
+    """A file that grows by one record per line.
+
+    A last line without its end was cut off by a kill; ``repair`` removes it.
+    """
+
+    def __init__(self, path: Path, setting: str = "out_dir") -> None:
+        """Opens the file, creating it if necessary; ``setting`` names another place for it.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        self.path = path
+        self._appending = threading.Lock()
+        with writing(path.parent, setting):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = path.open("ab", buffering=0)
+
+    def lock(self) -> bool:
+        """Takes the file for this process until it is closed; returns whether it was free."""
+        try:
+            if sys.platform == "win32":  # nobody else may read what is locked there
+                self.file.seek(FAR)
+                msvcrt.locking(self.file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def repair(self) -> None:
+        """Removes a last line that was cut off.
+
+        Raises:
+            InputError: The file cannot be written.
+        """
+        data = self.path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            with writing(self.path.parent):
+                self.file.truncate(whole)
+
+    def append(self, record: object) -> None:
+        """Adds a whole line or nothing; may be called from several threads.
+
+        Raises:
+            InputError: The disk is full or the folder is gone.
+        """
+        data = (to_json(record) + "\n").encode()
+        with self._appending, writing(self.path.parent):
+            end = os.fstat(self.file.fileno()).st_size
+            try:
+                while data:  # unbuffered: nothing is left behind to fail once more on closing
+                    data = data[self.file.write(data) :]
+            except OSError:  # a later line may find room, and must not follow half of this one
+                with suppress(OSError):
+                    self.file.truncate(end)
+                raise
+
+    def empty(self) -> bool:
+        """Returns whether nothing was ever written."""
+        return self.path.stat().st_size == 0
+
+    def clear(self) -> None:
+        """Deletes all lines."""
+        self.file.truncate(0)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self.file.close()
+
+
+def records_in(path: Path, kind: type[Record]) -> Iterator[Record]:
+    """Yields the records in the whole lines of a file, none where there is no file.
+
+    Raises:
+        InputError: The file cannot be read, or a line does not hold such a record.
+    """
+    if not path.exists():
+        return
+    whole, _, _ = read(path).rpartition("\n")
+    for number, line in enumerate(whole.split("\n") if whole else (), start=1):
+        try:
+            record = from_json(kind, line)
+        except RecordError as error:
+            raise InputError(
+                f"{path}, line {number}, does not hold what a run writes ({error}); fix that "
+                "line, or delete the run.",
+                setting="fresh",
+            ) from None
+        yield record

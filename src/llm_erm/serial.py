@@ -1,0 +1,60 @@
+"""One serialiser for all that is written and read back: results, attempts, answers, settings.
+
+Records are dataclasses; pydantic checks their types on the way in. The text is written and parsed
+by the standard library, whose JSON can hold the lone surrogates that a model's answer may contain.
+"""
+
+import json
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+Record = TypeVar("Record")
+
+
+class RecordError(ValueError):
+    """A text that does not hold the record expected; the message says where and why."""
+
+
+def to_plain(value: object) -> Any:  # noqa: ANN401 - what JSON holds
+    """Returns a record as JSON values; numbers that are not finite become None."""
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def to_json(value: object) -> str:
+    """Returns a record as one line of JSON, without its line end."""
+    return json.dumps(to_plain(value))
+
+
+def from_plain(kind: type[Record], value: object) -> Record:
+    """Returns the record that JSON values describe.
+
+    Raises:
+        RecordError: A field is missing or has another type.
+    """
+    try:
+        record: Record = _adapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the record"
+        raise RecordError(f"{place}: {first['msg']}") from None
+    return record
+
+
+def from_json(kind: type[Record], text: str) -> Record:
+    """Returns the record in a text of JSON.
+
+    Raises:
+        RecordError: The text is not JSON, a field is missing, or one has another type.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"not valid JSON ({error})") from None
+    return from_plain(kind, value)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type that pydantic knows
+    return TypeAdapter(kind)

@@ -1,0 +1,58 @@
+"""Which settings shape a result: said where a setting is defined, read by every fingerprint."""
+
+from dataclasses import fields, is_dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints, runtime_checkable
+
+
+class Operational:
+    """Marks a setting that changes how or where a run works, and never what comes out of it."""
+
+
+OPERATIONAL = Operational()
+"""``timeout: Annotated[float, OPERATIONAL] = 600.0`` keeps ``timeout`` out of every fingerprint."""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """Something that is no dataclass of settings itself, such as a loaded model."""
+
+    @property
+    def described(self) -> object:
+        """A frozen dataclass of what shapes its results."""
+        ...
+
+
+def shaping(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of settings
+    """Returns the values of a dataclass that shape results, as JSON values by field name.
+
+    Nested dataclasses become objects, and so does what is ``Described``; fields marked ``OPERATIONAL`` are left out at every level.
+    """
+    return {name: _plain(getattr(settings, name)) for name in _shaping_names(type(settings))}
+
+
+@cache
+def _shaping_names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(f.name for f in fields(kind) if not _is_operational(hints[f.name]))
+
+
+def _is_operational(hint: object) -> bool:
+    return get_origin(hint) is Annotated and any(
+        isinstance(mark, Operational) for mark in get_args(hint)[1:]
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting holds
+    if is_dataclass(value) and not isinstance(value, type):
+        return shaping(value)
+    if isinstance(value, Described):
+        return shaping(value.described)
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value

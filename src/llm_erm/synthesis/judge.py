@@ -1,0 +1,62 @@
+"""Evaluates every attempt on held-out data, when the choice is made: the model as a proposer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_erm.erm.trials import pass_at
+from llm_erm.erm.verify import verify
+from llm_erm.facts import SynthesisFacts
+from llm_erm.records import Attempt
+from llm_erm.sandbox import Limits, Sandbox
+from llm_erm.tasks.task import HeldOut
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """Test accuracy of an attempt whose program ran, and whether it is exact."""
+
+    test_accuracy: float | None
+    exact: bool
+
+
+def judge(
+    attempts: Sequence[Attempt],
+    held_out: HeldOut,
+    sandbox: Sandbox,
+    limits: Limits,
+    *,
+    all_drawn: bool,
+) -> SynthesisFacts:
+    """Returns how all attempts do on the test examples, and pass@k.
+
+    Args:
+        attempts: The attempts of a search that is over, in order.
+        held_out: Data that no choice may use any more.
+        sandbox: Where programs run.
+        limits: What one execution may use.
+        all_drawn: Whether the whole budget was drawn; with early stopping the best candidates are
+            missing by design, and pass@k is not known.
+    """
+    fresh = {
+        attempt.index: _judged(attempt, held_out, sandbox, limits)
+        for attempt in attempts
+        if attempt.duplicate_of is None
+    }
+    judged = [fresh[attempt.duplicate_of or attempt.index] for attempt in attempts]
+    accuracies = tuple(one.test_accuracy for one in judged)
+    if not judged or not all_drawn:
+        return SynthesisFacts(accuracies)
+    exact, drawn = sum(one.exact for one in judged), len(judged)
+    sizes = sorted({1, drawn} | {2**i for i in range(1, drawn.bit_length()) if 2**i <= drawn})
+    return SynthesisFacts(accuracies, exact, {k: pass_at(k, exact, drawn) for k in sizes})
+
+
+def _judged(attempt: Attempt, held_out: HeldOut, sandbox: Sandbox, limits: Limits) -> _Judged:
+    if attempt.validation.status != "ok":
+        return _Judged(None, exact=False)
+    source = attempt.candidate.source
+    test = verify(source, [held_out.test], sandbox, limits)[0]
+    exact = test.perfect
+    if exact and held_out.contrast is not None:
+        exact = verify(source, [held_out.contrast], sandbox, limits)[0].perfect
+    return _Judged(test.accuracy if test.status == "ok" else None, exact)

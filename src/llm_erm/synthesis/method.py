@@ -1,0 +1,167 @@
+"""LLM-ERM as a method of a run: searches that share a model, a sandbox and threads."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Annotated
+
+from llm_erm.errors import InputError
+from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.llm import LLM, Completion
+from llm_erm.records import Attempt, Result
+from llm_erm.runs.events import Attempted, Event, Observe, Started
+from llm_erm.runs.jobs import Job, Method, Work
+from llm_erm.sandbox import Isolation, Sandbox
+from llm_erm.settings import OPERATIONAL
+from llm_erm.synthesis.judge import judge
+from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
+from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.strategies import IndependentSampling
+from llm_erm.tasks.spec import DataSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesis(Method):
+    """LLM-ERM (arXiv 2510.14331): a language model proposes programs, held-out data decides.
+
+    Attributes:
+        llm: The model that proposes.
+        settings: Settings of the searches.
+        strategy: Decides what the model is asked.
+        judge_all: Whether to measure the test accuracy of every attempt, when the choice is made.
+        isolation: What holds programs back; see ``Sandbox``.
+        unsafe_no_isolation: Run programs even where nothing holds them back.
+    """
+
+    llm: LLM
+    settings: Settings
+    strategy: Annotated[MakeStrategy, OPERATIONAL] = IndependentSampling
+    judge_all: Annotated[bool, OPERATIONAL] = False
+    isolation: Isolation = "auto"
+    unsafe_no_isolation: bool = False
+
+    @property
+    def name(self) -> str:
+        """``synthesis``."""
+        return "synthesis"
+
+    def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
+        """Returns one search per data set.
+
+        Raises:
+            InputError: There are no validation examples to choose by, or the budget is empty.
+        """
+        if self.settings.attempts < 1:
+            raise InputError(
+                f"The budget is {self.settings.attempts} attempts; give 1 or more.",
+                setting="attempts",
+            )
+        for spec in specs:
+            if spec.val_size < 2:
+                raise InputError(
+                    f"There are {spec.val_size} validation examples, and they choose the program; "
+                    "give 2 or more.",
+                    setting="val_size",
+                )
+        return [Job(spec) for spec in specs]
+
+    @contextmanager
+    def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Searches"]:
+        """Opens the sandbox and counts what the model's budget has left."""
+        with (
+            Sandbox(
+                isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation
+            ) as sandbox,
+            # Threads of its own: programs that run long must not hold up the calls' name look-ups.
+            ThreadPoolExecutor(sandbox.workers + 1, "verify") as threads,
+        ):
+            budget = self.llm.budget
+            if budget is not None:
+                prompts = (prompt_for(one.splits, self.settings) for one in work)
+                longest = max(len(prompt.encode()) for prompt in prompts)
+                budget.count(spent, longest, self.settings.max_tokens)
+            yield Searches(self, sandbox, threads)
+
+    def wants(self, result: Result | None) -> bool:
+        """Returns whether there is no result yet, or one without the test accuracies asked for."""
+        if result is None:
+            return True
+        facts = result.facts
+        return self.judging and isinstance(facts, SynthesisFacts) and facts.test_accuracies is None
+
+    @property
+    def judging(self) -> bool:
+        """Whether all attempts are evaluated: it was asked for, or pass@k is to be known."""
+        return self.judge_all or not self.settings.early_stop
+
+
+class Searches:
+    """The searches of one run; those of a remote model run at the same time."""
+
+    def __init__(self, method: Synthesis, sandbox: Sandbox, threads: ThreadPoolExecutor) -> None:
+        self._method = method
+        self._sandbox = sandbox
+        self._threads = threads
+        self._one = asyncio.Semaphore(1)
+        self.notices = (
+            *(
+                f"Warning: isolation is {sandbox.isolation!r}: {'; '.join(sandbox.missing)}"
+                for _ in range(sandbox.isolation in ("basic", "none"))
+            ),
+            f"Programs run in a sandbox with isolation {sandbox.isolation!r}.",
+        )
+
+    async def learn(self, work: Work, observe: Observe) -> Result:
+        """Returns the result of one search."""
+        if self._method.llm.concurrent:
+            return await self._learn(work, observe)
+        async with self._one:
+            return await self._learn(work, observe)
+
+    async def aclose(self) -> None:
+        """Frees the model."""
+        await self._method.llm.aclose()
+
+    async def _learn(self, work: Work, observe: Observe) -> Result:
+        method, settings = self._method, self._method.settings
+        splits = replace(work.splits, reveal=cache(work.splits.reveal))
+        attempts = {attempt.index: attempt for attempt in work.attempts}
+
+        def keep(event: Event) -> None:
+            if isinstance(event, Attempted):
+                attempts[event.attempt.index] = event.attempt
+            observe(event)
+
+        result = work.result
+        if result is None:
+            observe(Started(settings.attempts, len(attempts)))
+            result = await learn(
+                splits,
+                method.llm,
+                self._sandbox,
+                settings,
+                strategy=method.strategy,
+                attempts=work.attempts,
+                answers=work.answers,
+                observe=keep,
+                threads=self._threads,
+            )
+        if not method.judging:
+            return result
+        judging = partial(
+            judge,
+            _in_order(attempts.values()),
+            splits.reveal(),
+            self._sandbox,
+            settings.limits,
+            all_drawn=not settings.early_stop,
+        )
+        facts = await asyncio.get_running_loop().run_in_executor(self._threads, judging)
+        return replace(result, facts=facts)
+
+
+def _in_order(attempts: "Sequence[Attempt] | object") -> list[Attempt]:
+    return sorted(attempts, key=lambda attempt: attempt.index)  # type: ignore[call-overload]

@@ -1,0 +1,121 @@
+"""From an answer of the model to a verified attempt, and to the attempt that is selected."""
+
+from bisect import insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from llm_erm import grammar
+from llm_erm.erm.select import select_best
+from llm_erm.erm.verify import verify
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Attempt, Candidate, Verdict
+from llm_erm.sandbox import Sandbox
+from llm_erm.synthesis.extract import extract_source
+from llm_erm.synthesis.settings import Settings
+from llm_erm.tasks.task import Splits
+
+
+class Verifier:
+    """Runs what the model proposes on training and validation data, each program once.
+
+    Attributes:
+        attempts: The attempts so far, in order of their indices.
+    """
+
+    def __init__(
+        self,
+        splits: Splits,
+        sandbox: Sandbox,
+        settings: Settings,
+        attempts: Sequence[Attempt],
+        answers: Mapping[int, Completion],
+        on_attempt: Callable[[Attempt], None],
+    ) -> None:
+        """Takes up a search, with what an interrupted one left.
+
+        Args:
+            splits: The labelled data.
+            sandbox: Where programs run.
+            settings: Settings of the search.
+            attempts: Attempts of the interrupted search.
+            answers: The answers that they were made of, by index.
+            on_attempt: Called with each attempt when it is verified, and again with one that
+                failed the replay of the selected program.
+        """
+        self._data = [splits.train, splits.validation]
+        self._sandbox = sandbox
+        self._settings = settings
+        self._on_attempt = on_attempt
+        self.attempts = sorted(attempts, key=_index)
+        self._confirmed: set[int] = set()
+        self._first_with: dict[str, Attempt] = {}
+        for attempt in attempts:
+            if attempt.duplicate_of is None and (answer := answers.get(attempt.index)) is not None:
+                self._remember(self._extract(answer)[0], attempt)
+
+    def add(self, completion: Completion) -> Attempt:
+        """Verifies what an answer proposes and returns the attempt."""
+        source, reason = self._extract(completion)
+        earlier = self._first_with.get(source) if source is not None else None
+        if earlier is not None:
+            attempt = replace(earlier, index=completion.index, duplicate_of=earlier.index)
+        else:
+            attempt = self._verify(completion.index, Candidate(source, reason))
+        insort(self.attempts, attempt, key=_index)
+        self._remember(source, attempt)
+        self._on_attempt(attempt)
+        return attempt
+
+    def select(self) -> Attempt | None:
+        """Returns the best attempt whose program gives the same answers when run again."""
+        while (best := select_best(self.attempts)) is not None:
+            confirmed = self._confirm(best)
+            if confirmed.validation.status == "ok":
+                return best
+            self.attempts[self.attempts.index(best)] = confirmed
+            self._on_attempt(confirmed)
+        return None
+
+    def _extract(self, completion: Completion) -> tuple[str | None, str | None]:
+        if self._settings.constraint != "grammar":
+            return extract_source(completion)
+        if completion.finish_reason == "stop":
+            return grammar.to_program(completion.text), None
+        return None, f"truncated: the expression ended by {completion.finish_reason}"
+
+    def _verify(self, index: int, candidate: Candidate) -> Attempt:
+        train, validation = self._verdicts(candidate.source)
+        complement = _complement(train)
+        if self._settings.constraint == "grammar" and complement.correct > train.correct:
+            assert candidate.source is not None
+            candidate = replace(candidate, source=grammar.complement(candidate.source))
+            train, validation = complement, _complement(validation)
+        attempt = Attempt(index, candidate, train, validation)
+        return self._confirm(attempt) if validation.perfect else attempt
+
+    def _confirm(self, attempt: Attempt) -> Attempt:
+        """The attempt as it is, or failed where a replay of its program differs."""
+        if attempt.index in self._confirmed:
+            return attempt
+        train, validation = self._verdicts(attempt.candidate.source, replay=True)
+        if validation.status == "ok":
+            self._confirmed.add(attempt.index)
+            return attempt
+        return replace(attempt, train=train, validation=validation)
+
+    def _verdicts(self, source: str | None, *, replay: bool = False) -> list[Verdict]:
+        limits = self._settings.limits
+        return verify(source, self._data, self._sandbox, limits, replay=replay)
+
+    def _remember(self, source: str | None, attempt: Attempt) -> None:
+        if source is not None:
+            self._first_with.setdefault(source, attempt)
+
+
+def _index(attempt: Attempt) -> int:
+    return attempt.index
+
+
+def _complement(verdict: Verdict) -> Verdict:
+    """The verdict of 1 - f: every valid prediction changes sides."""
+    return replace(verdict, correct=verdict.total - verdict.invalid - verdict.correct)

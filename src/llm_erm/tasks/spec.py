@@ -1,0 +1,209 @@
+"""Which data: one data set or a grid of them; the parameters are spelled out only here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+from llm_erm.errors import InputError
+from llm_erm.settings import OPERATIONAL
+from llm_erm.tasks.seeds import data_seed, trial_seed
+from llm_erm.tasks.suite import PUBLISHED, get
+from llm_erm.tasks.task import Draw, Task
+from llm_erm.tasks.task_file import load_task_file
+
+Negatives = Literal["near-miss", "random"]
+"""How inputs of label 0 are drawn where the task has both: next to a positive, or uniformly."""
+
+SCARCE_LENGTH = 20
+"""Where the published code drew fn_g with near misses; elsewhere it drew them uniformly."""
+MAX_EXAMPLES = 2_000_000
+"""Examples that one data set may hold; about 1 kB of memory per example at L = 100."""
+MAX_CHARACTERS = 100_000_000
+"""The same limit for long inputs, in characters of all inputs together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSettings:
+    """What the data sets of a grid have in common."""
+
+    train_size: int = 100
+    """Training examples; even."""
+    val_size: int = 100
+    """Validation examples; even, 0 for none."""
+    test_size: int = 10_000
+    """Test examples; even."""
+    seed: int = 42
+    """Base seed of the data."""
+    negatives: Negatives = "near-miss"
+    """How palindrome negatives are drawn: one bit from a palindrome, or uniform."""
+    published: bool = False
+    """Draw as the published code did where it differs, to compare with published figures."""
+    allow_repeats: bool = False
+    """Let splits share inputs where too few exist; such results carry no certificate."""
+    task_file: Path | None = None
+    """A Python file that defines a task of your own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(DataSettings):
+    """One data set: the same spec gives the same bytes in any process.
+
+    Attributes:
+        function: The task's id, as in ``fn_a``.
+        length: Length of the inputs in characters.
+        trial: Which of several data sets drawn independently, counted from 1; the first has the
+            base seed itself.
+    """
+
+    function: str
+    length: int
+    trial: int = 1
+
+    @property
+    def name(self) -> str:
+        """The task, the length and, after the first, the trial."""
+        trial = f" trial={self.trial}" if self.trial > 1 else ""
+        return f"{self.function} L={self.length}{trial}"
+
+    @property
+    def task(self) -> Task:
+        """The task: a row of the suite, or what the user's file defines.
+
+        Raises:
+            InputError: There is no such task, or the file does not define one.
+        """
+        return task_named(self.function, self.task_file)
+
+    @property
+    def trial_seed(self) -> int:
+        """The base seed of this trial."""
+        return trial_seed(self.seed, self.trial)
+
+    @property
+    def derived_seed(self) -> int:
+        """The seed that the data set is drawn with, by the published formula."""
+        learning_size = self.train_size + self.val_size
+        return data_seed(self.function, self.length, learning_size, self.test_size, self.trial_seed)
+
+    @property
+    def draw(self) -> Draw:
+        """How inputs of both classes are drawn."""
+        task = self.task
+        published_so = self.published and self.length != SCARCE_LENGTH
+        chosen_so = not self.published and self.negatives == "random"
+        at_random = published_so or chosen_so
+        return task.draw_random if at_random and task.draw_random else task.draw
+
+    def folder(self, dataset_dir: Path) -> Path:
+        """Returns where the data set is kept below the folder of all data sets."""
+        task = self.task
+        random_negatives = self.negatives == "random" and task.draw_random and not self.published
+        name = (
+            task.name
+            + ("+published" if self.published else "")
+            + ("+random-negatives" if random_negatives else "")
+            + ("+repeats" if self.allow_repeats else "")
+        )
+        return dataset_dir / name / f"L{self.length}" / f"seed{self.derived_seed}"
+
+    def check(self) -> None:
+        """Makes sure, as far as that needs no drawing, that there can be such a data set.
+
+        Raises:
+            InputError: The task is unknown, or the length or a size is impossible.
+        """
+        task = self.task
+        if reason := task.why_not(self.length):
+            raise InputError(
+                f"{task.id} does not exist at length {self.length}: {reason}; its usual lengths "
+                f"are {' '.join(map(str, task.lengths))}"
+            )
+        sizes = {"training": self.train_size, "validation": self.val_size, "test": self.test_size}
+        for split, size in sizes.items():
+            least = 0 if split == "validation" else 2
+            if size < least or size % 2:
+                fault = f"less than {least}" if size < least else "odd"
+                raise InputError(
+                    f"the {split} size {size} is {fault}; each split is half positive, so give an "
+                    f"even number, {least} or more"
+                )
+        examples = sum(sizes.values())
+        if examples > MAX_EXAMPLES or examples * self.length > MAX_CHARACTERS:
+            raise InputError(
+                f"{examples:,} examples of {self.length:,} characters are more than the "
+                f"{MAX_EXAMPLES:,} examples or {MAX_CHARACTERS:,} characters that one data set may "
+                "hold; ask for smaller splits or shorter inputs"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataGrid(DataSettings):
+    """Data sets of several tasks, lengths and trials, and where they are kept."""
+
+    functions: tuple[str, ...] = ()
+    """Task ids, as `llm-erm tasks` lists them (default: the twelve published ones)."""
+    lengths: tuple[int, ...] = ()
+    """Input lengths in characters (default: each task's published lengths)."""
+    num_trials: int = 1
+    """Data sets drawn independently per task and length; the first has the base seed itself."""
+    dataset_dir: Annotated[Path, OPERATIONAL] = Path("datasets")
+    """Folder of the data sets; files there with the sizes asked for are used as they are."""
+    fresh_data: Annotated[bool, OPERATIONAL] = False
+    """Draw the data anew in place of the files that are there."""
+
+    def specs(self) -> list[DataSpec]:
+        """Returns the data sets of the grid: every task, length and trial that is possible.
+
+        Raises:
+            InputError: A task is unknown, no length is possible, or there are no trials.
+        """
+        if self.num_trials < 1:
+            raise InputError(
+                f"The number of trials is {self.num_trials}; give 1 or more.", setting="num_trials"
+            )
+        shared = {field.name: getattr(self, field.name) for field in fields(DataSettings)}
+        trials = range(1, self.num_trials + 1)
+        found = [
+            DataSpec(function=task.id, length=length, trial=trial, **shared)
+            for task, length, why in self._points()
+            if why is None
+            for trial in trials
+        ]
+        if not found:
+            names = ", ".join(task.id for task in self._tasks())
+            raise InputError(
+                f"No length in {list(self.lengths)} is possible for {names}; "
+                "`llm-erm tasks` lists the lengths of each."
+            )
+        return found
+
+    def skipped(self) -> list[str]:
+        """Returns why tasks do not exist at some of the lengths, one sentence each."""
+        return [
+            f"Skipped {task.id} at length {length}: {why}"
+            for task, length, why in self._points()
+            if why is not None
+        ]
+
+    def _points(self) -> Iterator[tuple[Task, int, str | None]]:
+        for task in self._tasks():
+            for length in dict.fromkeys(self.lengths or task.lengths):
+                yield task, length, task.why_not(length)
+
+    def _tasks(self) -> list[Task]:
+        names = self.functions
+        if not names:
+            own = None if self.task_file is None else load_task_file(self.task_file)
+            names = PUBLISHED if own is None else (own.id,)
+        return [task_named(name, self.task_file) for name in dict.fromkeys(names)]
+
+
+def task_named(name: str, task_file: Path | None = None) -> Task:
+    """Returns a task by its id: the one that a user's file defines, or one of the suite.
+
+    Raises:
+        InputError: There is no such task, or the file does not define one.
+    """
+    own = None if task_file is None else load_task_file(task_file)
+    return own if own is not None and own.id == name else get(name)
