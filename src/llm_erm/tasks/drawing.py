@@ -12,15 +12,15 @@ from llm_erm.tasks.seeds import data_seed
 from llm_erm.tasks.task import Dataset, Draw, Task
 
 Negatives = Literal["near-miss", "random"]
-"""How inputs of label 0 are drawn where the task has both: next to a positive, or uniformly."""
+"""How inputs of label 0 are drawn, if the task offers both: next to a positive, or uniformly."""
 
-SCARCE_LENGTH = 20  # where the published code drew fn_g with near misses, elsewhere uniformly
+SCARCE_LENGTH = 20  # the published code drew fn_g near misses at this length, uniformly elsewhere
 MAX_ROUNDS = 200
 
 
 @dataclass(frozen=True)
 class Request:
-    """What determines a data set; see ``splits.load_or_make`` for the meaning."""
+    """Everything that determines a data set; ``splits.load_or_make`` explains the fields."""
 
     length: int
     train_size: int
@@ -37,14 +37,14 @@ class Request:
         return data_seed(task.id, self.length, learning_size, self.test_size, self.seed)
 
     def draw(self, task: Task) -> Draw:
-        """Returns how to draw the task."""
-        published_so = self.published and self.length != SCARCE_LENGTH
-        chosen_so = not self.published and self.negatives == "random"
-        at_random = published_so or chosen_so
-        return task.draw_random if at_random and task.draw_random else task.draw
+        """Returns the sampler to draw the task's inputs with."""
+        published_uniform = self.published and self.length != SCARCE_LENGTH
+        chosen_uniform = not self.published and self.negatives == "random"
+        uniform = published_uniform or chosen_uniform
+        return task.draw_random if uniform and task.draw_random else task.draw
 
     def variant(self, task: Task) -> str:
-        """Returns what the folder's name says of options that change the distribution."""
+        """Returns the suffix of the folder's name for options that change the distribution."""
         random_negatives = self.negatives == "random" and task.draw_random and not self.published
         return (
             ("+published" if self.published else "")
@@ -53,8 +53,8 @@ class Request:
         )
 
 
-def make(task: Task, request: Request) -> tuple[Dataset, Dataset, Dataset]:
-    """Returns train, validation and test data.
+def draw_splits(task: Task, request: Request) -> tuple[Dataset, Dataset, Dataset]:
+    """Returns training, validation and test data.
 
     Raises:
         InputError: If too few inputs exist.
@@ -70,35 +70,36 @@ def make(task: Task, request: Request) -> tuple[Dataset, Dataset, Dataset]:
     )
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
-    return (*divided(pool, request.train_size, derived), test)
+    return (*divide(pool, request.train_size, derived), test)
 
 
 def _check_enough(
     task: Task, request: Request, learning: int, wanted: int, found: Sequence[list[str]]
 ) -> None:
-    """Refuses a request that would take more than half of a scarce class to learn from."""
+    """Refuses a request whose learning data would take more than half of a scarce class."""
     scarce = {
         label: len(inputs)
         for label, inputs in enumerate(found)
-        # The other half is for the test split, which may repeat inputs, to draw from.
+        # The test split draws from the other half; it may repeat inputs.
         if len(inputs) < wanted and learning > len(inputs) // 2
     }
     if scarce and not (request.published or request.allow_repeats):
-        exist = " and ".join(
+        existing = " and ".join(
             f"{n} input{'s' * (n > 1)} of label {label}" for label, n in scarce.items()
         )
         raise InputError(
-            f"{task.id} has only {exist} at length {request.length}; training and validation ask "
-            f"for {learning} of each label and may take half of what exists; ask for smaller "
-            "splits or a greater length, or permit repeats across the splits (--allow-repeats; "
-            "no certificate then)"
+            f"{task.id} has only {existing} at length {request.length}; training and validation "
+            f"ask for {learning} of each label and may take at most half of those that exist; ask "
+            "for smaller splits or a greater length, or, giving up the certificate, let the splits "
+            "share inputs",
+            setting="allow_repeats",
         )
 
 
 def _class(
     task: Task, request: Request, rng: RandomState, label: int, found: list[str]
 ) -> list[str]:
-    """Returns the inputs of one class: those to learn from, then those to test on."""
+    """Returns the inputs of one class: first those to learn from, then those to test on."""
     learning = (request.train_size + request.validation_size) // 2
     wanted = learning + request.test_size // 2
     if len(found) == wanted:
@@ -114,20 +115,23 @@ def _class(
         if len(inputs) >= wanted:
             return inputs[:wanted]
     raise InputError(
-        f"{task.id} at length {length} nearly always draws the same few inputs of label {label}; "
+        f"{task.id} at length {length} keeps drawing the same few inputs of label {label}; "
         "ask for smaller splits or a greater length"
     )
 
 
-def divided(
+def divide(
     pool: Sequence[tuple[str, int]], train_size: int, derived: int
 ) -> tuple[Dataset, Dataset]:
-    """Divides a balanced pool; depends on which examples it holds, not on their order."""
+    """Returns a balanced pool divided into training and validation data.
+
+    The division depends on which examples the pool holds, not on their order.
+    """
     ordered = sorted(pool)
     train: list[tuple[str, int]] = []
     validation: list[tuple[str, int]] = []
     room = [train_size // 2, train_size // 2]
-    rng = RandomState([derived, 1])  # not the stream that the inputs came from
+    rng = RandomState([derived, 1])  # a different stream from the one the inputs came from
     for i in rng.permutation(len(ordered)).tolist():
         label = ordered[i][1]
         (train if room[label] > 0 else validation).append(ordered[i])

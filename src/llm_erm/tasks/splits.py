@@ -1,4 +1,4 @@
-"""Balanced, disjoint, repeatable train, validation and test splits, drawn once and kept on disk."""
+"""Balanced, disjoint, reproducible training, validation and test splits, kept on disk."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.tasks import probes
-from llm_erm.tasks.drawing import Negatives, Request, divided, make
+from llm_erm.tasks.drawing import Negatives, Request, divide, draw_splits
 from llm_erm.tasks.files import read_folder, read_test, write_folder
 from llm_erm.tasks.task import Dataset, Splits, Task, digest
 
-MAX_EXAMPLES = 2_000_000  # bounds memory: about 1 kB an example at L = 100
-MAX_CHARACTERS = 100_000_000  # the same for long inputs
+MAX_EXAMPLES = 2_000_000  # bounds the memory: about 1 kB per example at L = 100
+MAX_CHARACTERS = 100_000_000  # bounds the memory for long inputs
 
 
 def folder(
@@ -30,7 +30,7 @@ def folder(
     published: bool = False,
     allow_repeats: bool = False,
 ) -> Path:
-    """Returns where the data of these arguments are kept; see ``load_or_make`` for them."""
+    """Returns the folder that holds the data for these arguments, explained in ``load_or_make``."""
     request = Request(
         length, train_size, validation_size, test_size, seed, negatives, published, allow_repeats
     )
@@ -57,26 +57,26 @@ def load_or_make(
     fresh: bool = False,
     evaluation_sets: bool = True,
 ) -> Splits:
-    """Returns the splits of a task: those on disk if there are any, else drawn and written there.
+    """Returns the splits of a task, read from disk if they exist, otherwise drawn and written.
 
-    Each split is half positive and in random order. No input is in two of them, and none twice in
-    one wherever enough exist; else the test split repeats inputs, and ``warnings`` says so. The
-    same arguments give the same bytes in any process. Another division of the same number of
-    training and validation examples comes from the stored files, which stay as they are.
+    Each split is half positive and in random order. No input is in two splits, and none is twice
+    in one split if enough exist; otherwise the test split repeats inputs, and ``warnings`` says so.
+    The same arguments give the same bytes in any process. A different division of the same number
+    of training and validation examples is made from the stored files, which stay unchanged.
 
     Args:
         task: What to draw.
         length: Length of the inputs in characters.
-        train_size: Training examples; positive and even.
-        validation_size: Validation examples; even, 0 for none.
-        test_size: Test examples; positive and even.
-        seed: The base seed; ``seeds.data_seed`` derives the data set's own from it.
+        train_size: Number of training examples; positive and even.
+        validation_size: Number of validation examples; even, 0 for none.
+        test_size: Number of test examples; positive and even.
+        seed: The base seed; ``seeds.data_seed`` derives the data set's own seed from it.
         dataset_dir: The folder of all data sets.
-        negatives: How to draw label 0, for the tasks that give the choice.
-        published: Draw as the published code did where it differs, repeats among the splits
-            included.
-        allow_repeats: Repeat inputs across splits, rather than fail, where too few exist.
-        fresh: Draw and write even if there are files.
+        negatives: How to draw label 0, for tasks that offer the choice.
+        published: Draw as the published code did where it differs, which includes repeats across
+            splits.
+        allow_repeats: Repeat inputs across splits, rather than fail, if too few exist.
+        fresh: Draw and write the data even if files exist.
         evaluation_sets: Whether to fill in ``probe`` and ``length_shift``.
 
     Raises:
@@ -91,7 +91,7 @@ def load_or_make(
     sizes = (train_size, validation_size, test_size)
     stored = None if fresh else read_folder(place, task.kind, length, sizes)
     if stored is None:
-        parts = make(task, request)
+        parts = draw_splits(task, request)
         write_folder(place, parts, _meta(task, request))
         drawn_here, warnings = True, []
     else:
@@ -122,15 +122,15 @@ def load_or_make(
 
 
 def reveal(task: Task, splits: Splits, place: Path) -> Splits:
-    """Returns splits with the test, probe and length-shift data that were left out of them.
+    """Returns the splits with their test, contrast-set and length-shift data filled in.
 
     Args:
-        task: What they were drawn for.
-        splits: Splits of ``load_or_make`` whose evaluation data were dropped to save memory.
+        task: The task that they were drawn for.
+        splits: Splits from ``load_or_make`` whose evaluation data were dropped to save memory.
         place: Their folder.
 
     Raises:
-        InputError: If the test file is gone or malformed.
+        InputError: If the test file is missing or malformed.
     """
     return replace(
         splits,
@@ -141,10 +141,10 @@ def reveal(task: Task, splits: Splits, place: Path) -> Splits:
 
 
 def check(task: Task, request: Request) -> None:
-    """Makes sure, as far as that needs no drawing, that there can be such splits.
+    """Checks, as far as possible without drawing, that such splits can exist.
 
     Raises:
-        InputError: The length or a size is impossible.
+        InputError: If the length or a size is impossible.
     """
     reason = task.why_not(request.length)
     if reason:
@@ -163,21 +163,21 @@ def check(task: Task, request: Request) -> None:
             fault = f"less than {least}" if size < least else "odd"
             raise InputError(
                 f"the {split} size {size} is {fault}; each split is half positive, "
-                f"so give an even number, {least} or more"
+                f"so give an even number of at least {least}"
             )
     examples = sum(sizes.values())
     if examples > MAX_EXAMPLES or examples * request.length > MAX_CHARACTERS:
         raise InputError(
             f"{examples:,} examples of {request.length:,} characters are more than the "
-            f"{MAX_EXAMPLES:,} examples or {MAX_CHARACTERS:,} characters that one data set may "
-            "hold; ask for smaller splits or shorter inputs"
+            f"{MAX_EXAMPLES:,} examples or {MAX_CHARACTERS:,} characters allowed per data set; "
+            "ask for smaller splits or shorter inputs"
         )
 
 
 def _divided_again(
     task: Task, request: Request, stored: tuple[Dataset, Dataset, Dataset], place: Path
 ) -> tuple[Dataset, Dataset]:
-    """Divides stored training and validation data as requested."""
+    """Returns stored training and validation data divided into the requested sizes."""
     pool = [
         example for data in stored[:2] for example in zip(data.inputs, data.labels, strict=True)
     ]
@@ -185,10 +185,10 @@ def _divided_again(
     if 2 * positives != len(pool):
         raise InputError(
             f"train.txt and val.txt in {place} hold {positives} examples of label 1 in "
-            f"{len(pool)}, so that no other division is half positive; "
-            f"ask for theirs ({len(stored[0])} and {len(stored[1])})"
+            f"{len(pool)}, so they cannot be divided into half-positive splits; "
+            f"request the stored sizes ({len(stored[0])} training, {len(stored[1])} validation)"
         )
-    return divided(pool, request.train_size, request.derived_seed(task))
+    return divide(pool, request.train_size, request.derived_seed(task))
 
 
 def _meta(task: Task, request: Request) -> dict[str, object]:
@@ -212,12 +212,12 @@ def _meta(task: Task, request: Request) -> dict[str, object]:
 def _file_digest(path: Path) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:  # gone since it was loaded
+    except OSError:  # deleted since it was loaded
         return None
 
 
 def _stored_meta(place: Path) -> dict[str, object]:
-    """Returns the folder's description, empty where there is none."""
+    """Returns the folder's metadata, empty if there is none."""
     try:
         found = json.loads((place / "meta.json").read_bytes())
     except (OSError, ValueError):
@@ -226,24 +226,24 @@ def _stored_meta(place: Path) -> dict[str, object]:
 
 
 def _drawn_here(task: Task, request: Request, place: Path) -> bool:
-    """Whether the folder's description is one that this package wrote for these examples."""
+    """Whether the folder's metadata are what this package writes for these examples."""
     drawn, found = _meta(task, request), _stored_meta(place)
     return all(found.get(key) == drawn[key] for key in ("fn", "derived_seed", "base_seed"))
 
 
 def _source_warnings(task: Task, place: Path) -> list[str]:
-    """Says that the user's file has changed since: its sampler may draw other inputs now."""
+    """Returns a warning if the user's file, and perhaps its sampler, has since changed."""
     before = _stored_meta(place).get("task_file_sha256")
     if task.source is None or before in (None, _file_digest(task.source)):
         return []
     return [
-        f"{task.source} has changed since the data in {place} were drawn; if sample draws other "
-        "inputs now, draw them anew (--fresh-data)"
+        f"{task.source} has changed since the data in {place} were drawn; if sample now draws "
+        "different inputs, draw fresh data"
     ]
 
 
 def _shared(parts: Sequence[Dataset]) -> int:
-    """Counts the inputs that are in more than one split."""
+    """Returns the number of inputs that are in more than one split."""
     counts = Counter([x for data in parts for x in set(data.inputs)])
     return sum(n > 1 for n in counts.values())
 
@@ -251,11 +251,11 @@ def _shared(parts: Sequence[Dataset]) -> int:
 def _warnings(
     task: Task, parts: Sequence[Dataset], shared: int, place: Path, *, drawn_here: bool
 ) -> list[str]:
-    """Says what a reader of results must know of the splits."""
+    """Returns what a reader of results must know about the splits, one sentence per fact."""
     warnings = []
     if not drawn_here:
         warnings.append(
-            f"the data in {place} were not drawn here, so nothing shows that the examples are "
+            f"the data in {place} were not drawn by this package, so the examples may not be "
             "independent: no certificate"
         )
     if shared:
@@ -264,11 +264,11 @@ def _warnings(
             "test accuracy is too high, and no certificate holds"
         )
     for name, data in zip(("training", "validation", "test"), parts, strict=True):
-        different = len(set(data.inputs))
-        if different < len(data):
+        distinct = len(set(data.inputs))
+        if distinct < len(data):
             warnings.append(
                 f"the {name} split of {task.id} in {place} repeats inputs: "
-                f"{different} different ones in {len(data)}"
+                f"{distinct} of {len(data)} are distinct"
             )
         if 2 * sum(data.labels) != len(data):
             warnings.append(
@@ -279,13 +279,13 @@ def _warnings(
 
 
 def _label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[str]:
-    """Compares stored labels with the rule, where that is cheap.
+    """Returns a warning if stored labels differ from the rule's, for rules that are cheap.
 
     Raises:
-        InputError: If the rule is the user's own: it has changed since the data were drawn.
+        InputError: If labels differ and the rule is the user's own, which must have changed.
     """
     if task.kind == "decimal" and task.source is None:
-        return []  # thousands of primality tests on each start
+        return []  # would take thousands of primality tests on each start
     wrong = sum(
         label != true
         for data in stored
@@ -293,7 +293,8 @@ def _label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[
     )
     if wrong and task.source:
         raise InputError(
-            f"{wrong} labels in {place} are not what the rule in {task.source} gives now; "
-            "draw the data anew (--fresh-data)"
+            f"{wrong} labels in {place} differ from what the rule in {task.source} now returns; "
+            "draw the data again",
+            setting="fresh_data",
         )
-    return [f"{wrong} labels in {place} are not what {task.id} computes"] if wrong else []
+    return [f"{wrong} labels in {place} differ from what {task.id} computes"] if wrong else []
