@@ -1,4 +1,4 @@
-"""Whatever the grammar can produce is a program that parses, and has one spelling."""
+"""Every expression of the grammar is a program that parses and has a single derivation."""
 
 import ast
 from pathlib import Path
@@ -15,7 +15,7 @@ GOLDEN = Path(__file__).parent / "golden" / "grammar.gbnf"
 
 @st.composite
 def expressions(draw) -> str:
-    """Derives a random text from the productions themselves."""
+    """Draws a random text derived from the productions."""
 
     def derive(symbol: str) -> str:
         if symbol not in PRODUCTIONS:
@@ -44,7 +44,7 @@ def test_every_expression_is_a_program_and_has_a_complement(expression, x):
     assert run(complement(source), x) == 1 - label
 
 
-def test_the_grammar_has_no_cycle_so_every_expression_ends():
+def test_the_grammar_has_no_cycles_so_every_expression_is_finite():
     def depth(symbol: str, above: tuple[str, ...] = ()) -> int:
         assert symbol not in above
         return 1 + max(
@@ -60,15 +60,15 @@ def test_the_grammar_has_no_cycle_so_every_expression_ends():
     assert depth(START) < 25
 
 
-def test_the_notation_is_the_golden_one():
+def test_the_gbnf_matches_the_golden_file():
     assert gbnf() == GOLDEN.read_text()
 
 
 @pytest.mark.parametrize(
     "rule", ["x == x[::-1]", "sum(int(c) for c in x) % 2", "'10101010' in x", "not x == '0'"]
 )
-def test_rules_of_these_forms_can_be_said(rule):
-    """Membership by a slow recogniser over the productions."""
+def test_the_grammar_derives_rules_of_these_forms(rule):
+    """Checks membership with a slow recognizer over the productions."""
 
     def ends(symbol: str, text: str, start: int) -> set[int]:
         if symbol not in PRODUCTIONS:
@@ -89,6 +89,6 @@ def test_a_test_and_its_branches_are_one_program():
     assert to_program(" 1 if x == x[::-1] else 0\n") == to_program(" x == x[::-1]\n")
 
 
-def test_the_prompt_shows_no_example():
+def test_the_prompt_contains_no_example():
     assert "->" not in grammar.PROMPT
     assert not any(character.isdigit() for character in grammar.PROMPT)

@@ -1,13 +1,13 @@
-"""One small grammar of Python expressions over ``x``, and the prompt that goes with it.
+"""A small grammar of Python expressions over ``x``, and the prompt that goes with it.
 
-The same grammar and prompt serve every task. They hold no example and no task's data, but they were
-written by people who know the task suite, and chosen among others by how many of its rules they
-draw (docs/log.md); a grammar is itself a prior: that a rule is short in it says something about its
-authors. Results obtained with it are results of model and grammar.
+The same grammar and prompt serve every task. They contain no examples and no data of any task, but
+they were written by people who know the task suite, and chosen over alternatives by how many of its
+rules the model samples with them (docs/log.md). A grammar is itself a prior: that a rule is short
+in it says something about its authors. Attribute results to the model and the grammar together.
 
-The grammar has no cycles, so there are finitely many expressions and each ends after a few dozen
-characters. Spacing and quotes are fixed, and no two derivations spell the same text, which keeps
-duplicates recognisable and the sampler fast.
+The grammar has no cycles, so it derives finitely many expressions, each at most a few dozen
+characters long. Spacing and quotes are fixed, and every text has exactly one derivation, so
+duplicates are easy to recognize and sampling is fast.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def f(x):
 START = "root"
 
 _DIGITS = 8
-"""Longest digit string that a test may look for."""
+"""Length of the longest digit string that a test may look for."""
 
 PRODUCTIONS: Mapping[str, Sequence[Sequence[str]]] = {
     "root": (("rule", "\n"),),
@@ -62,11 +62,11 @@ PRODUCTIONS: Mapping[str, Sequence[Sequence[str]]] = {
     "rest0": (("'",),),
     **{f"rest{n}": (("'",), ("digit", f"rest{n - 1}")) for n in range(1, _DIGITS)},
 }
-"""Each symbol with its alternatives; a word that is no symbol stands for itself."""
+"""The alternatives of each nonterminal; any other string is a terminal and stands for itself."""
 
 
 def gbnf() -> str:
-    """Returns the grammar in llama.cpp's notation."""
+    """Returns the grammar in GBNF, the notation of llama.cpp."""
     return "".join(
         f"{name} ::= {' | '.join(_sequence(symbols) for symbols in alternatives)}\n"
         for name, alternatives in PRODUCTIONS.items()
@@ -86,14 +86,14 @@ def _literal(text: str) -> str:
 def to_program(expression: str) -> str:
     """Returns the source of the function that computes ``expression``.
 
-    ``1 if test else 0`` becomes the test itself, so that one rule is one program, and as short as
-    it can be said.
+    ``1 if test else 0`` is reduced to the test itself, so that each rule has one program, and the
+    shortest one.
     """
     rule = expression.strip().removeprefix("1 if ").removesuffix(" else 0")
     return f"def f(x):\n    return {rule}\n"
 
 
 def complement(source: str) -> str:
-    """Returns the source of ``1 - f`` for a function that :func:`to_program` made."""
+    """Returns the source of ``1 - f`` for a function written by :func:`to_program`."""
     head, expression = source.split("return ", 1)
     return f"{head}return 1 - ({expression.strip()})\n"

@@ -213,7 +213,7 @@ def test_a_stopped_run_keeps_its_attempts_and_goes_on(
         (("--task-file", "text.gguf"), "text.gguf"),
         (
             ("--functions", "fn_a", "--lengths", 20, "--dataset-dir", "/proc/no"),
-            "/proc/no",
+            "choose another folder (--dataset-dir)",
         ),
         (("--functions", "fn_a", "--lengths", 20, "--out-dir", "text.gguf"), "text.gguf"),
         (("--functions", "fn_a", "--lengths", "long"), "long"),

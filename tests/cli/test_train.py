@@ -217,7 +217,7 @@ def test_online_training_from_the_command_line(train):
         (("--test_sequence_length", 3, "--target_func", "fn_c"), "fn_c has no test inputs of len"),
         (
             ("--target_func", "fn_e", "--test_sequence_length", 20),
-            "what is learned at length 50 says nothing about it",
+            "a rule learned at length 50 does not determine labels at that length",
         ),
         (("--model", "gpt2"), "There is no model 'gpt2'"),
         (("--device", "cuda:7"), "--device is cuda:7, which is not here"),

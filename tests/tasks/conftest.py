@@ -1,11 +1,11 @@
-"""The true rules again, one input at a time, in the plainest words: the judge of the fast ones."""
+"""The true rules again, one input at a time and as plain as possible, to check the fast ones."""
 
 import hashlib
 
 import pytest
 from sympy import isprime
 
-POSITIONS = {  # as published, made with PyTorch
+POSITIONS = {  # as published, generated with PyTorch
     20: [2, 14, 18, 15, 1, 10, 0, 4, 6, 11],
     25: [17, 12, 2, 0, 22, 20, 21, 6, 8, 18],
     30: [12, 0, 6, 25, 8, 15, 10, 18, 16, 23],

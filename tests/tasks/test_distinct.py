@@ -1,12 +1,12 @@
-"""Different inputs are sought as long as more may come, and no longer."""
+"""Drawing continues as long as new inputs may appear, and no longer."""
 
 from numpy.random import RandomState
 
-from llm_erm.tasks.distinct import STALE, draw_distinct
+from llm_erm.tasks.distinct import PATIENCE, draw_distinct
 
 
 class Sequence:
-    """Gives label-1 inputs by a rule on their number, and counts them."""
+    """Returns label-1 inputs as a function of their index, and counts them."""
 
     def __init__(self, nth):
         self.nth = nth
@@ -23,14 +23,14 @@ def test_inputs_come_in_the_order_they_were_drawn():
     assert draw_distinct(draw, RandomState(0), 1, (0, 5)) == ([], ["b", "a", "c", "d", "e"])
 
 
-def test_a_rare_input_that_completes_the_set_is_waited_for():
+def test_drawing_waits_for_a_rare_input_that_completes_the_set():
     draw = Sequence(lambda i: "rare" if i == 3500 else str(i % 500))
     found = draw_distinct(draw, RandomState(0), 1, (1, 501))[1]
 
     assert len(found) == 501
 
 
-def test_no_more_are_sought_where_repeats_show_that_few_exist():
+def test_drawing_ends_early_if_repeats_show_that_few_inputs_exist():
     draw = Sequence(lambda i: str(i % 500))
     found = draw_distinct(draw, RandomState(0), 1, (1, 5000))[1]
 
@@ -38,9 +38,9 @@ def test_no_more_are_sought_where_repeats_show_that_few_exist():
     assert draw.drawn <= 5000 + 1000
 
 
-def test_seeking_ends_where_one_is_missing_for_good():
+def test_drawing_ends_if_the_last_input_does_not_exist():
     draw = Sequence(lambda i: str(i % 500))
     found = draw_distinct(draw, RandomState(0), 1, (1, 501))[1]
 
     assert len(found) == 500
-    assert draw.drawn < 4 * STALE * 500
+    assert draw.drawn < 4 * PATIENCE * 500

@@ -1,4 +1,4 @@
-"""Shortcuts that do well on test data fail on the probes or at other lengths."""
+"""Shortcuts that do well on test data fail on the contrast sets or at other lengths."""
 
 import random
 
@@ -54,7 +54,7 @@ def edges_of(x):
 
 
 def few_vertices(x):
-    """Counts vertices, as if all graphs were connected."""
+    """Counts vertices as if all graphs were connected."""
     vertices = {vertex for edge in edges_of(x) for vertex in edge}
     return len(edges_of(x)) - len(vertices) + 1 > len(edges_of(x)) // 6
 
@@ -87,16 +87,16 @@ def many_leaves(x):
         ("fn_aa", 300, many_leaves, 0.8),
     ],
 )
-def test_a_shortcut_fails_on_the_probe(fn, length, shortcut, most):
+def test_a_shortcut_fails_on_the_contrast_set(fn, length, shortcut, most):
     assert accuracy(shortcut, probe(get(fn), length)) < most
 
 
 @pytest.mark.parametrize("length", [20, 25, 30, 50, 100])
-def test_parity_is_no_palindrome_at_odd_lengths(length):
+def test_parity_does_not_detect_palindromes_at_odd_lengths(length):
     assert accuracy(even_ones, length_shift(get("fn_g"), length)) < 0.9
 
 
-def test_pattern_probes_differ_from_a_positive_in_one_bit():
+def test_pattern_contrast_sets_differ_from_a_positive_in_one_bit():
     for fn, pattern in (("fn_c", "10101010"), ("fn_d", "00111111")):
         data = probe(get(fn), 30)
         changed = {
@@ -106,7 +106,7 @@ def test_pattern_probes_differ_from_a_positive_in_one_bit():
         assert all(any(near in x for near in changed) for x in negatives)
 
 
-def test_palindrome_probes_reach_every_pair():
+def test_the_palindrome_contrast_set_breaks_every_pair():
     data = probe(get("fn_g"), 50)
     negatives = [x for x, y in zip(data.inputs, data.labels, strict=True) if y == 0]
     broken = {i for x in negatives for i in range(25) if x[i] != x[-1 - i]}
@@ -114,14 +114,14 @@ def test_palindrome_probes_reach_every_pair():
     assert broken == set(range(25))
 
 
-def test_composites_of_the_probe_have_no_small_factor():
+def test_composites_in_the_contrast_set_have_no_small_factor():
     data = probe(get("fn_i"), 20)
     negatives = [int(x) for x, y in zip(data.inputs, data.labels, strict=True) if y == 0]
 
     assert all(number % factor for number in negatives for factor in range(2, 10_000))
 
 
-def test_graph_probes_are_one_cycle_apart():
+def test_the_classes_of_the_graph_contrast_set_are_one_cycle_apart():
     data = probe(get("fn_aa"), 300)
     cycles = set()
     for x, y in zip(data.inputs, data.labels, strict=True):
@@ -139,7 +139,7 @@ def test_graph_probes_are_one_cycle_apart():
     assert cycles == {(0, 8), (1, 9)}
 
 
-def test_probes_do_not_depend_on_other_random_state():
+def test_contrast_sets_do_not_depend_on_other_random_state():
     random.seed(1)
     first = probe(get("fn_h"), 24)
     probe.cache_clear()

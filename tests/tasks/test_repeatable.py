@@ -1,8 +1,8 @@
-"""The same arguments give the same bytes: in any process, under any hash seed, for good.
+"""The same arguments give the same bytes in any process, with any hash seed, in every version.
 
 A changed digest means that published results no longer name the data they were measured on. If a
-change is meant, say so in the CHANGELOG, raise ``probes.VERSION`` for the evaluation sets, and
-print the new digests with ``python tests/tasks/test_repeatable.py``.
+change is intended, say so in the CHANGELOG, increase ``probes.VERSION`` for the evaluation sets,
+and print the new digests with ``python tests/tasks/test_repeatable.py``.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ GOLDEN = {
 
 
 def digests(dataset_dir):
-    """Returns digests of the written files and of the evaluation sets by task or variant."""
+    """Returns digests of the written files and the evaluation sets, per task or variant."""
     cases = {fn: (fn, {"length": 60} if fn == "fn_aa" else {}) for fn in SUITE} | VARIANTS
     result = {}
     for name, (fn, options) in cases.items():
@@ -67,15 +67,17 @@ def digests(dataset_dir):
         drawn = load_or_make(SUITE[fn], **arguments)
         place = folder(SUITE[fn], **arguments)
         written = b"".join((place / file).read_bytes() for file in (*DATA_FILES, "meta.json"))
-        beside = [[data.inputs, data.labels] for data in (drawn.probe, drawn.length_shift) if data]
+        evaluation = [
+            [data.inputs, data.labels] for data in (drawn.probe, drawn.length_shift) if data
+        ]
         result[name] = [
             hashlib.sha256(written).hexdigest()[:16],
-            hashlib.sha256(json.dumps(beside).encode()).hexdigest()[:16],
+            hashlib.sha256(json.dumps(evaluation).encode()).hexdigest()[:16],
         ]
     return result
 
 
-def test_data_are_what_they_have_always_been(tmp_path):
+def test_data_match_their_golden_digests(tmp_path):
     assert digests(tmp_path) == GOLDEN
 
 

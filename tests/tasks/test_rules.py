@@ -1,4 +1,4 @@
-"""The whole-array rules agree with slow ones written apart from them."""
+"""The whole-array rules agree with slow, independently written ones."""
 
 import pytest
 from hypothesis import given, settings
@@ -29,7 +29,7 @@ def test_a_rule_labels_any_bits_as_the_slow_rule_does(slow_rules, fn, data, leng
 
 
 @given(data=st.data(), length=st.sampled_from([20, 25, 30, 50, 100]))
-def test_parities_at_fixed_positions_look_at_the_published_ones(slow_rules, data, length):
+def test_parities_at_fixed_positions_use_the_published_ones(slow_rules, data, length):
     inputs = data.draw(st.lists(st.text("01", min_size=length, max_size=length), min_size=1))
 
     for fn in ("fn_e", "fn_f"):
@@ -47,7 +47,7 @@ def test_fixed_positions_of_the_shortest_length_are_a_permutation():
 
 
 @given(word=brackets.filter(bool), flips=st.lists(st.integers(0, 10_000), max_size=2))
-def test_balanced_words_and_their_neighbours_are_told_apart(slow_rules, word, flips):
+def test_balanced_words_are_distinguished_from_their_neighbours(slow_rules, word, flips):
     bits = list(word)
     for flip in flips:
         bits[flip % len(bits)] = "10"[int(bits[flip % len(bits)])]
@@ -57,7 +57,7 @@ def test_balanced_words_and_their_neighbours_are_told_apart(slow_rules, word, fl
     assert SUITE["fn_h"].label([x]) == [slow_rules["fn_h"](x, len(x))]
 
 
-def test_rows_of_one_call_do_not_touch_each_other(slow_rules):
+def test_rows_of_one_call_do_not_affect_each_other(slow_rules):
     words = ["0001" * 3, "0100" * 3, "001011010001", "001001110001", "000000000000", "11" * 6]
 
     assert SUITE["fn_h"].label(words) == [slow_rules["fn_h"](x, 12) for x in words]
@@ -98,5 +98,5 @@ def test_cycles_of_any_edge_lists_padding_and_loops_included(slow_rules, graphs,
     assert SUITE["fn_aa"].label(inputs) == [slow_rules["fn_aa"](x, 78) for x in inputs]
 
 
-def test_a_rule_of_no_inputs_gives_no_labels():
+def test_no_inputs_give_no_labels():
     assert all(task.label([]) == [] for task in SUITE.values())

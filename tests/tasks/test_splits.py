@@ -1,4 +1,4 @@
-"""Data folders are drawn once, reused untouched, divided as asked, and refused when wrong."""
+"""Data folders are drawn once, reused unchanged, divided as requested, and refused when wrong."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ def lines(inputs, labels):
 
 @pytest.fixture
 def published(sizes):
-    """A complete folder of fn_a by another hand: no meta.json, test sorted by class."""
+    """A complete folder of fn_a written by the published code: no meta.json, test sorted."""
     place = folder("fn_a", sizes)
     numbers = iter(range(2**20))
     parts = {}
@@ -43,7 +43,7 @@ def published(sizes):
         labels = [x.count("1") % 2 for x in inputs]
         parts[name] = lines(inputs, labels)
     ordered = sorted(parts["test"].splitlines(), key=lambda line: line[-1])
-    parts["test"] = "\n".join(ordered)  # and no newline at the end
+    parts["test"] = "\n".join(ordered)  # without a final newline
     write(place, **parts)
     return place
 
@@ -131,7 +131,7 @@ def test_only_data_drawn_here_are_known_to_be_independent(sizes, published):
     assert again.warnings == ()
 
 
-def test_the_digest_is_of_the_examples_and_not_of_their_division(sizes):
+def test_the_digest_depends_on_the_examples_and_not_on_their_division(sizes):
     one = load_or_make(get("fn_a"), **sizes)
     together = sizes | {"train_size": 40, "validation_size": 0}
     assert load_or_make(get("fn_a"), **together).sha256 == one.sha256
@@ -141,7 +141,7 @@ def test_the_digest_is_of_the_examples_and_not_of_their_division(sizes):
     assert digest(one.train, one.validation, turned) != one.sha256
 
 
-def test_line_ends_of_another_system_are_read(sizes, published):
+def test_line_endings_of_other_systems_are_read(sizes, published):
     text = (published / "train.txt").read_bytes()
     (published / "train.txt").write_bytes(text.replace(b"\n", b"\r\n"))
 
@@ -181,7 +181,7 @@ def test_a_division_does_not_depend_on_which_was_drawn_first(sizes, tmp_path):
     assert len(set(results)) == 3
 
 
-def test_a_published_folder_is_divided_in_balanced_parts(sizes, published):
+def test_a_published_folder_is_divided_into_balanced_parts(sizes, published):
     texts = [(published / name).read_text().splitlines() for name in ("train.txt", "val.txt")]
     pool = sorted(texts[0] + texts[1], key=lambda line: line[-1])
     write(published, train="\n".join(pool[:20]), val="\n".join(pool[20:]))
@@ -210,11 +210,11 @@ def test_inputs_shared_by_two_splits_are_a_warning_and_not_disjoint(sizes, publi
     assert any("1 input" in w and "more than one split" in w for w in loaded.warnings)
 
 
-def test_stored_labels_that_the_rule_denies_are_a_warning(sizes):
+def test_stored_labels_that_contradict_the_rule_give_a_warning(sizes):
     place = folder("fn_g", sizes | {"length": 25})
     halves = [f"{n:012b}" for n in range(140)]
     palindromes = [f"{half}0{half[::-1]}" for half in halves]
-    middle_flipped = [f"{half}1{half[::-1]}" for half in halves]  # palindromes all the same
+    middle_flipped = [f"{half}1{half[::-1]}" for half in halves]  # still palindromes
     inputs = palindromes[:70] + middle_flipped[70:]
     labels = [1] * 70 + [0] * 70
     order = [n // 2 + 70 * (n % 2) for n in range(140)]
@@ -255,12 +255,12 @@ def test_a_malformed_line_is_named(sizes, published, line, text):
     assert snapshot(published) == before
 
 
-def test_bytes_that_are_no_text_are_named(sizes, published):
+def test_a_line_that_is_not_utf8_is_named(sizes, published):
     data = (published / "val.txt").read_bytes().split(b"\n")
     data[2] = b"\xff\xfe -> 1"
     (published / "val.txt").write_bytes(b"\n".join(data))
 
-    with pytest.raises(InputError, match=r"val\.txt, line 3: not UTF-8"):
+    with pytest.raises(InputError, match=r"val\.txt, line 3: not valid UTF-8"):
         load_or_make(get("fn_a"), **sizes)
 
 
@@ -272,7 +272,7 @@ def test_an_empty_file_is_an_error(sizes, published, name):
         load_or_make(get("fn_a"), **sizes)
 
 
-def test_an_incomplete_folder_is_an_error_until_drawn_anew(sizes):
+def test_an_incomplete_folder_is_an_error_until_drawn_again(sizes):
     drawn = load_or_make(get("fn_a"), **sizes)
     place = folder("fn_a", sizes)
     (place / "val.txt").unlink()
@@ -283,7 +283,7 @@ def test_an_incomplete_folder_is_an_error_until_drawn_anew(sizes):
     assert load_or_make(get("fn_a"), **sizes) == drawn
 
 
-def test_other_line_counts_are_an_error_naming_files_until_drawn_anew(sizes, published):
+def test_other_line_counts_are_an_error_naming_the_files_until_drawn_again(sizes, published):
     (published / "test.txt").write_text(f"{0:020b} -> 0\n")
     (published / "notes.md").write_text("mine")
     before = snapshot(published)
@@ -314,11 +314,14 @@ def test_impossible_sizes_say_what_is_allowed(sizes, tmp_path, sizes_asked, mess
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_few_inputs_say_how_many_exist_and_were_asked(sizes, tmp_path):
+def test_the_error_for_too_few_inputs_says_how_many_exist_and_are_needed(sizes, tmp_path):
     request = sizes | {"length": 10, "train_size": 100, "validation_size": 100}
 
-    with pytest.raises(InputError, match=r"only 32 inputs of label 1 at length 10.*ask for 100"):
+    with pytest.raises(
+        InputError, match=r"only 32 inputs of label 1 at length 10.*ask for 100"
+    ) as caught:
         load_or_make(get("fn_g"), **request, negatives="random")
+    assert caught.value.setting == "allow_repeats"
     with pytest.raises(InputError, match=r"only 11 inputs of label 1 at length 10"):
         load_or_make(get("fn_c"), **request)
     assert list(tmp_path.iterdir()) == []
@@ -334,7 +337,7 @@ def test_permitted_repeats_are_marked(sizes):
     assert len(drawn.probe) == 64  # all 32 palindromes and as many others
 
 
-def test_permitted_repeats_are_not_used_where_enough_exist(sizes):
+def test_permitted_repeats_are_not_used_if_enough_inputs_exist(sizes):
     for fn in ("fn_g", "fn_a"):
         drawn = load_or_make(get(fn), **sizes, allow_repeats=True)
         assert drawn.disjoint
@@ -353,14 +356,14 @@ def test_at_length_20_only_the_test_split_repeats_inputs(sizes, fn, exist):
     assert len(set(drawn.train.inputs)) == len(set(drawn.validation.inputs)) == 100
     assert not positives[0] & positives[1]
     assert not (positives[0] | positives[1]) & positives[2]
-    # The test split shows nearly all that is left.
+    # The test split holds nearly all of the rest.
     assert 0.9 * (exist - 100) < len(positives[2]) <= exist - 100
     assert len(drawn.warnings) == 1
     assert "test split of" in drawn.warnings[0]
     assert "repeats inputs" in drawn.warnings[0]
 
 
-def test_unique_inputs_are_found_even_where_nearly_all_are_needed(sizes):
+def test_distinct_inputs_are_found_even_if_nearly_all_are_needed(sizes):
     request = sizes | {"length": 14, "train_size": 20, "validation_size": 20, "test_size": 200}
     drawn = load_or_make(get("fn_g"), **request)  # 120 of the 128 palindromes
 
@@ -378,8 +381,9 @@ def test_published_data_at_length_20_repeat_across_splits(sizes):
 def test_a_folder_that_cannot_be_made_is_an_error(sizes, tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(InputError, match=r"cannot write the data to .*file.*--dataset-dir"):
+    with pytest.raises(InputError, match=r"cannot write the data to .*file") as caught:
         load_or_make(get("fn_a"), **(sizes | {"dataset_dir": tmp_path / "file"}))
+    assert caught.value.setting == "dataset_dir"
 
 
 def test_a_full_disk_leaves_no_folder_behind(sizes, tmp_path):
@@ -406,13 +410,13 @@ def test_a_full_disk_keeps_the_data_that_were_there(sizes, published):
     assert snapshot(published) == before
 
 
-def test_a_folder_that_another_process_wrote_meanwhile_is_kept_whole(sizes, monkeypatch):
+def test_a_folder_that_another_process_wrote_meanwhile_is_kept_intact(sizes, monkeypatch):
     place = folder("fn_a", sizes)
     rename = Path.rename
 
     def late(path, target):
         monkeypatch.setattr(Path, "rename", rename)
-        load_or_make(get("fn_a"), **sizes)  # the other process comes first
+        load_or_make(get("fn_a"), **sizes)  # the other process is first
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", late)
@@ -450,7 +454,7 @@ def test_a_run_interrupted_while_replacing_data_leaves_no_mixture(sizes, publish
         load_or_make(get("fn_a"), **sizes)
 
 
-def test_a_data_file_of_any_text_is_read(tmp_path):
+def test_a_data_file_may_hold_any_text(tmp_path):
     (tmp_path / "data.txt").write_text("a -> b -> 1\nü\x0bx -> 0\n", encoding="utf-8")
     data = files.read_dataset(tmp_path / "data.txt")
 
@@ -463,18 +467,18 @@ def test_a_data_file_of_any_text_is_read(tmp_path):
         files.read_dataset(tmp_path / "data.txt")
 
 
-def test_more_characters_than_a_machine_holds_are_refused_before_any_is_drawn(sizes, tmp_path):
+def test_more_characters_than_fit_in_memory_are_refused_before_drawing(sizes, tmp_path):
     with pytest.raises(InputError, match="characters are more than"):
         load_or_make(get("fn_a"), **(sizes | {"length": 2000, "test_size": 1_900_000}))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_way_out_is_only_advised_where_there_is_one(sizes, published):
+def test_drawing_again_is_only_suggested_for_drawn_data(sizes, published):
     (published / "test.txt").write_text("0 1\n")
 
-    with pytest.raises(InputError, match="or draw the data anew") as stored:
+    with pytest.raises(InputError, match="or draw the data again") as stored:
         load_or_make(get("fn_a"), **sizes)
-    with pytest.raises(InputError, match="; mend that line$") as any_file:
+    with pytest.raises(InputError, match="; fix that line$") as any_file:
         files.read_dataset(published / "test.txt")
-    assert "--fresh-data" in str(stored.value)
-    assert "--fresh-data" not in str(any_file.value)
+    assert stored.value.setting == "fresh_data"
+    assert any_file.value.setting is None

@@ -1,4 +1,4 @@
-"""Every task of the suite draws what it promises."""
+"""Every task of the suite draws the data that it promises."""
 
 from collections import Counter
 
@@ -11,7 +11,7 @@ from llm_erm.tasks.files import DATA_FILES
 from llm_erm.tasks.suite import SUITE, get
 from llm_erm.tasks.task import MAX_LENGTH
 
-ODD = {"fn_h": 24, "fn_aa": 77}  # where 25 is no length of the task
+ODD = {"fn_h": 24, "fn_aa": 77}  # tasks that do not exist at length 25
 SHORT = {"fn_aa": 36}
 LONG = {"fn_i": 30, "fn_k": 30, "fn_v": 30, "fn_aa": 300}
 
@@ -42,7 +42,7 @@ def test_an_unknown_function_lists_the_known_ones():
 
 
 @pytest.mark.parametrize("fn", SUITE)
-def test_usual_lengths_are_possible(fn):
+def test_default_lengths_are_possible(fn):
     task = SUITE[fn]
 
     assert [task.why_not(length) for length in task.lengths] == [None] * len(task.lengths)
@@ -50,7 +50,7 @@ def test_usual_lengths_are_possible(fn):
 
 @pytest.mark.parametrize("fn", SUITE)
 @pytest.mark.parametrize("which", ["short", "odd", "long"])
-def test_splits_are_balanced_disjoint_shuffled_and_rightly_labelled(
+def test_splits_are_balanced_disjoint_shuffled_and_correctly_labelled(
     slow_rules, tmp_path, fn, which
 ):
     lengths = {"short": SHORT.get(fn, 20), "odd": ODD.get(fn, 25), "long": LONG.get(fn, 100)}
@@ -67,13 +67,13 @@ def test_splits_are_balanced_disjoint_shuffled_and_rightly_labelled(
     assert {len(x) for x in inputs} == {length // 6 * 6 if fn == "fn_aa" else length}
     for part in parts:
         assert list(part.labels) == [slow_rules[fn](x, length) for x in part.inputs]
-        # Sorted by class there would be one change of label; at random there are about half.
+        # Sorted by class, the label would change once; in random order it changes half the time.
         changes = sum(a != b for a, b in zip(part.labels, part.labels[1:], strict=False))
         assert 0.2 < changes / len(part) < 0.8
 
 
 @pytest.mark.parametrize("fn", SUITE)
-def test_probe_and_length_shift_are_balanced_and_rightly_labelled(slow_rules, tmp_path, fn):
+def test_evaluation_sets_are_balanced_and_correctly_labelled(slow_rules, tmp_path, fn):
     length = {"fn_aa": 60}.get(fn, 20)
     drawn = draw(fn, length, tmp_path)
 
@@ -121,7 +121,7 @@ def test_an_impossible_length_says_why(tmp_path, fn, length, reason):
 
 @pytest.mark.parametrize("fn", SUITE)
 @pytest.mark.parametrize("length", [120_000, 10**8, 10**20])
-def test_a_length_that_no_memory_holds_is_refused_before_anything_is_drawn(tmp_path, fn, length):
+def test_a_length_that_does_not_fit_in_memory_is_refused_before_drawing(tmp_path, fn, length):
     with pytest.raises(InputError, match=f"{fn} does not exist at length {length}: .* at most"):
         draw(fn, length, tmp_path, train_size=4, validation_size=4, test_size=4)
     assert list(tmp_path.iterdir()) == []
@@ -154,7 +154,7 @@ def test_near_misses_differ_from_a_palindrome_in_one_pair(tmp_path):
             assert pairs == 1 - y
 
 
-def test_random_negatives_differ_in_about_half_of_the_pairs_and_live_apart(tmp_path):
+def test_random_negatives_differ_in_about_half_of_the_pairs_and_have_their_own_folder(tmp_path):
     near = draw("fn_g", 20, tmp_path, evaluation_sets=False)
     drawn = draw("fn_g", 20, tmp_path, negatives="random", evaluation_sets=False)
     negatives = [x for x, y in zip(drawn.test.inputs, drawn.test.labels, strict=True) if not y]
@@ -193,7 +193,7 @@ def test_dyck2_negatives_are_one_to_five_flips_from_a_word():
 
     assert len(words) == 8  # Catalan(2) · 2²: all of them
     assert set(distance.values()) <= {1, 2, 3, 4, 5}
-    assert len(negatives) > 200  # of 248: flips are not confined to a few places
+    assert len(negatives) > 200  # of 248: flips are not confined to a few positions
 
 
 def test_graphs_are_simple_and_differ_in_components(tmp_path):

@@ -1,4 +1,4 @@
-"""A task of the user's own comes from one file; what is wrong with the file is said."""
+"""A user's own task comes from one file, and errors say what is wrong with the file."""
 
 import sys
 from pathlib import Path
@@ -56,13 +56,13 @@ def test_the_example_is_a_task(sizes):
     assert list(drawn.test.labels) == [2 * x.count("a") > len(x) for x in drawn.test.inputs]
 
 
-def test_the_example_imports_nothing_of_the_package():
+def test_the_example_imports_nothing():
     code = [line for line in EXAMPLE.read_text().splitlines() if "import" in line.split()]
 
     assert code == []
 
 
-def test_data_are_the_same_from_a_second_load(own, sizes, tmp_path):
+def test_loading_the_file_again_gives_the_same_data(own, sizes, tmp_path):
     one = load_or_make(own(GOOD), **(sizes | {"length": 12}))
     two = load_or_make(own(GOOD), **(sizes | {"length": 12, "dataset_dir": tmp_path / "two"}))
 
@@ -70,17 +70,18 @@ def test_data_are_the_same_from_a_second_load(own, sizes, tmp_path):
     assert one.length_shift == two.length_shift
 
 
-def test_a_rule_that_has_changed_refuses_the_stored_data(own, sizes):
+def test_stored_data_are_refused_after_the_rule_has_changed(own, sizes):
     request = sizes | {"length": 12}
     load_or_make(own(GOOD), **request)
     changed = own(GOOD.replace("== 0", "== 1"))
 
-    with pytest.raises(InputError, match=r"labels in .*thirds.py gives now.*--fresh-data"):
+    with pytest.raises(InputError, match=r"labels in .*thirds.py now returns") as caught:
         load_or_make(changed, **request)
+    assert caught.value.setting == "fresh_data"
     assert load_or_make(changed, **request, fresh=True).warnings == ()
 
 
-def test_a_sampler_that_has_changed_is_said_where_stored_data_are_used(own, sizes):
+def test_stored_data_come_with_a_warning_after_the_sampler_has_changed(own, sizes):
     request = sizes | {"length": 12}
     stored = load_or_make(own(GOOD), **request)
     assert load_or_make(own(GOOD), **request).warnings == stored.warnings == ()
@@ -88,9 +89,9 @@ def test_a_sampler_that_has_changed_is_said_where_stored_data_are_used(own, size
 
     again = load_or_make(changed, **request)
     assert again.train == stored.train
-    (said,) = again.warnings
-    assert "thirds.py has changed since the data in" in said
-    assert "--fresh-data" in said
+    (warning,) = again.warnings
+    assert "thirds.py has changed since the data in" in warning
+    assert "draw fresh data" in warning
     assert load_or_make(changed, **request, fresh=True).train != stored.train
     assert load_or_make(changed, **request).warnings == ()
 
@@ -103,21 +104,21 @@ def test_a_sampler_that_has_changed_is_said_where_stored_data_are_used(own, size
         ("import nothing_like_it", "ModuleNotFoundError"),
         ("raise SystemExit", "SystemExit"),
         ("\nopen('/none/at/all')", "line 2: the file fails with FileNotFoundError"),
-        (GOOD.replace("def rule", "def law"), "no function rule"),
-        (GOOD.replace("def sample", "def draw"), "no function sample"),
+        (GOOD.replace("def rule", "def law"), "does not define the function rule"),
+        (GOOD.replace("def sample", "def draw"), "does not define the function sample"),
         (GOOD.replace("(10, 12)", "()"), "lengths is"),
         (GOOD.replace("(10, 12)", "(10, 0)"), "lengths is"),
         (GOOD.replace("(10, 12)", "10"), "lengths is 10"),
         (GOOD.replace("(10, 12)", "(10, 10**20)"), f"lengths is (10, {10**20})"),
-        ("import nothing_like_it", "may import installed packages, but no file beside it"),
+        ("import nothing_like_it", "may import installed packages, but not the files next to it"),
         (GOOD.replace("lengths =", "sizes ="), "lengths is None"),
         (GOOD + "name = '../x'", "cannot name a folder"),
-        (GOOD + "name = 'palindrome'", "the suite has a task 'palindrome'"),
-        (GOOD + "name = 'fn_a'", "the suite has a task 'fn_a'"),
-        (GOOD + "kind = 'bits'", "choose among binary, decimal, text"),
+        (GOOD + "name = 'palindrome'", "the suite already has a task 'palindrome'"),
+        (GOOD + "name = 'fn_a'", "the suite already has a task 'fn_a'"),
+        (GOOD + "kind = 'bits'", "choose one of binary, decimal, text"),
     ],
 )
-def test_a_wrong_file_is_named_with_its_fault(own, source, message):
+def test_the_error_for_a_bad_file_names_it_and_its_fault(own, source, message):
     with pytest.raises(InputError, match=r"thirds\.py") as caught:
         own(source)
     assert message in str(caught.value)
@@ -129,7 +130,7 @@ def test_a_wrong_file_is_named_with_its_fault(own, source, message):
         ('x.count("1") % 3 == 0', "x.count(1)", "line 5: rule("),
         ('x.count("1") % 3 == 0', "2", "returns 2; it must return 0 or 1"),
         ('x.count("1") % 3 == 0', "None", "returns None"),
-        ('x.count("1") % 3 == 0', "x == '0' * 12", "of 70 needed; let sample take the label"),
+        ('x.count("1") % 3 == 0', "x == '0' * 12", "of the 70 needed; define sample(rng, length,"),
         ('"".join(map(str, rng.randint(0, 2, length)))', "7", "returns 7; a text input"),
         ('"".join(map(str, rng.randint(0, 2, length)))', "'a\\nb'", "returns 'a\\nb'"),
         ('"".join(map(str, rng.randint(0, 2, length)))', "'\\ud800'", "a text input is"),
@@ -151,7 +152,7 @@ def test_inputs_must_be_of_the_stated_kind(own, sizes):
         load_or_make(task, **(sizes | {"length": 12}))
 
 
-def test_a_sampler_may_take_the_label_wanted(own, sizes):
+def test_a_sampler_may_take_the_wanted_label(own, sizes):
     source = GOOD.replace("(rng, length)", "(rng, length, label)").replace(
         'return "".join', 'return "0" * length if label and rng.rand() < 0.01 else "".join'
     )
@@ -160,7 +161,7 @@ def test_a_sampler_may_take_the_label_wanted(own, sizes):
     assert drawn.disjoint
 
 
-def test_few_inputs_fill_the_test_split_without_those_of_training(own, sizes):
+def test_scarce_inputs_fill_the_test_split_without_training_inputs(own, sizes):
     drawn = load_or_make(own(GOOD), **(sizes | {"length": 8}))  # about 85 of 256 are positive
 
     assert drawn.disjoint
@@ -169,7 +170,7 @@ def test_few_inputs_fill_the_test_split_without_those_of_training(own, sizes):
         load_or_make(own(GOOD), **request)
 
 
-def test_the_source_names_the_folder_after_the_task(own, sizes):
+def test_the_data_folder_is_named_after_the_task(own, sizes):
     task = own(GOOD)
 
     assert folder(task, **sizes).parts[-3:-1] == ("thirds", "L20")
@@ -180,11 +181,11 @@ def test_a_missing_file_is_an_error(tmp_path):
         load_task_file(tmp_path / "none.py")
 
 
-def test_a_neighbour_that_the_rule_imports_is_explained(own, tmp_path):
+def test_importing_a_neighbouring_file_is_explained(own, tmp_path):
     (tmp_path / "neighbour_of_thirds.py").write_text("")
     task = own(GOOD.replace("return x.count", "import neighbour_of_thirds\n    return x.count"))
 
-    with pytest.raises(InputError, match=r"line 5: rule.*no file beside it"):
+    with pytest.raises(InputError, match=r"line 5: rule.*not the files next to it"):
         task.label(["1"])
 
 

@@ -77,12 +77,21 @@ def exit_with(command: Callable[[], int]) -> None:
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
-        print(f"llm-erm: {error}", file=sys.stderr)
+        print(f"llm-erm: {_with_flag(error)}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("llm-erm: stopped.", file=sys.stderr)
         status = 130
     sys.exit(status)
+
+
+def _with_flag(error: LLMERMError) -> str:
+    """Returns the message with the flag of the setting to change, if there is one."""
+    message = str(error)
+    if error.setting is None:
+        return message
+    stop = "." if message.endswith(".") else ""
+    return f"{message.removesuffix('.')} (--{error.setting.replace('_', '-')}){stop}"
 
 
 def _printed() -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from llm_erm.errors import InputError
-from llm_erm.tasks.task import Dataset, Kind, described
+from llm_erm.tasks.task import Dataset, Kind, describe_inputs
 
 ANSWER_SCHEMA = {
     "type": "object",
@@ -47,7 +47,7 @@ def build_frame(examples: Dataset, kind: Kind, length: int) -> Frame:
     lines = "".join(f"{x} -> {y}\n" for x, y in zip(examples.inputs, examples.labels, strict=True))
     head = f"""\
 # Task
-Every input is {described(kind, length)}.
+Every input is {describe_inputs(kind, length)}.
 One unknown rule gives each input its label, 0 or 1. Find the rule that explains the labelled \
 examples, then apply it to the new input.
 

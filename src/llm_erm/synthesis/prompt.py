@@ -1,6 +1,6 @@
 """The one prompt of a search, built from training examples alone."""
 
-from llm_erm.tasks.task import Dataset, Kind, described
+from llm_erm.tasks.task import Dataset, Kind, describe_inputs
 
 ANSWER_SCHEMA = {
     "type": "object",
@@ -18,7 +18,7 @@ def build_prompt(train: Dataset, kind: Kind, length: int) -> str:
     function that states the rule itself, the examples, and the form of the answer.
     """
     examples = "\n".join(f"{x} -> {y}" for x, y in zip(train.inputs, train.labels, strict=True))
-    inputs = described(kind, length)
+    inputs = describe_inputs(kind, length)
     return f"""\
 # Task
 Below are labelled examples of an unknown rule. Every input x is {inputs}.

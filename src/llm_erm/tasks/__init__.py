@@ -1,1 +1,1 @@
-"""The task suite: rules, samplers, probes and splits on disk."""
+"""The task suite: rules, samplers, contrast sets and splits on disk."""

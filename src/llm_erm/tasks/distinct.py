@@ -1,4 +1,4 @@
-"""Different inputs out of draws that repeat, as far as different ones exist."""
+"""Draws distinct inputs from samplers that may repeat themselves, as far as enough exist."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,23 @@ from numpy.random import RandomState
 
 from llm_erm.tasks.task import Dataset, Draw
 
-TOP_UP = 1000
-"""Draws of the second round, doubled in each further one: they show whether new inputs come."""
+SECOND_ROUND = 1000
+"""Draws in the second round, which shows whether new inputs still appear; doubled each round."""
 
-MOST = 200_000
-"""Draws of any further round at most: bounds the memory."""
+MAX_ROUND = 200_000
+"""Draws per round at most, to bound the memory."""
 
-STALE = 20
-"""Draws without a new input, as a multiple of the inputs found, after which no more are sought."""
+PATIENCE = 20
+"""Draws without a new input before giving up, as a multiple of the number of inputs found."""
 
 
 def draw_distinct(
     draw: Draw, rng: RandomState, length: int, wanted: tuple[int, int]
 ) -> tuple[list[str], list[str]]:
-    """Returns up to ``wanted`` different inputs of each class, in the order they were drawn.
+    """Returns up to ``wanted`` distinct inputs of each class, in the order they were drawn.
 
-    Fewer come back where the sampler's repeats show that fewer exist: all of them if they are
-    few against the number wanted, else as many as were met.
+    Returns fewer if the sampler's repeats show that fewer exist: all of them if they are few
+    compared with the number wanted, otherwise those that came up.
     """
     drawn = draw(rng, length, wanted)
     negatives = _topped_up(draw, rng, length, 0, wanted[0], drawn[0])
@@ -32,23 +32,23 @@ def draw_distinct(
 def _topped_up(
     draw: Draw, rng: RandomState, length: int, label: int, wanted: int, drawn: list[str]
 ) -> list[str]:
-    """Draws on in one class until enough different inputs are found or no more come."""
+    """Keeps drawing from one class until there are enough distinct inputs or no new ones appear."""
     found = dict.fromkeys(drawn)
-    stale, size = 0, TOP_UP // 2
-    while len(found) < wanted and stale <= STALE * len(found):
-        size = min(2 * size, MOST)
+    stale, size = 0, SECOND_ROUND // 2
+    while len(found) < wanted and stale <= PATIENCE * len(found):
+        size = min(2 * size, MAX_ROUND)
         before = len(found)
         found.update(dict.fromkeys(draw_class(draw, rng, length, label, size)))
         new = len(found) - before
         stale = 0 if new else stale + size
-        # Were all inputs as likely, len(found) / (1 - new / size) of them would exist.
+        # If all inputs were equally likely, len(found) / (1 - new / size) of them would exist.
         if 2 * len(found) < wanted * (1 - new / size):
             break
     return list(found)[:wanted]
 
 
 def draw_class(draw: Draw, rng: RandomState, length: int, label: int, count: int) -> list[str]:
-    """Returns inputs of one class."""
+    """Returns ``count`` inputs of one class; they may repeat."""
     return draw(rng, length, (0, count) if label else (count, 0))[label]
 
 

@@ -12,8 +12,8 @@ from llm_erm.tasks.task import Dataset
 MAX_ROUNDS = 200
 
 
-def make(spec: DataSpec) -> tuple[Dataset, Dataset, Dataset]:
-    """Returns train, validation and test data.
+def draw_splits(spec: DataSpec) -> tuple[Dataset, Dataset, Dataset]:
+    """Returns training, validation and test data.
 
     Raises:
         InputError: If too few inputs exist.
@@ -27,31 +27,32 @@ def make(spec: DataSpec) -> tuple[Dataset, Dataset, Dataset]:
     negatives, positives = (_class(spec, rng, label, inputs) for label, inputs in enumerate(found))
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
-    return (*divided(pool, spec.train_size, derived), test)
+    return (*divide(pool, spec.train_size, derived), test)
 
 
 def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[list[str]]) -> None:
-    """Refuses a request that would take more than half of a scarce class to learn from."""
+    """Refuses a request whose learning data would take more than half of a scarce class."""
     scarce = {
         label: len(inputs)
         for label, inputs in enumerate(found)
-        # The other half is for the test split, which may repeat inputs, to draw from.
+        # The test split draws from the other half; it may repeat inputs.
         if len(inputs) < wanted and learning > len(inputs) // 2
     }
     if scarce and not (spec.published or spec.allow_repeats):
-        exist = " and ".join(
+        existing = " and ".join(
             f"{n} input{'s' * (n > 1)} of label {label}" for label, n in scarce.items()
         )
         raise InputError(
-            f"{spec.function} has only {exist} at length {spec.length}; training and validation ask "
-            f"for {learning} of each label and may take half of what exists; ask for smaller "
-            "splits or a greater length, or permit repeats across the splits (--allow-repeats; "
-            "no certificate then)"
+            f"{spec.function} has only {existing} at length {spec.length}; training and validation "
+            f"ask for {learning} of each label and may take at most half of those that exist; ask "
+            "for smaller splits or a greater length, or, giving up the certificate, let the splits "
+            "share inputs",
+            setting="allow_repeats",
         )
 
 
 def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> list[str]:
-    """Returns the inputs of one class: those to learn from, then those to test on."""
+    """Returns the inputs of one class: first those to learn from, then those to test on."""
     learning = (spec.train_size + spec.val_size) // 2
     wanted = learning + spec.test_size // 2
     if len(found) == wanted:
@@ -67,20 +68,24 @@ def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> li
         if len(inputs) >= wanted:
             return inputs[:wanted]
     raise InputError(
-        f"{spec.function} at length {length} nearly always draws the same few inputs of label {label}; "
+        f"{spec.function} at length {spec.length} keeps drawing the same few inputs of label "
+        f"{label}; "
         "ask for smaller splits or a greater length"
     )
 
 
-def divided(
+def divide(
     pool: Sequence[tuple[str, int]], train_size: int, derived: int
 ) -> tuple[Dataset, Dataset]:
-    """Divides a balanced pool; depends on which examples it holds, not on their order."""
+    """Returns a balanced pool divided into training and validation data.
+
+    The division depends on which examples the pool holds, not on their order.
+    """
     ordered = sorted(pool)
     train: list[tuple[str, int]] = []
     validation: list[tuple[str, int]] = []
     room = [train_size // 2, train_size // 2]
-    rng = RandomState([derived, 1])  # not the stream that the inputs came from
+    rng = RandomState([derived, 1])  # a different stream from the one the inputs came from
     for i in rng.permutation(len(ordered)).tolist():
         label = ordered[i][1]
         (train if room[label] > 0 else validation).append(ordered[i])

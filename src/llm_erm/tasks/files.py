@@ -1,6 +1,6 @@
 """Data folders: ``train.txt``, ``val.txt``, ``test.txt`` and ``meta.json``.
 
-One example a line, ``<input> -> <label>``. Folders that the published code wrote have this format.
+Each line holds one example, ``<input> -> <label>``, as in the folders the published code wrote.
 """
 
 import json
@@ -19,7 +19,7 @@ _ENDINGS = (" -> 0\n", " -> 1\n")
 
 
 def input_pattern(kind: Kind, length: int) -> str:
-    """Returns the regular expression that an input of a kind and length matches as a whole."""
+    """Returns the regular expression that an input of this kind and length fully matches."""
     match kind:
         case "binary":
             return f"[01]{{{length}}}"
@@ -31,17 +31,17 @@ def input_pattern(kind: Kind, length: int) -> str:
             return ".+"
 
 
-def read_dataset(path: Path, pattern: str = ".+", advice: str = "mend that line") -> Dataset:
+def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -> Dataset:
     """Returns the labelled examples of a file.
 
     Args:
         path: A file of ``<input> -> <label>`` lines.
         pattern: What an input must match.
-        advice: What the user can do about a malformed line.
+        redrawable: Whether the user could draw the data again instead of fixing a malformed line.
 
     Raises:
-        InputError: If the file cannot be read, holds nothing, or has a line of another form or a
-            label other than 0 and 1; names the file and the line.
+        InputError: If the file cannot be read, is empty, or has a malformed line or a label other
+            than 0 and 1; names the file and the line.
     """
     text = _text(path).removesuffix("\n")
     if not text:
@@ -53,7 +53,9 @@ def read_dataset(path: Path, pattern: str = ".+", advice: str = "mend that line"
         number = next(i for i, line in enumerate(lines) if not re.fullmatch(form, line))
         raise InputError(
             f"{path}, line {number + 1}: {_shortened(lines[number])} is not of the form "
-            f"'<input> -> <label>' with label 0 or 1 and an input matching {pattern}; {advice}"
+            f"'<input> -> <label>' with label 0 or 1 and an input matching {pattern}; "
+            + ("fix that line, or draw the data again" if redrawable else "fix that line"),
+            setting="fresh_data" if redrawable else None,
         )
     inputs, labels = zip(*found, strict=True)
     return Dataset(inputs, tuple(map(int, labels)))
@@ -69,7 +71,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         number = data[: error.start].count(b"\n") + 1
         raise InputError(
-            f"{path}, line {number}: not UTF-8 text; it needs '<input> -> <label>' lines"
+            f"{path}, line {number}: not valid UTF-8; the file needs lines of the form "
+            "'<input> -> <label>' in UTF-8"
         ) from error
 
 
@@ -80,47 +83,51 @@ def _shortened(line: str) -> str:
 def read_folder(
     folder: Path, kind: Kind, length: int, sizes: tuple[int, int, int]
 ) -> tuple[Dataset, Dataset, Dataset] | None:
-    """Returns the train, validation and test data of a folder, or None if it holds none.
+    """Returns the training, validation and test data of a folder, or None if it holds none.
 
     Args:
         folder: Where the three files are.
         kind: What the inputs are.
-        length: Their length.
-        sizes: The sizes asked for. Training and validation may be divided otherwise in the folder,
-            if their sum is the same.
+        length: Their length in characters.
+        sizes: The requested sizes. The folder may divide training and validation data differently,
+            provided their total is the same.
 
     Raises:
-        InputError: If a file is missing, malformed, or holds another number of lines than asked.
+        InputError: If only some of the files exist, one is malformed, or their sizes differ from
+            those requested.
     """
     paths = [folder / name for name in DATA_FILES]
     try:
         missing = [path.name for path in paths if not path.exists()]
     except OSError as error:
         raise InputError(
-            f"cannot look into {folder}: {error.strerror}; choose another folder (--dataset-dir)"
+            f"cannot read {folder}: {error.strerror}; choose another folder",
+            setting="dataset_dir",
         ) from error
     if len(missing) == len(paths):
         return None
     if missing:
         raise InputError(
             f"{folder} is incomplete: {' and '.join(missing)} missing; "
-            "restore what is missing, or draw the data anew (--fresh-data)"
+            "restore what is missing, or draw the data again",
+            setting="fresh_data",
         )
     pattern = input_pattern(kind, length)
     train, validation, test = (
-        # A training set without validation is stored with an empty val.txt.
+        # Data drawn without a validation split have an empty val.txt.
         Dataset((), ())
         if path.name == "val.txt" and path.stat().st_size == 0
-        else read_dataset(path, pattern, "mend that line, or draw the data anew (--fresh-data)")
+        else read_dataset(path, pattern, redrawable=True)
         for path in paths
     )
     found = (len(train), len(validation), len(test))
     if (found[0] + found[1], found[2]) != (sizes[0] + sizes[1], sizes[2]):
         counts = ", ".join(f"{n} in {path}" for n, path in zip(found, paths, strict=True))
         raise InputError(
-            f"the stored data do not have the lines asked for ({sizes[0]} train, {sizes[1]} "
-            f"validation, {sizes[2]} test): {counts}; ask for these sizes, choose another folder, "
-            "or draw the data anew (--fresh-data)"
+            f"the sizes of the stored data differ from those requested ({sizes[0]} training, "
+            f"{sizes[1]} validation, {sizes[2]} test): found {counts}; request the stored sizes, "
+            "choose another folder, or draw the data again",
+            setting="fresh_data",
         )
     return train, validation, test
 
@@ -135,10 +142,10 @@ def read_test(folder: Path, kind: Kind, length: int) -> Dataset:
 
 
 def write_folder(folder: Path, splits: Sequence[Dataset], meta: Mapping[str, object]) -> None:
-    """Writes train, validation and test data and their description.
+    """Writes training, validation and test data and their metadata.
 
-    The files are written beside the folder and moved there when they are complete, so that an
-    interrupted call leaves no folder that reads as complete.
+    The files are written next to the folder and moved into it once complete, so an interrupted
+    call never leaves a folder that looks complete.
 
     Raises:
         InputError: If the folder cannot be written.
@@ -156,14 +163,15 @@ def write_folder(folder: Path, splits: Sequence[Dataset], meta: Mapping[str, obj
     except OSError as error:
         raise InputError(
             f"cannot write the data to {folder}: {error.strerror}; "
-            "free some space there, or choose another folder (--dataset-dir)"
+            "free some space there, or choose another folder",
+            setting="dataset_dir",
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _move(partial: Path, folder: Path) -> None:
-    """Moves complete files into place: at once, or into a folder that loses its old data first."""
+    """Moves complete files into place: the whole folder, or each file after deleting old data."""
     if not folder.exists():
         try:
             partial.rename(folder)

@@ -1,7 +1,8 @@
-"""Random graphs written as edge lists ``uAAvBB``: the rule, the sampler and its probe.
+"""Random graphs written as edge lists ``uAAvBB``: the rule, its samplers and its contrast set.
 
-Vertices are 01 to 99, and a graph of ``length`` characters has ``length // 6`` edges. An array of
-graphs is an int64 array of shape ``(n, edges, 2)``, vertices from 0, before its labels are drawn.
+Vertices are 01 to 99, and a graph of ``length`` characters has ``length // 6`` edges. Before
+vertex names are drawn, graphs are an int64 array of shape ``(n, edges, 2)`` with vertices numbered
+from 0.
 """
 
 import numpy as np
@@ -9,24 +10,25 @@ from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from llm_erm.tasks.rules import ZERO, Bools, Codes
-from llm_erm.tasks.samplers import Rows, below, kept, until
+from llm_erm.tasks.samplers import Rows, below, collect, rejection
 
 VERTICES = 99
-CHUNK = 20_000  # graphs whose components are found at once: bounds the memory
+CHUNK = 20_000  # graphs whose components are found at a time, to bound the memory
 
 Edges = NDArray[np.int64]
 
 
 def threshold(edges: int) -> int:
-    """Returns how many independent cycles a graph with so many edges may have at label 0."""
+    """Returns the most independent cycles that a graph with this many edges has at label 0."""
     return max(1, edges // 6)
 
 
 def cyclic(codes: Codes) -> Bools:
-    """Tells which rows are graphs with more independent cycles than the threshold.
+    """Returns which rows are graphs with more independent cycles than the threshold.
 
-    The number of independent cycles is E − V + C: edges listed, vertices that occur, connected
-    components. Edges ``u00v00`` are padding. The threshold counts padding too: it is set by length.
+    The number of independent cycles is E − V + C, for E edges listed, V vertices that occur and C
+    connected components. Edges ``u00v00`` are padding; the threshold counts them, since it depends
+    on the length alone.
     """
     edges = codes.shape[1] // 6
     parts = [_cycles(codes[i : i + CHUNK]) for i in range(0, len(codes), CHUNK)]
@@ -34,7 +36,7 @@ def cyclic(codes: Codes) -> Bools:
 
 
 def _cycles(codes: Codes) -> NDArray[np.int64]:
-    """Counts the independent cycles of each row."""
+    """Returns the number of independent cycles of each row."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -42,8 +44,8 @@ def _cycles(codes: Codes) -> NDArray[np.int64]:
     digits = codes.reshape(n, edges, 6).astype(np.int64) - ZERO
     ends = digits[:, :, [1, 4]] * 10 + digits[:, :, [2, 5]]
     real = (ends > 0).any(axis=2)
-    # All graphs at once, each on its own 100 nodes. A vertex that does not occur is a component of
-    # its own, so that E − V + C is also E − 100 + components.
+    # All graphs at once, each on its own 100 nodes. A vertex that does not occur is a component by
+    # itself, so E − V + C equals E − 100 + components.
     nodes = ends + 100 * np.arange(n)[:, None, None]
     size = 100 * n
     ones = np.ones(n * edges, dtype=np.int8)
@@ -55,50 +57,54 @@ def _cycles(codes: Codes) -> NDArray[np.int64]:
 
 
 def many_triangles(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws graphs of many components: triangles, isolated edges, edges between triangles."""
+    """Draws graphs with many components: triangles, isolated edges, edges between triangles."""
     edges = length // 6
     least = threshold(edges) + 1
 
-    def some(n: int) -> Codes:
+    def draw_batch(n: int) -> Codes:
         triangles = least + below(rng, edges // 3 - least + 1, n)
         isolated = (edges - 3 * triangles) // 2
-        return written(rng, _triangles(rng, edges, triangles, isolated, bridges=True))
+        return encode(rng, _triangles(rng, edges, triangles, isolated, bridges=True))
 
-    return kept(lambda _, __, n: until(n, length, some), cyclic, label=True)(rng, length, count)
+    return rejection(lambda _, __, n: collect(n, length, draw_batch), cyclic, label=True)(
+        rng, length, count
+    )
 
 
 def trees_with_extra_edges(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws connected graphs: a random tree and so many extra edges as keep label 0."""
+    """Draws connected graphs of label 0: a random tree plus at most ``threshold`` extra edges."""
     edges = length // 6
     fewest = max(0, edges + 1 - VERTICES)
 
-    def some(n: int) -> Codes:
+    def draw_batch(n: int) -> Codes:
         extra = fewest + below(rng, threshold(edges) - fewest + 1, n)
-        return written(rng, _connected(rng, edges, extra))
+        return encode(rng, _connected(rng, edges, extra))
 
-    return kept(lambda _, __, n: until(n, length, some), cyclic, label=False)(rng, length, count)
+    return rejection(lambda _, __, n: collect(n, length, draw_batch), cyclic, label=False)(
+        rng, length, count
+    )
 
 
 def with_cycles_beyond(beyond: int) -> Rows:
     """Returns a sampler of graphs with exactly ``threshold + beyond`` independent cycles.
 
-    Half of them are connected and half are triangles among trees and isolated edges, so that
-    counting components, vertices or triangles alone does not tell the classes apart.
+    Half of them are connected, and half are triangles with trees and isolated edges, so that
+    counting components, vertices or triangles alone does not separate the classes.
     """
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
         edges = length // 6
         cycles = threshold(edges) + beyond
 
-        def some(n: int) -> Codes:
+        def draw_batch(n: int) -> Codes:
             connected = _connected(rng, edges, np.full(n - n // 2, cycles))
             isolated = below(rng, min(edges - 3 * cycles, VERTICES - edges) + 1, n // 2)
             triangles = np.full(n // 2, cycles)
             apart = _triangles(rng, edges, triangles, isolated, bridges=False)
             graph = np.concatenate([connected, apart])
-            return written(rng, graph[rng.permutation(len(graph))])
+            return encode(rng, graph[rng.permutation(len(graph))])
 
-        return until(count, length, some)
+        return collect(count, length, draw_batch)
 
     return rows
 
@@ -110,15 +116,15 @@ def _triangles(
     isolated: NDArray[np.int64],
     bridges: bool,
 ) -> Edges:
-    """Draws graphs of so many triangles and isolated edges; drops rows with a repeated edge.
+    """Draws graphs with these numbers of triangles and isolated edges.
 
-    The edges that are left join two triangles each (bridges), or else hang a new vertex each on
-    the graph, which closes no cycle.
+    Each remaining edge joins two triangles (``bridges``) or attaches a new vertex to the graph,
+    which closes no cycle. Rows with a repeated edge are dropped.
     """
     n = len(triangles)
     graph = np.empty((n, edges, 2), dtype=np.int64)
     for e in range(edges):
-        k = e - 3 * triangles  # below 0 in a triangle, below `isolated` alone, else joining
+        k = e - 3 * triangles  # below 0: in a triangle; below `isolated`: isolated; else joining
         pair = 3 * triangles + 2 * k
         if bridges:
             first = below(rng, 3 * triangles, n)
@@ -134,7 +140,7 @@ def _triangles(
 
 
 def _connected(rng: RandomState, edges: int, extra: NDArray[np.int64]) -> Edges:
-    """Draws random trees with ``extra`` further edges each; drops rows with a repeated edge."""
+    """Draws random trees with ``extra`` further edges; drops rows with a repeated edge."""
     n = len(extra)
     vertices = edges + 1 - extra
     graph = np.empty((n, edges, 2), dtype=np.int64)
@@ -148,21 +154,21 @@ def _connected(rng: RandomState, edges: int, extra: NDArray[np.int64]) -> Edges:
 
 
 def _simple(graph: Edges) -> Bools:
-    """Tells which graphs repeat no edge."""
+    """Returns which graphs repeat no edge."""
     codes = np.sort(graph.min(axis=2) * 100 + graph.max(axis=2), axis=1)
     simple: Bools = (codes[:, 1:] != codes[:, :-1]).all(axis=1)
     return simple
 
 
-def written(rng: RandomState, graph: Edges) -> Codes:
-    """Writes graphs with random labels, edge order and edge directions."""
+def encode(rng: RandomState, graph: Edges) -> Codes:
+    """Returns graphs as codes, with random vertex names, edge order and edge directions."""
     n, edges, _ = graph.shape
-    labels = np.argsort(rng.random_sample((n, VERTICES)), axis=1, kind="stable") + 1
+    names = np.argsort(rng.random_sample((n, VERTICES)), axis=1, kind="stable") + 1
     order = np.argsort(rng.random_sample((n, edges)), axis=1, kind="stable")
-    turned = rng.random_sample((n, edges)) < 0.5
+    flipped = rng.random_sample((n, edges)) < 0.5
     ends = np.take_along_axis(graph, order[:, :, None], axis=1)
-    ends = np.where(turned[:, :, None], ends[:, :, ::-1], ends)
-    ends = np.take_along_axis(labels[:, None, :], ends, axis=2)
+    ends = np.where(flipped[:, :, None], ends[:, :, ::-1], ends)
+    ends = np.take_along_axis(names[:, None, :], ends, axis=2)
     codes = np.empty((n, edges, 6), dtype=np.uint8)
     codes[:, :, 0], codes[:, :, 3] = ord("u"), ord("v")
     codes[:, :, [1, 4]] = ends // 10 + ZERO

@@ -1,7 +1,8 @@
-"""Evaluation beside the test split: shortcut probes and other lengths.
+"""Evaluation sets besides the test split: contrast sets and other lengths.
 
-A probe holds inputs next to the rule's boundary, where a shortcut that does well on the test split
-fails. Neither set is used to select, and either may share inputs with the splits.
+A contrast set (which the published work calls shortcut probes) holds inputs next to the rule's
+decision boundary, where shortcuts that do well on the test split fail. Neither kind of set is used
+for selection, and both may share inputs with the splits.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,28 +17,29 @@ from llm_erm.tasks.rules import Codes, Rule, dyck2
 from llm_erm.tasks.samplers import (
     Rows,
     below,
+    collect,
     dyck2_words,
-    kept,
     near_palindromes,
     palindromes,
-    until,
+    rejection,
     with_pattern,
 )
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.task import Dataset, Draw, Task
 
 VERSION = 1
-"""Goes into the seeds; raised whenever a probe or a length-shift set changes."""
+"""Part of the seeds; increased whenever a contrast set or a length-shift set changes."""
 
 SIZE = 1000
-"""Examples in a probe or a length-shift set, where so many exist."""
+"""Examples in a contrast set or a length-shift set, if that many exist."""
 
 
 @lru_cache(maxsize=128)
 def contrast_set(task: Task, length: int) -> Dataset | None:
-    """Returns up to ``SIZE`` different inputs next to the rule's boundary, half of them positive.
+    """Returns up to ``SIZE`` distinct inputs next to the rule's boundary, half of them positive.
 
-    The same for every seed. Fewer where fewer exist; None for tasks where any input is as good.
+    The set is the same for every seed and smaller if fewer such inputs exist. None for tasks where
+    no input is closer to the boundary than another.
     """
     if task.draw_contrast is None:
         return None
@@ -47,16 +49,16 @@ def contrast_set(task: Task, length: int) -> Dataset | None:
 
 @lru_cache(maxsize=128)
 def length_generalization_set(task: Task, length: int) -> Dataset | None:
-    """Returns up to ``SIZE`` different inputs of other lengths than ``length``.
+    """Returns up to ``SIZE`` distinct inputs of lengths other than ``length``.
 
-    The same for every seed, half positive at every length, as many of each length as of the others
-    where so many exist; None where the task has no other length.
+    The set is the same for every seed, half positive at every length, and divided evenly among the
+    lengths as far as enough inputs exist. None if the task has no other length.
     """
     draws = task.shift(length)
     rng = RandomState(seed_from(f"{task.id}|L={length}|length_shift={VERSION}"))
     negatives: list[str] = []
     positives: list[str] = []
-    shortest_first = sorted(draws)  # they have the fewest inputs; the longer ones make up for it
+    shortest_first = sorted(draws)  # short lengths have the fewest inputs; longer ones fill up
     for i, other in enumerate(shortest_first):
         count = (SIZE // 2 - len(positives)) // (len(draws) - i)
         part = _balanced(draws[other], rng, other, count)
@@ -66,7 +68,7 @@ def length_generalization_set(task: Task, length: int) -> Dataset | None:
 
 
 def _balanced(draw: Draw, rng: RandomState, length: int, count: int) -> tuple[list[str], list[str]]:
-    """Returns different inputs, as many of one class as of the other."""
+    """Returns distinct inputs, the same number of each class."""
     negatives, positives = draw_distinct(draw, rng, length, (count, count))
     count = min(len(negatives), len(positives))
     return negatives[:count], positives[:count]
@@ -77,15 +79,15 @@ def usual_shift(
     why_not: Callable[[int], str | None],
     factors: Iterable[float] = (0.5, 1.25, 1.5, 2),
 ) -> Callable[[int], dict[int, Draw]]:
-    """Returns a ``Task.shift`` to multiples of the training length, as near as the task has any.
+    """Returns a ``Task.shift`` to multiples of the training length, rounded to possible lengths.
 
-    Odd lengths are among them: a palindrome of even length has an even number of ones, so one
-    flipped bit shows in the parity, and only odd lengths tell the two rules apart.
+    Odd lengths are among them: a palindrome of even length has an even number of ones, so parity
+    detects a single flipped bit there, and only odd lengths distinguish the two rules.
 
     Args:
-        draw: Draws at the other lengths.
+        draw: Draws inputs of the other lengths.
         why_not: As in ``Task``.
-        factors: Other lengths in units of the training length.
+        factors: The other lengths, as multiples of the training length.
     """
 
     def shift(length: int) -> dict[int, Draw]:
@@ -93,7 +95,7 @@ def usual_shift(
         return {other: draw for other in others if other and other != length}
 
     def possible(length: int) -> int | None:
-        """Returns the length itself or up to three less, whichever the task can have first."""
+        """Returns the greatest length up to this one, at most three less, that the task has."""
         candidates = range(length, max(0, length - 4), -1)
         return next((n for n in candidates if why_not(n) is None), None)
 
@@ -101,7 +103,7 @@ def usual_shift(
 
 
 def mixed(*samplers: Rows) -> Rows:
-    """Returns a sampler that draws equal parts from several, in random order."""
+    """Returns a sampler that draws equally from several others, in random order."""
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
         codes = np.concatenate([sampler(rng, length, count) for sampler in samplers])
@@ -111,8 +113,8 @@ def mixed(*samplers: Rows) -> Rows:
     return rows
 
 
-def without_pattern_by_a_bit(pattern: str, rule: Rule) -> Rows:
-    """Returns a sampler of strings that hold the pattern with one bit changed, and not itself."""
+def near_pattern(pattern: str, rule: Rule) -> Rows:
+    """Returns a sampler of strings that hold the pattern with one bit flipped, but not intact."""
 
     def candidates(rng: RandomState, length: int, count: int) -> Codes:
         codes = with_pattern(pattern)(rng, length, count)
@@ -121,20 +123,20 @@ def without_pattern_by_a_bit(pattern: str, rule: Rule) -> Rows:
         codes[np.arange(count), at + below(rng, len(pattern), count)] ^= 1
         return codes
 
-    return kept(candidates, rule, label=False)
+    return rejection(candidates, rule, label=False)
 
 
 def _swapped_palindromes(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws palindromes with two different neighbours of the first half swapped.
+    """Draws palindromes with two unequal neighbours of the first half swapped.
 
-    They keep the number of ones, in either half and in all. Below length 4 there are none, and one
-    bit is flipped instead.
+    The number of ones stays the same, in each half and overall. Below length 4 no such swap
+    exists, and one bit is flipped instead.
     """
     half = length // 2
     if half < 2:
         return near_palindromes(rng, length, count)
 
-    def some(n: int) -> Codes:
+    def draw_batch(n: int) -> Codes:
         codes = palindromes(rng, length, n)
         rows, at = np.arange(n), below(rng, half - 1, n)
         differ = codes[rows, at] != codes[rows, at + 1]
@@ -143,7 +145,7 @@ def _swapped_palindromes(rng: RandomState, length: int, count: int) -> Codes:
         swapped: Codes = codes[differ]
         return swapped
 
-    return until(count, length, some)
+    return collect(count, length, draw_batch)
 
 
 hard_non_palindromes = mixed(near_palindromes, _swapped_palindromes)
@@ -162,34 +164,34 @@ def _reordered_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
 
 
 def _mismatched_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws Dyck-2 words with the type of one bracket changed: depths stay right."""
+    """Draws Dyck-2 words with the type of one bracket changed: all depths stay the same."""
     codes = dyck2_words(rng, length, count)
     codes[np.arange(count), 2 * below(rng, length // 2, count)] ^= 1
     return codes
 
 
 hard_non_dyck2_words = mixed(
-    kept(_reordered_dyck2_words, dyck2, label=False), _mismatched_dyck2_words
+    rejection(_reordered_dyck2_words, dyck2, label=False), _mismatched_dyck2_words
 )
 
 
 def at_length(task: Task, trained: int, length: int, size: int, seed: int) -> Dataset:
-    """Returns test inputs of another length than was trained on, half of them positive.
+    """Returns test inputs of a length other than the training length, half of them positive.
 
     Args:
         task: Gives the rule; fixed positions stay those of the training length.
         trained: Length of the training inputs.
         length: Length of the inputs to return.
-        size: How many; fewer where fewer different ones exist.
+        size: How many; fewer if not that many distinct ones exist.
         seed: Base seed.
 
     Raises:
-        InputError: The task does not exist at that length, or not for that training length.
+        InputError: If the task has no inputs of that length, or none that fit the training length.
     """
     draws = task.shift(trained)
     why = task.why_not(length)
     if why is None and (not draws or (length < trained and min(draws) > trained)):
-        why = f"what is learned at length {trained} says nothing about it"
+        why = f"a rule learned at length {trained} does not determine labels at that length"
     if why is not None:
         raise InputError(
             f"{task.id} has no test inputs of length {length} for training inputs of length "

@@ -1,7 +1,7 @@
-"""The true rules, each over a whole array of inputs at once.
+"""The true rules, each applied to a whole array of inputs at once.
 
-An array of inputs is ``Codes``: the ASCII codes of n strings of one length, uint8 of shape
-``(n, length)``. A rule gives one bool a row. The graph rule is in ``graphs``.
+An array of inputs is ``Codes``: the ASCII codes of n strings of equal length, uint8 of shape
+``(n, length)``. A rule returns one bool per row. The graph rule is in ``graphs``.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ Rule = Callable[[Codes], Bools]
 ZERO = ord("0")
 
 MAX_DIGITS = 4300
-"""The longest decimal text that Python's ``int`` takes, here as in the programs to be learned."""
+"""Length of the longest decimal string that ``int`` accepts, here and in learned programs."""
 
 
 def to_codes(inputs: Sequence[str]) -> Codes:
-    """Returns strings of one length as codes of shape ``(n, length)``."""
+    """Returns strings of equal length as codes of shape ``(n, length)``."""
     text = np.frombuffer("".join(inputs).encode("ascii"), dtype=np.uint8)
     return text.reshape(len(inputs), -1)
 
@@ -35,8 +35,8 @@ def to_strings(codes: Codes) -> list[str]:
     return [text[i : i + width] for i in range(0, len(text), width)]
 
 
-def whole_array(rule: Rule) -> Callable[[Sequence[str]], list[int]]:
-    """Returns the rule as a function from strings of one length to a list of labels."""
+def label_strings(rule: Rule) -> Callable[[Sequence[str]], list[int]]:
+    """Returns the rule as a function from strings of equal length to their labels."""
 
     def label(inputs: Sequence[str]) -> list[int]:
         labels: list[int] = rule(to_codes(inputs)).astype(int).tolist() if inputs else []
@@ -46,20 +46,20 @@ def whole_array(rule: Rule) -> Callable[[Sequence[str]], list[int]]:
 
 
 def parity(codes: Codes) -> Bools:
-    """Tells which rows hold an odd number of ones."""
+    """Returns which rows have an odd number of ones."""
     return _odd(codes & 1)
 
 
 def parity_first_half(codes: Codes) -> Bools:
-    """Tells which rows hold an odd number of ones in their first ⌊length/2⌋ bits."""
+    """Returns which rows have an odd number of ones in their first ⌊length/2⌋ bits."""
     return parity(codes[:, : codes.shape[1] // 2])
 
 
 def fixed_positions(length: int, count: int) -> list[int]:
-    """Returns the positions that fn_e (3) and fn_f (10) look at.
+    """Returns the positions that fn_e (3) and fn_f (10) depend on.
 
-    The first entries of the Fisher-Yates permutation that PyTorch's CPU ``randperm(length)`` gives
-    after ``manual_seed(42)``: MT19937 words, reduced modulo what is left.
+    They are the first entries of the Fisher-Yates permutation that PyTorch's ``randperm(length)``
+    returns on a CPU after ``manual_seed(42)``: MT19937 words modulo the number of entries left.
     """
     words = np.random.RandomState(42).randint(0, 2**32, size=length, dtype=np.uint32).tolist()
     order = list(range(length))
@@ -74,7 +74,7 @@ def parity_at(count: int, length: int | None = None) -> Rule:
 
     Args:
         count: How many positions.
-        length: The length whose positions to take; the inputs' own if None.
+        length: The length whose positions to use; the inputs' own length if None.
     """
 
     def rule(codes: Codes) -> Bools:
@@ -84,7 +84,7 @@ def parity_at(count: int, length: int | None = None) -> Rule:
 
 
 def contains(pattern: str) -> Rule:
-    """Returns the rule "the pattern of eight bits occurs"."""
+    """Returns the rule "this pattern of eight bits occurs"."""
     value = int(pattern, 2)
 
     def rule(codes: Codes) -> Bools:
@@ -98,18 +98,18 @@ def contains(pattern: str) -> Rule:
 
 
 def palindrome(codes: Codes) -> Bools:
-    """Tells which rows equal their reverse."""
+    """Returns which rows equal their reverse."""
     half = codes.shape[1] // 2
     same: Bools = (codes[:, :half] == codes[:, ::-1][:, :half]).all(axis=1)
     return same
 
 
 def dyck2(codes: Codes) -> Bools:
-    """Tells which rows, read as pairs 00 ( 01 ) 10 [ 11 ], are balanced and type-matched."""
+    """Returns which rows, read as pairs 00 ( 01 ) 10 [ 11 ], are balanced and type-matched."""
     bits = np.ascontiguousarray(codes.T) & 1
     symbols, n = len(bits) // 2, len(codes)
-    # The stacks of all rows in one flat array, a row's entries n apart, a spare one below each;
-    # `top` is the index of each row's innermost open bracket.
+    # The stacks of all rows share one flat array: a row's entries are n apart, with a spare entry
+    # at the bottom; `top` is the index of each row's innermost open bracket.
     stack = np.zeros((symbols + 1) * n, dtype=np.uint8)
     top = np.arange(n)
     valid = np.ones(n, dtype=bool)
@@ -123,14 +123,14 @@ def dyck2(codes: Codes) -> Bools:
 
 
 def rule30_parity(codes: Codes) -> Bools:
-    """Tells which rows hold an odd number of ones after one step of rule 30, zeros at both ends."""
+    """Returns which rows have an odd number of ones after one step of zero-padded rule 30."""
     bits = np.pad(codes & 1, ((0, 0), (1, 1)))
     after = bits[:, :-2] ^ (bits[:, 1:-1] | bits[:, 2:])
     return _odd(after)
 
 
 def sha256_parity(codes: Codes) -> Bools:
-    """Tells which rows have a SHA-256 with an odd number of one-bits."""
+    """Returns which rows have a SHA-256 with an odd number of one-bits."""
     sha256 = hashlib.sha256
     digests = b"".join([sha256(row).digest() for row in _rows(codes)])
     folded = np.bitwise_xor.reduce(np.frombuffer(digests, dtype=np.uint64).reshape(-1, 4), axis=1)
@@ -141,12 +141,12 @@ def sha256_parity(codes: Codes) -> Bools:
 
 
 def prime(codes: Codes) -> Bools:
-    """Tells which rows, read as decimal numbers, are prime."""
+    """Returns which rows, read as decimal numbers, are prime."""
     return np.array([gmpy2.is_prime(n) for n in to_numbers(codes)], dtype=bool)
 
 
 def prime_plus_47(codes: Codes) -> Bools:
-    """Tells which rows, read as decimal numbers, exceed a prime by 47."""
+    """Returns which rows, read as decimal numbers, are 47 more than a prime."""
     return np.array([gmpy2.is_prime(n - 47) for n in to_numbers(codes)], dtype=bool)
 
 

@@ -1,8 +1,8 @@
-"""Samplers of the suite: they draw whole arrays of inputs of one class.
+"""Samplers of the suite, which draw whole arrays of inputs of one class.
 
-A ``Rows`` sampler gives codes of shape ``(count, length)``. Draws are independent and may repeat.
-Every random number comes from the methods of ``RandomState`` whose streams NumPy keeps unchanged
-for good, with stated integer widths, so that the same state gives the same inputs on any machine.
+A ``Rows`` sampler returns codes of shape ``(count, length)``. Draws are independent and may repeat.
+Every random number comes from ``RandomState`` methods whose streams NumPy guarantees never to
+change, with explicit integer widths, so the same state gives the same inputs on any machine.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from llm_erm.tasks.task import Draw
 Rows = Callable[[RandomState, int, int], Codes]
 
 RAREST = 1000
-"""Draws that one input of a class may take on average before the class counts as too rare."""
+"""Average draws per input of a class above which the class counts as too rare."""
 
-MOST_CHARACTERS = 50_000_000
-"""Characters drawn at once to make up for rejected ones at most: bounds the memory."""
+MAX_CHARACTERS = 50_000_000
+"""Characters drawn at a time, at most, to replace rejected candidates; bounds the memory."""
 
 
 def by_class(negatives: Rows, positives: Rows) -> Draw:
-    """Returns a draw with a sampler of its own for each class."""
+    """Returns a draw with a separate sampler for each class."""
 
     def draw(rng: RandomState, length: int, counts: tuple[int, int]) -> tuple[list[str], list[str]]:
         return (
@@ -38,7 +38,7 @@ def by_class(negatives: Rows, positives: Rows) -> Draw:
 
 
 def by_rule(rule: Rule) -> Draw:
-    """Returns a draw of uniform bit strings, sorted into classes by a rule that halves them."""
+    """Returns a draw of uniform bit strings, classified by a rule that splits them in half."""
 
     def draw(rng: RandomState, length: int, counts: tuple[int, int]) -> tuple[list[str], list[str]]:
         classes: tuple[list[str], list[str]] = ([], [])
@@ -46,20 +46,20 @@ def by_rule(rule: Rule) -> Draw:
             missing = max(want - len(have) for want, have in zip(counts, classes, strict=True))
             if missing <= 0:
                 return classes[0][: counts[0]], classes[1][: counts[1]]
-            # Four standard deviations above what is needed on average.
+            # Four standard deviations more than needed on average.
             codes = uniform_bits(rng, length, 2 * missing + int(6 * missing**0.5) + 8)
             for text, label in zip(to_strings(codes), rule(codes).tolist(), strict=True):
                 classes[label].append(text)
-        raise too_rare(length)
+        raise _too_rare(length)
 
     return draw
 
 
-def kept(candidates: Rows, rule: Rule, label: bool) -> Rows:
-    """Returns a sampler of those candidates to which the rule gives the label."""
+def rejection(candidates: Rows, rule: Rule, label: bool) -> Rows:
+    """Returns a sampler of the candidates to which the rule assigns the label."""
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
-        return until(
+        return collect(
             count,
             length,
             lambda n: (codes := candidates(rng, length, n))[rule(codes) == label],
@@ -68,23 +68,22 @@ def kept(candidates: Rows, rule: Rule, label: bool) -> Rows:
     return rows
 
 
-def until(count: int, length: int, some: Callable[[int], Codes]) -> Codes:
-    """Returns ``count`` rows out of calls of ``some(n)``, which may give fewer than n each."""
-    batches = [some(count)]
+def collect(count: int, length: int, draw_batch: Callable[[int], Codes]) -> Codes:
+    """Returns ``count`` rows from calls of ``draw_batch(n)``, each of which returns at most n."""
+    batches = [draw_batch(count)]
     found, drawn = len(batches[0]), count
     while found < count:
         if drawn > RAREST * (count + 10):
-            raise too_rare(length)
+            raise _too_rare(length)
         size = int(1.1 * (count - found) * drawn / max(found, 1)) + 8
-        size = min(size, 1 + MOST_CHARACTERS // length)
-        batches.append(some(size))
+        size = min(size, 1 + MAX_CHARACTERS // length)
+        batches.append(draw_batch(size))
         found += len(batches[-1])
         drawn += size
     return np.concatenate(batches)[:count]
 
 
-def too_rare(length: int) -> InputError:
-    """Returns the error for a class that random draws do not meet."""
+def _too_rare(length: int) -> InputError:
     return InputError(
         f"at length {length} one of the two classes is too rare to draw; choose a greater length"
     )
@@ -105,12 +104,12 @@ def uniform_digits(rng: RandomState, length: int, count: int) -> Codes:
 
 
 def below(rng: RandomState, high: int | NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Draws uniform integers in [0, high), where high may differ by row."""
+    """Draws uniform integers in [0, high), where ``high`` may differ per row."""
     return (rng.random_sample(count) * high).astype(np.int64)
 
 
 def with_pattern(pattern: str) -> Rows:
-    """Returns a sampler of uniform bit strings overwritten with the pattern somewhere."""
+    """Returns a sampler of uniform bit strings with the pattern written at a random place."""
     bits = np.frombuffer(pattern.encode(), dtype=np.uint8)
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
@@ -129,20 +128,21 @@ def palindromes(rng: RandomState, length: int, count: int) -> Codes:
 
 
 def near_palindromes(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws palindromes with one bit of the first half flipped, never an odd length's middle."""
+    """Draws palindromes with one bit of the first half flipped, never the middle bit."""
     codes = palindromes(rng, length, count)
     codes[np.arange(count), below(rng, length // 2, count)] ^= 1
     return codes
 
 
-uniform_non_palindromes = kept(uniform_bits, palindrome, label=False)
+uniform_non_palindromes = rejection(uniform_bits, palindrome, label=False)
 
 
 def dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
     """Draws Dyck-2 words of ``length`` bits by the published random walk.
 
-    Until as many brackets are open or written as the word has, a bracket of either type is opened
-    if none is open, or with probability one half; else the innermost is closed. Then all close.
+    As long as not all brackets of the word have been opened, each step opens a bracket of random
+    type if none is open, or else with probability one half; otherwise it closes the innermost.
+    Then all open brackets are closed.
     """
     symbols, pairs = length // 2, length // 4
     coins = _columns(uniform_bits(rng, symbols, count) & np.uint8(1)).astype(bool)
@@ -151,8 +151,8 @@ def dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
     )
     stack = np.zeros((pairs + 1) * count, dtype=np.uint8)
     codes = np.empty((symbols, 2, count), dtype=np.uint8)
-    # Indices into the flat arrays, a word's entries `count` apart: its first free place on the
-    # stack, and the kind of the next bracket it opens.
+    # Indices into the flat arrays, where a word's entries are `count` apart: its first free place
+    # on the stack, and the kind of the next bracket it opens.
     free, following = np.arange(count), np.arange(count)
     for t in range(symbols):
         opens = (coins[t] | (free < count)) & (following < pairs * count)
@@ -166,12 +166,12 @@ def dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
 
 
 def _columns(codes: Codes) -> Codes:
-    """Returns the transpose, its rows contiguous: steps along a word then run over whole rows."""
+    """Returns the transpose with contiguous rows, so a step along all words runs over one row."""
     return np.ascontiguousarray(codes.T)
 
 
 def _flipped_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws Dyck-2 words with one to five different bits flipped."""
+    """Draws Dyck-2 words with one to five distinct bits flipped."""
     codes = dyck2_words(rng, length, count)
     most = min(5, length)
     flips = 1 + below(rng, most, count)
@@ -185,23 +185,23 @@ def _flipped_dyck2_words(rng: RandomState, length: int, count: int) -> Codes:
     return codes
 
 
-broken_dyck2_words = kept(_flipped_dyck2_words, dyck2, label=False)
+broken_dyck2_words = rejection(_flipped_dyck2_words, dyck2, label=False)
 
 
 def primes(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws the next primes after uniform numbers."""
+    """Draws primes, each the first one after a uniform number."""
     return primes_plus(0)(rng, length, count)
 
 
 def primes_plus(offset: int) -> Rows:
-    """Returns a sampler of such primes plus an offset."""
+    """Returns a sampler of primes plus an offset, each prime the first after a uniform number."""
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
-        def some(n: int) -> Codes:
+        def draw_batch(n: int) -> Codes:
             starts = to_numbers(uniform_digits(rng, length, n))
             return from_numbers([gmpy2.next_prime(start) + offset for start in starts], length)
 
-        return until(count, length, some)
+        return collect(count, length, draw_batch)
 
     return rows
 
@@ -210,10 +210,10 @@ def products(offset: int = 0, last_digits: str = "0123456789", of_primes: bool =
     """Returns a sampler of products of two factors of ⌊length/2⌋ and ⌈length/2⌉ digits.
 
     Args:
-        offset: What to add to the product.
-        last_digits: The digits that a factor may end in; a product ends in 1, 3, 7 or 9 just when
-            both of its factors do.
-        of_primes: Whether the factors are the next primes after uniform numbers.
+        offset: Added to the product.
+        last_digits: The digits that a factor may end in; a product ends in 1, 3, 7 or 9 if and
+            only if both of its factors do.
+        of_primes: Whether each factor is the first prime after a uniform number.
     """
     endings = np.frombuffer(last_digits.encode(), dtype=np.uint8)
 
@@ -224,14 +224,14 @@ def products(offset: int = 0, last_digits: str = "0123456789", of_primes: bool =
         return [gmpy2.next_prime(number) for number in numbers] if of_primes else numbers
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
-        def some(n: int) -> Codes:
+        def draw_batch(n: int) -> Codes:
             lesser = factors(rng, length // 2, n)
             greater = factors(rng, length - length // 2, n)
             return from_numbers(
                 [a * b + offset for a, b in zip(lesser, greater, strict=True)], length
             )
 
-        return until(count, length, some)
+        return collect(count, length, draw_batch)
 
     return rows
 

@@ -1,4 +1,4 @@
-"""Seeds derived from what is drawn, by SHA-256, so that they are the same in every process."""
+"""Seeds derived by SHA-256 from what is drawn, so that they are the same in every process."""
 
 import hashlib
 
@@ -15,18 +15,18 @@ def data_seed(fn: str, length: int, learning_size: int, test_size: int, seed: in
     Args:
         fn: The task's id.
         length: Length of the inputs.
-        learning_size: Training and validation examples together.
-        test_size: Test examples.
+        learning_size: Number of training and validation examples together.
+        test_size: Number of test examples.
         seed: The user's base seed.
     """
     return seed_from(f"{fn}|L={length}|train={learning_size}|test={test_size}|base_seed={seed}")
 
 
 def trial_seed(seed: int, trial: int) -> int:
-    """Returns the base seed of a trial; the first one's is the user's own.
+    """Returns the base seed of a trial; the first trial has the user's own.
 
     Args:
         seed: The user's base seed.
-        trial: Which of several data sets drawn alike, counted from 1.
+        trial: Number of the data set among those drawn independently, from 1.
     """
     return seed if trial == 1 else seed_from(f"{seed}|trial={trial}")

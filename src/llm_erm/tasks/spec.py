@@ -126,7 +126,7 @@ class DataSpec(DataSettings):
                 fault = f"less than {least}" if size < least else "odd"
                 raise InputError(
                     f"the {split} size {size} is {fault}; each split is half positive, so give an "
-                    f"even number, {least} or more"
+                    f"even number of at least {least}"
                 )
         examples = sum(sizes.values())
         if examples > MAX_EXAMPLES or examples * self.length > MAX_CHARACTERS:

@@ -1,4 +1,4 @@
-"""Balanced, disjoint, repeatable train, validation and test splits, drawn once and kept on disk."""
+"""Balanced, disjoint, reproducible training, validation and test splits, kept on disk."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.tasks import probes
-from llm_erm.tasks.drawing import divided, make
+from llm_erm.tasks.drawing import divide, draw_splits
 from llm_erm.tasks.files import read_folder, read_test, write_folder
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits, Task, digest
@@ -37,7 +37,7 @@ def load(spec: DataSpec, dataset_dir: Path = Path("datasets"), *, fresh: bool = 
     sizes = (spec.train_size, spec.val_size, spec.test_size)
     stored = None if fresh else read_folder(place, task.kind, spec.length, sizes)
     if stored is None:
-        parts = make(spec)
+        parts = draw_splits(spec)
         write_folder(place, parts, _meta(spec))
         drawn_here, warnings = True, []
     else:
@@ -78,7 +78,7 @@ def _reveal(spec: DataSpec, dataset_dir: Path) -> HeldOut:
 def _divided_again(
     spec: DataSpec, stored: tuple[Dataset, Dataset, Dataset], place: Path
 ) -> tuple[Dataset, Dataset]:
-    """Divides stored training and validation data as requested."""
+    """Returns stored training and validation data divided into the requested sizes."""
     pool = [
         example for data in stored[:2] for example in zip(data.inputs, data.labels, strict=True)
     ]
@@ -86,10 +86,10 @@ def _divided_again(
     if 2 * positives != len(pool):
         raise InputError(
             f"train.txt and val.txt in {place} hold {positives} examples of label 1 in "
-            f"{len(pool)}, so that no other division is half positive; "
-            f"ask for theirs ({len(stored[0])} and {len(stored[1])})"
+            f"{len(pool)}, so they cannot be divided into half-positive splits; "
+            f"request the stored sizes ({len(stored[0])} training, {len(stored[1])} validation)"
         )
-    return divided(pool, spec.train_size, spec.derived_seed)
+    return divide(pool, spec.train_size, spec.derived_seed)
 
 
 def _meta(spec: DataSpec) -> dict[str, object]:
@@ -114,12 +114,12 @@ def _meta(spec: DataSpec) -> dict[str, object]:
 def _file_digest(path: Path) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:  # gone since it was loaded
+    except OSError:  # deleted since it was loaded
         return None
 
 
 def _stored_meta(place: Path) -> dict[str, object]:
-    """Returns the folder's description, empty where there is none."""
+    """Returns the folder's metadata, empty if there is none."""
     try:
         found = json.loads((place / "meta.json").read_bytes())
     except (OSError, ValueError):
@@ -128,24 +128,24 @@ def _stored_meta(place: Path) -> dict[str, object]:
 
 
 def _drawn_here(spec: DataSpec, place: Path) -> bool:
-    """Whether the folder's description is one that this package wrote for these examples."""
+    """Whether the folder's metadata are what this package writes for these examples."""
     drawn, found = _meta(spec), _stored_meta(place)
     return all(found.get(key) == drawn[key] for key in ("fn", "derived_seed", "base_seed"))
 
 
 def _source_warnings(task: Task, place: Path) -> list[str]:
-    """Says that the user's file has changed since: its sampler may draw other inputs now."""
+    """Returns a warning if the user's file, and perhaps its sampler, has since changed."""
     before = _stored_meta(place).get("task_file_sha256")
     if task.source is None or before in (None, _file_digest(task.source)):
         return []
     return [
-        f"{task.source} has changed since the data in {place} were drawn; if sample draws other "
-        "inputs now, draw them anew (--fresh-data)"
+        f"{task.source} has changed since the data in {place} were drawn; if sample now draws "
+        "different inputs, draw fresh data"
     ]
 
 
 def _shared(parts: Sequence[Dataset]) -> int:
-    """Counts the inputs that are in more than one split."""
+    """Returns the number of inputs that are in more than one split."""
     counts = Counter([x for data in parts for x in set(data.inputs)])
     return sum(n > 1 for n in counts.values())
 
@@ -153,11 +153,11 @@ def _shared(parts: Sequence[Dataset]) -> int:
 def _warnings(
     task: Task, parts: Sequence[Dataset], shared: int, place: Path, *, drawn_here: bool
 ) -> list[str]:
-    """Says what a reader of results must know of the splits."""
+    """Returns what a reader of results must know about the splits, one sentence per fact."""
     warnings = []
     if not drawn_here:
         warnings.append(
-            f"the data in {place} were not drawn here, so nothing shows that the examples are "
+            f"the data in {place} were not drawn by this package, so the examples may not be "
             "independent: no certificate"
         )
     if shared:
@@ -166,11 +166,11 @@ def _warnings(
             "test accuracy is too high, and no certificate holds"
         )
     for name, data in zip(("training", "validation", "test"), parts, strict=True):
-        different = len(set(data.inputs))
-        if different < len(data):
+        distinct = len(set(data.inputs))
+        if distinct < len(data):
             warnings.append(
                 f"the {name} split of {task.id} in {place} repeats inputs: "
-                f"{different} different ones in {len(data)}"
+                f"{distinct} of {len(data)} are distinct"
             )
         if 2 * sum(data.labels) != len(data):
             warnings.append(
@@ -181,13 +181,13 @@ def _warnings(
 
 
 def _label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[str]:
-    """Compares stored labels with the rule, where that is cheap.
+    """Returns a warning if stored labels differ from the rule's, for rules that are cheap.
 
     Raises:
-        InputError: If the rule is the user's own: it has changed since the data were drawn.
+        InputError: If labels differ and the rule is the user's own, which must have changed.
     """
     if task.kind == "decimal" and task.source is None:
-        return []  # thousands of primality tests on each start
+        return []  # would take thousands of primality tests on each start
     wrong = sum(
         label != true
         for data in stored
@@ -195,7 +195,8 @@ def _label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[
     )
     if wrong and task.source:
         raise InputError(
-            f"{wrong} labels in {place} are not what the rule in {task.source} gives now; "
-            "draw the data anew (--fresh-data)"
+            f"{wrong} labels in {place} differ from what the rule in {task.source} now returns; "
+            "draw the data again",
+            setting="fresh_data",
         )
-    return [f"{wrong} labels in {place} are not what {task.id} computes"] if wrong else []
+    return [f"{wrong} labels in {place} differ from what {task.id} computes"] if wrong else []

@@ -1,13 +1,13 @@
-"""The suite: fn_a to fn_l as published, then fn_v and fn_aa of the follow-up (arXiv 2510.14331v2).
+"""The suite: fn_a to fn_l as published, and fn_v and fn_aa of the follow-up (arXiv 2510.14331v2).
 
-To add a task, add a row; to add one without touching the package, see ``task_file``.
+To add a task, add a row; to use one without changing the package, see ``task_file``.
 """
 
 from collections.abc import Callable
 
 from llm_erm.errors import InputError
 from llm_erm.tasks import graphs, probes, rules, samplers
-from llm_erm.tasks.rules import Rule, whole_array
+from llm_erm.tasks.rules import Rule, label_strings
 from llm_erm.tasks.samplers import by_class, by_rule
 from llm_erm.tasks.task import MAX_LENGTH, Draw, Kind, Task
 
@@ -15,7 +15,7 @@ LENGTHS = (100, 50, 30, 25, 20)
 
 
 def at_least(least: int, multiple: int = 1, most: int = MAX_LENGTH) -> Callable[[int], str | None]:
-    """Returns a ``Task.why_not`` for multiples of a number from a least to a greatest length."""
+    """Returns a ``Task.why_not`` that admits multiples of a number within these bounds."""
 
     def why_not(length: int) -> str | None:
         if length < least:
@@ -48,7 +48,7 @@ def _task(
         computes=computes,
         lengths=lengths,
         why_not=why_not,
-        label=whole_array(rule),
+        label=label_strings(rule),
         draw=draw,
         draw_random=draw_random,
         draw_contrast=draw_contrast,
@@ -63,26 +63,26 @@ def _uniform(id: str, name: str, computes: str, rule: Rule, least: int) -> Task:
 def _pattern(id: str, name: str, pattern: str) -> Task:
     rule = rules.contains(pattern)
     with_pattern = samplers.with_pattern(pattern)
-    without = samplers.kept(samplers.uniform_bits, rule, label=False)
+    without = samplers.rejection(samplers.uniform_bits, rule, label=False)
     return _task(
         id,
         name,
         f"{pattern} occurs",
         rule,
         by_class(without, with_pattern),
-        # Nearly all longer strings contain any pattern of eight bits: negatives grow too rare.
+        # Nearly all longer strings contain every pattern of eight bits; negatives become too rare.
         at_least(len(pattern), most=1000),
-        draw_contrast=by_class(probes.without_pattern_by_a_bit(pattern, rule), with_pattern),
+        draw_contrast=by_class(probes.near_pattern(pattern, rule), with_pattern),
     )
 
 
 def planted_parity(id: str, name: str, count: int) -> Task:
-    """Returns the parity of the bits at ``count`` fixed positions, as fn_e and fn_f are."""
+    """Returns a task like fn_e and fn_f: the parity of the bits at ``count`` fixed positions."""
     rule = rules.parity_at(count)
     why_not = at_least(count)
 
     def shift(length: int) -> dict[int, Draw]:
-        # Only longer inputs have all positions of the training length.
+        # Only longer inputs have all the positions of the training length.
         draw = by_rule(rules.parity_at(count, length))
         others = (length * 3 // 2, 2 * length)
         return {other: draw for other in others if other > length and why_not(other) is None}
@@ -111,7 +111,7 @@ def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0
         why_not,
         kind="decimal",
         draw_contrast=by_class(samplers.products(offset, "1379", of_primes=True), primes),
-        # Not twice as long: a prime of 200 digits takes milliseconds to find and to check.
+        # Not twice the length: a prime of 200 digits takes milliseconds to find and to check.
         shift=probes.usual_shift(draw, why_not, factors=(0.5, 1.5)),
     )
 
@@ -195,11 +195,12 @@ def get(id: str) -> Task:
     """Returns a task of the suite.
 
     Raises:
-        InputError: If there is none of that id; lists those there are.
+        InputError: If no task has that id; the message lists the ids.
     """
     if id not in SUITE:
         raise InputError(
-            f"there is no function {id!r}; choose among {' '.join(SUITE)}, "
-            "or give a file of your own (--task-file)"
+            f"there is no function {id!r}; choose one of {' '.join(SUITE)}, "
+            "or give your own task file",
+            setting="task_file",
         )
     return SUITE[id]

@@ -1,4 +1,4 @@
-"""The types that every learner meets: a Task, a Dataset, and the Splits that it is given."""
+"""The types shared by all learners: Task, Dataset and Splits."""
 
 import hashlib
 import json
@@ -22,34 +22,35 @@ _IN_WORDS: dict[Kind, str] = {
 }
 
 MAX_LENGTH = 100_000
-"""Characters in an input at most: the thousands of inputs to evaluate on then fit in memory."""
+"""Characters per input at most, so that the thousands of evaluation inputs fit in memory."""
 
 Draw = Callable[[np.random.RandomState, int, tuple[int, int]], tuple[list[str], list[str]]]
 """``draw(rng, length, (negatives, positives))`` → that many inputs of label 0 and of label 1."""
 
 
-def described(kind: Kind, length: int) -> str:
-    """Returns what inputs of a kind and length are, in words for a prompt."""
+def describe_inputs(kind: Kind, length: int) -> str:
+    """Returns a description of inputs of this kind and length, for a prompt."""
     return _IN_WORDS[kind].format(length=length)
 
 
 @dataclass(frozen=True)
 class Task:
-    """A true rule and how its inputs are drawn; one row of ``SUITE``, or a user's file.
+    """A true rule and how its inputs are drawn: a row of ``SUITE``, or a user's file.
 
     Attributes:
-        id: What the command line and the seeds call it, as in ``fn_a``.
-        name: What its data folder is called, as in ``parity_all``.
+        id: The task's id on the command line and in seeds, such as ``fn_a``.
+        name: The name of its data folder, such as ``parity_all``.
         kind: What the inputs are.
         computes: When the label is 1, in one line.
-        lengths: The lengths it is run at by default, in characters.
-        why_not: Why the task does not exist at a length, or None where it does.
-        label: The true labels of inputs of one length.
+        lengths: The lengths it runs at by default, in characters.
+        why_not: Returns why the task does not exist at a length, or None if it does.
+        label: Returns the true labels of inputs of equal length.
         draw: Draws inputs of both classes, independently and with repeats.
-        draw_random: The same with uniform negatives, where ``draw`` takes harder ones.
-        draw_contrast: Draws inputs next to the rule's boundary; None where any input is as good.
-        shift: For a training length, the other lengths to test at and how to draw there.
-        source: The user's file that defines it; None for the suite.
+        draw_random: The same with uniform negatives, for tasks whose ``draw`` uses harder ones.
+        draw_contrast: Draws the inputs of the contrast set, next to the rule's boundary; None if no
+            input is closer to it than another.
+        shift: Returns the other lengths to test at, given a training length, and how to draw there.
+        source: The user's file that defines the task; None for the suite.
     """
 
     id: str
@@ -72,14 +73,14 @@ class Dataset:
 
     Attributes:
         inputs: The inputs; strings, or table rows as dicts.
-        labels: One label an input, as an index into the task's labels (0 and 1 for the suite).
+        labels: One label per input, as an index into the task's labels (0 and 1 for the suite).
     """
 
     inputs: tuple[str, ...]
     labels: tuple[int, ...]
 
     def __len__(self) -> int:
-        """Number of examples."""
+        """Returns the number of examples."""
         return len(self.inputs)
 
 
@@ -126,7 +127,7 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Splits:
-    """All that a learner gets of a task: labelled data and no rule.
+    """Everything that a learner gets of a task: labelled data, and no rule.
 
     Attributes:
         key: Names the data.
@@ -158,9 +159,9 @@ class Splits:
 
 
 def digest(train: Dataset, validation: Dataset, test: Dataset) -> str:
-    """Returns a digest of labelled examples, however they are divided into training and validation.
+    """Returns a digest of labelled examples that ignores the train-validation division.
 
-    Methods that divide the same examples differently are scored on the same data.
+    Methods that divide the same examples differently are thus known to be scored on the same data.
     """
     learning = sorted(map(json.dumps, _pairs(train) + _pairs(validation)))
     return hashlib.sha256(json.dumps([learning, _pairs(test)]).encode()).hexdigest()

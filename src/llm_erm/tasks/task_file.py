@@ -1,17 +1,18 @@
-"""Tasks of the user's own: one Python file that needs no import of this package.
+"""Users' own tasks, each a Python file that need not import this package.
 
 The file defines, at module level:
 
-- ``rule(x)``: the true label of an input, 0 or 1;
-- ``sample(rng, length)``: one random input, a string of one line; or ``sample(rng, length,
-  label)``: one that the rule gives that label. ``rng`` is a ``numpy.random.RandomState``, the only
-  source of randomness it may use;
-- ``lengths``: the lengths to run at, a tuple of integers. The others serve as length shift;
-- optionally ``name`` (else the file's), ``kind`` ("binary", "decimal" or, by default, "text") and
-  ``description`` (when the label is 1, in one line).
+- ``rule(x)``: returns the true label of an input, 0 or 1;
+- ``sample(rng, length)``: returns one random input, a string of one line; or ``sample(rng, length,
+  label)``: returns one of that label. ``rng`` is a ``numpy.random.RandomState``, the only source of
+  randomness allowed;
+- ``lengths``: a tuple of the integer lengths to run at. Data of one length are also tested at the
+  others (length shift);
+- optionally ``name`` (default: the file's name), ``kind`` ("binary", "decimal" or "text", the
+  default) and ``description`` (when the label is 1, in one line).
 
-Both classes come from ``sample`` by rejection. The file runs in this process: it is trusted. It may
-import installed packages, but no file that lies beside it.
+Both classes are drawn from ``sample`` by rejection. The file runs in this process, so it must be
+trusted. It may import installed packages, but not the files next to it.
 """
 
 import inspect
@@ -31,11 +32,9 @@ from numpy.random import RandomState
 
 from llm_erm.errors import InputError
 from llm_erm.tasks.files import input_pattern
+from llm_erm.tasks.samplers import RAREST
 from llm_erm.tasks.suite import SUITE, at_least
 from llm_erm.tasks.task import MAX_LENGTH, Kind, Task
-
-RAREST = 1000
-"""Draws that one input of a class may take on average before the class counts as too rare."""
 
 _KINDS: tuple[Kind, ...] = ("binary", "decimal", "text")
 
@@ -44,8 +43,9 @@ def load_task_file(path: Path) -> Task:
     """Returns the task that a user's file defines; its id is its name.
 
     Raises:
-        InputError: If the file cannot be read or run, lacks a part, or a part is not as described
-            above; later, from the task itself, if ``rule`` or ``sample`` fails or misbehaves.
+        InputError: If the file cannot be read or run, or a definition is missing or not as
+            described above; later, from the task itself, if ``rule`` or ``sample`` fails or
+            returns something invalid.
     """
     try:
         source = path.read_bytes()
@@ -60,24 +60,24 @@ def _task_in(path: Path, source: bytes) -> Task:
     module = _run(path, source)
     for part in ("rule", "sample"):
         if not callable(getattr(module, part, None)):
-            raise InputError(f"{path} defines no function {part}; a task file needs one")
+            raise InputError(f"{path} does not define the function {part}; a task file needs it")
     lengths = getattr(module, "lengths", None)
     if not isinstance(lengths, list | tuple) or not lengths or not all(map(_is_length, lengths)):
         raise InputError(
             f"{path}: lengths is {lengths!r:.60}; it must be a tuple of integers from 1 to "
-            f"{MAX_LENGTH}, as (20, 50)"
+            f"{MAX_LENGTH}, such as (20, 50)"
         )
     name = getattr(module, "name", path.stem)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise InputError(
-            f"{path}: the name {name!r} cannot name a folder; set name to letters, digits, - and _"
+            f"{path}: name is {name!r}, which cannot name a folder; use letters, digits, - and _"
         )
     if name in SUITE or name in {task.name for task in SUITE.values()}:
-        raise InputError(f"{path}: the suite has a task {name!r}; set another name")
+        raise InputError(f"{path}: the suite already has a task {name!r}; set another name")
     kind = getattr(module, "kind", "text")
     if kind not in _KINDS:
-        raise InputError(f"{path}: the kind is {kind!r}; choose among {', '.join(_KINDS)}")
-    own = _OwnTask(path, module.rule, module.sample, kind)
+        raise InputError(f"{path}: kind is {kind!r}; choose one of {', '.join(_KINDS)}")
+    functions = _TaskFunctions(path, module.rule, module.sample, kind)
     usual = tuple(lengths)
     return Task(
         id=name,
@@ -86,9 +86,9 @@ def _task_in(path: Path, source: bytes) -> Task:
         computes=" ".join(str(getattr(module, "description", f"rule(x) in {path} is 1")).split()),
         lengths=usual,
         why_not=at_least(1),
-        label=own.label,
-        draw=own.draw,
-        shift=lambda length: {n: own.draw for n in usual if n != length},
+        label=functions.label,
+        draw=functions.draw,
+        shift=lambda length: {n: functions.draw for n in usual if n != length},
         source=path,
     )
 
@@ -100,10 +100,10 @@ def _is_length(length: object) -> bool:
 def _run(path: Path, source: bytes) -> ModuleType:
     module = ModuleType(f"llm_erm_task_file_{path.stem}")
     module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses and pickle look their module up there
+    sys.modules[module.__name__] = module  # dataclasses and pickle look up their module there
     try:
         code = SourceFileLoader(path.stem, str(path)).source_to_code(source, str(path))
-        exec(code, module.__dict__)  # noqa: S102 - the user's own file, like any import of theirs
+        exec(code, module.__dict__)  # noqa: S102 - the user's own file, as trusted as an import
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
         raise _failure(path, "the file", error) from error
@@ -111,23 +111,23 @@ def _run(path: Path, source: bytes) -> ModuleType:
 
 
 def _failure(path: Path, part: str, error: BaseException) -> InputError:
-    """Returns the error for the user's code that raised one, with its line."""
+    """Returns an error that says which line of the user's file raised ``error``."""
     numbers = [
         f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
     ]
     number = error.lineno if isinstance(error, SyntaxError) else numbers[-1] if numbers else None
     line = f", line {number}" if number else ""
     advice = (
-        "a task file may import installed packages, but no file beside it"
+        "a task file may import installed packages, but not the files next to it"
         if isinstance(error, ImportError)
-        else "mend the file"
+        else "fix the file"
     )
     return InputError(f"{path}{line}: {part} fails with {type(error).__name__}: {error}; {advice}")
 
 
 @dataclass(frozen=True)
-class _OwnTask:
-    """The user's functions, with what they return checked."""
+class _TaskFunctions:
+    """The user's functions, with their results checked."""
 
     path: Path
     rule: Callable[[str], Any]
@@ -158,9 +158,9 @@ class _OwnTask:
                 if patience == 0:
                     raise InputError(
                         f"{self.path}: {RAREST * (counts[label] + 10):,} calls of sample at length "
-                        f"{length} gave {len(classes[label])} inputs of label {label}, of "
-                        f"{counts[label]} needed; let sample take the label wanted, as "
-                        "sample(rng, length, label), and draw an input of that label"
+                        f"{length} returned {len(classes[label])} inputs of label {label} of the "
+                        f"{counts[label]} needed; define sample(rng, length, label) so that it "
+                        "draws an input of the given label"
                     )
                 patience -= 1
                 x = self._sample(rng, length, label)
