@@ -1,19 +1,18 @@
-"""The published result files: one JSON record and one CSV row an attempt."""
+"""The published result files: one JSON record and one CSV row per attempt."""
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llm_erm.erm.verify import verify
-from llm_erm.journal import replace
-from llm_erm.records import Attempt
-from llm_erm.sandbox import Limits, Sandbox
-from llm_erm.store import Point
-from llm_erm.tasks.task import Splits
+from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Attempt, Result
+from llm_erm.runs.files import replace, writing
+from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.jobs import JobKey
 
 PUBLISHED_COLUMNS = (
     "fn",
@@ -36,64 +35,74 @@ PUBLISHED_COLUMNS = (
 """Columns of the published CSV, in its order; ours has more after them."""
 
 
-@dataclass(frozen=True)
-class Judged:
-    """How an attempt does on data that no choice may use.
+def export(
+    folder: RunFolder,
+    jobs: Iterable[JobKey],
+    isolation: str,
+    jsonl: Path | None,
+    table: Path | None,
+) -> None:
+    """Writes the published files anew from a run's journal; nothing where it holds no attempt.
 
-    Attributes:
-        test_accuracy: On the test examples; None where its program did not run.
-        exact: Whether it is right on all test and probe examples.
-    """
-
-    test_accuracy: float | None
-    exact: bool
-
-
-def judge_all(
-    attempts: Sequence[Attempt], splits: Splits, sandbox: Sandbox, limits: Limits
-) -> list[Judged]:
-    """Returns how each attempt does on the test and probe examples.
-
-    For the published files and for statistics of the model alone: called when the choice is made.
-    """
-    judged = {
-        attempt.index: _judged(attempt, splits, sandbox, limits)
-        for attempt in attempts
-        if attempt.duplicate_of is None
-    }
-    return [judged[attempt.duplicate_of or attempt.index] for attempt in attempts]
-
-
-def _judged(attempt: Attempt, splits: Splits, sandbox: Sandbox, limits: Limits) -> Judged:
-    if attempt.validation.status != "ok":
-        return Judged(None, exact=False)
-    source = attempt.candidate.source
-    test = verify(source, [splits.test], sandbox, limits)[0]
-    exact = test.perfect
-    if exact and splits.probe is not None:
-        exact = verify(source, [splits.probe], sandbox, limits)[0].perfect
-    return Judged(test.accuracy if test.status == "ok" else None, exact)
-
-
-def record(
-    point: Point, attempt: Attempt, test_accuracy: float | None, *, ended: bool
-) -> dict[str, Any]:
-    """Returns the published record of an attempt, with what ours knows beyond it at the end.
+    Attempts of a search that has not ended have no test accuracy: no choice was made yet.
 
     Args:
-        point: The grid point that it is of.
-        attempt: What to record.
-        test_accuracy: Its accuracy on the test examples, where its program ran.
-        ended: Whether it ended the search.
+        folder: The run.
+        jobs: Its searches, in the order of the records.
+        isolation: Level of the sandbox, for searches that have not ended.
+        jsonl: The file of JSON records, if it is wanted.
+        table: The CSV file, if it is wanted.
+
+    Raises:
+        InputError: One of the files cannot be written.
     """
-    candidate, validation = attempt.candidate, attempt.validation
-    completion, usage = candidate.completion, candidate.completion.usage
+    records = [record for job in jobs for record in _records_of(folder, job, isolation)]
+    for path, text, setting in (
+        (jsonl, _as_jsonl, "out_jsonl"),
+        (table, _as_csv, "out_csv"),
+    ):
+        if path is not None and records:
+            with writing(path, setting):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                replace(path, text(records))
+
+
+def _records_of(folder: RunFolder, job: JobKey, isolation: str) -> list[dict[str, Any]]:
+    attempts, answers = folder.attempts(job), folder.answers(job)
+    result = folder.results.get(job)
+    first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
+    return [
+        _record(job, folder.prompt(job), attempt, answers[attempt.index], accuracy)
+        | {
+            "stopped_early": attempt.index == first_perfect,
+            "isolation": isolation if result is None else result.isolation,
+        }
+        for attempt, accuracy in zip(attempts, _accuracies(result, attempts), strict=True)
+    ]
+
+
+def _accuracies(result: Result | None, attempts: Sequence[Attempt]) -> Sequence[float | None]:
+    facts = None if result is None else result.facts
+    if isinstance(facts, SynthesisFacts) and facts.test_accuracies is not None:
+        return facts.test_accuracies
+    return [None] * len(attempts)
+
+
+def _record(
+    job: JobKey,
+    prompt: str,
+    attempt: Attempt,
+    completion: Completion,
+    test_accuracy: float | None,
+) -> dict[str, Any]:
+    """The published record of an attempt, with what ours knows beyond it at the end."""
+    candidate, validation, usage = attempt.candidate, attempt.validation, completion.usage
     ran = validation.status == "ok"
     return {
-        "fn": point.function,
-        "length": point.length,
+        "fn": job.function,
+        "length": job.length,
         "attempt": attempt.index,
-        "prompt": candidate.prompt,
+        "prompt": prompt,
         "text": completion.text,
         "usage": {
             "prompt_tokens": usage.prompt_tokens,
@@ -107,12 +116,12 @@ def record(
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
-        "prompt_chars": len(candidate.prompt),
+        "prompt_chars": len(prompt),
         "tool_uses": len(completion.tool_calls),
         "tool_results_chars": sum(len(call.output) for call in completion.tool_calls),
         "val_acc": validation.accuracy if ran else None,
         "test_acc": test_accuracy,
-        "stopped_early": ended,
+        "stopped_early": False,
         "compile_error": _compile_error(attempt),
         "error": candidate.reason if candidate.source is None else validation.message,
         "status": validation.status,
@@ -121,8 +130,8 @@ def record(
         "finish_reason": completion.finish_reason,
         "cost_usd": completion.cost_usd,
         "duplicate_of": attempt.duplicate_of,
-        "trial": point.trial,
-        "seed": point.seed,
+        "trial": job.trial,
+        "seed": job.seed,
     }
 
 
@@ -136,22 +145,16 @@ def _compile_error(attempt: Attempt) -> str | None:
             return f"{status}: {attempt.validation.message or 'no message'}"
 
 
-def write_jsonl(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Writes one record a line; the whole file or nothing."""
-    _write(path, "".join(json.dumps(record) + "\n" for record in records))
+def _as_jsonl(records: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def write_csv(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the published columns, ``error``, and which trial it is where there are several."""
+def _as_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    """The published columns, ``error``, and which trial it is where there are several."""
     text = io.StringIO(newline="")
     several = any(record["trial"] > 1 for record in records)
     columns = [*PUBLISHED_COLUMNS, "error", *(["trial", "seed"] if several else [])]
     writer = csv.DictWriter(text, columns, extrasaction="ignore")
     writer.writeheader()
     writer.writerows(records)
-    _write(path, text.getvalue())
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, text)
+    return text.getvalue()

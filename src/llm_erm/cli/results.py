@@ -1,0 +1,144 @@
+"""Results as tables and sentences for people, and as JSON lines for scripts."""
+
+import ast
+import math
+from collections.abc import Sequence
+
+from llm_erm.cli import output
+from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
+from llm_erm.facts import SynthesisFacts
+from llm_erm.records import Certificate, Result, Verdict
+from llm_erm.serial import to_json
+
+
+def print_json(results: Sequence[Result]) -> None:
+    """Prints one JSON object per result."""
+    for result in results:
+        print(to_json(result))
+
+
+def accuracy(verdict: Verdict | None) -> float | None:
+    """Returns the accuracy of a verdict, None where there is none or the program failed."""
+    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None
+
+
+def cost_line(results: Sequence[Result]) -> str:
+    """Returns what all results took together, in a sentence."""
+    attempts = sum(result.attempts for result in results)
+    prompt_tokens = sum(result.cost.prompt_tokens for result in results)
+    completion_tokens = sum(result.cost.completion_tokens for result in results)
+    prices = [result.cost.usd for result in results]
+    known = [price for price in prices if price is not None]
+    dollars = f"${sum(known):.4f}" if len(known) == len(prices) else "of unknown cost"
+    return (
+        f"{attempts:,} answers: {prompt_tokens:,} prompt and {completion_tokens:,} output tokens, "
+        f"{dollars}."
+    )
+
+
+def trial_lines(results: Sequence[Result]) -> list[str]:
+    """Returns what the trials of each task and length say together, one sentence each."""
+    groups: dict[tuple[str, int], list[Result]] = {}
+    for result in results:
+        groups.setdefault((result.data.function, result.data.length), []).append(result)
+    return [
+        f"{function} L={length}: {line}"
+        for (function, length), group in groups.items()
+        for line in _about_trials(group)
+    ]
+
+
+def _about_trials(group: Sequence[Result]) -> list[str]:
+    lines = []
+    if len(group) > 1:
+        accuracies = [accuracy(result.test) or 0.0 for result in group]
+        lines.append(f"mean test accuracy {_estimate(mean_of_accuracies(accuracies))}")
+        exact = [float(result.exact) for result in group]
+        lines.append(f"trials with an exact program {_estimate(mean_of_shares(exact))}")
+    measured = [
+        result.facts.pass_at
+        for result in group
+        if isinstance(result.facts, SynthesisFacts) and result.facts.pass_at
+    ]
+    if len(measured) == len(group):
+        one = mean_of_shares([pass_at[1] for pass_at in measured])
+        lines.append(f"one proposal is right with probability {_estimate(one)}")
+        known_by_all = set.intersection(*(set(pass_at) for pass_at in measured))
+        for k in sorted(known_by_all - {1}):
+            share = mean_of_shares([pass_at[k] for pass_at in measured])
+            lines.append(f"pass@{k} {_estimate(share)}")
+    return lines
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        alone = "one trial gives no interval; give --num-trials"
+        alike = f"the same in all {estimate.trials} trials"
+        return f"{estimate.mean:.1%} ({alone if estimate.trials == 1 else alike})"
+    interval = f"95% interval {estimate.low:.1%} to {estimate.high:.1%}"
+    return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
+
+
+def result_table(results: Sequence[Result]) -> None:
+    """Prints the final table of a search."""
+    columns = (
+        "task",
+        "length",
+        "attempts",
+        "validation",
+        "test",
+        "contrast set",
+        "other lengths",
+        "error at most, 95% sure",
+        "isolation",
+        "program",
+    )
+    output.table(columns, [_row(result) for result in results])
+
+
+def _row(result: Result) -> tuple[str, ...]:
+    return (
+        result.data.function,
+        str(result.data.length),
+        str(result.attempts),
+        output.percent(accuracy(result.validation)),
+        output.percent(accuracy(result.test)),
+        output.percent(accuracy(result.contrast)),
+        output.percent(accuracy(result.length_generalization)),
+        at_most(result.certificate),
+        result.isolation or "–",
+        _program(result),
+    )
+
+
+def at_most(certificate: Certificate | None) -> str:
+    """Returns the bounds from validation and test data, rounded up, so that each still holds."""
+    if certificate is None:
+        return "no certificate"
+    named = {"validation": certificate.validation, "test": certificate.test}
+    return ", ".join(
+        f"{math.ceil(bound.error_upper_bound * 10_000) / 100:.2f}% by {name}"
+        for name, bound in named.items()
+        if bound is not None
+    )
+
+
+def _program(result: Result) -> str:
+    if result.program is None:
+        return "no program ran"
+    text = brief(result.program)
+    exact = result.validation is not None and result.validation.perfect
+    return text if exact else f"nothing exact; best: {text}"
+
+
+def brief(source: str) -> str:
+    """Returns a one-line program as its expression, a longer or a very deep one as it is."""
+    try:
+        body = ast.parse(source).body
+        if len(body) == 1 and isinstance(body[0], ast.FunctionDef) and len(body[0].body) == 1:
+            statement = body[0].body[0]
+            if isinstance(statement, ast.Return) and statement.value is not None:
+                return ast.unparse(statement.value)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return source
+    return source.strip()
