@@ -1,4 +1,4 @@
-"""The errors a user can cause and mend; everything else is a bug and shows its traceback."""
+"""The errors a user can cause and fix; everything else is a bug and shows its traceback."""
 
 
 class LLMERMError(Exception):
@@ -6,11 +6,18 @@ class LLMERMError(Exception):
 
     The message is one sentence for the user: what was given, what is allowed and what to do next.
     The command line prints it and exits with status 2.
+
+    Attributes:
+        setting: Name of the setting to change, as the library's functions call it, or None.
     """
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class InputError(LLMERMError):
-    """A flag, file or size that cannot be used as it is."""
+    """A setting, file or size that cannot be used as it is."""
 
 
 class MissingExtraError(LLMERMError):

@@ -17,6 +17,7 @@ from llm_erm.cli.data import data
 from llm_erm.cli.doctor import doctor
 from llm_erm.cli.enumerate import enumerate
 from llm_erm.cli.figure import figure
+from llm_erm.cli.flags import sentence
 from llm_erm.cli.incontext import incontext
 from llm_erm.cli.sweep import sweep
 from llm_erm.cli.synthesize import synthesize
@@ -77,7 +78,7 @@ def exit_with(command: Callable[[], int]) -> None:
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
-        print(f"llm-erm: {error}", file=sys.stderr)
+        print(f"llm-erm: {sentence(error)}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("llm-erm: stopped.", file=sys.stderr)
