@@ -5,7 +5,6 @@ by the standard library, whose JSON can hold the lone surrogates that a model's 
 """
 
 import json
-from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -55,6 +54,11 @@ def from_json(kind: type[Record], text: str) -> Record:
     return from_plain(kind, value)
 
 
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type that pydantic knows
-    return TypeAdapter(kind)
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
+"""Built once per type, which takes milliseconds."""
+
+
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]

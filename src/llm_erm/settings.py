@@ -1,9 +1,16 @@
 """Which settings shape a result: said where a setting is defined, read by every fingerprint."""
 
 from dataclasses import fields, is_dataclass
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Protocol, get_args, get_origin, get_type_hints, runtime_checkable
+from typing import (
+    Annotated,
+    Any,
+    Protocol,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
 
 
 class Operational:
@@ -20,7 +27,7 @@ class Described(Protocol):
 
     @property
     def described(self) -> object:
-        """A frozen dataclass of what shapes its results."""
+        """What shapes its results: a frozen dataclass, or JSON values."""
         ...
 
 
@@ -32,10 +39,15 @@ def shaping(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of
     return {name: _plain(getattr(settings, name)) for name in _shaping_names(type(settings))}
 
 
-@cache
+_NAMES: dict[type, tuple[str, ...]] = {}
+"""Names of the shaping fields, found once per dataclass."""
+
+
 def _shaping_names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass
-    hints = get_type_hints(kind, include_extras=True)
-    return tuple(f.name for f in fields(kind) if not _is_operational(hints[f.name]))
+    if kind not in _NAMES:
+        hints = get_type_hints(kind, include_extras=True)
+        _NAMES[kind] = tuple(f.name for f in fields(kind) if not _is_operational(hints[f.name]))
+    return _NAMES[kind]
 
 
 def _is_operational(hint: object) -> bool:
@@ -45,12 +57,15 @@ def _is_operational(hint: object) -> bool:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting holds
-    if is_dataclass(value) and not isinstance(value, type):
-        return shaping(value)
-    if isinstance(value, Described):
-        return shaping(value.described)
+    if not isinstance(value, type):
+        if isinstance(value, Described):
+            return _plain(value.described)
+        if is_dataclass(value):
+            return shaping(value)
     if isinstance(value, Path):
         return str(value)
+    if callable(value):  # a strategy, say
+        return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -91,5 +91,6 @@ def test_a_context_that_does_not_do_is_refused(room):
 def test_a_file_that_is_no_model_is_named(tmp_path):
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF" + b"\0" * 1000)
-    with pytest.raises(InputError, match=r"model.gguf fails to load.*--max-model-len"):
+    with pytest.raises(InputError, match=r"model.gguf fails to load.*smaller context") as refusal:
         pose(SPLITS, 8, 4, LocalEngine(path), Settings())
+    assert refusal.value.setting == "context_tokens"

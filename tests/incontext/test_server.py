@@ -13,7 +13,8 @@ from llm_erm.incontext.learn import learn, pose
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.settings import Settings
-from llm_erm.llms import runtime, weights
+from llm_erm.llms import weights
+from llm_erm.llms.runtime import GGUFModel
 
 LOGPROBS = [("1", math.log(0.5)), ('"', math.log(0.3)), ("0", math.log(0.125))]
 
@@ -205,8 +206,10 @@ def test_nobody_at_the_address_is_one_sentence():
 @pytest.fixture(scope="module")
 def llama() -> Iterator[str]:
     """The embedded model behind llama.cpp's own server."""
-    server = runtime.load(weights.embedded(), context_tokens=1024, parallel=1, threads=1)
-    yield server.listening_address
+    model = GGUFModel(weights.embedded(), "smollm2", threads=1)
+    model.load(context_tokens=1024, parallel=1)
+    yield model.address
+    model.unload()
 
 
 @pytest.mark.parametrize("raw", [False, True])

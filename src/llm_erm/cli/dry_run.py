@@ -2,42 +2,44 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from llm_erm.cli import output
-from llm_erm.cli.models import Choice
-from llm_erm.cli.options import DataOptions, folder, load, trials
-from llm_erm.synthesis.attempt import prompt_for
-from llm_erm.synthesis.settings import Settings
-from llm_erm.tasks.task import Task
+from llm_erm.cli.output import note
+from llm_erm.synthesis.learn import prompt_for
+from llm_erm.synthesis.method import Synthesis
+from llm_erm.tasks.spec import DataGrid, DataSpec
+from llm_erm.tasks.splits import load
 
-CHARACTERS_A_TOKEN = 2.5
+CHARACTERS_PER_TOKEN = 2.5
 """Of prompts that are mostly digits: tokenisers join up to three of them, separators cost one."""
 
 
-def dry_run(
-    options: DataOptions, points: Sequence[tuple[Task, int]], settings: Settings, choice: Choice
-) -> int:
+def dry_run(grid: DataGrid, specs: Sequence[DataSpec], method: Synthesis) -> int:
     """Prints each prompt; data that is not there yet is drawn into a folder that is not kept."""
     prompts = []
+    settings = method.settings
     with tempfile.TemporaryDirectory() as scratch:
-        for task, length, trial in trials(options, points):
-            there = folder(options, task, length, trial).exists() and not options.fresh_data
-            place = options if there else replace(options, dataset_dir=Path(scratch))
-            prompt = prompt_for(load(place, task, length, trial), settings)
-            output.note(f"{task.id} L={length}: up to {settings.attempts} calls with this prompt")
+        for spec in specs:
+            there = spec.folder(grid.dataset_dir).exists() and not grid.fresh_data
+            splits = load(spec, grid.dataset_dir if there else Path(scratch))
+            for warning in splits.warnings:
+                note(f"Note: {warning}")
+            prompt = prompt_for(splits, settings)
+            note(
+                f"{spec.function} L={spec.length}: up to {settings.attempts} calls with this prompt"
+            )
             print(prompt)
             prompts.append(prompt)
-    output.note(_estimate(prompts, settings, choice))
+    note(_estimate(prompts, method))
     return 0
 
 
-def _estimate(prompts: Sequence[str], settings: Settings, choice: Choice) -> str:
+def _estimate(prompts: Sequence[str], method: Synthesis) -> str:
     """Says what all calls could take; every call is priced alone, since long prompts cost more."""
-    tokens = [round(len(prompt) / CHARACTERS_A_TOKEN) for prompt in prompts]
+    settings, budget = method.settings, method.llm.budget
+    tokens = [round(len(prompt) / CHARACTERS_PER_TOKEN) for prompt in prompts]
     calls = settings.attempts * len(prompts)
-    price = choice.budget.price if choice.budget is not None else lambda *_: 0.0
+    price = budget.price if budget is not None else lambda *_: 0.0
     prices = [price(count, settings.max_tokens) for count in tokens]
     known = [one for one in prices if one is not None]
     cost = f"at most about ${settings.attempts * sum(known):.2f}"

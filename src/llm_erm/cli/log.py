@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object a line."""
+"""The log of a run: one JSON object per line."""
 
 import io
 import json
@@ -6,9 +6,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from llm_erm.cli.output import note
-from llm_erm.journal import writing
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Attempt
+from llm_erm.runs.events import Answered, Attempted, Event, Finished, Isolated
+from llm_erm.runs.files import writing
+from llm_erm.runs.jobs import JobKey
+from llm_erm.serial import to_plain
 
 
 class _JsonLines(logging.Formatter):
@@ -42,17 +48,66 @@ class _File(logging.Handler):
             note(f"The log {self._file.name} ends here: {error.strerror}.")
 
 
+class Log:
+    """Writes down attempts and results as they come.
+
+    Attributes:
+        isolation: Level of the sandbox; empty until one is open.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._answers: dict[tuple[JobKey, int], Completion] = {}
+        self.isolation = ""
+
+    def __call__(self, job: JobKey | None, event: Event) -> None:
+        """Writes what happened."""
+        if isinstance(event, Isolated):
+            self.isolation = event.level
+        if job is None:
+            return
+        match event:
+            case Answered(completion):
+                self._answers[job, completion.index] = completion
+            case Attempted(attempt):
+                answer = self._answers.pop((job, attempt.index), None)
+                self._logger.info("attempt", extra={"facts": _facts(job, attempt, answer)})
+            case Finished(result):
+                self._logger.info("search_finished", extra={"facts": to_plain(result)})
+
+
+def _facts(job: JobKey, attempt: Attempt, answer: Completion | None) -> dict[str, Any]:
+    facts = {
+        "fn": job.function,
+        "length": job.length,
+        "trial": job.trial,
+        "attempt": attempt.index,
+        "status": attempt.validation.status,
+        "val_acc": attempt.validation.accuracy,
+        "perfect": attempt.validation.perfect,
+        "error": attempt.candidate.reason,
+    }
+    if answer is None:  # of an interrupted run, or of the replay of a program
+        return facts
+    return facts | {
+        "duration_ms": round(answer.latency_seconds * 1000),
+        "prompt_tokens": answer.usage.prompt_tokens,
+        "completion_tokens": answer.usage.completion_tokens,
+        "reasoning_tokens": answer.usage.reasoning_tokens,
+    }
+
+
 @contextmanager
-def open_log(path: Path, level: str) -> Iterator[logging.Logger]:
-    """Yields a logger that writes ``path`` anew.
+def open_log(path: Path, level: str) -> Iterator[Log]:
+    """Yields the log of a run, which is written anew.
 
     Raises:
         InputError: The file cannot be written.
     """
-    with writing(path, "--log-file"):
+    with writing(path, "log_file"):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("wb", buffering=0)
     with file:
-        log = logging.Logger("llm_erm", level)
-        log.addHandler(_File(file))
-        yield log
+        logger = logging.Logger("llm_erm", level)
+        logger.addHandler(_File(file))
+        yield Log(logger)

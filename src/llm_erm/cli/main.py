@@ -1,4 +1,7 @@
-"""`llm-erm`: one module a command; a set-up that cannot work is one sentence and exit status 2."""
+"""`llm-erm`: one module per command, loaded when the command is called.
+
+A set-up that cannot work is one sentence on stderr and exit status 2.
+"""
 
 import contextlib
 import errno
@@ -6,56 +9,109 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import tyro
 
-from llm_erm.cli.baselines import baselines
-from llm_erm.cli.bound import bound
-from llm_erm.cli.compare import compare_runs
-from llm_erm.cli.data import data
-from llm_erm.cli.doctor import doctor
-from llm_erm.cli.enumerate import enumerate
-from llm_erm.cli.figure import figure
-from llm_erm.cli.incontext import incontext
-from llm_erm.cli.sweep import sweep
-from llm_erm.cli.synthesize import synthesize
-from llm_erm.cli.tasks import tasks
-from llm_erm.cli.train import train
-from llm_erm.cli.verify import verify
+from llm_erm.cli.flags import sentence
 from llm_erm.errors import LLMERMError
 
-COMMANDS: dict[str, Callable[..., int]] = {
-    "synthesize": synthesize,
-    "incontext": incontext,
-    "baselines": baselines,
-    "train": train,
-    "sweep": sweep,
-    "enumerate": enumerate,
-    "tasks": tasks,
-    "data": data,
-    "verify": verify,
-    "compare": compare_runs,
-    "figure": figure,
-    "bound": bound,
-    "doctor": doctor,
+COMMANDS: dict[str, tuple[str, str]] = {
+    "synthesize": (
+        "llm_erm.cli.synthesize:synthesize",
+        "Learn a program for each task: a language model proposes, held-out data decides.",
+    ),
+    "incontext": (
+        "llm_erm.cli.incontext:incontext",
+        "Ask a language model for labels, with labelled examples in the prompt.",
+    ),
+    "baselines": (
+        "llm_erm.cli.baselines:baselines",
+        "Fit classical learners to each task, chosen from a grid by validation data.",
+    ),
+    "train": (
+        "llm_erm.cli.train:train",
+        "Train a transformer on each task, from scratch or fine-tuned, and test it.",
+    ),
+    "sweep": (
+        "llm_erm.cli.sweep:sweep",
+        "Run every combination of a grid of flags, each in a folder of its own.",
+    ),
+    "enumerate": (
+        "llm_erm.cli.enumerate:enumerate",
+        "Learn a program for each task without a language model, shortest programs first.",
+    ),
+    "tasks": (
+        "llm_erm.cli.tasks:tasks",
+        "List the tasks: what each computes, its lengths and its kind of input.",
+    ),
+    "data": (
+        "llm_erm.cli.data:data",
+        "Write the training, validation and test files of tasks, and print where they are.",
+    ),
+    "verify": (
+        "llm_erm.cli.verify:verify",
+        "Run a program on labelled examples, in the sandbox, and count what it gets right.",
+    ),
+    "compare": (
+        "llm_erm.cli.compare:compare_runs",
+        "Set methods side by side on the same data: accuracy, candidates, seconds, cost.",
+    ),
+    "figure": (
+        "llm_erm.cli.figure:figure",
+        "Draw accuracy against labelled examples: each method, and the guarantee of theory.",
+    ),
+    "bound": (
+        "llm_erm.cli.bound:bound",
+        "Plan sample sizes: the error that examples rule out, the examples that an error takes.",
+    ),
+    "doctor": (
+        "llm_erm.cli.doctor:doctor",
+        "Say what this machine can do, and how to get what is missing.",
+    ),
 }
-
+"""Where each command is, and what it does in one line."""
 
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits."""
-    exit_with(
-        lambda: tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="llm-erm",
-            description="Learn short programs from a few labelled examples.",
-            args=arguments,
-            config=CONFIG,
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    exit_with(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    if words and words[0] in COMMANDS:
+        return tyro.cli(
+            command(words[0]), prog=f"llm-erm {words[0]}", args=words[1:], config=CONFIG
         )
+    stubs = {name: _stub(line) for name, (_, line) in COMMANDS.items()}
+    return tyro.extras.subcommand_cli_from_dict(
+        stubs,
+        prog="llm-erm",
+        description="Learn short programs from a few labelled examples.",
+        args=words,
+        config=CONFIG,
     )
+
+
+def command(name: str) -> Callable[..., int]:
+    """Returns the function of a command, whose one argument holds its flags."""
+    module, _, function = COMMANDS[name][0].partition(":")
+    found: Callable[..., int] = getattr(import_module(module), function)
+    return found
+
+
+def _stub(line: str) -> Callable[[], int]:
+    """A command as the list of all commands shows it, without what it would load."""
+
+    def run() -> int:
+        return 0
+
+    run.__doc__ = line
+    return run
 
 
 def exit_with(command: Callable[[], int]) -> None:
@@ -77,21 +133,12 @@ def exit_with(command: Callable[[], int]) -> None:
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
-        print(f"llm-erm: {_with_flag(error)}", file=sys.stderr)
+        print(f"llm-erm: {sentence(error)}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("llm-erm: stopped.", file=sys.stderr)
         status = 130
     sys.exit(status)
-
-
-def _with_flag(error: LLMERMError) -> str:
-    """Returns the message with the flag of the setting to change, if there is one."""
-    message = str(error)
-    if error.setting is None:
-        return message
-    stop = "." if message.endswith(".") else ""
-    return f"{message.removesuffix('.')} (--{error.setting.replace('_', '-')}){stop}"
 
 
 def _printed() -> bool:

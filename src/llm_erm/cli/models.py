@@ -1,6 +1,5 @@
 """From --provider and --model to a language model."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -116,18 +115,12 @@ class Choice:
         attempts: Its default budget.
         max_tokens: Limit on generated tokens an attempt.
         constraint: What its answers must match.
-        at_once: Whether all searches run at the same time: their calls share one limiter.
-        budget: What the model's calls may cost, where they cost anything.
-        base_url: Where it is reached, unless that is its provider's own address.
     """
 
     llm: LLM
     attempts: int
     max_tokens: int
     constraint: Constraint = "none"
-    at_once: bool = False
-    budget: Budget | None = None
-    base_url: str | None = None
 
 
 def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
@@ -257,8 +250,7 @@ def _remote(options: ModelOptions, provider: Provider, *, dry_run: bool) -> Choi
     budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
     llm = RemoteLLM(connection, settings, budget)
     max_tokens = options.max_output_tokens or 20_000
-    url = connection.base_url
-    return Choice(llm, 5, max_tokens, at_once=True, budget=budget, base_url=url)
+    return Choice(llm, 5, max_tokens)
 
 
 def _check_remote(options: ModelOptions, provider: Provider) -> None:
@@ -345,20 +337,3 @@ def _scripted(options: ModelOptions) -> Choice:
     llm = ScriptedLLM.from_file(options.answers)
     max_tokens = options.max_output_tokens or 20_000
     return Choice(llm, attempts=5, max_tokens=max_tokens, constraint=options.constraint or "none")
-
-
-def fingerprint(options: ModelOptions) -> Mapping[str, str | None]:
-    """Returns digests of the files that shape what the model answers."""
-    options = _with_provider(options)
-    return {
-        "answers_sha256": file_digest(options.answers),
-        "model_sha256": file_digest(Path(options.model)) if options.model is not None else None,
-    }
-
-
-def file_digest(path: Path | None) -> str | None:
-    """Returns the SHA-256 of a file in hex, or None where there is none."""
-    if path is None or not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ from typing import Self
 from rich.progress import TaskID
 
 from llm_erm.cli.output import note, progress
-from llm_erm.runs.events import Advanced, Attempted, Event, Finished, Noticed, Started
+from llm_erm.runs.events import Advanced, Attempted, Event, Finished, Isolated, Noticed, Started
 from llm_erm.runs.jobs import JobKey
 
 BARS = 20
@@ -42,8 +42,13 @@ class Bars:
 
     def __call__(self, job: JobKey | None, event: Event) -> None:
         """Shows what happened."""
-        if isinstance(event, Noticed):
-            note(event.text if job is None else f"{job.name}: {event.text}")
+        match event:
+            case Noticed(text):
+                note(text if job is None else f"{job.name}: {text}")
+            case Isolated(level, missing):
+                if level in ("basic", "none"):
+                    note(f"Warning: isolation is {level!r}: {'; '.join(missing)}")
+                note(f"Programs run in a sandbox with isolation {level!r}.")
         if job is None:
             return
         match event:

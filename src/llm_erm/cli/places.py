@@ -1,25 +1,14 @@
 """Where a command writes what it finds."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from llm_erm.errors import InputError
-from llm_erm.journal import is_special, writing
-
-OF_A_RUN = {"settings.json", "answers.jsonl", "attempts.jsonl", "queries.jsonl", "results.jsonl"}
-"""What a run's folder is read back from."""
+from llm_erm.runs.files import is_special, writing
+from llm_erm.runs.folder import FILES
 
 _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
 """Names of what a process prints to; a file that it is redirected to must not be replaced."""
-
-
-def run_folder(out_dir: Path | None, command: str, settings: Mapping[str, Any]) -> Path:
-    """Returns the folder asked for, or else one whose name is a digest of the settings."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return out_dir or Path("runs") / f"{command}-{digest[:10]}"
 
 
 def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None:
@@ -43,13 +32,13 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
         if str(path.absolute()).startswith(_STREAMS):
             raise InputError(f"{flag} is {path}, where other output goes; name a file.")
         target = path.resolve()
-        if target.name in OF_A_RUN and _is_run(target.parent, out_dir):
+        if target.name in FILES and _is_run(target.parent, out_dir):
             raise InputError(f"{flag} is {path}, which its run goes on from; name another file.")
         if is_special(path):
             if path.is_socket() or path.is_block_device():
                 raise InputError(f"{flag} is {path}, a socket or a disk; name a file.")
             continue
-        with writing(path, flag):
+        with writing(path, flag.removeprefix("--").replace("-", "_")):
             target.parent.mkdir(parents=True, exist_ok=True)
             probe = target.with_name(target.name + ".part")
             try:
@@ -62,5 +51,5 @@ def _is_run(folder: Path, out_dir: Path | None) -> bool:
     """Whether a folder holds a run, or will."""
     if out_dir is not None and folder == out_dir.resolve():
         return True
-    found = {name for name in OF_A_RUN if (folder / name).exists()}
+    found = {name for name in FILES if (folder / name).exists()}
     return "settings.json" in found and len(found) > 1

@@ -2,31 +2,38 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
-from llm_erm.cli.models import Choice, ModelOptions
-from llm_erm.cli.options import DataOptions, LimitOptions, Problem
+from llm_erm.cli.models import ModelOptions
+from llm_erm.cli.options import LimitOptions
 from llm_erm.errors import InputError
 from llm_erm.llms.replay import ReplayLLM
-from llm_erm.store import read_answers
-from llm_erm.synthesis.attempt import sample_seed
+from llm_erm.records import Result
+from llm_erm.runs.answers import read_answers
+from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint
+from llm_erm.runs.run import Plan
+from llm_erm.sandbox import Isolation, Limits
+from llm_erm.serial import RecordError, from_plain
+from llm_erm.synthesis.method import Synthesis
 from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.strategies import sample_seed
+from llm_erm.tasks.spec import DataGrid, DataSpec
 
-AnyOptions = TypeVar("AnyOptions", bound=ModelOptions)
+if TYPE_CHECKING:
+    from llm_erm.cli.synthesize import Options
 
 _FREE = {field.name for field in fields(LimitOptions)} | {"dataset_dir", "task_file"}
 """Flags that a replay may set anew; what shapes the answers is as it was."""
 
 
-def missing(results: Sequence[Mapping[str, Any]], settings: Settings) -> str | None:
+def missing(results: Sequence[Result], settings: Settings) -> str | None:
     """Says which searches had fewer answers to replay than they were to have, or returns None."""
     short = [
-        f"{result['function']} L={result['length']} trial {result['trial']}: "
-        f"{result['attempts']} of {settings.attempts}"
+        f"{result.data.function} L={result.data.length} trial {result.data.trial}: "
+        f"{result.attempts} of {settings.attempts}"
         for result in results
-        if result["attempts"] < settings.attempts
-        and not (settings.early_stop and result["validation_accuracy"] == 1.0)
+        if result.attempts < settings.attempts
+        and not (settings.early_stop and result.validation and result.validation.perfect)
     ]
     return f"The journal holds fewer answers than asked for: {', '.join(short)}" if short else None
 
@@ -36,20 +43,26 @@ class Earlier:
     """The run that is replayed.
 
     Attributes:
-        choice: Its model, as its journal has it, and the settings that it ran with.
-        data_sha256: Digests of its data.
+        method: Its method, with the answers in its journal for a model.
+        specs: Its data.
+        sha256: Digests of its data.
     """
 
-    choice: Choice
-    data_sha256: Mapping[str, str]
+    method: Synthesis
+    specs: list[DataSpec]
+    sha256: Mapping[DataSpec, str]
 
-    def check(self, data: Sequence[Problem]) -> None:
+    def check(self, plan: Plan) -> None:
         """Makes sure that the data are those of the run.
 
         Raises:
             InputError: They are others.
         """
-        other = [p.name for p in data if self.data_sha256.get(p.name) != p.sha256]
+        other = [
+            spec.name
+            for spec, splits in zip(plan.specs, plan.data, strict=True)
+            if self.sha256[spec] != splits.key.sha256
+        ]
         if other:
             raise InputError(
                 f"The data of {', '.join(other)} are not those of the run to replay; name its data "
@@ -57,46 +70,50 @@ class Earlier:
             )
 
 
-def as_in(options: AnyOptions) -> tuple[AnyOptions, Earlier]:
-    """Returns the options of the run to replay, and that run.
+def as_in(options: "Options") -> Earlier:
+    """Returns the run to replay.
 
     Limits, places and outputs that are given hold; all else is as it was.
 
     Raises:
         InputError: --from is missing or names no run, or a flag is given that shapes answers.
     """
-    if options.replay_from is None or options.provider not in (None, "replay"):
+    folder = options.replay_from
+    if folder is None or options.provider not in (None, "replay"):
         raise InputError(
             "--provider replay and --from go together, as in --provider replay --from runs/NAME."
         )
-    settings, answers = read_answers(options.replay_from)
+    known = read_fingerprint(folder, "replay_from")
     _refuse_given(options)
     try:
-        taken = {
-            field.name: _of_flag(field.name, settings[field.name])
-            for field in fields(options)
-            if field.name in settings
-            and field.name not in ModelOptions.__dataclass_fields__
-            and not (field.name in _FREE and getattr(options, field.name) != field.default)
-        }
-        llm = ReplayLLM(
-            settings["model"],
-            {
-                sample_seed(point.function, point.length, point.seed): completions
-                for point, completions in answers.items()
-            },
-        )
-        choice = Choice(llm, settings["attempts"], settings["max_tokens"], settings["constraint"])
-        earlier = Earlier(choice, settings["data_sha256"])
-    except KeyError as error:
+        settings = from_plain(Settings, known.settings["settings"])
+        name = str(known.settings["llm"]["name"])
+    except (RecordError, KeyError, TypeError) as error:
         raise InputError(
-            f"{options.replay_from}/settings.json lacks {error}; name another run."
+            f"{folder}/settings.json is not that of a run of `llm-erm synthesize` ({error}); name "
+            "another run.",
+            setting="replay_from",
         ) from None
-    return replace(options, **taken, provider="replay", code_tool=settings["code_tool"]), earlier
+    answers = {
+        sample_seed(job.function, job.length, job.seed): completions
+        for job, completions in read_answers(folder).items()
+    }
+    records = [
+        (replace(one.spec, task_file=options.task_file or one.spec.task_file), one.sha256)
+        for one in known.data
+    ]
+    method = Synthesis(
+        llm=ReplayLLM(name, answers, known.settings["llm"]),
+        settings=replace(settings, limits=_limits(options, settings.limits)),
+        judge_all=options.out_jsonl is not None or options.out_csv is not None,
+        isolation=_isolation(options, known),
+        unsafe_no_isolation=options.unsafe_no_isolation,
+    )
+    return Earlier(method, [spec for spec, _ in records], dict(records))
 
 
-def _refuse_given(options: ModelOptions) -> None:
-    shaping = {*DataOptions.__dataclass_fields__, *ModelOptions.__dataclass_fields__}
+def _refuse_given(options: "Options") -> None:
+    shaping = {*DataGrid.__dataclass_fields__, *ModelOptions.__dataclass_fields__}
     shaping |= {"attempts", "no_early_stop"}
     allowed = _FREE | {"provider", "replay_from", "fresh_data"}
     given = [
@@ -110,8 +127,20 @@ def _refuse_given(options: ModelOptions) -> None:
         )
 
 
-def _of_flag(name: str, value: Any) -> Any:  # noqa: ANN401 - a value of any flag
-    """A value of settings.json in the type that the flag has."""
-    if name in ("dataset_dir", "task_file") and value is not None:
-        return Path(value)
-    return tuple(value) if isinstance(value, list) else value
+def _limits(options: "Options", earlier: Limits) -> Limits:
+    """Each limit that is given, else the earlier run's."""
+    default, given = Limits(), options.limits()
+    return Limits(
+        **{
+            field.name: getattr(
+                given if getattr(given, field.name) != getattr(default, field.name) else earlier,
+                field.name,
+            )
+            for field in fields(Limits)
+        }
+    )
+
+
+def _isolation(options: "Options", known: Fingerprint) -> Isolation:
+    given = options.isolation != LimitOptions.isolation
+    return options.isolation if given else known.settings.get("isolation", options.isolation)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import beta, t
+from scipy.special import betaincinv, stdtrit
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def pass_at(k: int, right: int, drawn: int) -> float:
 
 
 def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Returns the mean of one share a trial, such as success@k, with its interval.
+    """Returns the mean of one share per trial, such as pass@k, with its interval.
 
     Clopper-Pearson, as if every trial were one coin: among all shares with the same mean, all or
     nothing scatters most (Hoeffding, 1963), so the interval is wide rather than wrong. Taking the
@@ -53,8 +53,8 @@ def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimat
     if n < 2:
         return Estimate(mean, None, None, n)
     hits, rest, delta = n * mean, n * (1 - mean), (1 - confidence) / 2
-    low = float(beta.ppf(delta, hits, rest + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(1 - delta, hits + 1, rest)) if rest > 0 else 1.0
+    low = float(betaincinv(hits, rest + 1, delta)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, rest, 1 - delta)) if rest > 0 else 1.0
     return Estimate(mean, low, high, n)
 
 
@@ -67,5 +67,5 @@ def mean_of_accuracies(accuracies: Sequence[float], confidence: float = 0.95) ->
     mean = float(values.mean())
     if n < 2 or np.ptp(values) == 0:
         return Estimate(mean, None, None, n)
-    half = float(t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    half = float(stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / math.sqrt(n))
     return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), n)

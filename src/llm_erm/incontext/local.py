@@ -11,9 +11,9 @@ from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Answer, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
-from llm_erm.llms import runtime, weights
+from llm_erm.llms import weights
 from llm_erm.llms.llm import Completion, Usage
-from llm_erm.llms.runtime import Server, ask
+from llm_erm.llms.runtime import GGUFModel
 
 DEFAULT_CONTEXT_TOKENS = 25_000
 _METADATA_BYTES = 2**26
@@ -50,15 +50,14 @@ class LocalEngine:
         """
         weights.require_runtime()
         self._path = weights.embedded() if path is None else weights.checked(path)
-        self._name = f"local:{weights.EMBEDDED_NAME if path is None else self._path.stem}"
-        self._threads = threads or usable_cores()
+        name = f"local:{weights.EMBEDDED_NAME if path is None else self._path.stem}"
+        self._model = GGUFModel(self._path, name, threads or usable_cores())
         self._asked_context = context_tokens
-        self._server: Server | None = None
 
     @property
     def name(self) -> str:
         """``local:`` and the name of the model."""
-        return self._name
+        return self._model.name
 
     @property
     def context_tokens(self) -> int:
@@ -67,13 +66,14 @@ class LocalEngine:
         Raises:
             InputError: More were asked for than the model was trained for.
         """
-        trained: int = self._ask("/v1/models")["data"][0]["meta"]["n_ctx_train"]
+        trained: int = self._model.ask("/v1/models")["data"][0]["meta"]["n_ctx_train"]
         if self._asked_context is None:
             return min(trained, DEFAULT_CONTEXT_TOKENS)
         if self._asked_context > trained:
             raise InputError(
-                f"--max-model-len is {self._asked_context} and {self.name} was trained for "
-                f"{trained} tokens; give {trained} or less."
+                f"A context of {self._asked_context} tokens was asked for and {self.name} was "
+                f"trained for {trained} tokens; give {trained} or less.",
+                setting="context_tokens",
             )
         return self._asked_context
 
@@ -83,7 +83,7 @@ class LocalEngine:
             text = message
         else:
             messages = [{"role": "user", "content": message}]
-            text = self._ask("/apply-template", {"messages": messages})["prompt"]
+            text = self._model.ask("/apply-template", {"messages": messages})["prompt"]
         return text + ANSWER_START if settings.answer == "score" else text
 
     def count_tokens(self, prompt: str) -> int:
@@ -96,15 +96,7 @@ class LocalEngine:
         Raises:
             InputError: The file fails to load.
         """
-        context = self.context_tokens
-        self._server = None  # frees the memory before it is asked for again
-        self._server = runtime.load(
-            self._path,
-            context_tokens=context,
-            parallel=1,
-            threads=self._threads,
-            long_prompts=True,
-        )
+        self._model.load(context_tokens=self.context_tokens, parallel=1, long_prompts=True)
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
         """Yields the answers in order, one after the other.
@@ -115,20 +107,17 @@ class LocalEngine:
         labels = self._label_tokens() if settings.answer == "score" else ()
         for prompt in prompts:
             started = time.monotonic()
-            said = self._ask("/completion", _query(prompt, settings, labels))
+            said = self._model.ask("/completion", _query(prompt, settings, labels))
             yield _answer(prompt, said, time.monotonic() - started)
 
     def close(self) -> None:
         """Frees the memory."""
-        self._server = None
-
-    def _ask(self, path: str, body: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
-        if self._server is None:
-            self._server = runtime.look(self._path)
-        return ask(self._server, path, body)
+        self._model.unload()
 
     def _tokens(self, text: str) -> list[int]:
-        found: list[int] = self._ask("/tokenize", {"content": text, "add_special": True})["tokens"]
+        found: list[int] = self._model.ask("/tokenize", {"content": text, "add_special": True})[
+            "tokens"
+        ]
         return found
 
     def _label_tokens(self) -> tuple[int, int]:
@@ -137,7 +126,8 @@ class LocalEngine:
         if any(tokens[:-1] != start for tokens in whole):
             raise InputError(
                 f"{self.name} has no single token for each label, so there is nothing to score; "
-                "give --answer constrained."
+                "ask for constrained answers.",
+                setting="answer",
             )
         return whole[0][-1], whole[1][-1]
 

@@ -2,7 +2,10 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from llm_erm.llms.budget import Budget
 
 FinishReason = Literal["stop", "length", "refusal", "error", "cancelled"]
 """Why generation ended: on its own, at the token limit, by refusing, by a failed call, or because
@@ -105,12 +108,27 @@ class Request:
 
 
 class LLM(Protocol):
-    """A source of completions."""
+    """A source of completions; what is not abstract here suits a model without cost or state."""
 
     @property
     def name(self) -> str:
         """``provider:model``, as stored with every run."""
         ...
+
+    @property
+    def described(self) -> object:
+        """What shapes its answers beyond the request: a frozen dataclass, or JSON values."""
+        return {"name": self.name}
+
+    @property
+    def budget(self) -> "Budget | None":
+        """What its calls may cost; None where they cost nothing."""
+        return None
+
+    @property
+    def concurrent(self) -> bool:
+        """Whether it answers several requests at the same time."""
+        return False
 
     def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the completions of ``request``, each as it arrives.
@@ -125,4 +143,3 @@ class LLM(Protocol):
 
     async def aclose(self) -> None:
         """Frees what the model holds (threads, connections, memory)."""
-        ...

@@ -5,7 +5,7 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,16 +13,33 @@ from typing import Any
 
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
-from llm_erm.llms import runtime, weights
-from llm_erm.llms.llm import Completion, FinishReason, Request, Usage
-from llm_erm.llms.runtime import Server
+from llm_erm.llms import weights
+from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Usage
+from llm_erm.llms.runtime import GGUFModel
 
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_PARALLEL = 32
 """Samples of a batch; all are verified, and with fewer the shortest rule is more often missing."""
 
 
-class LocalLLM:
+@dataclass(frozen=True)
+class LocalModel:
+    """What shapes the samples of a model in this process.
+
+    Attributes:
+        name: ``local:`` and the name of the model.
+        sha256: Digest of its file; None for the embedded model, whose file is checked.
+        context_tokens: Tokens that the prompt and all samples drawn together may take.
+        parallel: Samples drawn together at most.
+    """
+
+    name: str
+    sha256: str | None
+    context_tokens: int
+    parallel: int
+
+
+class LocalLLM(LLM):
     """A language model that runs on this machine's processors, by llama.cpp.
 
     Samples are drawn in batches that start at fixed indices, each batch with a seed of its own, so
@@ -61,25 +78,36 @@ class LocalLLM:
             ("parallel", parallel),
         ):
             if number is not None and number < 1:
-                raise InputError(f"{what} is {number}; give 1 or more.")
+                raise InputError(f"{what} is {number}; give 1 or more.", setting=what)
         weights.require_runtime()
         self.threads = threads or usable_cores()
         self._context_tokens = context_tokens
         self._parallel = parallel
         if path is None:
             self._name = f"local:{weights.EMBEDDED_NAME}"
-            file, engines, each = weights.embedded(), self.threads, 1
+            file, copies, each = weights.embedded(), self.threads, 1
         else:
             self._name = f"local:{path.stem}"
-            file, engines, each = weights.checked(path), 1, self.threads
-        self._engines = [
-            _Engine(file, self._name, each, context_tokens, parallel) for _ in range(engines)
+            file, copies, each = weights.checked(path), 1, self.threads
+        self._own_file = None if path is None else file
+        self._copies = [
+            _Copy(GGUFModel(file, self._name, each), context_tokens, parallel)
+            for _ in range(copies)
         ]
 
     @property
     def name(self) -> str:
         """``local:`` and the name of the model."""
         return self._name
+
+    @property
+    def described(self) -> object:
+        """What shapes the samples: the file and how many are drawn together."""
+        digest = None
+        if self._own_file is not None:
+            with self._own_file.open("rb") as data:
+                digest = hashlib.file_digest(data, "sha256").hexdigest()
+        return LocalModel(self._name, digest, self._context_tokens, self._parallel)
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples from the first to the last index wanted, a batch at a time, in order.
@@ -94,8 +122,8 @@ class LocalLLM:
         stop = threading.Event()
         drawing: deque[tuple[int, asyncio.Task[_Drawn]]] = deque()
         try:
-            # Every engine caches the prompt first, so that all batches start from equal states.
-            prompts = [asyncio.to_thread(e.read_prompt, request, stop) for e in self._engines]
+            # Every copy caches the prompt first, so that all batches start from equal states.
+            prompts = [asyncio.to_thread(copy.read_prompt, request, stop) for copy in self._copies]
             room = self._context_tokens - max(await asyncio.gather(*prompts))
             width = max(1, min(self._parallel, room // max(1, request.max_tokens)))
             batches = iter(range((first_index - 1) // width, (last_index - 1) // width + 1))
@@ -104,13 +132,13 @@ class LocalLLM:
                 for batch in batches:
                     first = batch * width + 1
                     count = min(width, last_index - first + 1)
-                    engine = self._engines[batch % len(self._engines)]
+                    copy = self._copies[batch % len(self._copies)]
                     draw = asyncio.to_thread(
-                        engine.draw, request, batch_seed(request.seed, batch), count, stop
+                        copy.draw, request, batch_seed(request.seed, batch), count, stop
                     )
                     drawing.append((first, asyncio.create_task(draw)))
 
-            start(islice(batches, len(self._engines)))
+            start(islice(batches, len(self._copies)))
             while drawing:
                 first, task = drawing[0]
                 samples, seconds = await task
@@ -126,29 +154,25 @@ class LocalLLM:
 
     async def aclose(self) -> None:
         """Stops the model's threads and frees its memory; it loads anew when next asked."""
-        for engine in self._engines:
-            await asyncio.to_thread(engine.unload)
+        for copy in self._copies:
+            await asyncio.to_thread(copy.unload)
 
 
-class _Engine:
+class _Copy:
     """One copy of the model with threads of its own; the weights in memory are shared."""
 
-    def __init__(
-        self, path: Path, name: str, threads: int, context_tokens: int, parallel: int
-    ) -> None:
-        self._path = path
-        self._name = name
-        self._threads = threads
+    def __init__(self, model: GGUFModel, context_tokens: int, parallel: int) -> None:
+        self._model = model
         self._context_tokens = context_tokens
         self._parallel = parallel
-        self._server: Server | None = None
         self._asked: tuple[str, bool] | None = None
         self._busy = threading.Lock()
 
     def unload(self) -> None:
         """Frees the model."""
         with self._busy:
-            self._server = None
+            self._model.unload()
+            self._asked = None
 
     def read_prompt(self, request: Request, stop: threading.Event) -> int:
         """Puts the prompt into the model's cache, where each batch finds it; returns its tokens."""
@@ -165,41 +189,24 @@ class _Engine:
     ) -> "_Drawn":
         """Draws ``count`` samples together and returns them with the wall time they took."""
         samples = [_Sample() for _ in range(count)]
-        collect = _Collector(samples, stop)
+        query = _query(request)
+        query |= {"n": count, "seed": seed, "max_tokens": max_tokens or request.max_tokens}
         with self._busy:
-            server = self._loaded_for(request)
-            query, answer = _query(server, request)
-            query |= {"n": count, "seed": seed, "max_tokens": max_tokens or request.max_tokens}
+            self._load_for(request)
             started = time.monotonic()
-            answer(query, collect)
-        if collect.error is not None:
-            raise self._refused(collect.error)
+            self._model.stream(query, _Collector(samples, stop))
         return samples, time.monotonic() - started
 
-    def _loaded_for(self, request: Request) -> Server:
-        """The model's server, loaded anew for another prompt.
+    def _load_for(self, request: Request) -> None:
+        """Loads the model anew for another prompt.
 
         What a prompt leaves in the cache changes how the next one is rounded, and so its samples.
         """
         asked = (request.prompt, request.grammar is None)
-        if self._server is None or asked != self._asked:
-            self._server = None  # frees the memory before it is asked for again
-            self._server = runtime.load(
-                self._path,
-                context_tokens=self._context_tokens,
-                parallel=self._parallel,
-                threads=self._threads,
-            )
+        if asked != self._asked:
+            self._asked = None
+            self._model.load(context_tokens=self._context_tokens, parallel=self._parallel)
             self._asked = asked
-        return self._server
-
-    def _refused(self, error: Mapping[str, Any]) -> InputError:
-        if error.get("type") == "exceed_context_size_error":
-            return InputError(
-                f"The prompt has {error['n_prompt_tokens']} tokens and {self._name} can read at "
-                f"most {error['n_ctx']}; use fewer or shorter examples or a larger context."
-            )
-        return InputError(f"{self._name} refused the request: {error.get('message', error)}.")
 
 
 def batch_seed(seed: int, batch: int) -> int:
@@ -208,8 +215,8 @@ def batch_seed(seed: int, batch: int) -> int:
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
-def _query(server: Server, request: Request) -> tuple[dict[str, Any], Callable[..., Any]]:
-    """The request in the server's own form, and the server's function that answers it."""
+def _query(request: Request) -> dict[str, Any]:
+    """The request in the runtime's own form."""
     query: dict[str, Any] = {
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -220,15 +227,14 @@ def _query(server: Server, request: Request) -> tuple[dict[str, Any], Callable[.
         "min_p": 0.0,
     }
     if request.grammar is not None:
-        query |= {"prompt": request.prompt, "grammar": request.grammar}
-        return query, server.handle_completions
+        return query | {"prompt": request.prompt, "grammar": request.grammar}
     query |= {"messages": [{"role": "user", "content": request.prompt}], "reasoning_format": "none"}
     if request.json_schema is not None:
         query["response_format"] = {
             "type": "json_schema",
             "json_schema": {"schema": dict(request.json_schema)},
         }
-    return query, server.handle_chat_completions
+    return query
 
 
 @dataclass
@@ -255,18 +261,14 @@ _Drawn = tuple[list[_Sample], float]
 
 
 class _Collector:
-    """Sorts the server's stream into samples; a true answer to the server ends the stream."""
+    """Sorts the model's stream into samples; returning True ends the stream."""
 
     def __init__(self, samples: list[_Sample], stop: threading.Event) -> None:
-        self.error: Mapping[str, Any] | None = None
         self._samples = samples
         self._stop = stop
         self._ended = samples[0]
 
     def __call__(self, chunk: Mapping[str, Any]) -> bool:
-        if "error" in chunk:
-            self.error = chunk["error"]
-            return True
         for choice in chunk["choices"]:
             sample = self._samples[choice["index"]]
             text = choice["text"] if "text" in choice else choice["delta"].get("content")

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.answers import sentence_of
@@ -19,8 +19,9 @@ from llm_erm.llms.calls import (
     was_not_answered,
     was_not_sent,
 )
-from llm_erm.llms.llm import Completion, FinishReason, Request, Tool, ToolCall, Usage
+from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Tool, ToolCall, Usage
 from llm_erm.llms.providers import Connection, build
+from llm_erm.settings import OPERATIONAL
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -64,13 +65,32 @@ class RemoteSettings:
     verbosity: Verbosity | None = None
     tool_choice: ToolChoice = "auto"
     code_interpreter: bool = False
-    timeout_seconds: float = 1200.0
-    retries: int = 4
-    concurrency: int = 5
-    speculative: int = 1
+    timeout_seconds: Annotated[float, OPERATIONAL] = 1200.0
+    retries: Annotated[int, OPERATIONAL] = 4
+    concurrency: Annotated[int, OPERATIONAL] = 5
+    speculative: Annotated[int, OPERATIONAL] = 1
 
 
-class RemoteLLM:
+@dataclass(frozen=True)
+class RemoteModel:
+    """What shapes the answers of a remote model.
+
+    Attributes:
+        name: The provider and the model's name.
+        provider: Who answers.
+        model: The model's name.
+        base_url: Where it is reached; None for its provider's own address.
+        settings: What goes with every call.
+    """
+
+    name: str
+    provider: str
+    model: str
+    base_url: str | None
+    settings: RemoteSettings
+
+
+class RemoteLLM(LLM):
     """A model behind an API.
 
     A call that takes too long or gets a broken answer is a completion with
@@ -97,9 +117,10 @@ class RemoteLLM:
         self._settings = settings
         # Threads of its own: the loop's own look names up, which must not wait for a tool.
         self._threads = ThreadPoolExecutor(MOST_TOOLS, "tool")
+        self._budget = budget or Budget()
         self._caller = Caller(
             self._model,
-            budget or Budget(),
+            self._budget,
             settings.concurrency,
             settings.timeout_seconds,
             settings.retries,
@@ -109,6 +130,24 @@ class RemoteLLM:
     def name(self) -> str:
         """The provider and the model's name."""
         return f"{self._connection.provider}:{self._connection.model}"
+
+    @property
+    def described(self) -> object:
+        """What shapes the answers: who gives them, at which address, and with which settings."""
+        connection = self._connection
+        return RemoteModel(
+            self.name, connection.provider, connection.model, connection.base_url, self._settings
+        )
+
+    @property
+    def budget(self) -> Budget:
+        """What its calls may cost."""
+        return self._budget
+
+    @property
+    def concurrent(self) -> bool:
+        """True: the calls of all searches share one limiter."""
+        return True
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples of ``request`` as they arrive, ``speculative`` in flight at a time.

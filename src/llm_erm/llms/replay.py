@@ -2,25 +2,34 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
-from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.llm import LLM, Completion, Request
 
 
-class ReplayLLM:
+class ReplayLLM(LLM):
     """Answers each request with the completions that a finished run's model gave to it.
 
     Args:
         name: The name of that model.
         answers: For the seed of each series of samples, its completions in the order they came.
+        described: What shaped that model's answers; see ``LLM.described``.
     """
 
-    def __init__(self, name: str, answers: Mapping[int, Sequence[Completion]]) -> None:
+    def __init__(
+        self, name: str, answers: Mapping[int, Sequence[Completion]], described: object = None
+    ) -> None:
         self._name = name
         self._answers = answers
+        self._described = described
 
     @property
     def name(self) -> str:
         """The name of the model whose answers these are."""
         return self._name
+
+    @property
+    def described(self) -> object:
+        """That these are answers again, and what shaped them."""
+        return {"name": self._name, "replayed": self._described}
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields what is there of the samples wanted, in the order in which it came.

@@ -1,14 +1,15 @@
 """A model that reads its answers from a list: for tests, and to replay what another model said."""
 
+import hashlib
 import json
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from llm_erm.errors import InputError
-from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.llm import LLM, Completion, Request
 
 
-class ScriptedLLM:
+class ScriptedLLM(LLM):
     """Answers sample i with the i-th text of a list, and every later sample with the last one.
 
     Args:
@@ -56,6 +57,12 @@ class ScriptedLLM:
     def name(self) -> str:
         """``scripted:`` and the name of the file the answers came from."""
         return self._name
+
+    @property
+    def described(self) -> object:
+        """The name, and a digest of the texts."""
+        digest = hashlib.sha256(json.dumps(self._answers).encode()).hexdigest()
+        return {"name": self._name, "answers_sha256": digest}
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the texts for ``request.indices``; costs nothing."""

@@ -85,6 +85,19 @@ class Noticed(Event):
 
 
 @dataclass(frozen=True)
+class Isolated(Event):
+    """The sandbox of a run is open.
+
+    Attributes:
+        level: How well it isolates programs.
+        missing: What keeps the level from being ``strong``, one sentence each.
+    """
+
+    level: str
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """A job has its result.
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_erm.errors import BudgetSpentError, LLMERMError
 from llm_erm.llms.llm import Completion
-from llm_erm.runs.events import Event, Finished, Noticed, Observer
+from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.jobs import JobKey, Method, Session, Work
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class InProcess:
     ) -> None:
         """Does all jobs in one session."""
         with method.session(work, spent) as session:
-            for notice in session.notices:
-                observe(None, Noticed(notice))
+            for event in session.events:
+                observe(None, event)
             if inspect.iscoroutinefunction(session.learn):
                 run_coroutine(_all_at_once(session, work, observe))
                 return

@@ -8,14 +8,12 @@ results.jsonl      one line per result
 programs/<job>.py  the selected programs, each a file that needs nothing of this package
 """
 
-import hashlib
 import math
 import threading
 from bisect import bisect_left
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
@@ -25,7 +23,7 @@ from llm_erm.runs.files import read, replace, writing
 from llm_erm.runs.fingerprint import Fingerprint, difference
 from llm_erm.runs.jobs import JobKey, key_of
 from llm_erm.runs.journal import Journal, records_in
-from llm_erm.serial import RecordError, from_json, to_json
+from llm_erm.serial import to_json
 
 JOURNALS = ("results", "prompts", "answers", "attempts")
 """Names of the journals; the first one's lock is the folder's."""

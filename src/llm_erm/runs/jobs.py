@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
-from llm_erm.runs.events import Observe
+from llm_erm.runs.events import Event, Observe
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Splits
 
@@ -100,8 +100,8 @@ class Session(Protocol):
     """
 
     @property
-    def notices(self) -> Sequence[str]:
-        """What a reader should know of it, one sentence each."""
+    def events(self) -> Sequence[Event]:
+        """What a reader should know of it, as events of the whole run."""
         ...
 
     def learn(self, work: Work, observe: Observe) -> Any:  # noqa: ANN401

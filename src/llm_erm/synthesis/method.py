@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from operator import attrgetter
 from typing import Annotated
 
 from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion
-from llm_erm.records import Attempt, Result
-from llm_erm.runs.events import Attempted, Event, Observe, Started
+from llm_erm.records import Result
+from llm_erm.runs.events import Attempted, Event, Isolated, Observe, Started
 from llm_erm.runs.jobs import Job, Method, Work
 from llm_erm.sandbox import Isolation, Sandbox
 from llm_erm.settings import OPERATIONAL
@@ -38,7 +39,7 @@ class Synthesis(Method):
 
     llm: LLM
     settings: Settings
-    strategy: Annotated[MakeStrategy, OPERATIONAL] = IndependentSampling
+    strategy: MakeStrategy = IndependentSampling
     judge_all: Annotated[bool, OPERATIONAL] = False
     isolation: Isolation = "auto"
     unsafe_no_isolation: bool = False
@@ -106,13 +107,7 @@ class Searches:
         self._sandbox = sandbox
         self._threads = threads
         self._one = asyncio.Semaphore(1)
-        self.notices = (
-            *(
-                f"Warning: isolation is {sandbox.isolation!r}: {'; '.join(sandbox.missing)}"
-                for _ in range(sandbox.isolation in ("basic", "none"))
-            ),
-            f"Programs run in a sandbox with isolation {sandbox.isolation!r}.",
-        )
+        self.events = (Isolated(sandbox.isolation, sandbox.missing),)
 
     async def learn(self, work: Work, observe: Observe) -> Result:
         """Returns the result of one search."""
@@ -153,7 +148,7 @@ class Searches:
             return result
         judging = partial(
             judge,
-            _in_order(attempts.values()),
+            sorted(attempts.values(), key=attrgetter("index")),
             splits.reveal(),
             self._sandbox,
             settings.limits,
@@ -161,7 +156,3 @@ class Searches:
         )
         facts = await asyncio.get_running_loop().run_in_executor(self._threads, judging)
         return replace(result, facts=facts)
-
-
-def _in_order(attempts: "Sequence[Attempt] | object") -> list[Attempt]:
-    return sorted(attempts, key=lambda attempt: attempt.index)  # type: ignore[call-overload]
