@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.verify import failures, meet_test_data
 from llm_erm.llms.llm import LLM, Completion
+from llm_erm.llms.reader import Reader
 from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.attempt import Attempts
@@ -78,24 +78,12 @@ async def learn(
     attempts = Attempts(splits, sandbox, settings, journal.done, journal.on_attempt)
     for completion in journal.answered:
         await in_thread(attempts.add, completion)
-    waiting: dict[int, Completion] = {}
-
-    def keep(completion: Completion) -> None:
-        journal.on_answer(completion)
-        if completion.finish_reason != "cancelled":
-            waiting[completion.index] = completion
-
     if not attempts.over:
-        request = replace(attempts.request(), on_arrival=keep)
-        async with aclosing(llm.complete(request)) as completions:
+        async with Reader(llm, attempts.request(), journal.on_answer) as completions:
             async for completion in completions:
-                if waiting.pop(completion.index, None) is None:
-                    journal.on_answer(completion)
                 await in_thread(attempts.add, completion)
                 if attempts.over:
-                    break
-        for completion in waiting.values():  # they came while that one was verified: paid for too
-            await in_thread(attempts.add, completion)
+                    await completions.stop()  # what had arrived is paid for: verified too
     selected = await in_thread(attempts.select)
     return await in_thread(
         _report, splits, reveal, llm.name, sandbox, settings, attempts, selected, started
