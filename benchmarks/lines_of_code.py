@@ -17,9 +17,9 @@ def code_lines(source: str) -> int:
     lines = {line for first, last in spans for line in range(first, last + 1)}
     for node in ast.walk(ast.parse(source)):
         # A text that stands alone is documentation, of an attribute as of a function.
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str):
-                lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        text = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(text, ast.Constant) and isinstance(text.value, str):
+            lines -= set(range(text.lineno, (text.end_lineno or text.lineno) + 1))
     return len(lines)
 
 
