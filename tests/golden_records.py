@@ -75,13 +75,16 @@ def canonical_answer(line: Line) -> dict[str, Any]:
     return {name: line[name] for name in names} | canonical_completion(line)
 
 
+PLACE = ("function", "length", "seed", "trial", "index")
+"""Which attempt a line is about; the last line about one holds."""
+
+
 def canonical_attempt(line: Line) -> dict[str, Any]:
     """What must not change of one line of ``attempts.jsonl``."""
     candidate = line["candidate"]
     verdict = ("status", "correct", "invalid", "total", "message")
-    names = ("function", "length", "seed", "trial", "index", "duplicate_of")
     return (
-        {name: line[name] for name in names}
+        {name: line[name] for name in (*PLACE, "duplicate_of")}
         | {part: {n: line[part][n] for n in verdict} for part in ("train", "validation")}
         | {name: candidate[name] for name in ("source", "reason", "prompt")}
         | {"completion": canonical_completion(candidate["completion"])}
@@ -193,6 +196,9 @@ def canonical_file(path: Path) -> Any:
     content = path.read_text()
     if path.name in JOURNALS:
         found = [JOURNALS[path.name](line) for line in json_lines(content)]
+        if path.name == "attempts.jsonl":
+            # One that takes an earlier one's place found it to differ when run again: by chance.
+            found = list({tuple(one[key] for key in PLACE): one for one in found}.values())
         # Which calls are given up depends on who is faster.
         found = [one for one in found if one.get("finish_reason") != "cancelled"]
         return sorted(found, key=lambda one: json.dumps(one, sort_keys=True))
