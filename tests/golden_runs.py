@@ -82,7 +82,7 @@ def commands() -> list[Command]:
 
 COMMANDS = commands()
 
-LONGEST = 300
+LONGEST = 400
 """Characters of a text that are kept as they are; of a longer one, what tells it from others."""
 
 
