@@ -245,7 +245,22 @@ def cpu_seconds() -> float:
 
 
 def write(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    path.write_text("\n".join(layout(value)) + "\n", encoding="utf-8")
+
+
+def layout(value: Any, depth: int = 3) -> list[str]:
+    """The lines of a JSON value, each of its parts at a depth on a line of its own."""
+    if depth == 0 or not isinstance(value, dict | list) or not value:
+        return [json.dumps(value, sort_keys=True, ensure_ascii=False)]
+    named = isinstance(value, dict)
+    keys = [f"{json.dumps(key)}: " for key in sorted(value)] if named else [""] * len(value)
+    result = ["{" if named else "["]
+    for key, part in zip(keys, [value[k] for k in sorted(value)] if named else value, strict=True):
+        first, *rest = layout(part, depth - 1)
+        result += [f" {key}{first}", *(f" {line}" for line in rest)]
+        result[-1] += ","
+    result[-1] = result[-1].removesuffix(",")
+    return [*result, "}" if named else "]"]
 
 
 # ---- Comparing
