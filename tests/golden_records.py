@@ -236,7 +236,7 @@ def canonical_output(command: str, printed: str, *, as_json: bool) -> Any:
             return [line for line in lines if not line.startswith("cpu_seconds")]
         case "compare" if lines:
             # The last columns are times and cost; a verdict says after how many seconds.
-            width, end = lines[0].index("s to exact"), lines.index("")
+            width, end = lines[0].index("s to exact"), [*lines, ""].index("")
             verdicts = [re.sub("soonest exact: [^;]*", "soonest", line) for line in lines[end:]]
             return [*(line[:width] for line in lines[:end]), *verdicts]
         case "incontext":
