@@ -1,4 +1,4 @@
-"""What surrounds a candidate: levels, the filter for each architecture, and what is left behind."""
+"""A candidate's isolation: levels, the filter for each architecture, and leftover processes."""
 
 import json
 import os
@@ -28,7 +28,7 @@ try:
         told = [sandbox.isolation, list(sandbox.missing)]
         told.append(sandbox.execute("def f(x): return 1", ["a"]).predictions.tolist())
 except LLMERMError as error:
-    told = ["refused", str(error)]
+    told = ["refused", f"{error} {error.setting}"]
 print(json.dumps(told))
 """
 
@@ -67,18 +67,21 @@ def test_the_level_is_what_the_machine_allows(role, level, missing, tmp_path):
 
 
 @needs_root
-def test_no_isolation_is_refused_unless_asked_for(tmp_path):
+def test_no_isolation_is_refused_unless_requested(tmp_path):
     refused, message = tell("no-seccomp", readable(tmp_path))
     assert refused == "refused"
-    assert "--unsafe-no-isolation" in message
+    assert "unsafe_no_isolation" in message
     found, _, predictions = tell("no-seccomp", tmp_path, "unsafe")
     assert (found, predictions) == ("none", [1])
 
 
 def test_other_systems_are_refused(monkeypatch):
     monkeypatch.setattr("platform.system", lambda: "Darwin")
-    with pytest.raises(LLMERMError, match="Darwin, where programs run with --isolation wasm"):
+    with pytest.raises(
+        LLMERMError, match="Darwin, where programs only run with isolation"
+    ) as caught:
         Sandbox()
+    assert caught.value.setting == "isolation"
 
 
 def test_wasm_that_is_not_installed_says_how_to_get_it(monkeypatch):
@@ -98,7 +101,7 @@ def test_wasm_that_does_not_load_says_why(monkeypatch):
 
 
 def run_filter(program, architecture, number, arguments=(0,) * 6):
-    """Interprets a seccomp filter, as the kernel would, and returns its answer."""
+    """Interprets a seccomp filter as the kernel would, and returns its answer."""
     data = struct.pack("=IIQ6Q", number, architecture, 0, *arguments)
     steps = [struct.unpack_from("=HBBI", program, i) for i in range(0, len(program), 8)]
     at, word = 0, 0
@@ -202,7 +205,7 @@ time.sleep(100)
 
 
 def descendants(pid):
-    """Returns all processes below one, by the parents that /proc tells."""
+    """Returns all descendants of a process, by the parents in /proc."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -288,7 +291,7 @@ def test_a_lost_process_is_replaced():
         assert sandbox.execute(CONTROL, ["1", "11"]).predictions.tolist() == [1, 0]
 
 
-def test_an_interpreter_that_does_not_start_is_told(monkeypatch):
+def test_an_interpreter_that_does_not_start_is_named(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(LLMERMError, match="/bin/false"):
         Sandbox()
