@@ -174,7 +174,7 @@ print(json.dumps([execution.status, execution.predictions.tolist()]))
 
 def test_nothing_of_the_parent_reaches_a_candidate():
     reader, writer = os.pipe()
-    with open(reader), open(writer, "w"):
+    with os.fdopen(reader), os.fdopen(writer, "w"):
         ran = subprocess.run(
             [sys.executable, "-c", SECRETIVE, "SECRET"],
             env=os.environ | {"SECRET_API_KEY": "sk-secret"},

@@ -71,7 +71,7 @@ def test_data_are_the_same_from_a_second_load(own, sizes, tmp_path):
 
 
 def test_a_rule_that_has_changed_refuses_the_stored_data(own, sizes):
-    request = sizes | {"length": 12}
+    request = sizes | {"length": 12, "evaluation_sets": False}
     load_or_make(own(GOOD), **request)
     changed = own(GOOD.replace("== 0", "== 1"))
 
@@ -81,7 +81,7 @@ def test_a_rule_that_has_changed_refuses_the_stored_data(own, sizes):
 
 
 def test_a_sampler_that_has_changed_is_said_where_stored_data_are_used(own, sizes):
-    request = sizes | {"length": 12}
+    request = sizes | {"length": 12, "evaluation_sets": False}
     stored = load_or_make(own(GOOD), **request)
     assert load_or_make(own(GOOD), **request).warnings == stored.warnings == ()
     changed = own(GOOD.replace("randint(0, 2", "randint(0, 9"))
