@@ -29,7 +29,7 @@ ANSWERS = [x.count("1") % 2 for x in INPUTS]
 MEMORY_BYTES = 256 * 2**20
 # CPU seconds a call and in total. A program that must end otherwise than by time gets enough of it
 # on any machine; one that may run out of time reaches these limits on any machine.
-HANGING, ENDING = (0.3, 1.0), (30.0, 60.0)
+HANGING, ENDING = (0.2, 0.6), (30.0, 60.0)
 
 
 def source_of(program):
