@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from llm_erm.enumeration.learn import Watch, learn
-from llm_erm.enumeration.search import prepare
 from llm_erm.enumeration.settings import Settings
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Sandbox
@@ -21,7 +20,6 @@ QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 
 
 @pytest.fixture(scope="module")
 def sandbox():
-    prepare()  # compiling alone may take longer than a search is allowed to
     with Sandbox() as opened:
         yield opened
 

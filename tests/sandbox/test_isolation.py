@@ -36,18 +36,10 @@ print(json.dumps(told))
 def tell(role, folder, *arguments):
     script = folder / "tell.py"
     script.write_text(TELL)
-    folder.chmod(0o755)
     command = [sys.executable, str(FOLDER / "environments.py"), role, str(script), *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
-
-
-def readable(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    return tmp_path
 
 
 @needs_root
@@ -61,17 +53,17 @@ def readable(tmp_path):
         ("no-landlock", "basic", 2),
     ],
 )
-def test_the_level_is_what_the_machine_allows(role, level, missing, tmp_path):
-    found, reasons, predictions = tell(role, readable(tmp_path))
+def test_the_level_is_what_the_machine_allows(role, level, missing, open_folder):
+    found, reasons, predictions = tell(role, open_folder)
     assert (found, len(reasons), predictions) == (level, missing, [1])
 
 
 @needs_root
-def test_no_isolation_is_refused_unless_requested(tmp_path):
-    refused, message = tell("no-seccomp", readable(tmp_path))
+def test_no_isolation_is_refused_unless_requested(open_folder):
+    refused, message = tell("no-seccomp", open_folder)
     assert refused == "refused"
     assert "unsafe_no_isolation" in message
-    found, _, predictions = tell("no-seccomp", tmp_path, "unsafe")
+    found, _, predictions = tell("no-seccomp", open_folder, "unsafe")
     assert (found, predictions) == ("none", [1])
 
 
@@ -162,29 +154,39 @@ def test_the_lists_do_not_overlap():
         assert not set(allowed) & set(refused)
 
 
-def test_nothing_of_the_parent_reaches_a_candidate(monkeypatch):
-    monkeypatch.setenv("SECRET_API_KEY", "sk-secret")
+SECRETIVE = """
+import json
+from llm_erm.sandbox import Sandbox
+source = '''
+import os, sys
+def f(x):
+    if x == 'environment': return int(any('SECRET' in k for k in os.environ))
+    if x == 'arguments': return int(any('SECRET' in a for a in sys.orig_argv))
+    for fd in range(3, 5000):
+        try:
+            os.fstat(fd)
+            return 1
+        except OSError: pass
+    return 0
+'''
+with Sandbox(workers=1) as sandbox:
+    execution = sandbox.execute(source, ["environment", "arguments", "descriptors"])
+print(json.dumps([execution.status, execution.predictions.tolist()]))
+"""
+
+
+def test_nothing_of_the_parent_reaches_a_candidate():
     reader, writer = os.pipe()
-    os.set_inheritable(reader, True)
-    source = (
-        "import os, sys\n"
-        "def f(x):\n"
-        "    if x == 'environment': return int(any('SECRET' in k for k in os.environ))\n"
-        "    if x == 'arguments': return int(any('tests' in a for a in sys.orig_argv))\n"
-        "    for fd in range(3, 5000):\n"
-        "        try:\n"
-        "            os.fstat(fd)\n"
-        "            return 1\n"
-        "        except OSError: pass\n"
-        "    return 0"
-    )
-    try:
-        with Sandbox(workers=1) as sandbox:
-            execution = sandbox.execute(source, ["environment", "arguments", "descriptors"])
-    finally:
-        os.close(reader)
-        os.close(writer)
-    assert (execution.status, execution.predictions.tolist()) == ("ok", [0, 0, 0])
+    with os.fdopen(reader), os.fdopen(writer, "w"):
+        ran = subprocess.run(
+            [sys.executable, "-c", SECRETIVE, "SECRET"],
+            env=os.environ | {"SECRET_API_KEY": "sk-secret"},
+            pass_fds=(reader, writer),
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+    assert json.loads(ran.stdout) == ["ok", [0, 0, 0]], ran.stderr
 
 
 PARENT = """

@@ -28,8 +28,8 @@ ODD = [i % 2 for i in range(2000)]
 def spreads(monkeypatch):
     """Counts the helpers of each execution, and makes spreading start early."""
     taken = []
-    take = spread._take_idle
-    monkeypatch.setattr(spread, "_take_idle", lambda *a: taken.append(take(*a)) or taken[-1])
+    take = spread.take_idle
+    monkeypatch.setattr(spread, "take_idle", lambda *a: taken.append(take(*a)) or taken[-1])
     monkeypatch.setattr(spread, "FIRST_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(spread, "WORTH_SPREADING_SECONDS", 0.1)
     return taken
@@ -142,7 +142,7 @@ def test_sleep_is_noticed_without_scheduling_statistics(tmp_path):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(shared)
         os.close(scheduler.proc)
-        os.close(line._parent)
+        os.close(line.parent)
         child.poll()
     assert (killer, os.WTERMSIG(status)) == ("idle", signal.SIGKILL)
 

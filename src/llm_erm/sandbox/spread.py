@@ -41,7 +41,7 @@ def run_parts(
         while not lead.wait(FIRST_LOOK_SECONDS):
             if _remaining_seconds(lead, time.monotonic() - began) < WORTH_SPREADING_SECONDS:
                 continue
-            helpers = _take_idle(slots, busy)
+            helpers = take_idle(slots, busy)
             if helpers:
                 tried, _ = lead.progress()
                 share = math.ceil((lead.stop - tried) / (helpers + 1))
@@ -63,7 +63,7 @@ def _remaining_seconds(lead: Part, elapsed: float) -> float:
     return (elapsed - load_seconds) / tried * (lead.stop - tried)
 
 
-def _take_idle(slots: threading.Semaphore, busy: ExitStack) -> int:
+def take_idle(slots: threading.Semaphore, busy: ExitStack) -> int:
     """Takes all slots that are free right now and returns their number."""
     taken = 0
     while slots.acquire(blocking=False):

@@ -21,16 +21,20 @@ class Line:
 
     It also monitors the parent's process, since a fork of the parent would keep the connection
     open after the parent's death.
+
+    Attributes:
+        connection: To the parent.
+        parent: A descriptor of the parent's process, or None if there is none.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
-        self._parent: int | None = None
+        self.parent: int | None = None
         with contextlib.suppress(OSError):
-            self._parent = os.pidfd_open(os.getppid())
-            self._poll.register(self._parent, select.POLLIN)
+            self.parent = os.pidfd_open(os.getppid())
+            self._poll.register(self.parent, select.POLLIN)
 
     def receive(self, wait_seconds: float | None = None) -> tuple[bytes, list[int]] | None:
         """Returns the next request and its descriptors, or None if none arrives in that time.
@@ -41,7 +45,7 @@ class Line:
         events = self._poll.poll(None if wait_seconds is None else wait_seconds * 1000)
         if not events:
             return None
-        if any(file == self._parent for file, _ in events):
+        if any(file == self.parent for file, _ in events):
             raise SystemExit
         request, ancillary, _, _ = self.connection.recvmsg(
             protocol.REQUEST.size, socket.CMSG_SPACE(2 * struct.calcsize("i"))
