@@ -106,7 +106,7 @@ def _overview() -> ArgumentParser:
         prog="llm-erm",
         description="Learn short programs from a few labelled examples.",
         epilog="`llm-erm COMMAND --help` lists the flags of a command.",
-        formatter_class=partial(HelpFormatter, max_help_position=16),
+        formatter_class=partial(HelpFormatter, max_help_position=18),
     )
     parser.add_argument("--version", action="version", version=f"llm-erm {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -1,7 +1,7 @@
 """From words on a command line to a dataclass of flags, the same way for every command."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tyro
 
@@ -29,5 +29,13 @@ def parse(
     Raises:
         SystemExit: The words cannot be parsed, or ask for help.
     """
-    more = {} if default is None else {"default": default}
-    return tyro.cli(kind, prog=prog, description=description, args=words, config=CONFIG, **more)
+    cli: Any = tyro.cli  # its overloads tell a class from a function, which are both fine here
+    parsed: Parsed = cli(
+        kind,
+        prog=prog,
+        description=description,
+        args=words,
+        default=tyro.MISSING_NONPROP if default is None else default,
+        config=CONFIG,
+    )
+    return parsed
