@@ -9,7 +9,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from api_server import Reply, serving
-from llm_erm.cli.dry_run import CHARACTERS_A_TOKEN
+from llm_erm.cli.dry_run import CHARACTERS_PER_TOKEN
 from llm_erm.cli.models import KEYS
 
 GRID = (
@@ -57,7 +57,7 @@ def test_calls_tokens_and_cost_are_told_and_nothing_is_written_or_sent(dry_run, 
     assert prompts.count("# Examples") == POINTS
     calls = POINTS * 3
     tokens = sum(
-        3 * round(len(f"# Task{prompt}".strip() + "\n") / CHARACTERS_A_TOKEN)
+        3 * round(len(f"# Task{prompt}".strip() + "\n") / CHARACTERS_PER_TOKEN)
         for prompt in prompts.split("# Task")[1:]
     )
     told = re.search(

@@ -37,7 +37,7 @@ def hunting(folder: Path) -> list[str]:
         "            print(name, str(value)[:200])",
         "import os\nprint(os.environ)\nprint(open('/proc/self/environ').read())",
         "print(open('/proc/self/mem', 'rb').read(10))",
-        "from llm_erm.tasks.splits import load_or_make\nprint(load_or_make)",
+        "from llm_erm.tasks.splits import load\nprint(load)",
         "print(examples)",
     ]
 
@@ -68,8 +68,8 @@ def synthesize(invoke):
 
 
 def completions(tmp_path: Path) -> list[dict]:
-    lines = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
-    return [json.loads(line)["candidate"]["completion"] for line in lines]
+    lines = (tmp_path / "out/answers.jsonl").read_text().splitlines()
+    return [json.loads(line)["answer"] for line in lines]
 
 
 @pytest.mark.parametrize("provider", ["openai", "chat"])
