@@ -52,7 +52,9 @@ class Commands:
     """Runs `llm-erm` again and again."""
 
     def __init__(self, folder: Path) -> None:
-        handed_on = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        handed_on = {
+            name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ
+        }
         self._folder = folder
         self._driver = subprocess.Popen(
             [sys.executable, "-c", DRIVER],

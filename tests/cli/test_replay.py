@@ -156,7 +156,10 @@ def without_settings(folder: Path) -> None:
         (lambda folder: (folder / "settings.json").write_text("[1]"), "settings.json is damaged"),
         (lambda folder: (folder / "settings.json").write_text("{}"), "settings.json is damaged"),
         (without_settings, "is not that of a run of `llm-erm synthesize`"),
-        (lambda folder: (folder / "answers.jsonl").write_text("no\n"), "line 1, does not hold what a run writes"),
+        (
+            lambda folder: (folder / "answers.jsonl").write_text("no\n"),
+            "line 1, does not hold what a run writes",
+        ),
         (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1, does not"),
         (lambda folder: (folder / "answers.jsonl").unlink(), "no answers"),
     ],

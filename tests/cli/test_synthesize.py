@@ -150,7 +150,9 @@ def test_impossible_lengths_are_skipped_with_a_notice(invoke, scripted):
 SLOW = json.dumps({"code": "def f(x):\n    for _ in range(2 * 10**5):\n        pass\n    return 1"})
 
 
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
+)
 def test_a_stopped_run_keeps_its_attempts_and_goes_on(
     invoke, executable, scripted, tmp_path, sign, status
 ):

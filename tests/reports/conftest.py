@@ -76,10 +76,10 @@ def elsewhere(made: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def exact(search: Path) -> Result:
     """An exact result as a run wrote it."""
-    return read_results(search)[0]
+    return min(read_results(search), key=lambda one: one.data.trial)
 
 
 @pytest.fixture(scope="session")
 def inexact(guess: Path) -> Result:
     """The result of a guess on the same data."""
-    return read_results(guess)[0]
+    return min(read_results(guess), key=lambda one: one.data.trial)
