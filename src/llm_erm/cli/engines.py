@@ -4,7 +4,6 @@ import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from llm_erm.cli.models import file_digest
 from llm_erm.cli.options import MOST
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Engine
@@ -65,11 +64,6 @@ def engine_of(options: EngineOptions, seed: int) -> Engine:
         seed=seed,
         enforce_eager=options.enforce_eager,
     )
-
-
-def model_digest(options: EngineOptions) -> str | None:
-    """Returns the SHA-256 of the model's file, where it is one."""
-    return None if options.model is None else file_digest(Path(options.model))
 
 
 def _server(options: EngineOptions, base_url: str) -> ServerEngine:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import MissingExtraError, ProviderError
-from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.answers import sentence_of
@@ -26,7 +26,7 @@ _GO_ON = {"add_generation_prompt": False, "continue_final_message": True}
 """Asks vLLM to go on with the answer that was begun; llama.cpp's server does so anyway."""
 
 
-class ServerEngine:
+class ServerEngine(Engine):
     """A model behind a server, with several calls in flight.
 
     What was not answered (status 429 and 5xx, a broken connection) is sent again, after the time
@@ -68,6 +68,7 @@ class ServerEngine:
                 "The client for servers is not installed; run: pip install 'llm-erm[remote]'"
             ) from error
         self._model = model
+        self._base_url = base_url
         self._is_openai = "api.openai.com" in base_url
         self._concurrency = concurrency
         self._retries = retries
@@ -79,6 +80,11 @@ class ServerEngine:
     def name(self) -> str:
         """``server:`` and the model's name."""
         return f"server:{self._model}"
+
+    @property
+    def described(self) -> object:
+        """What shapes the answers: the model and where it is."""
+        return {"name": self.name, "base_url": self._base_url}
 
     def render(self, message: str, settings: Settings) -> str:
         """Returns the user's message: the server puts its template around it, out of our sight."""

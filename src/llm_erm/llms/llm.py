@@ -46,6 +46,10 @@ class Completion:
         error: What went wrong, where it did not stop on its own or at the token limit.
         more_drawn: Whether the next sample was drawn together with this one, so that it is there
             and paid for.
+        probability: Of label 1, given that the next token is one of the two labels; None unless
+            the labels were scored, and where the model names neither.
+        computed_tokens: Prompt tokens that were computed and not found in a cache; None where that
+            is unknown.
     """
 
     index: int
@@ -57,6 +61,8 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     error: str | None = None
     more_drawn: bool = False
+    probability: float | None = None
+    computed_tokens: int | None = None
 
 
 @dataclass(frozen=True)
