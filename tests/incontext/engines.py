@@ -41,6 +41,7 @@ class ScriptedEngine(Engine):
     name = "scripted"
     context_tokens: int | None = None
     budget: Budget | None = None
+    described: object = None
 
     def __init__(
         self,
