@@ -72,9 +72,7 @@ def test_each_number_of_shots_is_a_job_and_all_share_one_loaded_model(planned):
         ("shots=8", 2),
     ]
     assert all(result.test.perfect for result in results)
-    assert [prompt.text.count(" -> ") for prompt in engine.asked] == [
-        *([4] * 6 + [8] * 6) * 2
-    ]
+    assert [prompt.text.count(" -> ") for prompt in engine.asked] == [*([4] * 6 + [8] * 6) * 2]
     assert (engine.loads, engine.closes) == (1, 1)
 
 
