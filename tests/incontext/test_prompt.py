@@ -53,7 +53,7 @@ def test_a_balanced_part_keeps_the_order_and_takes_the_first_of_each_label():
     assert balanced(DATA, 2, "queries", "queries") == Dataset(("000", "001"), (0, 1))
 
 
-@pytest.mark.parametrize(("size", "said"), [(0, "even"), (3, "even"), (6, "2 of label 0")])
+@pytest.mark.parametrize(("size", "said"), [(0, "even"), (3, "even"), (6, "2 examples of label 0")])
 def test_a_part_that_cannot_be_balanced_is_refused(size, said):
     with pytest.raises(InputError, match=f"{size} queries.*{said}") as refusal:
         balanced(DATA, size, "queries", "number")
