@@ -128,9 +128,7 @@ def test_other_settings_are_refused_and_named(open_folder):
     folder = open_folder({"attempts": 5, "seed": 1})
     folder(JOB, Attempted(attempt(1)))
     folder.close()
-    with pytest.raises(
-        InputError, match=r"other settings \(different: seed\); name another"
-    ):
+    with pytest.raises(InputError, match=r"other settings \(different: seed\); name another"):
         open_folder({"attempts": 5, "seed": 2})
 
 

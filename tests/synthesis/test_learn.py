@@ -225,16 +225,15 @@ class InFlight(Listening):
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         self.requests.append(request)
+        request.pace.kept = True
         bodies = {3: "0", 1: "x.count('1') % 2 + 0", 4: "x.count('1') % 2", 2: "1"}
-        told = [Completion(index, answer(body)) for index, body in bodies.items()]
-        try:
-            for completion in told[:2]:
-                request.on_arrival(completion)
-                for late in told[2:] if completion.index == 1 else ():
-                    asyncio.get_running_loop().call_soon(request.on_arrival, late)
-                yield completion
-        finally:
-            request.on_arrival(Completion(5, "", finish_reason="cancelled"))
+        for index, body in bodies.items():
+            yield Completion(index, answer(body))
+            if index == 3:
+                await request.pace.change()
+        while not request.pace.stopped:
+            await request.pace.change()
+        yield Completion(5, "", finish_reason="cancelled")
 
 
 def test_what_came_while_the_last_program_was_verified_counts_and_every_replay_agrees(sandbox):
