@@ -4,13 +4,16 @@ import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from llm_erm.cli.models import file_digest
+from llm_erm.cli.models import check_budget, file_digest, key_of, warn_of_price
 from llm_erm.cli.options import MOST
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.local import LocalEngine
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.vllm import VLLMEngine
+from llm_erm.llms.budget import Budget
+from llm_erm.llms.models import checked_address, price_of
+from llm_erm.llms.providers import PROVIDERS
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,33 @@ class EngineOptions:
     """For a server: seconds a call may take."""
     retries: int = 4
     """For a server: how often a call is sent again after status 429, 5xx or a broken connection."""
+    max_cost_usd: float | None = None
+    """For a server: stop before a call that could take the cost of this run, earlier parts
+    included, above this; outside are calls that ended a part of the run without an answer."""
+    max_total_tokens: int | None = None
+    """The same for prompt and output tokens together."""
 
 
-def engine_of(options: EngineOptions, seed: int) -> Engine:
+def budget_of(options: EngineOptions) -> Budget | None:
+    """Returns what the calls of a server may cost; None where nothing is called."""
+    if options.base_url is None:
+        return None
+    check_budget(options.max_cost_usd, options.max_total_tokens)
+    name = f"chat:{options.model or ''}"
+    budget = Budget(
+        options.max_total_tokens, options.max_cost_usd, price_of(name, options.base_url)
+    )
+    warn_of_price(name, budget, options.max_cost_usd)
+    return budget
+
+
+def engine_of(options: EngineOptions, seed: int, budget: Budget | None = None) -> Engine:
     """Returns the engine that the flags name; nothing is loaded.
+
+    Args:
+        options: The flags.
+        seed: Seed of vLLM itself.
+        budget: What the calls of a server may cost; None for no limit.
 
     Raises:
         InputError: A flag is out of range, or flags do not fit together.
@@ -50,8 +76,11 @@ def engine_of(options: EngineOptions, seed: int) -> Engine:
     """
     _check(options)
     if options.base_url is not None:
-        _refuse_idle(options, "a server", "concurrency", "timeout", "retries")
-        return _server(options, options.base_url)
+        _refuse_idle(
+            options,
+            *("a server", "concurrency", "timeout", "retries", "max_cost_usd", "max_total_tokens"),
+        )
+        return _server(options, options.base_url, budget)
     if options.model is None or _is_gguf(options.model):
         _refuse_idle(options, "a model in this process", "max_model_len", "threads")
         path = None if options.model is None else Path(options.model)
@@ -72,12 +101,11 @@ def model_digest(options: EngineOptions) -> str | None:
     return None if options.model is None else file_digest(Path(options.model))
 
 
-def _server(options: EngineOptions, base_url: str) -> ServerEngine:
-    if not base_url.startswith(("http://", "https://")):
-        raise InputError(f"--base-url is {base_url!r}; it must begin with http:// or https://.")
+def _server(options: EngineOptions, base_url: str, budget: Budget | None) -> ServerEngine:
+    base_url = checked_address(base_url)
     if options.model is None:
         raise InputError("--base-url needs the server's name of a model; give it with --model.")
-    key = os.environ.get("OPENAI_API_KEY", "").strip() or "unused"
+    key = key_of(PROVIDERS["chat"]) or "unused"
     if not key.isascii():
         raise InputError("OPENAI_API_KEY holds characters that no key has; copy it again.")
     return ServerEngine(
@@ -87,6 +115,7 @@ def _server(options: EngineOptions, base_url: str) -> ServerEngine:
         concurrency=options.concurrency,
         timeout_seconds=options.timeout,
         retries=options.retries,
+        budget=budget,
     )
 
 

@@ -5,7 +5,6 @@ from llm_erm.errors import LLMERMError
 _FLAGS = {
     "code_interpreter": "--enable-code-interpreter",
     "context_tokens": "--context-tokens, or --max-model-len for in-context learning",
-    "max_dollars": "--max-cost-usd",
     "max_tokens": "--max-output-tokens, or --max-new-tokens for in-context learning",
     "timeout_seconds": "--timeout",
 }
@@ -22,4 +21,5 @@ def sentence(error: LLMERMError) -> str:
     said = str(error)
     if error.setting is None or flag_of(error.setting) in said:
         return said
-    return f"{said.rstrip('.')} ({flag_of(error.setting)})."
+    said, flag = said.rstrip("."), flag_of(error.setting)
+    return f"{said[:-1]}: {flag})." if said.endswith(")") else f"{said} ({flag})."

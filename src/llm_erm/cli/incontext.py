@@ -9,18 +9,20 @@ from typing import Any
 
 import llm_erm
 from llm_erm.cli import output
-from llm_erm.cli.engines import EngineOptions, engine_of, model_digest
+from llm_erm.cli.engines import EngineOptions, budget_of, engine_of, model_digest
+from llm_erm.cli.flags import sentence
 from llm_erm.cli.models import file_digest
 from llm_erm.cli.options import DataOptions, grid, load, trials
 from llm_erm.cli.places import check_files, run_folder
 from llm_erm.cli.result import result_of
-from llm_erm.errors import InputError
+from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.export import record, write_csv, write_jsonl
 from llm_erm.incontext.learn import Query, Questions, learn, pose
 from llm_erm.incontext.settings import AnswerMode, Settings
 from llm_erm.incontext.store import QueryStore
 from llm_erm.journal import writing
+from llm_erm.llms.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Options(EngineOptions, DataOptions):
 _NOT_SHAPING = {
     *("out_dir", "out_jsonl", "out_csv", "dry_run", "fresh", "json", "fresh_data", "threads"),
     *("concurrency", "timeout", "retries", "tensor_parallel_size", "enforce_eager"),
+    *("max_cost_usd", "max_total_tokens"),
 }
 
 
@@ -75,7 +78,8 @@ def incontext(options: Options) -> int:
     settings = _settings(options)
     files = {"--out-jsonl": options.out_jsonl, "--out-csv": options.out_csv}
     check_files(files, options.out_dir)
-    engine = engine_of(options, options.seed)
+    budget = budget_of(options)
+    engine = engine_of(options, options.seed, budget)
     stored = replace(options, test_size=options.test_split_size)
     try:
         questions = [
@@ -90,7 +94,17 @@ def incontext(options: Options) -> int:
             run_folder(options.out_dir, "incontext", shaping), shaping, fresh=options.fresh
         )
         try:
+            if budget is not None:
+                _count(budget, questions, settings, store)
             results = _run(questions, engine, settings, store)
+        except BudgetSpentError as error:
+            finished = [result for one in questions if (result := store.result(one)) is not None]
+            _print(options, finished, store)
+            output.note(
+                f"The budget is spent: {sentence(error)} Answered queries are kept in "
+                f"{store.folder}; the same command goes on from there."
+            )
+            return 3
         except KeyboardInterrupt:
             output.note(
                 f"Stopped. Answered queries are kept in {store.folder}; the same command goes on "
@@ -148,6 +162,16 @@ def _run(
                 progress.remove_task(bar)
             results.append(result)
     return results
+
+
+def _count(
+    budget: Budget, questions: Sequence[Questions], settings: Settings, store: QueryStore
+) -> None:
+    """Counts what earlier parts of the run took."""
+    for asked in questions:
+        answered = [query.answer.completion for query in store.queries(asked)]
+        longest = max(len(asked.frame.around(x).encode()) for x in asked.queries.inputs)
+        budget.count(answered, longest, settings.answer_tokens)
 
 
 def _dry_run(questions: Sequence[Questions]) -> int:

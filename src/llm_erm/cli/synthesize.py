@@ -9,6 +9,7 @@ from typing import Any, Literal
 import llm_erm
 from llm_erm.cli import output
 from llm_erm.cli.dry_run import dry_run
+from llm_erm.cli.flags import sentence
 from llm_erm.cli.log import open_log
 from llm_erm.cli.models import (
     Choice,
@@ -110,7 +111,7 @@ def synthesize(options: Options) -> int:
         return 130
     except BudgetSpentError as error:
         _print(options, list(store.results.values()), store)
-        _say_kept(store, f"The budget is spent: {error}")
+        _say_kept(store, f"The budget is spent: {sentence(error).rstrip('.')}")
         return 3
     finally:
         if given_up := store.given_up():

@@ -30,13 +30,21 @@ class CallFailedError(Exception):
         kind: What that means.
         said: The provider's own sentence, or ours.
         pause_seconds: What the server asks to wait before the next call, or None.
+        status: The HTTP status of its answer, where that was the fault, or None.
     """
 
-    def __init__(self, kind: Kind, said: str, pause_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        said: str,
+        pause_seconds: float | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(said)
         self.kind = kind
         self.said = said
         self.pause_seconds = pause_seconds
+        self.status = status
 
     @property
     def may_be_repeated(self) -> bool:
@@ -67,15 +75,16 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
         return CallFailedError(
             "unusable" if timed_out else "unreachable", sentence_of(error), pause
         )
+    if isinstance(error, (library.UnexpectedModelBehavior, *_ODD_FORM)):
+        what = str(error).partition("\n")[0] or type(error).__name__
+        return CallFailedError("unusable", f"the answer is not in the API's form ({what})")
     if isinstance(error, library.AgentRunError):
-        return CallFailedError(_kind_of(error, pause), sentence_of(error), pause)
+        status: int | None = getattr(error, "status_code", None)
+        return CallFailedError(_kind_of(error, pause), sentence_of(error), pause, status)
     if isinstance(error, TimeoutError):
         return CallFailedError("unusable", f"no answer within {timeout_seconds:g} seconds")
     if isinstance(error, OSError):
         return CallFailedError("unusable", sentence_of(error))
-    if isinstance(error, _ODD_FORM):
-        said = f"the answer is not in the API's form ({error or type(error).__name__})"
-        return CallFailedError("unusable", said)
     return None
 
 
