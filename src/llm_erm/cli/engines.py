@@ -22,29 +22,29 @@ class EngineOptions:
 
     model: str | None = None
     """A GGUF file (it runs in this process), a model of the Hugging Face hub or its folder (vLLM
-    runs it), or with --base-url the server's name for it; the embedded SmolLM2-135M-Instruct
-    unless given."""
+    runs it), or with --base-url the server's name for it (default: the embedded
+    SmolLM2-135M-Instruct)."""
     base_url: str | None = None
     """Address of a server of OpenAI's chat completions, such as http://localhost:8000/v1; its key
     is that of OPENAI_API_KEY, if any."""
     tensor_parallel_size: int = 1
     """For vLLM: GPUs that share the weights."""
     max_model_len: int | None = None
-    """Tokens that a prompt and its answer may take; unless given, what the model was made for,
-    25000 at most. A server has its own."""
+    """Tokens that a prompt and its answer may take (default: what the model was made for, but at
+    most 25000). A server has its own limit."""
     enforce_eager: bool = False
     """For vLLM: run without compiling the model first, which starts sooner and answers slower."""
     threads: int | None = None
-    """For a GGUF file: CPU threads; all usable cores unless given."""
+    """For a GGUF file: CPU threads (default: all usable cores)."""
     concurrency: int = 8
-    """For a server: calls in flight at most."""
+    """For a server: maximum number of calls in flight."""
     timeout: float = 600.0
     """For a server: seconds a call may take."""
     retries: int = 4
     """For a server: how often a call is sent again after status 429, 5xx or a broken connection."""
     max_cost_usd: float | None = None
-    """For a server: stop before a call that could take the cost of this run, earlier parts
-    included, above this; outside are calls that ended a part of the run without an answer."""
+    """For a server: stop before a call that could take the cost of this run above this. The
+    answers of earlier parts of the run count; calls that ended them without an answer do not."""
     max_total_tokens: int | None = None
     """The same for prompt and output tokens together."""
 

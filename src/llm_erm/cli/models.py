@@ -28,21 +28,22 @@ class ModelOptions:
     provider: str | None = None
     """openai (the Responses API, or a server of it), chat (any server of chat completions),
     anthropic, gemini, vllm, ollama, local (in this process), scripted (answers from a file) or
-    replay (answers of an earlier run); unless given, openai where a key is set or something of it
-    is asked for, else local."""
+    replay (answers of an earlier run). Default: openai where a key is set or a flag asks for it,
+    else local."""
     model: str | None = None
-    """The model's name, or provider:model; gpt-5 for openai unless given. For local: a GGUF file,
-    the embedded SmolLM2-135M-Instruct unless given."""
+    """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
+    (default: the embedded SmolLM2-135M-Instruct)."""
     max_output_tokens: int | None = None
-    """Tokens generated at most per attempt, reasoning included; 20000 unless the model is local."""
+    """Limit on generated tokens per attempt, reasoning included (default: 20000; for local 64 or
+    1024, by the constraint)."""
     base_url: str | None = None
-    """Address of the API; for openai and chat OPENAI_BASE_URL or OpenAI's own, for the others their
-    usual one unless given."""
+    """Address of the API. Default: for openai and chat OPENAI_BASE_URL or OpenAI's own, for the
+    others their usual one."""
     reasoning_effort: ReasoningEffort | None = None
-    """How much a remote model thinks; unless given, high for openai, else the model's default."""
+    """How much a remote model thinks (default: high for openai, else the model's own)."""
     verbosity: Verbosity | None = None
-    """How long the text of an answer is, for openai and servers like it; unless given, low for
-    openai."""
+    """How long the text of an answer is, for openai and servers like it (default: low for
+    openai)."""
     enable_code_interpreter: bool = False
     """For openai, anthropic, gemini: let the model run code in the provider's own interpreter."""
     tool_choice: ToolChoice = "auto"
@@ -51,10 +52,10 @@ class ModelOptions:
     """local: let a remote model run Python on the training examples, in the sandbox of this
     machine."""
     concurrency: int = 5
-    """Calls to a remote model in flight at most, over all tasks."""
+    """Maximum number of calls to a remote model in flight, over all tasks."""
     speculative: int = 1
-    """Calls in flight at most for one task; more than 1 is faster and pays for attempts that an
-    exact program would have saved."""
+    """Maximum number of calls in flight per task; more than 1 is faster and pays for attempts that
+    an exact program would have saved."""
     timeout: float = 1200.0
     """Seconds a call may take before it counts as a failed attempt; it is not sent again."""
     retries: int = 4
@@ -76,10 +77,10 @@ class ModelOptions:
     replay_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """For replay: the folder of the run whose answers are verified and chosen from again."""
     threads: int | None = None
-    """For local: CPU threads; all usable cores unless given."""
+    """For local: CPU threads (default: all usable cores)."""
     context_tokens: int | None = None
-    """For local: tokens that the prompt and the samples drawn together may take; 8192 for the
-    embedded model, 32768 for your own unless given (100 examples of length 100 take some 12000)."""
+    """For local: tokens that the prompt and the samples drawn together may take (default: 8192 for
+    the embedded model, 32768 for your own; 100 examples of length 100 take about 12000)."""
 
 
 @dataclass(frozen=True)

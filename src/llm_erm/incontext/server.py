@@ -24,9 +24,9 @@ from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
 
 _CHAT_ALTERNATIVES = 20
-"""Next tokens that a chat server tells the probabilities of, at most."""
+"""Most next tokens whose probabilities a chat server returns."""
 _RAW_ALTERNATIVES = 5
-"""The same of OpenAI's completions; others tell as many as they are asked for."""
+"""The same for OpenAI's completions; other servers return as many as they are asked for."""
 _NOT_OF_THE_REQUEST = (401, 402, 403, 429)
 """Statuses that another request would get as well."""
 _CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
@@ -36,7 +36,7 @@ _CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
 class ServerEngine:
     """A model behind a server, with several calls in flight.
 
-    Calls are made, repeated and paid for like those of any remote model. One that fails for good
+    Calls are made, retried and paid for like those of any remote model. One that fails for good
     ends the run, whatever the reason, and the run continues from there when it is started again:
     no query counts as wrongly answered that the model did not answer.
     """
@@ -61,7 +61,7 @@ class ServerEngine:
             model: The model's name there.
             base_url: Address of the API, with its ``/v1``.
             api_key: The key; any text for a server that asks for none.
-            concurrency: Calls in flight at most.
+            concurrency: Maximum number of calls in flight.
             timeout_seconds: Wall time of one try.
             retries: How often a call is sent again.
             budget: What may be spent; None for no limit.
@@ -140,6 +140,7 @@ class ServerEngine:
         finally:
             for task in running:
                 task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _ask(self, prompt: Prompt, settings: Settings) -> Answer:
         if settings.raw_prompt:
@@ -229,7 +230,7 @@ def _hint(settings: Settings) -> tuple[str, str]:
     match settings.answer:
         case "score":
             return (
-                "if it cannot continue an answer that was begun, or tells no probabilities, ask "
+                "if it cannot continue an answer that was begun, or returns no probabilities, ask "
                 "for constrained answers",
                 "answer",
             )

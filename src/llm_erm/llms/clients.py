@@ -1,4 +1,4 @@
-"""How each provider's API is called, in pydantic-ai's terms; the clients' own repeats are off."""
+"""How each provider's API is called, in pydantic-ai's terms; the clients' own retries are off."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class RemoteSettings:
         code_interpreter: Whether it has the provider's hosted code interpreter.
         timeout_seconds: Wall time of one call, after which it counts as failed.
         retries: How often a call that was surely not answered is sent again.
-        concurrency: Calls in flight at most, over all requests.
-        speculative: Samples of one request at most that are in flight or not yet dealt with.
+        concurrency: Maximum number of calls in flight, over all requests.
+        speculative: Maximum number of samples per request that are in flight or not yet settled.
     """
 
     reasoning_effort: ReasoningEffort | None = None
@@ -137,7 +137,7 @@ def vllm_client(model: str, api_key: str, base_url: str | None) -> Client:
 
 
 def openai_client(api_key: str, base_url: str | None) -> "AsyncOpenAI":
-    """Returns OpenAI's own client, without repeats or a time limit of its own."""
+    """Returns OpenAI's own client, without retries or a time limit of its own."""
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     return AsyncOpenAI(

@@ -1,4 +1,4 @@
-"""What a failed call means, whichever client made it: the same kinds, pauses and sentences."""
+"""What a failed call means, whichever client made it: one set of kinds and messages."""
 
 from typing import Literal
 
@@ -9,11 +9,11 @@ LONGEST_PAUSE_SECONDS = 900.0
 """What a server may ask for; a run that would stand still for longer stops instead."""
 
 Kind = Literal["unreachable", "unanswered", "refused", "unusable"]
-"""Nobody is there, or the connection broke; the server did not answer (status 429 or 5xx); neither
-this call nor another can succeed; what came is no answer, or none came in time.
+"""Why a call failed: no connection, or it broke; no answer (status 429 or 5xx); this call and all
+others are rejected; or the answer cannot be used or did not arrive in time.
 
-The first two are sent again and cost nothing, and a refusal costs nothing. A call without a usable
-answer may have been billed: it is never sent again.
+The first two cost nothing and are sent again. A refusal costs nothing. A call without a usable
+answer may have been billed, so it is never sent again.
 """
 
 _ODD_FORM = (
@@ -103,7 +103,7 @@ def provider_error(failure: CallFailedError, name: str, base_url: str | None) ->
     """Returns a failed call as the error that ends a run.
 
     Args:
-        failure: What came of the call, after all its repeats.
+        failure: How the call failed, after all its retries.
         name: The model's name.
         base_url: Where it was called; the provider's own address where it is None.
     """

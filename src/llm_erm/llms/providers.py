@@ -26,11 +26,11 @@ OWN_CONTEXT_TOKENS = 32_768
 
 
 class ModelSettings(TypedDict, total=False):
-    """What a model may be told besides its name; each provider takes some of it.
+    """Settings of a model; each provider takes some of them.
 
     Attributes:
         api_key: The key; servers that ask for none need none.
-        base_url: Address of the API; the provider's own unless given.
+        base_url: Address of the API (default: the provider's own).
         budget: What may be spent.
         reasoning_effort: How much it thinks.
         verbosity: How long the text of its answers is.
@@ -38,8 +38,8 @@ class ModelSettings(TypedDict, total=False):
         code_interpreter: Whether it has the provider's hosted code interpreter.
         timeout_seconds: Wall time of one call.
         retries: How often a call that was surely not answered is sent again.
-        concurrency: Calls in flight at most, over all requests.
-        speculative: Samples of one request at most that are in flight or not yet dealt with.
+        concurrency: Maximum number of calls in flight, over all requests.
+        speculative: Maximum number of samples per request that are in flight or not yet settled.
         threads: Threads that compute.
         context_tokens: Tokens that the prompt and all samples drawn together may take.
     """
@@ -64,7 +64,7 @@ class Defaults:
     """What suits a search whose candidates a model proposes.
 
     Attributes:
-        attempts: Candidates drawn at most.
+        attempts: Maximum number of candidates.
         max_tokens: Limit on generated tokens per attempt.
         constraint: What the answers must match.
     """

@@ -1,4 +1,4 @@
-"""Language models behind an API: attempts in flight, time limits, repeats, tools and their cost."""
+"""Language models behind an API: the samples of a request in flight, and how each of them ends."""
 
 import asyncio
 import time
@@ -100,7 +100,7 @@ class RemoteLLM:
                     change = asyncio.create_task(pace.change())
                 running -= done
                 failures += [e for task in done if (e := _failure_of(task)) is not None]
-                # Where the budget is spent, others are paid for already: they go on to their end.
+                # A spent budget lets the others finish: they are paid for already.
                 if pace.stopped or any(not isinstance(e, BudgetSpentError) for e in failures):
                     await _cancel(running)
                     running = set()
