@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llm_erm.cli import output
-from llm_erm.cli.engines import EngineOptions, engine_of
+from llm_erm.cli.engines import EngineOptions, budget_of, engine_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.observers import Bars
 from llm_erm.cli.options import planned, specs_of
@@ -106,7 +106,7 @@ def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Res
 
 def _method(options: Options) -> InContext:
     return InContext(
-        engine=engine_of(options, options.seed),
+        engine=engine_of(options, options.seed, budget_of(options)),
         settings=Settings(
             answer=options.answer,
             temperature=options.temperature,

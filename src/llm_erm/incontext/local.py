@@ -41,12 +41,12 @@ class LocalEngine(Engine):
 
         Args:
             path: A GGUF file; the embedded SmolLM2-135M-Instruct where it is None.
-            threads: Threads that compute; one for each usable core where it is None.
+            threads: Number of compute threads; one per usable core where it is None.
             context_tokens: Tokens that a prompt and its answer may take; where it is None, what
-                the model was trained for, 25,000 at most.
+                the model was trained for, but at most 25,000.
 
         Raises:
-            InputError: ``path`` is missing or no GGUF file, or a number is out of range.
+            InputError: ``path`` is missing or not a GGUF file, or a number is out of range.
             MissingExtraError: The runtime or the embedded weights are not installed.
         """
         weights.require_runtime()

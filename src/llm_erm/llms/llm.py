@@ -181,8 +181,8 @@ class LLM(Protocol):
         stopped, it gives up what is in flight, yields as its last items what had arrived and, with
         ``finish_reason="cancelled"``, each call that may be billed all the same, and returns.
 
-        Closing the iterator early cancels what was not yet generated, and tells of none of it. A
-        failed call is a completion with ``finish_reason="error"``; only a fault that no other call
+        Closing the iterator early cancels what was not yet generated, without yielding it. A failed
+        call is a completion with ``finish_reason="error"``; only a fault that no other call
         can escape is raised, after the completions of what was in flight were yielded.
 
         Raises:
