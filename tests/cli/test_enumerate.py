@@ -68,7 +68,7 @@ def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(command):
     ("flags", "said"),
     [
         (("--max-seconds", 0), "--max-seconds"),
-        (("--max-memory-mb", 100), "give at least"),
+        (("--max-memory-mb", 100), "(--max-memory-mb)"),
         (("--attempts", 0), "--attempts"),
         (("--max-programs", 0), "--max-programs"),
         (("--search", "prior"), "--prior-from"),

@@ -1,4 +1,4 @@
-"""The learner: budget, limits, noise, classes and tables; and no test data in the choice."""
+"""The learner: budget, limits, noise, classes and tables, and no test data in the selection."""
 
 import math
 from dataclasses import replace
@@ -15,13 +15,13 @@ from llm_erm.tasks.splits import load_or_make
 from llm_erm.tasks.suite import SUITE
 from llm_erm.tasks.task import Dataset, Splits
 
-# The limit on memory is the whole process's, and this one holds the libraries of all other tests.
+# The memory limit applies to the whole process, which holds the libraries of all other tests too.
 QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 2**30)
 
 
 @pytest.fixture(scope="module")
 def sandbox():
-    prepare()  # where nothing is compiled yet, that alone takes longer than a search may
+    prepare()  # compiling alone may take longer than a search is allowed to
     with Sandbox() as opened:
         yield opened
 
@@ -88,12 +88,12 @@ def test_ten_fixed_positions_are_learned_by_elimination(sandbox, tmp_path):
 
 
 def test_programs_tied_on_all_data_are_listed(sandbox, tmp_path):
-    """On even near-palindromes the parity of the ones is right too."""
+    """On near-palindromes of even length, the parity of the ones is also correct."""
     run = learn(suite("fn_g", 20, tmp_path), sandbox, Settings())
     assert any("count('1') % 2" in other["program"] for other in run.details["tied"])
 
 
-def test_nothing_is_claimed_where_nothing_short_is_right(sandbox, tmp_path):
+def test_no_exact_program_is_reported_if_none_is_short_enough(sandbox, tmp_path):
     run = learn(suite("fn_l", 20, tmp_path), sandbox, replace(Settings(), max_bits=20))
     assert not run.selected.validation.perfect
     assert run.details["seconds_to_first_exact"] is None
@@ -104,28 +104,28 @@ def test_nothing_is_claimed_where_nothing_short_is_right(sandbox, tmp_path):
 
 
 @pytest.mark.parametrize("attempts", [1, 5])
-def test_the_budget_is_never_passed(attempts, sandbox):
+def test_the_budget_is_never_exceeded(attempts, sandbox):
     data = splits_of(draw(200, 12), lambda x: int(x, 2) ** 3 % 7919 % 5 < 2)
     run = learn(data, sandbox, replace(QUICK, attempts=attempts))
     assert len(run.attempts) == attempts
     assert run.certificate.validation.choices == attempts
 
 
-def test_with_few_examples_much_fits_and_validation_still_decides(sandbox):
+def test_with_few_examples_many_programs_fit_and_validation_decides(sandbox):
     data = splits_of(draw(300, 12), lambda x: x.count("1") % 2, sizes=(8, 100))
     run = learn(data, sandbox, replace(QUICK, attempts=64, max_bits=24))
     assert sum(attempt.train.perfect for attempt in run.attempts) > 3
     assert run.test.perfect
 
 
-def test_a_tenth_of_wrong_labels_does_not_hide_the_rule(sandbox):
+def test_ten_percent_label_noise_does_not_hide_the_rule(sandbox):
     data = splits_of(draw(400, 14), lambda x: "101" in x, sizes=(150, 100), noise=0.1)
     run = learn(data, sandbox, QUICK)
     assert "'101' in x" in run.selected.candidate.source
     assert not run.selected.train.perfect
 
 
-def test_the_choice_ignores_test_labels(sandbox, tmp_path):
+def test_selection_ignores_test_labels(sandbox, tmp_path):
     data = suite("fn_a", 20, tmp_path)
     turned = replace(data, test=Dataset(data.test.inputs, data.test.labels[::-1]))
     one, other = (learn(each, sandbox, QUICK) for each in (data, turned))
@@ -143,7 +143,7 @@ def test_the_candidates_do_not_depend_on_validation_data(sandbox):
     assert sources[0] == sources[1]
 
 
-def test_three_classes_become_a_decision_list(sandbox):
+def test_three_classes_give_a_decision_list(sandbox):
     def rule(x):
         return 2 if "111" in x else int(x[0] == "1")
 
@@ -152,7 +152,7 @@ def test_three_classes_become_a_decision_list(sandbox):
     assert run.test.perfect
 
 
-def test_rows_of_a_table_are_told_apart_by_their_columns(sandbox):
+def test_table_rows_are_classified_by_their_columns(sandbox):
     rng = np.random.RandomState(0)
     rows = [
         {
@@ -175,7 +175,7 @@ def test_rows_of_a_table_are_told_apart_by_their_columns(sandbox):
     assert run.test.accuracy > 0.95
 
 
-def test_missing_values_are_a_piece_of_their_own(sandbox):
+def test_programs_can_test_for_missing_values(sandbox):
     rows = [{"a": None if i % 3 == 0 else i, "b": i % 7} for i in range(120)]
     run = learn(splits_of(rows, lambda r: r["a"] is None, (40, 40), kind="table"), sandbox, QUICK)
     assert "x['a'] is None" in run.selected.candidate.source
@@ -183,15 +183,22 @@ def test_missing_values_are_a_piece_of_their_own(sandbox):
 
 
 ODD_NAMES = [
-    *("it's", 'a "quote"', "back\\slash", "new\nline", "nul\0", "{0}{p!r}", "isprime(", ""),
+    "it's",
+    'a "quote"',
+    "back\\slash",
+    "new\nline",
+    "nul\0",
+    "{0}{p!r}",
+    "isprime(",
+    "",
     "'] or __import__('builtins').print('ran') or x['",
 ]
 
 
 @pytest.mark.parametrize("order", ["length-first", "uniform"])
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_names_and_values_of_a_table_are_never_more_than_strings(name, order, sandbox, capfd):
-    """Drawn programs run in this process: what columns are called must not become code."""
+def test_names_and_values_of_a_table_are_only_strings(name, order, sandbox, capfd):
+    """Sampled programs run in this process, so column names must not become code."""
     rng = np.random.RandomState(0)
     rows = [
         {name: str(rng.choice([name, name + "'"])), "n": int(rng.randint(9))} for _ in range(80)
@@ -204,7 +211,7 @@ def test_names_and_values_of_a_table_are_never_more_than_strings(name, order, sa
 
 
 @pytest.mark.parametrize("order", ["length-first", "uniform"])
-def test_numbers_without_a_literal_are_no_thresholds(order, sandbox):
+def test_numbers_without_a_literal_are_not_thresholds(order, sandbox):
     values = [1.5, math.nan, math.inf, -math.inf, None, 7, -3, 10**400]
     rng = np.random.RandomState(0)
     rows = [{"a": values[rng.randint(8)], "b": ["u", math.inf][rng.randint(2)]} for _ in range(200)]
@@ -214,27 +221,27 @@ def test_numbers_without_a_literal_are_no_thresholds(order, sandbox):
     assert all(attempt.validation.invalid == 0 for attempt in run.attempts)
 
 
-def test_rows_with_different_columns_are_refused_and_the_first_is_named(sandbox):
+def test_rows_with_different_columns_are_refused_naming_the_first(sandbox):
     rows = [{"a": 1, "b": 2}, {"a": 1}] * 40
     data = splits_of(rows, lambda row: row["a"], (30, 30), kind="table")
     with pytest.raises(InputError, match=r"Row 2 .* lacks the columns \['b'\]"):
         learn(data, sandbox, QUICK)
 
 
-def test_the_limit_on_bits_holds_for_elimination_too(sandbox, tmp_path):
+def test_the_limit_on_bits_applies_to_elimination_too(sandbox, tmp_path):
     run = learn(suite("fn_a", 20, tmp_path), sandbox, replace(QUICK, max_bits=9))
     assert not run.selected.train.perfect
     assert run.details["bits"] <= 9
 
 
-def test_growth_and_attempts_are_told_while_it_runs(sandbox, tmp_path):
+def test_levels_and_attempts_are_reported_during_the_search(sandbox, tmp_path):
     levels, attempts = [], []
     run = learn(suite("fn_a", 20, tmp_path), sandbox, QUICK, Watch(levels.append, attempts.append))
     assert [level["bits"] for level in run.details["levels"]] == [level.bits for level in levels]
     assert attempts == list(run.attempts)
 
 
-def test_programs_drawn_at_random_find_a_short_rule(sandbox, tmp_path):
+def test_random_sampling_finds_a_short_rule(sandbox, tmp_path):
     settings = replace(QUICK, order="uniform", max_programs=20_000)
     run = learn(suite("fn_a", 20, tmp_path), sandbox, settings)
     assert run.model == "uniform"

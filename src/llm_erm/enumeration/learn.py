@@ -1,4 +1,4 @@
-"""Learning without a language model: programs by length, the fewest training errors first."""
+"""Learning without a language model: enumerates programs in order of description length."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,10 +12,10 @@ from llm_erm.enumeration.linear import linear_rules
 from llm_erm.enumeration.lists import ENUMERATION, best_programs, exact_programs
 from llm_erm.enumeration.memory import Clock, memory_for, peak_bytes
 from llm_erm.enumeration.pool import kind_of, neighbours
-from llm_erm.enumeration.prior import learned
+from llm_erm.enumeration.prior import learned_costs
 from llm_erm.enumeration.proposals import Proposal, Proposals
-from llm_erm.enumeration.sampling import propose_drawn
-from llm_erm.enumeration.search import Level, Search
+from llm_erm.enumeration.sampling import propose_sampled
+from llm_erm.enumeration.search import BottomUpSearch, Level
 from llm_erm.enumeration.settings import Settings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.erm.bounds import certify
@@ -25,8 +25,8 @@ from llm_erm.records import Attempt, Run
 from llm_erm.sandbox import Outputs, Sandbox
 from llm_erm.tasks.task import Splits
 
-LINEAR_RULES = 3
-"""Solutions of the linear equations that are proposed at most."""
+MAX_LINEAR_RULES = 3
+"""Solutions of the linear equations that are proposed, at most."""
 
 _OF_SELECTED = (
     "found_by",
@@ -38,11 +38,11 @@ _OF_SELECTED = (
 
 @dataclass(frozen=True)
 class Watch:
-    """What is told of a search while it runs.
+    """Callbacks that observe a search while it runs.
 
     Attributes:
-        on_level: Called when the programs of one price are done.
-        on_attempt: Called when a program was verified.
+        on_level: Called when all programs of one description length are done.
+        on_attempt: Called when a program has been verified.
     """
 
     on_level: Callable[[Level], None] = lambda level: None
@@ -62,20 +62,20 @@ def learn(
 ) -> Run:
     """Returns the program with the lowest validation error among the K that fit training best.
 
-    Programs without training errors are verified as soon as all of their price are known; one
-    without validation errors ends the search soon after. Where none is found before a limit, those
-    with the fewest training errors are verified, cheaper ones first.
+    Programs without training errors are verified as soon as all of their description length are
+    known; one without validation errors ends the search soon after. If none is found before a limit
+    is reached, those with the fewest training errors are verified, shorter ones first.
 
     Args:
-        splits: The labelled data; labels are 0 to the number of classes less one.
+        splits: The labelled data; labels range from 0 to the number of classes minus one.
         sandbox: Where programs run.
         settings: Settings of the search.
-        watch: What to tell of it.
-        reveal: Reads the splits with their test data, where ``splits`` came without.
+        watch: Callbacks to call during the search.
+        reveal: Reads the splits with their test data, if ``splits`` came without them.
         prior: Programs that a model proposed, for the order ``prior``.
 
     Raises:
-        InputError: The memory limit leaves no room for a search, or the rows of a table have
+        InputError: If the memory limit leaves no room for a search, or the rows of a table have
             different columns.
     """
     check_columns(splits.train.inputs)
@@ -83,7 +83,7 @@ def learn(
     labels = tuple(range(max(2, max(splits.train.labels) + 1)))
     proposals = Proposals(splits, labels, sandbox, settings, clock, watch.on_attempt)
     if settings.order == "uniform":
-        facts = propose_drawn(splits, settings, clock, proposals)
+        facts = propose_sampled(splits, settings, clock, proposals)
     else:
         facts = _enumerate(splits, settings, clock, proposals, watch, prior)
     selected = select_best(proposals.attempts)
@@ -132,14 +132,14 @@ def learn(
 
 
 def _code_bits(proposals: Proposals, selected: Attempt, settings: Settings) -> float | None:
-    """The program's length in the code that is the same for all data, where it has one."""
+    """Returns the program's length in the data-independent code, if it was found in that code."""
     chosen = proposals.of(selected)
     fixed = settings.order == "length-first" and chosen.found_by == ENUMERATION
     return chosen.bits if fixed else None
 
 
 def _details(proposals: Proposals, selected: Attempt | None, solved: int) -> dict[str, Any]:
-    """What there is to tell of the selected program and of those that are as good."""
+    """Returns the details of the selected program and of those tied with it."""
     if selected is None:
         return dict.fromkeys(_OF_SELECTED) | {"tied": []}
     chosen = proposals.of(selected)
@@ -163,25 +163,25 @@ def _enumerate(
     watch: Watch,
     prior: Sequence[Term],
 ) -> dict[str, Any]:
-    """Proposes programs cheapest first and returns what the search came to."""
+    """Proposes programs, shortest first, and returns the details of the search."""
     inputs, labels = splits.train.inputs, np.array(splits.train.labels)
     kind = kind_of(inputs)
     classes = int(labels.max(initial=1)) + 1
     wanted = [1] if classes == 2 else range(classes)
-    search = Search(
+    search = BottomUpSearch(
         kind,
         inputs,
         np.array([labels == label for label in wanted]),
         neighbours(inputs, settings.seed),
         memory=memory_for(settings.max_memory_bytes),
         clock=clock,
-        costs=learned(prior, kind) if settings.order == "prior" else None,
+        costs=learned_costs(prior, kind) if settings.order == "prior" else None,
         max_bits=settings.max_bits,
         max_programs=settings.max_programs,
     )
     solved = 0
     if kind == "bits" and classes == 2:
-        for rule in linear_rules(inputs, splits.train.labels, LINEAR_RULES, clock):
+        for rule in linear_rules(inputs, splits.train.labels, MAX_LINEAR_RULES, clock):
             solved = rule.considered
             if rule.bits <= settings.max_bits:
                 source = to_program(to_expression(rule.term))
@@ -201,24 +201,24 @@ def _enumerate(
 
 
 def _levels(
-    search: Search,
+    search: BottomUpSearch,
     labels: Sequence[int],
     settings: Settings,
     clock: Clock,
     proposals: Proposals,
     watch: Watch,
 ) -> tuple[list[Level], str]:
-    """Goes through the prices until a limit, or until it is clear what is exact."""
+    """Goes up in description length until a limit, or until all exact programs sought are known."""
     levels: list[Level] = []
     seen = 0
-    _hurry(clock, proposals, settings)
+    _limit_time_left(clock, proposals, settings)
     for level in search.levels():
         levels.append(level)
         watch.on_level(level)
         for proposal in exact_programs(search, labels, settings.attempts, seen):
             proposals.add(proposal)
         seen = len(search.exact)
-        _hurry(clock, proposals, settings)
+        _limit_time_left(clock, proposals, settings)
         if proposals.found and (
             level.bits >= proposals.exact_bits + settings.tie_bits or clock.over
         ):
@@ -228,7 +228,7 @@ def _levels(
     return levels, search.stopped_by or "bits"
 
 
-def _hurry(clock: Clock, proposals: Proposals, settings: Settings) -> None:
-    """Leaves a search that has an exact program little time to find a shorter one, or ties."""
+def _limit_time_left(clock: Clock, proposals: Proposals, settings: Settings) -> None:
+    """Once a program is exact, limits the time left to find shorter ones or ties."""
     if proposals.found:
-        clock.hurry(settings.more_cpu_seconds)
+        clock.limit_cpu(settings.more_cpu_seconds)

@@ -1,8 +1,9 @@
-"""Prices from a language model's proposals, in the manner of HYSYNTH (NeurIPS 2024).
+"""Production costs learned from a language model's proposals, as in HYSYNTH (NeurIPS 2024).
 
-A run of `llm-erm synthesize` whose answers were constrained to ``grammar.py`` holds expressions
-that the model thought likely. Those that the language can say are read as trees; how often a
-production is the argument of another, mixed with a uniform share for each, is its price there.
+A run of `llm-erm synthesize` whose answers were constrained to ``grammar.py`` contains expressions
+that the model considers likely. Those that the language can express are parsed into trees. The
+cost of a production as an argument of another follows from how often it occurs there, smoothed
+towards the uniform distribution.
 """
 
 import ast
@@ -19,17 +20,17 @@ from llm_erm.errors import InputError
 from llm_erm.journal import lines_of
 
 UNIT = 2
-"""Prices are rounded to parts of a bit: halves."""
+"""Units per bit: costs are rounded to half bits."""
 
 SMOOTHING = 1.0
-"""Proposals' worth of evidence that each production starts with, the same everywhere."""
+"""Pseudocount of each production in each place, in occurrences."""
 
 
 def proposed(folder: Path) -> list[str]:
-    """Returns the sources that a run proposed, repetitions included.
+    """Returns the sources that a run proposed, including repetitions.
 
     Raises:
-        InputError: The folder holds no attempts.
+        InputError: If the folder holds no attempts.
     """
     candidates = [line.get("candidate") for _, line in lines_of(folder / "attempts.jsonl")]
     sources = [
@@ -39,14 +40,15 @@ def proposed(folder: Path) -> list[str]:
     ]
     if not sources:
         raise InputError(
-            f"{folder} holds no proposed programs; give --prior-from the folder of a run of "
-            "`llm-erm synthesize --provider local`."
+            f"{folder} holds no proposed programs; give the folder of a run of `llm-erm "
+            "synthesize` with the provider local.",
+            setting="prior_from",
         )
     return sources
 
 
 def terms_of(sources: Iterable[str]) -> list[Term]:
-    """Returns the programs that the language can say, as trees."""
+    """Returns the programs that the language can express, as trees."""
     return [term for source in sources if (term := _term(source)) is not None]
 
 
@@ -62,8 +64,8 @@ def _term(source: str) -> Term | None:
     return None
 
 
-def learned(terms: Iterable[Term], kind: InputKind) -> Costs:
-    """Returns prices by how often each production is an argument of each other in ``terms``."""
+def learned_costs(terms: Iterable[Term], kind: InputKind) -> Costs:
+    """Returns costs from how often each production is an argument of each other in ``terms``."""
     of_sort: dict[Sort, list[str]] = defaultdict(list)
     for production in productions_for(kind):
         of_sort[production.sort].append(production.name)
@@ -74,16 +76,16 @@ def learned(terms: Iterable[Term], kind: InputKind) -> Costs:
         for production in productions_for(kind)
         if production.arguments
     }
-    prices: dict[Place, int] = {}
+    costs: dict[Place, int] = {}
     for parent, sort in parents.items():
         total = sum(seen[child, parent] + SMOOTHING for child in of_sort[sort])
         for child in of_sort[sort]:
             share = (seen[child, parent] + SMOOTHING) / total
-            prices[child, parent] = max(math.ceil(-math.log2(share) * UNIT), 1)
+            costs[child, parent] = max(math.ceil(-math.log2(share) * UNIT), 1)
     base: dict[str, int] = {}
-    for (child, _), price in prices.items():
-        base[child] = min(price, base.get(child, price))
-    extra = {place: price - base[place[0]] for place, price in prices.items()}
+    for (child, _), cost in costs.items():
+        base[child] = min(cost, base.get(child, cost))
+    extra = {place: cost - base[place[0]] for place, cost in costs.items()}
     return Costs(UNIT, base, extra)
 
 

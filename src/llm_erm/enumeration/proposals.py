@@ -1,4 +1,4 @@
-"""The programs of one search that meet validation data: never more than the budget."""
+"""The programs of one search that are scored on validation data, within the budget."""
 
 import math
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from llm_erm.tasks.task import Splits
 
 @dataclass(frozen=True)
 class Proposal:
-    """A program and where it came from.
+    """A program and how it was found.
 
     Attributes:
         source: The program.
-        bits: Its price.
-        considered: Programs considered up to it; None where that is not known, which is so for
-            programs that training errors speak against.
-        found_by: What found it.
+        bits: Its description length, or its cost under a learned prior.
+        considered: Number of programs considered up to it; None if unknown, as for programs with
+            training errors.
+        found_by: The method that found it.
     """
 
     source: str
@@ -35,10 +35,10 @@ class Proposals:
     """The proposals so far, as attempts.
 
     Attributes:
-        attempts: One for each, in order.
-        seconds: Time from the start of the search to the verdict of each.
-        exact_bits: Price of the cheapest one without training and validation errors, infinite
-            without one.
+        attempts: One attempt per proposal, in order.
+        seconds: Time from the start of the search to the verdict on each.
+        exact_bits: Description length of the shortest one without training and validation errors;
+            infinite if there is none.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Proposals:
 
     @property
     def spent(self) -> bool:
-        """Whether the budget is used up."""
+        """Whether the budget is spent."""
         return len(self.attempts) >= self._settings.attempts
 
     @property
     def found(self) -> bool:
-        """Whether one has no training and validation errors."""
+        """Whether any of them has no training and validation errors."""
         return self.exact_bits < math.inf
 
     def add(self, proposal: Proposal) -> None:
