@@ -14,14 +14,15 @@ UNSAFE = "--unsafe-no-isolation"
 
 
 @pytest.fixture
+def tmp_path(open_folder):
+    return open_folder
+
+
+@pytest.fixture
 def unheld(executable, tmp_path):
     """Runs `llm-erm` where no system call can be filtered, in a folder that anybody may use."""
     if os.geteuid() != 0:
         pytest.skip("only root can take on other roles")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    tmp_path.chmod(0o777)
     (tmp_path / "answers.json").write_text(json.dumps([PARITY]))
     (tmp_path / "program.py").write_text("def f(x): return 1\n")
     (tmp_path / "data.txt").write_text("0 -> 0\n1 -> 1\n")

@@ -8,7 +8,6 @@ import pytest
 
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.learn import learn
-from llm_erm.enumeration.search import prepare
 from llm_erm.enumeration.settings import Settings
 from llm_erm.errors import InputError
 from llm_erm.records import Attempt, Candidate, Result
@@ -24,7 +23,6 @@ QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 
 
 @pytest.fixture(scope="module")
 def sandbox():
-    prepare()  # compiling alone may take longer than a search is allowed to
     with Sandbox() as opened:
         yield opened
 

@@ -7,6 +7,7 @@ and print the new digests with ``python tests/tasks/test_repeatable.py``.
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from drawn import draw_all, folder_of
 from llm_erm.tasks.files import DATA_FILES
-from llm_erm.tasks.splits import folder, load_or_make
 from llm_erm.tasks.suite import SUITE
 
 VARIANTS = {
@@ -59,16 +60,18 @@ def digests(dataset_dir):
         arguments = {
             "length": 20,
             "train_size": 40,
-            "validation_size": 40,
+            "val_size": 40,
             "test_size": 200,
             "seed": 42,
             "dataset_dir": dataset_dir,
         } | options
-        drawn = load_or_make(SUITE[fn], **arguments)
-        place = folder(SUITE[fn], **arguments)
+        drawn = draw_all(SUITE[fn], **arguments)
+        place = folder_of(SUITE[fn], **arguments)
         written = b"".join((place / file).read_bytes() for file in (*DATA_FILES, "meta.json"))
         evaluation = [
-            [data.inputs, data.labels] for data in (drawn.probe, drawn.length_shift) if data
+            [data.inputs, data.labels]
+            for data in (drawn.contrast, drawn.length_generalization)
+            if data
         ]
         result[name] = [
             hashlib.sha256(written).hexdigest()[:16],
@@ -85,7 +88,7 @@ def test_data_match_their_golden_digests(tmp_path):
 def test_a_fresh_process_with_another_hash_seed_writes_the_same_bytes(hash_seed):
     answer = subprocess.run(
         [sys.executable, __file__],
-        env={"PYTHONHASHSEED": hash_seed},
+        env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         check=True,
         text=True,

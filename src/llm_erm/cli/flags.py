@@ -13,13 +13,15 @@ _FLAGS = {
 
 
 def flag_of(setting: str) -> str:
-    """Returns the flag of a setting."""
-    return _FLAGS.get(setting, "--" + setting.replace("_", "-"))
+    """Returns the flag of a setting, or those of several joined by ``or``."""
+    names = setting.split(" or ")
+    return " or ".join(_FLAGS.get(name, "--" + name.replace("_", "-")) for name in names)
 
 
 def sentence(error: LLMERMError) -> str:
-    """Returns what an error says, with the flag that changes it where there is one."""
+    """Returns the message of an error, with the flag of the setting to change if there is one."""
     said = str(error)
     if error.setting is None or flag_of(error.setting) in said:
         return said
-    return f"{said.rstrip('.')} ({flag_of(error.setting)})."
+    stop = "." if said.endswith(".") else ""
+    return f"{said.removesuffix('.')} ({flag_of(error.setting)}){stop}"

@@ -8,12 +8,13 @@ import errno
 import io
 import os
 import sys
+from argparse import ArgumentParser, HelpFormatter
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-import tyro
-
+from llm_erm import __version__
 from llm_erm.cli.flags import sentence
 from llm_erm.errors import LLMERMError
 
@@ -73,8 +74,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Where each command is, and what it does in one line."""
 
-CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits."""
@@ -83,18 +82,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(words: Sequence[str]) -> int:
-    if words and words[0] in COMMANDS:
-        return tyro.cli(
-            command(words[0]), prog=f"llm-erm {words[0]}", args=words[1:], config=CONFIG
-        )
-    stubs = {name: _stub(line) for name, (_, line) in COMMANDS.items()}
-    return tyro.extras.subcommand_cli_from_dict(
-        stubs,
-        prog="llm-erm",
-        description="Learn short programs from a few labelled examples.",
-        args=words,
-        config=CONFIG,
-    )
+    if not words or words[0] not in COMMANDS:
+        overview = _overview()
+        if words:
+            overview.parse_args(words)  # prints and exits
+        overview.print_help()
+        return 2
+    from llm_erm.cli.parsing import parse
+
+    return parse(command(words[0]), words[1:], f"llm-erm {words[0]}")
 
 
 def command(name: str) -> Callable[..., int]:
@@ -104,14 +100,19 @@ def command(name: str) -> Callable[..., int]:
     return found
 
 
-def _stub(line: str) -> Callable[[], int]:
-    """A command as the list of all commands shows it, without what it would load."""
-
-    def run() -> int:
-        return 0
-
-    run.__doc__ = line
-    return run
+def _overview() -> ArgumentParser:
+    """What all commands do, without loading one."""
+    parser = ArgumentParser(
+        prog="llm-erm",
+        description="Learn short programs from a few labelled examples.",
+        epilog="`llm-erm COMMAND --help` lists the flags of a command.",
+        formatter_class=partial(HelpFormatter, max_help_position=18),
+    )
+    parser.add_argument("--version", action="version", version=f"llm-erm {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (_, line) in COMMANDS.items():
+        commands.add_parser(name, help=line, add_help=False)
+    return parser
 
 
 def exit_with(command: Callable[[], int]) -> None:

@@ -234,8 +234,8 @@ class RunFolder:
         if earlier != fingerprint.text:
             raise InputError(
                 f"{self.path} holds a run with other settings "
-                f"({difference(earlier, fingerprint)}); name another folder with --out-dir, or "
-                "delete that run with --fresh."
+                f"({difference(earlier, fingerprint)}); name another folder, or delete that run.",
+                setting="out_dir or fresh",
             )
 
 
