@@ -60,6 +60,7 @@ def test_held_out_data_are_read_once_for_the_learners_of_a_data_set(tmp_path):
 @pytest.mark.parametrize(
     ("method", "spec", "setting"),
     [
+        (Baselines(learners=()), SPEC, "learners"),
         (Baselines(learners=("oracle",)), SPEC, "learners"),
         (Baselines(learners=("svm",)), replace(SPEC, val_size=0), "val_size"),
         (Baselines(learners=("svm", "tabpfn")), SPEC, "tabpfn_weights"),

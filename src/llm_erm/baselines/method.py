@@ -75,9 +75,12 @@ class Baselines(Method):
         """Returns one job per data set and learner.
 
         Raises:
-            InputError: There is no such learner, or there are no validation examples to choose by.
+            InputError: No learner is named, one is unknown, or there are no validation examples to
+                choose by.
             MissingExtraError: Something that a learner needs is missing.
         """
+        if not self.learners:
+            raise InputError("No learner is named; name one or more.", setting="learners")
         for name in self.learners:
             learner_named(name, self._weights_path)
         for spec in specs:

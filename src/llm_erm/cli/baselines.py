@@ -15,6 +15,7 @@ from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.facts import BaselineFacts
 from llm_erm.records import Result
+from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.runs.executors import Executor, InProcess, Processes
 from llm_erm.runs.run import opened, run_in
 from llm_erm.tasks.spec import DataGrid
@@ -119,8 +120,6 @@ def _table(results: Sequence[Result]) -> None:
 
 
 def _cells(group: Sequence[Result]) -> tuple[str, ...]:
-    from llm_erm.reports.comparison import accuracy_interval
-
     validation = [accuracy(result.validation) or 0.0 for result in group]
     test = [accuracy(result.test) or 0.0 for result in group]
     contrast = [result.contrast.accuracy for result in group if result.contrast is not None]
