@@ -37,8 +37,8 @@ def test_methods_compare_in_a_table_a_sentence_and_a_picture(command, runs, tmp_
     assert others == {"baseline:decision-tree", "baseline:knn"}
     assert rows[0]["candidates_to_first_exact"] == 2
     assert rows[0]["seconds_to_first_exact"] is not None
-    assert rows[0]["test_accuracy"] == 1.0
-    assert len({row["data_sha256"][0] for row in rows}) == 1
+    assert rows[0]["test"]["accuracy"] == 1.0
+    assert len({row["data"]["sha256"][0] for row in rows}) == 1
     other = command("baselines", *SMALL, *SIZES, "--seed", 7, "--learners", "knn", "--out-dir", "o")
     assert other.returncode == 0, other.stderr
     refused = command("compare", runs[0], "o")
@@ -67,8 +67,8 @@ def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample
         ("incontext server:m, 40 examples", 20),
     ]
     assert (rows[2]["method"].split()[0], rows[2]["test_examples"]) == ("enumeration", 200)
-    assert [row["test_accuracy"] for row in rows] == [0.5, 0.5, 1.0]
-    assert [row["cost_usd"] for row in rows] == [None, None, 0.0]
+    assert [row["test"]["accuracy"] for row in rows] == [0.5, 0.5, 1.0]
+    assert [row["cost"]["usd"] for row in rows] == [None, None, 0.0]
     assert rows[0]["interval"] == pytest.approx([0.2720, 0.7280], abs=1e-4)  # of 10 in 20
     said = command("compare", "asked", "searched").stdout
     assert "incontext server:m, 40 examples was asked about 20 of the 200 test examples" in said
@@ -101,13 +101,13 @@ def test_the_figure_makes_the_searches_too(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     curves = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(c["function"], c["method"].split()[0], c["accuracy"]) for c in curves] == [
+    assert [(c["data"]["function"], c["method"].split()[0], c["accuracy"]) for c in curves] == [
         ("fn_a", "enumeration", [1.0]),
         ("fn_g", "enumeration", [1.0]),
     ]
     assert "guarantee (dashed): 10 bits" in (tmp_path / "f.svg").read_text()
     one = command("figure", "made/enumerate-40", "--functions", "fn_g", "--plot", "g.svg", "--json")
-    assert [json.loads(line)["function"] for line in one.stdout.splitlines()] == ["fn_g"]
+    assert [json.loads(line)["data"]["function"] for line in one.stdout.splitlines()] == ["fn_g"]
     none = command("figure", "made/enumerate-40", "--lengths", 30, "--plot", "g.svg")
     assert none.returncode == 2
     assert "--lengths" in none.stderr

@@ -218,7 +218,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(commands, 
     for name in whole:
         assert killed[name] == whole[name], name
     indices = Counter(
-        (line["function"], line["length"], line["index"])
+        (line["data"]["function"], line["data"]["length"], line["index"])
         for line in map(json.loads, (tmp_path / "killed/attempts.jsonl").read_text().splitlines())
     )
     assert set(indices.values()) == {1}

@@ -101,8 +101,8 @@ def test_no_held_out_example_is_in_any_request_whatever_the_model_runs(
     assert not any(x in sent for x in inputs["val.txt"] + inputs["test.txt"])
     assert len(api.calls) == len(codes) + 1
     (completion,) = completions(tmp_path)
-    assert [call["code"] for call in completion["tool_calls"]] == codes
-    outputs = [call["output"] for call in completion["tool_calls"]]
+    assert [call["code"] for call in completion["cost"]["tool_calls"]] == codes
+    outputs = [call["output"] for call in completion["cost"]["tool_calls"]]
     assert all(
         json.dumps(output)[1:-1] in sent.replace("\\\\", "\\") or output for output in outputs
     )
@@ -121,14 +121,14 @@ def test_each_use_is_journaled_with_its_code_and_output_and_counted(synthesize, 
         done = synthesize(api, "openai", "--json", "--out-csv", "all.csv")
     assert done.returncode == 0, done.stderr
     (completion,) = completions(tmp_path)
-    assert [call["tool"] for call in completion["tool_calls"]] == [NAME] * 3
-    outputs = [call["output"] for call in completion["tool_calls"]]
+    assert [call["tool"] for call in completion["cost"]["tool_calls"]] == [NAME] * 3
+    outputs = [call["output"] for call in completion["cost"]["tool_calls"]]
     assert (outputs[0], outputs[2]) == ("20\n", "10\n")
     assert "ZeroDivisionError" in outputs[1]
     assert told(api.calls[-1]) == outputs
-    assert completion["usage"]["prompt_tokens"] == 4 * 1200
+    assert completion["usage"]["cost"]["prompt_tokens"] == 4 * 1200
     result = json.loads(done.stdout)
-    assert (result["tool_calls"], result["test_accuracy"]) == (3, 1.0)
+    assert (result["cost"]["tool_calls"], result["test"]["accuracy"]) == (3, 1.0)
     row = (tmp_path / "all.csv").read_text().splitlines()[-1].split(",")
     assert f",3,{sum(map(len, outputs))},1.0,1.0," in ",".join(row)
 
@@ -144,4 +144,6 @@ def test_uses_are_bounded_and_two_in_one_answer_are_both_run(synthesize, tmp_pat
     assert len(api.calls) == CALLS // 2 + 1
     assert [call.body["tool_choice"] for call in api.calls] == ["auto"] * (CALLS // 2) + ["none"]
     (completion,) = completions(tmp_path)
-    assert [call["output"] for call in completion["tool_calls"]] == [f"{i}\n" for i in range(CALLS)]
+    assert [call["output"] for call in completion["cost"]["tool_calls"]] == [
+        f"{i}\n" for i in range(CALLS)
+    ]

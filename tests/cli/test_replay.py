@@ -73,8 +73,8 @@ def test_a_replay_reproduces_the_results_to_the_bit_without_a_key_or_a_call(
     assert done.returncode == 0, done.stderr
     assert len(api.calls) == calls
     first, again = (lines(tmp_path / name / "results.jsonl") for name in ("first", "again"))
-    order = [(one["function"], one["seed"]) for one in again]
-    first.sort(key=lambda one: order.index((one["function"], one["seed"])))
+    order = [(one["data"]["function"], one["data"]["seed"]) for one in again]
+    first.sort(key=lambda one: order.index((one["data"]["function"], one["data"]["seed"])))
     assert json.dumps(timeless(again)) == json.dumps(timeless(first))
     assert len(first) == 4
     assert first[0]["model"] == "openai:gpt-5"

@@ -41,9 +41,9 @@ def test_trials_draw_data_sets_of_their_own_and_the_first_is_the_usual_one(synth
     (usual,) = tmp_path.glob("datasets/parity_all/L20/*")
     done = synthesize([PARITY], "--functions", "fn_a", "--attempts", 1, "--num-trials", 4, "--json")
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [result["trial"] for result in results] == [1, 2, 3, 4]
-    assert results[0]["seed"] == 42
-    assert len({result["seed"] for result in results}) == 4
+    assert [result["data"]["trial"] for result in results] == [1, 2, 3, 4]
+    assert results[0]["data"]["seed"] == 42
+    assert len({result["data"]["seed"] for result in results}) == 4
     folders = sorted(tmp_path.glob("datasets/parity_all/L20/*"))
     assert len(folders) == 4
     assert usual in folders
@@ -66,10 +66,10 @@ def test_without_early_stopping_all_are_drawn_and_repeats_are_kept(synthesize, t
     arguments = ("--functions", "fn_a", "--attempts", 6, "--num-trials", 2, "--no-early-stop")
     done = synthesize(answers, *arguments, "--json", "--out-dir", "out", "--out-csv", "all.csv")
     first, second = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (first["attempts"], first["duplicates"], first["exact_attempts"]) == (6, 3, 2)
-    assert first["success_at"] == {str(k): success_at(k, 2, 6) for k in (1, 2, 4, 6)}
-    assert first["success_at"]["1"] == pytest.approx(1 / 3)
-    assert second["success_at"] == first["success_at"]
+    assert (first["attempts"], first["duplicates"], first["facts"]["exact_attempts"]) == (6, 3, 2)
+    assert first["facts"]["pass_at"] == {str(k): success_at(k, 2, 6) for k in (1, 2, 4, 6)}
+    assert first["facts"]["pass_at"]["1"] == pytest.approx(1 / 3)
+    assert second["facts"]["pass_at"] == first["facts"]["pass_at"]
     assert first["selected_attempt"] == 2
     rows = (tmp_path / "all.csv").read_text().splitlines()
     assert len(rows) > 12
@@ -98,8 +98,8 @@ def test_right_means_right_on_the_probes_too(synthesize):
     )
     result = json.loads(done.stdout)
     assert result["attempt_test_accuracies"] == [1.0, 1.0, 1.0]
-    assert result["exact_attempts"] == 1
-    assert result["success_at"]["1"] == pytest.approx(1 / 3)
+    assert result["facts"]["exact_attempts"] == 1
+    assert result["facts"]["pass_at"]["1"] == pytest.approx(1 / 3)
 
 
 def test_no_trials_are_refused(invoke):

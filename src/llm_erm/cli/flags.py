@@ -7,6 +7,7 @@ _FLAGS = {
     "context_tokens": "--context-tokens, or --max-model-len for in-context learning",
     "max_tokens": "--max-output-tokens, or --max-new-tokens for in-context learning",
     "queries": "--test-size",
+    "replay_from": "--from",
     "timeout_seconds": "--timeout",
 }
 """Flags whose names are not the setting's own."""

@@ -60,17 +60,16 @@ def synthesize(options: Options) -> int:
         specs, method = earlier.specs, earlier.method
     else:
         specs = specs_of(options)
-        choice = choose(options, dry_run=options.dry_run)
-        method = method_of(options, choice)
-        if options.dry_run:
-            return dry_run(options, specs, method)
+        method = method_of(options, choose(options, dry_run=options.dry_run))
+    method.jobs(specs)  # refuses what cannot run before any data are drawn
+    if options.dry_run:
+        return dry_run(options, specs, method)
     files = {
         "--out-jsonl": options.out_jsonl,
         "--out-csv": options.out_csv,
         "--log-file": options.log_file,
     }
     check_files(files, options.out_dir)
-    method.jobs(specs)  # refuses what cannot run before any data are drawn
     options.announce()
     plan = planned(method, options, specs, options.out_dir, "synthesize")
     if earlier is not None:
@@ -98,6 +97,20 @@ def synthesize(options: Options) -> int:
     return 0
 
 
+def results_of(options: Options) -> list[Result]:
+    """Returns what a run with these flags finds; nothing is printed to stdout.
+
+    Raises:
+        LLMERMError: The set-up cannot work.
+    """
+    specs = specs_of(options)
+    method = method_of(options, choose(options))
+    plan = planned(method, options, specs, options.out_dir, "synthesize")
+    with opened(plan, fresh=options.fresh) as folder:
+        assert folder is not None
+        return _run(options, plan, folder)
+
+
 def method_of(options: Options, choice: Choice) -> Synthesis:
     """Returns the method that the flags and the model chosen ask for."""
     return Synthesis(
@@ -117,17 +130,19 @@ def method_of(options: Options, choice: Choice) -> Synthesis:
 
 
 def _run(options: Options, plan: Plan, folder: RunFolder) -> list[Result]:
-    """Searches every grid point that has no result yet and returns the results of all."""
+    """Searches on every data set that has no result yet and returns the results of all."""
     jobs = plan.method.jobs(plan.specs)
     with (
-        open_log(options.log_file or folder.path / "log.jsonl", options.log_level) as log,
+        open_log(folder, options.log_file, options.log_level) as log,
         Bars(len(jobs), "searches") as bars,
     ):
         try:
             return run_in(folder, plan, observers=[log, bars])
         finally:  # a run that stopped half way as well: what it has is paid for
-            keys = [job.key for job in jobs]
-            export(folder, keys, log.isolation, options.out_jsonl, options.out_csv)
+            if options.out_jsonl is not None or options.out_csv is not None:
+                keys = [job.key for job in jobs]
+                export(folder, keys, log.isolation, options.out_jsonl, options.out_csv)
+                log.exported()
 
 
 def _say_kept(folder: RunFolder, why: str) -> None:

@@ -187,13 +187,13 @@ class RunFolder:
             if name not in self._journals and not path.exists():
                 continue
             self._journal(name).repair()
-        for result in records_in(self.path / "results.jsonl", Result):
+        for result in records_in(self.path / "results.jsonl", Result, "fresh"):
             self.results[key_of(result)] = result
-        for prompted in records_in(self.path / "prompts.jsonl", PromptLine):
+        for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
             self._prompts[prompted.job] = prompted.prompt
-        for answered in records_in(self.path / "answers.jsonl", AnswerLine):
+        for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
-        for tried in records_in(self.path / "attempts.jsonl", AttemptLine):
+        for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
             _put(self._attempts.setdefault(tried.job, []), tried.attempt)
 
     def _lock(self) -> None:
