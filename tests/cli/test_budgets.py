@@ -8,11 +8,11 @@ import signal
 from pathlib import Path
 
 import pytest
+from llm_erm.store import Store
 
 from api_server import Api, Reply, serving
 from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.budget import Budget
-from llm_erm.store import Store
 from recorded import chat
 from responses_server import response, text
 

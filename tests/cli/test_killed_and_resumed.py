@@ -115,6 +115,7 @@ class Model:
 
     def learn_points(self, folder: Path) -> None:
         from llm_erm.synthesis.attempt import prompt_for
+
         from llm_erm.synthesis.settings import Settings
         from llm_erm.tasks.splits import load_or_make
         from llm_erm.tasks.suite import get

@@ -109,8 +109,15 @@ def run(
 
 
 @contextmanager
-def opened(planned: Plan, *, fresh: bool = False) -> Iterator[RunFolder | None]:
+def opened(
+    planned: Plan, *, fresh: bool = False, writer: bool = True
+) -> Iterator[RunFolder | None]:
     """Yields the folder of a plan, locked; None where the plan keeps nothing.
+
+    Args:
+        planned: The run.
+        fresh: Whether to delete what an earlier run left in the folder.
+        writer: Whether this process writes there; if several processes share the jobs, one does.
 
     Raises:
         InputError: It cannot be written, holds another run, or another process is writing there.
@@ -118,7 +125,7 @@ def opened(planned: Plan, *, fresh: bool = False) -> Iterator[RunFolder | None]:
     if planned.folder is None:
         yield None
         return
-    folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh)
+    folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh, writer=writer)
     try:
         yield folder
     finally:
