@@ -21,7 +21,7 @@ from compiled import prepare_alone
 
 OPENAI = ("pydantic_ai.direct", "pydantic_ai.models.openai", "pydantic_ai.providers.openai")
 LIBRARIES = {
-    "baselines": ("sklearn.svm", "sklearn.tree", "joblib"),
+    "baselines": ("sklearn.svm", "sklearn.tree"),
     "compare": ("matplotlib.figure",),
     "figure": ("matplotlib.figure",),
     "runner.py": (*OPENAI, "llm_erm.llms.remote", "tenacity", "genai_prices"),

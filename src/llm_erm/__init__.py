@@ -7,6 +7,8 @@ milliseconds and importing one room does not load them all.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from llm_erm.version import VERSION
+
 if TYPE_CHECKING:
     from llm_erm.api import frame, run
     from llm_erm.baselines.method import Baselines
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
     from llm_erm.training.method import Training
 
-__version__ = "0.2.0"
+__version__ = VERSION
 
 _HOMES = {
     "api": ("frame", "run"),

@@ -1,7 +1,7 @@
 """The package from Python: run any method over a grid of data sets, and look at the results.
 
-Everything that the command line can do is a call here; nothing here prints or exits, and a run works
-where an event loop is running already, as in a notebook.
+Everything that the command line can do is a call here; nothing here prints or exits, and a run
+works where an event loop is running already, as in a notebook.
 """
 
 from collections.abc import Sequence

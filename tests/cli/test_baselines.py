@@ -13,16 +13,16 @@ def lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_every_learner_and_trial_is_a_result_and_one_row_a_learner_is_printed(command, tmp_path):
+def test_every_learner_and_trial_is_a_result_and_one_row_per_learner_is_printed(command, tmp_path):
     arguments = (*FLAGS, *QUICK, "--num-trials", 2, "--out-dir", "out")
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
     found = lines((tmp_path / "out/results.jsonl").read_text())
-    assert sorted((r["method"], r["trial"]) for r in found) == [
+    assert sorted((r["method"], r["data"]["trial"]) for r in found) == [
         *(("baseline:decision-tree", 1), ("baseline:decision-tree", 2)),
         *(("baseline:svm", 1), ("baseline:svm", 2)),
     ]
-    assert len({(r["seed"], r["data_sha256"]) for r in found}) == 2
+    assert len({(r["data"]["seed"], r["data"]["sha256"]) for r in found}) == 2
     rows = [line for line in done.stdout.splitlines() if line.startswith("fn_a")]
     assert len(rows) == 2
     assert all("2 trials" in row for row in rows)
@@ -52,7 +52,7 @@ def test_a_task_of_ones_own_reaches_the_worker_processes(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (result,) = lines(done.stdout)
-    assert result["test_accuracy"] == 1.0
+    assert result["test"]["accuracy"] == 1.0
     assert result["certificate"]["validation"]["choices"] == 30
 
 
@@ -68,7 +68,7 @@ def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(comm
     [
         (("--learners", "oracle"), "oracle"),
         (("--tabpfn-weights", "no.ckpt"), "no.ckpt"),
-        (("--tabpfn-weights", __file__), "no file of weights"),
+        (("--tabpfn-weights", __file__), "not a file of weights"),
         (("--workers", 0), "--workers"),
         (("--val-size", 0), "--val-size"),
     ],

@@ -1,7 +1,6 @@
 """Costs learned from proposals: parsed into trees, counted by parent, smoothed to uniform."""
 
 import ast
-import json
 import math
 from collections import Counter
 
@@ -14,12 +13,18 @@ from llm_erm import grammar
 from llm_erm.enumeration.costs import ROOT
 from llm_erm.enumeration.language import productions_for
 from llm_erm.enumeration.memory import Clock, Memory
+from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.parsing import to_term
-from llm_erm.enumeration.prior import UNIT, learned_costs, proposed, terms_of
+from llm_erm.enumeration.prior import UNIT, learned_costs, read_prior, terms_of
 from llm_erm.enumeration.sampling import ProgramSampler, predictions
 from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.terms import to_expression
 from llm_erm.errors import InputError
+from llm_erm.records import Attempt, Candidate, Verdict
+from llm_erm.runs.folder import AttemptLine
+from llm_erm.runs.jobs import JobKey
+from llm_erm.serial import to_json
+from llm_erm.settings import shaping
 
 WORDS = ["".join(map(str, row)) for row in np.random.RandomState(0).randint(2, size=(40, 12))]
 
@@ -96,15 +101,56 @@ def test_the_search_tries_frequent_proposals_first():
     assert considered(learned_costs(terms_of(sources), "bits")) < considered(None)
 
 
-def test_a_folder_without_attempts_is_named(tmp_path):
-    with pytest.raises(InputError, match="holds no proposed programs"):
-        proposed(tmp_path)
-    (tmp_path / "attempts.jsonl").write_text('{"candidate": "text"}\n{"candidate": null}\n{}\n')
-    with pytest.raises(InputError, match="holds no proposed programs"):
-        proposed(tmp_path)
-    line = {"candidate": {"source": "def f(x):\n    return '1' in x\n"}}
-    (tmp_path / "attempts.jsonl").write_text(json.dumps(line) + "\n")
-    assert len(proposed(tmp_path)) == 1
+JOB = JobKey("fn_a", 20, 42)
+UNRUN = Verdict("no_code", 0, 0, 2)
+
+
+def attempted(index: int, source: str | None) -> AttemptLine:
+    return AttemptLine(JOB, Attempt(index, Candidate(source), UNRUN, UNRUN))
+
+
+def journal(folder, *lines) -> None:
+    (folder / "attempts.jsonl").write_text("".join(to_json(line) + "\n" for line in lines))
+
+
+def test_a_folder_without_proposed_programs_is_named(tmp_path):
+    for write in (lambda: None, lambda: journal(tmp_path, attempted(1, None))):
+        write()
+        with pytest.raises(InputError, match="holds no proposed programs") as raised:
+            read_prior(tmp_path)
+        assert raised.value.setting == "prior_from"
+        assert str(tmp_path) in str(raised.value)
+
+
+def test_the_proposals_of_a_run_are_read_with_repetitions_and_each_attempt_once(tmp_path):
+    """An attempt that failed the replay is journaled again, and was proposed once."""
+    one, other = "def f(x):\n    return '1' in x\n", "def f(x):\n    return import_os\n"
+    journal(
+        tmp_path,
+        *(attempted(1, one), attempted(2, None), attempted(3, one)),
+        *(attempted(4, other), attempted(3, one)),
+    )
+    prior = read_prior(tmp_path)
+    assert prior.sources == (one, one, other)
+    assert [to_expression(term) for term in prior.terms] == ["'1' in x"] * 2
+
+
+def test_a_damaged_journal_of_proposals_is_named_with_its_line(tmp_path):
+    journal(tmp_path, attempted(1, None))
+    with (tmp_path / "attempts.jsonl").open("a") as file:
+        file.write('{"candidate": "text"}\n')
+    with pytest.raises(InputError, match="line 2") as raised:
+        read_prior(tmp_path)
+    assert raised.value.setting == "prior_from"
+
+
+def test_a_prior_shapes_results_by_its_proposals_and_not_by_their_folder(tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    for folder, source in zip(folders, ("x", "x", "y"), strict=True):
+        folder.mkdir()
+        journal(folder, attempted(1, source))
+    same, again, other = (shaping(Enumeration(prior=read_prior(folder))) for folder in folders)
+    assert same == again != other
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from llm_erm import __version__
 from llm_erm.cli.flags import sentence
 from llm_erm.errors import LLMERMError
+from llm_erm.version import VERSION
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "synthesize": (
@@ -108,7 +108,7 @@ def _overview() -> ArgumentParser:
         epilog="`llm-erm COMMAND --help` lists the flags of a command.",
         formatter_class=partial(HelpFormatter, max_help_position=18),
     )
-    parser.add_argument("--version", action="version", version=f"llm-erm {__version__}")
+    parser.add_argument("--version", action="version", version=f"llm-erm {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, (_, line) in COMMANDS.items():
         commands.add_parser(name, help=line, add_help=False)

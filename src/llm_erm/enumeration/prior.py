@@ -7,9 +7,12 @@ towards the uniform distribution.
 """
 
 import ast
+import hashlib
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from llm_erm.enumeration.costs import ROOT, Costs, Place
@@ -17,7 +20,10 @@ from llm_erm.enumeration.language import InputKind, Sort, productions_for
 from llm_erm.enumeration.parsing import to_term
 from llm_erm.enumeration.terms import Term
 from llm_erm.errors import InputError
-from llm_erm.journal import lines_of
+from llm_erm.records import Attempt
+from llm_erm.runs.folder import AttemptLine
+from llm_erm.runs.jobs import JobKey
+from llm_erm.runs.journal import records_in
 
 UNIT = 2
 """Units per bit: costs are rounded to half bits."""
@@ -26,25 +32,47 @@ SMOOTHING = 1.0
 """Pseudocount of each production in each place, in occurrences."""
 
 
-def proposed(folder: Path) -> list[str]:
-    """Returns the sources that a run proposed, including repetitions.
+@dataclass(frozen=True)
+class Prior:
+    """The programs that a language model proposed, as a setting of a search.
+
+    Attributes:
+        sources: Their sources, including repetitions, in the order in which they were verified.
+    """
+
+    sources: tuple[str, ...]
+
+    @property
+    def described(self) -> dict[str, str]:
+        """What shapes results: a digest of the sources, wherever they were read from."""
+        digest = hashlib.sha256(json.dumps(self.sources).encode()).hexdigest()
+        return {"sources_sha256": digest}
+
+    @property
+    def terms(self) -> list[Term]:
+        """The programs that the language can express, as trees."""
+        return terms_of(self.sources)
+
+
+def read_prior(folder: Path) -> Prior:
+    """Returns the programs that the run in a folder proposed.
 
     Raises:
-        InputError: If the folder holds no attempts.
+        InputError: If the folder holds no proposed programs, or a damaged journal.
     """
-    candidates = [line.get("candidate") for _, line in lines_of(folder / "attempts.jsonl")]
-    sources = [
-        source
-        for candidate in candidates
-        if isinstance(candidate, dict) and isinstance(source := candidate.get("source"), str)
-    ]
+    attempts: dict[tuple[JobKey, int], Attempt] = {}
+    for line in records_in(folder / "attempts.jsonl", AttemptLine, "prior_from"):
+        attempts[line.job, line.attempt.index] = line.attempt
+    sources = tuple(
+        source for attempt in attempts.values() if (source := attempt.candidate.source) is not None
+    )
     if not sources:
         raise InputError(
             f"{folder} holds no proposed programs; give the folder of a run of `llm-erm "
             "synthesize` with the provider local.",
             setting="prior_from",
         )
-    return sources
+    return Prior(sources)
 
 
 def terms_of(sources: Iterable[str]) -> list[Term]:

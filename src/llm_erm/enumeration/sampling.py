@@ -6,7 +6,6 @@ language and samples a program of b bits with probability 2^-b, with replacement
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from typing import Any
 
 import gmpy2
 import numpy as np
@@ -30,7 +29,7 @@ from llm_erm.enumeration.language import (
 )
 from llm_erm.enumeration.memory import Clock
 from llm_erm.enumeration.pool import kind_of
-from llm_erm.enumeration.proposals import Proposal, Proposals
+from llm_erm.enumeration.proposals import Proposal, Proposals, SearchOutcome
 from llm_erm.enumeration.settings import Settings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.errors import InputError
@@ -225,8 +224,8 @@ def sampled(sampler: ProgramSampler) -> Iterator[tuple[str, float]]:
 
 def propose_sampled(
     splits: Splits, settings: Settings, clock: Clock, proposals: Proposals
-) -> dict[str, Any]:
-    """Proposes the best of many programs sampled at random; returns the details of the search.
+) -> SearchOutcome:
+    """Proposes the best of many programs sampled at random; returns how far the search went.
 
     Raises:
         InputError: If there are more than two classes.
@@ -263,11 +262,6 @@ def propose_sampled(
     if not proposals.found:
         for expression, (_, bits, at) in sorted(best.items(), key=lambda item: item[1]):
             proposals.add(Proposal(to_program(expression), bits, at, "sampling"))
-    return {
-        "inputs": kind,
-        "solutions": 0,
-        "considered": considered,
-        "kept": None,
-        "stopped_by": stopped_by,
-        "levels": [],
-    }
+    return SearchOutcome(
+        inputs=kind, solutions=0, considered=considered, kept=None, stopped_by=stopped_by
+    )

@@ -14,6 +14,7 @@ from llm_erm.enumeration.language import MAX_BITS, NAMES, SIGN_BITS, InputKind, 
 from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory, Reason
 from llm_erm.enumeration.reading import term_of
 from llm_erm.enumeration.terms import Term
+from llm_erm.facts import LevelCount
 from llm_erm.sandbox.execution import Input
 
 MAX_COMPARED = 1 << 18
@@ -21,27 +22,6 @@ MAX_COMPARED = 1 << 18
 
 RANKING_BATCH = 1 << 20
 """Programs that are sorted by their errors at a time, to bound the memory."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """Counts for the programs of one description length.
-
-    Attributes:
-        bits: Their description length, including the sign.
-        considered: Number of programs considered.
-        kept: Number of programs that are not observationally equivalent to an earlier one.
-        parts: Number of texts and numbers kept at that length, to build programs from.
-        seconds: Wall time since the search started.
-        complete: Whether all programs of that length were considered.
-    """
-
-    bits: float
-    considered: int
-    kept: int
-    parts: int
-    seconds: float
-    complete: bool
 
 
 @dataclass(frozen=True)
@@ -118,7 +98,7 @@ class BottomUpSearch:
         """Programs kept so far."""
         return self._bank.truths.kept
 
-    def levels(self) -> Iterator[Level]:
+    def levels(self) -> Iterator[LevelCount]:
         """Enumerates one description length after another until a limit sets ``stopped_by``."""
         unit = self.costs.unit
         for cost in range(int((self._max_bits - SIGN_BITS) * unit) + 1):
@@ -129,7 +109,7 @@ class BottomUpSearch:
             except LimitReachedError as limit:
                 self.stopped_by = limit.reason
             self._offer(cost)
-            level = Level(
+            level = LevelCount(
                 bits=cost / unit + SIGN_BITS,
                 considered=self._bank.considered - before[0],
                 kept=self._bank.truths.kept - before[1],

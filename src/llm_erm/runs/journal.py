@@ -95,9 +95,7 @@ class Journal:
         self.file.close()
 
 
-def records_in(
-    path: Path, kind: type[Record], setting: str | None = None
-) -> Iterator[Record]:
+def records_in(path: Path, kind: type[Record], setting: str | None = None) -> Iterator[Record]:
     """Yields the records in the whole lines of a file, none where there is no file.
 
     ``setting`` is the one that deletes the run, where there is one.
