@@ -172,10 +172,6 @@ def test_what_is_finished_is_not_done_again(planned):
     assert run(planned()) == judged
 
 
-class StopHere(Exception):
-    """A fault of a test's own."""
-
-
 def stopping(
     variant: str, step: int, error: BaseException
 ) -> Callable[[str, int], Awaitable[None]]:
@@ -242,30 +238,29 @@ def test_an_event_is_on_the_disk_before_observers_are_told(planned):
     assert len(checked) == STEPS
 
 
-def test_an_observer_that_raises_stops_the_other_jobs_too(planned):
+@pytest.mark.parametrize("error", [InputError("the tracker is gone"), ZeroDivisionError("a bug")])
+def test_an_observer_that_raises_stops_the_other_jobs_too(planned, error):
     def refuse(job, event):
         if isinstance(event, Attempted) and job.variant == "a":
-            raise InputError("the tracker is gone")
+            raise error
 
     async def only_a(variant: str, step: int) -> None:
         if variant == "b":
             await asyncio.Event().wait()
 
     made = planned(only_a)
-    with pytest.raises(InputError, match="the tracker is gone"):
+    with pytest.raises(type(error), match=str(error)):
         run(made, observers=[refuse])
     assert journaled(made.folder, "attempt") == [("a", 1)]
     assert len(run(planned())) == 2
 
 
 def test_a_spent_budget_lets_what_is_under_way_end(planned):
-    spent = planned(stopping("a", 2, BudgetSpentError("no money left")))
-
     async def at(variant: str, step: int) -> None:
         if (variant, step) == ("a", 2):
             raise BudgetSpentError("no money left")
 
-    spent.method.script.at = at
+    spent = planned(at)
     with pytest.raises(BudgetSpentError, match="no money left"):
         run(spent)
     assert [line["variant"] for line in lines(spent.folder / "results.jsonl")] == ["b"]

@@ -91,16 +91,20 @@ async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer
         async with asyncio.TaskGroup() as group:
             for todo in work:
                 group.create_task(one(todo))
-    except* LLMERMError as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
+    except BaseExceptionGroup as group:
+        raise _first(group.subgroup(LLMERMError) or group) from None
     finally:
         if (close := getattr(session, "aclose", None)) is not None:
             await close()
     if spent:
         raise spent[0]
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error in a group, or in a group within it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
