@@ -56,8 +56,7 @@ def synthesize(options: Options) -> int:
     """Learn a program for each task: a language model proposes, held-out data decides."""
     earlier = None
     if options.provider == "replay" or options.replay_from is not None:
-        earlier = as_in(options)
-        specs, method = earlier.specs, earlier.method
+        earlier, method, specs = as_in(options)
     else:
         specs = specs_of(options)
         method = method_of(options, choose(options, dry_run=options.dry_run))
@@ -92,7 +91,7 @@ def synthesize(options: Options) -> int:
                     "the run was stopped; they may be billed."
                 )
         _print(options, results, folder)
-    if earlier is not None and (said := missing(results, earlier.method.settings)):
+    if earlier is not None and (said := missing(results, method.settings)):
         note(said)
     return 0
 
