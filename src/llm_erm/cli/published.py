@@ -10,7 +10,8 @@ from typing import Any
 import tyro
 
 from llm_erm.cli import incontext as in_context
-from llm_erm.cli.main import CONFIG, exit_with
+from llm_erm.cli.commands import CONFIG
+from llm_erm.cli.main import exit_with
 from llm_erm.cli.sweep import Options as SweepOptions
 from llm_erm.cli.sweep import sweep_over
 from llm_erm.cli.synthesize import Options, synthesize

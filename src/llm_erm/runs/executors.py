@@ -178,6 +178,7 @@ class Pool:
         for index in range(count if devices else 0):
             places.put(devices[index % len(devices)])
         self._pids: set[int] = set()
+        self._stopped = False
         self._failure: BaseException | None = None
         self._observe = observe
         self._pool = ProcessPoolExecutor(
@@ -211,10 +212,10 @@ class Pool:
         return self._pool.submit(function, *arguments)
 
     def stop(self) -> None:
-        """Ends all processes."""
-        for pid in self._pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        """Ends all processes, those included that are just starting."""
+        self._stopped = True
+        for pid in list(self._pids):
+            _end(pid)
 
     def _listen(self) -> None:
         with suppress(EOFError, OSError):  # all are gone, one of them in the middle of a message
@@ -222,6 +223,8 @@ class Pool:
                 message = self._events.recv()
                 if isinstance(message, int):
                     self._pids.add(message)
+                    if self._stopped:
+                        _end(message)
                 elif self._failure is None:
                     self._tell(*message)
 
@@ -231,6 +234,11 @@ class Pool:
         except Exception as error:  # noqa: BLE001 - raised again where the pool is left
             self._failure = error
             self.stop()
+
+
+def _end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
 
 
 _process: dict[str, Any] = {}
