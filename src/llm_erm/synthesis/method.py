@@ -51,7 +51,11 @@ class Synthesis(Method):
 
     @classmethod
     def of(
-        cls, model: str, *, model_settings: ModelSettings | None = None, **settings: Any
+        cls,
+        model: str,
+        *,
+        model_settings: ModelSettings | None = None,
+        **settings: Any,  # noqa: ANN401 - fields of two dataclasses
     ) -> Self:
         """Returns the method with a model by name, and with settings that suit it.
 
