@@ -37,7 +37,7 @@ def hunting(folder: Path) -> list[str]:
         "            print(name, str(value)[:200])",
         "import os\nprint(os.environ)\nprint(open('/proc/self/environ').read())",
         "print(open('/proc/self/mem', 'rb').read(10))",
-        "from llm_erm.tasks.splits import load_or_make\nprint(load_or_make)",
+        "from llm_erm.tasks.splits import load\nprint(load)",
         "print(examples)",
     ]
 
@@ -68,8 +68,8 @@ def synthesize(invoke):
 
 
 def completions(tmp_path: Path) -> list[dict]:
-    lines = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
-    return [json.loads(line)["candidate"]["completion"] for line in lines]
+    lines = (tmp_path / "out/answers.jsonl").read_text().splitlines()
+    return [json.loads(line)["answer"] for line in lines]
 
 
 @pytest.mark.parametrize("provider", ["openai", "chat"])
@@ -101,8 +101,8 @@ def test_no_held_out_example_is_in_any_request_whatever_the_model_runs(
     assert not any(x in sent for x in inputs["val.txt"] + inputs["test.txt"])
     assert len(api.calls) == len(codes) + 1
     (completion,) = completions(tmp_path)
-    assert [call["code"] for call in completion["cost"]["tool_calls"]] == codes
-    outputs = [call["output"] for call in completion["cost"]["tool_calls"]]
+    assert [call["code"] for call in completion["tool_calls"]] == codes
+    outputs = [call["output"] for call in completion["tool_calls"]]
     assert all(
         json.dumps(output)[1:-1] in sent.replace("\\\\", "\\") or output for output in outputs
     )
@@ -121,12 +121,12 @@ def test_each_use_is_journaled_with_its_code_and_output_and_counted(synthesize, 
         done = synthesize(api, "openai", "--json", "--out-csv", "all.csv")
     assert done.returncode == 0, done.stderr
     (completion,) = completions(tmp_path)
-    assert [call["tool"] for call in completion["cost"]["tool_calls"]] == [NAME] * 3
-    outputs = [call["output"] for call in completion["cost"]["tool_calls"]]
+    assert [call["tool"] for call in completion["tool_calls"]] == [NAME] * 3
+    outputs = [call["output"] for call in completion["tool_calls"]]
     assert (outputs[0], outputs[2]) == ("20\n", "10\n")
     assert "ZeroDivisionError" in outputs[1]
     assert told(api.calls[-1]) == outputs
-    assert completion["usage"]["cost"]["prompt_tokens"] == 4 * 1200
+    assert completion["usage"]["prompt_tokens"] == 4 * 1200
     result = json.loads(done.stdout)
     assert (result["cost"]["tool_calls"], result["test"]["accuracy"]) == (3, 1.0)
     row = (tmp_path / "all.csv").read_text().splitlines()[-1].split(",")
@@ -144,6 +144,4 @@ def test_uses_are_bounded_and_two_in_one_answer_are_both_run(synthesize, tmp_pat
     assert len(api.calls) == CALLS // 2 + 1
     assert [call.body["tool_choice"] for call in api.calls] == ["auto"] * (CALLS // 2) + ["none"]
     (completion,) = completions(tmp_path)
-    assert [call["output"] for call in completion["cost"]["tool_calls"]] == [
-        f"{i}\n" for i in range(CALLS)
-    ]
+    assert [call["output"] for call in completion["tool_calls"]] == [f"{i}\n" for i in range(CALLS)]
