@@ -15,7 +15,8 @@ from llm_erm.tasks.suite import SUITE
 from llm_erm.tasks.task import Dataset, Splits
 
 # The limit on memory is the whole process's, and this one holds the libraries of all other tests.
-QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 2**30)
+DEFAULT = Settings(max_memory_bytes=8 * 2**30)
+QUICK = replace(DEFAULT, attempts=16, max_seconds=60, max_bits=14)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def suite(task, length, folder, seed=1):
     ],
 )
 def test_one_default_command_learns_tasks_of_the_suite(task, expression, sandbox, tmp_path):
-    run = learn(suite(task, 20, tmp_path), sandbox, Settings())
+    run = learn(suite(task, 20, tmp_path), sandbox, DEFAULT)
     assert expression in run.selected.candidate.source
     assert run.test.perfect
     assert run.probe is None or run.probe.perfect
@@ -76,27 +77,27 @@ def test_one_default_command_learns_tasks_of_the_suite(task, expression, sandbox
     assert run.details["candidates_to_first_exact"] <= run.details["considered"]
     assert 0 < run.details["seconds_to_first_exact"] <= run.seconds
     assert run.details["stopped_by"] == "found"
-    assert run.certificate.validation.choices == Settings().attempts
+    assert run.certificate.validation.choices == DEFAULT.attempts
 
 
 def test_ten_fixed_positions_are_learned_by_elimination(sandbox, tmp_path):
-    run = learn(suite("fn_f", 100, tmp_path), sandbox, replace(Settings(), more_cpu_seconds=0.1))
+    run = learn(suite("fn_f", 100, tmp_path), sandbox, replace(DEFAULT, more_cpu_seconds=0.1))
     assert run.test.perfect
     assert run.details["found_by"] == "elimination"
 
 
 def test_programs_tied_on_all_data_are_listed(sandbox, tmp_path):
     """On even near-palindromes the parity of the ones is right too."""
-    run = learn(suite("fn_g", 20, tmp_path), sandbox, Settings())
+    run = learn(suite("fn_g", 20, tmp_path), sandbox, DEFAULT)
     assert any("count('1') % 2" in other["program"] for other in run.details["tied"])
 
 
 def test_nothing_is_claimed_where_nothing_short_is_right(sandbox, tmp_path):
-    run = learn(suite("fn_l", 20, tmp_path), sandbox, replace(Settings(), max_bits=20))
+    run = learn(suite("fn_l", 20, tmp_path), sandbox, replace(DEFAULT, max_bits=20))
     assert not run.selected.validation.perfect
     assert run.details["seconds_to_first_exact"] is None
     assert run.details["stopped_by"] == "bits"
-    assert len(run.attempts) == Settings().attempts
+    assert len(run.attempts) == DEFAULT.attempts
     errors = [attempt.train.errors for attempt in run.attempts]
     assert errors[3:] == sorted(errors[3:])  # after what elimination proposed
 
