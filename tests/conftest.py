@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 from llm_erm.cli.main import main
-from llm_erm.cli.models import KEYS
+from llm_erm.llms.providers import key_variables
 from prestarted import Prestarted
 
 # Whoever starts the tests in the background may ignore Ctrl-C, which the programs would inherit.
@@ -21,10 +21,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Whoever runs the tests may have a proxy, which would get the calls of this machine's own servers,
 # keys, with which a command would ask a real provider, or a launcher's variables.
-OTHERS = {"OPENAI_BASE_URL", "RANK", *(name for names in KEYS.values() for name in names)}
+OTHERS = {"OPENAI_BASE_URL", "RANK", *key_variables()}
 for variable in list(os.environ):
     if variable in OTHERS or variable.lower().endswith("_proxy"):
         del os.environ[variable]
+
+# As many tests run at once as there are cores, so each gets one: two threads that wait for each
+# other beside other work lose time. Torch, and the commands that tests start, read it as they load.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # How long an example takes, or the making of it, says how busy the machine is, not whether the
 # property holds; and every machine tries the same examples.
@@ -108,7 +112,7 @@ def invoke(
         words = [str(argument) for argument in arguments]
         with monkeypatch.context() as patch:
             patch.chdir(tmp_path)
-            for name in ("OPENAI_BASE_URL", *(name for names in KEYS.values() for name in names)):
+            for name in ("OPENAI_BASE_URL", *key_variables()):
                 patch.delenv(name, raising=False)
             for name, value in environment.items():
                 patch.setenv(name, value)

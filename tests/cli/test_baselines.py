@@ -10,7 +10,7 @@ import pytest
 
 SMALL = ("--train-size", 40, "--val-size", 40, "--test-size", 200)
 FLAGS = ("baselines", "--functions", "fn_a", "--lengths", 20, *SMALL)
-QUICK = ("--learners", "svm", "decision-tree")
+QUICK = ("--learners", "svm", "decision-tree", "--workers", 1)
 
 
 def lines(text: str) -> list[dict]:

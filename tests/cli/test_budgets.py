@@ -8,11 +8,12 @@ import signal
 from pathlib import Path
 
 import pytest
+from llm_erm.store import Store
 
 from api_server import Api, Reply, serving
 from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.budget import Budget
-from llm_erm.store import Store
+from recorded import chat
 from responses_server import response, text
 
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
@@ -175,3 +176,84 @@ def test_a_budget_that_is_no_budget_is_refused(synthesize, api, flag):
     assert done.returncode == 2
     assert flag in done.stderr
     assert api.calls == []
+
+
+LABELS = chat('{"label": "1"}')
+QUERIES = 6
+TOKENS = 1500
+"""Of every label that is answered."""
+
+
+def ask_labels(invoke, api: Api, *arguments, model: str = "gpt-5"):
+    return invoke(
+        *("incontext", "--functions", "fn_a", "--lengths", 8, "--train-size", 16, "--json"),
+        *("--test-size", QUERIES, "--test-split-size", 40, "--max-new-tokens", 1400),
+        *("--base-url", f"{api.url}/v1", "--model", model, "--out-dir", "out", *arguments),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "limit", "more", "each"),
+    [
+        ("--max-total-tokens", 3 * TOKENS + 2000, 9 * TOKENS, TOKENS),
+        ("--max-cost-usd", 0.03, 0.06, 0.003348),
+    ],
+)
+def test_in_context_learning_keeps_its_budget_and_goes_on_with_more(
+    invoke, tmp_path, flag, limit, more, each
+):
+    with serving(lambda _: Reply(LABELS)) as api:
+        done = ask_labels(invoke, api, flag, limit)
+        assert done.returncode == 3, done.stderr
+        assert "The budget is spent" in done.stderr
+        assert flag in done.stderr
+        assert done.stdout == ""
+        first = len(api.calls)
+        assert 2 <= first < QUERIES
+        assert first * each <= limit
+        assert len((tmp_path / "out/queries.jsonl").read_text().splitlines()) == first
+        assert ask_labels(invoke, api, flag, limit).returncode == 3
+        assert len(api.calls) == first  # what the earlier part took is counted
+        rest = ask_labels(invoke, api, flag, more)
+        assert rest.returncode == 0, rest.stderr
+        assert len(api.calls) == QUERIES
+    result = json.loads(rest.stdout)
+    assert result["queries"] == QUERIES
+    assert result["cost_usd"] == pytest.approx(QUERIES * 0.003348)
+
+
+def test_in_context_learning_says_that_a_price_is_unknown_and_refuses_what_is_no_budget(invoke):
+    with serving(lambda _: Reply(LABELS)) as api:
+        done = ask_labels(invoke, api, "--max-cost-usd", 0.000001, model="nobody-knows-it")
+        assert done.returncode == 0, done.stderr
+        assert "no price is known for chat:nobody-knows-it" in done.stderr
+        made = len(api.calls)
+        for flag in ("--max-cost-usd", "--max-total-tokens"):
+            done = ask_labels(invoke, api, flag, 0)
+            assert (done.returncode, flag in done.stderr) == (2, True)
+        assert len(api.calls) == made
+
+
+def test_a_budget_has_no_effect_on_a_model_in_this_process_and_that_is_said(invoke):
+    done = invoke("incontext", "--functions", "fn_a", "--max-total-tokens", 1000)
+    assert done.returncode == 2
+    assert "--max-total-tokens would have no effect" in done.stderr
+
+
+def test_a_call_that_fails_for_good_ends_in_context_learning_and_counts_no_wrong_label(
+    invoke, tmp_path
+):
+    replies = [Reply(LABELS), Reply(LABELS), Reply(b'{"id": ')]
+    with serving(lambda call: replies[min(call.number, 2)]) as api:
+        done = ask_labels(invoke, api, "--concurrency", 1)
+    assert done.returncode == 2
+    assert "gave no usable answer" in done.stderr
+    journal = (tmp_path / "out/queries.jsonl").read_text().splitlines()
+    assert [json.loads(line)["prediction"] for line in journal] == [1, 1]
+    settings = (tmp_path / "out/settings.json").read_text()
+    with serving(lambda _: Reply(LABELS)) as other:
+        moved = settings.replace(api.url, other.url)
+        (tmp_path / "out/settings.json").write_text(moved)
+        done = ask_labels(invoke, other)
+    assert done.returncode == 0, done.stderr
+    assert len(other.calls) == QUERIES - 2

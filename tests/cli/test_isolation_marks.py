@@ -73,13 +73,14 @@ def test_an_unheld_verification_says_so(unheld):
     assert json.loads(done.stdout)["isolation"] == "none"
 
 
-def test_a_held_search_names_its_level_in_the_table_and_the_program(command, tmp_path):
+def test_a_held_search_names_its_level_in_the_table_and_the_program(invoke, tmp_path):
     (tmp_path / "answers.json").write_text(json.dumps([PARITY]))
-    done = command(*SEARCH)
+    done = invoke(*SEARCH)
     assert done.returncode == 0, done.stderr
     level = json.loads((tmp_path / "out" / "results.jsonl").read_text())["isolation"]
     assert level in ("strong", "standard", "basic")
     head, row = done.stdout.splitlines()[:2]
     assert row[head.index("isolation") :].startswith(level)
+    assert f"Programs run in a sandbox with isolation {level!r}." in done.stderr
     (program,) = (tmp_path / "out" / "programs").iterdir()
     assert f"# Isolation of the sandbox that ran it: {level}.\n" in program.read_text()

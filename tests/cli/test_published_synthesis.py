@@ -49,7 +49,8 @@ def elsewhere(tmp_path: Path) -> Path:
 
 def environment_of(server: Server | None, more: dict[str, str]) -> dict[str, str]:
     """No more environment than given."""
-    base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    names = ("PATH", "HOME", "PYTHONPATH")
+    base = {name: os.environ[name] for name in names if name in os.environ}
     if server is not None:
         base |= {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url}
     return base | more
@@ -270,11 +271,9 @@ def test_without_a_key_it_stops_and_names_the_local_model(run, arguments):
     assert "--provider local" in done.stderr
 
 
-def test_the_code_interpreter_is_never_given_up_silently(command):
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = command(
-        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--enable-code-interpreter"),
-        env=environment,
+def test_the_code_interpreter_is_never_given_up_silently(invoke):
+    done = invoke(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--enable-code-interpreter")
     )
     assert done.returncode == 2
     assert "OPENAI_API_KEY" in done.stderr

@@ -16,11 +16,11 @@ from llm_erm.erm.bounds import (
     paper_excess,
 )
 from llm_erm.records import Verdict
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 DELTA = 0.05
 HALF = Dataset(("0", "1"), (0, 1))
-SPLITS = Splits("fn_a", "parity_all", "binary", 1, 0, HALF, HALF, HALF)
+SPLITS = Splits(DataKey("fn_a", 1, 0), "binary", HALF, HALF, lambda: HeldOut(HALF))
 
 
 def verdict(errors: int, total: int = 100) -> Verdict:

@@ -15,10 +15,10 @@ from genai_prices import calc_price
 from api_server import Api, Call, Reply, serving
 from llm_erm.errors import ProviderError
 from llm_erm.llms import calls
-from llm_erm.llms.llm import Completion, Request
-from llm_erm.llms.providers import Connection
+from llm_erm.llms.clients import RemoteSettings
+from llm_erm.llms.llm import LLM, Completion, Request
+from llm_erm.llms.models import model as named
 from llm_erm.llms.reader import Reader
-from llm_erm.llms.remote import RemoteLLM, RemoteSettings
 from recorded import anthropic
 from responses_server import error, refusal, response, text
 
@@ -36,6 +36,7 @@ DOLLARS = float(
 OK = Reply(ANSWER)
 BUSY = Reply(error("Slow down.", "rate_limit_exceeded", "requests"), 429)
 NEVER = 3600.0
+PLAIN = {"reasoning_effort": None, "verbosity": None}
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +44,11 @@ def _short_waits(monkeypatch):
     monkeypatch.setattr(calls, "LONGEST_WAIT_SECONDS", 0.02)
 
 
-def model(api: Api, **settings) -> RemoteLLM:
-    connection = Connection("openai", "gpt-5", "sk-test", f"{api.url}/v1")
-    return RemoteLLM(connection, RemoteSettings(**settings))
+def model(api: Api, **settings) -> LLM:
+    return named("openai:gpt-5", api_key="sk-test", base_url=f"{api.url}/v1", **PLAIN | settings)
 
 
-async def answers(llm: RemoteLLM, request: Request = PROMPT) -> list[Completion]:
+async def answers(llm: LLM, request: Request = PROMPT) -> list[Completion]:
     return [completion async for completion in llm.complete(request)]
 
 
@@ -173,7 +173,7 @@ def test_a_fault_is_sent_again_or_becomes_a_completion_that_says_what_failed(fau
 
 def test_a_form_that_the_client_library_asserts_never_to_see_is_a_failed_call_too():
     async def asked(url: str) -> list[Completion]:
-        llm = RemoteLLM(Connection("anthropic", "m", "key", url), RemoteSettings())
+        llm = named("anthropic:m", api_key="key", base_url=url)
         try:
             return await answers(llm)
         finally:

@@ -9,7 +9,7 @@ import pytest
 
 from drawn import draw_all, folder_of
 from llm_erm.errors import InputError
-from llm_erm.tasks import files, seeds
+from llm_erm.tasks import files, seeds, splits
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import Dataset, digest
 
@@ -72,9 +72,35 @@ def test_the_folder_is_the_published_one(sizes, tmp_path):
         assert (place / "test.txt").exists()
 
 
+def test_files_that_nobody_changed_are_known_by_their_digests(sizes, monkeypatch):
+    """So that the start of a run reads no test data, and the data are the same either way."""
+    drawn = draw_all(get("fn_g"), **sizes)
+    place = folder("fn_g", sizes)
+    with monkeypatch.context() as patch:
+        patch.setattr(splits, "read_folder", lambda *_: 1 / 0)
+        assert draw_all(get("fn_g"), **sizes) == drawn
+        other = sizes | {"train_size": 30, "val_size": 10}
+        assert draw_all(get("fn_g"), **other).key.sha256 == drawn.key.sha256
+    meta = json.loads((place / "meta.json").read_text())
+    del meta["files_sha256"]  # as earlier releases wrote it
+    (place / "meta.json").write_text(json.dumps(meta))
+    assert draw_all(get("fn_g"), **sizes) == drawn
+
+
+def test_test_data_that_change_after_the_start_of_a_run_are_refused(sizes):
+    drawn = draw_all(get("fn_a"), **sizes)
+    path = folder("fn_a", sizes) / "test.txt"
+    path.write_text(path.read_text().replace(" -> 1", " -> 0"))
+    with pytest.raises(InputError, match=r"test.txt has changed since this run began"):
+        drawn.reveal()
+
+
 def test_meta_describes_the_data(sizes):
-    draw_all(get("fn_i"), **(sizes | {"seed": 5}))
+    drawn = draw_all(get("fn_i"), **(sizes | {"seed": 5}))
     place = folder("fn_i", sizes | {"seed": 5})
+
+    def sha256(name):
+        return hashlib.sha256((place / name).read_bytes()).hexdigest()
 
     assert json.loads((place / "meta.json").read_text()) == {
         "fn": "fn_i",
@@ -84,6 +110,10 @@ def test_meta_describes_the_data(sizes):
         "derived_seed": seeds.data_seed("fn_i", 20, 40, 100, 5),
         "base_seed": 5,
         "sizes": {"train": 20, "val": 20, "test": 100},
+        "examples_sha256": drawn.key.sha256,
+        "files_sha256": {name: sha256(f"{name}.txt") for name in ("train", "val", "test")},
+        "shared_inputs": 0,
+        "distinct_tests": 100,
     }
     assert sorted(p.name for p in place.iterdir()) == [
         "meta.json",

@@ -16,8 +16,9 @@ from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.facts import BaselineFacts
 from llm_erm.records import Result
 from llm_erm.reports.comparison import accuracy_interval
+from llm_erm.runs.events import Observer
 from llm_erm.runs.executors import Executor, InProcess, Processes
-from llm_erm.runs.run import opened, run_in
+from llm_erm.runs.run import Plan, run
 from llm_erm.tasks.spec import DataGrid
 
 
@@ -42,27 +43,39 @@ class Options(DataGrid):
 
 def baselines(options: Options) -> int:
     """Fit classical learners to each task, chosen from a grid by validation data."""
-    specs = specs_of(options)
-    executor = _executor(options.workers)
-    method = method_of(options)
-    jobs = method.jobs(specs)  # refuses what cannot run before any data are drawn
-    plan = planned(method, options, specs, options.out_dir, "baselines")
-    with opened(plan, fresh=options.fresh) as folder:
-        assert folder is not None
-        try:
-            with Bars(len(jobs), "learners") as bars:
-                results = run_in(folder, plan, executor, [bars])
-        except KeyboardInterrupt:
-            output.note(
-                f"Stopped. What is done is kept in {folder.path}; the same command resumes there."
-            )
-            return 130
+    executor, plan = _executor(options.workers), _plan(options)
+    jobs = plan.method.jobs(plan.specs)
+    try:
+        with Bars(len(jobs), "learners") as bars:
+            results = run(plan, fresh=options.fresh, executor=executor, observers=[bars])
+    except KeyboardInterrupt:
+        output.note(
+            f"Stopped. What is done is kept in {plan.folder}; the same command resumes there."
+        )
+        return 130
     if options.json:
         print_json(results)
     else:
         _table(results)
-        print(f"\nResults: {folder.path}")
+        print(f"\nResults: {plan.folder}")
     return 0
+
+
+def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
+    """Runs what the flags ask for and returns the results, without printing them.
+
+    Raises:
+        LLMERMError: The set-up cannot work.
+    """
+    executor, plan = _executor(options.workers), _plan(options)
+    return run(plan, fresh=options.fresh, executor=executor, observers=observers)
+
+
+def _plan(options: Options) -> Plan:
+    """The run, when everything that needs no data has been checked."""
+    specs, method = specs_of(options), method_of(options)
+    method.jobs(specs)
+    return planned(method, options, specs, options.out_dir, "baselines")
 
 
 def method_of(options: Options) -> Baselines:

@@ -1,5 +1,6 @@
 """`llm-erm enumerate`: learns programs by length-first search, without a language model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
@@ -14,9 +15,9 @@ from llm_erm.enumeration.prior import Prior, read_prior
 from llm_erm.enumeration.settings import Order, Settings
 from llm_erm.facts import EnumerationFacts
 from llm_erm.records import Result
-from llm_erm.runs.events import Event
+from llm_erm.runs.events import Event, Observer
 from llm_erm.runs.jobs import JobKey
-from llm_erm.runs.run import opened, run_in
+from llm_erm.runs.run import Plan, run
 from llm_erm.tasks.spec import DataGrid
 
 
@@ -50,27 +51,39 @@ class Options(LimitOptions, DataGrid):
 
 def enumerate(options: Options) -> int:
     """Learn a program for each task without a language model, shortest programs first."""
-    specs = specs_of(options)
-    method = method_of(options)
-    jobs = method.jobs(specs)  # refuses what cannot run before any data are drawn
-    options.announce()
-    plan = planned(method, options, specs, options.out_dir, "enumerate")
-    with opened(plan, fresh=options.fresh) as folder:
-        assert folder is not None
-        try:
-            with Bars(len(jobs), "searches") as bars:
-                results = run_in(folder, plan, observers=[bars, say_level])
-        except KeyboardInterrupt:
-            note(f"Stopped. Finished searches are kept in {folder.path}.")
-            return 130
+    plan = _plan(options)
+    jobs = plan.method.jobs(plan.specs)
+    try:
+        with Bars(len(jobs), "searches") as bars:
+            results = run(plan, fresh=options.fresh, observers=[bars, say_level])
+    except KeyboardInterrupt:
+        note(f"Stopped. Finished searches are kept in {plan.folder}.")
+        return 130
     if options.json:
         print_json(results)
         return 0
     result_table(results)
     for line in ("", *map(search_line, results), *trial_lines(results)):
         print(line)
-    print(f"Programs, journal and results: {folder.path}")
+    print(f"Programs, journal and results: {plan.folder}")
     return 0
+
+
+def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
+    """Runs what the flags ask for and returns the results, without printing them.
+
+    Raises:
+        LLMERMError: The set-up cannot work.
+    """
+    return run(_plan(options), fresh=options.fresh, observers=[say_level, *observers])
+
+
+def _plan(options: Options) -> Plan:
+    """The run, when everything that needs no data has been checked."""
+    specs, method = specs_of(options), method_of(options)
+    method.jobs(specs)
+    options.announce()
+    return planned(method, options, specs, options.out_dir, "enumerate")
 
 
 def method_of(options: Options) -> Enumeration:

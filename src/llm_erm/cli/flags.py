@@ -5,8 +5,9 @@ from llm_erm.errors import LLMERMError
 _FLAGS = {
     "code_interpreter": "--enable-code-interpreter",
     "context_tokens": "--context-tokens, or --max-model-len for in-context learning",
-    "max_dollars": "--max-cost-usd",
     "max_tokens": "--max-output-tokens, or --max-new-tokens for in-context learning",
+    "queries": "--test-size",
+    "replay_from": "--from",
     "timeout_seconds": "--timeout",
 }
 """Flags whose names are not the setting's own."""
@@ -24,4 +25,5 @@ def sentence(error: LLMERMError) -> str:
     if error.setting is None or flag_of(error.setting) in said:
         return said
     stop = "." if said.endswith(".") else ""
-    return f"{said.removesuffix('.')} ({flag_of(error.setting)}){stop}"
+    said, flag = said.removesuffix("."), flag_of(error.setting)
+    return f"{said[:-1]}: {flag}){stop}" if said.endswith(")") else f"{said} ({flag}){stop}"

@@ -42,8 +42,8 @@ def note(text: str) -> None:
 
 
 def progress() -> Progress:
-    """Returns a progress bar on stderr, silent where that is no terminal."""
-    console = Console(stderr=True)
+    """Returns a progress bar on what is stderr now, silent where that is not a terminal."""
+    console = Console(file=sys.stderr)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,45 +1,48 @@
 """`llm-erm train`: trains a transformer on the tasks' examples."""
 
 import gc
-import hashlib
 import json as jsonlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import product
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.options import DataOptions, check_sizes, grid, load_all
-from llm_erm.cli.result import result_of
+from llm_erm.cli.observers import Bars
+from llm_erm.cli.options import planned, specs_of
+from llm_erm.cli.results import accuracy, print_json
 from llm_erm.errors import InputError
-from llm_erm.journal import writing
-from llm_erm.tasks import probes
-from llm_erm.tasks.drawing import Request
-from llm_erm.tasks.stream import Fresh, stream
-from llm_erm.tasks.task import Splits, Task
-from llm_erm.training.artifacts import Artifacts, plot_lines, without_nan
-from llm_erm.training.build import check, require_packages
+from llm_erm.facts import TrainingFacts
+from llm_erm.records import Result
+from llm_erm.runs.events import Observer
+from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.run import Plan, opened, run_in
+from llm_erm.tasks.spec import DataGrid, DataSpec
+from llm_erm.training.build import require_packages
+from llm_erm.training.export import Artifacts, check_places, clear
+from llm_erm.training.method import Training, TrainingJob
+from llm_erm.training.plots import plot_lengths, plot_sizes
 from llm_erm.training.settings import Settings
 
 
 @dataclass(frozen=True)
 class Options(Settings):
-    """Flags of `llm-erm train`; with several tasks, lengths or sizes, each is a run of its own."""
+    """Flags of `llm-erm train`; every task, length and training size is a training of its own."""
 
-    results_path: Path | None = None
-    """Folder for everything this run writes, with a folder inside for each run where there are
-    several; runs/train-<digest of the settings> unless given."""
+    results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
+    """Folder for everything this run writes, with a folder inside for each training if there are
+    several (default: runs/train-<digest of the settings>)."""
     target_func: tuple[str, ...] = ()
-    """Task ids, as `llm-erm tasks` lists them; fn_a unless given, or the task of --task-file."""
+    """Task ids, as `llm-erm tasks` lists them (default: fn_a, or the task of --task-file)."""
     sequence_length: tuple[int, ...] = (50,)
     """Lengths of the training inputs in characters."""
     test_sequence_length: tuple[int, ...] = ()
-    """Further lengths to test at, those that a run was trained at excepted."""
+    """Further lengths to test at; the training length of a model is skipped."""
     train_set_size: tuple[int, ...] = (200,)
     """Training examples: training and validation examples of the shared splits together."""
     test_set_size: int = 10_000
@@ -59,179 +62,163 @@ class Options(Settings):
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
-    """Print one JSON object a run instead of the table."""
-
-
-_NOT_SHAPING = (
-    *("results_path", "device", "engine", "eval_batch_size", "checkpoint_every", "report_to"),
-    *("save_model", "dataset_dir", "fresh_data", "fresh", "json"),
-)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One run of a command."""
-
-    task: Task
-    length: int
-    train_size: int
-    options: Options
-
-    @property
-    def name(self) -> str:
-        return f"{self.task.id}-L{self.length}-n{self.train_size}"
-
-    def data(self, fresh: bool) -> DataOptions:
-        shared = {f.name for f in fields(DataOptions)} & {f.name for f in fields(Options)}
-        return DataOptions(
-            **{name: getattr(self.options, name) for name in shared - {"fresh_data"}},
-            functions=(self.task.id,),
-            lengths=(self.length,),
-            train_size=self.train_size,
-            val_size=0,
-            test_size=self.options.test_set_size,
-            fresh_data=fresh and self.options.fresh_data,
-        )
-
-    def config(self) -> dict[str, Any]:
-        """Every setting of this run, by its published name where it has one."""
-        own = replace(
-            self.options,
-            target_func=(self.task.id,),
-            sequence_length=(self.length,),
-            train_set_size=(self.train_size,),
-        )
-        values = asdict(own) | {
-            "target_func": self.task.id,
-            "sequence_length": self.length,
-            "train_set_size": self.train_size,
-        }
-        result: dict[str, Any] = jsonlib.loads(jsonlib.dumps(values, default=str))
-        return result
-
-
-def jobs(options: Options) -> list[_Job]:
-    """Returns the runs that the options ask for, checked as far as that costs nothing.
-
-    Raises:
-        LLMERMError: One of them cannot start.
-    """
-    functions = options.target_func or (() if options.task_file else ("fn_a",))
-    points = grid(
-        DataOptions(
-            functions=functions, lengths=options.sequence_length, task_file=options.task_file
-        )
-    )
-    found = [
-        _Job(task, length, size, options)
-        for (task, length), size in product(points, dict.fromkeys(options.train_set_size))
-    ]
-    require_packages(options, "matplotlib", *["accelerate"] * ("RANK" in os.environ))
-    if options.device is not None:
-        from llm_erm.training.engine import device_of
-
-        device_of(options.device)
-    for job in found:
-        check(options, job.task.kind)
-        check_sizes(job.data(fresh=False), [(job.task, job.length)])
-        for length in options.test_sequence_length:
-            if length != job.length:
-                probes.at_length(job.task, job.length, length, 2, options.seed)
-    return found
+    """Print one JSON object per result instead of the table."""
 
 
 def train(options: Options) -> int:
     """Train a transformer on each task, from scratch or fine-tuned, and test it."""
-    found = jobs(options)
-    base = options.results_path or _default_folder(found)
-    rank = int(os.environ.get("RANK", "0"))  # torchrun's: several processes share one run
-    with _one_after_another(options):  # of several processes the first draws the data
-        data = [load_all(job.data(rank == 0), [(job.task, job.length)])[0] for job in found]
-    rows = []
-    for job, splits in zip(found, data, strict=True):
-        folder = base / job.name if len(found) > 1 else base
-        config = job.config() | {"data_sha256": splits.sha256}
-        try:
-            with Artifacts(
-                folder, config, ignoring=_NOT_SHAPING, fresh=options.fresh, writer=rank == 0
-            ) as artifacts:
-                if artifacts.result and options.save_model and not (folder / "model").exists():
-                    raise InputError(
-                        f"{folder} holds a finished run that kept no weights; leave out "
-                        "--save_model, or train again with --fresh."
-                    )
-                rows.append(artifacts.result or _run(job, splits, artifacts, rank))
-        except KeyboardInterrupt:
-            kept = "from its last checkpoint" if options.checkpoint_every else "from the start"
-            output.note(f"Stopped. The same command goes on with {job.name} {kept}.")
-            return 130
-    _part_processes(options)
-    if rank:
+    try:
+        results, folder = _run(options)
+    except KeyboardInterrupt:
+        return 130
+    if _rank():
         return 0
-    with writing(base, "--results-path"):
-        _plots(rows, options, base)
     if options.json:
-        for row in rows:
-            print(jsonlib.dumps(row))
+        print_json(results)
     else:
-        _table(rows)
-        print(f"\nCurves, logs and results: {base}")
+        _table(results)
+        print(f"\nCurves, logs and results: {folder}")
     return 0
 
 
-def _run(job: _Job, splits: Splits, artifacts: Artifacts, rank: int) -> dict[str, Any]:
-    """Trains one model and returns its summary."""
-    from llm_erm.training.learn import learn
+def check(options: Options) -> None:
+    """Makes sure, as far as possible without data, that all trainings can start.
 
-    options = job.options
+    Raises:
+        LLMERMError: One of them cannot.
+    """
+    _prepared(options)
+
+
+def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
+    """Returns the results of the trainings that the flags ask for.
+
+    Raises:
+        LLMERMError: One of them cannot be done.
+        KeyboardInterrupt: The run was stopped.
+    """
+    return _run(options, observers)[0]
+
+
+def _run(options: Options, observers: Sequence[Observer] = ()) -> tuple[list[Result], Path]:
+    """Returns the results, and the folder of the run."""
+    grid, specs, method = _prepared(options)
+    rank = _rank()
+    with _first_process_first(options):  # of several processes the first draws the data
+        grid = replace(grid, fresh_data=options.fresh_data and rank == 0)
+        plan = planned(method, grid, specs, options.results_path, "train")
+    assert plan.folder is not None
+    jobs = method.jobs(specs)
+    check_places(plan.folder, jobs)
+    with opened(plan, fresh=options.fresh, writer=rank == 0) as folder:
+        assert folder is not None
+        _check_weights(options, folder, jobs)
+        results = _trained(options, plan, folder, jobs, observers)
+    _part_processes(options)
+    if rank == 0 and len(options.train_set_size) > 1:
+        plot_sizes(results, plan.folder / "sizes.png")
+    if rank == 0 and options.test_sequence_length:
+        plot_lengths(results, plan.folder / "lengths.png")
+    return results, plan.folder
+
+
+def _prepared(options: Options) -> tuple[DataGrid, list[DataSpec], Training]:
+    """Returns the data and the method that the flags ask for.
+
+    Raises:
+        LLMERMError: One of the trainings cannot start.
+    """
+    functions = options.target_func or (() if options.task_file else ("fn_a",))
+    grid = DataGrid(
+        functions=functions,
+        lengths=options.sequence_length,
+        val_size=0,
+        test_size=options.test_set_size,
+        seed=options.seed,
+        negatives=options.negatives,
+        published=options.published,
+        allow_repeats=options.allow_repeats,
+        task_file=options.task_file,
+        dataset_dir=options.dataset_dir,
+    )
+    sizes = list(dict.fromkeys(options.train_set_size))
+    specs = [replace(spec, train_size=size) for spec in specs_of(grid) for size in sizes]
+    method = Training(
+        settings=Settings(**{f.name: getattr(options, f.name) for f in fields(Settings)}),
+        test_lengths=options.test_sequence_length,
+    )
+    require_packages(options, "matplotlib", *["accelerate"] * ("RANK" in os.environ))
+    method.jobs(specs)
+    return grid, specs, method
+
+
+def _trained(
+    options: Options,
+    plan: Plan,
+    folder: RunFolder,
+    jobs: Sequence[TrainingJob],
+    observers: Sequence[Observer],
+) -> list[Result]:
+    """Trains what has no result yet and returns the results of all."""
     if not sys.stderr.isatty():
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-    lengths = {
-        length: probes.at_length(job.task, job.length, length, options.test_set_size, options.seed)
-        for length in dict.fromkeys(options.test_sequence_length)
-        if length != job.length
-    }
-    with output.progress() as progress:
-        bar = progress.add_task(job.name, total=options.n_epochs)
-        run = learn(
-            splits,
-            Settings(**{f.name: getattr(options, f.name) for f in fields(Settings)}),
-            artifacts,
-            lengths=lengths,
-            fresh=_fresh(job, splits) if options.online else None,
-            on_epoch=lambda epoch: progress.update(bar, completed=epoch),
+    if _rank():  # one process writes and shows
+        return run_in(folder, plan)
+    if options.fresh:
+        clear(folder.path, jobs)
+    configs = [
+        _config(options, job) | {"data_sha256": splits.key.sha256}
+        for job, splits in zip(jobs, plan.data, strict=True)
+    ]
+    try:
+        with ExitStack() as shown:
+            artifacts = shown.enter_context(Artifacts(folder.path, jobs, configs))
+            bars = shown.enter_context(Bars(len(jobs), "trainings"))
+            return run_in(folder, plan, observers=[artifacts, bars, *observers])
+    except KeyboardInterrupt:
+        kept = "its last checkpoint" if options.checkpoint_every else "its start"
+        output.note(
+            "Stopped. The same command skips the trainings that have ended and goes on with the "
+            f"one under way from {kept}."
         )
-    named = {
-        "train_accuracy": run.details["train_accuracy"],
-        "folder": str(artifacts.folder),
+        raise
+
+
+def _config(options: Options, job: TrainingJob) -> dict[str, Any]:
+    """Returns every setting of a training, by its published name where it has one."""
+    spec = job.spec
+    values = asdict(options) | {
+        "target_func": spec.function,
+        "sequence_length": spec.length,
+        "train_set_size": spec.train_size,
     }
-    result: dict[str, Any] = without_nan(result_of(run) | named)
-    if rank == 0:
-        for notice in run.notices[len(splits.warnings) :]:
-            output.note(f"Note: {notice}")
-        artifacts.finish(result, run.details["curve"], f"{job.name}, {options.model}")
+    result: dict[str, Any] = jsonlib.loads(jsonlib.dumps(values, default=str))
     return result
 
 
-def _fresh(job: _Job, splits: Splits) -> Fresh:
-    data = job.data(fresh=False)
-    request = Request(
-        job.length,
-        *(job.train_size, 0, data.test_size, data.seed),
-        *(data.negatives, data.published, data.allow_repeats),
-    )
-    return stream(
-        job.task, request.draw(job.task), job.length, data.seed, without=splits.test.inputs
-    )
+def _check_weights(options: Options, folder: RunFolder, jobs: Sequence[TrainingJob]) -> None:
+    """Refuses to promise weights that finished trainings did not keep."""
+    for job in jobs if options.save_model else ():
+        place = job.folder(folder.path)
+        if job.key in folder.results and not (place / "model").exists():
+            raise InputError(
+                f"{place} holds a finished run that kept no weights; leave out --save_model, or "
+                "train again with --fresh."
+            )
 
 
-def _one_after_another(options: Options) -> Any:  # noqa: ANN401 - a context manager
+def _rank() -> int:
+    """Returns which of several processes that share one run this is; torchrun sets it."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def _first_process_first(options: Options) -> Any:  # noqa: ANN401 - a context manager
     """Lets the first of several processes do something before the others."""
     if "RANK" not in os.environ:
         return nullcontext()
-    # Imported later, its default arguments would hold on to the group of processes.
+    # If imported later, its default arguments would keep the group of processes alive.
     import torch.distributed.nn.functional  # noqa: F401
     from accelerate import PartialState
 
@@ -239,7 +226,7 @@ def _one_after_another(options: Options) -> Any:  # noqa: ANN401 - a context man
 
 
 def _part_processes(options: Options) -> None:
-    """Ends the threads between several processes, which can abort an exit that they outlive."""
+    """Ends the threads between several processes; one that outlives its process can abort it."""
     if "RANK" in os.environ:
         from accelerate import PartialState
 
@@ -247,55 +234,30 @@ def _part_processes(options: Options) -> None:
         gc.collect()  # models hold the group as well
 
 
-def _plots(rows: list[dict[str, Any]], options: Options, folder: Path) -> None:
-    """Draws accuracy against training examples and lengths, where several were asked for."""
-    sizes: dict[str, list[tuple[float, float]]] = {}
-    lengths: dict[str, list[tuple[float, float]]] = {}
-    for row in sorted(rows, key=itemgetter("train_size")):
-        name = f"{row['function']}, L = {row['length']}"
-        sizes.setdefault(name, []).append((row["train_size"], row["test_accuracy"]))
-        found = {row["length"]: row["test_accuracy"]}
-        found |= {int(n): accuracy for n, accuracy in row["accuracy_at_length"].items()}
-        lengths[f"{name}, {row['train_size']} examples"] = sorted(found.items())
-    if len(options.train_set_size) > 1:
-        place = folder / "sizes.png"
-        plot_lines(sizes, "training examples", options.model, place, logarithmic=True)
-    if options.test_sequence_length:
-        plot_lines(lengths, "length of test inputs", options.model, folder / "lengths.png")
-
-
-def _default_folder(found: list[_Job]) -> Path:
-    shaping = [
-        {name: value for name, value in job.config().items() if name not in _NOT_SHAPING}
-        for job in found
-    ]
-    digest = hashlib.sha256(jsonlib.dumps(shaping, sort_keys=True).encode()).hexdigest()
-    return Path("runs") / f"train-{digest[:10]}"
-
-
-def _table(rows: list[dict[str, Any]]) -> None:
-    elsewhere = list(dict.fromkeys(n for row in rows for n in row["accuracy_at_length"]))
+def _table(results: Sequence[Result]) -> None:
+    rows = [(result, result.facts) for result in results if isinstance(result.facts, TrainingFacts)]
+    elsewhere = list(dict.fromkeys(n for _, facts in rows for n in facts.accuracy_at_length))
     output.table(
         (
-            *("task", "length", "examples", "model", "epochs", "train", "test", "probes"),
+            *("task", "length", "examples", "model", "epochs", "train", "test", "contrast set"),
             *("other lengths", *(f"L = {n}" for n in elsewhere)),
         ),
         [
             (
-                row["function"],
-                str(row["length"]),
-                str(row["train_size"]),
-                row["model"],
-                str(row["epochs"]),
-                *_percentages(row, elsewhere),
+                result.data.function,
+                str(result.data.length),
+                str(facts.train_size),
+                result.model,
+                str(facts.epochs),
+                *_percentages(result),
+                *(output.percent(facts.accuracy_at_length.get(n)) for n in elsewhere),
             )
-            for row in rows
+            for result, facts in rows
         ],
     )
 
 
-def _percentages(row: dict[str, Any], elsewhere: list[str]) -> Iterator[str]:
-    for name in ("train", "test", "probe", "length_shift"):
-        yield output.percent(row[f"{name}_accuracy"])
-    for length in elsewhere:
-        yield output.percent(row["accuracy_at_length"].get(length))
+def _percentages(result: Result) -> Iterator[str]:
+    verdicts = (result.train, result.test, result.contrast, result.length_generalization)
+    for verdict in verdicts:
+        yield output.percent(accuracy(verdict))

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion
+
+if TYPE_CHECKING:
+    from llm_erm.llms.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,28 @@ class Answer:
 
 
 class Engine(Protocol):
-    """A language model that answers prompts which share their beginning."""
+    """A language model that answers prompts which share their beginning.
+
+    What is not abstract here suits a model that costs nothing.
+    """
 
     @property
     def name(self) -> str:
         """``engine:model``, as stored with every run."""
         ...
+
+    @property
+    def described(self) -> object:
+        """What shapes its answers beside prompts and settings: a frozen dataclass, or JSON values.
+
+        Loads no weights.
+        """
+        ...
+
+    @property
+    def budget(self) -> "Budget | None":
+        """What its calls may cost; None where they cost nothing."""
+        return None
 
     @property
     def context_tokens(self) -> int | None:

@@ -1,4 +1,4 @@
-"""One call of a remote model: its place among those in flight, its time limit, its repeats."""
+"""One call of a remote model: its place among those in flight, its time limit, its retries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ class Caller:
 
     Args:
         budget: What may be spent.
-        concurrency: Calls in flight at most.
+        concurrency: Maximum number of calls in flight.
         timeout_seconds: Wall time of one try.
         retries: How often a call that was surely not answered is sent again.
     """
@@ -49,7 +49,7 @@ class Caller:
 
         Args:
             send: Sends the call once; returns the client's own answer and what it says.
-            worst_case: Bytes of the prompt and output tokens at most, for the budget.
+            worst_case: Bytes of the prompt and maximum number of output tokens, for the budget.
 
         Raises:
             CallFailedError: The call failed, or another was refused while this one waited.
@@ -111,8 +111,8 @@ def _wait(state: "RetryCallState") -> float:
     assert isinstance(error, CallFailedError)  # nothing else is repeated
     asked = error.pause_seconds
     if asked is None:
-        # A server that is not there ends the run, which goes on later; one that is busy is a failed
-        # attempt in the end, so it gets longer.
+        # An unreachable server ends the run, which can be continued later; a busy one costs a
+        # failed attempt in the end, so it is given more time.
         first = 0.25 if error.kind == "unreachable" else 1.0
         least = wait_exponential(first, max=LONGEST_WAIT_SECONDS)(state)
         return least + wait_random(0, least)(state)

@@ -84,7 +84,7 @@ class Conversation:
             self._count(said)
             size += said.usage.completion_tokens or request.max_tokens
             if response.state == "suspended" and pauses < MOST_PAUSES:
-                pauses += 1  # the provider's own tool took long; the same turn goes on
+                pauses += 1  # the provider's own tool took long; continue the same turn
                 messages.append(response)
                 continue
             wanted = [part for part in response.parts if part.part_kind == "tool-call"]
@@ -99,7 +99,7 @@ class Conversation:
     def ended(
         self, index: int, seconds: float, reason: FinishReason, error: str | None
     ) -> Completion:
-        """What is left of a sample that came to no answer."""
+        """The completion of a sample that ended without an answer."""
         return Completion(
             index=index,
             text="",

@@ -1,4 +1,4 @@
-"""What a failed call means, whichever client made it: the same kinds, pauses and sentences."""
+"""What a failed call means, whichever client made it: one set of kinds and messages."""
 
 from typing import Literal
 
@@ -9,11 +9,11 @@ LONGEST_PAUSE_SECONDS = 900.0
 """What a server may ask for; a run that would stand still for longer stops instead."""
 
 Kind = Literal["unreachable", "unanswered", "refused", "unusable"]
-"""Nobody is there, or the connection broke; the server did not answer (status 429 or 5xx); neither
-this call nor another can succeed; what came is no answer, or none came in time.
+"""Why a call failed: no connection, or it broke; no answer (status 429 or 5xx); this call and all
+others are rejected; or the answer cannot be used or did not arrive in time.
 
-The first two are sent again and cost nothing, and a refusal costs nothing. A call without a usable
-answer may have been billed: it is never sent again.
+The first two cost nothing and are sent again. A refusal costs nothing. A call without a usable
+answer may have been billed, so it is never sent again.
 """
 
 _ODD_FORM = (
@@ -30,13 +30,21 @@ class CallFailedError(Exception):
         kind: What that means.
         said: The provider's own sentence, or ours.
         pause_seconds: What the server asks to wait before the next call, or None.
+        status: The HTTP status of its answer, where that was the fault, or None.
     """
 
-    def __init__(self, kind: Kind, said: str, pause_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        said: str,
+        pause_seconds: float | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(said)
         self.kind = kind
         self.said = said
         self.pause_seconds = pause_seconds
+        self.status = status
 
     @property
     def may_be_repeated(self) -> bool:
@@ -67,15 +75,16 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
         return CallFailedError(
             "unusable" if timed_out else "unreachable", sentence_of(error), pause
         )
+    if isinstance(error, (library.UnexpectedModelBehavior, *_ODD_FORM)):
+        what = str(error).partition("\n")[0] or type(error).__name__
+        return CallFailedError("unusable", f"the answer is not in the API's form ({what})")
     if isinstance(error, library.AgentRunError):
-        return CallFailedError(_kind_of(error, pause), sentence_of(error), pause)
+        status: int | None = getattr(error, "status_code", None)
+        return CallFailedError(_kind_of(error, pause), sentence_of(error), pause, status)
     if isinstance(error, TimeoutError):
         return CallFailedError("unusable", f"no answer within {timeout_seconds:g} seconds")
     if isinstance(error, OSError):
         return CallFailedError("unusable", sentence_of(error))
-    if isinstance(error, _ODD_FORM):
-        said = f"the answer is not in the API's form ({error or type(error).__name__})"
-        return CallFailedError("unusable", said)
     return None
 
 
@@ -94,7 +103,7 @@ def provider_error(failure: CallFailedError, name: str, base_url: str | None) ->
     """Returns a failed call as the error that ends a run.
 
     Args:
-        failure: What came of the call, after all its repeats.
+        failure: How the call failed, after all its retries.
         name: The model's name.
         base_url: Where it was called; the provider's own address where it is None.
     """

@@ -47,6 +47,10 @@ class Completion:
         error: What went wrong, where it did not stop on its own or at the token limit.
         more_drawn: Whether the next sample was drawn together with this one, so that it is there
             and paid for.
+        probability: Of label 1, given that the next token is one of the two labels; None unless
+            the labels were scored, and where the model names neither.
+        computed_tokens: Prompt tokens that were computed and not found in a cache; None where that
+            is unknown.
     """
 
     index: int
@@ -58,6 +62,8 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     error: str | None = None
     more_drawn: bool = False
+    probability: float | None = None
+    computed_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -175,8 +181,8 @@ class LLM(Protocol):
         stopped, it gives up what is in flight, yields as its last items what had arrived and, with
         ``finish_reason="cancelled"``, each call that may be billed all the same, and returns.
 
-        Closing the iterator early cancels what was not yet generated, and tells of none of it. A
-        failed call is a completion with ``finish_reason="error"``; only a fault that no other call
+        Closing the iterator early cancels what was not yet generated, without yielding it. A failed
+        call is a completion with ``finish_reason="error"``; only a fault that no other call
         can escape is raised, after the completions of what was in flight were yielded.
 
         Raises:

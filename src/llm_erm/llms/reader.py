@@ -14,16 +14,16 @@ from llm_erm.llms.llm import LLM, Completion, Pace, Request
 class Reader:
     """The completions of one request, in the order in which they arrive.
 
-    A task of its own reads them, so that ``on_arrival`` is told of each at once, however long the
-    reader of this iterator takes with the one before::
+    A task of its own reads them and passes each to ``on_arrival`` at once, however long the caller
+    takes with the previous one::
 
         async with Reader(llm, request, journal) as completions:
             async for completion in completions:
                 if good(completion):
                     await completions.stop()
 
-    After ``stop`` the iterator goes on with what had arrived by then, and ends. Calls given up in
-    flight go to ``on_arrival`` alone. Leaving the block stops as well.
+    After ``stop`` the iterator yields what had arrived by then, and ends. Calls given up in flight
+    are passed to ``on_arrival`` only. Leaving the block also stops.
 
     Args:
         llm: Who answers.
@@ -77,7 +77,7 @@ class Reader:
         raise StopAsyncIteration
 
     async def stop(self) -> None:
-        """Gives up what is in flight, and waits until ``on_arrival`` knows of it."""
+        """Gives up what is in flight, and waits until it was passed to ``on_arrival``."""
         self._pace.stop()
         if not self._pace.kept:
             self._reading.cancel()
@@ -85,7 +85,7 @@ class Reader:
         self._arrived.put_nowait(None)  # it may have been cancelled before it began
         error = None if self._reading.cancelled() else self._reading.exception()
         if error is not None and not isinstance(error, LLMERMError):
-            raise error  # a bug; of a model that fails, whoever stops wants to know no more
+            raise error  # a bug; that the model failed no longer matters to a caller that stopped
 
     async def _read(self) -> None:
         read = 0

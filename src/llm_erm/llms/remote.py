@@ -1,4 +1,4 @@
-"""Language models behind an API: attempts in flight, time limits, repeats, tools and their cost."""
+"""Language models behind an API: the samples of a request in flight, and how each of them ends."""
 
 import asyncio
 import time
@@ -6,52 +6,21 @@ from collections import deque
 from collections.abc import AsyncGenerator, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller, GivenUpError
+from llm_erm.llms.clients import Client, RemoteSettings
 from llm_erm.llms.conversation import CODE_SCHEMA, Conversation
 from llm_erm.llms.faults import CallFailedError, provider_error
 from llm_erm.llms.llm import LLM, Completion, Pace, Request, Tool
-from llm_erm.llms.providers import Connection, build
-from llm_erm.settings import OPERATIONAL
 
 if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.settings import ModelSettings
-
-ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-Verbosity = Literal["low", "medium", "high"]
-ToolChoice = Literal["auto", "none"]
 
 MOST_TOOLS = 32
 """Uses of a tool at the same time; those of a sandbox wait for its workers anyway."""
-
-
-@dataclass(frozen=True)
-class RemoteSettings:
-    """What shapes the answers of a remote model and the calls for them.
-
-    Attributes:
-        reasoning_effort: How much a reasoning model thinks; None leaves it to the model.
-        verbosity: How long its text is; None leaves it to the model.
-        tool_choice: Whether it may use its tools.
-        code_interpreter: Whether it has the provider's hosted code interpreter.
-        timeout_seconds: Wall time of one call, after which it counts as failed.
-        retries: How often a call that was surely not answered is sent again.
-        concurrency: Calls in flight at most, over all requests.
-        speculative: Samples of one request in flight at most.
-    """
-
-    reasoning_effort: ReasoningEffort | None = None
-    verbosity: Verbosity | None = None
-    tool_choice: ToolChoice = "auto"
-    code_interpreter: bool = False
-    timeout_seconds: Annotated[float, OPERATIONAL] = 1200.0
-    retries: Annotated[int, OPERATIONAL] = 4
-    concurrency: Annotated[int, OPERATIONAL] = 5
-    speculative: Annotated[int, OPERATIONAL] = 1
 
 
 @dataclass(frozen=True)
@@ -60,15 +29,11 @@ class RemoteModel:
 
     Attributes:
         name: The provider and the model's name.
-        provider: Who answers.
-        model: The model's name.
         base_url: Where it is reached; None for its provider's own address.
         settings: What goes with every call.
     """
 
     name: str
-    provider: str
-    model: str
     base_url: str | None
     settings: RemoteSettings
 
@@ -83,43 +48,44 @@ class RemoteLLM(LLM):
     """
 
     def __init__(
-        self, connection: Connection, settings: RemoteSettings, budget: Budget | None = None
+        self,
+        name: str,
+        client: Client,
+        settings: RemoteSettings,
+        *,
+        base_url: str | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        """Prepares the client; nothing is sent.
+        """Prepares the calls; nothing is sent.
 
         Args:
-            connection: Who answers.
+            name: The provider and the model's name.
+            client: Who is called.
             settings: What shapes the answers and the calls.
+            base_url: Where the client calls, for messages; the provider's own address where it is
+                None.
             budget: What may be spent; None for no limit.
-
-        Raises:
-            MissingExtraError: The client library is not installed.
         """
-        self._model, self._close = build(connection)
-        self._connection = connection
+        self._name = name
+        self._client = client
+        self._base_url = base_url
         self._settings = settings
         # Threads of its own: the loop's own look names up, which must not wait for a tool.
         self._threads = ThreadPoolExecutor(MOST_TOOLS, "tool")
         self._budget = budget or Budget()
         self._caller = Caller(
-            self._budget,
-            settings.concurrency,
-            settings.timeout_seconds,
-            settings.retries,
+            self._budget, settings.concurrency, settings.timeout_seconds, settings.retries
         )
 
     @property
     def name(self) -> str:
         """The provider and the model's name."""
-        return f"{self._connection.provider}:{self._connection.model}"
+        return self._name
 
     @property
     def described(self) -> object:
         """What shapes the answers: who gives them, at which address, and with which settings."""
-        connection = self._connection
-        return RemoteModel(
-            self.name, connection.provider, connection.model, connection.base_url, self._settings
-        )
+        return RemoteModel(self._name, self._base_url, self._settings)
 
     @property
     def budget(self) -> Budget:
@@ -165,7 +131,7 @@ class RemoteLLM(LLM):
                     change = asyncio.create_task(pace.change())
                 running -= done
                 failures += [e for task in done if (e := _failure_of(task)) is not None]
-                # Where the budget is spent, others are paid for already: they go on to their end.
+                # A spent budget lets the others finish: they are paid for already.
                 if pace.stopped or any(not isinstance(e, BudgetSpentError) for e in failures):
                     await _cancel(running)
                     running = set()
@@ -184,13 +150,17 @@ class RemoteLLM(LLM):
     async def aclose(self) -> None:
         """Closes the connections."""
         self._threads.shutdown(wait=False)
-        await self._close()
+        await self._client.close()
 
     async def _answer(self, request: Request, index: int, arrived: list[Completion]) -> None:
         """Adds one sample to those that arrived, also where it is given up in flight."""
-        settings, parameters = self._model_settings(request), self._tools(request.tool)
         conversation = Conversation(
-            self._caller, self._model, self._threads, request, settings, parameters
+            self._caller,
+            self._client.model,
+            self._threads,
+            request,
+            self._client.call_settings(self._settings, request),
+            self._tools(request.tool),
         )
         started = time.monotonic()
         try:
@@ -230,32 +200,9 @@ class RemoteLLM(LLM):
             return f"the budget was spent before the answer was complete ({error})"
         except CallFailedError as failure:
             if failure.kind in ("unreachable", "refused"):
-                raise provider_error(failure, self.name, self._connection.base_url) from failure
+                raise provider_error(failure, self.name, self._base_url) from failure
             return failure.said
         return None
-
-    def _model_settings(self, request: Request) -> "ModelSettings":
-        """Returns what goes with every call of a request."""
-        from pydantic_ai.models.openai import OpenAIResponsesModelSettings
-
-        own, provider = self._settings, self._connection.provider
-        settings = OpenAIResponsesModelSettings(max_tokens=request.max_tokens)
-        if own.reasoning_effort is not None:
-            if provider in ("anthropic", "gemini"):
-                effort = own.reasoning_effort
-                settings["thinking"] = False if effort == "none" else effort
-            else:  # as it is given: the library would drop it for models that it does not know
-                settings["openai_reasoning_effort"] = own.reasoning_effort
-        if own.verbosity is not None:
-            settings["openai_text_verbosity"] = own.verbosity
-        if provider == "openai" or own.tool_choice == "none":
-            settings["tool_choice"] = own.tool_choice
-        if own.code_interpreter:
-            settings["openai_include_code_execution_outputs"] = True
-        elif provider == "openai" and request.tool is None:
-            # The library omits it without tools; the published call has it.
-            settings["extra_body"] = {"tool_choice": own.tool_choice}
-        return settings
 
     def _tools(self, tool: Tool | None) -> "ModelRequestParameters":
         """Returns the tools of a call: the hosted one, ours, or none."""

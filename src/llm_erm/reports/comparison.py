@@ -139,8 +139,9 @@ def samples(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         most[row.point] = max(most[row.point], row.test_examples)
     return [
-        f"{row.point[0]} L={row.point[1]}: {row.method} was asked about {row.test_examples:,} of the "
-        f"{most[row.point]:,} test examples, so its interval is wider and nothing shows it exact."
+        f"{row.point[0]} L={row.point[1]}: {row.method} was asked about {row.test_examples:,} of "
+        f"the {most[row.point]:,} test examples, so its interval is wider and nothing shows it "
+        "exact."
         for row in rows
         if row.test_examples < most[row.point]
     ]

@@ -87,8 +87,8 @@ def _curve(method: str, entries: Sequence[Entry]) -> Curve:
 def guarantee(entries: Sequence[Entry], bits: float | None = None) -> Guarantee | None:
     """Returns what the Occam bound guarantees on one task, or None where no exact program is known.
 
-    The description length is the one given; else the shortest exact program's in the code of its method; else
-    that of its text, at the cost of one of 97 symbols per character.
+    The description length is the one given; else that of the shortest exact program in the code of
+    its method; else that of its text, at the cost of one of 97 symbols per character.
 
     Args:
         entries: Results on the task.

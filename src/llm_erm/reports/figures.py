@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.runs.files import writing
 from llm_erm.reports.comparison import Row
 from llm_erm.reports.curves import Curve, Guarantee
 from llm_erm.reports.results import TaskPoint
+from llm_erm.runs.files import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

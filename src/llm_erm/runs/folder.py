@@ -30,6 +30,12 @@ JOURNALS = ("results", "prompts", "answers", "attempts")
 FILES = ("settings.json", *(f"{name}.jsonl" for name in JOURNALS))
 """What a run is read back from."""
 PROGRAMS = "programs/*-L*-seed*.py"
+TRAININGS = tuple(
+    f"{place}{name}"
+    for place in ("", "*-L*-n*/")
+    for name in ("checkpoint.pt", "checkpoint.part", "metrics.jsonl")
+)
+"""What trainings keep of their own, in the folder or, if there are several, one inside for each."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +73,17 @@ class RunFolder:
         results: The results by job.
     """
 
-    def __init__(self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False) -> None:
+    def __init__(
+        self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False, writer: bool = True
+    ) -> None:
         """Opens the folder, creating it if necessary, and locks it.
 
         Args:
             path: Where everything of this run goes.
             fingerprint: What shapes the results.
             fresh: Whether to delete what an earlier run left there.
+            writer: Whether this process writes; if several processes share a job, one does, and
+                the others only need to know what is done.
 
         Raises:
             InputError: The folder cannot be written, holds a run with other settings or a damaged
@@ -86,8 +96,14 @@ class RunFolder:
         self._answers: dict[JobKey, dict[int, Completion]] = {}
         self._given_up: list[Completion] = []
         self._writing = threading.Lock()
+        self._writer = writer
         self._settings_path = path / "settings.json"
-        self._journals = {JOURNALS[0]: Journal(path / f"{JOURNALS[0]}.jsonl")}
+        self._journals: dict[str, Journal] = {}
+        if not writer:
+            if not fresh:
+                self._read_results()
+            return
+        self._journals[JOURNALS[0]] = Journal(path / f"{JOURNALS[0]}.jsonl")
         try:
             self._lock()
             if fresh:
@@ -104,7 +120,7 @@ class RunFolder:
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        if job is None:
+        if job is None or not self._writer:
             return
         with self._writing:
             match event:
@@ -187,14 +203,17 @@ class RunFolder:
             if name not in self._journals and not path.exists():
                 continue
             self._journal(name).repair()
-        for result in records_in(self.path / "results.jsonl", Result):
-            self.results[key_of(result)] = result
-        for prompted in records_in(self.path / "prompts.jsonl", PromptLine):
+        self._read_results()
+        for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
             self._prompts[prompted.job] = prompted.prompt
-        for answered in records_in(self.path / "answers.jsonl", AnswerLine):
+        for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
-        for tried in records_in(self.path / "attempts.jsonl", AttemptLine):
+        for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
             _put(self._attempts.setdefault(tried.job, []), tried.attempt)
+
+    def _read_results(self) -> None:
+        for result in records_in(self.path / "results.jsonl", Result, "fresh"):
+            self.results[key_of(result)] = result
 
     def _lock(self) -> None:
         if not self._journals[JOURNALS[0]].lock():
@@ -204,9 +223,13 @@ class RunFolder:
             )
 
     def _begun(self) -> bool:
-        """Whether any journal holds a line."""
+        """Whether any journal holds a line, or a training has begun."""
         paths = [self.path / f"{name}.jsonl" for name in JOURNALS]
-        return any(path.exists() and path.stat().st_size for path in paths)
+        trainings = self._matching(*TRAININGS)
+        return bool(trainings) or any(path.exists() and path.stat().st_size for path in paths)
+
+    def _matching(self, *patterns: str) -> list[Path]:
+        return [path for pattern in patterns for path in self.path.glob(pattern)]
 
     def _clear(self) -> None:
         """Deletes an earlier run, and nothing that no run wrote."""
@@ -221,7 +244,7 @@ class RunFolder:
                 (self.path / f"{name}.jsonl").unlink(missing_ok=True)
             self._journals[JOURNALS[0]].clear()
             self._settings_path.unlink(missing_ok=True)
-            for path in self.path.glob(PROGRAMS):
+            for path in self._matching(PROGRAMS, *TRAININGS):
                 path.unlink()
 
     def _check(self, fingerprint: Fingerprint) -> None:

@@ -131,7 +131,7 @@ class Method(Protocol):
         """``synthesis``, ``enumeration``, ``incontext``, ``training`` or ``baselines``."""
         ...
 
-    def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
+    def jobs(self, specs: Sequence[DataSpec]) -> Sequence[Job]:
         """Returns the jobs on these data sets.
 
         Raises:

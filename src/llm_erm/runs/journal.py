@@ -95,10 +95,10 @@ class Journal:
         self.file.close()
 
 
-def records_in(path: Path, kind: type[Record], setting: str = "fresh") -> Iterator[Record]:
+def records_in(path: Path, kind: type[Record], setting: str | None = None) -> Iterator[Record]:
     """Yields the records in the whole lines of a file, none where there is no file.
 
-    ``setting`` is the one to change where the file is damaged.
+    ``setting`` is the one that deletes the run, where there is one.
 
     Raises:
         InputError: The file cannot be read, or a line does not hold such a record.

@@ -22,8 +22,8 @@ class Shape:
         key_heads: Heads of keys and values.
         head_size: Size of a head.
         inner: Width inside the feed-forward layers.
-        epsilon: Of the normalisation.
-        positions: Tokens that the published model may read; longer inputs raise it.
+        epsilon: Epsilon of the normalization.
+        positions: Maximum number of tokens of the published model; longer inputs raise it.
         rope: Parameters of the rotary embedding, as transformers takes them.
     """
 
@@ -66,13 +66,14 @@ def shape_of(settings: Settings) -> Shape:
     """Returns the shape that the settings ask for.
 
     Raises:
-        InputError: There is no such model, or its width is no multiple of its heads.
+        InputError: There is no such model, or its width is not a multiple of its heads.
     """
     if settings.model not in SHAPES:
         raise InputError(
             f"There is no model {settings.model!r}; from scratch there are {', '.join(SHAPES)}, "
             "`llm-erm train --help` names those to fine-tune, and a Hugging Face folder or a GGUF "
-            "file must be on this machine."
+            "file must be on this machine.",
+            setting="model",
         )
     shape = SHAPES[settings.model]
     if settings.n_layer is not None:
@@ -84,11 +85,11 @@ def shape_of(settings: Settings) -> Shape:
     if width % heads or (shape.rope and width // heads % 2):
         even = "an even multiple" if shape.rope else "a multiple"
         raise InputError(
-            f"{settings.model} would have a width of {width} (--n_embd) and {heads} heads "
-            f"(--n_head); the width must be {even} of the heads: give, say, "
-            f"--n_embd {max(64 * heads, heads)}."
+            f"{settings.model} would have a width of {width} (n_embd) and {heads} heads (n_head); "
+            f"the width must be {even} of the number of heads: give, say, {64 * heads}.",
+            setting="n_embd",
         )
-    sharing = shape.heads // shape.key_heads  # query heads to a key head, where that divides
+    sharing = shape.heads // shape.key_heads  # query heads per key head, where that divides
     return replace(
         shape,
         width=width,
@@ -104,8 +105,8 @@ def from_scratch(settings: Settings, vocabulary: int, positions: int) -> "Classi
 
     Args:
         settings: Which model.
-        vocabulary: Number of different tokens.
-        positions: Tokens that an input may have.
+        vocabulary: Number of distinct tokens.
+        positions: Maximum number of tokens per input.
 
     Raises:
         InputError: There is no such model or size.

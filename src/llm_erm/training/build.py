@@ -1,4 +1,4 @@
-"""Builds what a run trains: the model, how it sees inputs, and the engine that runs it."""
+"""Builds what a run trains: the model, its encoder of inputs, and the engine that runs it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.journal import writing
+from llm_erm.runs.files import writing
 from llm_erm.tasks.task import Dataset, Kind
 from llm_erm.training import architectures, pretrained
-from llm_erm.training.artifacts import FLAG
 from llm_erm.training.encoding import Characters, Encoded, Encoder, Words, encode
 from llm_erm.training.settings import Settings
 
@@ -34,9 +33,9 @@ class Built:
     Attributes:
         engine: Trains and evaluates the model.
         encoder: Turns inputs into tokens.
-        context_length: Tokens that an input may have.
+        context_length: Maximum number of tokens per input.
         device: Where everything is.
-        accelerator: Connects several processes and reports metrics; None where neither is asked.
+        accelerator: Connects several processes and reports metrics; None where neither is needed.
         save: Writes the backbone's final weights into a folder.
     """
 
@@ -49,11 +48,17 @@ class Built:
 
     @property
     def main(self) -> bool:
-        """Whether this process writes the results."""
+        """Whether this process is the one of several that writes files."""
         return self.accelerator is None or self.accelerator.is_main_process
 
+    def sizes(self) -> tuple[int, int]:
+        """Returns the numbers of all parameters and of those that are trained."""
+        parameters = list(self.engine.model.parameters())
+        trained = sum(p.numel() for p in parameters if p.requires_grad)
+        return sum(p.numel() for p in parameters), trained
+
     def takes(self, data: Dataset) -> bool:
-        """Whether the model may read every input of a data set."""
+        """Returns whether every input of a data set fits into the context."""
         return _longest(self.encoder, [data]) <= self.context_length
 
     def encode(self, data: Dataset) -> Encoded:
@@ -62,7 +67,7 @@ class Built:
 
 
 def check(settings: Settings, kind: Kind) -> None:
-    """Makes sure, as far as that needs neither torch nor data, that a run can start.
+    """Makes sure, as far as possible without torch and data, that a run can start.
 
     Raises:
         LLMERMError: It cannot, and why.
@@ -73,21 +78,24 @@ def check(settings: Settings, kind: Kind) -> None:
         return
     if settings.lora_rank or settings.num_layers_to_finetune != Settings.num_layers_to_finetune:
         raise InputError(
-            f"--lora_rank and --num_layers_to_finetune are for pretrained models, and "
-            f"{settings.model} is trained from scratch; leave them out."
+            f"lora_rank and num_layers_to_finetune are for pretrained models, but "
+            f"{settings.model} is trained from scratch; leave them out.",
+            setting="lora_rank",
         )
     encoder = Characters(kind, bos_token=settings.BOS_TOKEN, vocab_size=settings.vocab_size)
     if settings.model != PARITIES:
         architectures.shape_of(settings)
         return
     if kind != "binary" or encoder.vocabulary != 3:
-        raise InputError(f"The model {PARITIES} needs inputs of bits; give a task that has them.")
+        raise InputError(
+            f"The model {PARITIES} needs inputs of bits; choose a task with such inputs."
+        )
     idle = [name for name in ("n_layer", "n_head", "n_embd") if getattr(settings, name) is not None]
     idle += ["num_models"] * (settings.num_models != 1)
     if idle:
         raise InputError(
-            f"{', '.join(f'--{name}' for name in idle)} cannot change the model {PARITIES}; leave "
-            "it out."
+            f"{', '.join(idle)} cannot change the model {PARITIES}; leave it out.",
+            setting=idle[0],
         )
 
 
@@ -97,9 +105,9 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     Args:
         settings: Settings of training.
         kind: What the inputs are.
-        data: All inputs that the model will meet, those to train on first, but fresh ones, which
-            are as long.
-        folder: Where reports go.
+        data: All inputs that the model will meet, those to train on first; fresh ones, which are
+            of the same length, are not needed.
+        folder: Where trackers write.
 
     Raises:
         LLMERMError: The settings, the data and this machine do not fit together.
@@ -107,7 +115,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     require_packages(settings)
     import torch
 
-    from llm_erm.training.engine import Engine, device_of, plan
+    from llm_erm.training.engine import Engine, device_of, speedups_for
 
     check(settings, kind)
     accelerator = _accelerator(settings, folder)
@@ -136,16 +144,17 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
                 backbone.save_pretrained(folder if i == 0 else folder / str(i))
 
     processes = 1 if accelerator is None else accelerator.num_processes
-    engine = Engine(model, settings, device, plan(settings, model, device, processes), accelerator)
+    speedups = speedups_for(settings, model, device, processes)
+    engine = Engine(model, settings, device, speedups, accelerator)
     return Built(engine, encoder, context, device, accelerator, save)
 
 
 @contextmanager
 def fitting(settings: Settings) -> Iterator[None]:
-    """Says what to do where a GPU has too little memory.
+    """Turns a lack of GPU memory into an error that says what to do.
 
     Raises:
-        InputError: It has.
+        InputError: The GPU has too little memory.
     """
     from torch import OutOfMemoryError
 
@@ -154,9 +163,10 @@ def fitting(settings: Settings) -> Iterator[None]:
     except OutOfMemoryError as error:
         reason = str(error).split(". ")[0]
         raise InputError(
-            f"{settings.model} at --batch_size {settings.batch_size} does not fit into the memory "
-            f"of the device ({reason}); give smaller values of --batch_size and --eval_batch_size, "
-            "or a smaller model."
+            f"{settings.model} with batch_size {settings.batch_size} does not fit into the memory "
+            f"of the device ({reason}); choose smaller values of batch_size and eval_batch_size, "
+            "or a smaller model.",
+            setting="batch_size",
         ) from error
 
 
@@ -170,8 +180,8 @@ def save(built: Built, folder: Path) -> None:
     from safetensors.torch import save_file
 
     try:
-        with writing(folder, FLAG):
-            folder.mkdir(exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
             built.save(folder)
             named = built.engine.model.named_parameters()
             head = {n: p.detach().cpu() for n, p in named if not n.startswith("backbones.")}
@@ -193,7 +203,7 @@ def _longest(encoder: Encoder, data: Sequence[Dataset]) -> int:
 
 
 def require_packages(settings: Settings, *more: str) -> None:
-    """Makes sure that the libraries are installed.
+    """Makes sure that the necessary libraries are installed.
 
     Args:
         settings: What is to be trained.
@@ -207,18 +217,19 @@ def require_packages(settings: Settings, *more: str) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"Training needs {', '.join(missing)}, not installed here; run: {INSTALL}"
+            f"Training needs {', '.join(missing)}, which is not installed; run: {INSTALL}"
         )
     missing = [name for name in settings.report_to if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"--report_to names {', '.join(missing)}, not installed here; "
-            f"run: pip install {' '.join(missing)}"
+            f"report_to names {', '.join(missing)}, which is not installed; "
+            f"run: pip install {' '.join(missing)}",
+            setting="report_to",
         )
 
 
 def _accelerator(settings: Settings, folder: Path | None) -> "Accelerator | None":
-    """Returns what connects several processes or reports metrics, where either is asked for."""
+    """Returns what connects several processes or reports metrics, where either is needed."""
     import torch
 
     if not settings.report_to and not torch.distributed.is_torchelastic_launched():

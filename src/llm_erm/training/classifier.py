@@ -10,7 +10,7 @@ from torch.nn.functional import scaled_dot_product_attention
 CAUSAL = "llm_erm_causal"
 """Name of ``causal_attention`` among the attention functions of transformers."""
 
-_PLAIN = ("llama", "qwen2", "qwen3")  # families whose attention is causal and nothing else
+_PLAIN = ("llama", "qwen2", "qwen3")  # families whose attention is purely causal
 
 
 class Classifier(nn.Module):
@@ -44,10 +44,10 @@ def layers_of(backbone: nn.Module) -> nn.ModuleList:
 
 
 def use_plain_attention(backbone: Any) -> bool:  # noqa: ANN401 - a model of transformers
-    """Lets a model attend by ``causal_attention`` where that is all its own attention does.
+    """Makes a model use ``causal_attention`` where its own attention does the same.
 
     transformers builds a mask whenever a CUDA graph is recorded (5.17 does, 5.23 does not), and a
-    mask rules the fast kernels out; with an attention function of its own it builds none.
+    mask rules out the fast kernels; for a custom attention function it builds none.
 
     Returns:
         Whether it now does.
@@ -73,7 +73,7 @@ def causal_attention(
     scaling: float | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """Attention to all earlier places, in the form in which transformers calls it.
+    """Returns attention to all earlier positions; the signature is the one transformers calls.
 
     ``query`` has shape ``(n, heads, width, head_size)``, ``key`` and ``value`` may have fewer
     heads; the result has shape ``(n, width, heads, head_size)``.

@@ -1,7 +1,8 @@
-"""Inputs as tokens: what a model sees of an example, never cut and always padded on the right."""
+"""Inputs as tokens: what a model sees of an example, never truncated, padded on the right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -24,14 +25,14 @@ class Encoder(Protocol):
     """Turns inputs into tokens."""
 
     vocabulary: int
-    """Number of different tokens."""
+    """Number of distinct tokens."""
 
     def tokens(self, inputs: Sequence[str]) -> list[list[int]]:
         """Returns the tokens of each input, the one before every input included."""
 
 
 class Characters:
-    """One token a character, for models from scratch."""
+    """One token per character, for models from scratch."""
 
     def __init__(
         self, kind: Kind, *, bos_token: int | None = None, vocab_size: int | None = None
@@ -40,11 +41,11 @@ class Characters:
 
         Args:
             kind: What the inputs are.
-            bos_token: Token before every input; the first that no character has unless given.
-            vocab_size: Number of tokens that the model knows; as many as there are unless given.
+            bos_token: Token before every input; by default the first that no character has.
+            vocab_size: Number of tokens that the model knows; by default as many as there are.
 
         Raises:
-            InputError: The first token is one of a character, or the vocabulary is too small.
+            InputError: ``bos_token`` already stands for a character, or the vocabulary is small.
         """
         if kind not in _ALPHABETS:
             raise InputError(
@@ -55,32 +56,35 @@ class Characters:
         self.bos = len(characters) if bos_token is None else bos_token
         if self.bos < len(characters):
             raise InputError(
-                f"--BOS_TOKEN is {self.bos}, but {kind} inputs have the tokens 0 to "
+                f"BOS_TOKEN is {self.bos}, but {kind} inputs use the tokens 0 to "
                 f"{len(characters) - 1} for their characters; give {len(characters)} or more, or "
-                "leave it out."
+                "leave it out.",
+                setting="BOS_TOKEN",
             )
         self.vocabulary = self.bos + 1 if vocab_size is None else vocab_size
         if self.vocabulary <= self.bos:
             raise InputError(
-                f"--vocab_size is {self.vocabulary}; {kind} inputs and the token {self.bos} before "
-                f"them need {self.bos + 1} or more; leave it out for that."
+                f"vocab_size is {self.vocabulary}, but {kind} inputs and the token {self.bos} "
+                f"before them need {self.bos + 1} or more; give that, or leave it out.",
+                setting="vocab_size",
             )
         self._table = np.full(0x110000, len(characters) - 1, dtype=np.int64)
         self._table[[ord(c) for c in characters]] = np.arange(len(characters))
 
     def tokens(self, inputs: Sequence[str]) -> list[list[int]]:
         """Returns the tokens of each input, the one before every input included."""
-        return [
-            [self.bos, *self._table[np.frombuffer(x.encode("utf-32-le"), dtype=np.uint32)].tolist()]
-            for x in inputs
-        ]
+        codes = np.frombuffer("".join(inputs).encode("utf-32-le"), dtype=np.uint32)
+        words: list[int] = self._table[codes].tolist()
+        ends = list(accumulate(map(len, inputs)))
+        starts = [0, *ends[:-1]]
+        return [[self.bos, *words[i:j]] for i, j in zip(starts, ends, strict=True)]
 
 
 class Words:
     """The tokens of a pretrained model's own tokenizer, for inputs spaced as published."""
 
     def __init__(self, tokenizer: Any, bos_token: int | None = None) -> None:  # noqa: ANN401
-        """Takes a Hugging Face tokenizer and, if given, another first token than its own.
+        """Takes a Hugging Face tokenizer and, if given, a first token in place of its own.
 
         Raises:
             InputError: The tokenizer has no such token.
@@ -88,8 +92,9 @@ class Words:
         self.vocabulary = len(tokenizer)
         if bos_token is not None and bos_token >= self.vocabulary:
             raise InputError(
-                f"--BOS_TOKEN is {bos_token}, and the model's vocabulary ends at "
-                f"{self.vocabulary - 1}; give a smaller one, or leave it out."
+                f"BOS_TOKEN is {bos_token}, but the model's vocabulary ends at "
+                f"{self.vocabulary - 1}; give a smaller one, or leave it out.",
+                setting="BOS_TOKEN",
             )
         self._tokenizer = tokenizer
         self._bos = bos_token
@@ -109,9 +114,9 @@ class Encoded:
     """A data set as tensors on one device.
 
     Attributes:
-        tokens: Token of every place, shape ``(n, width)``; what lies after ``last`` means nothing.
-        last: Place of the last real token of each input, shape ``(n,)``; the label is read there.
-        labels: 0.0 or 1.0, shape ``(n,)``.
+        tokens: Tokens, shape ``(n, width)``; what comes after ``last`` is padding.
+        last: Position of each input's last real token, shape ``(n,)``; the logit is read there.
+        labels: Labels 0.0 or 1.0, shape ``(n,)``.
     """
 
     tokens: "torch.Tensor"
@@ -119,11 +124,11 @@ class Encoded:
     labels: "torch.Tensor"
 
     def __len__(self) -> int:
-        """Number of examples."""
+        """Returns the number of examples."""
         return int(self.labels.shape[0])
 
     def rows(self, chosen: "torch.Tensor") -> "Encoded":
-        """Returns the examples at some places."""
+        """Returns the examples at the given indices."""
         return Encoded(self.tokens[chosen], self.last[chosen], self.labels[chosen])
 
 
@@ -134,12 +139,12 @@ def encode(
 
     Args:
         data: The examples.
-        encoder: Gives the tokens.
+        encoder: Turns inputs into tokens.
         device: Where the tensors go.
-        context_length: Tokens that an input may have at most; None for no limit.
+        context_length: Maximum number of tokens per input; None for no limit.
 
     Raises:
-        InputError: An input has more tokens than ``context_length``; nothing is ever cut.
+        InputError: An input has more tokens than ``context_length``; inputs are never truncated.
     """
     import torch
 
@@ -147,8 +152,9 @@ def encode(
     width = max(map(len, lists))
     if context_length is not None and width > context_length:
         raise InputError(
-            f"--context_length is {context_length}, and an input has {width} tokens, which are "
-            f"never cut; give {width} or more, or leave it out."
+            f"context_length is {context_length}, but an input has {width} tokens, and inputs are "
+            f"never truncated; give {width} or more, or leave it out.",
+            setting="context_length",
         )
     tokens = np.zeros((len(lists), width), dtype=np.int64)
     for row, words in zip(tokens, lists, strict=True):

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 EVAL_BATCH = 500
-"""Examples evaluated at once: 25,500 tokens at L = 50, enough to keep a large GPU busy."""
+"""Default number of examples evaluated at once: 25,500 tokens at L = 50 keep a large GPU busy."""
 
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-_WARM_UP = 3  # steps before a CUDA graph is recorded, so that kernels are built and chosen
+_WARM_UP = 3  # steps before a CUDA graph is recorded, so that kernels are compiled and selected
 
 
 def device_of(name: str | None) -> torch.device:
-    """Returns the device of that name, or the best there is.
+    """Returns the device of that name, or the best available.
 
     Raises:
-        InputError: There is no such device here.
+        InputError: The device is not available.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name is None:
@@ -39,19 +39,20 @@ def device_of(name: str | None) -> torch.device:
     count = {"cuda": torch.cuda.device_count(), "mps": int(there["mps"]), "cpu": 1}
     if device is None or (device.index or 0) >= count.get(device.type, 0):
         raise InputError(
-            f"--device is {name}, which is not here; choose among "
-            f"{', '.join(kind for kind, n in count.items() if n)}, or leave it out."
+            f"The device {name} is not available; choose from "
+            f"{', '.join(kind for kind, n in count.items() if n)}, or leave it out.",
+            setting="device",
         )
     return device
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How to run.
+class Speedups:
+    """Which speed-ups are in use.
 
     Attributes:
         compiled: Whether layers are compiled, once for all of them.
-        mixed: Whether matrices are held in bf16 and their weights proper by the optimizer.
+        mixed: Whether the model holds bf16 matrices and the optimizer the master weights.
         graph: Whether a whole step is recorded and replayed as a CUDA graph.
     """
 
@@ -60,8 +61,10 @@ class Plan:
     graph: bool
 
 
-def plan(settings: Settings, model: Classifier, device: torch.device, processes: int) -> Plan:
-    """Returns the fastest way that the settings, the model and the machine allow."""
+def speedups_for(
+    settings: Settings, model: Classifier, device: torch.device, processes: int
+) -> Speedups:
+    """Returns the speed-ups that the settings, the model and the machine allow."""
     compiled = settings.engine == "compiled" or (
         settings.engine == "auto" and device.type == "cuda"
     )
@@ -71,7 +74,7 @@ def plan(settings: Settings, model: Classifier, device: torch.device, processes:
         getattr(getattr(backbone, "config", None), "_attn_implementation", None) == CAUSAL
         for backbone in model.backbones
     )
-    return Plan(compiled, mixed, graph=mixed and maskless and device.type == "cuda")
+    return Speedups(compiled, mixed, graph=mixed and maskless and device.type == "cuda")
 
 
 class Engine:
@@ -82,30 +85,30 @@ class Engine:
         model: Classifier,
         settings: Settings,
         device: torch.device,
-        plan: Plan,
+        speedups: Speedups,
         accelerator: "Accelerator | None" = None,
     ) -> None:
-        """Takes a model that is on the device, makes its optimizer and compiles its layers.
+        """Takes a model on the device, creates its optimizer and compiles its layers.
 
         Args:
             model: What to train.
             settings: Settings of training.
             device: Where the model is.
-            plan: How to run.
+            speedups: Which speed-ups to use.
             accelerator: Connects several processes; None for one.
         """
         self.model = model
-        self.plan = plan
+        self.speedups = speedups
         self.correct = torch.zeros((), device=device)
         self._device = device
         self._type = _TYPES[settings.precision]
         self._batch = settings.eval_batch_size or EVAL_BATCH
         self._accelerator = accelerator
-        self.optimizer = _optimizer(model, settings, plan)
+        self.optimizer = _optimizer(model, settings, speedups)
         # Scaling keeps small fp16 gradients from becoming 0; other types have the range of fp32.
         self.scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
-        if plan.compiled:
-            torch._dynamo.reset()  # the shapes of other runs count against a limit
+        if speedups.compiled:
+            torch._dynamo.reset()  # the shapes of other runs count towards a limit
             for backbone in model.backbones:
                 for layer in layers_of(backbone):
                     layer.compile(dynamic=False)
@@ -119,16 +122,16 @@ class Engine:
         model.train()  # pretrained models come ready to predict
 
     def step(self, batch: Encoded, rate: float) -> Tensor:
-        """Changes the weights once and returns the loss, still on the device.
+        """Updates the weights once and returns the loss, still on the device.
 
-        The right answers before the change are added to ``correct``.
+        Adds the right answers before the update to ``correct``.
         """
         if isinstance(self.optimizer, MixedAdamW):
             self.optimizer.rate.fill_(rate)
         else:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-        if not self.plan.graph:
+        if not self.speedups.graph:
             return self._step(batch)
         self._shape = self._shape or batch.tokens.shape
         if batch.tokens.shape != self._shape:
@@ -136,7 +139,7 @@ class Engine:
         return self._graphed(batch)
 
     def _graphed(self, batch: Encoded) -> Tensor:
-        """Replays the recorded step with another batch; the first few are run and not recorded."""
+        """Replays the recorded step on another batch; the first few are run without recording."""
         if self._warm < _WARM_UP:
             self._warm += 1
             side = torch.cuda.Stream()
@@ -166,7 +169,7 @@ class Engine:
         loss = binary_cross_entropy_with_logits(logits, mine.labels) * share
         self.scaler.scale(loss).backward()
         self.correct += right_answers(logits, mine.labels).sum() * (share > 0)
-        if isinstance(self.optimizer, torch.optim.AdamW):  # the others see to it themselves
+        if isinstance(self.optimizer, torch.optim.AdamW):  # the others do this themselves
             self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), MAX_NORM)
         self.scaler.step(self.optimizer)
@@ -174,9 +177,9 @@ class Engine:
         return loss.detach()
 
     def _part(self, batch: Encoded) -> tuple[Encoded, float]:
-        """Returns this process's part of a batch, and what makes the mean of all parts' losses.
+        """Returns this process's part of a batch, and the weight of its loss in the mean.
 
-        Where there are fewer examples than processes, some count none.
+        Where there are fewer examples than processes, some have the weight 0.
         """
         if self._accelerator is None or self._accelerator.num_processes == 1:
             return batch, 1.0
@@ -192,13 +195,13 @@ class Engine:
 
         Args:
             data: The examples.
-            once: Whether it is met only once, so that compiling for its shape would not pay.
+            once: Whether it is predicted only once, so that compiling for its shape would not pay.
         """
         size, count, index = self._batch, 1, 0
         if self._accelerator is not None:
             count, index = self._accelerator.num_processes, self._accelerator.process_index
         places = torch.arange(len(data), device=self._device)
-        if self.plan.compiled and not once:  # whole batches only: one shape to compile
+        if self.speedups.compiled and not once:  # whole batches only: one shape to compile
             places = _padded(places, size * count)
         mine = _padded(places, count)[index::count]
         stance = "force_eager" if once else "default"
@@ -213,7 +216,7 @@ class Engine:
         return logits[: len(data)]
 
     def correct_in_all(self) -> float:
-        """Returns the right answers that the steps of all processes have counted; then none."""
+        """Returns how many answers of all processes' steps were right, and resets the count."""
         correct = self.correct.clone()
         self.correct.zero_()
         if self._accelerator is not None and self._accelerator.num_processes > 1:
@@ -221,7 +224,7 @@ class Engine:
         return float(correct)
 
     def weights(self) -> dict[str, Tensor]:
-        """Returns the trained weights by name, in 32 bits, without those the optimizer holds."""
+        """Returns the trained 32-bit weights by name, except the optimizer's master weights."""
         held = self.optimizer.weights() if isinstance(self.optimizer, MixedAdamW) else {}
         return {
             name: p.detach()
@@ -231,7 +234,7 @@ class Engine:
 
     @torch.no_grad()
     def load(self, state: dict[str, Any]) -> None:
-        """Goes on from what ``state`` returned."""
+        """Takes over what ``state`` returned."""
         for name, tensor in self.weights().items():
             tensor.copy_(state["weights"][name])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -247,7 +250,7 @@ class Engine:
 
     @torch.no_grad()
     def widen(self) -> None:
-        """Puts the weights proper back into the model, in 32 bits; it cannot be trained on."""
+        """Puts the master weights back into the model, which cannot be trained any further."""
         if not isinstance(self.optimizer, MixedAdamW):
             return
         weights = self.optimizer.weights()
@@ -263,17 +266,17 @@ class Engine:
 
 
 def right_answers(logits: Tensor, labels: Tensor) -> Tensor:
-    """Returns which logits have the right sign; one that is no number has none."""
+    """Returns which logits have the right sign; NaN has none."""
     return ((logits >= 0) == (labels > 0.5)) & ~logits.isnan()
 
 
 def _padded(places: Tensor, multiple: int) -> Tensor:
-    """Returns the places with as many zeros after them as make a multiple."""
+    """Returns the indices, padded with zeros to a multiple."""
     return torch.cat([places, places.new_zeros(-len(places) % multiple)])
 
 
-def _optimizer(model: Classifier, settings: Settings, plan: Plan) -> torch.optim.Optimizer:
-    if plan.mixed:
+def _optimizer(model: Classifier, settings: Settings, speedups: Speedups) -> torch.optim.Optimizer:
+    if speedups.mixed:
         matrices = keep_in_bf16(model)
         parameters = [p for p in model.parameters() if p.requires_grad]
         return MixedAdamW(

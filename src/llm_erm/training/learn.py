@@ -1,55 +1,58 @@
-"""Trains a transformer on labelled examples and says how well it does on others."""
+"""Trains a transformer on labelled examples and measures how well it does on others."""
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llm_erm.erm.bounds import certify
-from llm_erm.records import Run, Verdict
+from llm_erm.facts import CurvePoint, TrainingFacts
+from llm_erm.records import Result, Verdict
+from llm_erm.runs.events import Advanced, Noticed, Observe, Started, ignore
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
 from llm_erm.tasks.task import Dataset, Splits
-from llm_erm.training.artifacts import Artifacts, Point
 from llm_erm.training.build import Built, build, fitting, save
+from llm_erm.training.checkpoints import load_checkpoint, save_checkpoint
+from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.settings import Settings
 
 if TYPE_CHECKING:
     from llm_erm.training.encoding import Encoded
 
+FreshWithout = Callable[[Iterable[str]], Fresh]
+"""``source(inputs)`` → fresh examples, none of which has one of these inputs."""
 
-_LEFT_OUT = "inputs of other lengths are left out: they have more tokens than --context_length"
-
-
-def _ignore(epoch: int) -> None:
-    """What is done after an epoch unless told otherwise."""
+_LEFT_OUT = "inputs of other lengths are left out: they have more tokens than the context length"
 
 
 def learn(
     splits: Splits,
     settings: Settings,
-    artifacts: Artifacts | None = None,
     *,
+    folder: Path | None = None,
     lengths: Mapping[int, Dataset] | None = None,
-    fresh: Fresh | None = None,
-    on_epoch: Callable[[int], None] = _ignore,
-) -> Run:
+    fresh: FreshWithout | None = None,
+    observe: Observe = ignore,
+) -> Result:
     """Returns how a model trained on the training and validation examples does on the test split.
 
-    Nothing is selected: the figures are those of the final weights. The same settings give the
-    same initial weights and the same order of examples, wherever the data come from.
+    The held-out data are revealed at the start, since the curve shows the test accuracy, too; that
+    is harmless because nothing is selected: the result is that of the final weights. The same
+    settings give the same initial weights and the same order of examples for any data.
 
     Args:
         splits: The labelled data.
         settings: Settings of training.
-        artifacts: Keeps the curve and checkpoints; what it holds of an interrupted run is gone on
-            from. None keeps nothing.
-        lengths: Test inputs of other lengths, reported by length.
-        fresh: Where ``settings.online`` gets its examples.
-        on_epoch: Called with the number of epochs done, after each.
+        folder: Where checkpoints and the final weights go, as far as ``settings`` asks for them;
+            a checkpoint there is resumed from. None keeps nothing.
+        lengths: Test inputs of other lengths, by length.
+        fresh: Where online training gets its examples.
+        observe: Told of every epoch and evaluation as it happens.
 
     Raises:
         LLMERMError: The settings, the data and this machine do not fit together.
@@ -58,55 +61,53 @@ def learn(
 
     assert fresh is not None or not settings.online, "online training needs a source of examples"
     pool = _joined(splits.train, splits.validation)
-    shown = [x for x in (pool, splits.test, splits.probe, splits.length_shift) if x is not None]
+    held_out = splits.reveal()
+    test, contrast, shift = held_out.test, held_out.contrast, held_out.length_generalization
     elsewhere = lengths or {}
+    met = [data for data in (pool, test, contrast, shift) if data is not None]
     with random.fork_rng(devices=range(cuda.device_count())), fitting(settings):
-        built = build(
-            settings,
-            splits.kind,
-            [*shown, *elsewhere.values()],
-            None if artifacts is None else artifacts.folder,
-        )
-        other = splits.length_shift
-        shift = other if other is None or built.takes(other) else None
-        loop = _Loop(built, settings, built.encode(pool), built.encode(splits.test), artifacts)
-        loop.run(fresh, on_epoch)
-        final = loop.curve[-1]
-        correct = round(final.test_accuracy * len(splits.test))
-        test = Verdict("ok", correct, 0, len(splits.test))
-        run = Run(
-            method="training",
-            function=splits.fn,
-            length=splits.length,
-            seed=splits.seed,
-            model=settings.model,
-            settings=asdict(settings),
-            test=test,
-            probe=_verdict(built, splits.probe),
-            length_shift=_verdict(built, shift),
-            certificate=certify(splits, test),  # nothing else was held out of training
-            seconds=final.seconds,
-            notices=(*splits.warnings, *loop.notices(), *[_LEFT_OUT] * (shift is not other)),
-            data_sha256=splits.sha256,
-            examples=len(pool) * (final.epoch if settings.online else 1),
-            details=loop.details()
-            | {
-                "train_size": len(pool),
-                "accuracy_at_length": {
-                    str(length): verdict.accuracy
-                    for length, data in elsewhere.items()
-                    if (verdict := _verdict(built, data)) is not None
-                },
-            },
-        )
-        if settings.save_model and artifacts is not None and built.main:
+        built = build(settings, splits.kind, [*met, *elsewhere.values()], folder)
+        notices = []
+        if shift is not None and not built.takes(shift):
+            shift = None
+            notices.append(_LEFT_OUT)
+        epochs = _Epochs(built, settings, built.encode(pool), built.encode(test), folder, observe)
+        epochs.run(fresh(test.inputs) if fresh is not None and settings.online else None)
+        notices = [*epochs.notices(), *notices]
+        for text in notices:
+            observe(Noticed(text))
+        contrast_verdict, shift_verdict = _verdict(built, contrast), _verdict(built, shift)
+        accuracies = {length: _verdict(built, data) for length, data in elsewhere.items()}
+        if settings.save_model and folder is not None and built.main:
             built.engine.widen()
-            save(built, artifacts.folder / "model")
-    return run
+            save(built, folder / "model")
+    final = epochs.curve[-1]
+    return Result(
+        method="training",
+        model=settings.model,
+        data=splits.key,
+        examples=len(pool) * (final.epoch if settings.online else 1),
+        train=epochs.train_verdict,
+        test=epochs.test_verdict,
+        contrast=contrast_verdict,
+        length_generalization=shift_verdict,
+        certificate=certify(splits, epochs.test_verdict),  # nothing else was held out of training
+        seconds=final.seconds,
+        notices=(*splits.warnings, *notices),
+        facts=epochs.facts(
+            {length: verdict.accuracy for length, verdict in accuracies.items() if verdict}
+        ),
+    )
 
 
-class _Loop:
-    """The epochs of one run and what is known of them so far."""
+class _Epochs:
+    """The epochs of one run, and what is known of them so far.
+
+    Attributes:
+        curve: The evaluations.
+        train_verdict: Verdict of the last one on the training examples.
+        test_verdict: Verdict of the last one on the test examples.
+    """
 
     def __init__(
         self,
@@ -114,21 +115,25 @@ class _Loop:
         settings: Settings,
         train: "Encoded",
         test: "Encoded",
-        artifacts: Artifacts | None,
+        folder: Path | None,
+        observe: Observe,
     ) -> None:
         self._built = built
         self._settings = settings
         self._train = train
         self._test = test
-        self._artifacts = artifacts
-        self._steps_an_epoch = math.ceil(len(train) / settings.batch_size)
+        self._folder = folder
+        self._observe = observe
+        self._steps_per_epoch = math.ceil(len(train) / settings.batch_size)
         self._epoch = 0
         self._perfect_epochs = 0
         self._earlier_seconds = 0.0
         self._started = time.monotonic()
-        self.curve: list[Point] = []
+        self.curve: list[CurvePoint] = []
+        self.train_verdict: Verdict
+        self.test_verdict: Verdict
 
-    def run(self, fresh: Fresh | None, on_epoch: Callable[[int], None]) -> None:
+    def run(self, fresh: Fresh | None) -> None:
         """Trains to the end, from the last checkpoint if there is one."""
         from llm_erm.training.optimizers import learning_rate
 
@@ -140,7 +145,7 @@ class _Loop:
             self._seed_dropout()
             for step, batch in self._batches(fresh):
                 rate = learning_rate(
-                    step, settings.n_epochs * self._steps_an_epoch, settings.lr, settings.eta_min
+                    step, settings.n_epochs * self._steps_per_epoch, settings.lr, settings.eta_min
                 )
                 self._built.engine.step(batch, rate)
             self._epoch += 1
@@ -149,67 +154,72 @@ class _Loop:
                 self._perfect_epochs = self._perfect_epochs + 1 if perfect else 0
             if settings.checkpoint_every and self._epoch % settings.checkpoint_every == 0:
                 self._checkpoint()
-            on_epoch(self._epoch)
+            self._observe(Advanced(self._epoch))
         self._evaluate()
         if self._built.accelerator is not None:
             for tracker in self._built.accelerator.trackers:
-                tracker.finish()  # not end_training: it would part the processes as well
+                tracker.finish()  # end_training would end the group of processes as well
 
     def notices(self) -> list[str]:
         """Returns what a reader of the result must know of the training."""
-        lost = [p.epoch for p in self.curve if not math.isfinite(p.train_loss + p.test_loss)]
+        lost = [p.epoch for p in self.curve if p.train_loss is None or p.test_loss is None]
         return [
-            f"the loss was no finite number at epoch {epoch}, and predictions that are none count "
-            "as wrong; give a smaller --lr or another --precision"
+            f"the loss was not finite at epoch {epoch}, and a prediction that is not a number "
+            "counts as wrong; a smaller learning rate or another precision may help"
             for epoch in lost[:1]
         ]
 
-    def details(self) -> dict[str, Any]:
+    def facts(self, accuracy_at_length: Mapping[int, float]) -> TrainingFacts:
         """Returns what only training has to tell."""
-        engine, final = self._built.engine, self.curve[-1]
-        parameters = list(engine.model.parameters())
-        return {
-            "train_accuracy": final.train_accuracy,
-            "train_loss": final.train_loss,
-            "test_loss": final.test_loss,
-            "epochs": final.epoch,
-            "steps": final.step,
-            "samples": final.epoch * len(self._train),
-            "parameters": sum(p.numel() for p in parameters),
-            "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
-            "context_length": self._built.context_length,
-            "vocabulary": self._built.encoder.vocabulary,
-            "device": str(self._built.device),
-            "curve": [asdict(point) for point in self.curve],
-        }
+        built, final = self._built, self.curve[-1]
+        parameters, trained = built.sizes()
+        return TrainingFacts(
+            train_size=len(self._train),
+            train_loss=final.train_loss,
+            test_loss=final.test_loss,
+            epochs=final.epoch,
+            steps=final.step,
+            samples=final.epoch * len(self._train),
+            parameters=parameters,
+            trained_parameters=trained,
+            context_length=built.context_length,
+            vocabulary=built.encoder.vocabulary,
+            device=str(built.device),
+            curve=tuple(self.curve),
+            accuracy_at_length=accuracy_at_length,
+        )
 
     def _begin(self) -> None:
-        built, artifacts = self._built, self._artifacts
+        built, engine = self._built, self._built.engine
         if built.accelerator is not None:
-            built.accelerator.wait_for_everyone()
+            built.accelerator.wait_for_everyone()  # a checkpoint of a deleted run is gone by then
             if self._settings.report_to:
                 built.accelerator.init_trackers("llm-erm", _flat(asdict(self._settings)))
-        if artifacts is None:
-            return
-        state = artifacts.load()
+        state = None if self._folder is None else load_checkpoint(self._folder)
         if state is not None:
-            built.engine.load(state["engine"])
+            engine.load(state["engine"])
             self._epoch = state["epoch"]
             self._perfect_epochs = state["perfect_epochs"]
-            self.curve = [Point(**point) for point in state["curve"]]
+            self.curve = [CurvePoint(**point) for point in state["curve"]]
             self._earlier_seconds = state["seconds"]
-        if built.main:
-            model, details = built.engine.model, list(built.engine.model.parameters())
-            trained = sum(p.numel() for p in details if p.requires_grad)
-            total = sum(p.numel() for p in details)
-            artifacts.log.info(f"Model: {model!r}")
-            artifacts.log.info(f"Trained parameters: {trained:,} of {total:,}")
-            artifacts.log.info(f"Device: {built.device}; {built.engine.plan}")
-            if state is not None:
-                artifacts.log.info(f"Resumed after epoch {self._epoch}")
+        parameters, trained = built.sizes()
+        self._observe(Started(self._settings.n_epochs, self._epoch))
+        self._observe(
+            Prepared(
+                model=repr(engine.model),
+                trained_parameters=trained,
+                parameters=parameters,
+                device=str(built.device),
+                compiled=engine.speedups.compiled,
+                mixed=engine.speedups.mixed,
+                graph=engine.speedups.graph,
+                epoch=self._epoch,
+                curve=tuple(self.curve),
+            )
+        )
 
     def _seed_dropout(self) -> None:
-        """Lets what an epoch drops depend on the seed and the epoch alone, so that it resumes."""
+        """Makes dropout depend on the seed and the epoch alone, so that a run can resume."""
         import torch
 
         accelerator = self._built.accelerator
@@ -222,16 +232,16 @@ class _Loop:
         import torch
 
         size, count = self._settings.batch_size, len(self._train)
-        first = self._epoch * self._steps_an_epoch
-        if fresh is not None and self._settings.online:
+        first = self._epoch * self._steps_per_epoch
+        if fresh is not None:
             for i, start in enumerate(range(0, count, size)):
                 batch = fresh(first + i, min(size, count - start))
                 yield first + i, self._built.encode(batch)
             return
         # A stream of its own: neither the data nor the weights shift the order of examples.
         order = seed_from(f"order of examples|base_seed={self._settings.seed}|epoch={self._epoch}")
-        places = np.random.RandomState(order).permutation(count)
-        for i, rows in enumerate(torch.from_numpy(places).to(self._built.device).split(size)):
+        indices = np.random.RandomState(order).permutation(count)
+        for i, rows in enumerate(torch.from_numpy(indices).to(self._built.device).split(size)):
             yield first + i, self._train.rows(rows)
 
     def _enough(self) -> bool:
@@ -239,53 +249,62 @@ class _Loop:
         return patience is not None and self._perfect_epochs >= patience
 
     def _evaluate(self) -> None:
-        if self.curve and self.curve[-1].epoch == self._epoch:
-            return  # a resumed run has this one
-        train, test = (_measure(self._built, data) for data in (self._train, self._test))
-        step = self._epoch * self._steps_an_epoch
-        self.curve.append(Point(self._epoch, step, *train, *test, self._seconds()))
-        if self._artifacts is not None and self._built.main:
-            self._artifacts.evaluated(self.curve)
+        train_loss, self.train_verdict = _measure(self._built, self._train)
+        test_loss, self.test_verdict = _measure(self._built, self._test)
+        step = self._epoch * self._steps_per_epoch
+        point = CurvePoint(
+            self._epoch,
+            step,
+            train_loss,
+            self.train_verdict.accuracy,
+            test_loss,
+            self.test_verdict.accuracy,
+            self._seconds(),
+        )
+        self.curve.append(point)
+        self._observe(Evaluated(point))
         if self._built.accelerator is not None and self._settings.report_to:
-            self._built.accelerator.log(_flat(asdict(self.curve[-1])), step=step)
+            numbers = {k: math.nan if v is None else v for k, v in asdict(point).items()}
+            self._built.accelerator.log(numbers, step=step)
 
     def _checkpoint(self) -> None:
-        if self._artifacts is not None and self._built.main:
-            self._artifacts.save(
-                {
-                    "engine": self._built.engine.state(),
-                    "epoch": self._epoch,
-                    "perfect_epochs": self._perfect_epochs,
-                    "curve": [asdict(point) for point in self.curve],
-                    "seconds": self._seconds(),
-                }
-            )
+        if self._folder is not None and self._built.main:
+            state = {
+                "engine": self._built.engine.state(),
+                "epoch": self._epoch,
+                "perfect_epochs": self._perfect_epochs,
+                "curve": [asdict(point) for point in self.curve],
+                "seconds": self._seconds(),
+            }
+            save_checkpoint(self._folder, state)
 
     def _seconds(self) -> float:
         return self._earlier_seconds + time.monotonic() - self._started
 
 
-def _measure(built: Built, data: "Encoded") -> tuple[float, float]:
-    """Returns the mean loss and the accuracy on a data set."""
+def _measure(built: Built, data: "Encoded") -> tuple[float | None, Verdict]:
+    """Returns the mean loss, None if it is not finite, and the verdict on a data set."""
     from torch.nn.functional import binary_cross_entropy_with_logits
-
-    from llm_erm.training.engine import right_answers
 
     logits = built.engine.predict(data)
     loss = float(binary_cross_entropy_with_logits(logits, data.labels))
-    return loss, float(right_answers(logits, data.labels).double().mean())
+    return loss if math.isfinite(loss) else None, _count(logits, data.labels)
 
 
 def _verdict(built: Built, data: Dataset | None) -> Verdict | None:
-    """Returns the verdict on a data set that is met once."""
-    from llm_erm.training.engine import right_answers
-
+    """Returns the verdict on a data set that is predicted only once."""
     if data is None:
         return None
     encoded = built.encode(data)
-    logits = built.engine.predict(encoded, once=True)
-    correct = int(right_answers(logits, encoded.labels).sum())
-    return Verdict("ok", correct, int(logits.isnan().sum()), len(data))
+    return _count(built.engine.predict(encoded, once=True), encoded.labels)
+
+
+def _count(logits: Any, labels: Any) -> Verdict:  # noqa: ANN401 - tensors
+    """Returns the verdict on predictions; NaN predicts nothing."""
+    from llm_erm.training.engine import right_answers
+
+    right = int(right_answers(logits, labels).sum())
+    return Verdict("ok", right, int(logits.isnan().sum()), len(labels))
 
 
 def _joined(train: Dataset, validation: Dataset) -> Dataset:
@@ -293,7 +312,7 @@ def _joined(train: Dataset, validation: Dataset) -> Dataset:
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns values that every tracker takes."""
+    """Returns values that every tracker accepts."""
     return {
         name: value if isinstance(value, int | float | str) else str(value)
         for name, value in values.items()

@@ -23,16 +23,15 @@ def learning_rate(step: int, steps: int, start: float, end: float) -> float:
 
 
 class MixedAdamW(torch.optim.Optimizer):
-    """AdamW for matrices that the model holds in bf16; their weights proper stay here in 32 bits.
+    """AdamW for matrices that the model holds in bf16; the master weights stay here in 32 bits.
 
-    Under autocast a matrix in 32 bits is rounded to bf16 before it is used and its gradient, which
-    comes in bf16, is widened afterwards. Here the matrix that the model holds is the rounded one,
-    so both conversions fall away and the gradient is half as large; the sums are the same. The
-    update of one matrix reads and writes each number once. A matrix that is kept in bf16 alone
-    would lose updates at a learning rate of 1e-5.
+    Under autocast, a 32-bit matrix is rounded to bf16 before use, and its bf16 gradient is widened
+    afterwards. Here the model holds the rounded matrix, which saves both conversions and half the
+    memory of the gradient; the sums are the same. The update of a matrix reads and writes each
+    number once. Without master weights, updates would be lost at a learning rate of 1e-5.
 
-    Everything happens on the device and without waiting for it, so that a step can be recorded as
-    a CUDA graph. Gradients are clipped as a whole, the other parameters' included.
+    Everything runs on the device without synchronization, so that a step can be recorded as a CUDA
+    graph. Gradients are clipped by their norm over all parameters.
     """
 
     def __init__(
@@ -48,10 +47,10 @@ class MixedAdamW(torch.optim.Optimizer):
 
         Args:
             params: What to train.
-            matrices: Those that ``keep_in_bf16`` rounded, with what they were before.
+            matrices: Those that ``keep_in_bf16`` rounded, with their master weights.
             lr: Learning rate; ``rate`` changes it.
             weight_decay: Weight decay.
-            compiled: Whether to compile the update; else it is slow and the same.
+            compiled: Whether to compile the update, which makes it faster and changes no result.
         """
         super().__init__(list(params), {"weight_decay": weight_decay})
         everything = [p for group in self.param_groups for p in group["params"]]
@@ -93,11 +92,11 @@ class MixedAdamW(torch.optim.Optimizer):
             self._update(*flat, scale, self.rate, decay, *corrections)
 
     def weights(self) -> dict[nn.Parameter, Tensor]:
-        """Returns the weights proper of the matrices that the model holds in bf16."""
+        """Returns the master weights of the matrices that the model holds in bf16."""
         return {p: self.state[p]["weight"] for p in self._matrices}
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns everything that a resumed run needs, the weights proper included."""
+        """Returns everything that a resumed run needs, including the master weights."""
         return {
             "matrices": [self.state[p] for p in self._matrices],
             "steps": self._steps,
@@ -118,10 +117,10 @@ class MixedAdamW(torch.optim.Optimizer):
 
 
 def keep_in_bf16(model: nn.Module) -> dict[nn.Parameter, Tensor]:
-    """Rounds the trainable matrices of all linear layers but the head to bf16.
+    """Rounds the trainable matrices of all linear layers except the head to bf16.
 
     Returns:
-        The new parameters with the matrices as they were, for ``MixedAdamW``.
+        The new parameters with their master weights, for ``MixedAdamW``.
     """
     matrices = {}
     for name, module in model.named_modules():
@@ -133,7 +132,7 @@ def keep_in_bf16(model: nn.Module) -> dict[nn.Parameter, Tensor]:
 
 
 class CoordinateSGD(torch.optim.Optimizer):
-    """SGD that changes one number a step, drawn uniformly among all numbers of all parameters.
+    """SGD that changes one number per step, drawn uniformly from those of all parameters.
 
     With fresh examples at every step, this is the online mini-batch coordinate SGD that the lower
     bound of arXiv 2510.14331 is about: a step answers one statistical query.
@@ -148,7 +147,7 @@ class CoordinateSGD(torch.optim.Optimizer):
             params: What to train.
             lr: Learning rate.
             seed: Determines the coordinates.
-            tolerance: Gradients are rounded to multiples of it; 0 for none.
+            tolerance: Gradients are rounded to multiples of it; 0 for no rounding.
         """
         super().__init__(list(params), {"lr": lr})
         self._tolerance = tolerance
@@ -171,7 +170,7 @@ class CoordinateSGD(torch.optim.Optimizer):
             p.view(-1)[at] -= self.param_groups[0]["lr"] * gradient
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the state of the generator too."""
+        """Returns the state, including that of the random generator."""
         return super().state_dict() | {"random": self._random.get_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -182,7 +181,7 @@ class CoordinateSGD(torch.optim.Optimizer):
 
 
 def _clipping(parameters: Sequence[nn.Parameter]) -> Tensor:
-    """Returns what gradients are multiplied by; as ``clip_grad_norm_``, in 32 bits throughout."""
+    """Returns the factor that clips gradients, as in ``clip_grad_norm_``, in 32 bits."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     norms = torch._foreach_norm(gradients, 2, dtype=torch.float32)
     total: Tensor = torch.linalg.vector_norm(torch.stack(list(norms)))
@@ -201,7 +200,7 @@ def _update(
     correction1: Tensor,
     correction2: Tensor,
 ) -> None:
-    """One step of AdamW on one matrix, as torch computes it (arXiv 1711.05101, algorithm 2)."""
+    """Does one step of AdamW on one matrix as torch does (arXiv 1711.05101, algorithm 2)."""
     wide = gradient.float() * scale
     first.lerp_(wide, 1 - _BETAS[0])
     second.mul_(_BETAS[1]).addcmul_(wide, wide, value=1 - _BETAS[1])

@@ -1,4 +1,4 @@
-"""A model that is linear in all parities of k bits: what coordinate SGD can learn a parity with."""
+"""A model that is linear in all parities of k bits, with which coordinate SGD can learn one."""
 
 from itertools import combinations
 from math import comb
@@ -10,14 +10,14 @@ from torch.nn.functional import pad
 from llm_erm.errors import InputError
 
 MOST = 2_000_000
-"""Parities in a model at most: bounds the memory of a batch."""
+"""Maximum number of parities in a model: bounds the memory that a batch takes."""
 
 
 class Parities(nn.Module):
-    """The logit Σ w_S χ_S(x) over all sets S of ``degree`` places, χ_S(x) = ±1 their parity.
+    """The logit Σ w_S χ_S(x) over all sets S of ``degree`` positions; χ_S(x) = ±1 is their parity.
 
-    All weights start at 0. A planted parity is one of the coordinates, and until SGD meets that
-    one no other gradient tells where it is.
+    All weights start at 0. A planted parity is one of the coordinates, and no other gradient tells
+    where it is.
     """
 
     def __init__(self, length: int, degree: int) -> None:
@@ -29,8 +29,9 @@ class Parities(nn.Module):
         super().__init__()
         if not 1 <= comb(length, degree) <= MOST:
             raise InputError(
-                f"--degree is {degree}, and {length} bits have {comb(length, degree):,} sets of "
-                f"that size; the model takes 1 to {MOST:,}: give another degree or length."
+                f"degree is {degree}, and {length} bits have {comb(length, degree):,} sets of "
+                f"that size; the model takes 1 to {MOST:,}: give another degree or length.",
+                setting="degree",
             )
         self.backbones = nn.ModuleList()
         self._width = 1 + length
@@ -40,9 +41,9 @@ class Parities(nn.Module):
         self.register_buffer("_sets", sets, persistent=False)
 
     def forward(self, tokens: Tensor, last: Tensor) -> Tensor:
-        """Returns logits of shape ``(n,)``; place 0 of the tokens is before the bits.
+        """Returns logits of shape ``(n,)``; position 0 of the tokens is before the bits.
 
-        Of longer inputs the first ``length`` bits count, and shorter ones are as if 0s followed.
+        Of longer inputs only the first ``length`` bits count; shorter ones are padded with 0s.
         """
         signs = 1.0 - 2.0 * pad(tokens, (0, self._width - tokens.shape[1])).float()
         characters = torch.ones(len(tokens), len(self._sets), device=tokens.device)

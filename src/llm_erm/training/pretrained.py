@@ -20,7 +20,7 @@ HUB = {
     "llama3_finetune": "meta-llama/Llama-3.2-1B",
     "deepseek_finetune": "deepseek-ai/deepseek-coder-1.3b-base",
 }
-"""The published models, by their name on the command line."""
+"""The published models on the hub, by their published names here."""
 
 EMBEDDED = "smollm2_finetune"
 """The weights of the embedded model, which need no network."""
@@ -44,9 +44,9 @@ class Pretrained:
 
 
 def is_pretrained(name: str) -> bool:
-    """Whether the model of that name is fine-tuned rather than trained from scratch.
+    """Returns whether the model of that name is fine-tuned rather than trained from scratch.
 
-    A folder is not taken for a model from scratch that has its name.
+    The name of a model from scratch means that model, even where a folder has the same name.
     """
     here = name not in SHAPES and Path(name).exists()
     return name in HUB or name == EMBEDDED or here
@@ -56,26 +56,27 @@ def check(settings: Settings) -> None:
     """Makes sure that every setting has an effect.
 
     Raises:
-        InputError: One is for models from scratch.
+        InputError: One of them is for models from scratch only.
     """
     given = [name for name in _FROM_SCRATCH_ONLY if getattr(settings, name) is not None]
     if settings.num_models != 1:
         given.append("num_models")
     if given:
         raise InputError(
-            f"{', '.join(f'--{name}' for name in given)} cannot change the pretrained model "
-            f"{settings.model}; leave it out, or train from scratch."
+            f"{', '.join(given)} cannot change the pretrained model {settings.model}; leave it "
+            "out, or train from scratch.",
+            setting=given[0],
         )
 
 
 def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
     """Returns the model with what is to be trained unfrozen, on the device.
 
-    The head is drawn from torch's current random state. Weights that are trained are in 32 bits.
+    The head is drawn from torch's current random state. Trained weights are in 32 bits.
 
     Raises:
-        InputError: The model cannot be loaded, is no causal transformer, or has fewer layers than
-            are to be trained.
+        InputError: The model cannot be loaded, is not a causal transformer, or has fewer layers
+            than are to be trained.
         MissingExtraError: The embedded weights are not installed.
     """
     from llm_erm.training.classifier import Classifier, layers_of, use_plain_attention
@@ -87,8 +88,9 @@ def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
     count = settings.num_layers_to_finetune
     if count != "all" and count > len(layers):
         raise InputError(
-            f"--num_layers_to_finetune is {count}, and {settings.model} has {len(layers)} layers; "
-            f"give {len(layers)} or fewer, or all."
+            f"num_layers_to_finetune is {count}, but {settings.model} has {len(layers)} layers; "
+            f"give {len(layers)} or fewer, or all.",
+            setting="num_layers_to_finetune",
         )
     use_plain_attention(backbone)
     for p in backbone.parameters():
@@ -104,7 +106,7 @@ def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
     model = Classifier([backbone], width).to(device)
 
     def save(folder: Path) -> None:
-        # transformers saves nothing that it takes for quantised, as all it read from GGUF files.
+        # transformers saves no model that it takes for quantized, such as one from a GGUF file.
         backbone.hf_quantizer = None
         if hasattr(backbone.config, "quantization_config"):
             del backbone.config.quantization_config
@@ -135,19 +137,21 @@ def _load(settings: Settings, device: "torch.device") -> tuple[Any, Any]:
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"The model {settings.model} cannot be loaded ({reason}); where no hub is reached, "
-            f"give a Hugging Face folder or a GGUF file, or {EMBEDDED} for the embedded weights."
+            f"The model {settings.model} cannot be loaded ({reason}); without access to the hub, "
+            f"give a Hugging Face folder or a GGUF file, or {EMBEDDED} for the embedded weights.",
+            setting="model",
         ) from error
     if tokenizer("0 0")["input_ids"] == tokenizer("0 1")["input_ids"]:
         raise InputError(
-            f"The tokenizer of {settings.model} does not tell 0 from 1; give a folder that holds "
-            "the files of the model's tokenizer."
+            f"The tokenizer of {settings.model} does not distinguish 0 from 1; give a folder that "
+            "holds the files of the model's tokenizer.",
+            setting="model",
         )
     return backbone.to(device), tokenizer
 
 
 def _width(backbone: Any, name: str) -> int:  # noqa: ANN401 - a model of transformers
-    """Returns the size of the hidden states, of which no early one may depend on later tokens."""
+    """Returns the size of the hidden states, none of which may depend on later tokens."""
     import torch
 
     pair = torch.tensor([[0, 1, 2], [0, 1, 3]], device=backbone.device)
@@ -158,14 +162,15 @@ def _width(backbone: Any, name: str) -> int:  # noqa: ANN401 - a model of transf
         one, other = torch.zeros(3, 1), torch.ones(3, 1)
     if not torch.allclose(one[:2], other[:2], rtol=1e-4, atol=1e-5 * float(one.abs().max())):
         raise InputError(
-            f"The model {name} is no causal transformer: what it says of a token depends on later "
-            "ones; give a model of that kind, as those that generate text are."
+            f"The model {name} is not a causal transformer: what it computes for a token depends "
+            "on later ones; give a causal model, such as one that generates text.",
+            setting="model",
         )
     return int(one.shape[-1])
 
 
 def _with_adapters(backbone: Any, settings: Settings, top: range) -> Any:  # noqa: ANN401
-    """Puts adapters into every linear map of the layers at ``top``; only they are trained."""
+    """Adds adapters to every linear map of the layers at ``top``; only they are trained."""
     from peft import LoraConfig, get_peft_model
     from torch import nn
 
@@ -187,6 +192,7 @@ def _with_adapters(backbone: Any, settings: Settings, top: range) -> Any:  # noq
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"peft can put no adapters into {settings.model} ({reason}); leave out --lora_rank to "
-            "change its layers themselves."
+            f"peft cannot add adapters to {settings.model} ({reason}); leave out lora_rank to "
+            "train its layers themselves.",
+            setting="lora_rank",
         ) from error

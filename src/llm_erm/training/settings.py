@@ -1,13 +1,16 @@
-"""What shapes one training run; the single source of its flags, YAML keys and help."""
+"""The settings of one training run; the single source of its flags, YAML keys and help."""
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from llm_erm.errors import InputError
+from llm_erm.settings import OPERATIONAL
 
 Precision = Literal["bf16", "fp16", "fp32"]
-"""What matrices are multiplied in; the weights are kept in 32 bits whatever it is."""
+"""Number format of matrix products; the weights are always kept in 32 bits."""
+Tracker = Literal["tensorboard", "wandb", "mlflow"]
+"""What accelerate can report metrics to."""
 
 
 @dataclass(frozen=True)
@@ -19,38 +22,39 @@ class Settings:
     coordinate-sgd). Fine-tuned: qwen3_finetune, llama3_finetune, deepseek_finetune,
     smollm2_finetune (the embedded weights), a Hugging Face folder or a GGUF file."""
     vocab_size: int | None = None
-    """Size of the vocabulary of a model from scratch; what the inputs need unless given."""
+    """Vocabulary size of a model from scratch (default: what the inputs need)."""
     BOS_TOKEN: int | None = None
-    """Token before every input: the first free one from scratch, the tokenizer's own when
-    fine-tuning, unless given."""
+    """Token before every input (default: the first free one from scratch, the tokenizer's own when
+    fine-tuning)."""
     context_length: int | None = None
-    """Tokens that an input may have; as many as the longest has unless given."""
+    """Maximum number of tokens per input (default: what the longest input needs)."""
     n_layer: int | None = None
-    """Layers of a model from scratch; those of its shape unless given (bloom: 4)."""
+    """Layers of a model from scratch (default: those of its published shape; bloom: 4)."""
     n_head: int | None = None
-    """Attention heads of a model from scratch; those of its shape unless given (bloom: 10)."""
+    """Attention heads of a model from scratch (default: those of its published shape; bloom:
+    10)."""
     n_embd: int | None = None
-    """Width of a model from scratch; that of its shape unless given (bloom: 500)."""
+    """Width of a model from scratch (default: that of its published shape; bloom: 500)."""
     num_models: int = 1
     """Models from scratch whose last hidden states are averaged."""
     degree: int = 3
     """Size of the parities that the model `parities` is linear in."""
     num_layers_to_finetune: int | Literal["all"] = 2
-    """Top layers that fine-tuning changes, or all for the whole model."""
+    """Number of top layers that fine-tuning changes, or all for the whole model."""
     lora_rank: int = 0
-    """Fine-tune adapters of this rank in those layers rather than their weights; 0 for none."""
+    """Fine-tune adapters of this rank in those layers instead of their weights; 0 for none."""
     lora_alpha: float = 16.0
-    """Scale of the adapters, divided by their rank."""
+    """Scale of the adapters; it is divided by their rank."""
     optimizer: Literal["adamw", "coordinate-sgd"] = "adamw"
-    """AdamW, or SGD that changes one weight a step, drawn at random: what the paper's lower bound
-    is about. The latter needs --online."""
+    """AdamW, or SGD that changes one randomly drawn weight per step, the learner of the paper's
+    lower bound. The latter needs --online."""
     gradient_tolerance: float = 0.0
-    """Coordinate SGD rounds gradients to multiples of this, as the answers to statistical queries
-    are; 0 for as they are."""
+    """Coordinate SGD rounds gradients to multiples of this, like the answers to statistical
+    queries; 0 for no rounding."""
     online: bool = False
-    """Train on fresh examples at every step; --train_set_size is then how many an epoch has."""
+    """Train on fresh examples at every step; --train_set_size is then the size of an epoch."""
     batch_size: int = 20
-    """Examples a step."""
+    """Examples per step."""
     n_epochs: int = 200
     """Passes over the training set."""
     lr: float = 1e-5
@@ -60,29 +64,29 @@ class Settings:
     weight_decay: float = 1e-5
     """Weight decay of AdamW."""
     precision: Precision = "bf16"
-    """What matrices are multiplied in."""
+    """Number format of matrix products."""
     seed: int = 42
-    """Base seed: of the data, the initial weights and the order of examples."""
+    """Base seed of the data, the initial weights and the order of examples."""
     eval_every: int = 100
     """Epochs between evaluations; the first is before the first step, the last of the final
     weights."""
-    eval_batch_size: int | None = None
-    """Examples evaluated at once; 500 unless given. Shapes no result."""
+    eval_batch_size: Annotated[int | None, OPERATIONAL] = None
+    """Examples evaluated at once (default: 500); changes no result."""
     patience: int | None = None
     """Stop once the training accuracy has been 1.0 for this many epochs in a row."""
-    device: str | None = None
-    """cuda, cuda:1, mps or cpu; the best there is unless given."""
-    engine: Literal["auto", "eager", "compiled"] = "auto"
+    device: Annotated[str | None, OPERATIONAL] = None
+    """cuda, cuda:1, mps or cpu (default: the best available)."""
+    engine: Annotated[Literal["auto", "eager", "compiled"], OPERATIONAL] = "auto"
     """Whether layers are compiled and steps replayed as a CUDA graph; auto does both on CUDA."""
-    checkpoint_every: int | None = None
-    """Epochs between checkpoints, which the same command goes on from; none unless given."""
-    report_to: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ()
-    """Where accelerate also reports the metrics."""
-    save_model: bool = False
+    checkpoint_every: Annotated[int | None, OPERATIONAL] = None
+    """Epochs between checkpoints, from which the same command resumes (default: no checkpoints)."""
+    report_to: Annotated[tuple[Tracker, ...], OPERATIONAL] = ()
+    """Trackers that accelerate also reports the metrics to."""
+    save_model: Annotated[bool, OPERATIONAL] = False
     """Keep the final weights, in the folder model/ of the results."""
 
     def check(self) -> None:
-        """Makes sure that the numbers can be meant.
+        """Makes sure that every number is in its range and has an effect.
 
         Raises:
             InputError: One is out of its range, or two exclude each other.
@@ -90,35 +94,42 @@ class Settings:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if isinstance(value, int | float) and not least <= value < math.inf:
-                raise InputError(f"--{name} is {value}; give {least} or more.")
+                raise InputError(f"{name} is {value}; give {least} or more.", setting=name)
         if abs(self.seed) >= 2**63:
-            raise InputError(f"--seed is {self.seed}; give one between -2^63 and 2^63.")
+            raise InputError(
+                f"seed is {self.seed}; give one between -2^63 and 2^63.", setting="seed"
+            )
         if not 0 <= self.eta_min <= self.lr < math.inf or self.lr == 0:
             raise InputError(
-                f"--lr is {self.lr} and --eta_min {self.eta_min}; the first must be above 0 and "
-                "the second between 0 and the first."
+                f"lr is {self.lr} and eta_min is {self.eta_min}; lr must be above 0, and eta_min "
+                "between 0 and lr.",
+                setting="lr",
             )
         if self.optimizer == "coordinate-sgd" and not self.online:
             raise InputError(
-                "--optimizer coordinate-sgd draws fresh examples for every step; add --online."
+                "The optimizer coordinate-sgd draws fresh examples for every step; also ask for "
+                "online training.",
+                setting="online",
             )
         for name, needs in self._idle().items():
             value = getattr(self, name)
             if value != getattr(Settings, name):
                 raise InputError(
-                    f"--{name} is {value} and needs {needs}; add that, or leave it out."
+                    f"{name} is {value}, which has no effect without {needs}; add that, or leave "
+                    f"{name} out.",
+                    setting=name,
                 )
 
     def _idle(self) -> dict[str, str]:
-        """Returns the flags that can have no effect, and what would give them one."""
+        """Returns the settings that have no effect here, and what they need for one."""
         if self.optimizer == "adamw":
-            idle = {"gradient_tolerance": "--optimizer coordinate-sgd"}
+            idle = {"gradient_tolerance": "the optimizer coordinate-sgd"}
         else:
-            idle = {"weight_decay": "--optimizer adamw"}
+            idle = {"weight_decay": "the optimizer adamw"}
         if self.model != "parities":
-            idle["degree"] = "--model parities"
+            idle["degree"] = "the model parities"
         if self.lora_rank == 0:
-            idle["lora_alpha"] = "--lora_rank"
+            idle["lora_alpha"] = "lora_rank"
         return idle
 
 
