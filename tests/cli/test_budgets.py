@@ -8,11 +8,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from llm_erm.store import Store
 
 from api_server import Api, Reply, serving
 from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.budget import Budget
+from llm_erm.runs.fingerprint import read_fingerprint
+from llm_erm.runs.folder import RunFolder
 from recorded import chat
 from responses_server import response, text
 
@@ -114,13 +115,13 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
     with serving(answer) as api:
         done = run()
         assert done.returncode == 0, done.stderr
-        assert "2 calls were given up in flight" in done.stderr
+        assert "Gave up on 2 calls in flight" in done.stderr
         assert run("--max-total-tokens", 10**6).returncode == 0
         assert len(api.calls) == 3
-    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
     budget = Budget(max_tokens=10**6)
-    budget.count(store.completions(), prompt_bytes=1000, max_output_tokens=400)
-    store.close()
+    budget.count(folder.completions(), prompt_bytes=1000, max_output_tokens=400)
+    folder.close()
     with pytest.raises(BudgetSpentError, match=f"{USED + 2 * 1400:,} of"):
         asyncio.run(budget.reserve(10**6, 400))
 
@@ -141,12 +142,12 @@ def test_calls_given_up_on_ctrl_c_are_said_and_stay_in_the_account_for_good(invo
     with serving(answer) as api:
         stopped = run()
         assert (stopped.returncode, len(api.calls)) == (130, 3)
-        assert "2 calls were given up in flight" in stopped.stderr
+        assert "Gave up on 2 calls in flight" in stopped.stderr
         assert run().returncode == 0
         assert len(api.calls) == 2 + CALLS
-    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
-    assert len(store.completions()) == CALLS + 2
-    store.close()
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
+    assert len(folder.completions()) == CALLS + 2
+    folder.close()
 
 
 def test_a_budget_below_one_call_sends_nothing(synthesize, api):
