@@ -13,6 +13,7 @@ import argparse
 import math
 import statistics
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,7 @@ def samples_to_success(n: int, k: int, seed: int) -> int | None:
     key = DataKey(task.id, n, seed)
     splits = Splits(key, task.kind, train, Dataset((), ()), lambda: HeldOut(test))
     settings = replace(SETTINGS, degree=k, seed=seed, n_epochs=20 * math.comb(n, k) + 100)
-    fresh = stream(task, task.draw, n, seed, test.inputs)
-    run = learn(splits, settings, fresh=fresh)
+    run = learn(splits, settings, fresh=partial(stream, task, task.draw, n, seed))
     assert run.test is not None
     return run.facts.samples if run.test.accuracy == 1.0 else None
 

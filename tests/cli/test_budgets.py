@@ -11,6 +11,7 @@ import pytest
 
 from api_server import Api, Reply, serving
 from llm_erm.errors import BudgetSpentError
+from llm_erm.incontext.labels import label_of
 from llm_erm.llms.budget import Budget
 from llm_erm.runs.fingerprint import read_fingerprint
 from llm_erm.runs.folder import RunFolder
@@ -46,11 +47,11 @@ def synthesize(invoke, api: Api):
 
 
 def journaled(folder: Path, key: str) -> float:
-    lines = (folder / "out/attempts.jsonl").read_text().splitlines()
-    completions = [json.loads(line)["candidate"]["completion"] for line in lines]
+    lines = (folder / "out/answers.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["answer"] for line in lines]
     if key == "cost_usd":
-        return sum(c[key] for c in completions)
-    return sum(c["usage"]["prompt_tokens"] + c["usage"]["completion_tokens"] for c in completions)
+        return sum(answer[key] for answer in answers)
+    return sum(a["usage"]["prompt_tokens"] + a["usage"]["completion_tokens"] for a in answers)
 
 
 @pytest.mark.parametrize(
@@ -212,15 +213,15 @@ def test_in_context_learning_keeps_its_budget_and_goes_on_with_more(
         first = len(api.calls)
         assert 2 <= first < QUERIES
         assert first * each <= limit
-        assert len((tmp_path / "out/queries.jsonl").read_text().splitlines()) == first
+        assert len((tmp_path / "out/answers.jsonl").read_text().splitlines()) == first
         assert ask_labels(invoke, api, flag, limit).returncode == 3
         assert len(api.calls) == first  # what the earlier part took is counted
         rest = ask_labels(invoke, api, flag, more)
         assert rest.returncode == 0, rest.stderr
         assert len(api.calls) == QUERIES
     result = json.loads(rest.stdout)
-    assert result["queries"] == QUERIES
-    assert result["cost_usd"] == pytest.approx(QUERIES * 0.003348)
+    assert result["test"]["total"] == QUERIES
+    assert result["cost"]["usd"] == pytest.approx(QUERIES * 0.003348)
 
 
 def test_in_context_learning_says_that_a_price_is_unknown_and_refuses_what_is_no_budget(invoke):
@@ -249,8 +250,9 @@ def test_a_call_that_fails_for_good_ends_in_context_learning_and_counts_no_wrong
         done = ask_labels(invoke, api, "--concurrency", 1)
     assert done.returncode == 2
     assert "gave no usable answer" in done.stderr
-    journal = (tmp_path / "out/queries.jsonl").read_text().splitlines()
-    assert [json.loads(line)["prediction"] for line in journal] == [1, 1]
+    journal = (tmp_path / "out/answers.jsonl").read_text().splitlines()
+    texts = [json.loads(line)["answer"]["text"] for line in journal]
+    assert [label_of(text) for text in texts] == [1, 1]
     settings = (tmp_path / "out/settings.json").read_text()
     with serving(lambda _: Reply(LABELS)) as other:
         moved = settings.replace(api.url, other.url)
