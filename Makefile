@@ -47,9 +47,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# One process per core; whichever has finished its share takes half of what another has left.
+# One process per core, of up to 2 GiB; one that has finished its share takes half of another's.
 test: check
-	$(BIN)/pytest --numprocesses auto --dist worksteal --durations 10
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal --durations 10
 
 # Not part of `make test`: what compiles for a minute.
 test-slow: setup

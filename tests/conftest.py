@@ -26,6 +26,10 @@ for variable in list(os.environ):
     if variable in OTHERS or variable.lower().endswith("_proxy"):
         del os.environ[variable]
 
+# As many tests run at once as there are cores, so each gets one: two threads that wait for each
+# other beside other work lose time. Torch, and the commands that tests start, read it as they load.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 # How long an example takes, or the making of it, says how busy the machine is, not whether the
 # property holds; and every machine tries the same examples.
 hypothesis.settings.register_profile(

@@ -88,7 +88,8 @@ SERVERS: dict[str, Callable[[], Answer]] = {
     "chat": lambda: answering(SAID, chat),
     "anthropic": lambda: answering(SAID, lambda said: anthropic({"type": "text", "text": said})),
     "gemini": lambda: answering(SAID, lambda said: gemini({"text": said})),
-    # Which of three calls in flight arrives first is chance, so these say the same.
-    "three at once": lambda: answering((ONE, ONE, ONE, FIRST), as_response, together=3),
+    # Which of three calls in flight arrives first is chance, so theirs are the same, and none is a
+    # program that another could be the duplicate of.
+    "three at once": lambda: answering((*["No idea."] * 3, PARITY), as_response, together=3),
     "labels": lambda: labels,
 }

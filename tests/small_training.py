@@ -1,10 +1,11 @@
 """Settings that train in seconds, and data for them."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from llm_erm.tasks.splits import load_or_make
-from llm_erm.tasks.suite import get
-from llm_erm.tasks.task import Splits
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.splits import load
+from llm_erm.tasks.task import HeldOut, Splits
 from llm_erm.training.settings import Settings
 
 SMALL = Settings(
@@ -22,15 +23,22 @@ SMALL = Settings(
 
 
 def splits(
-    function: str, folder: Path, length: int = 20, train: int = 20, test: int = 40
+    function: str,
+    folder: Path,
+    length: int = 20,
+    train: int = 20,
+    test: int = 40,
+    validation: int = 0,
+    task_file: Path | None = None,
 ) -> Splits:
-    return load_or_make(
-        get(function),
+    """Splits without a contrast set and other lengths, which would take longer than training."""
+    spec = DataSpec(
+        function=function,
         length=length,
         train_size=train,
-        validation_size=0,
+        val_size=validation,
         test_size=test,
-        seed=42,
-        dataset_dir=folder,
-        evaluation_sets=False,
+        task_file=task_file,
     )
+    loaded = load(spec, folder)
+    return replace(loaded, reveal=lambda: HeldOut(loaded.reveal().test))

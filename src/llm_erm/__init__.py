@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from llm_erm.version import VERSION
 
 if TYPE_CHECKING:
-    from llm_erm.api import frame, run
+    from llm_erm.api import frame, model, run
     from llm_erm.baselines.method import Baselines
     from llm_erm.enumeration.method import Enumeration
     from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
     from llm_erm.incontext.method import InContext
     from llm_erm.llms.llm import LLM
-    from llm_erm.llms.models import model
     from llm_erm.records import Attempt, Certificate, Result, Verdict
     from llm_erm.reports.comparison import compare
     from llm_erm.reports.results import read_results
@@ -33,13 +32,12 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _HOMES = {
-    "api": ("frame", "run"),
+    "api": ("frame", "model", "run"),
     "baselines.method": ("Baselines",),
     "enumeration.method": ("Enumeration",),
     "errors": ("BudgetSpentError", "InputError", "LLMERMError"),
     "incontext.method": ("InContext",),
     "llms.llm": ("LLM",),
-    "llms.models": ("model",),
     "records": ("Attempt", "Certificate", "Result", "Verdict"),
     "reports.comparison": ("compare",),
     "reports.results": ("read_results",),

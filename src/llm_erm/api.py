@@ -6,15 +6,18 @@ works where an event loop is running already, as in a notebook.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import MissingExtraError
+from llm_erm.llms.llm import LLM
+from llm_erm.llms.models import model as model_of
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.jobs import Method
 from llm_erm.runs.run import plan
 from llm_erm.runs.run import run as run_plan
+from llm_erm.synthesis.replay import read_replay
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 if TYPE_CHECKING:
@@ -53,6 +56,25 @@ def run(
     """
     planned = plan(method, data, None if folder is None else Path(folder))
     return run_plan(planned, fresh=fresh, executor=executor, observers=observers)
+
+
+def model(name: str, **settings: Any) -> LLM:  # noqa: ANN401 - those of the provider
+    """Returns a language model by its name; nothing is sent, and no environment is read.
+
+    Args:
+        name: ``provider:model``, such as ``openai:gpt-5``, ``anthropic:claude-opus-4-6``,
+            ``local:model.gguf`` or ``scripted:answers.json``; a provider alone, for its default
+            model, such as ``local`` for the embedded one; or ``replay:FOLDER`` for the answers that
+            an earlier run got.
+        settings: Fields of ``ModelSettings`` that the provider takes, such as ``api_key``.
+
+    Raises:
+        InputError: There is no such model, or a setting cannot be used.
+        MissingExtraError: What the provider needs is not installed.
+    """
+    if name.startswith("replay:"):
+        return read_replay(Path(name.removeprefix("replay:"))).llm
+    return model_of(name, **settings)
 
 
 def frame(results: Sequence[Result]) -> "pandas.DataFrame":

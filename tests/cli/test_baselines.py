@@ -1,12 +1,16 @@
 """`llm-erm baselines` from flags to files."""
 
 import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
 
 SMALL = ("--train-size", 40, "--val-size", 40, "--test-size", 200)
 FLAGS = ("baselines", "--functions", "fn_a", "--lengths", 20, *SMALL)
-QUICK = ("--learners", "svm", "decision-tree")
+QUICK = ("--learners", "svm", "decision-tree", "--workers", 1)
 
 
 def lines(text: str) -> list[dict]:
@@ -78,3 +82,28 @@ def test_a_wrong_turn_is_one_sentence_and_exit_2(command, flags, said):
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_where(executable, tmp_path):
+    """Stopped while genetic programming, which takes minutes, follows a tree."""
+    learners = ("--learners", "decision-tree", "genetic-programming")
+    arguments = (*FLAGS, *learners, "--workers", 2, "--out-dir", "out")
+    with subprocess.Popen(
+        [str(executable), *map(str, arguments)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        results = tmp_path / "out/results.jsonl"
+        while not (results.exists() and results.read_text()):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "What is done is kept in out; the same command resumes there." in said
+    assert "Traceback" not in said
+    assert [result["variant"] for result in lines(results.read_text())] == ["decision-tree"]

@@ -8,11 +8,13 @@ import signal
 from pathlib import Path
 
 import pytest
-from llm_erm.store import Store
 
 from api_server import Api, Reply, serving
 from llm_erm.errors import BudgetSpentError
+from llm_erm.incontext.labels import label_of
 from llm_erm.llms.budget import Budget
+from llm_erm.runs.fingerprint import read_fingerprint
+from llm_erm.runs.folder import RunFolder
 from recorded import chat
 from responses_server import response, text
 
@@ -45,11 +47,11 @@ def synthesize(invoke, api: Api):
 
 
 def journaled(folder: Path, key: str) -> float:
-    lines = (folder / "out/attempts.jsonl").read_text().splitlines()
-    completions = [json.loads(line)["candidate"]["completion"] for line in lines]
+    lines = (folder / "out/answers.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["answer"] for line in lines]
     if key == "cost_usd":
-        return sum(c[key] for c in completions)
-    return sum(c["usage"]["prompt_tokens"] + c["usage"]["completion_tokens"] for c in completions)
+        return sum(answer[key] for answer in answers)
+    return sum(a["usage"]["prompt_tokens"] + a["usage"]["completion_tokens"] for a in answers)
 
 
 @pytest.mark.parametrize(
@@ -114,13 +116,13 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
     with serving(answer) as api:
         done = run()
         assert done.returncode == 0, done.stderr
-        assert "2 calls were given up in flight" in done.stderr
+        assert "Gave up on 2 calls in flight" in done.stderr
         assert run("--max-total-tokens", 10**6).returncode == 0
         assert len(api.calls) == 3
-    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
     budget = Budget(max_tokens=10**6)
-    budget.count(store.completions(), prompt_bytes=1000, max_output_tokens=400)
-    store.close()
+    budget.count(folder.completions(), prompt_bytes=1000, max_output_tokens=400)
+    folder.close()
     with pytest.raises(BudgetSpentError, match=f"{USED + 2 * 1400:,} of"):
         asyncio.run(budget.reserve(10**6, 400))
 
@@ -141,12 +143,12 @@ def test_calls_given_up_on_ctrl_c_are_said_and_stay_in_the_account_for_good(invo
     with serving(answer) as api:
         stopped = run()
         assert (stopped.returncode, len(api.calls)) == (130, 3)
-        assert "2 calls were given up in flight" in stopped.stderr
+        assert "Gave up on 2 calls in flight" in stopped.stderr
         assert run().returncode == 0
         assert len(api.calls) == 2 + CALLS
-    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
-    assert len(store.completions()) == CALLS + 2
-    store.close()
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
+    assert len(folder.completions()) == CALLS + 2
+    folder.close()
 
 
 def test_a_budget_below_one_call_sends_nothing(synthesize, api):
@@ -211,15 +213,15 @@ def test_in_context_learning_keeps_its_budget_and_goes_on_with_more(
         first = len(api.calls)
         assert 2 <= first < QUERIES
         assert first * each <= limit
-        assert len((tmp_path / "out/queries.jsonl").read_text().splitlines()) == first
+        assert len((tmp_path / "out/answers.jsonl").read_text().splitlines()) == first
         assert ask_labels(invoke, api, flag, limit).returncode == 3
         assert len(api.calls) == first  # what the earlier part took is counted
         rest = ask_labels(invoke, api, flag, more)
         assert rest.returncode == 0, rest.stderr
         assert len(api.calls) == QUERIES
     result = json.loads(rest.stdout)
-    assert result["queries"] == QUERIES
-    assert result["cost_usd"] == pytest.approx(QUERIES * 0.003348)
+    assert result["test"]["total"] == QUERIES
+    assert result["cost"]["usd"] == pytest.approx(QUERIES * 0.003348)
 
 
 def test_in_context_learning_says_that_a_price_is_unknown_and_refuses_what_is_no_budget(invoke):
@@ -248,8 +250,9 @@ def test_a_call_that_fails_for_good_ends_in_context_learning_and_counts_no_wrong
         done = ask_labels(invoke, api, "--concurrency", 1)
     assert done.returncode == 2
     assert "gave no usable answer" in done.stderr
-    journal = (tmp_path / "out/queries.jsonl").read_text().splitlines()
-    assert [json.loads(line)["prediction"] for line in journal] == [1, 1]
+    journal = (tmp_path / "out/answers.jsonl").read_text().splitlines()
+    texts = [json.loads(line)["answer"]["text"] for line in journal]
+    assert [label_of(text) for text in texts] == [1, 1]
     settings = (tmp_path / "out/settings.json").read_text()
     with serving(lambda _: Reply(LABELS)) as other:
         moved = settings.replace(api.url, other.url)

@@ -17,8 +17,9 @@ from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
-# The memory limit applies to the whole process, which holds the libraries of all other tests too.
-QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 2**30)
+# The limit on memory is the whole process's, and this one holds the libraries of all other tests.
+DEFAULT = Settings(max_memory_bytes=8 * 2**30)
+QUICK = replace(DEFAULT, attempts=16, max_seconds=60, max_bits=14)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def watched(splits, sandbox, settings, **keywords) -> tuple[Result, list[Attempt
     ],
 )
 def test_one_default_command_learns_tasks_of_the_suite(task, expression, sandbox, tmp_path):
-    run = learn(suite(task, 20, tmp_path), sandbox, Settings())
+    run = learn(suite(task, 20, tmp_path), sandbox, DEFAULT)
     assert expression in run.program
     assert run.test.perfect
     assert run.contrast is None or run.contrast.perfect
@@ -81,30 +82,30 @@ def test_one_default_command_learns_tasks_of_the_suite(task, expression, sandbox
     assert run.candidates_to_selected <= run.facts.considered
     assert 0 < run.seconds_to_selected <= run.seconds
     assert run.facts.stopped_by == "found"
-    assert run.certificate.validation.choices == Settings().attempts
+    assert run.certificate.validation.choices == DEFAULT.attempts
     assert run.certificate.occam.examples == run.examples == 200
 
 
 def test_ten_fixed_positions_are_learned_by_elimination(sandbox, tmp_path):
-    run = learn(suite("fn_f", 100, tmp_path), sandbox, replace(Settings(), more_cpu_seconds=0.1))
+    run = learn(suite("fn_f", 100, tmp_path), sandbox, replace(DEFAULT, more_cpu_seconds=0.1))
     assert run.test.perfect
     assert run.facts.found_by == "elimination"
 
 
 def test_programs_tied_on_all_data_are_listed(sandbox, tmp_path):
     """On near-palindromes of even length, the parity of the ones is also correct."""
-    run = learn(suite("fn_g", 20, tmp_path), sandbox, Settings())
+    run = learn(suite("fn_g", 20, tmp_path), sandbox, DEFAULT)
     assert any("count('1') % 2" in other.program for other in run.facts.tied)
 
 
 def test_no_exact_program_is_reported_if_none_is_short_enough(sandbox, tmp_path):
-    settings = replace(Settings(), max_bits=20)
+    settings = replace(DEFAULT, max_bits=20)
     run, attempts, _ = watched(suite("fn_l", 20, tmp_path), sandbox, settings)
     assert not run.validation.perfect
     assert run.candidates_to_selected is None
     assert run.seconds_to_selected is None
     assert run.facts.stopped_by == "bits"
-    assert run.attempts == len(attempts) == Settings().attempts
+    assert run.attempts == len(attempts) == DEFAULT.attempts
     errors = [attempt.train.errors for attempt in attempts]
     assert errors[3:] == sorted(errors[3:])  # after what elimination proposed
 

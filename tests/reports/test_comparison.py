@@ -67,8 +67,8 @@ def test_the_winners_are_named(methods):
     )
     assert "fewest candidates to the first exact program: synthesis scripted:search.json (4" in said
     assert (
-        "soonest exact: enumeration length (0.50 s, 60 times less than synthesis scripted:search.json)"
-        in said
+        "soonest exact: enumeration length (0.50 s, 60 times less than synthesis "
+        "scripted:search.json)" in said
     )
     assert "cheapest exact: enumeration length ($0.0000" in said
 

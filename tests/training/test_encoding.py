@@ -37,12 +37,12 @@ def test_every_character_and_the_first_token_have_tokens_of_their_own(function, 
 
 @pytest.mark.parametrize(("kind", "bos"), [("binary", 1), ("decimal", 2), ("graph", 11)])
 def test_a_first_token_that_means_a_character_is_refused(kind, bos):
-    with pytest.raises(InputError, match=rf"--BOS_TOKEN is {bos}, but {kind} inputs have"):
+    with pytest.raises(InputError, match=rf"BOS_TOKEN is {bos}, but {kind} inputs use"):
         Characters(kind, bos_token=bos)
 
 
 def test_a_vocabulary_too_small_for_digits_is_refused():
-    with pytest.raises(InputError, match="--vocab_size is 3; decimal inputs .* need 11 or more"):
+    with pytest.raises(InputError, match="vocab_size is 3, but decimal inputs .* need 11 or more"):
         Characters("decimal", vocab_size=3)
 
 
@@ -72,13 +72,13 @@ def test_tokenised_inputs_are_never_cut():
     assert encoded.tokens[0].tolist() == [7, 10, 11, 10, 11, 10, 11, 10, 11, 10, 11]
     assert encoded.tokens[1, :3].tolist() == [7, 10, 11]  # padded on the right
     assert encoded.last.tolist() == [10, 2]
-    with pytest.raises(InputError, match="an input has 11 tokens, which are never cut"):
+    with pytest.raises(InputError, match="an input has 11 tokens, and inputs are never truncated"):
         encode(data, Words(Tokenizer()), CPU, context_length=10)
 
 
 def test_a_first_token_takes_the_place_of_the_tokenizers_own():
     assert Words(Tokenizer(), bos_token=3).tokens(["01"]) == [[3, 10, 11]]
-    with pytest.raises(InputError, match="--BOS_TOKEN is 100, and the model's vocabulary ends"):
+    with pytest.raises(InputError, match="BOS_TOKEN is 100, but the model's vocabulary ends"):
         Words(Tokenizer(), bos_token=100)
 
 

@@ -9,7 +9,7 @@ import torch
 
 from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
-from llm_erm.training.engine import Engine, Plan, plan
+from llm_erm.training.engine import Engine, Speedups, speedups_for
 from llm_erm.training.settings import Settings
 
 # torch's compiler looks into deprecated and odd places of torch itself while it traces.
@@ -19,7 +19,7 @@ SETTINGS = Settings(n_layer=4, n_head=2, n_embd=32, lr=1e-3, eval_batch_size=30)
 CPU = torch.device("cpu")
 
 
-def engine(chosen: Plan, device: torch.device, settings: Settings = SETTINGS) -> Engine:
+def engine(chosen: Speedups, device: torch.device, settings: Settings = SETTINGS) -> Engine:
     torch.manual_seed(0)
     return Engine(from_scratch(settings, 3, 11).to(device), settings, device, chosen)
 
@@ -33,7 +33,7 @@ def batch(device: torch.device, rows: int = 20, seed: int = 0) -> Encoded:
 
 def agree(fast: Engine, device: torch.device) -> None:
     """Trains both ways, a smaller last batch included, and evaluates."""
-    plain = engine(Plan(compiled=False, mixed=False, graph=False), device)
+    plain = engine(Speedups(compiled=False, mixed=False, graph=False), device)
     for step, rows in enumerate((20, 20, 20, 20, 20, 20, 7, 20, 20)):
         data = batch(device, rows, step)
         losses = [float(e.step(data, 1e-3 / (step + 1))) for e in (plain, fast)]
@@ -48,19 +48,21 @@ def test_the_fast_ways_are_for_where_they_work():
     model = from_scratch(SETTINGS, 3, 11)
     bloom = from_scratch(Settings(model="bloom", n_layer=1), 3, 11)
     gpu = torch.device("cuda")
-    everything = Plan(compiled=True, mixed=True, graph=True)
-    assert plan(SETTINGS, model, gpu, 1) == everything
-    assert plan(SETTINGS, model, CPU, 1) == Plan(compiled=False, mixed=False, graph=False)
-    assert not plan(SETTINGS, bloom, gpu, 1).graph
-    assert not plan(SETTINGS, model, gpu, 2).graph
+    everything = Speedups(compiled=True, mixed=True, graph=True)
+    assert speedups_for(SETTINGS, model, gpu, 1) == everything
+    assert speedups_for(SETTINGS, model, CPU, 1) == Speedups(
+        compiled=False, mixed=False, graph=False
+    )
+    assert not speedups_for(SETTINGS, bloom, gpu, 1).graph
+    assert not speedups_for(SETTINGS, model, gpu, 2).graph
     for changes in ({"precision": "fp16"}, {"precision": "fp32"}, {"lora_rank": 2}):
-        chosen = plan(Settings(**changes), model, gpu, 1)
-        assert chosen == Plan(compiled=True, mixed=False, graph=False)
-    assert not plan(Settings(engine="eager"), model, gpu, 1).compiled
+        chosen = speedups_for(Settings(**changes), model, gpu, 1)
+        assert chosen == Speedups(compiled=True, mixed=False, graph=False)
+    assert not speedups_for(Settings(engine="eager"), model, gpu, 1).compiled
 
 
 def test_the_graph_is_for_whole_batches_whenever_a_smaller_one_comes(monkeypatch):
-    recorded = engine(Plan(compiled=False, mixed=False, graph=True), CPU)
+    recorded = engine(Speedups(compiled=False, mixed=False, graph=True), CPU)
     rows = []
     monkeypatch.setattr(recorded, "_graphed", lambda batch: rows.append(len(batch)))
     for count in (20, 20, 20, 7, 20, 20, 20, 7):  # the fourth is the one that is recorded
@@ -71,19 +73,19 @@ def test_the_graph_is_for_whole_batches_whenever_a_smaller_one_comes(monkeypatch
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, not found here")
 def test_one_layer_is_compiled_and_serves_all():
-    compiled = engine(Plan(compiled=True, mixed=True, graph=False), CPU)
+    compiled = engine(Speedups(compiled=True, mixed=True, graph=False), CPU)
     torch._dynamo.utils.counters.clear()
     compiled.step(batch(CPU), 1e-3)
     assert torch._dynamo.utils.counters["frames"]["ok"] == 1
     assert not torch._dynamo.utils.counters["graph_break"]
-    agree(engine(Plan(compiled=True, mixed=True, graph=False), CPU), CPU)
+    agree(engine(Speedups(compiled=True, mixed=True, graph=False), CPU), CPU)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
 @pytest.mark.parametrize("graph", [False, True])
 def test_compiled_steps_and_recorded_ones_train_as_plain_ones(graph):
     gpu = torch.device("cuda")
-    agree(engine(Plan(compiled=True, mixed=True, graph=graph), gpu), gpu)
+    agree(engine(Speedups(compiled=True, mixed=True, graph=graph), gpu), gpu)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU")
@@ -92,7 +94,7 @@ def test_a_checkpoint_goes_on_on_a_gpu(optimizer):
     """Through the memory of the CPU, and with torch seeded between recorded steps."""
     gpu = torch.device("cuda")
     fast = optimizer == "adamw"
-    chosen = Plan(compiled=fast, mixed=fast, graph=fast)
+    chosen = Speedups(compiled=fast, mixed=fast, graph=fast)
     settings = replace(SETTINGS, optimizer=optimizer, online=True)
     first = engine(chosen, gpu, settings)
     for step in range(6):

@@ -1,20 +1,20 @@
 """Training as a whole, on two cores."""
 
-import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 from llm_erm.errors import InputError
+from llm_erm.runs.events import Advanced, Event, Noticed, Started
 from llm_erm.tasks.stream import stream
 from llm_erm.tasks.suite import get
-from llm_erm.tasks.task import Dataset
-from llm_erm.tasks.task_file import load_task_file
+from llm_erm.tasks.task import Dataset, HeldOut
 from llm_erm.training import engine as engine_module
-from llm_erm.training.artifacts import Artifacts
 from llm_erm.training.build import build
+from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.learn import learn
 from llm_erm.training.settings import Settings
 from small_training import SMALL, splits
@@ -29,8 +29,30 @@ def sample(rng, length):
 """
 
 
-def curve(run, name: str) -> list:
-    return [point[name] for point in run.details["curve"]]
+def curve(result, name: str) -> list:
+    return [getattr(point, name) for point in result.facts.curve]
+
+
+def with_held_out(splits, **parts):
+    """The same splits, with other held-out data besides the test examples."""
+    return replace(splits, reveal=lambda: HeldOut(splits.reveal().test, **parts))
+
+
+def fresh_for(task, length: int = 20):
+    return partial(stream, task, task.draw, length, 42)
+
+
+class Stop:
+    """Keeps events, and stops the run after an epoch."""
+
+    def __init__(self, after: int | None = None) -> None:
+        self.after = after
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        if isinstance(event, Advanced) and event.done == self.after:
+            raise KeyboardInterrupt
 
 
 def test_a_small_model_fits_parity_and_does_not_learn_it_but_learns_an_easy_rule(tmp_path):
@@ -39,32 +61,25 @@ def test_a_small_model_fits_parity_and_does_not_learn_it_but_learns_an_easy_rule
         SMALL, n_head=4, n_embd=64, batch_size=50, n_epochs=200, eval_every=200, patience=5
     )
     run = learn(splits("fn_a", tmp_path, train=200, test=2000), settings)
-    assert run.details["train_accuracy"] == 1.0
+    assert run.train.accuracy == 1.0
     assert abs(run.test.accuracy - 0.5) < 0.05
-    from llm_erm.tasks.splits import load_or_make
-
     (tmp_path / "first.py").write_text(FIRST_BIT)
-    easy = load_or_make(
-        load_task_file(tmp_path / "first.py"),
-        length=20,
-        train_size=200,
-        validation_size=0,
-        test_size=2000,
-        seed=42,
-        dataset_dir=tmp_path,
-        evaluation_sets=False,
-    )
+    easy = splits("first", tmp_path, train=200, test=2000, task_file=tmp_path / "first.py")
     run = learn(easy, settings)
-    assert run.details["train_accuracy"] == 1.0
+    assert run.train.accuracy == 1.0
     assert run.test.accuracy == 1.0
 
 
 def test_the_curve_has_the_start_the_schedule_and_the_final_weights(parity, tmp_path):
     settings = replace(SMALL, n_epochs=5, eval_every=2, save_model=True)
-    with Artifacts(tmp_path / "run", {}) as artifacts:
-        run = learn(parity, settings, artifacts)
+    seen = Stop()
+    run = learn(parity, settings, folder=tmp_path / "run", observe=seen)
     assert curve(run, "epoch") == [0, 2, 4, 5]
     assert curve(run, "step") == [0, 2, 4, 5]
+    assert [e.point for e in seen.events if isinstance(e, Evaluated)] == list(run.facts.curve)
+    assert [e.done for e in seen.events if isinstance(e, Advanced)] == [1, 2, 3, 4, 5]
+    assert seen.events[0] == Started(5, 0)
+    assert isinstance(seen.events[1], Prepared)
     assert curve(run, "test_accuracy")[-1] == run.test.accuracy
     # What was evaluated last is what was saved.
     from safetensors.torch import load_file
@@ -75,7 +90,7 @@ def test_the_curve_has_the_start_the_schedule_and_the_final_weights(parity, tmp_
     built.engine.model.backbones[0].load_state_dict(kept)
     head = load_file(tmp_path / "run" / "model" / "head.safetensors")
     built.engine.model.load_state_dict(head, strict=False)
-    test = built.encode(parity.test)
+    test = built.encode(parity.reveal().test)
     right = ((built.engine.predict(test) >= 0) == (test.labels > 0.5)).float().mean()
     assert float(right) == pytest.approx(run.test.accuracy)
     loss = torch.nn.functional.binary_cross_entropy_with_logits(
@@ -85,12 +100,20 @@ def test_the_curve_has_the_start_the_schedule_and_the_final_weights(parity, tmp_
 
 
 def test_training_and_validation_examples_are_trained_on(tmp_path):
-    from llm_erm.tasks.splits import load_or_make
+    both = splits("fn_a", tmp_path, train=10, validation=10)
+    result = learn(both, SMALL)
+    assert result.facts.train_size == result.examples == result.train.total == 20
 
-    request = {"length": 20, "test_size": 40, "seed": 42, "dataset_dir": tmp_path}
-    request["evaluation_sets"] = False
-    both = load_or_make(get("fn_a"), train_size=10, validation_size=10, **request)
-    assert learn(both, SMALL).details["train_size"] == 20
+
+def test_held_out_data_are_revealed_once(parity):
+    revealed = []
+
+    def reveal():
+        revealed.append(parity.reveal())
+        return revealed[-1]
+
+    learn(replace(parity, reveal=reveal), replace(SMALL, n_epochs=1))
+    assert len(revealed) == 1
 
 
 def test_the_seed_fixes_the_run_and_another_changes_it(parity):
@@ -126,22 +149,14 @@ def test_every_epoch_has_every_example_once_in_an_order_of_its_own_at_the_cosine
     assert [row for rows, _ in seen[:3] for row in rows] != first
 
 
-def test_a_loss_that_is_no_number_is_told_and_kept_readable(parity, tmp_path):
-    with Artifacts(tmp_path / "run", {}) as artifacts:
-        run = learn(parity, replace(SMALL, lr=1e30), artifacts)
-    assert run.notices[0].startswith("the loss was no finite number at epoch"), curve(
-        run, "train_loss"
-    )
-    assert run.test.accuracy == 0.0  # a prediction that is none is wrong, and not label 0
-    lists = {}
-    exec((tmp_path / "run" / "metrics.py").read_text(), lists)
-    assert math.isnan(lists["test_losses"][-1])
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
-
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[-1], parse_constant=refuse)["test_loss"] is None
+def test_a_loss_that_is_not_finite_is_none_and_told(parity):
+    seen = Stop()
+    run = learn(parity, replace(SMALL, lr=1e30), observe=seen)
+    assert run.notices[0].startswith("the loss was not finite at epoch"), curve(run, "train_loss")
+    assert Noticed(run.notices[0]) in seen.events
+    assert curve(run, "test_loss")[-1] is run.facts.test_loss is None
+    assert run.test.accuracy == 0.0  # a prediction that is not a number is wrong, and not label 0
+    assert run.test.invalid == 40
 
 
 def test_too_little_memory_of_the_device_is_one_sentence(parity, monkeypatch):
@@ -149,7 +164,7 @@ def test_too_little_memory_of_the_device_is_one_sentence(parity, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     monkeypatch.setattr(engine_module.Engine, "step", fail)
-    with pytest.raises(InputError, match="at --batch_size 20 does not fit .*; give smaller"):
+    with pytest.raises(InputError, match="with batch_size 20 does not fit .*; choose smaller"):
         learn(parity, SMALL)
 
 
@@ -186,25 +201,23 @@ def test_drawing_data_does_not_change_the_initial_weights(tmp_path):
 def test_patience_stops_once_training_accuracy_has_stayed_at_one(tmp_path):
     settings = replace(SMALL, n_embd=64, lr=3e-3, n_epochs=400, eval_every=400, patience=3)
     run = learn(splits("fn_a", tmp_path), settings)
-    assert run.details["epochs"] < 400
-    assert run.details["train_accuracy"] == 1.0
-    assert curve(run, "epoch")[-1] == run.details["epochs"]
+    assert run.facts.epochs < 400
+    assert run.train.accuracy == 1.0
+    assert curve(run, "epoch")[-1] == run.facts.epochs
 
 
 def test_a_stopped_run_goes_on_exactly(parity, tmp_path):
     settings = replace(SMALL, n_epochs=6, eval_every=2, checkpoint_every=3)
     whole = learn(parity, settings)
 
-    def stop(epoch: int) -> None:
-        if epoch == 5:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), Artifacts(tmp_path / "run", {}) as artifacts:
-        learn(parity, settings, artifacts, on_epoch=stop)
-    epochs = []
-    with Artifacts(tmp_path / "run", {}) as artifacts:
-        resumed = learn(parity, settings, artifacts, on_epoch=epochs.append)
-    assert epochs == [4, 5, 6]
+    with pytest.raises(KeyboardInterrupt):
+        learn(parity, settings, folder=tmp_path / "run", observe=Stop(after=5))
+    seen = Stop()
+    resumed = learn(parity, settings, folder=tmp_path / "run", observe=seen)
+    assert [e.done for e in seen.events if isinstance(e, Advanced)] == [4, 5, 6]
+    assert seen.events[0] == Started(6, 3)
+    assert seen.events[1].epoch == 3
+    assert [point.epoch for point in seen.events[1].curve] == [0, 2]
     for name in ("epoch", "train_loss", "test_loss", "test_accuracy"):
         assert curve(resumed, name) == curve(whole, name)
 
@@ -212,51 +225,46 @@ def test_a_stopped_run_goes_on_exactly(parity, tmp_path):
 def test_a_stopped_run_remembers_how_long_it_was_perfect(parity, tmp_path, monkeypatch):
     monkeypatch.setattr(engine_module.Engine, "correct_in_all", lambda _: 20.0)
     settings = replace(SMALL, n_epochs=9, patience=4, checkpoint_every=1)
-
-    def stop(epoch: int) -> None:
-        if epoch == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt), Artifacts(tmp_path / "run", {}) as artifacts:
-        learn(parity, settings, artifacts, on_epoch=stop)
-    with Artifacts(tmp_path / "run", {}) as artifacts:
-        assert learn(parity, settings, artifacts).details["epochs"] == 4
+    with pytest.raises(KeyboardInterrupt):
+        learn(parity, settings, folder=tmp_path / "run", observe=Stop(after=2))
+    assert learn(parity, settings, folder=tmp_path / "run").facts.epochs == 4
 
 
 def test_a_damaged_checkpoint_is_named(parity, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"no checkpoint")
-    message = r"checkpoint\.pt is no checkpoint .*; delete it"
-    with Artifacts(tmp_path / "run", {}) as artifacts, pytest.raises(InputError, match=message):
-        learn(parity, SMALL, artifacts)
+    with pytest.raises(InputError, match=r"checkpoint\.pt is not a checkpoint .*; delete it"):
+        learn(parity, SMALL, folder=tmp_path / "run")
 
 
 class TestOnline:
     def test_every_step_has_fresh_examples_none_of_the_test_split(self, parity):
         seen = []
         task = get("fn_a")
-        source = stream(task, task.draw, 20, 42, parity.test.inputs)
 
-        def fresh(step, count):
-            batch = source(step, count)
-            seen.append(batch)
-            return batch
+        def fresh(without):
+            source = fresh_for(task)(without)
+
+            def recorded(step, count):
+                batch = source(step, count)
+                seen.append(batch)
+                return batch
+
+            return recorded
 
         settings = replace(SMALL, online=True, batch_size=5, n_epochs=3)
         run = learn(parity, settings, fresh=fresh)
         inputs = [x for batch in seen for x in batch.inputs]
-        assert len(seen) == run.details["steps"] == 12
-        assert len(set(inputs)) == len(inputs) == run.details["samples"] == 60
-        assert not set(inputs) & set(parity.test.inputs)
+        assert len(seen) == run.facts.steps == 12
+        assert len(set(inputs)) == len(inputs) == run.facts.samples == 60
+        assert not set(inputs) & set(parity.reveal().test.inputs)
         assert not set(inputs) & set(parity.train.inputs)
         for batch in seen:
             assert list(batch.labels) == task.label(batch.inputs)
             assert sum(batch.labels) in (2, 3)
 
     def test_weights_change(self, parity):
-        task = get("fn_a")
-        fresh = stream(task, task.draw, 20, 42, parity.test.inputs)
-        run = learn(parity, replace(SMALL, online=True), fresh=fresh)
+        run = learn(parity, replace(SMALL, online=True), fresh=fresh_for(get("fn_a")))
         assert len(set(curve(run, "test_loss"))) == 3
 
     def test_a_task_without_other_inputs_is_refused(self):
@@ -308,34 +316,37 @@ class TestPrecision:
 def test_a_device_that_is_not_here_is_named(parity):
     if torch.cuda.device_count() > 7:
         pytest.skip("this machine has eight GPUs")
-    with pytest.raises(InputError, match="--device is cuda:7, which is not here; choose among"):
+    with pytest.raises(InputError, match="The device cuda:7 is not available; choose from"):
         learn(parity, replace(SMALL, device="cuda:7"))
-    with pytest.raises(InputError, match="--device is gpu"):
+    with pytest.raises(InputError, match="The device gpu is not available"):
         learn(parity, replace(SMALL, device="gpu"))
 
 
 def test_the_device_is_what_is_there(parity):
     run = learn(parity, replace(SMALL, device=None, n_epochs=1))
-    assert run.details["device"].startswith("cuda" if torch.cuda.is_available() else ("cpu", "mps"))
+    assert run.facts.device.startswith("cuda" if torch.cuda.is_available() else ("cpu", "mps"))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 0}, "--batch_size is 0; give 1 or more"),
-        ({"lr": 1e-6, "eta_min": 1e-5}, "--lr is 1e-06 and --eta_min 1e-05"),
-        ({"lr": float("nan")}, "--lr is nan"),
-        ({"optimizer": "coordinate-sgd"}, "add --online"),
-        ({"lora_rank": 4}, "--lora_rank and --num_layers_to_finetune are for pretrained models"),
+        ({"batch_size": 0}, "batch_size is 0; give 1 or more"),
+        ({"lr": 1e-6, "eta_min": 1e-5}, "lr is 1e-06 and eta_min is 1e-05"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"optimizer": "coordinate-sgd"}, "also ask for online training"),
+        ({"lora_rank": 4}, "lora_rank and num_layers_to_finetune are for pretrained models"),
         ({"model": "parities", "BOS_TOKEN": 5}, "The model parities needs inputs of bits"),
-        ({"context_length": 20}, "--context_length is 20, and an input has 21 tokens"),
-        ({"lr": float("inf")}, "--lr is inf"),
-        ({"weight_decay": float("inf")}, "--weight_decay is inf; give 0 or more"),
-        ({"seed": 2**63}, "--seed is 9223372036854775808; give one between"),
-        ({"gradient_tolerance": 0.1}, "--gradient_tolerance is 0.1 and needs --optimizer coord"),
-        ({"degree": 2}, "--degree is 2 and needs --model parities"),
-        ({"lora_alpha": 8.0}, "--lora_alpha is 8.0 and needs --lora_rank"),
-        ({"model": "parities"}, "--n_layer, --n_head, --n_embd cannot change the model parities"),
+        ({"context_length": 20}, "context_length is 20, but an input has 21 tokens"),
+        ({"lr": float("inf")}, "lr is inf"),
+        ({"weight_decay": float("inf")}, "weight_decay is inf; give 0 or more"),
+        ({"seed": 2**63}, "seed is 9223372036854775808; give one between"),
+        (
+            {"gradient_tolerance": 0.1},
+            "gradient_tolerance is 0.1, which has no effect without the optimizer coord",
+        ),
+        ({"degree": 2}, "degree is 2, which has no effect without the model parities"),
+        ({"lora_alpha": 8.0}, "lora_alpha is 8.0, which has no effect without lora_rank"),
+        ({"model": "parities"}, "n_layer, n_head, n_embd cannot change the model parities"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(change, message, parity):
@@ -344,16 +355,18 @@ def test_settings_that_cannot_be_meant_are_refused(change, message, parity):
 
 
 def test_a_context_for_the_inputs_alone_leaves_others_out(parity):
-    longer = replace(parity, length_shift=Dataset(("0" * 25,), (0,)))
+    longer = with_held_out(parity, length_generalization=Dataset(("0" * 25,), (0,)))
     run = learn(longer, replace(SMALL, n_epochs=1, context_length=21))
-    assert run.length_shift is None
+    assert run.length_generalization is None
     assert "inputs of other lengths are left out" in run.notices[0]
-    assert learn(longer, replace(SMALL, n_epochs=1)).length_shift.total == 1
+    assert learn(longer, replace(SMALL, n_epochs=1)).length_generalization.total == 1
 
 
 def test_coordinate_sgd_has_no_weight_decay():
     settings = Settings(optimizer="coordinate-sgd", online=True, weight_decay=0.1)
-    with pytest.raises(InputError, match="--weight_decay is 0.1 and needs --optimizer adamw"):
+    with pytest.raises(
+        InputError, match="weight_decay is 0.1, which has no effect without the optimizer adamw"
+    ):
         settings.check()
 
 
@@ -361,27 +374,17 @@ def test_parities_of_one_length_meet_others(parity):
     settings = Settings(model="parities", degree=1, device="cpu", n_epochs=1, context_length=30)
     other = Dataset(("0" * 28 + "1", "1" * 29), (1, 1))
     run = learn(parity, settings, lengths={29: other, 10: Dataset(("0" * 10,), (0,))})
-    assert run.details["parameters"] == 20
-    assert set(run.details["accuracy_at_length"]) == {"10", "29"}
+    assert run.facts.parameters == 20
+    assert set(run.facts.accuracy_at_length) == {10, 29}
 
 
-def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path):
+def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path, monkeypatch):
     """Linear in all C(8, 3) parities; nothing else that is drawn on the way is worth a change."""
-    from llm_erm.tasks.suite import planted_parity
+    from llm_erm.tasks import suite
 
-    task = planted_parity("parity_of_3", "parity_of_3", 3)
-    from llm_erm.tasks.splits import load_or_make
-
-    data = load_or_make(
-        task,
-        length=8,
-        train_size=128,
-        validation_size=0,
-        test_size=64,
-        seed=42,
-        dataset_dir=tmp_path,
-        evaluation_sets=False,
-    )
+    task = suite.planted_parity("parity_of_3", "parity_of_3", 3)
+    monkeypatch.setitem(suite.SUITE, task.id, task)
+    data = splits(task.id, tmp_path, length=8, train=128, test=64)
     settings = replace(
         Settings(device="cpu", precision="fp32"),
         model="parities",
@@ -395,11 +398,11 @@ def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path
         n_epochs=2000,
         eval_every=2000,
     )
-    fresh = stream(task, task.draw, 8, 42, data.test.inputs)
+    fresh = fresh_for(task, 8)
     run = learn(data, settings, fresh=fresh)
     assert run.test.accuracy == 1.0
-    assert 1 < run.details["steps"] < 20 * 56
+    assert 1 < run.facts.steps < 20 * 56
     # The published learner, whatever its rate, has nothing to go by before that.
-    short = learn(data, replace(settings, n_epochs=run.details["steps"] - 2), fresh=fresh)
+    short = learn(data, replace(settings, n_epochs=run.facts.steps - 2), fresh=fresh)
     assert abs(short.test.accuracy - 0.5) < 0.2
-    assert short.details["curve"][-1]["test_loss"] == pytest.approx(0.6931, abs=1e-3)
+    assert curve(short, "test_loss")[-1] == pytest.approx(0.6931, abs=1e-3)

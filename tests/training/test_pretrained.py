@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from llm_erm.errors import InputError
-from llm_erm.training.artifacts import Artifacts
+from llm_erm.runs.events import Advanced
 from llm_erm.training.build import build
 from llm_erm.training.learn import learn
 from llm_erm.training.pretrained import EMBEDDED, is_pretrained, pretrained
@@ -110,8 +110,7 @@ def test_saved_adapters_load_with_peft(folder, tmp_path):
 
     data = splits("fn_a", tmp_path, length=10, train=8, test=8)
     tuned = settings(folder, lora_rank=2, save_model=True)
-    with Artifacts(tmp_path / "run", {}) as artifacts:
-        learn(data, tuned, artifacts)
+    learn(data, tuned, folder=tmp_path / "run")
     model = PeftModel.from_pretrained(
         AutoModel.from_pretrained(folder), str(tmp_path / "run" / "model")
     )
@@ -120,14 +119,13 @@ def test_saved_adapters_load_with_peft(folder, tmp_path):
 
 def test_a_saved_model_is_a_hugging_face_folder_to_fine_tune(folder, tmp_path):
     data = splits("fn_a", tmp_path, length=10, train=8, test=8)
-    with Artifacts(tmp_path / "run", {}) as artifacts:
-        learn(data, settings(folder, save_model=True), artifacts)
+    learn(data, settings(folder, save_model=True), folder=tmp_path / "run")
     kept = tmp_path / "run" / "model"
     before, after = load_file(folder / "model.safetensors"), load_file(kept / "model.safetensors")
     assert {name.split(".")[1] for name in changed(before, after)} == {"1", "2"}
     assert set(load_file(kept / "head.safetensors")) == {"head.weight", "head.bias"}
     run = learn(data, settings(kept, n_epochs=1))
-    assert run.details["train_size"] == 8
+    assert run.facts.train_size == 8
 
 
 def test_the_embedded_model_is_fine_tuned_for_real(tmp_path):
@@ -149,15 +147,15 @@ def test_the_embedded_model_is_fine_tuned_for_real(tmp_path):
         remember(loaded.model.backbones[0].state_dict())
         return loaded
 
-    with pytest.MonkeyPatch.context() as patch, Artifacts(tmp_path / "run", {}) as artifacts:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(building.pretrained, "pretrained", load)
-        run = learn(data, tuned, artifacts)
-    assert run.details["parameters"] > 134_000_000
+        run = learn(data, tuned, folder=tmp_path / "run")
+    assert run.facts.parameters > 134_000_000
     saved = load_file(tmp_path / "run" / "model" / "model.safetensors")
     moved = changed(kept, saved)
     assert len(moved) == 9
     assert all(name.startswith("layers.29.") for name in moved)
-    losses = [point["train_loss"] for point in run.details["curve"]]
+    losses = [point.train_loss for point in run.facts.curve]
     assert losses[-1] < losses[0]
 
 
@@ -172,20 +170,19 @@ def test_a_stopped_run_drops_what_the_whole_one_would_have_dropped(folder, tmp_p
     data = splits("fn_a", tmp_path, length=10, train=8, test=8)
     tuned = settings(place, n_epochs=4, eval_every=3, checkpoint_every=2)
     whole = learn(data, tuned)
-    assert whole.details["curve"] != learn(data, replace(tuned, model=str(folder))).details["curve"]
+    assert timeless(whole) != timeless(learn(data, replace(tuned, model=str(folder))))
 
-    def stop(epoch: int) -> None:
-        if epoch == 3:
+    def stop(event) -> None:
+        if event == Advanced(3):
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), Artifacts(tmp_path / "run", {}) as artifacts:
-        learn(data, tuned, artifacts, on_epoch=stop)
-    with Artifacts(tmp_path / "run", {}) as artifacts:
-        resumed = learn(data, tuned, artifacts)
-    for run in (whole, resumed):
-        for point in run.details["curve"]:
-            del point["seconds"]
-    assert resumed.details["curve"] == whole.details["curve"]
+    with pytest.raises(KeyboardInterrupt):
+        learn(data, tuned, folder=tmp_path / "run", observe=stop)
+    assert timeless(learn(data, tuned, folder=tmp_path / "run")) == timeless(whole)
+
+
+def timeless(result) -> list:
+    return [replace(point, seconds=0.0) for point in result.facts.curve]
 
 
 def test_only_causal_transformers_are_fine_tuned(embedded_tokenizer, tmp_path):
@@ -198,7 +195,7 @@ def test_only_causal_transformers_are_fine_tuned(embedded_tokenizer, tmp_path):
     for name, model in (("bert", bert), ("t5", t5)):
         model.save_pretrained(tmp_path / name)
         embedded_tokenizer.save_pretrained(tmp_path / name)
-        with pytest.raises(InputError, match="is no causal transformer: .* give a model of that"):
+        with pytest.raises(InputError, match="is not a causal transformer: .* give a causal model"):
             pretrained(settings(tmp_path / name), CPU)
 
 
@@ -223,7 +220,7 @@ def test_damaged_and_missing_files_are_named(folder, tmp_path):
     shutil.copy(folder / "model.safetensors", place)
     for path in place.glob("*token*"):
         path.unlink()
-    with pytest.raises(InputError, match="cannot be loaded|does not tell 0 from 1"):
+    with pytest.raises(InputError, match="cannot be loaded|does not distinguish 0 from 1"):
         pretrained(settings(place), CPU)
 
 
@@ -234,7 +231,7 @@ def test_a_model_that_takes_no_adapters_is_named(embedded_tokenizer, tmp_path):
     sizes = {"n_embd": 16, "n_layer": 1, "n_head": 2, "bos_token_id": 0, "eos_token_id": 0}
     GPT2Model(GPT2Config(vocab_size=len(embedded_tokenizer), **sizes)).save_pretrained(tmp_path)
     embedded_tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="no adapters into .*leave out --lora_rank"):
+    with pytest.raises(InputError, match="cannot add adapters to .*leave out lora_rank"):
         pretrained(settings(tmp_path, lora_rank=2, num_layers_to_finetune=1), CPU)
 
 
@@ -249,18 +246,18 @@ def test_what_cannot_be_loaded_is_named(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.gguf").write_text("nothing")
     for model, message in (
-        (tmp_path / "empty", "cannot be loaded .*; where no hub is reached"),
+        (tmp_path / "empty", "cannot be loaded .*; without access to the hub"),
         (tmp_path / "no.gguf", "no.gguf is not a GGUF file"),
         (tmp_path / "missing", "There is no model .*missing"),
     ):
         data = splits("fn_a", tmp_path, length=10, train=8, test=8)
         with pytest.raises(InputError, match=message):
             learn(data, settings(model))
-    with pytest.raises(InputError, match="--num_layers_to_finetune is 4, and .* has 3 layers"):
+    with pytest.raises(InputError, match="num_layers_to_finetune is 4, but .* has 3 layers"):
         pretrained(settings(folder, num_layers_to_finetune=4), CPU)
 
 
 @pytest.mark.parametrize("flag", ["vocab_size", "n_layer", "n_head", "n_embd", "num_models"])
 def test_flags_without_effect_are_refused(flag, folder):
-    with pytest.raises(InputError, match=f"--{flag} cannot change the pretrained model"):
+    with pytest.raises(InputError, match=f"{flag} cannot change the pretrained model"):
         pretrained(settings(folder, **{flag: 8}), CPU)

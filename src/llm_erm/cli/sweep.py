@@ -1,22 +1,44 @@
-"""`llm-erm sweep`: runs a grid of runs from one YAML file."""
+"""`llm-erm sweep`: runs a grid of runs from one YAML file.
+
+A command can be swept if it is in ``FOLDERS`` and its module ``llm_erm.cli.<command>`` has
+
+    Options                         its flags, a dataclass
+    check(options)                  raises LLMERMError where a run cannot start, before it costs
+                                    anything
+    results_of(options, observers)  runs it and returns its results; prints nothing to stdout
+"""
 
 import contextlib
 import io
 import json as jsonlib
 import os
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
 import tyro
 
-from llm_erm import sweep as sweeps
 from llm_erm.cli import output
-from llm_erm.cli.options import DataOptions, check_sizes, grid
+from llm_erm.cli.flags import sentence
+from llm_erm.cli.parsing import CONFIG
+from llm_erm.cli.results import accuracy
 from llm_erm.errors import InputError, LLMERMError
+from llm_erm.records import Result
+from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
+from llm_erm.serial import to_plain
+
+FOLDERS = {
+    "synthesize": "out_dir",
+    "incontext": "out_dir",
+    "baselines": "out_dir",
+    "train": "results_path",
+    "enumerate": "out_dir",
+}
+"""The commands that can be swept, and which of their options is the folder of a run."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +47,11 @@ class Options:
 
     file: Annotated[Path, tyro.conf.Positional]
     """YAML with experiment_name, results_root, base_args (flags of every job), grid (lists of
-    values, every combination of which is a job) and, unless it is train, command."""
+    values, every combination of which is a job) and, optionally, command (default: train)."""
     jobs: int | None = None
-    """Jobs at a time; as many as there are GPUs, or one, unless given."""
+    """Number of jobs at a time (default: the number of GPUs, or one)."""
     json: bool = False
-    """Print one JSON object a job instead of the table."""
+    """Print one JSON object per job instead of the table."""
 
 
 def sweep(options: Options) -> int:
@@ -38,23 +60,21 @@ def sweep(options: Options) -> int:
 
 
 def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
-    """The same where jobs have other default flags than the command."""
+    """The same where jobs of `train` have other default flags than the command."""
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}; give 1 or more, or leave it out.")
-    plan = sweeps.read(options.file, {"train": defaults})
-    sweeps.check(plan)
-    for job in plan.jobs:
-        _check(plan.command, job)
-    places = _places(options.jobs)
-    output.note(f"{len(plan.jobs)} jobs in {plan.folder}, {len(places)} at a time.")
+    plan = read_sweep(options.file, {"train": defaults})
+    check_folders(plan)
+    calls = [partial(run_command, plan.command, _checked(plan.command, job)) for job in plan.jobs]
+    devices = _devices(options.jobs)
+    if len(devices) == 1 and devices[0] is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
+    output.note(f"{len(plan.jobs)} jobs in {plan.folder}, {len(devices)} at a time.")
     with output.progress() as progress:
         bar = progress.add_task("jobs", total=len(plan.jobs))
         try:
-            outcomes = sweeps.run(
-                plan.jobs,
-                (sys.executable, "-m", "llm_erm"),
-                places,
-                lambda _: progress.advance(bar),
+            outcomes = run_sweep(
+                plan.jobs, calls, devices, lambda _: progress.advance(bar), sentence
             )
         except KeyboardInterrupt:
             output.note("Stopped. The same command skips the jobs that have finished.")
@@ -67,39 +87,46 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
 
-def _check(command: str, job: sweeps.Job) -> None:
-    """Parses a job's command line and makes sure, as far as that costs nothing, that it can start.
+def run_command(command: str, options: Any) -> list[Result]:  # noqa: ANN401 - of any command
+    """Runs a command, and returns its results instead of printing them.
+
+    Raises:
+        LLMERMError: It cannot be run.
+    """
+    results: list[Result] = _module(command).results_of(options)
+    return results
+
+
+def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any command
+    """Returns the options of a job that can start, as far as that costs nothing to know.
 
     Raises:
         InputError: It cannot, and why.
     """
-    from llm_erm.cli.main import COMMANDS, CONFIG
-    from llm_erm.cli.train import Options as TrainOptions
-    from llm_erm.cli.train import jobs
-
-    kinds: dict[str, Any] = {
-        name: get_type_hints(run).get("options") for name, run in COMMANDS.items()
-    }
-    tracks = [name for name, kind in kinds.items() if kind and _has_folder(kind)]
-    if command not in tracks:
+    if command not in FOLDERS:
         raise InputError(
-            f"There is no command {command!r} to sweep; choose among {', '.join(tracks)}."
+            f"There is no command {command!r} to sweep; choose among {', '.join(FOLDERS)}."
         )
+    module = _module(command)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
             options: Any = tyro.cli(
-                kinds[command], prog=command, args=list(job.arguments[1:]), config=CONFIG
+                module.Options, prog=command, args=list(job.arguments[1:]), config=CONFIG
             )
-            if isinstance(options, TrainOptions):
+            options = replace(options, **{FOLDERS[command]: job.folder})
+            if command == "train":
                 _check_device(options.device)
-                jobs(options)
-            elif isinstance(options, DataOptions):
-                check_sizes(options, grid(options))
+            module.check(options)
     except SystemExit:
         raise InputError(f"Job {job.index} cannot be parsed: {_brief(said.getvalue())}") from None
     except LLMERMError as error:
-        raise InputError(f"Job {job.index} cannot start: {error}") from error
+        raise InputError(f"Job {job.index} cannot start: {sentence(error)}") from error
+    return options
+
+
+def _module(command: str) -> Any:  # noqa: ANN401 - as the module docstring describes
+    return import_module(f"llm_erm.cli.{command}")
 
 
 def _check_device(device: str | None) -> None:
@@ -108,34 +135,28 @@ def _check_device(device: str | None) -> None:
         raise InputError(f"device is {device}, but every job has one GPU to itself; give cuda.")
 
 
-def _has_folder(kind: type) -> bool:
-    return bool(sweeps.FOLDERS & {field.name for field in fields(kind)})
-
-
 def _brief(text: str) -> str:
-    """What tyro says, without its frame."""
+    """Returns what tyro says, without its frame."""
     words = " ".join(line.strip("│╭╮╰╯─ ") for line in text.splitlines())
     return " ".join(words.split())[:300]
 
 
-def _places(count: int | None) -> list[dict[str, str]]:
-    """Returns the environment of each job that runs at a time; each GPU serves one place."""
-    environment = dict(os.environ)
-    devices: list[str] = []
+def _devices(count: int | None) -> list[str | None]:
+    """Returns the GPU of each job that runs at a time; None where there is none to be given."""
+    found: list[str] = []
     if find_spec("torch") is not None:
         import torch
 
         number = torch.cuda.device_count()
         named = os.environ.get("CUDA_VISIBLE_DEVICES")
         visible = [str(i) for i in range(number)] if named is None else named.split(",")
-        devices = visible[:number]  # CUDA sees none from the first that does not exist
-    if not devices:
-        return [environment] * (count or 1)
-    chosen = [devices[i % len(devices)] for i in range(count or len(devices))]
-    return [environment | {"CUDA_VISIBLE_DEVICES": device} for device in chosen]
+        found = visible[:number]  # CUDA sees none from the first that does not exist
+    if not found:
+        return [None] * (count or 1)
+    return [found[i % len(found)] for i in range(count or len(found))]
 
 
-def _json(outcome: sweeps.Outcome) -> dict[str, Any]:
+def _json(outcome: Outcome) -> dict[str, Any]:
     return {
         "job": outcome.job.index,
         "values": outcome.job.values,
@@ -143,32 +164,34 @@ def _json(outcome: sweeps.Outcome) -> dict[str, Any]:
         "status": outcome.status,
         "skipped": outcome.skipped,
         "seconds": round(outcome.seconds, 3),
-        "results": list(outcome.results),
+        "results": [to_plain(result) for result in outcome.results],
     }
 
 
-def _table(plan: sweeps.Sweep, outcomes: list[sweeps.Outcome]) -> None:
-    """Prints one row a result, and one for a job that has none."""
+def _table(plan: Sweep, outcomes: list[Outcome]) -> None:
+    """Prints one row per result, and one for a job that has none."""
     keys = list(plan.jobs[0].values)
     rows = []
     for outcome in outcomes:
-        for result in outcome.results or ({},):
-            rows.append(
-                (
-                    str(outcome.job.index),
-                    *(str(outcome.job.values[key]) for key in keys),
-                    str(result.get("function", "")),
-                    str(result.get("length", "")),
-                    output.percent(result.get("train_accuracy")),
-                    output.percent(result.get("test_accuracy")),
-                    _status(outcome),
-                )
-            )
+        of_grid = (str(outcome.job.index), *(str(outcome.job.values[key]) for key in keys))
+        for result in outcome.results or (None,):
+            rows.append((*of_grid, *_cells(result), _status(outcome)))
     output.table(("job", *keys, "task", "length", "train", "test", "status"), rows)
     print(f"\nFolders of the jobs: {plan.folder}")
 
 
-def _status(outcome: sweeps.Outcome) -> str:
+def _cells(result: Result | None) -> tuple[str, ...]:
+    if result is None:
+        return "", "", output.percent(None), output.percent(None)
+    return (
+        result.data.function,
+        str(result.data.length),
+        output.percent(accuracy(result.train)),
+        output.percent(accuracy(result.test)),
+    )
+
+
+def _status(outcome: Outcome) -> str:
     if outcome.status:
         return f"failed ({outcome.status}); see {outcome.job.folder / 'stderr.log'}"
     return "done before" if outcome.skipped else f"{outcome.seconds:.0f} s"

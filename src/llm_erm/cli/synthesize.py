@@ -1,5 +1,6 @@
 """`llm-erm synthesize`: learns programs with a language model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,14 +15,16 @@ from llm_erm.cli.output import note
 from llm_erm.cli.places import check_files
 from llm_erm.cli.replay import as_in, missing
 from llm_erm.cli.results import cost_line, print_json, result_table, trial_lines
-from llm_erm.errors import BudgetSpentError
+from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.records import Result
+from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.run import Plan, opened, run_in
 from llm_erm.synthesis.export import export
 from llm_erm.synthesis.method import Synthesis
+from llm_erm.synthesis.replay import Replay
 from llm_erm.synthesis.settings import Settings
-from llm_erm.tasks.spec import DataGrid
+from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
 @dataclass(frozen=True)
@@ -52,18 +55,68 @@ class Options(LimitOptions, ModelOptions, DataGrid):
     """Print one JSON object per result instead of the table."""
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """A run that was not stopped.
+
+    Attributes:
+        results: Its results; those of the searches that could go on, where the budget was spent.
+        folder: Where it is kept.
+        spent: Says that the budget was spent; None where it was enough.
+    """
+
+    results: list[Result]
+    folder: Path
+    spent: BudgetSpentError | None = None
+
+
 def synthesize(options: Options) -> int:
     """Learn a program for each task: a language model proposes, held-out data decides."""
-    earlier = None
-    if options.provider == "replay" or options.replay_from is not None:
-        earlier = as_in(options)
-        specs, method = earlier.specs, earlier.method
-    else:
-        specs = specs_of(options)
-        method = method_of(options, choose(options, dry_run=options.dry_run))
-    method.jobs(specs)  # refuses what cannot run before any data are drawn
     if options.dry_run:
+        _, method, specs = _asked(options)
         return dry_run(options, specs, method)
+    try:
+        ended = _run(options)
+    except KeyboardInterrupt:
+        return 130
+    _print(options, ended)
+    return 0 if ended.spent is None else 3
+
+
+def check(options: Options) -> None:
+    """Makes sure, as far as possible without a model, that a run can start and has results.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if options.dry_run:
+        raise InputError("A dry run has no results; leave out --dry-run.")
+    if not _is_replay(options):
+        for spec in specs_of(options):
+            spec.check()
+
+
+def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
+    """Returns the results of the searches that the flags ask for.
+
+    Raises:
+        BudgetSpentError: The budget of the model is spent; the other searches are done.
+        LLMERMError: A search cannot be done.
+        KeyboardInterrupt: The run was stopped.
+    """
+    ended = _run(options, observers)
+    if ended.spent is not None:
+        raise ended.spent
+    return ended.results
+
+
+def _is_replay(options: Options) -> bool:
+    return options.provider == "replay" or options.replay_from is not None
+
+
+def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
+    """Runs the searches, and says what became of those that were not finished."""
+    earlier, method, specs = _asked(options)
     files = {
         "--out-jsonl": options.out_jsonl,
         "--out-csv": options.out_csv,
@@ -77,38 +130,35 @@ def synthesize(options: Options) -> int:
     with opened(plan, fresh=options.fresh) as folder:
         assert folder is not None
         try:
-            results = _run(options, plan, folder)
+            ended = _Ended(_search(options, plan, folder, observers), folder.path)
         except KeyboardInterrupt:
             _say_kept(folder, "Stopped")
-            return 130
+            raise
         except BudgetSpentError as error:
-            _print(options, list(folder.results.values()), folder)
-            _say_kept(folder, f"The budget is spent: {sentence(error).removesuffix('.')}")
-            return 3
+            ended = _Ended(list(folder.results.values()), folder.path, error)
         finally:
             if given_up := folder.given_up():
                 note(
                     f"Gave up on {given_up} calls in flight because their searches were over or "
                     "the run was stopped; they may be billed."
                 )
-        _print(options, results, folder)
-    if earlier is not None and (said := missing(results, earlier.method.settings)):
+        if ended.spent is not None:
+            _say_kept(folder, f"The budget is spent: {sentence(ended.spent).removesuffix('.')}")
+    if earlier is not None and (said := missing(ended.results, method.settings)):
         note(said)
-    return 0
+    return ended
 
 
-def results_of(options: Options) -> list[Result]:
-    """Returns what a run with these flags finds; nothing is printed to stdout.
-
-    Raises:
-        LLMERMError: The set-up cannot work.
-    """
-    specs = specs_of(options)
-    method = method_of(options, choose(options))
-    plan = planned(method, options, specs, options.out_dir, "synthesize")
-    with opened(plan, fresh=options.fresh) as folder:
-        assert folder is not None
-        return _run(options, plan, folder)
+def _asked(options: Options) -> tuple[Replay | None, Synthesis, list[DataSpec]]:
+    """The run to replay, if there is one, and what to do on which data, which can be done."""
+    earlier = None
+    if _is_replay(options):
+        earlier, method, specs = as_in(options)
+    else:
+        specs = specs_of(options)
+        method = method_of(options, choose(options, dry_run=options.dry_run))
+    method.jobs(specs)  # refuses what cannot run before any data are drawn
+    return earlier, method, specs
 
 
 def method_of(options: Options, choice: Choice) -> Synthesis:
@@ -129,7 +179,9 @@ def method_of(options: Options, choice: Choice) -> Synthesis:
     )
 
 
-def _run(options: Options, plan: Plan, folder: RunFolder) -> list[Result]:
+def _search(
+    options: Options, plan: Plan, folder: RunFolder, observers: Sequence[Observer]
+) -> list[Result]:
     """Searches on every data set that has no result yet and returns the results of all."""
     jobs = plan.method.jobs(plan.specs)
     with (
@@ -137,7 +189,7 @@ def _run(options: Options, plan: Plan, folder: RunFolder) -> list[Result]:
         Bars(len(jobs), "searches") as bars,
     ):
         try:
-            return run_in(folder, plan, observers=[log, bars])
+            return run_in(folder, plan, observers=[log, bars, *observers])
         finally:  # a run that stopped half way as well: what it has is paid for
             if options.out_jsonl is not None or options.out_csv is not None:
                 keys = [job.key for job in jobs]
@@ -149,11 +201,12 @@ def _say_kept(folder: RunFolder, why: str) -> None:
     note(f"{why}. Finished attempts are kept in {folder.path}; the same command resumes there.")
 
 
-def _print(options: Options, results: list[Result], folder: RunFolder) -> None:
+def _print(options: Options, ended: _Ended) -> None:
+    results = ended.results
     if options.json:
         print_json(results)
     elif results:
         result_table(results)
         for line in ("", *trial_lines(results), cost_line(results)):
             print(line)
-        print(f"Programs, journal and results: {folder.path}")
+        print(f"Programs, journal and results: {ended.folder}")

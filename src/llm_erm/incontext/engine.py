@@ -1,4 +1,4 @@
-"""What every engine looks like to in-context learning: prompts in, a stream of answers out."""
+"""The interface of all engines: prompts in, a stream of answers out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Prompt:
 
     Attributes:
         index: Which query it is, counted from 1.
-        text: All of it, rendered.
+        text: The whole rendered prompt.
         seed: Seed of its answer, in [0, 2³¹).
     """
 
@@ -28,7 +28,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model made of a prompt.
+    """What a model answers to a prompt.
 
     Attributes:
         completion: Its text, tokens and time; the index is the query's.
@@ -84,7 +84,7 @@ class Engine(Protocol):
         ...
 
     def load(self) -> None:
-        """Makes ready to answer.
+        """Gets ready to answer.
 
         Raises:
             LLMERMError: The model does not load; the message names what to change.
@@ -92,10 +92,10 @@ class Engine(Protocol):
         ...
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
-        """Yields the answers, each as it arrives, in any order.
+        """Yields the answers in the order in which they arrive.
 
-        The first prompt is answered alone, so that the others find their common beginning in the
-        cache.
+        The first prompt is answered alone, so that the others find the beginning that all share in
+        the cache.
 
         Raises:
             LLMERMError: The model cannot answer.

@@ -96,7 +96,6 @@ class Provider:
         address_variables: Environment variables in which another address is usually kept.
         price_list: Whose prices hold in genai-prices where the address says nothing.
         takes_tool: Whether its models can use a tool of ours.
-        at_once: Whether searches run at the same time, their calls sharing one limiter.
         keeps_constraints: Whether its answers can be held to a grammar or schema.
         defaults: What suits a search, given the model's name and the constraint asked for.
     """
@@ -113,7 +112,6 @@ class Provider:
     address_variables: tuple[str, ...] = ()
     price_list: str | None = None
     takes_tool: bool = False
-    at_once: bool = False
     keeps_constraints: bool = False
     defaults: Callable[[str | None, str | None], Defaults] = _usual
 
@@ -161,7 +159,6 @@ def _remote(
         settings=frozenset(_REMOTE - set(without)),
         key_variables=key_variables,
         takes_tool=True,
-        at_once=True,
         **more,
     )
 

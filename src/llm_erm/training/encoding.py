@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -72,10 +73,11 @@ class Characters:
 
     def tokens(self, inputs: Sequence[str]) -> list[list[int]]:
         """Returns the tokens of each input, the one before every input included."""
-        return [
-            [self.bos, *self._table[np.frombuffer(x.encode("utf-32-le"), dtype=np.uint32)].tolist()]
-            for x in inputs
-        ]
+        codes = np.frombuffer("".join(inputs).encode("utf-32-le"), dtype=np.uint32)
+        words: list[int] = self._table[codes].tolist()
+        ends = list(accumulate(map(len, inputs)))
+        starts = [0, *ends[:-1]]
+        return [[self.bos, *words[i:j]] for i, j in zip(starts, ends, strict=True)]
 
 
 class Words:

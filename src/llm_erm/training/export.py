@@ -111,7 +111,7 @@ class _Files:
             f"Test Acc: {point.test_accuracy:.4f}"
         )
         lines = [json.dumps(asdict(point)) + "\n" for point in self._curve]
-        lists = {
+        lists: dict[str, list[float | None]] = {
             "test_accuracies": [point.test_accuracy for point in self._curve],
             "test_losses": [point.test_loss for point in self._curve],
             "train_accuracies": [point.train_accuracy for point in self._curve],

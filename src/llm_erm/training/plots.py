@@ -1,8 +1,11 @@
 """Accuracies as pictures."""
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from llm_erm.facts import CurvePoint, TrainingFacts
 from llm_erm.records import Result
@@ -11,11 +14,11 @@ from llm_erm.runs.files import writing
 
 def plot_curve(curve: Sequence[CurvePoint], title: str, path: Path) -> None:
     """Draws training and test accuracy over the epochs into an image file."""
-    lines = {
-        "train": [(point.epoch, point.train_accuracy) for point in curve],
-        "test": [(point.epoch, point.test_accuracy) for point in curve],
-    }
-    _plot(lines, "epochs", title, path)
+    with _drawing:
+        canvas, lines = _chart(tuple(point.epoch for point in curve), title)
+        lines["train"].set_ydata([point.train_accuracy for point in curve])
+        lines["test"].set_ydata([point.test_accuracy for point in curve])
+        canvas.print_png(path)
 
 
 def plot_sizes(results: Iterable[Result], path: Path) -> None:
@@ -43,6 +46,42 @@ def plot_lengths(results: Iterable[Result], path: Path) -> None:
         lines[f"{name}, {facts.train_size} examples"] = sorted(found.items())
     with writing(path.parent):
         _plot(lines, "length of test inputs", _model(results), path)
+
+
+_drawing = threading.Lock()
+"""Held while a chart is drawn that others use as well."""
+
+
+@lru_cache(maxsize=8)
+def _chart(epochs: tuple[int, ...], title: str) -> tuple[Any, dict[str, Any]]:
+    """Returns the canvas of a chart whose layout is done, and its lines, which are to be set.
+
+    The layout takes most of the time that a picture takes, and depends on nothing else.
+    """
+    figure, axes = _figure()
+    level = [0.0] * len(epochs)
+    lines = {name: axes.plot(epochs, level, "o-", label=name)[0] for name in ("train", "test")}
+    _finish(axes, "epochs", title)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure.canvas, lines
+
+
+def _figure() -> tuple[Any, Any]:
+    """Returns an empty figure and its axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots()
+
+
+def _finish(axes: Any, label: str, title: str) -> None:  # noqa: ANN401 - of matplotlib
+    """Adds to axes with their lines what all pictures have."""
+    axes.axhline(0.5, color="gray", linestyle=":", label="chance")
+    axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
+    axes.legend()
 
 
 def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts]]:
@@ -81,14 +120,10 @@ def _plot(
         path: The file.
         logarithmic: Whether the abscissa is logarithmic.
     """
-    from matplotlib.figure import Figure
-
-    axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
+    figure, axes = _figure()
     for name, points in lines.items():
         axes.plot(*zip(*points, strict=True), "o-", label=name)
-    axes.axhline(0.5, color="gray", linestyle=":", label="chance")
-    axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
     if logarithmic:
         axes.set_xscale("log")
-    axes.legend()
-    figure.savefig(path, dpi=120)
+    _finish(axes, label, title)
+    figure.canvas.print_png(path)

@@ -1,0 +1,236 @@
+"""Does jobs that must not disturb one another: in this process, or in processes that may crash."""
+
+import io
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self, TextIO, TypeVar
+
+from llm_erm.errors import BudgetSpentError, LLMERMError
+from llm_erm.records import Result
+from llm_erm.runs.events import Event
+from llm_erm.runs.files import writing
+from llm_erm.runs.jobs import JobKey
+from llm_erm.runs.pool import JobPool
+
+Call = Callable[[], list[Result]]
+"""Does one job and returns its results; picklable."""
+Sentence = Callable[[LLMERMError], str]
+"""Returns what an error says; picklable."""
+Returned = TypeVar("Returned")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended.
+
+    Attributes:
+        status: 0 if it succeeded; else what the exit status of a command would be.
+        results: Its results.
+    """
+
+    status: int
+    results: tuple[Result, ...] = ()
+
+
+def perform(log: Path, call: Call, sentence: Sentence) -> Ended:
+    """Does a job in this process; whatever it says, and why it failed, goes to the log.
+
+    Raises:
+        InputError: The log cannot be written.
+        KeyboardInterrupt: The job was stopped.
+    """
+    with _logged(log):
+        try:
+            return Ended(0, tuple(call()))
+        except LLMERMError as error:
+            print(f"llm-erm: {sentence(error)}", file=sys.stderr)  # noqa: T201 - to the log
+            return Ended(3 if isinstance(error, BudgetSpentError) else 2)
+        except (Exception, SystemExit):  # noqa: BLE001 - a bug in one job must stop no other
+            traceback.print_exc()
+            return Ended(1)
+
+
+class Places:
+    """Processes, each of which does one job at a time; one that crashes is replaced.
+
+    Ctrl-C and SIGTERM end all jobs, those included that are just starting, and let no other start.
+    """
+
+    def __init__(self, devices: Sequence[str | None]) -> None:
+        """Prepares the places; a process starts with its first job.
+
+        Args:
+            devices: The CUDA device that each process sees; None for all there are.
+        """
+        self._places = [_Place(device) for device in devices]
+        self._free: queue.SimpleQueue[_Place] = queue.SimpleQueue()
+        for place in self._places:
+            self._free.put(place)
+        self._stopping = False
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._handlers[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for place in self._places:
+            place.close()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def each(
+        self,
+        do: Callable[..., Returned],
+        arguments: Sequence[tuple[Any, ...]],
+        tell: Callable[[Returned], None],
+    ) -> None:
+        """Calls a function, which uses ``perform``, with all arguments, in threads of its own.
+
+        Args:
+            do: The function.
+            arguments: Its arguments, call by call.
+            tell: Called with each thing that it returns as it comes, one at a time.
+
+        Raises:
+            KeyboardInterrupt: The jobs were stopped, and all have ended.
+        """
+        with ThreadPoolExecutor(len(self._places)) as threads:
+            futures = [threads.submit(self._unless_stopped, do, some) for some in arguments]
+            try:
+                for future in as_completed(futures):
+                    tell(future.result())
+            except BaseException:
+                self._stop()
+                raise
+        if self._stopping:
+            raise KeyboardInterrupt
+
+    def perform(self, log: Path, call: Call, sentence: Sentence) -> Ended:
+        """Does a job in a process of its own; see the function of that name."""
+        place = self._free.get()
+        try:
+            return self._unless_stopped(place.perform, (log, call, sentence))
+        finally:
+            self._free.put(place)
+
+    def _unless_stopped(self, do: Callable[..., Returned], arguments: tuple[Any, ...]) -> Returned:
+        """Returns what a function returns, unless the jobs are stopped before or meanwhile."""
+        if not self._stopping:
+            returned = do(*arguments)
+        if self._stopping:
+            raise KeyboardInterrupt
+        return returned
+
+    def _stop(self, number: int = 0, frame: FrameType | None = None) -> None:
+        self._stopping = True  # no lock: a signal may come while one is held
+        for place in self._places:
+            place.stop()
+
+
+class _Place:
+    """A process for one job at a time."""
+
+    def __init__(self, device: str | None) -> None:
+        self._devices = () if device is None else (device,)
+        self._opened = ExitStack()
+        self._pool: JobPool | None = None
+        self._stopping = False
+
+    def perform(self, log: Path, call: Call, sentence: Sentence) -> Ended:
+        if self._pool is None:
+            self._pool = self._opened.enter_context(JobPool(1, self._devices, _ignore))
+        if self._stopping:  # asked to before there was a pool
+            self._pool.stop()
+        try:
+            ended: Ended = self._pool.submit(_perform_apart, log, call, sentence).result()
+        except BrokenProcessPool:
+            self.close()
+            with writing(log), log.open("a") as file:
+                file.write("llm-erm: the job's process was killed, perhaps for lack of memory.\n")
+            return Ended(1)
+        return ended
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._pool is not None:
+            self._pool.stop()
+
+    def close(self) -> None:
+        self._pool = None
+        self._opened.close()
+
+
+def _perform_apart(log: Path, call: Call, sentence: Sentence) -> Ended:
+    """Does a job in a process that does nothing else, so that all output can go to the log."""
+    with log.open("wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    return perform(log, call, sentence)
+
+
+def _ignore(job: JobKey | None, event: Event) -> None:
+    """Takes no note of an event: each job's run keeps its own."""
+
+
+class _Stream(io.TextIOBase):
+    """Goes to the log of the job that is being done.
+
+    It is the same object for all jobs: libraries keep what they find as ``sys.stderr``.
+    """
+
+    def __init__(self) -> None:
+        self.log: TextIO | None = None
+
+    def write(self, text: str) -> int:
+        return self._target().write(text)
+
+    def flush(self) -> None:
+        self._target().flush()
+
+    def fileno(self) -> int:
+        return self._target().fileno()
+
+    def _target(self) -> TextIO:
+        if self.log is not None:
+            return self.log
+        real = sys.__stderr__ if sys.stderr is self else sys.stderr
+        assert real is not None  # closed streams were replaced when the command began
+        return real
+
+
+_STREAM = _Stream()
+
+
+@contextmanager
+def _logged(log: Path) -> Iterator[None]:
+    """Sends all that this process says to a file, which is written anew."""
+    with writing(log):
+        log.write_bytes(b"")
+        file = log.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+    with file:
+        _STREAM.log = file
+        try:
+            with redirect_stdout(_STREAM), redirect_stderr(_STREAM):
+                yield
+        finally:
+            _STREAM.log = None

@@ -1,0 +1,149 @@
+"""The published files of trainings: whole at every moment, and nobody else's."""
+
+import json
+import math
+from dataclasses import asdict
+
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.facts import CurvePoint, TrainingFacts
+from llm_erm.records import Result, Verdict
+from llm_erm.runs.events import Finished
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import DataKey
+from llm_erm.training.events import Evaluated, Prepared
+from llm_erm.training.export import Artifacts, check_places, clear
+from llm_erm.training.method import TrainingJob
+from llm_erm.training.plots import plot_curve, plot_lengths, plot_sizes
+
+SPEC = DataSpec(function="fn_a", length=12, train_size=20, val_size=0)
+JOB = TrainingJob(SPEC)
+PREPARED = Prepared("Model()", 1000, 2000, "cpu", compiled=False, mixed=False, graph=True)
+POINTS = (
+    CurvePoint(0, 0, 0.7, 0.5, 0.75, 0.25, 0.1),
+    CurvePoint(2, 4, None, 1.0, None, 0.5, 0.2),
+)
+
+
+def result(size: int = 20, test: int = 30) -> Result:
+    facts = TrainingFacts(
+        *(size, None, None, 2, 4, 40, 2000, 1000, 13, 3, "cpu"), POINTS, accuracy_at_length={8: 0.5}
+    )
+    verdict = Verdict("ok", test, 0, 40)
+    key = DataKey("fn_a", 12, 42)
+    return Result(
+        method="training", model="m", data=key, examples=size, test=verdict, seconds=1, facts=facts
+    )
+
+
+def write(folder, *events, job=JOB) -> None:
+    with Artifacts(folder, [job], [{"seed": 1}]) as artifacts:
+        artifacts(None, PREPARED)  # of no job
+        for event in events:
+            artifacts(job.key, event)
+
+
+def test_files_are_as_published(tmp_path):
+    write(tmp_path, PREPARED, *map(Evaluated, POINTS), Finished(result()))
+    assert (tmp_path / "config.json").read_text() == '{\n    "seed": 1\n}\n'
+    lines = [line.split(" - ", 1)[1] for line in (tmp_path / "logs.log").read_text().splitlines()]
+    assert lines == [
+        f"llm_erm.training - INFO - {text}"
+        for text in (
+            "Model: Model()",
+            "Trained parameters: 1,000 of 2,000",
+            "Device: cpu; Plan(compiled=False, mixed=False, graph=True)",
+            "Epoch 0000 | Train Acc: 0.5000 | Test Acc: 0.2500",
+            "Epoch 0002 | Train Acc: 1.0000 | Test Acc: 0.5000",
+        )
+    ]
+    lists = {}
+    exec((tmp_path / "metrics.py").read_text(), lists)  # what the published plots do with it
+    assert list(lists)[-4:] == [
+        *("test_accuracies", "test_losses", "train_accuracies", "train_losses")
+    ]
+    assert lists["train_accuracies"] == [0.5, 1.0]
+    assert lists["test_losses"][0] == 0.75
+    assert math.isnan(lists["test_losses"][1])
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    points = [
+        json.loads(line, parse_constant=refuse)
+        for line in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    ]
+    assert points == [asdict(point) for point in POINTS]
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_resumed_run_keeps_the_curve_up_to_its_checkpoint(tmp_path):
+    write(tmp_path, PREPARED, *map(Evaluated, POINTS))
+    resumed = Prepared("m", 1, 2, "cpu", False, False, False, epoch=1, curve=POINTS[:1])
+    write(tmp_path, resumed)
+    write(tmp_path, resumed, Evaluated(POINTS[1]))
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [0, 2]
+    assert (tmp_path / "logs.log").read_text().count("Resumed after epoch 1") == 2
+
+
+def test_several_jobs_write_into_folders_of_their_own(tmp_path):
+    write(tmp_path, PREPARED, job=TrainingJob(SPEC, several=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["fn_a-L12-n20"]
+
+
+def test_clearing_deletes_what_a_training_left_and_nothing_else(tmp_path):
+    write(tmp_path, PREPARED, Finished(result()))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "head.safetensors").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("mine")
+    clear(tmp_path, [JOB])
+    assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "notes.txt"}
+    (tmp_path / "model").mkdir()  # somebody else's
+    clear(tmp_path, [JOB])
+    assert (tmp_path / "model").exists()
+
+
+def test_a_folder_that_holds_no_run_is_refused(tmp_path):
+    """A model's folder has a config.json, too."""
+    check_places(tmp_path, [JOB])
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(InputError, match="config.json but no logs.log, so it is not a run"):
+        check_places(tmp_path, [JOB])
+    write(tmp_path, PREPARED)
+    check_places(tmp_path, [JOB])
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match="Cannot write to .*file"):
+        write(tmp_path / "file", PREPARED)
+
+
+def test_a_picture_is_the_same_after_others_as_alone(tmp_path):
+    from llm_erm.training.plots import _chart
+
+    plot_curve(POINTS, "one", tmp_path / "first.png")
+    plot_curve(POINTS[::-1], "one", tmp_path / "other.png")  # other values over other epochs
+    swapped = (CurvePoint(0, 0, 0.7, 0.9, 0.75, 1.0, 0.1), POINTS[1])
+    plot_curve(swapped, "one", tmp_path / "swapped.png")
+    plot_curve(POINTS, "one", tmp_path / "again.png")
+    first = (tmp_path / "first.png").read_bytes()
+    assert (tmp_path / "again.png").read_bytes() == first
+    assert (tmp_path / "swapped.png").read_bytes() != first
+    after = (tmp_path / "swapped.png").read_bytes()
+    _chart.cache_clear()
+    plot_curve(swapped, "one", tmp_path / "alone.png")
+    assert (tmp_path / "alone.png").read_bytes() == after
+
+
+def test_sizes_and_lengths_are_drawn(tmp_path):
+    results = [result(20, 30), result(10, 20)]
+    plot_sizes(results, tmp_path / "sizes.png")
+    plot_lengths(results, tmp_path / "lengths.png")
+    plot_sizes(results[:1], tmp_path / "one.png")
+    pictures = [(tmp_path / f"{name}.png").read_bytes() for name in ("sizes", "lengths", "one")]
+    assert len(set(pictures)) == 3
+    with pytest.raises(InputError, match="Cannot write"):
+        plot_sizes(results, tmp_path / "missing" / "sizes.png")

@@ -1,0 +1,143 @@
+"""Training as a run: which jobs it has, what it keeps, and that no job changes another."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from llm_erm.errors import InputError
+from llm_erm.runs.events import Advanced
+from llm_erm.runs.fingerprint import fingerprint
+from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.run import opened, plan, run
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.training.method import Training
+from small_training import SMALL
+
+SPEC = DataSpec(function="fn_a", length=12, train_size=20, val_size=0, test_size=40)
+SIZES = (SPEC, replace(SPEC, train_size=10))
+ONE_EPOCH = replace(SMALL, n_layer=1, n_epochs=1)
+
+
+def test_jobs_are_told_apart_by_size_only_where_there_are_several_sizes():
+    method = Training(settings=SMALL)
+    (alone,) = method.jobs([SPEC])
+    assert (alone.key.variant, alone.label) == ("", "fn_a-L12-n20")
+    jobs = method.jobs([*SIZES, replace(SPEC, length=20, val_size=10)])
+    assert [job.key.variant for job in jobs] == ["n=20", "n=10", ""]
+    assert [job.label for job in jobs] == ["fn_a-L12-n20", "fn_a-L12-n10", "fn_a-L20-n30"]
+
+
+def test_one_training_has_the_runs_folder_and_several_have_folders_inside(tmp_path):
+    method = Training(settings=SMALL)
+    assert [job.folder(tmp_path) for job in method.jobs([SPEC])] == [tmp_path]
+    assert [job.folder(tmp_path) for job in method.jobs(SIZES)] == [
+        tmp_path / "fn_a-L12-n20",
+        tmp_path / "fn_a-L12-n10",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "specs", "message"),
+    [
+        ({}, [SPEC, replace(SPEC, negatives="random")], "would be called fn_a-L12-n20"),
+        ({}, [replace(SPEC, train_size=7)], "the training size 7 is odd"),
+        ({"n_head": 3}, [SPEC], "qwen1.7B would have a width of 32"),
+        ({"device": "gpu"}, [SPEC], "The device gpu is not available"),
+    ],
+)
+def test_what_cannot_start_is_refused_without_data(settings, specs, message):
+    with pytest.raises(InputError, match=message):
+        Training(settings=replace(SMALL, **settings)).jobs(specs)
+
+
+def test_a_length_that_the_rule_does_not_reach_is_refused():
+    with pytest.raises(InputError, match="fn_c has no test inputs of length 3"):
+        Training(settings=SMALL, test_lengths=(3,)).jobs([replace(SPEC, function="fn_c")])
+
+
+def test_only_settings_that_shape_results_are_in_the_fingerprint():
+    operational = {"device": "cpu", "engine": "eager", "eval_batch_size": 7}
+    operational |= {"checkpoint_every": 1, "report_to": ("tensorboard",), "save_model": True}
+
+    def of(method):
+        return fingerprint("1", method, [], []).text
+
+    first = of(Training(settings=SMALL))
+    assert of(Training(settings=replace(SMALL, **operational))) == first
+    assert of(Training(settings=replace(SMALL, lr=0.5))) != first
+    assert of(Training(settings=SMALL, test_lengths=(8,))) != first
+
+
+def start(folder, method, tmp_path, specs=(SPEC,), stop=None, **options):
+    """Runs trainings, and stops after an epoch of one of them."""
+
+    def stopping(job, event) -> None:
+        if stop is not None and event == Advanced(stop):
+            raise KeyboardInterrupt
+
+    planned = plan(method, specs, folder, dataset_dir=tmp_path / "data")
+    return run(planned, observers=[stopping], **options)
+
+
+def figures(result):
+    """Everything but times."""
+    curve = tuple(replace(point, seconds=0.0) for point in result.facts.curve)
+    return replace(result, seconds=0.0, facts=replace(result.facts, curve=curve))
+
+
+def test_a_job_has_the_same_result_alone_and_after_others_in_its_process(tmp_path):
+    """Bit for bit: no seed, random state or thread of one job reaches another."""
+    others = [replace(SPEC, function="fn_g"), SPEC, replace(SPEC, length=20)]
+    torch.manual_seed(1)
+    alone = start(None, Training(settings=ONE_EPOCH, test_lengths=(8,)), tmp_path)
+    torch.rand(3)
+    threads = torch.get_num_threads()
+    shared = start(None, Training(settings=ONE_EPOCH, test_lengths=(8,)), tmp_path, others)
+    assert figures(shared[1]) == figures(alone[0])
+    assert shared[1].facts.accuracy_at_length.keys() == {8}
+    assert torch.get_num_threads() == threads
+
+
+def test_a_checkpoint_goes_when_its_result_is_kept(tmp_path):
+    method = Training(settings=replace(ONE_EPOCH, n_epochs=3, checkpoint_every=1))
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        start(folder, method, tmp_path, SIZES, stop=2)
+    assert [path.parent.name for path in folder.rglob("checkpoint.pt")] == ["fn_a-L12-n20"]
+    results = start(folder, method, tmp_path, SIZES)
+    assert [result.variant for result in results] == ["n=20", "n=10"]
+    assert [result.facts.train_size for result in results] == [20, 10]
+    assert not list(folder.rglob("checkpoint.*"))
+    assert start(folder, method, tmp_path, SIZES) == results
+
+
+def test_a_folder_with_a_checkpoint_is_that_runs_alone(tmp_path):
+    method = Training(settings=replace(ONE_EPOCH, n_epochs=3, checkpoint_every=1))
+    other = Training(settings=replace(method.settings, lr=0.5))
+    folder = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        start(folder, method, tmp_path, stop=1)
+    with pytest.raises(InputError, match="holds a run with other settings .different: lr."):
+        start(folder, other, tmp_path)
+    (folder / "checkpoint.part").write_bytes(b"cut off by a kill")
+    (folder / "notes.txt").write_text("mine")
+    (result,) = start(folder, other, tmp_path, fresh=True)
+    assert figures(result) == figures(start(None, other, tmp_path)[0])  # nothing was resumed
+    left = {path.name for path in folder.iterdir()}
+    assert left == {"settings.json", "results.jsonl", "notes.txt"}
+
+
+def test_every_process_knows_what_is_done_and_one_writes(tmp_path):
+    """One that did not know would wait for the others for ever."""
+    method = Training(settings=ONE_EPOCH)
+    planned = plan(method, [SPEC], tmp_path / "run", dataset_dir=tmp_path / "data")
+    (result,) = run(planned)
+    with opened(planned) as writer, opened(planned, writer=False) as reader:
+        assert list(writer.results.values()) == list(reader.results.values()) == [result]
+    before = (tmp_path / "run" / "results.jsonl").read_bytes()
+    with opened(planned, fresh=True, writer=False) as reader:
+        assert reader.results == {}
+        assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
+    assert not RunFolder(tmp_path / "new", planned.fingerprint, writer=False).results
+    assert not (tmp_path / "new").exists()
