@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_erm.cli import main
+from llm_erm.cli import commands
 from regenerate_help import COMMANDS, FOLDER, rendered
 
 
@@ -17,4 +17,4 @@ def test_the_help_is_the_one_that_was_read_over(name):
 def test_every_file_is_of_a_command():
     names = {path.stem for path in FOLDER.glob("*.txt")}
     assert names == {"llm-erm", *COMMANDS}
-    assert set(COMMANDS) <= main.COMMANDS.keys()
+    assert set(COMMANDS) <= commands.COMMANDS.keys()

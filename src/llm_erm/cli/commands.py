@@ -34,11 +34,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "data": (
         "llm_erm.cli.data:data",
-        "Write the training, validation and test files of tasks, and print where they are.",
+        "Write the training, validation and test files of tasks; print where they are.",
     ),
     "verify": (
         "llm_erm.cli.verify:verify",
-        "Run a program on labelled examples, in the sandbox, and count what it gets right.",
+        "Run a program on labelled examples in the sandbox; count what it gets right.",
     ),
     "compare": (
         "llm_erm.cli.compare:compare_runs",
@@ -46,11 +46,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "figure": (
         "llm_erm.cli.figure:figure",
-        "Draw accuracy against labelled examples: each method, and the guarantee of theory.",
+        "Draw accuracy against labelled examples, and what theory guarantees.",
     ),
     "bound": (
         "llm_erm.cli.bound:bound",
-        "Plan sample sizes: the error that examples rule out, the examples that an error takes.",
+        "Plan sample sizes: the error that examples rule out, the examples it takes.",
     ),
     "doctor": (
         "llm_erm.cli.doctor:doctor",
