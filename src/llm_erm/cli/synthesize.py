@@ -184,6 +184,8 @@ def _search(
 ) -> list[Result]:
     """Searches on every data set that has no result yet and returns the results of all."""
     jobs = plan.method.jobs(plan.specs)
+    for job in jobs:
+        folder.check_answers(job.key)
     with (
         open_log(folder, options.log_file, options.log_level) as log,
         Bars(len(jobs), "searches") as bars,

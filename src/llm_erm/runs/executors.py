@@ -17,7 +17,6 @@ from llm_erm.runs.events import Finished, Observer
 from llm_erm.runs.jobs import Method, Session, Work
 from llm_erm.runs.pool import JobPool, do
 
-
 WAKE_SECONDS = 0.5
 """A signal just before a wait begins does not end it, so waits are short."""
 
