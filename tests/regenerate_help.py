@@ -1,4 +1,4 @@
-"""Renders what `llm-erm COMMAND --help` prints; `tests/cli/test_help.py` compares it with the files.
+"""Renders what `llm-erm COMMAND --help` prints, which `tests/cli/test_help.py` compares.
 
     python tests/regenerate_help.py
 
