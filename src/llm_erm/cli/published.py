@@ -9,14 +9,8 @@ from typing import Any
 
 import tyro
 
-from llm_erm.cli import incontext as in_context
 from llm_erm.cli.commands import CONFIG
 from llm_erm.cli.main import exit_with
-from llm_erm.cli.sweep import Options as SweepOptions
-from llm_erm.cli.sweep import sweep_over
-from llm_erm.cli.synthesize import Options, synthesize
-from llm_erm.cli.train import Options as TrainOptions
-from llm_erm.cli.train import train
 from llm_erm.errors import InputError
 
 _FLAGS = {
@@ -47,6 +41,8 @@ def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
     variables of the published runner stand for the flags that are not given, and data, results and
     log lie beside the script, wherever it is called from.
     """
+    from llm_erm.cli.synthesize import Options, synthesize
+
     folder = Path(script).resolve().parent
     default = replace(
         Options(),
@@ -77,6 +73,8 @@ def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
     It is `llm-erm incontext` with the published defaults: the paper's model, which vLLM runs, and
     data and results beside the script, wherever it is called from.
     """
+    from llm_erm.cli import incontext as in_context
+
     folder = Path(script).resolve().parent
     default = replace(
         in_context.Options(),
@@ -108,12 +106,14 @@ def training(script: str, arguments: Sequence[str] | None = None) -> None:
 
     It is `llm-erm train` with the published script's defaults; data lie beside the script.
     """
+    from llm_erm.cli.train import Options, train
+
     sizes = _TRAINING | {"train_set_size": (_TRAINING["train_set_size"],)}
-    default = replace(TrainOptions(), dataset_dir=_datasets(script), **sizes)
+    default = replace(Options(), dataset_dir=_datasets(script), **sizes)
     exit_with(
         lambda: train(
             tyro.cli(
-                TrainOptions,
+                Options,
                 prog="main.py",
                 description="Trains a transformer as a binary classifier, as published.",
                 default=default,
@@ -126,11 +126,13 @@ def training(script: str, arguments: Sequence[str] | None = None) -> None:
 
 def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
     """Runs `python finetuning/sweep.py` and exits: `llm-erm sweep` over the script's defaults."""
+    from llm_erm.cli.sweep import Options, sweep_over
+
     defaults = _TRAINING | {"dataset_dir": str(_datasets(script))}
     exit_with(
         lambda: sweep_over(
             tyro.cli(
-                SweepOptions,
+                Options,
                 prog="sweep.py",
                 description="Runs every combination of a grid of trainings, as published.",
                 args=arguments,

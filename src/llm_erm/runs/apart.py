@@ -182,7 +182,7 @@ class _Place:
 
 def _perform_apart(log: Path, call: Call, sentence: Sentence) -> Ended:
     """Does a job in a process that does nothing else, so that all output can go to the log."""
-    with log.open("wb") as file:
+    with writing(log), log.open("ab") as file:  # at its end, with whatever else is written there
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     return perform(log, call, sentence)
