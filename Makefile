@@ -12,7 +12,11 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 # make setup TORCH='torch==2.13.0 --index-url <the index of CPU builds>'
 TORCH ?= torch==2.13.0
 
-.PHONY: setup demo test test-slow test-wasm test-vllm check fix clean
+# The Python versions of `make test-python`, and the tests of `make coverage`.
+PYTHONS ?= 3.11 3.12 3.13 3.14
+TESTS ?= tests
+
+.PHONY: setup demo test test-slow test-python test-wasm test-vllm coverage check fix clean
 
 setup: $(STAMP)
 
@@ -43,12 +47,23 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One process per core, of up to 2 GiB; one that has finished its share takes half of another's.
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal --durations 10
 
 # Not part of `make test`: what compiles for a minute.
 test-slow: setup
 	$(BIN)/pytest -m slow
+
+# Not part of `make test`: the core alone, in an environment for each Python version that is there.
+test-python:
+	bash tests/python_versions.sh $(PYTHONS)
+
+# Not part of `make test`: it slows the tests down. `make coverage TESTS=tests/erm` measures some.
+# What runs in child processes, such as candidate programs and installed commands, is not counted.
+coverage: setup
+	$(BIN)/coverage run -m pytest $(TESTS)
+	$(BIN)/coverage report
 
 # Not part of `make test`: it installs 300 MB, and compiles for a minute when it runs first.
 test-wasm: setup
@@ -76,4 +91,4 @@ fix: setup
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(VLLM) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) .venv-python build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

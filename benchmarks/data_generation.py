@@ -2,7 +2,7 @@
 
     python benchmarks/data_generation.py [--functions fn_a fn_i] [--rounds 5]
 
-All tasks are timed once a round, in turn; the table shows medians over the rounds. The published
+All tasks are timed once per round, in turn; the table shows medians over the rounds. The published
 code's figures were measured once, on the same kind of machine; the goal is 1/20 of them. fn_i, fn_k
 and fn_v are compared with the bare ``gmpy2.next_prime`` calls that they need, timed in the same
 round; the goal is 1.3 times.
@@ -20,8 +20,9 @@ from numpy.random import RandomState
 
 from llm_erm.tasks.rules import to_numbers
 from llm_erm.tasks.samplers import uniform_digits
-from llm_erm.tasks.splits import load_or_make
-from llm_erm.tasks.suite import SUITE, get
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.splits import load
+from llm_erm.tasks.suite import SUITE
 
 LENGTHS = (20, 50, 100)
 OWN_LENGTHS = {
@@ -43,16 +44,7 @@ NEXT_PRIME = "next_prime"
 
 def draw_and_write(fn, length, seed, folder):
     start = time.process_time()
-    load_or_make(
-        get(fn),
-        length=length,
-        train_size=100,
-        validation_size=100,
-        test_size=10_000,
-        seed=seed,
-        dataset_dir=folder,
-        evaluation_sets=False,
-    )
+    load(DataSpec(function=fn, length=length, seed=seed), folder)
     return time.process_time() - start
 
 

@@ -1,9 +1,10 @@
 """Length-first search on many seeds: python benchmarks/enumeration_seeds.py --lengths 20 100.
 
 For every task and length: how many seeds end with a program that is right on all test inputs and
-probes, by the default settings of `llm-erm enumerate`; medians and maxima over the seeds of wall
-and CPU seconds to the verdict of the exact program; its price in bits and the programs considered
-up to it. The CPU seconds are the searching process's: verification runs in others.
+the contrast set, by the default settings of `llm-erm enumerate`; medians and maxima over the seeds
+of wall and CPU seconds to the verdict of the exact program; its description length in bits and the
+programs considered up to it. The CPU seconds are the searching process's: verification runs in
+others.
 """
 
 import argparse
@@ -12,41 +13,39 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from llm_erm import SUITE, Sandbox, load_or_make
 from llm_erm.enumeration.learn import learn
 from llm_erm.enumeration.search import prepare
 from llm_erm.enumeration.settings import Settings
+from llm_erm.sandbox import Sandbox
+from llm_erm.serial import to_plain
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.splits import load
 
 
 def one(sandbox, task, length, seed, folder, settings):
-    splits = load_or_make(
-        SUITE[task],
-        length=length,
-        train_size=100,
-        validation_size=100,
-        test_size=10_000,
-        seed=seed,
-        dataset_dir=folder,
-    )
-    run = learn(splits, sandbox, settings)
+    splits = load(DataSpec(function=task, length=length, seed=seed), folder)
+    result = learn(splits, sandbox, settings)
+    contrast, elsewhere = result.contrast, result.length_generalization
     return {
         "task": task,
         "length": length,
         "seed": seed,
-        "exact": run.test.perfect and (run.probe is None or run.probe.perfect),
-        "claimed": run.selected.train.perfect and run.selected.validation.perfect,
-        "test": run.test.accuracy,
-        "probe": None if run.probe is None else run.probe.accuracy,
-        "other_lengths": None if run.length_shift is None else run.length_shift.accuracy,
-        "program": run.selected.candidate.source,
-        "seconds": run.seconds,
-        "notices": run.notices,
-        **{key: value for key, value in run.details.items() if key != "levels"},
+        "exact": result.exact,
+        "claimed": result.train.perfect and result.validation.perfect,
+        "test": result.test.accuracy,
+        "contrast": None if contrast is None else contrast.accuracy,
+        "other_lengths": None if elsewhere is None else elsewhere.accuracy,
+        "program": result.program,
+        "seconds": result.seconds,
+        "candidates_to_selected": result.candidates_to_selected,
+        "seconds_to_selected": result.seconds_to_selected,
+        "notices": result.notices,
+        **{key: value for key, value in to_plain(result.facts).items() if key != "levels"},
     }
 
 
 def row(task, length, results):
-    first = [r["seconds_to_first_exact"] for r in results if r["exact"]]
+    first = [r["seconds_to_selected"] for r in results if r["exact"]]
     return {
         "task": task,
         "length": length,
@@ -55,7 +54,7 @@ def row(task, length, results):
         "seconds": f"{statistics.median(first):.2f} ({max(first):.2f})" if first else "–",
         "bits": sorted({r["bits"] for r in results if r["exact"]}),
         "candidates": int(
-            statistics.median(r["candidates_to_first_exact"] for r in results if r["exact"])
+            statistics.median(r["candidates_to_selected"] for r in results if r["exact"])
         )
         if first
         else "–",

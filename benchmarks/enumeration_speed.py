@@ -21,7 +21,7 @@ import numpy as np
 
 from llm_erm.enumeration.costs import Costs
 from llm_erm.enumeration.memory import Clock, Memory, memory_for, resident_bytes
-from llm_erm.enumeration.search import Search, prepare
+from llm_erm.enumeration.search import BottomUpSearch, prepare
 
 PART = {
     **{"x": 1, "reverse": 3, "first_half": 4, "second_half": 4},
@@ -48,7 +48,7 @@ def words(count, length, seed):
 def compiled(inputs, max_bits):
     """Programs considered and kept at each price, by the package."""
     labels = np.array([[word.count("1") % 3 == 0 for word in inputs[:100]]])
-    search = Search(
+    search = BottomUpSearch(
         "bits",
         inputs[:100],
         labels,
@@ -199,7 +199,7 @@ def long_run(costs, seconds, memory_mb):
     """Programs a second where nothing is found."""
     inputs = words(256, 20, seed=1)
     labels = np.random.RandomState(2).randint(2, size=(1, 100)).astype(bool)
-    search = Search(
+    search = BottomUpSearch(
         "bits",
         inputs[:100],
         labels,

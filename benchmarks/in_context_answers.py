@@ -1,12 +1,12 @@
-"""Queries a second of the three ways to answer, on one engine and model.
+"""Queries per second of the three ways to answer, on one engine and model.
 
     python benchmarks/in_context_answers.py [--model FOLDER_OR_GGUF | --base-url URL --model NAME]
         [--shots 200] [--queries 20] [--together 1]
 
-The ways take turns, --together queries at a time, so that what else the machine does falls on all
-of them alike; the table shows medians. Each way has queries of its own, lest it find in the cache
-what another has computed; what all prompts share is there beforehand. Eight tokens are generated
-where generation is not held to the JSON of an answer.
+The ways take turns, --together queries at a time, so that other load on the machine slows all of
+them alike; the table shows medians. Each way has its own queries, so that none finds in the cache
+what another has computed; what all prompts share is cached beforehand. Without a schema, eight
+tokens are generated per answer.
 """
 
 import argparse
@@ -20,8 +20,8 @@ from llm_erm.cli.engines import EngineOptions, engine_of
 from llm_erm.incontext.engine import Prompt
 from llm_erm.incontext.learn import pose
 from llm_erm.incontext.settings import Settings
-from llm_erm.tasks.splits import load_or_make
-from llm_erm.tasks.suite import SUITE
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.splits import load
 
 SETTINGS = Settings(max_new_tokens=8)
 WAYS = {
@@ -50,22 +50,20 @@ def main() -> None:
     )
     engine = engine_of(options, seed=0)
     with tempfile.TemporaryDirectory() as scratch:
-        splits = load_or_make(
-            SUITE["fn_a"],
+        spec = DataSpec(
+            function="fn_a",
             length=arguments.length,
             train_size=arguments.shots,
-            validation_size=0,
+            val_size=0,
             test_size=arguments.queries * len(WAYS),
-            seed=42,
-            dataset_dir=Path(scratch),
-            evaluation_sets=False,
         )
-    questions = {
-        way: pose(splits, arguments.shots, arguments.queries * len(WAYS), engine, settings)
-        for way, settings in WAYS.items()
-    }
+        splits = load(spec, Path(scratch))
+        questions = {
+            way: pose(splits, arguments.shots, spec.test_size, engine, settings)
+            for way, settings in WAYS.items()
+        }
+        inputs = splits.reveal().test.inputs
     engine.load()
-    inputs = splits.test.inputs
     rates: dict[str, list[float]] = {way: [] for way in WAYS}
     tokens: dict[str, list[tuple[int, int]]] = {way: [] for way in WAYS}
     for start in range(0, arguments.queries, arguments.together):
@@ -94,7 +92,7 @@ def main() -> None:
         computed, generated = (statistics.mean(part) for part in zip(*tokens[way], strict=True))
         print(
             f"{way:20} {rate:8.2f} queries/s; the score has {score / rate:.2f} times as many; "
-            f"{computed:.0f} prompt and {generated:.1f} answer tokens computed a query"
+            f"{computed:.0f} prompt and {generated:.1f} answer tokens computed per query"
         )
 
 

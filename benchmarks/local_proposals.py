@@ -38,7 +38,7 @@ def example_sets(id: str) -> list[Dataset]:
     task = suite.get(id)
     negatives, positives = task.draw(np.random.RandomState(5), LENGTH, (INPUTS, INPUTS))
     usual = Dataset((*negatives, *positives), (0,) * len(negatives) + (1,) * len(positives))
-    others = (probes.probe(task, LENGTH), probes.length_shift(task, LENGTH))
+    others = (probes.contrast_set(task, LENGTH), probes.length_generalization_set(task, LENGTH))
     return [usual, *(data for data in others if data is not None)]
 
 
@@ -70,7 +70,7 @@ def figures(completions: list[Completion], texts: list[str], wall: float, cpu: f
     count, tokens = len(completions), sum(c.usage.completion_tokens for c in completions)
     return (
         f"{count / wall:.1f} proposals/s, {tokens / wall:.0f} tokens/s, "
-        f"{cpu / count * 1000:.0f} CPU ms and {tokens / count:.1f} tokens a proposal, "
+        f"{cpu / count * 1000:.0f} CPU ms and {tokens / count:.1f} tokens per proposal, "
         f"{len(texts) - len(set(texts))} duplicates, {count - len(texts)} cut off"
     )
 

@@ -12,15 +12,16 @@ program that computes the parity has a length that grows with k log n alone.
 import argparse
 import math
 import statistics
-import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from llm_erm.tasks.splits import load_or_make
+from llm_erm.tasks.distinct import shuffled
 from llm_erm.tasks.stream import stream
 from llm_erm.tasks.suite import planted_parity
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 from llm_erm.training.learn import learn
 from llm_erm.training.settings import Settings
 
@@ -39,24 +40,18 @@ SETTINGS = Settings(
 )
 
 
-def samples_to_success(n: int, k: int, seed: int, folder: Path) -> int | None:
+def samples_to_success(n: int, k: int, seed: int) -> int | None:
     """Fresh examples drawn before a whole batch of further ones was answered right."""
     task = planted_parity(f"parity_{k}", f"parity_{k}", k)
-    splits = load_or_make(
-        task,
-        length=n,
-        train_size=SETTINGS.batch_size,  # an epoch is one step
-        validation_size=0,
-        test_size=200,
-        seed=seed,
-        dataset_dir=folder,
-        evaluation_sets=False,
-    )
+    rng = np.random.RandomState(seed)
+    sizes = (SETTINGS.batch_size, 200)  # an epoch is one step
+    train, test = (shuffled(rng, *task.draw(rng, n, (size // 2, size // 2))) for size in sizes)
+    key = DataKey(task.id, n, seed)
+    splits = Splits(key, task.kind, train, Dataset((), ()), lambda: HeldOut(test))
     settings = replace(SETTINGS, degree=k, seed=seed, n_epochs=20 * math.comb(n, k) + 100)
-    fresh = stream(task, task.draw, n, seed, splits.test.inputs)
-    run = learn(splits, settings, fresh=fresh)
+    run = learn(splits, settings, fresh=partial(stream, task, task.draw, n, seed))
     assert run.test is not None
-    return run.details["samples"] if run.test.accuracy == 1.0 else None
+    return run.facts.samples if run.test.accuracy == 1.0 else None
 
 
 def main() -> None:
@@ -68,23 +63,20 @@ def main() -> None:
     arguments = parser.parse_args()
     sets, means = [], []
     print(f"{'n':>3} {'k':>2} {'C(n, k)':>8} {'solved':>7} {'mean samples':>13} {'/ C(n, k)':>10}")
-    with tempfile.TemporaryDirectory() as scratch:
-        for k in arguments.degrees:
-            for n in arguments.lengths:
-                found = [
-                    samples_to_success(n, k, seed, Path(scratch)) for seed in range(arguments.seeds)
-                ]
-                solved = [samples for samples in found if samples is not None]
-                size = math.comb(n, k)
-                if solved:
-                    sets.append(size)
-                    means.append(statistics.mean(solved))
-                mean = statistics.mean(solved) if solved else math.nan
-                print(
-                    f"{n:>3} {k:>2} {size:>8} {len(solved):>4}/{arguments.seeds:<2} {mean:>13,.0f} "
-                    f"{mean / size:>10.0f}",
-                    flush=True,
-                )
+    for k in arguments.degrees:
+        for n in arguments.lengths:
+            found = [samples_to_success(n, k, seed) for seed in range(arguments.seeds)]
+            solved = [samples for samples in found if samples is not None]
+            size = math.comb(n, k)
+            if solved:
+                sets.append(size)
+                means.append(statistics.mean(solved))
+            mean = statistics.mean(solved) if solved else math.nan
+            print(
+                f"{n:>3} {k:>2} {size:>8} {len(solved):>4}/{arguments.seeds:<2} {mean:>13,.0f} "
+                f"{mean / size:>10.0f}",
+                flush=True,
+            )
     slope, level = np.polyfit(np.log(sets), np.log(means), 1)
     print(f"samples ≈ {math.exp(level):.0f} · C(n, k)^{slope:.2f}")
     plot(sets, means, slope, arguments.picture)

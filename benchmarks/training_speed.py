@@ -312,9 +312,9 @@ def command(arguments: argparse.Namespace) -> list[str]:
 def one(arguments: argparse.Namespace) -> None:
     """The published run without the command line."""
     import numpy as np
+    from llm_erm.training.artifacts import Artifacts
 
     from llm_erm.tasks.task import Dataset, Splits
-    from llm_erm.training.artifacts import Artifacts
     from llm_erm.training.learn import learn
 
     bits = np.random.RandomState(42).randint(0, 2, size=(4 * (TRAIN + TEST), LENGTH))

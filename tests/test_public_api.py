@@ -1,33 +1,120 @@
-"""The public names are there, and the README's Python example runs as printed."""
+"""Every public name loads; README runs in a notebook; Python writes what the command line does."""
 
+import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
 
 import llm_erm
 
 ROOT = Path(__file__).parents[1]
+RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+SLOW = json.dumps(
+    {"code": "def f(x):\n    for _ in range(10**5):\n        pass\n    return NUMBER % 2"}
+)
+SMALL = ("--functions", "fn_a", "fn_b", "--lengths", "20", "--train-size", "20", "--val-size", "20")
+LINES = """
+import llm_erm
+
+grid = llm_erm.DataGrid(
+    functions=("fn_a", "fn_b"), lengths=(20,), train_size=20, val_size=20, test_size=200
+)
+method = llm_erm.Synthesis.of("scripted:answers.json", attempts=8)
+results = llm_erm.run(method, grid, "out")
+print(len(results))
+"""
 
 
 def test_every_public_name_loads():
     assert all(getattr(llm_erm, name) is not None for name in llm_erm.__all__)
 
 
-def test_the_readme_example_finds_the_palindrome(tmp_path):
-    readme = (ROOT / "README.md").read_text()
-    (example,) = [
-        block for block in re.findall(r"```python\n(.*?)```", readme, re.S) if "asyncio" in block
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, timeout=250
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Certificate(" in done.stdout
-    assert "def f(x)" in done.stdout
-
-
 def test_importing_one_room_does_not_load_the_others():
     code = "import sys, llm_erm.errors; print([m for m in sys.modules if 'numpy' in m][:1])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def readme_lines() -> str:
+    readme = (ROOT / "README.md").read_text()
+    (example,) = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", readme, re.S)
+        if "llm_erm.run" in block
+    ]
+    return example
+
+
+def test_the_readme_lines_run_in_a_notebook(tmp_path):
+    """Its kernel has an event loop that runs already."""
+    cell = nbformat.v4.new_code_cell(readme_lines())
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    client = NotebookClient(
+        notebook, timeout=250, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute()
+    said = "".join(output.get("text", "") for output in cell.outputs)
+    assert "fn_g L=20 def f(x):\n    return x == x[::-1]" in said
+    assert "Certificate(" in said
+    assert "test_accuracy" in said
+    assert (tmp_path / "runs/python/results.jsonl").exists()
+
+
+def timeless(folder: Path) -> dict[str, object]:
+    """What a run's folder holds, without times."""
+    found: dict[str, object] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != "log.jsonl":
+            text = re.sub(r'"(\w*seconds\w*)": [\d.e-]+', r'"\1": 0', path.read_text())
+            lines = text.splitlines()
+            found[str(path.relative_to(folder))] = (
+                sorted(lines) if path.suffix == ".jsonl" else lines
+            )
+    return found
+
+
+def test_a_run_killed_on_the_command_line_goes_on_from_python_with_the_same_files(
+    executable, tmp_path
+):
+    answers = [SLOW.replace("NUMBER", str(n)) for n in range(2, 8)] + [RIGHT]
+    command = [
+        *(str(executable), "synthesize", *SMALL, "--test-size", "200", "--attempts", "8"),
+        *("--provider", "scripted", "--answers", "answers.json", "--out-dir", "out"),
+    ]
+    folders = {}
+    for name in ("whole", "killed"):
+        folders[name] = tmp_path / name
+        folders[name].mkdir()
+        (folders[name] / "answers.json").write_text(json.dumps(answers))
+    subprocess.run(command, cwd=folders["whole"], check=True, capture_output=True)
+    running = subprocess.Popen(command, cwd=folders["killed"], stderr=subprocess.DEVNULL)
+    journal = folders["killed"] / "out/attempts.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    kept = journal.read_bytes().count(b"\n")
+    assert kept < 15
+    done = subprocess.run(
+        [sys.executable, "-c", LINES], cwd=folders["killed"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr) == ("2\n", "")
+    assert journal.read_bytes().count(b"\n") == 15
+    assert timeless(folders["killed"] / "out") == timeless(folders["whole"] / "out")
+
+
+@pytest.mark.parametrize("name", ["openai:gpt-5", "nobody:x", "local:missing.gguf"])
+def test_a_model_that_cannot_be_had_is_an_error_with_facts_and_no_flags(name):
+    with pytest.raises(llm_erm.LLMERMError) as caught:
+        llm_erm.model(name)
+    assert "--" not in str(caught.value)

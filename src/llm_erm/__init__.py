@@ -1,56 +1,95 @@
 """Learn short programs from a few labelled examples: a language model proposes, data decides.
 
-The names below are the public API. They load when first used, so that importing one room does not
-load them all.
+The names below are the public API. They load when first used, so that importing the package takes
+milliseconds and importing one room does not load them all.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from llm_erm.errors import LLMERMError
-    from llm_erm.llms.local import LocalLLM
-    from llm_erm.llms.scripted import ScriptedLLM
-    from llm_erm.records import Run
-    from llm_erm.sandbox import Limits, Sandbox
-    from llm_erm.synthesis.learn import learn
-    from llm_erm.synthesis.settings import Settings
-    from llm_erm.tasks.splits import load_or_make
-    from llm_erm.tasks.suite import SUITE
-    from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.version import VERSION
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from llm_erm.api import frame, model, run
+    from llm_erm.baselines.method import Baselines
+    from llm_erm.enumeration.method import Enumeration
+    from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
+    from llm_erm.incontext.method import InContext
+    from llm_erm.llms.llm import LLM
+    from llm_erm.records import Attempt, Certificate, Result, Verdict
+    from llm_erm.reports.comparison import compare
+    from llm_erm.reports.results import read_results
+    from llm_erm.runs.events import Event, Observer
+    from llm_erm.runs.executors import InProcess, Processes
+    from llm_erm.sandbox import Limits, Sandbox
+    from llm_erm.synthesis.method import Synthesis
+    from llm_erm.tasks.spec import DataGrid, DataSpec
+    from llm_erm.tasks.splits import load
+    from llm_erm.tasks.suite import SUITE
+    from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
+    from llm_erm.training.method import Training
+
+__version__ = VERSION
+
+_HOMES = {
+    "api": ("frame", "model", "run"),
+    "baselines.method": ("Baselines",),
+    "enumeration.method": ("Enumeration",),
+    "errors": ("BudgetSpentError", "InputError", "LLMERMError"),
+    "incontext.method": ("InContext",),
+    "llms.llm": ("LLM",),
+    "records": ("Attempt", "Certificate", "Result", "Verdict"),
+    "reports.comparison": ("compare",),
+    "reports.results": ("read_results",),
+    "runs.events": ("Event", "Observer"),
+    "runs.executors": ("InProcess", "Processes"),
+    "sandbox": ("Limits", "Sandbox"),
+    "synthesis.method": ("Synthesis",),
+    "tasks.spec": ("DataGrid", "DataSpec"),
+    "tasks.splits": ("load",),
+    "tasks.suite": ("SUITE",),
+    "tasks.task": ("DataKey", "Dataset", "HeldOut", "Splits"),
+    "training.method": ("Training",),
+}
+"""Where the public names live."""
+
+_HOME = {name: f"llm_erm.{home}" for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "LLM",
     "SUITE",
+    "Attempt",
+    "Baselines",
+    "BudgetSpentError",
+    "Certificate",
+    "DataGrid",
+    "DataKey",
+    "DataSpec",
     "Dataset",
+    "Enumeration",
+    "Event",
+    "HeldOut",
+    "InContext",
+    "InProcess",
+    "InputError",
     "LLMERMError",
     "Limits",
-    "LocalLLM",
-    "Run",
+    "Observer",
+    "Processes",
+    "Result",
     "Sandbox",
-    "ScriptedLLM",
-    "Settings",
     "Splits",
+    "Synthesis",
+    "Training",
+    "Verdict",
     "__version__",
-    "learn",
-    "load_or_make",
+    "compare",
+    "frame",
+    "load",
+    "model",
+    "read_results",
+    "run",
 ]
-
-_HOME = {
-    "SUITE": "llm_erm.tasks.suite",
-    "Dataset": "llm_erm.tasks.task",
-    "LLMERMError": "llm_erm.errors",
-    "Limits": "llm_erm.sandbox",
-    "LocalLLM": "llm_erm.llms.local",
-    "Run": "llm_erm.records",
-    "Sandbox": "llm_erm.sandbox",
-    "ScriptedLLM": "llm_erm.llms.scripted",
-    "Settings": "llm_erm.synthesis.settings",
-    "Splits": "llm_erm.tasks.task",
-    "learn": "llm_erm.synthesis.learn",
-    "load_or_make": "llm_erm.tasks.splits",
-}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for

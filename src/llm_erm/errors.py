@@ -8,8 +8,8 @@ class LLMERMError(Exception):
     and exits with status 2.
 
     Attributes:
-        setting: Name of the setting to change, as in ``dataset_dir``; the command line adds its
-            flag to the message. None where no single setting is at fault.
+        setting: Name of the setting to change, as in ``dataset_dir``, or several joined by ``or``;
+            the command line adds their flags to the message. None where none is at fault.
     """
 
     def __init__(self, message: str, *, setting: str | None = None) -> None:

@@ -29,14 +29,14 @@ class SynthesisFacts:
 
 @dataclass(frozen=True)
 class LevelCount:
-    """How many programs of one description length an enumeration met.
+    """Counts for the programs of one description length.
 
     Attributes:
-        bits: Their description length, the sign included.
-        considered: Programs considered.
-        kept: Programs with a behaviour that no shorter one has.
-        parts: Texts and numbers of that length that were kept to build programs from.
-        seconds: Wall time since the search began.
+        bits: Their description length, including the sign.
+        considered: Number of programs considered.
+        kept: Number of programs that are not observationally equivalent to an earlier one.
+        parts: Number of texts and numbers kept at that length, to build programs from.
+        seconds: Wall time since the search started.
         complete: Whether all programs of that length were considered.
     """
 
@@ -69,10 +69,11 @@ class EnumerationFacts:
         inputs: What the inputs are: ``bits``, ``digits``, ``text`` or ``table``.
         solutions: Solutions of the linear equations that were considered.
         considered: Programs considered, those included.
-        kept: Programs kept, one per behaviour.
+        kept: Programs kept, one per behaviour; None where programs are sampled.
         stopped_by: Why the search ended: ``found``, or the limit that it reached.
         levels: The counts by description length, shortest first.
-        found_by: What found the selected program: ``enumeration``, ``elimination`` or ``draw``.
+        found_by: What found the selected program: ``enumeration``, ``elimination`` or ``sampling``;
+            None where none was selected.
         bits: Description length of the selected program; None where none was selected.
         tied: Other programs with the same training and validation errors.
         cpu_seconds: CPU time of the search.
@@ -82,7 +83,7 @@ class EnumerationFacts:
     inputs: str
     solutions: int
     considered: int
-    kept: int
+    kept: int | None
     stopped_by: str
     levels: tuple[LevelCount, ...]
     found_by: str | None

@@ -34,7 +34,8 @@ class Described(Protocol):
 def shaping(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of settings
     """Returns the values of a dataclass that shape results, as JSON values by field name.
 
-    Nested dataclasses become objects, and so does what is ``Described``; fields marked ``OPERATIONAL`` are left out at every level.
+    Nested dataclasses become objects, and so does what is ``Described``. Fields marked
+    ``OPERATIONAL`` are left out at every level.
     """
     return {name: _plain(getattr(settings, name)) for name in _shaping_names(type(settings))}
 

@@ -9,7 +9,10 @@ from llm_erm.baselines.encode import encode
 from llm_erm.baselines.learn import learn
 from llm_erm.baselines.learners import LEARNERS, Learner, is_checkpoint, tabpfn
 from llm_erm.erm.bounds import binomial_upper
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.records import Result
+from llm_erm.runs.events import Advanced, Started
+from llm_erm.serial import from_json, to_json
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 SMALL_GENETIC = {"generations": (12,), "population_size": (150,), "depth": (4,)}
 GRIDS = {
@@ -35,8 +38,9 @@ def dataset(rng, rule, size, length=12) -> Dataset:
 
 def splits_of(rule, seed=0) -> Splits:
     rng = np.random.RandomState(seed)
-    parts = [dataset(rng, rule, size) for size in (80, 80, 400)]
-    return Splits("fn_x", "x", "binary", 12, seed, *parts, probe=dataset(rng, rule, 40))
+    train, validation, test = (dataset(rng, rule, size) for size in (80, 80, 400))
+    held_out = HeldOut(test, contrast=dataset(rng, rule, 40))
+    return Splits(DataKey("fn_x", 12, seed), "binary", train, validation, lambda: held_out)
 
 
 FIRST = splits_of(lambda x: int(x[0]))
@@ -45,16 +49,17 @@ FIRST = splits_of(lambda x: int(x[0]))
 @pytest.mark.parametrize("name", LEARNERS)
 def test_every_learner_learns_a_rule_of_one_bit_far_above_chance(name):
     run = learn(name, QUICK[name], FIRST)
-    assert run.method == f"baseline:{name}"
+    assert (run.method, run.variant, run.facts.learner) == (f"baseline:{name}", name, name)
     assert run.test.accuracy > 0.8
-    assert run.probe.accuracy > 0.7
+    assert run.contrast.accuracy > 0.7
     assert run.test.total == 400
-    assert run.details["validation_accuracy"] == max(
-        one["validation_accuracy"] for one in run.details["grid"]
-    )
+    grid = run.facts.grid
+    assert run.validation.accuracy == max(one.validation_accuracy for one in grid)
     points = QUICK[name].points(80)
-    assert len(run.details["grid"]) == len(points) == run.certificate.validation.choices
+    assert [one.parameters for one in grid] == points
+    assert len(points) == run.certificate.validation.choices
     assert run.examples == 160
+    assert from_json(Result, to_json(run)) == run
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -72,13 +77,13 @@ def test_few_examples_leave_out_what_needs_more(name, examples):
         },
     )
     run = learn(name, learner, replace(FIRST, train=few))
-    assert run.certificate.validation.choices == len(run.details["grid"]) >= 1
-    assert all(one["parameters"].get("n_neighbors", 1) <= examples for one in run.details["grid"])
+    assert run.certificate.validation.choices == len(run.facts.grid) >= 1
+    assert all(one.parameters.get("n_neighbors", 1) <= examples for one in run.facts.grid)
 
 
 def test_a_tree_learns_one_bit_exactly_and_is_certified():
     run = learn("decision-tree", LEARNERS["decision-tree"], FIRST)
-    assert run.test.accuracy == run.probe.accuracy == 1.0
+    assert run.test.accuracy == run.contrast.accuracy == 1.0
     assert run.certificate.error_upper_bound == binomial_upper(0, 80, (1 - 0.95) / 30)
     assert run.certificate.test.error_upper_bound == binomial_upper(0, 400, 1 - 0.95)
 
@@ -87,11 +92,25 @@ def test_the_same_seed_gives_the_same_result_and_test_labels_choose_nothing():
     name = "random-forest"
     learner = replace(LEARNERS[name], grid={"n_estimators": (5,), "max_depth": (2, 3, None)})
     one, again = learn(name, learner, FIRST), learn(name, learner, FIRST)
-    assert (one.test, one.details) == (again.test, again.details)
-    turned = Dataset(FIRST.test.inputs, tuple(1 - y for y in FIRST.test.labels))
-    other = learn(name, learner, replace(FIRST, test=turned))
-    assert other.details == one.details
+    assert (one.test, one.facts) == (again.test, again.facts)
+    test = FIRST.reveal().test
+    turned = HeldOut(Dataset(test.inputs, tuple(1 - y for y in test.labels)))
+    other = learn(name, learner, replace(FIRST, reveal=lambda: turned))
+    assert other.facts == one.facts
+    assert other.contrast is None
     assert other.test.correct == one.test.total - one.test.correct
+
+
+def test_held_out_data_are_read_once_after_all_points_are_fitted():
+    told = []
+
+    def reveal():
+        told.append("revealed")
+        return FIRST.reveal()
+
+    learner = replace(LEARNERS["decision-tree"], grid={"max_depth": (1, 2, None)})
+    learn("decision-tree", learner, replace(FIRST, reveal=reveal), observe=told.append)
+    assert told == [Started(3), Advanced(1), Advanced(2), Advanced(3), "revealed"]
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -103,7 +122,7 @@ def test_validation_data_choose_the_parameters(turned):
     validation = Dataset(train.inputs, noisy) if turned else FIRST.validation
     learner = replace(LEARNERS["decision-tree"], grid={"max_depth": (1, None)})
     run = learn("decision-tree", learner, replace(FIRST, train=train, validation=validation))
-    assert run.details["parameters"] == {"max_depth": None if turned else 1}
+    assert run.facts.parameters == {"max_depth": None if turned else 1}
     assert (run.test.accuracy == 1.0) != turned
 
 
@@ -111,8 +130,8 @@ def test_genetic_programming_finds_a_circuit_that_no_single_split_shows():
     splits = splits_of(lambda x: int(x[2]) ^ int(x[5]))
     run = learn("genetic-programming", QUICK["genetic-programming"], splits)
     assert run.test.accuracy == 1.0
-    assert "X2" in run.details["circuit"]
-    assert "X5" in run.details["circuit"]
+    assert "X2" in run.facts.circuit
+    assert "X5" in run.facts.circuit
 
 
 def test_decimals_reach_genetic_programming_as_bits():
@@ -123,7 +142,8 @@ def test_decimals_reach_genetic_programming_as_bits():
         inputs = tuple(f"{n}" for n in rng.permutation(np.arange(1000, 10_000))[:size])
         return Dataset(inputs, tuple(int(x) % 2 for x in inputs))
 
-    splits = Splits("fn_x", "x", "decimal", 4, 0, draw(80), draw(80), draw(400))
+    test = HeldOut(draw(400))
+    splits = Splits(DataKey("fn_x", 4, 0), "decimal", draw(80), draw(80), lambda: test)
     run = learn("genetic-programming", QUICK["genetic-programming"], splits)
     assert run.test.accuracy == 1.0
 

@@ -1,28 +1,32 @@
 """`llm-erm baselines` from flags to files."""
 
 import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
 
 SMALL = ("--train-size", 40, "--val-size", 40, "--test-size", 200)
 FLAGS = ("baselines", "--functions", "fn_a", "--lengths", 20, *SMALL)
-QUICK = ("--learners", "svm", "decision-tree")
+QUICK = ("--learners", "svm", "decision-tree", "--workers", 1)
 
 
 def lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_every_learner_and_trial_is_a_result_and_one_row_a_learner_is_printed(command, tmp_path):
+def test_every_learner_and_trial_is_a_result_and_one_row_per_learner_is_printed(command, tmp_path):
     arguments = (*FLAGS, *QUICK, "--num-trials", 2, "--out-dir", "out")
     done = command(*arguments)
     assert done.returncode == 0, done.stderr
     found = lines((tmp_path / "out/results.jsonl").read_text())
-    assert sorted((r["method"], r["trial"]) for r in found) == [
+    assert sorted((r["method"], r["data"]["trial"]) for r in found) == [
         *(("baseline:decision-tree", 1), ("baseline:decision-tree", 2)),
         *(("baseline:svm", 1), ("baseline:svm", 2)),
     ]
-    assert len({(r["seed"], r["data_sha256"]) for r in found}) == 2
+    assert len({(r["data"]["seed"], r["data"]["sha256"]) for r in found}) == 2
     rows = [line for line in done.stdout.splitlines() if line.startswith("fn_a")]
     assert len(rows) == 2
     assert all("2 trials" in row for row in rows)
@@ -52,7 +56,7 @@ def test_a_task_of_ones_own_reaches_the_worker_processes(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (result,) = lines(done.stdout)
-    assert result["test_accuracy"] == 1.0
+    assert result["test"]["accuracy"] == 1.0
     assert result["certificate"]["validation"]["choices"] == 30
 
 
@@ -68,7 +72,7 @@ def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(comm
     [
         (("--learners", "oracle"), "oracle"),
         (("--tabpfn-weights", "no.ckpt"), "no.ckpt"),
-        (("--tabpfn-weights", __file__), "no file of weights"),
+        (("--tabpfn-weights", __file__), "not a file of weights"),
         (("--workers", 0), "--workers"),
         (("--val-size", 0), "--val-size"),
     ],
@@ -78,3 +82,28 @@ def test_a_wrong_turn_is_one_sentence_and_exit_2(command, flags, said):
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_done_and_says_where(executable, tmp_path):
+    """Stopped while genetic programming, which takes minutes, follows a tree."""
+    learners = ("--learners", "decision-tree", "genetic-programming")
+    arguments = (*FLAGS, *learners, "--workers", 2, "--out-dir", "out")
+    with subprocess.Popen(
+        [str(executable), *map(str, arguments)],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        results = tmp_path / "out/results.jsonl"
+        while not (results.exists() and results.read_text()):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert "What is done is kept in out; the same command resumes there." in said
+    assert "Traceback" not in said
+    assert [result["variant"] for result in lines(results.read_text())] == ["decision-tree"]

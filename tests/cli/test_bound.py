@@ -40,8 +40,8 @@ def test_comparing_runs_costs_certainty(capsys):
     assert one < ten
 
 
-def test_the_table_rounds_the_accuracy_down(command):
-    done = command("bound", "--accuracy", 0.99)
+def test_the_table_rounds_the_accuracy_down(invoke):
+    done = invoke("bound", "--accuracy", 0.99)
     assert done.returncode == 0, done.stderr
     assert "95.49%" in done.stdout
     assert "5 was fixed before validation" in done.stdout
@@ -50,8 +50,8 @@ def test_the_table_rounds_the_accuracy_down(command):
 @pytest.mark.parametrize(
     "arguments", [("--budget", 0), ("--errors", 101), ("--confidence", 1), ("--accuracy", "nan")]
 )
-def test_impossible_numbers_are_one_sentence(command, arguments):
-    done = command("bound", *arguments)
+def test_impossible_numbers_are_one_sentence(invoke, arguments):
+    done = invoke("bound", *arguments)
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert done.stdout == ""

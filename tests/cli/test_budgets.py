@@ -11,8 +11,11 @@ import pytest
 
 from api_server import Api, Reply, serving
 from llm_erm.errors import BudgetSpentError
+from llm_erm.incontext.labels import label_of
 from llm_erm.llms.budget import Budget
-from llm_erm.store import Store
+from llm_erm.runs.fingerprint import read_fingerprint
+from llm_erm.runs.folder import RunFolder
+from recorded import chat
 from responses_server import response, text
 
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
@@ -44,11 +47,11 @@ def synthesize(invoke, api: Api):
 
 
 def journaled(folder: Path, key: str) -> float:
-    lines = (folder / "out/attempts.jsonl").read_text().splitlines()
-    completions = [json.loads(line)["candidate"]["completion"] for line in lines]
+    lines = (folder / "out/answers.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["answer"] for line in lines]
     if key == "cost_usd":
-        return sum(c[key] for c in completions)
-    return sum(c["usage"]["prompt_tokens"] + c["usage"]["completion_tokens"] for c in completions)
+        return sum(answer[key] for answer in answers)
+    return sum(a["usage"]["prompt_tokens"] + a["usage"]["completion_tokens"] for a in answers)
 
 
 @pytest.mark.parametrize(
@@ -113,13 +116,13 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
     with serving(answer) as api:
         done = run()
         assert done.returncode == 0, done.stderr
-        assert "2 calls were given up in flight" in done.stderr
+        assert "Gave up on 2 calls in flight" in done.stderr
         assert run("--max-total-tokens", 10**6).returncode == 0
         assert len(api.calls) == 3
-    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
     budget = Budget(max_tokens=10**6)
-    budget.count(store.completions(), prompt_bytes=1000, max_output_tokens=400)
-    store.close()
+    budget.count(folder.completions(), prompt_bytes=1000, max_output_tokens=400)
+    folder.close()
     with pytest.raises(BudgetSpentError, match=f"{USED + 2 * 1400:,} of"):
         asyncio.run(budget.reserve(10**6, 400))
 
@@ -140,12 +143,12 @@ def test_calls_given_up_on_ctrl_c_are_said_and_stay_in_the_account_for_good(invo
     with serving(answer) as api:
         stopped = run()
         assert (stopped.returncode, len(api.calls)) == (130, 3)
-        assert "2 calls were given up in flight" in stopped.stderr
+        assert "Gave up on 2 calls in flight" in stopped.stderr
         assert run().returncode == 0
         assert len(api.calls) == 2 + CALLS
-    store = Store(tmp_path / "out", json.loads((tmp_path / "out/settings.json").read_text()))
-    assert len(store.completions()) == CALLS + 2
-    store.close()
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
+    assert len(folder.completions()) == CALLS + 2
+    folder.close()
 
 
 def test_a_budget_below_one_call_sends_nothing(synthesize, api):
@@ -175,3 +178,85 @@ def test_a_budget_that_is_no_budget_is_refused(synthesize, api, flag):
     assert done.returncode == 2
     assert flag in done.stderr
     assert api.calls == []
+
+
+LABELS = chat('{"label": "1"}')
+QUERIES = 6
+TOKENS = 1500
+"""Of every label that is answered."""
+
+
+def ask_labels(invoke, api: Api, *arguments, model: str = "gpt-5"):
+    return invoke(
+        *("incontext", "--functions", "fn_a", "--lengths", 8, "--train-size", 16, "--json"),
+        *("--test-size", QUERIES, "--test-split-size", 40, "--max-new-tokens", 1400),
+        *("--base-url", f"{api.url}/v1", "--model", model, "--out-dir", "out", *arguments),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "limit", "more", "each"),
+    [
+        ("--max-total-tokens", 3 * TOKENS + 2000, 9 * TOKENS, TOKENS),
+        ("--max-cost-usd", 0.03, 0.06, 0.003348),
+    ],
+)
+def test_in_context_learning_keeps_its_budget_and_goes_on_with_more(
+    invoke, tmp_path, flag, limit, more, each
+):
+    with serving(lambda _: Reply(LABELS)) as api:
+        done = ask_labels(invoke, api, flag, limit)
+        assert done.returncode == 3, done.stderr
+        assert "The budget is spent" in done.stderr
+        assert flag in done.stderr
+        assert done.stdout == ""
+        first = len(api.calls)
+        assert 2 <= first < QUERIES
+        assert first * each <= limit
+        assert len((tmp_path / "out/answers.jsonl").read_text().splitlines()) == first
+        assert ask_labels(invoke, api, flag, limit).returncode == 3
+        assert len(api.calls) == first  # what the earlier part took is counted
+        rest = ask_labels(invoke, api, flag, more)
+        assert rest.returncode == 0, rest.stderr
+        assert len(api.calls) == QUERIES
+    result = json.loads(rest.stdout)
+    assert result["test"]["total"] == QUERIES
+    assert result["cost"]["usd"] == pytest.approx(QUERIES * 0.003348)
+
+
+def test_in_context_learning_says_that_a_price_is_unknown_and_refuses_what_is_no_budget(invoke):
+    with serving(lambda _: Reply(LABELS)) as api:
+        done = ask_labels(invoke, api, "--max-cost-usd", 0.000001, model="nobody-knows-it")
+        assert done.returncode == 0, done.stderr
+        assert "no price is known for chat:nobody-knows-it" in done.stderr
+        made = len(api.calls)
+        for flag in ("--max-cost-usd", "--max-total-tokens"):
+            done = ask_labels(invoke, api, flag, 0)
+            assert (done.returncode, flag in done.stderr) == (2, True)
+        assert len(api.calls) == made
+
+
+def test_a_budget_has_no_effect_on_a_model_in_this_process_and_that_is_said(invoke):
+    done = invoke("incontext", "--functions", "fn_a", "--max-total-tokens", 1000)
+    assert done.returncode == 2
+    assert "--max-total-tokens would have no effect" in done.stderr
+
+
+def test_a_call_that_fails_for_good_ends_in_context_learning_and_counts_no_wrong_label(
+    invoke, tmp_path
+):
+    replies = [Reply(LABELS), Reply(LABELS), Reply(b'{"id": ')]
+    with serving(lambda call: replies[min(call.number, 2)]) as api:
+        done = ask_labels(invoke, api, "--concurrency", 1)
+    assert done.returncode == 2
+    assert "gave no usable answer" in done.stderr
+    journal = (tmp_path / "out/answers.jsonl").read_text().splitlines()
+    texts = [json.loads(line)["answer"]["text"] for line in journal]
+    assert [label_of(text) for text in texts] == [1, 1]
+    settings = (tmp_path / "out/settings.json").read_text()
+    with serving(lambda _: Reply(LABELS)) as other:
+        moved = settings.replace(api.url, other.url)
+        (tmp_path / "out/settings.json").write_text(moved)
+        done = ask_labels(invoke, other)
+    assert done.returncode == 0, done.stderr
+    assert len(other.calls) == QUERIES - 2

@@ -5,28 +5,33 @@ import json
 import pytest
 
 SMALL = ("--train-size", 60, "--val-size", 60, "--test-size", 200)
-KEYS = {
-    *("method", "function", "length", "program", "bits", "considered", "kept", "levels", "tied"),
-    *("candidates_to_first_exact", "seconds_to_first_exact", "stopped_by", "certificate"),
-    *("found_by", "peak_memory_bytes", "cpu_seconds", "seconds", "isolation"),
+FACTS = {
+    *("bits", "considered", "kept", "levels", "tied", "stopped_by", "found_by"),
+    *("peak_memory_bytes", "cpu_seconds"),
 }
 
 
-def test_json_prints_one_object_a_grid_point(command):
+VERDICTS = ("train", "validation", "test", "length_generalization")
+COUNTS = ("status", "correct", "invalid", "total")
+
+
+def test_json_prints_one_object_per_data_set(command):
     done = command(
         *("enumerate", "--functions", "fn_a", "fn_i", "--lengths", 12, 20, "--json", *SMALL)
     )
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(r["function"], r["length"]) for r in results] == [
+    assert [(r["data"]["function"], r["data"]["length"]) for r in results] == [
         *(("fn_a", 12), ("fn_a", 20), ("fn_i", 12), ("fn_i", 20))
     ]
-    assert all(result.keys() >= KEYS for result in results)
-    assert all(result["test_accuracy"] == 1.0 for result in results)
+    assert all(result["facts"].keys() >= FACTS for result in results)
+    assert all(result["test"]["accuracy"] == 1.0 for result in results)
+    assert all(result["candidates_to_selected"] > 0 for result in results)
+    assert all(result["seconds_to_selected"] > 0 for result in results)
     assert "bits:" in done.stderr
     assert "programs considered" in done.stderr
-    levels = results[0]["levels"]
-    assert sum(level["considered"] for level in levels) <= results[0]["considered"]
+    facts = results[0]["facts"]
+    assert sum(level["considered"] for level in facts["levels"]) <= facts["considered"]
 
 
 def test_results_and_programs_are_in_the_folder_and_not_made_twice(command, tmp_path):
@@ -41,11 +46,38 @@ def test_results_and_programs_are_in_the_folder_and_not_made_twice(command, tmp_
     (program,) = (tmp_path / "out/programs").iterdir()
     assert "language model" not in program.read_text()
     (line,) = (tmp_path / "out/results.jsonl").read_text().splitlines()
-    assert json.loads(line)["method"] == "enumeration"
-    assert command(*arguments).stdout == first.stdout
+    result = json.loads(line)
+    assert result["method"] == "enumeration"
+    journal = (tmp_path / "out/attempts.jsonl").read_text()
+    assert [json.loads(line)["attempt"]["index"] for line in journal.splitlines()] == list(
+        range(1, result["attempts"] + 1)
+    )
+    again = command(*arguments)
+    assert again.stdout == first.stdout
+    assert "programs considered" not in again.stderr
 
 
-def test_a_program_that_fails_the_probes_is_not_called_exact(command):
+def test_an_interrupted_search_starts_again_and_journals_no_attempt_twice(command, tmp_path):
+    arguments = (
+        *("enumerate", "--functions", "fn_l", "--lengths", 20, "--max-programs", 500),
+        *("--out-dir", "out", "--json", *SMALL),
+    )
+    whole = json.loads(command(*arguments).stdout)
+    (tmp_path / "out/results.jsonl").write_text("")
+    journal = tmp_path / "out/attempts.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:5]) + '{"cut')
+    again = json.loads(command(*arguments).stdout)
+    timed = {"seconds": 0, "cost": 0, "facts": 0, **dict.fromkeys(VERDICTS)}
+    assert again | timed == whole | timed
+    for name in VERDICTS:
+        assert [again[name][key] for key in COUNTS] == [whole[name][key] for key in COUNTS]
+    indices = [json.loads(line)["attempt"]["index"] for line in journal.read_text().splitlines()]
+    assert indices == list(range(1, whole["attempts"] + 1))
+    assert journal.read_text().startswith("".join(lines[:5]))
+
+
+def test_a_program_that_fails_the_contrast_set_is_not_called_exact(command):
     """By elimination comes the parity that all near-palindromes of even length have."""
     arguments = ("enumerate", "--functions", "fn_g", "--lengths", 20, "--max-programs", 1, *SMALL)
     done = command(*arguments)
@@ -68,7 +100,8 @@ def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(command):
     ("flags", "said"),
     [
         (("--max-seconds", 0), "--max-seconds"),
-        (("--max-memory-mb", 100), "give at least"),
+        (("--max-memory-mb", 100), "(--max-memory-mb)"),
+        (("--max-bits", 0), "(--max-bits)"),
         (("--attempts", 0), "--attempts"),
         (("--max-programs", 0), "--max-programs"),
         (("--search", "prior"), "--prior-from"),
@@ -98,7 +131,7 @@ def test_the_proposals_of_a_model_can_order_the_search(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "3 of 3 proposals" in done.stderr
-    assert json.loads(done.stdout)["test_accuracy"] == 1.0
+    assert json.loads(done.stdout)["test"]["accuracy"] == 1.0
 
 
 def test_a_comparison_says_what_each_method_took(command, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,10 @@ from pathlib import Path
 import pytest
 
 from api_server import Call, Reply, serving
+from incontext.engines import ScriptedEngine
+from llm_erm.cli.incontext import Options, results_of
+from llm_erm.errors import BudgetSpentError
+from llm_erm.incontext.engine import Prompt
 
 ROOT = Path(__file__).parents[2]
 SMALL = (
@@ -42,16 +47,22 @@ def test_the_embedded_model_labels_for_real(command, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [result["shots"] for result in results] == [4, 16]
-    for result in results:
+    assert [result["variant"] for result in results] == ["shots=4", "shots=16"]
+    for result, shots in zip(results, (4, 16), strict=True):
         assert (result["method"], result["model"]) == ("incontext", "local:SmolLM2-135M-Instruct")
-        assert result["queries"] == result["completion_tokens"] == 6
-        assert result["prompt_tokens_computed"] < 0.6 * result["prompt_tokens"]
-        low, high = result["accuracy_interval"]
-        assert low <= result["test_accuracy"] <= high
-    journal = lines(tmp_path / "out/queries.jsonl")
-    assert len(journal) == 12
+        facts, cost = result["facts"], result["cost"]
+        assert result["examples"] == facts["shots"] == shots
+        assert result["test"]["total"] == cost["completion_tokens"] == 6
+        assert facts["prompt_tokens_computed"] < 0.6 * cost["prompt_tokens"]
+        low, high = facts["accuracy_interval"]
+        assert low <= result["test"]["accuracy"] <= high
+    assert results == lines(tmp_path / "out/results.jsonl")
+    journal = lines(tmp_path / "out/answers.jsonl")
+    assert [line["job"]["variant"] for line in journal] == ["shots=4"] * 6 + ["shots=16"] * 6
     records = lines(tmp_path / "results/o.jsonl")
+    assert [record["probability_of_1"] for record in records] == [
+        line["answer"]["probability"] for line in journal
+    ]
     assert [record["is_correct"] for record in records] == [
         record["true_label"] == record["predicted_label"] for record in records
     ]
@@ -84,7 +95,7 @@ def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_pat
     running = subprocess.Popen(
         [str(executable), *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE
     )
-    journal = tmp_path / "out/queries.jsonl"
+    journal = tmp_path / "out/answers.jsonl"
     deadline = time.monotonic() + 100
     while not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):
         assert time.monotonic() < deadline
@@ -99,7 +110,7 @@ def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_pat
     assert "0 of 6" in done.stdout  # all parsed
     whole = journal.read_bytes()
     assert whole.startswith(kept[: kept.rfind(b"\n") + 1])
-    assert [line["index"] for line in lines(journal)] == [1, 2, 3, 4, 5, 6]
+    assert [line["answer"]["index"] for line in lines(journal)] == [1, 2, 3, 4, 5, 6]
     assert command(*arguments).stdout == done.stdout
     assert journal.read_bytes() == whole
 
@@ -141,7 +152,91 @@ def test_a_wrong_turn_is_one_sentence_and_exit_2(command, tmp_path, arguments, s
     assert done.stdout == ""
     assert said in done.stderr
     assert "Traceback" not in done.stderr
-    assert not any(path.stat().st_size for path in tmp_path.glob("runs/*/queries.jsonl"))
+    assert not list(tmp_path.glob("runs/*/answers.jsonl"))
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Has a scripted engine answer in place of the one that the flags name."""
+
+    def use(reply) -> ScriptedEngine:
+        engine = ScriptedEngine(reply)
+        monkeypatch.setattr("llm_erm.cli.incontext.engine_of", lambda options, seed, budget: engine)
+        return engine
+
+    return use
+
+
+SCRIPTED = (*SMALL, "--shots", 4, 16, "--out-dir", "out")
+
+
+def failing_at(number: int, error: BaseException):
+    def reply(prompt: Prompt):
+        if prompt.index == number and prompt.text.count(" -> ") == 16:
+            raise error
+        return '{"label": "1"}'
+
+    return reply
+
+
+def test_a_spent_budget_is_exit_3_with_what_is_done_and_a_higher_one_goes_on(
+    invoke, scripted, tmp_path
+):
+    scripted(failing_at(3, BudgetSpentError("The next call is too dear.", setting="max_cost_usd")))
+    files = ("--out-csv", "o.csv", "--out-jsonl", "o.jsonl")
+    done = invoke(*SCRIPTED, *files, "--json")
+    assert done.returncode == 3
+    assert [json.loads(line)["variant"] for line in done.stdout.splitlines()] == ["shots=4"]
+    assert (
+        "The budget is spent: The next call is too dear (--max-cost-usd). Answered" in done.stderr
+    )
+    assert len(lines(tmp_path / "o.jsonl")) == 8
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 2
+    engine = scripted(failing_at(7, KeyboardInterrupt()))
+    again = invoke(*SCRIPTED, *files, "--json")
+    assert again.returncode == 0, again.stderr
+    assert [prompt.index for prompt in engine.asked] == [3, 4, 5, 6]
+    assert again.stdout.startswith(done.stdout)
+    assert len(lines(tmp_path / "o.jsonl")) == 12
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 3
+
+
+def test_a_stopped_run_is_exit_130_and_says_where_it_goes_on(invoke, scripted, tmp_path):
+    scripted(failing_at(3, KeyboardInterrupt()))
+    done = invoke(*SCRIPTED)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Stopped. Answered queries are kept in out; the same command" in done.stderr
+    assert len(lines(tmp_path / "out/answers.jsonl")) == 8
+
+
+def test_the_table_has_a_row_per_number_of_shots(invoke, scripted):
+    scripted(lambda prompt: "?" if prompt.index == 1 else '{"label": "1"}')
+    done = invoke(*SCRIPTED)
+    assert done.returncode == 0, done.stderr
+    header, four, sixteen, *_, last = done.stdout.splitlines()
+    assert re.split(r"  +", header) == [
+        *("task", "length", "shots", "accuracy", "95% interval", "against chance"),
+        *("of parsed", "not parsed", "prompt computed", "queries/s"),
+    ]
+    for shots, row in (("4", four), ("16", sixteen)):
+        cells = re.split(r"  +", row)
+        assert cells[:3] == ["fn_a", "8", shots]
+        assert cells[5:9] == ["no difference shown", cells[6], "1 of 6", "10.0%"]
+    assert last == "Prompts, answers and results: out"
+
+
+def test_results_can_be_had_without_being_printed(scripted, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scripted(lambda _: '{"label": "1"}')
+    options = Options(
+        functions=("fn_a",), lengths=(8,), train_size=16, test_size=6, test_split_size=40
+    )
+    events = []
+    results = results_of(options, [lambda job, event: events.append(type(event).__name__)])
+    assert [(result.name, result.test.total) for result in results] == [("fn_a L=8 shots=16", 6)]
+    assert results[0].test.correct == 3
+    assert (events.count("Answered"), events[-1]) == (6, "Finished")
+    assert capsys.readouterr().out == ""
 
 
 @pytest.fixture

@@ -14,14 +14,15 @@ UNSAFE = "--unsafe-no-isolation"
 
 
 @pytest.fixture
+def tmp_path(open_folder):
+    return open_folder
+
+
+@pytest.fixture
 def unheld(executable, tmp_path):
     """Runs `llm-erm` where no system call can be filtered, in a folder that anybody may use."""
     if os.geteuid() != 0:
         pytest.skip("only root can take on other roles")
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    tmp_path.chmod(0o777)
     (tmp_path / "answers.json").write_text(json.dumps([PARITY]))
     (tmp_path / "program.py").write_text("def f(x): return 1\n")
     (tmp_path / "data.txt").write_text("0 -> 0\n1 -> 1\n")
@@ -72,13 +73,14 @@ def test_an_unheld_verification_says_so(unheld):
     assert json.loads(done.stdout)["isolation"] == "none"
 
 
-def test_a_held_search_names_its_level_in_the_table_and_the_program(command, tmp_path):
+def test_a_held_search_names_its_level_in_the_table_and_the_program(invoke, tmp_path):
     (tmp_path / "answers.json").write_text(json.dumps([PARITY]))
-    done = command(*SEARCH)
+    done = invoke(*SEARCH)
     assert done.returncode == 0, done.stderr
     level = json.loads((tmp_path / "out" / "results.jsonl").read_text())["isolation"]
     assert level in ("strong", "standard", "basic")
     head, row = done.stdout.splitlines()[:2]
     assert row[head.index("isolation") :].startswith(level)
+    assert f"Programs run in a sandbox with isolation {level!r}." in done.stderr
     (program,) = (tmp_path / "out" / "programs").iterdir()
     assert f"# Isolation of the sandbox that ran it: {level}.\n" in program.read_text()

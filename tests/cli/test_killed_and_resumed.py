@@ -52,12 +52,14 @@ class Commands:
     """Runs `llm-erm` again and again."""
 
     def __init__(self, folder: Path) -> None:
-        environment = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": "sk-test"}
+        handed_on = {
+            name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ
+        }
         self._folder = folder
         self._driver = subprocess.Popen(
             [sys.executable, "-c", DRIVER],
             cwd=folder,
-            env=environment,
+            env=handed_on | {"OPENAI_API_KEY": "sk-test"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -104,7 +106,7 @@ class Model:
     def journaled(self) -> Counter[str]:
         path = self.folder / "answers.jsonl"
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        return Counter("L={length} {function}".format(**json.loads(line)) for line in lines)
+        return Counter("L={length} {function}".format(**json.loads(line)["job"]) for line in lines)
 
     def answer(self, call: Call) -> Reply:
         prompt = call.body["input"][0]["content"]
@@ -114,24 +116,19 @@ class Model:
         return Reply(response([text(self.sample(point, number))]), after=LATENCY)
 
     def learn_points(self, folder: Path) -> None:
-        from llm_erm.synthesis.attempt import prompt_for
+        from llm_erm.synthesis.learn import prompt_for
         from llm_erm.synthesis.settings import Settings
-        from llm_erm.tasks.splits import load_or_make
-        from llm_erm.tasks.suite import get
+        from llm_erm.tasks.spec import DataSpec
+        from llm_erm.tasks.splits import load
 
         self.points: dict[str, str] = {}
         for function in ("fn_a", "fn_g"):
             for length in (20, 22, 24):
-                splits = load_or_make(
-                    get(function),
-                    length=length,
-                    train_size=20,
-                    validation_size=20,
-                    test_size=100,
-                    seed=42,
-                    dataset_dir=folder,
+                spec = DataSpec(
+                    function=function, length=length, train_size=20, val_size=20, test_size=100
                 )
-                digest = hashlib.sha256(prompt_for(splits, Settings(1)).encode()).hexdigest()
+                prompt = prompt_for(load(spec, folder), Settings(1))
+                digest = hashlib.sha256(prompt.encode()).hexdigest()
                 self.points[digest] = f"L={length} {function}"
 
     def sample(self, point: str, number: int) -> str:
@@ -148,7 +145,10 @@ class Model:
 def timeless(value: Any) -> Any:
     """A JSON value without what measures time."""
     if isinstance(value, dict):
-        times = ("seconds", "cpu_seconds", "latency_seconds", "duration_ms")
+        times = (
+            *("seconds", "cpu_seconds", "latency_seconds", "duration_ms"),
+            "seconds_to_selected",
+        )
         return {key: timeless(one) for key, one in value.items() if key not in times}
     return [timeless(one) for one in value] if isinstance(value, list) else value
 
@@ -218,7 +218,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(commands, 
     for name in whole:
         assert killed[name] == whole[name], name
     indices = Counter(
-        (line["function"], line["length"], line["index"])
+        (line["job"]["function"], line["job"]["length"], line["attempt"]["index"])
         for line in map(json.loads, (tmp_path / "killed/attempts.jsonl").read_text().splitlines())
     )
     assert set(indices.values()) == {1}

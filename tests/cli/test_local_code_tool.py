@@ -37,7 +37,7 @@ def hunting(folder: Path) -> list[str]:
         "            print(name, str(value)[:200])",
         "import os\nprint(os.environ)\nprint(open('/proc/self/environ').read())",
         "print(open('/proc/self/mem', 'rb').read(10))",
-        "from llm_erm.tasks.splits import load_or_make\nprint(load_or_make)",
+        "from llm_erm.tasks.splits import load\nprint(load)",
         "print(examples)",
     ]
 
@@ -68,8 +68,8 @@ def synthesize(invoke):
 
 
 def completions(tmp_path: Path) -> list[dict]:
-    lines = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
-    return [json.loads(line)["candidate"]["completion"] for line in lines]
+    lines = (tmp_path / "out/answers.jsonl").read_text().splitlines()
+    return [json.loads(line)["answer"] for line in lines]
 
 
 @pytest.mark.parametrize("provider", ["openai", "chat"])
@@ -128,7 +128,7 @@ def test_each_use_is_journaled_with_its_code_and_output_and_counted(synthesize, 
     assert told(api.calls[-1]) == outputs
     assert completion["usage"]["prompt_tokens"] == 4 * 1200
     result = json.loads(done.stdout)
-    assert (result["tool_calls"], result["test_accuracy"]) == (3, 1.0)
+    assert (result["cost"]["tool_calls"], result["test"]["accuracy"]) == (3, 1.0)
     row = (tmp_path / "all.csv").read_text().splitlines()[-1].split(",")
     assert f",3,{sum(map(len, outputs))},1.0,1.0," in ",".join(row)
 

@@ -1,13 +1,17 @@
 """From --provider and --model to who is called: names, keys, addresses, and what cannot be."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from api_server import Reply, serving
-from llm_erm.cli.models import KEYS, ModelOptions, choose, fingerprint
+from llm_erm.cli.models import ModelOptions, choose, fingerprint
 from llm_erm.errors import InputError
+from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.models import model
+from llm_erm.llms.providers import PROVIDERS, Provider, key_variables
 from recorded import anthropic, chat, gemini
 from responses_server import response, text
 
@@ -16,10 +20,12 @@ TINY = (
     *("--train-size", 4, "--val-size", 4, "--test-size", 4),
 )
 
+KEYS = {row.name: row.key_variables for row in PROVIDERS.values() if row.needs_key}
+
 
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch):
-    for name in ("OPENAI_BASE_URL", *(name for names in KEYS.values() for name in names)):
+    for name in ("OPENAI_BASE_URL", *key_variables()):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -201,3 +207,69 @@ def test_openais_address_in_the_environment_shapes_no_other_providers_run(invoke
     again = invoke(*arguments, "--out-dir", "out", "--json", OPENAI_BASE_URL="http://elsewhere/v1")
     assert (first.returncode, again.returncode) == (0, 0), again.stderr
     assert first.stdout == again.stdout
+
+
+class Constant:
+    """A model that always answers alike."""
+
+    def __init__(self, body: str) -> None:
+        self.name = f"fake:{body}"
+        self._body = body
+
+    async def complete(self, request: Request):
+        for index in request.indices:
+            yield Completion(index, f"def f(x):\n    return {self._body}")
+
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("named", [("--provider", "fake"), ("--model", "fake:1")])
+def test_one_row_of_the_table_and_one_class_are_all_that_a_provider_needs(
+    invoke, monkeypatch, named, tmp_path
+):
+    row = Provider("fake", lambda model, settings: Constant(model or "0"), default_model="0")
+    monkeypatch.setitem(PROVIDERS, "fake", row)
+    done = invoke("synthesize", *named, *TINY, "--attempts", 2, "--json", "--out-dir", "out")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["model"] == ("fake:1" if "--model" in named else "fake:0")
+    assert result["test_accuracy"] == 0.5
+    assert result["attempts"] == 2
+    done = invoke("synthesize", *named, *TINY, "--threads", 2, "--out-dir", "other")
+    assert (done.returncode, "(--threads)" in done.stderr) == (2, True)
+    with pytest.raises(InputError, match="fake does not take the setting api_key; it takes none"):
+        model("fake", api_key="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "setting", "said"),
+    [
+        ("nobody:x", {}, "provider", "choose one of anthropic, chat"),
+        ("gpt-5", {}, "provider", "no provider 'gpt-5'"),
+        ("openai", {}, "api_key", "openai:gpt-5 needs a key"),
+        ("chat", {}, "model", "as in chat:NAME"),
+        ("scripted", {}, "model", "as in scripted:NAME"),
+        ("chat:m", {"threads": 1}, "threads", "it takes api_key"),
+        ("local", {"threads": 0}, "threads", "give 1 or more"),
+        ("chat:m", {"base_url": "localhost"}, "base_url", "http://"),
+        ("chat:m", {"timeout_seconds": 0}, "timeout_seconds", "above 0"),
+        ("replay:runs/x", {}, None, "ReplayLLM"),
+    ],
+)
+def test_a_model_by_its_name_is_refused_with_facts_and_no_flag(name, settings, setting, said):
+    with pytest.raises(InputError, match=said) as refusal:
+        model(name, **settings)
+    assert refusal.value.setting == setting
+    assert "--" not in str(refusal.value)
+
+
+def test_a_model_by_its_name_reads_no_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://nowhere")
+    with pytest.raises(InputError, match="needs a key"):
+        model("openai:gpt-5")
+    assert model("openai:gpt-5", api_key="key").name == "openai:gpt-5"
+    assert model("local").name == "local:SmolLM2-135M-Instruct"
+    (tmp_path / "answers.json").write_text('["1"]')
+    assert model(f"scripted:{tmp_path}/answers.json").name == "scripted:answers.json"

@@ -1,7 +1,6 @@
-"""`llm-erm tasks`, `data` and `verify`, through the installed command."""
+"""`llm-erm tasks`, `data` and `verify`, from flags to what they print."""
 
 import json
-import os
 
 import pytest
 
@@ -9,8 +8,8 @@ DATA = "".join(f"{i:04b} -> {bin(i).count('1') % 2}\n" for i in range(16))
 VERIFY_KEYS = {"status", "correct", "invalid", "total", "accuracy", "cpu_seconds", "isolation"}
 
 
-def test_tasks_lists_the_published_suite_first(command):
-    done = command("tasks", "--json")
+def test_tasks_lists_the_published_suite_first(invoke):
+    done = invoke("tasks", "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["function"] for row in rows] == [
         *(f"fn_{letter}" for letter in "abcdefghijkl"),
@@ -21,15 +20,15 @@ def test_tasks_lists_the_published_suite_first(command):
     assert all(row["computes"] for row in rows)
 
 
-def test_tasks_as_a_table_names_each(command):
-    done = command("tasks")
+def test_tasks_as_a_table_names_each(invoke):
+    done = invoke("tasks")
     assert done.returncode == 0
     assert "palindrome" in done.stdout
     assert "fn_aa" in done.stdout
 
 
-def test_data_prints_where_the_files_are(command, tmp_path):
-    done = command("data", "--functions", "fn_a", "--lengths", 50)
+def test_data_prints_where_the_files_are(invoke, tmp_path):
+    done = invoke("data", "--functions", "fn_a", "--lengths", 50)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / done.stdout.strip()
     assert {path.name for path in folder.iterdir()} == {
@@ -41,11 +40,11 @@ def test_data_prints_where_the_files_are(command, tmp_path):
 
 
 @pytest.fixture
-def verify(command, tmp_path):
+def verify(invoke, tmp_path):
     def run(program: str, data: str = DATA, *flags):
         (tmp_path / "program.py").write_text(program)
         (tmp_path / "data.txt").write_text(data)
-        return command("verify", "program.py", "data.txt", *flags)
+        return invoke("verify", "program.py", "data.txt", *flags)
 
     return run
 
@@ -91,15 +90,15 @@ def test_verify_names_the_file_and_line_of_bad_data(verify, data):
     assert "Traceback" not in done.stderr
 
 
-def test_verify_names_a_missing_file(command):
-    done = command("verify", "nowhere.py", "nothing.txt")
+def test_verify_names_a_missing_file(invoke):
+    done = invoke("verify", "nowhere.py", "nothing.txt")
     assert done.returncode == 2
     assert "nowhere.py" in done.stderr
 
 
-def test_doctor_shows_the_isolation_and_the_models_at_hand(command):
+def test_doctor_shows_the_isolation_and_the_models_at_hand(invoke):
     keys = {"ANTHROPIC_API_KEY": "sk-test", "GEMINI_API_KEY": ""}
-    done = command("doctor", "--json", env=os.environ | keys)
+    done = invoke("doctor", "--json", **keys)
     found = json.loads(done.stdout)
     assert found["ANTHROPIC_API_KEY"]["state"] == "set"
     assert found["GEMINI_API_KEY"]["state"] == "not set"
@@ -107,4 +106,4 @@ def test_doctor_shows_the_isolation_and_the_models_at_hand(command):
     assert found["isolation"]["state"] in ("strong", "standard", "basic")
     assert found["embedded model"]["state"] == "installed"
     assert done.returncode == 0
-    assert "isolation" in command("doctor").stdout
+    assert "isolation" in invoke("doctor").stdout

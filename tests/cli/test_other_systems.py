@@ -45,7 +45,8 @@ def test_a_program_is_refused_with_what_to_do_next(elsewhere, tmp_path):
         assert done.returncode == 2, done.stderr
         message = done.stderr.splitlines()[-1]
         assert f"This is {elsewhere.system}" in message
-        assert "--isolation wasm" in message
+        assert "only run with isolation wasm" in message
+        assert message.endswith("(--isolation).")
         assert "pip install 'llm-erm[wasm]'" in message
 
 

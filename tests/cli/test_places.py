@@ -45,7 +45,7 @@ def test_a_link_stays_and_the_file_it_names_is_written(synthesize, tmp_path):
 
 
 @pytest.mark.parametrize("flag", ["--out-jsonl", "--out-csv", "--log-file"])
-@pytest.mark.parametrize("name", ["answers", "attempts", "results"])
+@pytest.mark.parametrize("name", ["answers", "attempts", "prompts", "results"])
 def test_no_result_file_takes_the_place_of_paid_answers(synthesize, tmp_path, flag, name):
     refused = synthesize("--out-dir", "run", flag, f"run/{name}.jsonl")
     assert refused.returncode == 2

@@ -41,21 +41,30 @@ def script(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(script: Path, tmp_path: Path):
-    """Runs the script from another folder, with no more environment than given."""
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
+def elsewhere(tmp_path: Path) -> Path:
+    """Another folder than the script's, to run it from."""
+    (tmp_path / "elsewhere").mkdir()
+    return tmp_path / "elsewhere"
+
+
+def environment_of(server: Server | None, more: dict[str, str]) -> dict[str, str]:
+    """No more environment than given."""
+    names = ("PATH", "HOME", "PYTHONPATH")
+    base = {name: os.environ[name] for name in names if name in os.environ}
+    if server is not None:
+        base |= {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url}
+    return base | more
+
+
+@pytest.fixture
+def run(script: Path, elsewhere: Path, prestarted):
+    """Runs the script in a process that has read its libraries already."""
 
     def command(*arguments: object, server: Server | None = None, **environment: str):
-        base = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        if server is not None:
-            base |= {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url}
-        return subprocess.run(
-            [sys.executable, str(script), *map(str, arguments)],
+        return next(prestarted).run(
+            [str(script), *map(str, arguments)],
             cwd=elsewhere,
-            env=base | environment,
-            capture_output=True,
-            text=True,
+            env=environment_of(server, environment),
             timeout=120,
         )
 
@@ -69,10 +78,17 @@ def records(script: Path) -> list[dict]:
     ]
 
 
-def test_the_published_command_runs_as_printed_from_any_folder(run, script):
+def test_the_published_command_runs_as_printed_from_any_folder(script, elsewhere):
     answers = [response([text(WRONG)]), response([interpreter_call("1+1", "2\n"), text(RIGHT)])]
     with serving(lambda n: (200, answers[n])) as server:
-        done = run(*PUBLISHED, server=server)
+        done = subprocess.run(
+            [sys.executable, str(script), *map(str, PUBLISHED)],
+            cwd=elsewhere,
+            env=environment_of(server, {}),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     assert done.returncode == 0, done.stderr
     assert server.paths == ["/v1/responses"] * 2
     assert server.keys == ["Bearer sk-test"] * 2
@@ -255,11 +271,9 @@ def test_without_a_key_it_stops_and_names_the_local_model(run, arguments):
     assert "--provider local" in done.stderr
 
 
-def test_the_code_interpreter_is_never_given_up_silently(command):
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = command(
-        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--enable-code-interpreter"),
-        env=environment,
+def test_the_code_interpreter_is_never_given_up_silently(invoke):
+    done = invoke(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--enable-code-interpreter")
     )
     assert done.returncode == 2
     assert "OPENAI_API_KEY" in done.stderr

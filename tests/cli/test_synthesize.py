@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -12,26 +11,10 @@ import pytest
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
 SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
-KEYS = {
-    "function",
-    "length",
-    "seed",
-    "model",
-    "attempts",
-    "selected_attempt",
-    "program",
-    "validation_accuracy",
-    "test_accuracy",
-    "probe_accuracy",
-    "length_shift_accuracy",
-    "certificate",
-    "isolation",
-    "seconds",
-}
 
 
-def read_lines(path: Path) -> list[str]:
-    return path.read_text().splitlines()
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -46,116 +29,132 @@ def scripted(tmp_path: Path):
     return flags
 
 
-def test_json_prints_one_object_a_grid_point(command, scripted):
-    done = command(
+def test_json_prints_one_object_per_data_set(invoke, scripted):
+    done = invoke(
         *("synthesize", "--functions", "fn_a", "fn_g", "--lengths", 16, 20, "--attempts", 3),
         *("--json", *SMALL, *scripted(WRONG, RIGHT)),
     )
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(r["function"], r["length"]) for r in results] == [
+    assert [(r["data"]["function"], r["data"]["length"]) for r in results] == [
         *(("fn_a", 16), ("fn_a", 20), ("fn_g", 16), ("fn_g", 20))
     ]
-    assert all(result.keys() >= KEYS for result in results)
     parity = results[0]
-    assert (parity["attempts"], parity["selected_attempt"], parity["seed"]) == (2, 2, 42)
-    assert parity["validation_accuracy"] == parity["test_accuracy"] == 1.0
-    assert parity["length_shift_accuracy"] == 1.0
-    assert parity["probe_accuracy"] is None
+    assert (parity["attempts"], parity["selected_attempt"], parity["data"]["seed"]) == (2, 2, 42)
+    assert parity["validation"]["accuracy"] == parity["test"]["accuracy"] == 1.0
+    assert parity["length_generalization"]["accuracy"] == 1.0
+    assert parity["contrast"] is None
     assert parity["certificate"]["error_upper_bound"] == pytest.approx(1 - (0.05 / 3) ** (1 / 20))
     assert results[2]["attempts"] == 3
-    assert results[2]["probe_accuracy"] is not None
+    assert results[2]["contrast"]["accuracy"] == 0.5
+    assert results[2]["length_generalization"]["total"] > 0
 
 
-def test_everything_is_in_the_run_folder(command, scripted, tmp_path):
-    done = command(
+def test_everything_is_in_the_run_folder(invoke, scripted, tmp_path):
+    done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out"),
         *(*SMALL, *scripted("no idea", RIGHT)),
     )
     assert done.returncode == 0, done.stderr
     assert "100.0%" in done.stdout
     assert "x.count('1') % 2" in done.stdout
-    journal = [json.loads(line) for line in read_lines(tmp_path / "out/attempts.jsonl")]
-    assert [line["candidate"]["reason"] is None for line in journal] == [False, True]
-    assert journal[0]["candidate"]["completion"]["text"] == "no idea"
-    assert " -> 1" in journal[0]["candidate"]["prompt"]
+    job = {"function": "fn_a", "length": 20, "seed": 42, "trial": 1, "variant": ""}
+    (prompt,) = lines(tmp_path / "out/prompts.jsonl")
+    assert prompt["job"] == job
+    assert " -> 1" in prompt["prompt"]
+    answers = lines(tmp_path / "out/answers.jsonl")
+    assert [one["job"] for one in answers] == [job] * 2
+    assert [one["answer"]["text"] for one in answers] == ["no idea", RIGHT]
+    attempts = lines(tmp_path / "out/attempts.jsonl")
+    assert [one["job"] for one in attempts] == [job] * 2
+    assert [one["attempt"]["candidate"]["reason"] is None for one in attempts] == [False, True]
+    (result,) = lines(tmp_path / "out/results.jsonl")
+    assert result["program"] == attempts[1]["attempt"]["candidate"]["source"]
+    settings = json.loads((tmp_path / "out/settings.json").read_text())
+    assert settings["data"][0]["sha256"] == result["data"]["sha256"]
+    events = lines(tmp_path / "out/log.jsonl")
+    assert [event["msg"] for event in events] == ["attempt", "attempt", "search_finished"]
+    assert [event["status"] for event in events[:2]] == ["no_code", "ok"]
+    assert {"duration_ms", "prompt_tokens", "val_acc", "perfect"} <= events[0].keys()
     (program,) = (tmp_path / "out/programs").iterdir()
     namespace: dict = {}
     exec(compile(program.read_text(), str(program), "exec"), namespace)
     assert namespace["f"]("0111") == 1
 
 
-def test_the_standalone_program_verifies_on_the_test_file(command, scripted, tmp_path):
-    command(
+def test_the_standalone_program_verifies_on_the_test_file(invoke, scripted, tmp_path):
+    invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out"),
         *(*SMALL, *scripted(RIGHT)),
     )
     (program,) = (tmp_path / "out/programs").iterdir()
     (data,) = tmp_path.glob("datasets/parity_all/L20/*/test.txt")
-    done = command("verify", program, data, "--json")
+    done = invoke("verify", program, data, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["correct"] == 200
 
 
-def test_the_same_command_again_asks_nothing_and_prints_the_same(command, scripted):
+def test_the_same_command_again_asks_nothing_and_prints_the_same(invoke, scripted):
     arguments = (
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--json"),
         *(*SMALL, *scripted(WRONG, RIGHT)),
     )
-    assert command(*arguments).stdout == command(*arguments).stdout
+    assert invoke(*arguments).stdout == invoke(*arguments).stdout
 
 
-def test_nothing_exact_is_said(command, scripted):
-    done = command(
+def test_nothing_exact_is_said(invoke, scripted):
+    done = invoke(
         *("synthesize", "--functions", "fn_g", "--lengths", 20, "--attempts", 2),
         *(*SMALL, *scripted(WRONG)),
     )
     assert "nothing exact" in done.stdout
 
 
-def test_no_program_at_all_is_said(command, scripted):
+def test_no_program_at_all_is_said(invoke, scripted):
     arguments = (
         *("synthesize", "--functions", "fn_g", "--lengths", 20, "--attempts", 2),
         *(*SMALL, *scripted("no idea")),
     )
-    assert "no program ran" in command(*arguments).stdout
-    result = json.loads(command(*arguments, "--json").stdout)
+    assert "no program ran" in invoke(*arguments).stdout
+    result = json.loads(invoke(*arguments, "--json").stdout)
     assert result["program"] is None
     assert result["certificate"] is None
-    assert result["test_accuracy"] is None
+    assert result["test"] is result["validation"] is None
 
 
-def test_a_task_of_ones_own_is_learned_from_one_file(command, scripted, tmp_path):
+def test_a_task_of_ones_own_is_learned_from_one_file(invoke, scripted, tmp_path):
     (tmp_path / "first.py").write_text(
         "lengths = (12,)\n\ndef rule(x):\n    return int(x[0])\n\n"
         "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
     )
     answer = json.dumps({"code": "def f(x):\n    return int(x[0])"})
-    done = command(
+    done = invoke(
         *("synthesize", "--task-file", "first.py", "--json"), *(*SMALL, *scripted(answer))
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert (result["function"], result["length"]) == ("first", 12)
-    assert result["test_accuracy"] == 1.0
+    assert (result["data"]["function"], result["data"]["length"]) == ("first", 12)
+    assert result["test"]["accuracy"] == 1.0
 
 
-def test_impossible_lengths_are_skipped_with_a_notice(command, scripted):
-    done = command(
+def test_impossible_lengths_are_skipped_with_a_notice(invoke, scripted):
+    done = invoke(
         *("synthesize", "--functions", "fn_h", "--lengths", 30, 40, "--attempts", 1, "--json"),
         *(*SMALL, *scripted(RIGHT)),
     )
     assert done.returncode == 0
     assert "Skipped fn_h at length 30" in done.stderr
-    assert json.loads(done.stdout)["length"] == 40
+    assert json.loads(done.stdout)["data"]["length"] == 40
 
 
 SLOW = json.dumps({"code": "def f(x):\n    for _ in range(2 * 10**5):\n        pass\n    return 1"})
 
 
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
+)
 def test_a_stopped_run_keeps_its_attempts_and_goes_on(
-    command, executable, scripted, tmp_path, sign, status
+    invoke, executable, scripted, tmp_path, sign, status
 ):
     """Slow programs (each another one) hold the search up long enough to be stopped half way."""
     answers = [SLOW.replace("return 1", f"return {i} % 2") for i in range(2, 10)]
@@ -163,27 +162,26 @@ def test_a_stopped_run_keeps_its_attempts_and_goes_on(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 8),
         *("--out-dir", "out", *SMALL, *scripted(*answers)),
     )
+    os.mkfifo(tmp_path / "log")
     running = subprocess.Popen(
-        [str(executable), *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [str(executable), *map(str, arguments), "--log-file", "log"],
+        **{"cwd": tmp_path, "stderr": subprocess.PIPE, "text": True},
     )
-    journal = tmp_path / "out/attempts.jsonl"
-    deadline = time.monotonic() + 120
-    while not (journal.exists() and journal.read_bytes().count(b"\n") >= 2):
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.02)
-    running.send_signal(sign)
-    _, errors = running.communicate(timeout=60)
+    with (tmp_path / "log").open() as log:
+        for _ in range(2):
+            assert json.loads(log.readline())["msg"] == "attempt"
+        running.send_signal(sign)
+        _, errors = running.communicate(timeout=60)
     assert running.returncode == status
-    if sign == signal.SIGINT:
-        assert "the same command goes on" in errors
+    if sign != signal.SIGKILL:
+        assert "the same command resumes there" in errors
+    journal = tmp_path / "out/attempts.jsonl"
     kept = journal.read_bytes()
     assert kept.count(b"\n") < 8
-    done = command(*arguments)
+    done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
-    lines = journal.read_bytes()
-    assert lines.startswith(kept[: kept.rfind(b"\n") + 1])
-    assert [json.loads(line)["index"] for line in lines.splitlines()] == list(range(1, 9))
+    assert journal.read_bytes().startswith(kept[: kept.rfind(b"\n") + 1])
+    assert [one["attempt"]["index"] for one in lines(journal)] == list(range(1, 9))
 
 
 @pytest.mark.parametrize(
@@ -220,13 +218,13 @@ def test_a_stopped_run_keeps_its_attempts_and_goes_on(
         (("--no-such-flag",), "no-such-flag"),
     ],
 )
-def test_a_wrong_turn_is_one_sentence_and_exit_2(command, tmp_path, arguments, said):
+def test_a_wrong_turn_is_one_sentence_and_exit_2(invoke, tmp_path, arguments, said):
     (tmp_path / "text.gguf").write_text("this is no model !")
     scripted = () if "--model" in arguments or "--provider" in arguments else (
         "--provider", "scripted", "--answers", tmp_path / "answers.json"
     )  # fmt: skip
     (tmp_path / "answers.json").write_text(json.dumps([RIGHT]))
-    done = command("synthesize", *arguments, *scripted)
+    done = invoke("synthesize", *arguments, *scripted)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert said in done.stderr
@@ -236,25 +234,25 @@ def test_a_wrong_turn_is_one_sentence_and_exit_2(command, tmp_path, arguments, s
     )
 
 
-def test_changed_data_are_not_reported_with_old_results(command, scripted, tmp_path):
+def test_changed_data_are_not_reported_with_old_results(invoke, scripted, tmp_path):
     arguments = (
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out", "--json"),
         *(*SMALL, *scripted(RIGHT)),
     )
-    assert command(*arguments).returncode == 0
+    assert invoke(*arguments).returncode == 0
     (path,) = tmp_path.glob("datasets/parity_all/L20/*/test.txt")
     lines = path.read_text().splitlines()
     path.write_text("".join(f"{line[:-1]}{1 - int(line[-1])}\n" for line in lines))
-    again = command(*arguments)
+    again = invoke(*arguments)
     assert again.returncode == 2
-    assert "data_sha256" in again.stderr
+    assert "(different: data)" in again.stderr
 
 
-def test_a_dry_run_leaves_data_alone_even_where_they_should_be_drawn_anew(command, tmp_path):
-    command("data", "--functions", "fn_a", "--lengths", 20, *SMALL)
+def test_a_dry_run_leaves_data_alone_even_where_they_should_be_drawn_anew(invoke, tmp_path):
+    invoke("data", "--functions", "fn_a", "--lengths", 20, *SMALL)
     (path,) = tmp_path.glob("datasets/parity_all/L20/*/train.txt")
     path.write_text("mine")
-    done = command(
+    done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, *SMALL),
         *("--provider", "local", "--dry-run", "--fresh-data"),
     )
@@ -262,32 +260,32 @@ def test_a_dry_run_leaves_data_alone_even_where_they_should_be_drawn_anew(comman
     assert path.read_text() == "mine"
 
 
-def test_answers_without_a_provider_are_answers(command, scripted):
-    done = command(
+def test_answers_without_a_provider_are_answers(invoke, scripted):
+    done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--json", *SMALL),
         *scripted(RIGHT)[2:],
-        env={"PATH": "/usr/bin", "OPENAI_API_KEY": "sk-would-cost-money"},
+        OPENAI_API_KEY="sk-would-cost-money",
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["model"].startswith("scripted:")
 
 
-def test_a_program_too_slow_for_the_test_data_has_no_test_accuracy(command, scripted):
+def test_a_program_too_slow_for_the_test_data_has_no_test_accuracy(invoke, scripted):
     slow = "import time\n\ndef f(x):\n    end = time.process_time() + 0.02\n"
     slow += "    while time.process_time() < end:\n        pass\n    return x.count('1') % 2"
-    done = command(
+    done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 1, "--json"),
         *("--seconds-per-candidate", 2.4, *SMALL, *scripted(json.dumps({"code": slow}))),
     )
     result = json.loads(done.stdout)
-    assert result["validation_accuracy"] == 1.0
-    assert result["test_accuracy"] is None
+    assert result["validation"]["accuracy"] == 1.0
+    assert (result["test"]["status"], result["test"]["accuracy"]) == ("timeout", None)
     assert any("timeout" in notice for notice in result["notices"])
 
 
-def test_a_program_cannot_speak_to_the_terminal(command, scripted):
+def test_a_program_cannot_speak_to_the_terminal(invoke, scripted):
     code = 'def f(x):\n    """\x1b]0;title\x07"""\n    y = 1\n    return y'
-    done = command(
+    done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 1),
         *(*SMALL, *scripted(json.dumps({"code": code}))),
     )
@@ -327,9 +325,9 @@ def test_closed_streams_are_no_traceback(executable):
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[1]", "[]", "nonsense"])
-def test_answers_that_are_none_are_named(command, tmp_path, content):
+def test_answers_that_are_none_are_named(invoke, tmp_path, content):
     (tmp_path / "answers.json").write_text(content)
-    done = command(
+    done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20),
         *("--provider", "scripted", "--answers", "answers.json"),
     )
@@ -339,17 +337,17 @@ def test_answers_that_are_none_are_named(command, tmp_path, content):
 
 
 @pytest.mark.parametrize("line", ["0101 -> 2", "0101", "", "0101 => 1"])
-def test_a_malformed_data_file_is_named_with_its_line(command, scripted, tmp_path, line):
+def test_a_malformed_data_file_is_named_with_its_line(invoke, scripted, tmp_path, line):
     arguments = (
         *("synthesize", "--functions", "fn_a", "--lengths", 20),
         *(*SMALL, *scripted(RIGHT)),
     )
-    assert command(*arguments).returncode == 0
+    assert invoke(*arguments).returncode == 0
     (path,) = tmp_path.glob("datasets/parity_all/L20/*/val.txt")
     lines = path.read_text().splitlines()
     lines[4] = line
     path.write_text("\n".join(lines) + "\n")
-    done = command(*arguments, "--out-dir", "again")
+    done = invoke(*arguments, "--out-dir", "again")
     assert done.returncode == 2
     assert "val.txt" in done.stderr
     assert "5" in done.stderr

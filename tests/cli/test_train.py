@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -253,11 +252,6 @@ finally:
 """
 
 
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
-
-
 def test_two_processes_train_the_same_model_as_one(tmp_path):
     """torchrun on this machine, over its loopback interface."""
     pytest.importorskip("tensorboard")
@@ -269,8 +263,8 @@ def test_two_processes_train_the_same_model_as_one(tmp_path):
     asked += ["--sequence_length", "12", "--report_to", "tensorboard", "--json", "--results_path"]
     results = {}
     for count in (1, 2):
-        launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr"]
-        launch = [*launch, "127.0.0.1", "--master-port", free_port()] if count == 2 else []
+        launch = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+        launch = [*launch, "--nproc-per-node", "2"] if count == 2 else []
         done = subprocess.run(
             [sys.executable, *launch, str(script), "train", *asked, str(tmp_path / str(count))],
             cwd=tmp_path,

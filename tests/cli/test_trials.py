@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_erm.erm.trials import mean_of_shares, success_at
+from llm_erm.erm.trials import mean_of_shares, pass_at
 
 SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
 PARITY = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
@@ -41,9 +41,9 @@ def test_trials_draw_data_sets_of_their_own_and_the_first_is_the_usual_one(synth
     (usual,) = tmp_path.glob("datasets/parity_all/L20/*")
     done = synthesize([PARITY], "--functions", "fn_a", "--attempts", 1, "--num-trials", 4, "--json")
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [result["trial"] for result in results] == [1, 2, 3, 4]
-    assert results[0]["seed"] == 42
-    assert len({result["seed"] for result in results}) == 4
+    assert [result["data"]["trial"] for result in results] == [1, 2, 3, 4]
+    assert results[0]["data"]["seed"] == 42
+    assert len({result["data"]["seed"] for result in results}) == 4
     folders = sorted(tmp_path.glob("datasets/parity_all/L20/*"))
     assert len(folders) == 4
     assert usual in folders
@@ -58,7 +58,7 @@ def test_the_mean_over_trials_is_told_with_its_interval(synthesize):
     assert "fn_a L=20: mean test accuracy 50.0% (the same in all 3 trials)" in done.stdout
     high = mean_of_shares([0.0] * 3).high
     assert f"exact program 0.0% (95% interval 0.0% to {high:.1%}, 3 trials)" in done.stdout
-    assert "success@" not in done.stdout
+    assert "pass@" not in done.stdout
 
 
 def test_without_early_stopping_all_are_drawn_and_repeats_are_kept(synthesize, tmp_path):
@@ -66,10 +66,10 @@ def test_without_early_stopping_all_are_drawn_and_repeats_are_kept(synthesize, t
     arguments = ("--functions", "fn_a", "--attempts", 6, "--num-trials", 2, "--no-early-stop")
     done = synthesize(answers, *arguments, "--json", "--out-dir", "out", "--out-csv", "all.csv")
     first, second = [json.loads(line) for line in done.stdout.splitlines()]
-    assert (first["attempts"], first["duplicates"], first["exact_attempts"]) == (6, 3, 2)
-    assert first["success_at"] == {str(k): success_at(k, 2, 6) for k in (1, 2, 4, 6)}
-    assert first["success_at"]["1"] == pytest.approx(1 / 3)
-    assert second["success_at"] == first["success_at"]
+    assert (first["attempts"], first["duplicates"], first["facts"]["exact_attempts"]) == (6, 3, 2)
+    assert first["facts"]["pass_at"] == {str(k): pass_at(k, 2, 6) for k in (1, 2, 4, 6)}
+    assert first["facts"]["pass_at"]["1"] == pytest.approx(1 / 3)
+    assert second["facts"]["pass_at"] == first["facts"]["pass_at"]
     assert first["selected_attempt"] == 2
     rows = (tmp_path / "all.csv").read_text().splitlines()
     assert len(rows) > 12
@@ -78,28 +78,29 @@ def test_without_early_stopping_all_are_drawn_and_repeats_are_kept(synthesize, t
     both = mean_of_shares([1 / 3, 1 / 3])
     said = f"33.3% (95% interval {both.low:.1%} to {both.high:.1%}, 2 trials)"
     assert f"one proposal is right with probability {said}" in table
-    assert f"success@6 {1:.1%}" in table
+    assert f"pass@6 {1:.1%}" in table
 
 
-def test_with_early_stopping_there_is_no_success_at(synthesize):
+def test_with_early_stopping_there_is_no_pass_at(synthesize):
     done = synthesize(
         [PARITY], "--functions", "fn_a", "--attempts", 3, "--json", "--out-csv", "all.csv"
     )
     result = json.loads(done.stdout)
     assert result["attempts"] == 1
-    assert "success_at" not in result
+    assert result["facts"]["test_accuracies"] == [1.0]
+    assert result["facts"]["pass_at"] is result["facts"]["exact_attempts"] is None
 
 
-def test_right_means_right_on_the_probes_too(synthesize):
+def test_right_means_right_on_the_contrast_set_too(synthesize):
     """A palindrome with one bit flipped has odd parity, and so the test data cannot tell."""
     done = synthesize(
         [EVEN, PALINDROME, EVEN],
         *("--functions", "fn_g", "--attempts", 3, "--no-early-stop", "--json"),
     )
     result = json.loads(done.stdout)
-    assert result["attempt_test_accuracies"] == [1.0, 1.0, 1.0]
-    assert result["exact_attempts"] == 1
-    assert result["success_at"]["1"] == pytest.approx(1 / 3)
+    assert result["facts"]["test_accuracies"] == [1.0, 1.0, 1.0]
+    assert result["facts"]["exact_attempts"] == 1
+    assert result["facts"]["pass_at"]["1"] == pytest.approx(1 / 3)
 
 
 def test_no_trials_are_refused(invoke):

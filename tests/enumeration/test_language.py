@@ -1,4 +1,4 @@
-"""The prices are those of a prefix-free code, and every program is the Python it claims to be."""
+"""Description lengths come from a prefix-free code, and programs translate to valid Python."""
 
 from itertools import product
 
@@ -22,21 +22,21 @@ KINDS = ("bits", "digits", "text", "table")
 
 @pytest.mark.parametrize(("kind", "sort"), list(product(KINDS, ("text", "number", "truth"))))
 def test_the_productions_of_a_sort_satisfy_krafts_inequality(kind, sort):
-    prices = [p.bits for p in productions_for(kind) if p.sort == sort]
-    assert sum(2.0**-bits for bits in prices) <= 1
+    lengths = [p.bits for p in productions_for(kind) if p.sort == sort]
+    assert sum(2.0**-bits for bits in lengths) <= 1
 
 
-def test_the_parameters_are_prefix_free_codes_too():
+def test_the_codes_of_parameters_are_prefix_free_too():
     assert sum(2.0 ** -gamma_bits(n) for n in range(1, 1 << 14)) <= 1
     assert sum(2.0 ** -offset_bits(n) for n in range(-(1 << 12), 1 << 12)) <= 1
     assert sum(10**n * 2.0 ** -literal_bits(n, 10) for n in range(1, 40)) <= 1
-    near_or_far = [*language.NEAR, *range(20)]  # a near position may be spelled in two ways
+    near_or_far = [*language.NEAR, *range(20)]  # a near position has two codes
     assert sum(2.0 ** -position_bits(p, 20) for p in set(near_or_far)) <= 1
     assert position_bits(7, 100) == 8
     assert positions_bits(3, 100) == 3 + 18
 
 
-def test_gamma_ranges_are_the_numbers_of_their_length():
+def test_gamma_ranges_hold_the_numbers_of_their_code_length():
     for bits in range(1, 12):
         assert list(gamma_range(bits)) == [n for n in range(1, 100) if gamma_bits(n) == bits]
 
@@ -60,14 +60,14 @@ def test_every_production_has_python_that_parses():
             compile(to_program(to_expression(signed)), "program", "exec")
 
 
-def test_expressions_have_no_needless_parentheses():
+def test_expressions_have_no_redundant_parentheses():
     count = Term("count", (Term("reverse", (Term("x"),)),), ("10",))
     assert to_expression(Term("odd", (count,))) == "x[::-1].count('10') % 2"
     both = Term("both", (Term("never"), Term("equals", (count,), (2,), negated=True)))
     assert to_expression(both) == "0 and x[::-1].count('10') != 2"
 
 
-def test_two_negations_make_an_or():
+def test_a_negated_conjunction_of_negations_becomes_a_disjunction():
     left = Term("contains", (Term("x"),), ("11",), negated=True)
     right = Term("starts", (Term("x"),), ("0",), negated=True)
     either = Term("both", (left, right), negated=True)
@@ -82,7 +82,7 @@ def test_a_program_imports_what_it_needs():
     assert "import" not in to_program("x == x[::-1]")
 
 
-def test_a_decision_list_answers_by_its_first_test_that_holds():
+def test_a_decision_list_answers_with_its_first_test_that_holds():
     scope: dict = {}
     exec(to_list([("'11' in x", 2), ("'1' in x", 0)], 1), scope)
     assert [scope["f"](x) for x in ("0110", "0100", "0000")] == [2, 0, 1]

@@ -1,4 +1,4 @@
-"""The learner: budget, limits, noise, classes and tables; and no test data in the choice."""
+"""The learner: budget, limits, noise, classes and tables, and no test data in the selection."""
 
 import math
 from dataclasses import replace
@@ -6,22 +6,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from llm_erm.enumeration.learn import Watch, learn
-from llm_erm.enumeration.search import prepare
+from llm_erm.enumeration.events import LevelDone
+from llm_erm.enumeration.learn import learn
 from llm_erm.enumeration.settings import Settings
 from llm_erm.errors import InputError
+from llm_erm.records import Attempt, Candidate, Result
+from llm_erm.runs.events import Attempted
 from llm_erm.sandbox import Sandbox
-from llm_erm.tasks.splits import load_or_make
-from llm_erm.tasks.suite import SUITE
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.splits import load
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 # The limit on memory is the whole process's, and this one holds the libraries of all other tests.
-QUICK = Settings(attempts=16, max_seconds=60, max_bits=14, max_memory_bytes=8 * 2**30)
+DEFAULT = Settings(max_memory_bytes=8 * 2**30)
+QUICK = replace(DEFAULT, attempts=16, max_seconds=60, max_bits=14)
 
 
 @pytest.fixture(scope="module")
 def sandbox():
-    prepare()  # where nothing is compiled yet, that alone takes longer than a search may
     with Sandbox() as opened:
         yield opened
 
@@ -42,20 +44,22 @@ def splits_of(inputs, rule, sizes=(60, 60), noise=0.0, kind="binary") -> Splits:
         Dataset(tuple(inputs[a:b]), tuple(labels[a:b]))
         for a, b in zip((0, *ends[:2]), ends, strict=True)
     ]
-    length = len(inputs[0])
-    return Splits("own", "own", kind, length, 0, *parts)
+    train, validation, test = parts
+    key = DataKey("own", len(inputs[0]), 0)
+    return Splits(key, kind, train, validation, lambda: HeldOut(test))
 
 
-def suite(task, length, folder, seed=1):
-    return load_or_make(
-        SUITE[task],
-        length=length,
-        train_size=100,
-        validation_size=100,
-        test_size=1000,
-        seed=seed,
-        dataset_dir=folder,
-    )
+def suite(task, length, folder, seed=1) -> Splits:
+    spec = DataSpec(function=task, length=length, test_size=1000, seed=seed)
+    return load(spec, folder)
+
+
+def watched(splits, sandbox, settings, **keywords) -> tuple[Result, list[Attempt], list[LevelDone]]:
+    """What a search returns, and the attempts and levels that it tells of."""
+    told = []
+    result = learn(splits, sandbox, settings, observe=told.append, **keywords)
+    attempts = [event.attempt for event in told if isinstance(event, Attempted)]
+    return result, attempts, [event for event in told if isinstance(event, LevelDone)]
 
 
 @pytest.mark.parametrize(
@@ -69,90 +73,110 @@ def suite(task, length, folder, seed=1):
     ],
 )
 def test_one_default_command_learns_tasks_of_the_suite(task, expression, sandbox, tmp_path):
-    run = learn(suite(task, 20, tmp_path), sandbox, Settings())
-    assert expression in run.selected.candidate.source
+    run = learn(suite(task, 20, tmp_path), sandbox, DEFAULT)
+    assert expression in run.program
     assert run.test.perfect
-    assert run.probe is None or run.probe.perfect
-    assert run.length_shift.perfect
+    assert run.contrast is None or run.contrast.perfect
+    assert run.length_generalization.perfect
     assert (run.method, run.model) == ("enumeration", "length-first")
-    assert run.details["candidates_to_first_exact"] <= run.details["considered"]
-    assert 0 < run.details["seconds_to_first_exact"] <= run.seconds
-    assert run.details["stopped_by"] == "found"
-    assert run.certificate.validation.choices == Settings().attempts
+    assert run.candidates_to_selected <= run.facts.considered
+    assert 0 < run.seconds_to_selected <= run.seconds
+    assert run.facts.stopped_by == "found"
+    assert run.certificate.validation.choices == DEFAULT.attempts
+    assert run.certificate.occam.examples == run.examples == 200
 
 
 def test_ten_fixed_positions_are_learned_by_elimination(sandbox, tmp_path):
-    run = learn(suite("fn_f", 100, tmp_path), sandbox, replace(Settings(), more_cpu_seconds=0.1))
+    run = learn(suite("fn_f", 100, tmp_path), sandbox, replace(DEFAULT, more_cpu_seconds=0.1))
     assert run.test.perfect
-    assert run.details["found_by"] == "elimination"
+    assert run.facts.found_by == "elimination"
 
 
 def test_programs_tied_on_all_data_are_listed(sandbox, tmp_path):
-    """On even near-palindromes the parity of the ones is right too."""
-    run = learn(suite("fn_g", 20, tmp_path), sandbox, Settings())
-    assert any("count('1') % 2" in other["program"] for other in run.details["tied"])
+    """On near-palindromes of even length, the parity of the ones is also correct."""
+    run = learn(suite("fn_g", 20, tmp_path), sandbox, DEFAULT)
+    assert any("count('1') % 2" in other.program for other in run.facts.tied)
 
 
-def test_nothing_is_claimed_where_nothing_short_is_right(sandbox, tmp_path):
-    run = learn(suite("fn_l", 20, tmp_path), sandbox, replace(Settings(), max_bits=20))
-    assert not run.selected.validation.perfect
-    assert run.details["seconds_to_first_exact"] is None
-    assert run.details["stopped_by"] == "bits"
-    assert len(run.attempts) == Settings().attempts
-    errors = [attempt.train.errors for attempt in run.attempts]
+def test_no_exact_program_is_reported_if_none_is_short_enough(sandbox, tmp_path):
+    settings = replace(DEFAULT, max_bits=20)
+    run, attempts, _ = watched(suite("fn_l", 20, tmp_path), sandbox, settings)
+    assert not run.validation.perfect
+    assert run.candidates_to_selected is None
+    assert run.seconds_to_selected is None
+    assert run.facts.stopped_by == "bits"
+    assert run.attempts == len(attempts) == DEFAULT.attempts
+    errors = [attempt.train.errors for attempt in attempts]
     assert errors[3:] == sorted(errors[3:])  # after what elimination proposed
 
 
 @pytest.mark.parametrize("attempts", [1, 5])
-def test_the_budget_is_never_passed(attempts, sandbox):
+def test_the_budget_is_never_exceeded(attempts, sandbox):
     data = splits_of(draw(200, 12), lambda x: int(x, 2) ** 3 % 7919 % 5 < 2)
-    run = learn(data, sandbox, replace(QUICK, attempts=attempts))
-    assert len(run.attempts) == attempts
+    run, told, _ = watched(data, sandbox, replace(QUICK, attempts=attempts))
+    assert run.attempts == len(told) == attempts
     assert run.certificate.validation.choices == attempts
 
 
-def test_with_few_examples_much_fits_and_validation_still_decides(sandbox):
+def test_with_few_examples_many_programs_fit_and_validation_decides(sandbox):
     data = splits_of(draw(300, 12), lambda x: x.count("1") % 2, sizes=(8, 100))
-    run = learn(data, sandbox, replace(QUICK, attempts=64, max_bits=24))
-    assert sum(attempt.train.perfect for attempt in run.attempts) > 3
+    run, attempts, _ = watched(data, sandbox, replace(QUICK, attempts=64, max_bits=24))
+    assert sum(attempt.train.perfect for attempt in attempts) > 3
     assert run.test.perfect
 
 
-def test_a_tenth_of_wrong_labels_does_not_hide_the_rule(sandbox):
+def test_ten_percent_label_noise_does_not_hide_the_rule(sandbox):
     data = splits_of(draw(400, 14), lambda x: "101" in x, sizes=(150, 100), noise=0.1)
     run = learn(data, sandbox, QUICK)
-    assert "'101' in x" in run.selected.candidate.source
-    assert not run.selected.train.perfect
+    assert "'101' in x" in run.program
+    assert not run.train.perfect
 
 
-def test_the_choice_ignores_test_labels(sandbox, tmp_path):
+def test_selection_ignores_test_labels(sandbox, tmp_path):
     data = suite("fn_a", 20, tmp_path)
-    turned = replace(data, test=Dataset(data.test.inputs, data.test.labels[::-1]))
-    one, other = (learn(each, sandbox, QUICK) for each in (data, turned))
-    assert one.selected.candidate.source == other.selected.candidate.source
+    held_out = data.reveal()
+    turned = replace(held_out, test=replace(held_out.test, labels=held_out.test.labels[::-1]))
+    one, other = (
+        learn(each, sandbox, QUICK) for each in (data, replace(data, reveal=lambda: turned))
+    )
+    assert one.program == other.program
     assert one.test != other.test
+
+
+def test_held_out_data_are_read_once_after_the_last_attempt(sandbox, tmp_path):
+    told = []
+    data = suite("fn_a", 20, tmp_path)
+
+    def reveal():
+        told.append("revealed")
+        return data.reveal()
+
+    learn(replace(data, reveal=reveal), sandbox, QUICK, observe=told.append)
+    assert told.count("revealed") == 1
+    assert told[-1] == "revealed"
 
 
 def test_the_candidates_do_not_depend_on_validation_data(sandbox):
     """Else the bound at the budget K would not hold."""
     inputs = draw(300, 12)
     data = splits_of(inputs, lambda x: int(x, 2) ** 3 % 7919 % 5 < 2)
-    other = replace(data, validation=data.test, test=data.validation)
-    runs = [learn(each, sandbox, QUICK) for each in (data, other)]
-    sources = [[a.candidate.source for a in run.attempts] for run in runs]
+    other = replace(data, validation=data.reveal().test)
+    told = [watched(each, sandbox, QUICK)[1] for each in (data, other)]
+    sources = [[attempt.candidate.source for attempt in attempts] for attempts in told]
     assert sources[0] == sources[1]
+    assert told[0] != told[1]
 
 
-def test_three_classes_become_a_decision_list(sandbox):
+def test_three_classes_give_a_decision_list(sandbox):
     def rule(x):
         return 2 if "111" in x else int(x[0] == "1")
 
     run = learn(splits_of(draw(300, 10), rule, sizes=(100, 80)), sandbox, QUICK)
-    assert run.selected.candidate.source.count("return") == 3
+    assert run.program.count("return") == 3
     assert run.test.perfect
 
 
-def test_rows_of_a_table_are_told_apart_by_their_columns(sandbox):
+def test_table_rows_are_classified_by_their_columns(sandbox):
     rng = np.random.RandomState(0)
     rows = [
         {
@@ -169,29 +193,36 @@ def test_rows_of_a_table_are_told_apart_by_their_columns(sandbox):
     run = learn(
         splits_of(rows, rule, sizes=(150, 100), kind="table"), sandbox, replace(QUICK, max_bits=26)
     )
-    source = run.selected.candidate.source
+    source = run.program
     assert "x['colour'] == 'red'" in source
     assert "x['age'] > 4" in source or "x['age'] > 3" in source
     assert run.test.accuracy > 0.95
 
 
-def test_missing_values_are_a_piece_of_their_own(sandbox):
+def test_programs_can_test_for_missing_values(sandbox):
     rows = [{"a": None if i % 3 == 0 else i, "b": i % 7} for i in range(120)]
     run = learn(splits_of(rows, lambda r: r["a"] is None, (40, 40), kind="table"), sandbox, QUICK)
-    assert "x['a'] is None" in run.selected.candidate.source
+    assert "x['a'] is None" in run.program
     assert run.test.perfect
 
 
 ODD_NAMES = [
-    *("it's", 'a "quote"', "back\\slash", "new\nline", "nul\0", "{0}{p!r}", "isprime(", ""),
+    "it's",
+    'a "quote"',
+    "back\\slash",
+    "new\nline",
+    "nul\0",
+    "{0}{p!r}",
+    "isprime(",
+    "",
     "'] or __import__('builtins').print('ran') or x['",
 ]
 
 
 @pytest.mark.parametrize("order", ["length-first", "uniform"])
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_names_and_values_of_a_table_are_never_more_than_strings(name, order, sandbox, capfd):
-    """Drawn programs run in this process: what columns are called must not become code."""
+def test_names_and_values_of_a_table_are_only_strings(name, order, sandbox, capfd):
+    """Sampled programs run in this process, so column names must not become code."""
     rng = np.random.RandomState(0)
     rows = [
         {name: str(rng.choice([name, name + "'"])), "n": int(rng.randint(9))} for _ in range(80)
@@ -199,45 +230,89 @@ def test_names_and_values_of_a_table_are_never_more_than_strings(name, order, sa
     data = splits_of(rows, lambda row: row[name] == name, (30, 30), kind="table")
     run = learn(data, sandbox, replace(QUICK, order=order))
     assert run.test.perfect
-    assert run.probe is None
+    assert run.contrast is None
     assert "ran" not in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("order", ["length-first", "uniform"])
-def test_numbers_without_a_literal_are_no_thresholds(order, sandbox):
+def test_numbers_without_a_literal_are_not_thresholds(order, sandbox):
     values = [1.5, math.nan, math.inf, -math.inf, None, 7, -3, 10**400]
     rng = np.random.RandomState(0)
     rows = [{"a": values[rng.randint(8)], "b": ["u", math.inf][rng.randint(2)]} for _ in range(200)]
     data = splits_of(rows, lambda row: row["a"] is not None and row["a"] > 2, kind="table")
-    run = learn(data, sandbox, replace(QUICK, order=order))
+    run, attempts, _ = watched(data, sandbox, replace(QUICK, order=order))
     assert run.test.perfect
-    assert all(attempt.validation.invalid == 0 for attempt in run.attempts)
+    assert all(attempt.validation.invalid == 0 for attempt in attempts)
 
 
-def test_rows_with_different_columns_are_refused_and_the_first_is_named(sandbox):
+def test_rows_with_different_columns_are_refused_naming_the_first(sandbox):
     rows = [{"a": 1, "b": 2}, {"a": 1}] * 40
     data = splits_of(rows, lambda row: row["a"], (30, 30), kind="table")
     with pytest.raises(InputError, match=r"Row 2 .* lacks the columns \['b'\]"):
         learn(data, sandbox, QUICK)
 
 
-def test_the_limit_on_bits_holds_for_elimination_too(sandbox, tmp_path):
+def test_the_limit_on_bits_applies_to_elimination_too(sandbox, tmp_path):
     run = learn(suite("fn_a", 20, tmp_path), sandbox, replace(QUICK, max_bits=9))
-    assert not run.selected.train.perfect
-    assert run.details["bits"] <= 9
+    assert not run.train.perfect
+    assert run.facts.bits <= 9
 
 
-def test_growth_and_attempts_are_told_while_it_runs(sandbox, tmp_path):
-    levels, attempts = [], []
-    run = learn(suite("fn_a", 20, tmp_path), sandbox, QUICK, Watch(levels.append, attempts.append))
-    assert [level["bits"] for level in run.details["levels"]] == [level.bits for level in levels]
-    assert attempts == list(run.attempts)
+def test_levels_and_attempts_are_told_during_the_search(sandbox, tmp_path):
+    run, attempts, levels = watched(suite("fn_a", 20, tmp_path), sandbox, QUICK)
+    assert list(run.facts.levels) == [level.count for level in levels]
+    assert sum(count.considered for count in run.facts.levels) > 10
+    assert [attempt.index for attempt in attempts] == list(range(1, run.attempts + 1))
+    selected = attempts[run.selected_attempt - 1]
+    assert selected.candidate.source == run.program
+    assert (selected.train, selected.validation) == (run.train, run.validation)
 
 
-def test_programs_drawn_at_random_find_a_short_rule(sandbox, tmp_path):
+class Counted:
+    """A sandbox that counts the executions."""
+
+    def __init__(self, sandbox):
+        self.isolation, self._sandbox, self.count = sandbox.isolation, sandbox, 0
+
+    def execute(self, *arguments):
+        self.count += 1
+        return self._sandbox.execute(*arguments)
+
+
+def test_a_search_that_starts_again_runs_and_counts_no_program_twice(sandbox, tmp_path):
+    """The first half of an interrupted search's attempts is there, in a journal of its own."""
+    data = suite("fn_l", 20, tmp_path)
+    settings = replace(QUICK, max_programs=500)
+    whole, attempts, _ = watched(data, sandbox, settings)
+    counted = Counted(sandbox)
+    again, new, _ = watched(data, counted, settings, attempts=attempts[:10])
+    assert [attempt.candidate for attempt in new] == [a.candidate for a in attempts[10:]]
+    held_out = [whole.test, whole.contrast, whole.length_generalization]
+    assert counted.count == len(new) + sum(verdict is not None for verdict in held_out)
+    assert (again.attempts, again.program) == (whole.attempts, whole.program)
+    assert again.train == attempts[again.selected_attempt - 1].train
+
+
+def test_attempts_that_a_search_does_not_propose_again_count_for_nothing(sandbox, tmp_path):
+    """Else an interrupted search that got further by the clock would pass the budget."""
+    data = suite("fn_a", 20, tmp_path)
+    whole, attempts, _ = watched(data, sandbox, QUICK)
+    foreign = replace(
+        attempts[whole.selected_attempt - 1],
+        index=1,
+        candidate=Candidate("def f(x):\n    return 1\n"),
+    )
+    again, new, _ = watched(data, sandbox, QUICK, attempts=[foreign])
+    assert (again.program, again.attempts) == (whole.program, whole.attempts)
+    assert [attempt.index for attempt in new] == [attempt.index for attempt in attempts]
+
+
+def test_random_sampling_finds_a_short_rule(sandbox, tmp_path):
     settings = replace(QUICK, order="uniform", max_programs=20_000)
     run = learn(suite("fn_a", 20, tmp_path), sandbox, settings)
     assert run.model == "uniform"
     assert run.test.perfect
+    assert (run.facts.kept, run.facts.levels, run.facts.found_by) == (None, (), "sampling")
+    assert run.certificate.occam is None
     again = learn(suite("fn_a", 20, tmp_path), sandbox, settings)
-    assert again.details["candidates_to_first_exact"] == run.details["candidates_to_first_exact"]
+    assert again.candidates_to_selected == run.candidates_to_selected

@@ -1,7 +1,6 @@
-"""Prices from proposals: read as trees, counted by parent, smoothed towards uniform."""
+"""Costs learned from proposals: parsed into trees, counted by parent, smoothed to uniform."""
 
 import ast
-import json
 import math
 from collections import Counter
 
@@ -14,19 +13,25 @@ from llm_erm import grammar
 from llm_erm.enumeration.costs import ROOT
 from llm_erm.enumeration.language import productions_for
 from llm_erm.enumeration.memory import Clock, Memory
+from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.parsing import to_term
-from llm_erm.enumeration.prior import UNIT, learned, proposed, terms_of
-from llm_erm.enumeration.sampling import Sampler, predictions
-from llm_erm.enumeration.search import Search
+from llm_erm.enumeration.prior import UNIT, learned_costs, read_prior, terms_of
+from llm_erm.enumeration.sampling import ProgramSampler, predictions
+from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.terms import to_expression
 from llm_erm.errors import InputError
+from llm_erm.records import Attempt, Candidate, Verdict
+from llm_erm.runs.folder import AttemptLine
+from llm_erm.runs.jobs import JobKey
+from llm_erm.serial import to_json
+from llm_erm.settings import shaping
 
 WORDS = ["".join(map(str, row)) for row in np.random.RandomState(0).randint(2, size=(40, 12))]
 
 
 @st.composite
 def proposals(draw) -> str:
-    """Derives a random text from the grammar that constrains a language model."""
+    """Draws a random text derived from the grammar that constrains a language model."""
 
     def derive(symbol: str) -> str:
         if symbol not in grammar.PRODUCTIONS:
@@ -38,7 +43,7 @@ def proposals(draw) -> str:
 
 @settings(max_examples=400)
 @given(proposals())
-def test_what_is_read_answers_as_it_did(text):
+def test_parsed_expressions_give_the_same_answers(text):
     expression = grammar.to_program(text).split("return ")[1].strip()
     term = to_term(ast.parse(expression, mode="eval").body)
     if term is None:
@@ -61,30 +66,30 @@ def test_what_is_read_answers_as_it_did(text):
         "1 - (x[:-1] != x[1:])",
     ],
 )
-def test_these_forms_can_be_said(expression):
+def test_these_forms_are_expressible(expression):
     term = to_term(ast.parse(expression, mode="eval").body)
     answers = [predictions(e, WORDS).tolist() for e in (expression, to_expression(term))]
     assert answers[0] == answers[1]
 
 
-def test_what_was_proposed_often_is_cheap_and_nothing_is_free_or_impossible():
+def test_frequent_proposals_are_cheap_and_nothing_is_free_or_impossible():
     sources = ["def f(x):\n    return x == x[::-1]\n"] * 30 + ["def f(x):\n    return '1' in x\n"]
-    costs = learned(terms_of(sources), "bits")
-    price = {place: costs.base[place[0]] + extra for place, extra in costs.extra.items()}
-    assert price["equal", ROOT] < price["contains", ROOT] < price["odd", ROOT]
-    assert price["reverse", "equal"] < price["reverse", "count"]
-    assert min(price.values()) >= 1
+    costs = learned_costs(terms_of(sources), "bits")
+    cost = {place: costs.base[place[0]] + extra for place, extra in costs.extra.items()}
+    assert cost["equal", ROOT] < cost["contains", ROOT] < cost["odd", ROOT]
+    assert cost["reverse", "equal"] < cost["reverse", "count"]
+    assert min(cost.values()) >= 1
     truths = [p.name for p in productions_for("bits") if p.sort == "truth"]
-    assert sum(2.0 ** (-price[name, ROOT] / UNIT) for name in truths) <= 1
-    assert math.isfinite(max(price.values()))
+    assert sum(2.0 ** (-cost[name, ROOT] / UNIT) for name in truths) <= 1
+    assert math.isfinite(max(cost.values()))
 
 
-def test_the_search_tries_first_what_was_proposed():
+def test_the_search_tries_frequent_proposals_first():
     sources = ["def f(x):\n    return x.endswith('11')\n"] * 20
     labels = np.array([[word.endswith("101") for word in WORDS]])
 
     def considered(costs):
-        search = Search(
+        search = BottomUpSearch(
             "bits", WORDS, labels, (), memory=Memory(2**27), clock=Clock(60), costs=costs
         )
         for _ in search.levels():
@@ -93,18 +98,59 @@ def test_the_search_tries_first_what_was_proposed():
                 return search.exact[0].considered
         return None
 
-    assert considered(learned(terms_of(sources), "bits")) < considered(None)
+    assert considered(learned_costs(terms_of(sources), "bits")) < considered(None)
 
 
-def test_a_folder_without_attempts_is_named(tmp_path):
-    with pytest.raises(InputError, match="holds no proposed programs"):
-        proposed(tmp_path)
-    (tmp_path / "attempts.jsonl").write_text('{"candidate": "text"}\n{"candidate": null}\n{}\n')
-    with pytest.raises(InputError, match="holds no proposed programs"):
-        proposed(tmp_path)
-    line = {"candidate": {"source": "def f(x):\n    return '1' in x\n"}}
-    (tmp_path / "attempts.jsonl").write_text(json.dumps(line) + "\n")
-    assert len(proposed(tmp_path)) == 1
+JOB = JobKey("fn_a", 20, 42)
+UNRUN = Verdict("no_code", 0, 0, 2)
+
+
+def attempted(index: int, source: str | None) -> AttemptLine:
+    return AttemptLine(JOB, Attempt(index, Candidate(source), UNRUN, UNRUN))
+
+
+def journal(folder, *lines) -> None:
+    (folder / "attempts.jsonl").write_text("".join(to_json(line) + "\n" for line in lines))
+
+
+def test_a_folder_without_proposed_programs_is_named(tmp_path):
+    for write in (lambda: None, lambda: journal(tmp_path, attempted(1, None))):
+        write()
+        with pytest.raises(InputError, match="holds no proposed programs") as raised:
+            read_prior(tmp_path)
+        assert raised.value.setting == "prior_from"
+        assert str(tmp_path) in str(raised.value)
+
+
+def test_the_proposals_of_a_run_are_read_with_repetitions_and_each_attempt_once(tmp_path):
+    """An attempt that failed the replay is journaled again, and was proposed once."""
+    one, other = "def f(x):\n    return '1' in x\n", "def f(x):\n    return import_os\n"
+    journal(
+        tmp_path,
+        *(attempted(1, one), attempted(2, None), attempted(3, one)),
+        *(attempted(4, other), attempted(3, one)),
+    )
+    prior = read_prior(tmp_path)
+    assert prior.sources == (one, one, other)
+    assert [to_expression(term) for term in prior.terms] == ["'1' in x"] * 2
+
+
+def test_a_damaged_journal_of_proposals_is_named_with_its_line(tmp_path):
+    journal(tmp_path, attempted(1, None))
+    with (tmp_path / "attempts.jsonl").open("a") as file:
+        file.write('{"candidate": "text"}\n')
+    with pytest.raises(InputError, match="line 2") as raised:
+        read_prior(tmp_path)
+    assert raised.value.setting == "prior_from"
+
+
+def test_a_prior_shapes_results_by_its_proposals_and_not_by_their_folder(tmp_path):
+    folders = [tmp_path / name for name in "abc"]
+    for folder, source in zip(folders, ("x", "x", "y"), strict=True):
+        folder.mkdir()
+        journal(folder, attempted(1, source))
+    same, again, other = (shaping(Enumeration(prior=read_prior(folder))) for folder in folders)
+    assert same == again != other
 
 
 @pytest.mark.parametrize(
@@ -115,15 +161,15 @@ def test_a_folder_without_attempts_is_named(tmp_path):
         ("table", [{"a": 1, "b": "u"}, {"a": 5, "b": "v"}, {"a": None, "b": "u"}]),
     ],
 )
-def test_drawn_programs_have_their_price_and_run(kind, inputs):
-    sampler = Sampler(kind, inputs, 0)
+def test_sampled_programs_occur_according_to_their_length_and_run(kind, inputs):
+    sampler = ProgramSampler(kind, inputs, 0)
     drawn = [sampler.draw() for _ in range(3000)]
     counts = Counter(to_expression(term) for term, _ in drawn)
-    price = {to_expression(term): bits for term, bits in drawn}
+    lengths = {to_expression(term): bits for term, bits in drawn}
     expression, often = counts.most_common(1)[0]
     assert (
-        often / 3000 == pytest.approx(2.0 ** -price[expression], rel=0.5)
-        or often > 3000 * 2.0 ** -price[expression]
+        often / 3000 == pytest.approx(2.0 ** -lengths[expression], rel=0.5)
+        or often > 3000 * 2.0 ** -lengths[expression]
     )
     failing = sum((predictions(e, inputs) < 0).any() for e in counts)
     assert failing < 0.2 * len(counts)

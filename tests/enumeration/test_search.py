@@ -1,4 +1,4 @@
-"""The compiled search against plain Python: same programs, same answers, and its limits kept."""
+"""The compiled search agrees with plain Python on programs and answers, and keeps its limits."""
 
 import importlib.util
 import subprocess
@@ -12,7 +12,7 @@ from llm_erm.enumeration.costs import Costs
 from llm_erm.enumeration.memory import Clock, Memory
 from llm_erm.enumeration.pool import kind_of, neighbours
 from llm_erm.enumeration.sampling import predictions
-from llm_erm.enumeration.search import Search, prepare
+from llm_erm.enumeration.search import BottomUpSearch, prepare
 from llm_erm.enumeration.terms import to_expression
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "enumeration_speed.py"
@@ -24,8 +24,8 @@ def words(count: int, length: int, alphabet: str = "01", seed: int = 0) -> list[
     return ["".join(alphabet[i] for i in row) for row in rows]
 
 
-def search(inputs, labels, *, others=(), memory=256, seconds=60.0, **keywords) -> Search:
-    return Search(
+def search(inputs, labels, *, others=(), memory=256, seconds=60.0, **keywords) -> BottomUpSearch:
+    return BottomUpSearch(
         kind_of(inputs),
         inputs,
         np.array([labels]).astype(bool),
@@ -36,7 +36,7 @@ def search(inputs, labels, *, others=(), memory=256, seconds=60.0, **keywords) -
     )
 
 
-def finished(inputs, labels, **keywords) -> Search:
+def finished(inputs, labels, **keywords) -> BottomUpSearch:
     result = search(inputs, labels, **keywords)
     for _ in result.levels():
         pass
@@ -51,7 +51,7 @@ def benchmark():
     return module
 
 
-def test_a_slow_search_that_shares_no_code_counts_the_same_programs(benchmark):
+def test_an_independent_slow_search_counts_the_same_programs(benchmark):
     inputs = benchmark.words(256, 20, seed=0)
     (fast, _), (packed, _), (slow, _) = benchmark.same_counts(inputs, 27)
     assert fast == slow == packed
@@ -61,7 +61,7 @@ def test_a_slow_search_that_shares_no_code_counts_the_same_programs(benchmark):
 @pytest.mark.parametrize(
     ("alphabet", "length", "bits"), [("01", 9, 17), ("0123456789", 6, 17), ("abc", 7, 17)]
 )
-def test_what_is_kept_answers_as_its_python_does(alphabet, length, bits):
+def test_kept_programs_answer_as_their_python_does(alphabet, length, bits):
     inputs = words(60, length, alphabet)
     labels = [int(x[0] == x[-1]) for x in inputs]
     others = neighbours(inputs, 0)
@@ -84,7 +84,7 @@ def test_inputs_of_different_lengths_are_read_as_python_reads_them():
         assert int((answers != np.array(labels)).sum()) == found.errors(i, 0)
 
 
-def test_no_behaviour_is_kept_twice_and_none_with_its_complement():
+def test_no_behaviour_is_kept_twice_or_with_its_complement():
     inputs = words(64, 8)
     found = finished(inputs, [0, 1] * 32, others=inputs[:0], max_bits=18)
     columns = {
@@ -94,7 +94,7 @@ def test_no_behaviour_is_kept_twice_and_none_with_its_complement():
     assert not any(tuple(1 - value for value in column) in columns for column in columns)
 
 
-def test_programs_come_in_order_of_their_price():
+def test_programs_come_in_order_of_description_length():
     inputs = words(64, 8)
     found = search(inputs, [0, 1] * 32, max_bits=18)
     seen = 0
@@ -106,8 +106,8 @@ def test_programs_come_in_order_of_their_price():
     assert best[0].errors == min(found.errors(i, 0) for i in range(found.kept))
 
 
-def test_a_shorter_impostor_does_not_hide_the_truth():
-    """On ten words '1' in x and '11' in x agree; only their neighbours tell them apart."""
+def test_a_shorter_lookalike_does_not_hide_the_true_rule():
+    """On ten words '1' in x and '11' in x agree; only their neighbours distinguish them."""
     inputs = ["000000"] * 5 + ["011000", "001100", "110000", "000110", "000011"]
     labels = [int("11" in x) for x in inputs]
     alone = finished(inputs, labels, max_bits=12)
@@ -137,30 +137,30 @@ def test_a_limit_ends_the_search_and_is_named(limits, reason):
     assert found.considered < 400_000
 
 
-def test_only_the_productions_with_a_price_are_used():
+def test_only_productions_with_a_cost_are_used():
     costs = Costs(1, {"x": 1, "count": 3, "odd": 3}, {})
     found = finished(words(64, 8), [0, 1] * 32, costs=costs, max_bits=14)
     assert {to_expression(found.term(i)).split(".")[0] for i in range(found.kept)} == {"x"}
 
 
-def test_the_memory_flag_bounds_the_whole_process():
+def test_the_memory_limit_bounds_the_whole_process():
     script = """
 import numpy as np
 from llm_erm.enumeration.memory import Clock, memory_for, peak_bytes
-from llm_erm.enumeration.search import Search, prepare
+from llm_erm.enumeration.search import BottomUpSearch, prepare
 prepare()
 rng = np.random.RandomState(0)
 rows = rng.randint(2, size=(256, 20))
 words = ["".join(map(str, row)) for row in rows.tolist()]
 labels = rng.randint(2, size=(1, 100)).astype(bool)
-search = Search("bits", words[:100], labels, words[100:], memory=memory_for(400 * 2**20),
+search = BottomUpSearch("bits", words[:100], labels, words[100:], memory=memory_for(400 * 2**20),
                 clock=Clock(100))
 for _ in search.levels():
     pass
 search.best(64)
 print(search.stopped_by, peak_bytes() // 2**20)
 """
-    prepare()  # what compiles here is loaded there
+    prepare()  # compiles here what the other process loads
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     reason, peak_mb = done.stdout.split()
     assert reason == "memory"

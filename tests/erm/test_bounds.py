@@ -16,11 +16,11 @@ from llm_erm.erm.bounds import (
     paper_excess,
 )
 from llm_erm.records import Verdict
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 DELTA = 0.05
 HALF = Dataset(("0", "1"), (0, 1))
-SPLITS = Splits("fn_a", "parity_all", "binary", 1, 0, HALF, HALF, HALF)
+SPLITS = Splits(DataKey("fn_a", 1, 0), "binary", HALF, HALF, lambda: HeldOut(HALF))
 
 
 def verdict(errors: int, total: int = 100) -> Verdict:
@@ -147,9 +147,10 @@ def search(rng, errors, early_stop):
     rates = np.stack([np.minimum(2 * errors, 1), np.maximum(2 * errors - 1, 0)], axis=-1)
     wrong = np.zeros((trials, candidates), int)
     for label in (0, 1):
-        for _ in range(50):
-            noise = np.where(shared, rng.random((trials, 1)), rng.random((trials, candidates)))
-            wrong += noise < rates[..., label]
+        together = np.zeros((trials, candidates), int)
+        for noise in rng.random((50, trials, 1)):
+            together += noise < rates[..., label]
+        wrong += np.where(shared, together, rng.binomial(50, rates[..., label]))
     if early_stop:  # what comes after the first candidate without errors is never drawn
         stopped = np.cumsum(wrong == 0, axis=1) > 0
         drawn = np.concatenate([np.ones((trials, 1), bool), ~stopped[:, :-1]], axis=1)

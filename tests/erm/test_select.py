@@ -3,14 +3,13 @@
 import dataclasses
 
 from llm_erm.erm.select import program_length, select_best
-from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Verdict
 
 
 def attempt(index, *, train=50, validation=50, source="def f(x):\n    return 1", status="ok"):
     return Attempt(
         index,
-        Candidate(source, None, Completion(index, source), "prompt"),
+        Candidate(source),
         Verdict(status, train, 0, 100),
         Verdict(status, validation, 0, 100),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, t
 
-from llm_erm.erm.trials import mean_of_accuracies, mean_of_shares, success_at
+from llm_erm.erm.trials import mean_of_accuracies, mean_of_shares, pass_at
 
 SIMULATIONS = 300
 A_LITTLE = 0.03
@@ -15,20 +15,20 @@ A_LITTLE = 0.03
 
 
 @pytest.mark.parametrize("drawn", range(1, 8))
-def test_success_at_k_is_the_share_of_all_ways_to_choose_k_that_hold_a_right_one(drawn):
+def test_pass_at_k_is_the_share_of_all_ways_to_choose_k_that_hold_a_right_one(drawn):
     for right in range(drawn + 1):
         candidates = [True] * right + [False] * (drawn - right)
         for k in range(1, drawn + 1):
             ways = list(combinations(candidates, k))
             share = sum(any(way) for way in ways) / len(ways)
-            assert success_at(k, right, drawn) == pytest.approx(share, abs=1e-12)
+            assert pass_at(k, right, drawn) == pytest.approx(share, abs=1e-12)
 
 
 @pytest.mark.parametrize("p", [0.05, 0.3, 0.9])
-def test_success_at_k_is_unbiased(p):
+def test_pass_at_k_is_unbiased(p):
     for k in (1, 3, 5):
         mean = sum(
-            math.comb(8, right) * p**right * (1 - p) ** (8 - right) * success_at(k, right, 8)
+            math.comb(8, right) * p**right * (1 - p) ** (8 - right) * pass_at(k, right, 8)
             for right in range(9)
         )
         assert mean == pytest.approx(1 - (1 - p) ** k)
@@ -37,21 +37,21 @@ def test_success_at_k_is_unbiased(p):
 @pytest.mark.parametrize(("k", "drawn"), [(0, 5), (6, 5), (1, 0)])
 def test_more_candidates_than_were_drawn_are_refused(k, drawn):
     with pytest.raises(ValueError, match=str(k)):
-        success_at(k, 0, drawn)
+        pass_at(k, 0, drawn)
 
 
 def shares_of(rng, spread: float, mean: float, trials: int, drawn: int, k: int) -> np.ndarray:
-    """Success@k of trials whose own chance is drawn from a beta with that mean."""
+    """pass@k of trials whose own chance is drawn from a beta with that mean."""
     if spread == 0:
         chances = np.full(trials, mean)
     else:
         chances = rng.beta(mean / spread, (1 - mean) / spread, trials)
     right = rng.binomial(drawn, chances)
-    return np.array([success_at(k, int(r), drawn) for r in right])
+    return np.array([pass_at(k, int(r), drawn) for r in right])
 
 
 def true_share(spread: float, mean: float, k: int) -> float:
-    """The expectation of success@k over trials."""
+    """The expectation of pass@k over trials."""
     if spread == 0:
         return 1 - (1 - mean) ** k
     a, b = mean / spread, (1 - mean) / spread

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.errors import LLMERMError
+from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.settings import Settings
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Usage
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 WORDS = [format(i, "06b") for i in range(64)]
 
@@ -15,14 +17,11 @@ def dataset(inputs: list[str]) -> Dataset:
 
 
 SPLITS = Splits(
-    fn="fn_a",
-    name="parity_all",
+    key=DataKey("fn_a", 6, 1, sha256="of-all-examples"),
     kind="binary",
-    length=6,
-    seed=1,
     train=dataset(WORDS[:32]),
     validation=Dataset((), ()),
-    test=dataset(WORDS[32:]),
+    reveal=lambda: HeldOut(dataset(WORDS[32:])),
     warnings=("mind the gap",),
 )
 SETTINGS = Settings(max_new_tokens=10)
@@ -36,18 +35,26 @@ def truth(prompt: Prompt) -> str:
     return f'{{"label": "{query_of(prompt).count("1") % 2}"}}'
 
 
-class ScriptedEngine:
-    """Answers each query with ``reply(prompt)``; a character is a token."""
+class ScriptedEngine(Engine):
+    """Answers each query with ``reply(prompt)``, or fails with it; a character is a token."""
 
     name = "scripted"
+    context_tokens: int | None = None
+    budget: Budget | None = None
+    described: object = None
 
     def __init__(
-        self, reply: Callable[[Prompt], str | float], context_tokens: int | None = None
+        self,
+        reply: Callable[[Prompt], str | float | LLMERMError],
+        context_tokens: int | None = None,
+        described: object = None,
     ) -> None:
         self.reply = reply
         self.context_tokens = context_tokens
+        self.described = described or {"name": self.name}
         self.asked: list[Prompt] = []
-        self.loaded = False
+        self.loads = 0
+        self.closes = 0
 
     def render(self, message: str, settings: Settings) -> str:
         return message if settings.raw_prompt else f"<user>{message}<end>"
@@ -56,15 +63,17 @@ class ScriptedEngine:
         return None if self.context_tokens is None else len(prompt)
 
     def load(self) -> None:
-        self.loaded = True
+        self.loads += 1
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
         for prompt in prompts:
             self.asked.append(prompt)
             said = self.reply(prompt)
+            if isinstance(said, LLMERMError):
+                raise said
             probability = None if isinstance(said, str) else said
             completion = Completion(prompt.index, str(said), Usage(100, 90, 5), cost_usd=0.0)
             yield Answer(completion, probability, 10)
 
     def close(self) -> None:
-        pass
+        self.closes += 1

@@ -4,15 +4,33 @@ from dataclasses import replace
 
 import pytest
 
-from incontext.engines import SETTINGS, SPLITS, ScriptedEngine, query_of, truth
+from incontext.engines import SETTINGS, SPLITS, ScriptedEngine, dataset, query_of, truth
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Prompt
-from llm_erm.incontext.learn import Query, learn, pose
-from llm_erm.tasks.task import Dataset
+from llm_erm.incontext.learn import learn, pose
+from llm_erm.incontext.learn import query_of as judged
+from llm_erm.incontext.prompt import GAP
+from llm_erm.llms.llm import Completion
+from llm_erm.runs.events import Advanced, Answered, Event, Prompted, Started
+from llm_erm.tasks.task import Dataset, HeldOut
 
 
 def run(engine, *, queries=32, shots=32, settings=SETTINGS, splits=SPLITS, **keywords):
     return learn(pose(splits, shots, queries, engine, settings), engine, settings, **keywords)
+
+
+class Kept:
+    """The answers that a journal would hold, by index."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+
+    def answers(self, count: int | None = None) -> dict[int, Completion]:
+        answered = [one.completion for one in self.events if isinstance(one, Answered)]
+        return {completion.index: completion for completion in answered[:count]}
 
 
 def test_every_query_shows_the_training_examples_and_no_test_label():
@@ -25,14 +43,15 @@ def test_every_query_shows_the_training_examples_and_no_test_label():
         assert prompt.text.count(" -> ") == 8
         assert f"{query_of(prompt)} ->" not in prompt.text
     assert len({prompt.seed for prompt in engine.asked}) == 32
-    assert {prompt.text[: prompt.text.index(query_of(prompt))] for prompt in engine.asked}
+    assert len({prompt.text.partition("# New input")[0] for prompt in engine.asked}) == 1
 
 
 def test_a_query_that_the_rest_of_the_prompt_holds_too_is_asked_about_all_the_same():
     words = ("label", "rules", "input", "0", "1", "JSON")
     data = Dataset(words, (0, 1, 0, 1, 0, 1))
     engine = ScriptedEngine(lambda _: "1")
-    run(engine, queries=6, shots=4, splits=replace(SPLITS, kind="text", test=data))
+    splits = replace(SPLITS, kind="text", reveal=lambda: HeldOut(data))
+    run(engine, queries=6, shots=4, splits=splits)
     for word, prompt in zip(words, engine.asked, strict=True):
         assert f"# New input\n```\n{word}\n```\n" in prompt.text
         assert prompt.text.endswith('{"label": "0" | "1"}<end>')
@@ -40,24 +59,26 @@ def test_a_query_that_the_rest_of_the_prompt_holds_too_is_asked_about_all_the_sa
 
 def test_right_answers_make_a_perfect_run():
     result = run(ScriptedEngine(truth))
-    assert (result.method, result.function, result.length) == ("incontext", "fn_a", 6)
+    assert (result.method, result.model, result.data) == ("incontext", "scripted", SPLITS.key)
+    assert (result.variant, result.name) == ("shots=32", "fn_a L=6 shots=32")
     assert result.test.perfect
     assert result.test.total == 32
+    assert (result.train, result.validation, result.contrast) == (None, None, None)
     assert result.notices == ("mind the gap",)
     assert result.certificate.test.error_upper_bound == pytest.approx(1 - 0.05 ** (1 / 32))
-    assert result.settings["shots"] == 32
-    assert result.details["differs_from_chance"]
-    assert (result.details["prompt_tokens"], result.details["prompt_tokens_computed"]) == (
-        *(3200, 320),
-    )
+    assert result.examples == result.facts.shots == 32
+    assert result.facts.differs_from_chance
+    cost = result.cost
+    assert (cost.prompt_tokens, cost.completion_tokens, cost.usd) == (3200, 160, 0.0)
+    assert result.facts.prompt_tokens_computed == 320
 
 
 def test_always_the_same_label_is_chance():
-    details = run(ScriptedEngine(lambda _: "1")).details
-    assert details["accuracy_parsed"] == 0.5
-    assert details["predicted_1"] == 32
-    assert not details["differs_from_chance"]
-    low, high = details["accuracy_interval"]
+    facts = run(ScriptedEngine(lambda _: "1")).facts
+    assert facts.accuracy_parsed == 0.5
+    assert facts.predicted_1 == 32
+    assert not facts.differs_from_chance
+    low, high = facts.accuracy_interval
     assert low == pytest.approx(0.3189, abs=1e-4)
     assert high == pytest.approx(1 - low)
 
@@ -66,48 +87,100 @@ def test_an_answer_that_states_no_label_is_wrong_and_counted_apart():
     result = run(ScriptedEngine(lambda p: "no idea" if p.index % 2 else truth(p)))
     assert (result.test.correct, result.test.invalid, result.test.total) == (16, 16, 32)
     assert result.test.accuracy == 0.5
-    assert result.details["accuracy_parsed"] == 1.0
-    assert result.details["differs_from_chance"]
+    assert result.facts.accuracy_parsed == 1.0
+    assert result.facts.differs_from_chance
 
 
 def test_silence_is_not_knowledge():
     result = run(ScriptedEngine(lambda _: "no idea"))
     assert result.test.accuracy == 0.0
-    assert result.details["accuracy_parsed"] is None
-    assert not result.details["differs_from_chance"]
+    assert result.facts.accuracy_parsed is None
+    assert not result.facts.differs_from_chance
 
 
 def test_scores_predict_the_more_probable_label_and_say_how_sure_they_are():
     def probability(prompt: Prompt) -> float:
         return 0.8 if query_of(prompt).count("1") % 2 else 0.3
 
-    result = run(ScriptedEngine(probability), settings=replace(SETTINGS, answer="score"))
+    kept = Kept()
+    settings = replace(SETTINGS, answer="score")
+    result = run(ScriptedEngine(probability), settings=settings, observe=kept)
     assert result.test.perfect
-    assert result.details["log_loss"] == pytest.approx(0.28991, abs=1e-4)  # of 0.8 and of 0.7
+    assert result.facts.log_loss == pytest.approx(0.28991, abs=1e-4)  # of 0.8 and of 0.7
+    labels = SPLITS.reveal().test.labels
+    assert [answer.probability for answer in kept.answers().values()] == [
+        (0.3, 0.8)[label] for label in labels
+    ]
+
+
+def test_a_query_is_judged_by_its_completion_alone():
+    questions = pose(SPLITS, 8, 8, ScriptedEngine(truth), SETTINGS)
+    query = judged(questions, Completion(3, '{"label": "1"}', probability=0.1), SETTINGS)
+    assert (query.input, query.label) == (questions.queries.inputs[2], questions.queries.labels[2])
+    assert query.prompt == questions.prompt(3)
+    assert query.input in query.prompt.partition("# New input")[2]
+    assert query.prediction == 1
+    assert judged(questions, query.completion, replace(SETTINGS, answer="score")).prediction == 0
+    unknown = replace(query.completion, probability=None)
+    assert judged(questions, unknown, replace(SETTINGS, answer="score")).prediction is None
+
+
+def test_a_run_tells_of_its_prompt_and_of_each_answer_as_it_arrives():
+    kept = Kept()
+    seen = []
+
+    def reply(prompt: Prompt) -> str:
+        seen.append(len(kept.answers()))
+        return truth(prompt)
+
+    run(ScriptedEngine(reply), queries=4, shots=8, observe=kept, answers={})
+    assert seen == [0, 1, 2, 3]
+    started, prompted, *others = kept.events
+    assert started == Started(4, 0)
+    assert isinstance(prompted, Prompted)
+    assert f"# New input\n```\n{GAP}\n```" in prompted.prompt
+    assert [event.done for event in others if isinstance(event, Advanced)] == [1, 2, 3, 4]
+    first = kept.answers()[1]
+    assert (first.computed_tokens, first.usage.prompt_tokens) == (10, 100)
 
 
 def test_a_run_that_was_stopped_asks_only_what_is_left():
-    kept: list[Query] = []
-    whole = run(ScriptedEngine(truth), on_query=kept.append)
+    kept = Kept()
+    whole = run(ScriptedEngine(truth), observe=kept)
     engine = ScriptedEngine(truth)
-    again = run(engine, done=kept[:20])
+    again = run(engine, answers=kept.answers(20))
     assert [prompt.index for prompt in engine.asked] == list(range(21, 33))
     assert again.test == whole.test
-    assert again.details["prompt_tokens"] == whole.details["prompt_tokens"]
+    assert again.cost == whole.cost
     nothing = ScriptedEngine(truth)
-    assert run(nothing, done=kept).test == whole.test
+    rest = Kept()
+    assert run(nothing, answers=kept.answers(), observe=rest).test == whole.test
     assert nothing.asked == []
+    assert rest.events[0] == Started(32, 32)
+    assert rest.answers() == {}
 
 
 def test_a_query_keeps_its_seed_whatever_was_asked_before():
     engines = ScriptedEngine(truth), ScriptedEngine(truth)
-    kept: list[Query] = []
-    run(engines[0], on_query=kept.append)
-    run(engines[1], done=kept[:5])
+    kept = Kept()
+    run(engines[0], observe=kept)
+    run(engines[1], answers=kept.answers(5))
     assert engines[0].asked[5:] == engines[1].asked
     other = ScriptedEngine(truth)
     run(other, settings=replace(SETTINGS, seed=0))
     assert {p.seed for p in other.asked}.isdisjoint({p.seed for p in engines[0].asked})
+
+
+def test_the_queries_held_out_are_read_once():
+    calls = []
+
+    def reveal() -> HeldOut:
+        calls.append(1)
+        return HeldOut(dataset(["000000", "000001"]))
+
+    engine = ScriptedEngine(truth)
+    assert run(engine, queries=2, shots=8, splits=replace(SPLITS, reveal=reveal)).test.total == 2
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("room", [400, 500, 600])
@@ -115,9 +188,10 @@ def test_a_prompt_that_is_too_long_is_refused_with_the_number_of_examples_that_f
     engine = ScriptedEngine(truth, context_tokens=room)
     with pytest.raises(InputError, match="examples fit") as refusal:
         pose(SPLITS, 32, 4, engine, SETTINGS)
-    assert not engine.loaded
+    assert engine.loads == 0
     number = str(refusal.value).split(" examples fit")[0].rsplit(" ", 1)[1]
     fit = 0 if number == "no" else int(number)
+    assert refusal.value.setting == ("shots" if fit else "max_new_tokens")
     if fit:
         pose(SPLITS, fit, 4, engine, SETTINGS)
     with pytest.raises(InputError, match="examples fit"):
@@ -128,10 +202,12 @@ def test_the_answer_needs_room_too():
     prompt = pose(SPLITS, 8, 4, ScriptedEngine(truth), SETTINGS).frame.around("000000")
     exact = ScriptedEngine(truth, context_tokens=len(prompt) + 10)
     pose(SPLITS, 8, 4, exact, SETTINGS)
-    with pytest.raises(InputError, match="--max-new-tokens"):
+    with pytest.raises(InputError, match="max_new_tokens"):
         pose(SPLITS, 8, 4, exact, replace(SETTINGS, max_new_tokens=11))
 
 
-def test_more_shots_than_there_are_examples_are_refused():
-    with pytest.raises(InputError, match=r"--shots.*ask for fewer"):
-        pose(SPLITS, 40, 4, ScriptedEngine(truth), SETTINGS)
+@pytest.mark.parametrize(("shots", "queries", "setting"), [(40, 4, "shots"), (4, 40, "queries")])
+def test_more_than_there_are_examples_is_refused(shots, queries, setting):
+    with pytest.raises(InputError, match="40 .* ask for fewer") as refusal:
+        pose(SPLITS, shots, queries, ScriptedEngine(truth), SETTINGS)
+    assert refusal.value.setting == setting

@@ -4,25 +4,33 @@ import pytest
 
 from incontext.engines import SPLITS
 from llm_erm.errors import InputError
-from llm_erm.incontext.learn import Query, learn, pose
+from llm_erm.incontext.learn import Query, learn, pose, query_of
 from llm_erm.incontext.local import LocalEngine
 from llm_erm.incontext.settings import Settings
+from llm_erm.records import Result
+from llm_erm.runs.events import Answered, Event
 
 SHOTS, QUERIES = 8, 4
 
 
-def ask(settings: Settings, queries: int = QUERIES) -> tuple[list[Query], dict]:
+def ask(settings: Settings, queries: int = QUERIES) -> tuple[list[Query], Result]:
     engine = LocalEngine(threads=1)
-    kept: list[Query] = []
+    kept: list[Event] = []
     try:
         questions = pose(SPLITS, SHOTS, queries, engine, settings)
         engine.load()
-        run = learn(questions, engine, settings, kept.append)
-        lengths = [engine.count_tokens(query.prompt) for query in kept]
-        assert lengths == [query.answer.completion.usage.prompt_tokens for query in kept]
+        result = learn(questions, engine, settings, observe=kept.append)
+        answered = [
+            query_of(questions, event.completion, settings)
+            for event in kept
+            if isinstance(event, Answered)
+        ]
+        lengths = [engine.count_tokens(query.prompt) for query in answered]
+        assert lengths == [query.completion.usage.prompt_tokens for query in answered]
     finally:
         engine.close()
-    return kept, dict(run.details)
+    assert len(answered) == queries
+    return answered, result
 
 
 @pytest.fixture(scope="module")
@@ -31,26 +39,26 @@ def scored():
 
 
 def test_only_the_first_query_computes_the_examples(scored):
-    queries, details = scored
-    first, *others = [query.answer.computed_tokens for query in queries]
+    queries, result = scored
+    first, *others = [query.completion.computed_tokens for query in queries]
     head = first - min(others)
     assert head > 100  # the examples alone have more tokens
     assert max(others) <= 50  # the query and what comes after it
-    assert details["prompt_tokens_computed"] == first + sum(others)
-    assert details["prompt_tokens"] == sum(
-        query.answer.completion.usage.prompt_tokens for query in queries
+    assert result.facts.prompt_tokens_computed == first + sum(others)
+    assert result.cost.prompt_tokens == sum(
+        query.completion.usage.prompt_tokens for query in queries
     )
 
 
 def test_a_score_is_one_token_and_a_probability(scored):
-    queries, details = scored
-    assert details["completion_tokens"] == QUERIES
-    assert all(0 < query.answer.probability < 1 for query in queries)
-    assert len({query.answer.probability for query in queries}) > 1
+    queries, result = scored
+    assert result.cost.completion_tokens == QUERIES
+    assert all(0 < query.completion.probability < 1 for query in queries)
+    assert len({query.completion.probability for query in queries}) > 1
     assert [query.prediction for query in queries] == [
-        int(query.answer.probability > 0.5) for query in queries
+        int(query.completion.probability > 0.5) for query in queries
     ]
-    assert [query.answer.completion.text for query in queries] == [
+    assert [query.completion.text for query in queries] == [
         str(query.prediction) for query in queries
     ]
 
@@ -64,18 +72,18 @@ def test_the_prompt_is_in_the_models_own_template_and_kept(scored):
 
 def test_constrained_answers_always_state_a_label():
     settings = Settings(answer="constrained", max_new_tokens=16, temperature=1.0)
-    queries, details = ask(settings, queries=2)
-    assert details["parse_failures"] == 0
+    queries, result = ask(settings, queries=2)
+    assert result.test.invalid == 0
     assert all(query.prediction in (0, 1) for query in queries)
-    assert all(query.answer.completion.usage.completion_tokens > 1 for query in queries)
+    assert all(query.completion.usage.completion_tokens > 1 for query in queries)
 
 
 def test_a_raw_prompt_is_what_the_model_reads():
     queries, _ = ask(Settings(answer="generate", max_new_tokens=2, raw_prompt=True), 2)
     assert queries[0].prompt.startswith("# Task")
     assert queries[0].prompt.endswith('{"label": "0" | "1"}')
-    assert [query.answer.completion.usage.completion_tokens for query in queries] == [2, 2]
-    assert queries[0].answer.completion.finish_reason == "length"
+    assert [query.completion.usage.completion_tokens for query in queries] == [2, 2]
+    assert queries[0].completion.finish_reason == "length"
 
 
 @pytest.mark.parametrize("room", [300, 8193])

@@ -41,16 +41,20 @@ def test_a_template_around_a_prompt_is_split_at_its_query():
 
 @pytest.mark.parametrize("rendered", ["<user>0 1 1<end>", f"{GAP} again: {GAP}"])
 def test_a_template_that_changes_the_prompt_is_named(rendered):
-    with pytest.raises(InputError, match="--raw-prompt"):
+    with pytest.raises(InputError, match="template") as refusal:
         split_at_gap(rendered)
+    assert refusal.value.setting == "raw_prompt"
 
 
 def test_a_balanced_part_keeps_the_order_and_takes_the_first_of_each_label():
-    assert balanced(DATA, 4, "queries") == Dataset(("000", "001", "010", "011"), (0, 1, 1, 0))
-    assert balanced(DATA, 2, "queries") == Dataset(("000", "001"), (0, 1))
+    assert balanced(DATA, 4, "queries", "queries") == Dataset(
+        ("000", "001", "010", "011"), (0, 1, 1, 0)
+    )
+    assert balanced(DATA, 2, "queries", "queries") == Dataset(("000", "001"), (0, 1))
 
 
-@pytest.mark.parametrize(("size", "said"), [(0, "even"), (3, "even"), (6, "2 of label 0")])
+@pytest.mark.parametrize(("size", "said"), [(0, "even"), (3, "even"), (6, "2 examples of label 0")])
 def test_a_part_that_cannot_be_balanced_is_refused(size, said):
-    with pytest.raises(InputError, match=f"{size} queries.*{said}"):
-        balanced(DATA, size, "queries")
+    with pytest.raises(InputError, match=f"{size} queries.*{said}") as refusal:
+        balanced(DATA, size, "queries", "number")
+    assert refusal.value.setting == "number"

@@ -15,6 +15,7 @@ from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms import weights
 from llm_erm.llms.runtime import GGUFModel
+from llm_erm.runs.events import Answered
 
 LOGPROBS = [("1", math.log(0.5)), ('"', math.log(0.3)), ("0", math.log(0.125))]
 
@@ -54,8 +55,7 @@ def test_a_chat_gets_the_prompt_and_every_setting():
         run = ask(api.url, settings)
     assert run.model == "server:a-model"
     assert run.test.correct == 3
-    details = run.details
-    assert (details["prompt_tokens"], details["prompt_tokens_computed"]) == (1800, 72)
+    assert (run.cost.prompt_tokens, run.facts.prompt_tokens_computed) == (1800, 72)
     assert {call.path for call in api.calls} == {"/v1/chat/completions"}
     assert {call.headers["authorization"] for call in api.calls} == {"Bearer sk-test"}
     bodies = [call.body for call in api.calls]
@@ -84,8 +84,8 @@ def test_constrained_answers_are_held_to_the_schema():
 def test_a_score_is_one_token_after_the_beginning_of_the_answer(raw):
     with serving(lambda call: Reply(reply(call))) as api:
         run = ask(api.url, Settings(answer="score", raw_prompt=raw))
-    assert run.details["predicted_1"] == 6
-    assert run.details["log_loss"] == pytest.approx(-(math.log(0.8) + math.log(0.2)) / 2)
+    assert run.facts.predicted_1 == 6
+    assert run.facts.log_loss == pytest.approx(-(math.log(0.8) + math.log(0.2)) / 2)
     for call in api.calls:
         assert call.body["max_tokens"] == 1
         if raw:
@@ -114,19 +114,19 @@ def test_what_a_server_does_not_tell_is_bounded_or_not_parsed(listed, probabilit
         return Reply(content)
 
     with serving(answer) as api:
-        details = ask(api.url, Settings(answer="score")).details
+        run = ask(api.url, Settings(answer="score"))
     if probability is None:
-        assert details["parse_failures"] == 6
-        assert details["log_loss"] is None
+        assert run.test.invalid == 6
+        assert run.facts.log_loss is None
     else:
         half = -(math.log(probability) + math.log(1 - probability)) / 2
-        assert details["log_loss"] == pytest.approx(half)
+        assert run.facts.log_loss == pytest.approx(half)
 
 
 def test_a_server_that_counts_no_cached_tokens_leaves_them_unknown():
     usage = {"prompt_tokens": 300, "completion_tokens": 6}
     with serving(lambda call: Reply(reply(call, usage=usage))) as api:
-        assert ask(api.url, Settings()).details["prompt_tokens_computed"] is None
+        assert ask(api.url, Settings()).facts.prompt_tokens_computed is None
 
 
 def test_the_first_query_goes_alone_and_the_others_together():
@@ -175,16 +175,20 @@ def test_a_refusal_ends_the_run_with_the_servers_words_and_keeps_what_is_answere
     with serving(answer) as api:
         engine = ServerEngine("a-model", f"{api.url}/v1", "k", concurrency=3)
         questions = pose(SPLITS, 8, 10, engine, Settings())
-        with pytest.raises(ProviderError, match=r"maximum context length.*--shots"):
-            learn(questions, engine, Settings(), kept.append)
+        with pytest.raises(
+            ProviderError, match="maximum context length.*show fewer examples"
+        ) as stop:
+            learn(questions, engine, Settings(), observe=kept.append)
         engine.close()
-    assert 3 <= len(kept) <= 4  # the first and those in flight, of the nine that were not refused
-    assert len(api.calls) == len(kept) + 1
+    assert stop.value.setting == "shots"
+    answers = [event for event in kept if isinstance(event, Answered)]
+    assert 3 <= len(answers) <= 4  # the first and those in flight, of the nine not refused
+    assert len(api.calls) == len(answers) + 1
 
 
 def test_a_slow_call_is_not_sent_again():
     with serving(lambda call: Reply(reply(call), after=10)) as api:
-        with pytest.raises(ProviderError, match="cannot be reached"):
+        with pytest.raises(ProviderError, match=r"no answer within 1.5 seconds$"):
             ask(api.url, Settings(), timeout_seconds=1.5)
         assert len(api.calls) == 1
 
@@ -193,7 +197,7 @@ def test_a_slow_call_is_not_sent_again():
 def test_an_answer_in_another_form_is_named(content):
     with (
         serving(lambda call: Reply(content)) as api,
-        pytest.raises(ProviderError, match="form that is not the API's"),
+        pytest.raises(ProviderError, match="not in the API's form"),
     ):
         ask(api.url, Settings())
 
@@ -216,7 +220,7 @@ def llama() -> Iterator[str]:
 @pytest.mark.parametrize("answer", ["constrained", "score"])
 def test_a_real_server_answers_all_queries(llama, answer, raw):
     settings = Settings(answer=answer, max_new_tokens=16, raw_prompt=raw)
-    details = ask(llama, settings, queries=2, concurrency=1).details
-    assert details["parse_failures"] == 0
-    assert details["prompt_tokens_computed"] < 0.75 * details["prompt_tokens"]
-    assert (details["log_loss"] is not None) == (answer == "score")
+    run = ask(llama, settings, queries=2, concurrency=1)
+    assert run.test.invalid == 0
+    assert run.facts.prompt_tokens_computed < 0.75 * run.cost.prompt_tokens
+    assert (run.facts.log_loss is not None) == (answer == "score")

@@ -79,18 +79,19 @@ def test_the_published_command(tmp_path, model):
 def test_constrained_answers_always_state_a_label(tmp_path, model):
     sizes = ("--lengths", 20, "--train-size", 40, "--test-size", 10, "--max-new-tokens", 24)
     result, _, _ = published(tmp_path, model, *sizes, "--answer", "constrained")
-    assert result["parse_failures"] == 0
+    assert result["test"]["invalid"] == 0
 
 
 def test_of_a_hundred_prompts_three_percent_are_computed(tmp_path, model):
     sizes = ("--lengths", 20, "--train-size", 200, "--test-size", 100)
     result, _, records = published(tmp_path, model, *sizes, "--answer", "score")
-    assert result["parse_failures"] == 0
-    assert result["completion_tokens"] == 100
-    assert result["prompt_tokens"] > 480_000
-    assert result["prompt_tokens_computed"] <= 0.03 * result["prompt_tokens"]
+    assert result["test"]["invalid"] == 0
+    assert result["cost"]["completion_tokens"] == 100
+    assert result["cost"]["prompt_tokens"] > 480_000
+    computed = result["facts"]["prompt_tokens_computed"]
+    assert computed <= 0.03 * result["cost"]["prompt_tokens"]
     assert all(0 < record["probability_of_1"] < 1 for record in records)
-    low, high = result["accuracy_interval"]
+    low, high = result["facts"]["accuracy_interval"]
     assert low < 0.5 < high  # parity: the negative result
 
 
@@ -158,10 +159,11 @@ def test_the_server_answers_as_the_engine_does(tmp_path, server, answer, raw):
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["queries"] == 8
-    assert result["prompt_tokens_computed"] < 0.4 * result["prompt_tokens"]
+    assert result["test"]["total"] == 8
+    computed = result["facts"]["prompt_tokens_computed"]
+    assert computed < 0.4 * result["cost"]["prompt_tokens"]
     if answer != "generate":
-        assert result["parse_failures"] == 0
+        assert result["test"]["invalid"] == 0
 
 
 @pytest.mark.parametrize("provider", ["vllm", "openai"])  # chat completions, and responses
@@ -176,11 +178,10 @@ def test_the_server_proposes_programs(tmp_path, server, provider):
         OPENAI_API_KEY="unused",
     )
     assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
-    attempts = [json.loads(line) for line in lines]
-    assert [attempt["index"] for attempt in attempts] == [1, 2]
-    for attempt in attempts:
-        completion = attempt["candidate"]["completion"]
+    lines = (tmp_path / "out/answers.jsonl").read_text().splitlines()
+    answers = [json.loads(line)["answer"] for line in lines]
+    assert sorted(answer["index"] for answer in answers) == [1, 2]
+    for completion in answers:
         assert completion["error"] is None
         assert completion["usage"]["prompt_tokens"] > 200
         assert 0 < completion["usage"]["completion_tokens"] <= 32

@@ -13,8 +13,7 @@ from api_server import Call, Reply, serving
 from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
-from llm_erm.llms.providers import Connection, price_of
-from llm_erm.llms.remote import RemoteLLM, RemoteSettings
+from llm_erm.llms.models import model, price_of
 from responses_server import USAGE, error, response, text
 
 ANSWER = Reply(response([text("hello")]))
@@ -126,7 +125,7 @@ def test_a_call_whose_usage_nobody_knows_counts_as_its_worst_case():
     async def run() -> None:
         budget = Budget(max_tokens=100)
         await budget.settle(await budget.reserve(40, 40), None, None)
-        with pytest.raises(BudgetSpentError, match=r"21 tokens and 80 of --max-total-tokens 100"):
+        with pytest.raises(BudgetSpentError, match=r"21 tokens and 80 of the limit of 100"):
             await budget.reserve(11, 10)
         await budget.reserve(10, 10)
 
@@ -179,7 +178,7 @@ def test_earlier_calls_count_and_at_worst_where_nobody_knows(earlier, tokens, do
 
 def test_an_unknown_price_limits_nothing_and_fails_nothing():
     async def run() -> None:
-        budget = Budget(None, 0.01, price_of(Connection("chat", "nobody-knows-it", "key")))
+        budget = Budget(None, 0.01, price_of("chat:nobody-knows-it"))
         for _ in range(3):
             await budget.settle(await budget.reserve(10**6, 10**6), Usage(10**6, 0, 10**6), None)
 
@@ -192,9 +191,7 @@ def spend(
     """What came of the samples, whether the budget ended them, and how many calls were made."""
 
     async def ask(url: str) -> tuple[list[Completion], bool]:
-        llm = RemoteLLM(
-            Connection("openai", "gpt-5", "key", f"{url}/v1"), RemoteSettings(**settings), budget
-        )
+        llm = model("openai:gpt-5", api_key="key", base_url=f"{url}/v1", budget=budget, **settings)
         got: list[Completion] = []
         request = Request(PROMPT, range(1, samples + 1), max_tokens=WORST - len(PROMPT), tool=tool)
         try:
@@ -221,7 +218,7 @@ def test_the_calls_stop_before_the_one_that_could_pass_the_limit(speculative):
 
 
 def test_dollars_stop_the_calls_by_the_price_list():
-    prices = price_of(Connection("openai", "gpt-5", "key"))
+    prices = price_of("openai:gpt-5")
     one = spend(lambda _: ANSWER, Budget(), samples=1)[0][0].cost_usd
     limit = one + prices(len(PROMPT), WORST - len(PROMPT))
     got, spent, calls = spend(lambda _: ANSWER, Budget(None, limit * 1.0001, prices))

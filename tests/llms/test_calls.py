@@ -1,7 +1,6 @@
 """Calls of a remote model against a real server: what is sent again, what is paid and said."""
 
 import asyncio
-import contextlib
 import gc
 import json
 import time
@@ -16,9 +15,10 @@ from genai_prices import calc_price
 from api_server import Api, Call, Reply, serving
 from llm_erm.errors import ProviderError
 from llm_erm.llms import calls
-from llm_erm.llms.llm import Completion, Request
-from llm_erm.llms.providers import Connection
-from llm_erm.llms.remote import RemoteLLM, RemoteSettings
+from llm_erm.llms.clients import RemoteSettings
+from llm_erm.llms.llm import LLM, Completion, Request
+from llm_erm.llms.models import model as named
+from llm_erm.llms.reader import Reader
 from recorded import anthropic
 from responses_server import error, refusal, response, text
 
@@ -36,6 +36,7 @@ DOLLARS = float(
 OK = Reply(ANSWER)
 BUSY = Reply(error("Slow down.", "rate_limit_exceeded", "requests"), 429)
 NEVER = 3600.0
+PLAIN = {"reasoning_effort": None, "verbosity": None}
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +44,11 @@ def _short_waits(monkeypatch):
     monkeypatch.setattr(calls, "LONGEST_WAIT_SECONDS", 0.02)
 
 
-def model(api: Api, **settings) -> RemoteLLM:
-    connection = Connection("openai", "gpt-5", "sk-test", f"{api.url}/v1")
-    return RemoteLLM(connection, RemoteSettings(**settings))
+def model(api: Api, **settings) -> LLM:
+    return named("openai:gpt-5", api_key="sk-test", base_url=f"{api.url}/v1", **PLAIN | settings)
 
 
-async def answers(llm: RemoteLLM, request: Request = PROMPT) -> list[Completion]:
+async def answers(llm: LLM, request: Request = PROMPT) -> list[Completion]:
     return [completion async for completion in llm.complete(request)]
 
 
@@ -173,7 +173,7 @@ def test_a_fault_is_sent_again_or_becomes_a_completion_that_says_what_failed(fau
 
 def test_a_form_that_the_client_library_asserts_never_to_see_is_a_failed_call_too():
     async def asked(url: str) -> list[Completion]:
-        llm = RemoteLLM(Connection("anthropic", "m", "key", url), RemoteSettings())
+        llm = named("anthropic:m", api_key="key", base_url=url)
         try:
             return await answers(llm)
         finally:
@@ -349,41 +349,46 @@ def test_calls_given_up_in_flight_are_told_and_those_never_sent_are_not():
     def first_answers(call: Call) -> Reply:
         return Reply(ANSWER, after=0.1 if call.number == 0 else NEVER)
 
-    async def closed(api: Api) -> int:
+    async def stopped(api: Api) -> list[int]:
         llm = model(api, concurrency=2, speculative=4)
-        stream = llm.complete(Request("prompt", range(1, 10), on_arrival=told.append))
-        first = await anext(stream)
-        async with asyncio.timeout(60):
-            while len(api.calls) < 3:
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(0.3)  # for a fourth that should not come
-        await stream.aclose()
+        async with Reader(llm, Request("prompt", range(1, 10)), told.append) as completions:
+            first = await anext(completions)
+            async with asyncio.timeout(60):
+                while len(api.calls) < 3:
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(0.3)  # for a fourth that should not come
+            await completions.stop()
+            more = [one.index async for one in completions]
         await llm.aclose()
-        return first.index
+        return [first.index, *more]
 
     with serving(first_answers) as api:
-        index = asyncio.run(closed(api))
+        yielded = asyncio.run(stopped(api))
     reasons = [completion.finish_reason for completion in told]
     assert reasons == ["stop", *["cancelled"] * (len(api.calls) - 1)]
-    assert told[0].index == index
+    assert [told[0].index] == yielded
     assert len(api.calls) == 3  # of four begun, one waited for its place
     assert all(one.cost_usd is None and one.latency_seconds > 0.2 for one in told[1:])
 
 
-def test_an_answer_is_told_while_the_one_before_is_looked_at():
+def test_an_answer_is_told_while_the_one_before_is_looked_at_and_nothing_more_is_begun():
     told: list[int] = []
 
     async def asked(api: Api) -> list[int]:
         llm = model(api, speculative=3)
-        request = Request("prompt", (1, 2, 3), on_arrival=lambda one: told.append(one.index))
-        stream = llm.complete(request)
-        await anext(stream)
-        with contextlib.suppress(TimeoutError):
+        request = Request("prompt", range(1, 10))
+        async with Reader(llm, request, lambda one: told.append(one.index)) as completions:
+            await anext(completions)
             async with asyncio.timeout(60):
                 while len(told) < 3:
                     await asyncio.sleep(0.01)
-        known = told.copy()
-        await stream.aclose()
+            await asyncio.sleep(0.3)  # for a fourth that should not come
+            known = told.copy()
+            assert len(api.calls) == 3
+            await anext(completions)
+            async with asyncio.timeout(60):
+                while len(api.calls) < 4:
+                    await asyncio.sleep(0.01)
         await llm.aclose()
         return known
 
@@ -396,10 +401,11 @@ def test_answers_that_came_together_are_told_and_yielded_in_the_same_order():
 
     async def asked(api: Api) -> list[int]:
         llm, got = model(api, speculative=3), []
-        request = Request("prompt", range(1, 7), on_arrival=lambda one: told.append(one.index))
-        async for completion in llm.complete(request):
-            got.append(completion.index)
-            time.sleep(0.3)  # blocks, so that the other answers come meanwhile
+        request = Request("prompt", range(1, 7))
+        async with Reader(llm, request, lambda one: told.append(one.index)) as completions:
+            async for completion in completions:
+                got.append(completion.index)
+                time.sleep(0.3)  # blocks, so that the other answers come meanwhile
         await llm.aclose()
         return got
 
@@ -407,6 +413,28 @@ def test_answers_that_came_together_are_told_and_yielded_in_the_same_order():
         got = asyncio.run(asked(api))
     assert got == told
     assert sorted(got) == list(range(1, 7))
+
+
+def test_what_is_in_flight_when_one_call_is_refused_is_told_before_the_refusal():
+    told: list[Completion] = []
+    wrong = Reply(error("Incorrect API key provided.", "invalid_api_key"), 401, after=0.3)
+
+    async def asked(api: Api) -> None:
+        llm = model(api, speculative=3)
+        try:
+            async with Reader(llm, Request("prompt", range(1, 10)), told.append) as completions:
+                async for _ in completions:
+                    pass
+        finally:
+            await llm.aclose()
+
+    with (
+        serving(lambda call: wrong if call.number == 2 else Reply(ANSWER, after=NEVER)) as api,
+        pytest.raises(ProviderError, match="Incorrect API key"),
+    ):
+        asyncio.run(asked(api))
+    assert [one.finish_reason for one in told] == ["cancelled"] * 2
+    assert len(api.calls) == 3
 
 
 def test_a_refusal_of_several_calls_at_once_is_told_once_and_nothing_is_logged(caplog):

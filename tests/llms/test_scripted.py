@@ -38,11 +38,11 @@ def test_the_name_is_that_of_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"a": 1}', "no JSON list of texts"),
-        (b'["a", 1]', "no JSON list of texts"),
+        (b'{"a": 1}', "not a JSON list of strings"),
+        (b'["a", 1]', "not a JSON list of strings"),
         (b"[]", "is empty"),
-        (b"def f", "holds no JSON"),
-        (b"\xff\xfe", "holds no JSON"),
+        (b"def f", "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
     ],
 )
 def test_a_file_without_a_list_of_texts_is_refused(tmp_path, content, message):

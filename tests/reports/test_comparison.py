@@ -1,147 +1,183 @@
 """Methods compare on the same data only, and the sentence says who wins."""
 
 from dataclasses import replace
-from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from scipy.stats import binomtest
 
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
+from llm_erm.facts import EnumerationFacts
+from llm_erm.records import Cost, Result, Verdict
 from llm_erm.reports.comparison import compare, left_out, samples, verdicts
 from llm_erm.reports.curves import curves, guarantee
-from llm_erm.reports.results import Result
-
-SEARCH = Result(
-    method="synthesis tiny",
-    run=Path("search"),
-    task=("fn_a", 20),
-    trial=1,
-    data_sha256="one",
-    examples=200,
-    accuracy=1.0,
-    test_examples=1000,
-    certified=True,
-    probe_accuracy=None,
-    exact=True,
-    candidates=4,
-    seconds_to_exact=30.0,
-    seconds=40.0,
-    cost_usd=0.02,
-    bits=None,
-    program="def f(x):\n    return x.count('1') % 2",
-)
-ENUMERATION = replace(
-    SEARCH,
-    method="enumeration length",
-    run=Path("enumeration"),
-    candidates=900,
-    seconds_to_exact=0.5,
-    cost_usd=0.0,
-    bits=13.0,
-)
-TREE = replace(
-    SEARCH,
-    method="baseline:decision-tree",
-    run=Path("classical"),
-    accuracy=0.512,
-    exact=False,
-    candidates=None,
-    seconds_to_exact=None,
-    program=None,
-)
+from llm_erm.reports.results import Entry, entries_in
 
 
-def test_the_winners_are_named():
-    (said,) = verdicts(compare([SEARCH, ENUMERATION, TREE]))
-    assert said.startswith(
-        "fn_a L=20: most accurate: synthesis tiny and enumeration length (100.0%)"
+def scored(result: Result, correct: int, total: int = 1000, **changes) -> Result:
+    return replace(result, test=Verdict("ok", correct, 0, total), **changes)
+
+
+def on(result: Result, sha256: str, **changes) -> Result:
+    return replace(result, data=replace(result.data, sha256=sha256), **changes)
+
+
+class Methods(NamedTuple):
+    """What a run wrote, as if it were of several methods with these figures."""
+
+    search: Result
+    enumeration: Result
+    tree: Result
+    forest: Result
+
+
+@pytest.fixture(scope="module")
+def methods(exact: Result) -> Methods:
+    search = scored(
+        exact,
+        1000,
+        examples=200,
+        candidates_to_selected=4,
+        seconds_to_selected=30.0,
+        cost=Cost(usd=0.02),
+        program="def f(x):\n    return x.count('1') % 2",
     )
-    assert "fewest candidates to the first exact program: synthesis tiny (4" in said
-    assert "soonest exact: enumeration length (0.50 s, 60 times less than synthesis tiny)" in said
+    tree = scored(search, 512, method="baseline:decision-tree", model="decision-tree", program=None)
+    return Methods(
+        search,
+        replace(
+            search,
+            method="enumeration",
+            model="length",
+            facts=EnumerationFacts("bits", 0, 9, 9, "found", (), "enumeration", 13.0, (), 0.1, 1),
+            candidates_to_selected=900,
+            seconds_to_selected=0.5,
+            cost=Cost(),
+        ),
+        tree,
+        scored(tree, 498, method="baseline:random-forest", model="random-forest"),
+    )
+
+
+def test_the_winners_are_named(methods):
+    (said,) = verdicts(compare([methods.search, methods.enumeration, methods.tree]))
+    assert said.startswith(
+        "fn_a L=20: most accurate: synthesis scripted:search.json and enumeration length (100.0%)"
+    )
+    assert "fewest candidates to the first exact program: synthesis scripted:search.json (4" in said
+    assert (
+        "soonest exact: enumeration length (0.50 s, 60 times less than synthesis "
+        "scripted:search.json)" in said
+    )
     assert "cheapest exact: enumeration length ($0.0000" in said
 
 
-def test_a_lead_within_the_interval_is_not_called_clear():
-    close = replace(TREE, method="baseline:svm", accuracy=0.55)
-    far = replace(TREE, method="baseline:knn", accuracy=0.9)
-    closer = replace(TREE, method="baseline:xgboost", accuracy=0.895)
-    assert verdicts(compare([TREE, TREE_TOO])) == ["fn_a L=20: no method is clearly above 50%."]
+def test_a_lead_within_the_interval_is_not_called_clear(methods):
+    close = scored(methods.tree, 550, method="baseline:svm", model="svm")
+    far = scored(methods.tree, 900, method="baseline:knn", model="knn")
+    closer = scored(methods.tree, 895, method="baseline:xgboost", model="xgboost")
+    no_winner = ["fn_a L=20: no method is clearly above 50%."]
+    assert verdicts(compare([methods.tree, methods.forest])) == no_winner
     (said,) = verdicts(compare([close, far, closer]))
     assert "baseline:knn (90.0%, not clearly: the interval of baseline:xgboost meets it)" in said
 
 
-TREE_TOO = replace(TREE, method="baseline:random-forest", accuracy=0.498)
-
-
-def test_one_trial_has_the_exact_interval_and_the_bound_counts_the_methods():
-    rows = compare([SEARCH, ENUMERATION, TREE])
+def test_one_trial_has_the_exact_interval_and_the_bound_counts_the_methods(methods):
+    rows = compare([methods.search, methods.enumeration, methods.tree])
     exact = binomtest(512, 1000).proportion_ci(0.95, "exact")
     assert rows[2].interval == pytest.approx((exact.low, exact.high))
     assert rows[2].error_at_most == binomial_upper(488, 1000, (1 - 0.95) / 3)
-    assert compare([TREE])[0].error_at_most == binomial_upper(488, 1000, 1 - 0.95)
+    assert compare([methods.tree])[0].error_at_most == binomial_upper(488, 1000, 1 - 0.95)
 
 
-def test_no_bound_is_given_where_the_data_support_none():
-    assert compare([replace(TREE, certified=False)])[0].error_at_most is None
+def test_no_bound_is_given_where_the_data_support_none(methods):
+    assert compare([replace(methods.tree, certificate=None)])[0].error_at_most is None
 
 
-def test_different_data_are_refused():
+def test_different_data_are_refused(methods):
     with pytest.raises(InputError, match="share no data of fn_a L=20"):
-        compare([SEARCH, replace(TREE, data_sha256="two")])
+        compare([methods.search, on(methods.tree, "two")])
 
 
-def test_only_shared_trials_count_and_the_rest_is_told():
-    second = {"trial": 2, "data_sha256": "two"}
-    results = [SEARCH, replace(SEARCH, **second, accuracy=0.5, exact=False), TREE]
+def test_only_shared_trials_count_and_the_rest_is_told(methods):
+    results = [methods.search, on(scored(methods.search, 500), "two"), methods.tree]
     rows = compare(results)
-    assert [len(row.results) for row in rows] == [1, 1]
+    assert [len(row.entries) for row in rows] == [1, 1]
     assert rows[0].accuracy == 1.0
     assert left_out(results, rows) == 1
-    rows = compare([*results, replace(TREE, **second)])
+    rows = compare([*results, on(methods.tree, "two")])
     assert rows[0].accuracy == 0.75
     assert rows[0].exact == 1
     low, high = rows[0].interval
     assert low < 0.5 <= high <= 1.0
-    assert left_out([*results, replace(TREE, **second)], rows) == 0
+    assert left_out([*results, on(methods.tree, "two")], rows) == 0
 
 
-def test_two_runs_of_one_method_are_told_apart_and_one_run_must_not_repeat_itself():
-    rows = compare([SEARCH, replace(SEARCH, run=Path("again"), candidates=7)])
-    assert [row.method for row in rows] == ["synthesis tiny in search", "synthesis tiny in again"]
+def test_two_runs_of_one_method_are_told_apart_and_one_run_must_not_repeat_itself(methods):
+    first, again = Entry(methods.search, "search"), Entry(methods.search, "again")
+    assert [row.method for row in compare([first, again])] == [
+        *("synthesis scripted:search.json in search", "synthesis scripted:search.json in again")
+    ]
     with pytest.raises(InputError, match="twice on the same data"):
-        compare([SEARCH, SEARCH])
+        compare([first, first])
 
 
-def test_curves_join_the_sizes_of_a_method():
-    small = {"examples": 20, "data_sha256": "small", "accuracy": 0.6}
-    (found,) = curves([SEARCH, replace(SEARCH, **small), TREE]).values()
+def test_curves_join_the_sizes_of_a_method(methods):
+    small = on(scored(methods.search, 600), "small", examples=20)
+    (found,) = curves([Entry(methods.search), Entry(small), Entry(methods.tree)]).values()
     assert [(curve.method, curve.examples) for curve in found] == [
-        *(("baseline:decision-tree", (200,)), ("synthesis tiny", (20, 200)))
+        *(("baseline:decision-tree", (200,)), ("synthesis scripted:search.json", (20, 200)))
     ]
     assert found[1].accuracy == (0.6, 1.0)
     assert found[1].low[0] < 0.6 < found[1].high[0]
 
 
-def test_curves_refuse_different_data_of_one_size():
+def test_curves_refuse_different_data_of_one_size(methods):
     with pytest.raises(InputError, match="share no data"):
-        curves([SEARCH, replace(TREE, data_sha256="two")])
+        curves([Entry(methods.search), Entry(on(methods.tree, "two"))])
 
 
-def test_the_guarantee_takes_the_shortest_code_that_is_known():
-    given = guarantee([SEARCH, ENUMERATION], bits=7)
-    coded = guarantee([SEARCH, ENUMERATION])
-    text = guarantee([SEARCH, TREE])
+def test_the_guarantee_takes_the_shortest_code_that_is_known(methods):
+    search, enumeration, tree = (Entry(result) for result in methods[:3])
+    given = guarantee([search, enumeration], bits=7)
+    coded = guarantee([search, enumeration])
+    text = guarantee([search, tree])
     assert (given.bits, coded.bits, text.code) == (7, 13.0, "program text")
     assert text.bits > 100
-    assert guarantee([TREE]) is None
+    assert guarantee([tree]) is None
     assert list(coded.accuracy) == sorted(coded.accuracy)
     assert max(coded.examples) >= 1000
     assert coded.accuracy[0] == pytest.approx((0.05 * 2**-13) ** (1 / 200))
 
 
-def test_a_row_of_fewer_test_examples_says_so():
-    asked = replace(TREE, method="incontext m", test_examples=100)
-    (said,) = samples(compare([SEARCH, asked]))
+def test_a_row_of_fewer_test_examples_says_so(methods):
+    asked = scored(methods.tree, 50, 100, method="incontext", model="m")
+    (said,) = samples(compare([methods.search, asked]))
     assert "incontext m was asked about 100 of the 1,000 test examples" in said
-    assert samples(compare([SEARCH, TREE])) == []
+    assert samples(compare([methods.search, methods.tree])) == []
+
+
+def test_runs_compare_as_they_were_written(search, guess, smaller, elsewhere):
+    right, wrong = compare(entries_in([search, guess]))
+    assert (right.method, right.accuracy, right.exact) == ("synthesis scripted:search.json", 1.0, 2)
+    assert (wrong.method, wrong.accuracy, wrong.exact) == ("synthesis scripted:guess.json", 0.5, 0)
+    assert (right.candidates, wrong.candidates, right.test_examples) == (2, None, 200)
+    assert right.error_at_most == binomial_upper(0, 200, (1 - 0.95) / 2)
+    assert wrong.error_at_most == binomial_upper(100, 200, (1 - 0.95) / 2)
+    assert right.seconds_to_exact > 0
+    with pytest.raises(InputError, match=r"share no data of fn_a L=20 \(20 and 40 labelled"):
+        compare(entries_in([search, smaller]))
+    with pytest.raises(InputError, match="share no data of fn_a L=20"):
+        compare(entries_in([guess, elsewhere]))
+    (curve, other) = curves(entries_in([search, guess, smaller]))["fn_a", 20][:2]
+    assert [(one.examples, one.accuracy) for one in (curve, other)] == [
+        *(((40,), (0.5,)), ((40,), (1.0,)))
+    ]
+
+
+def test_the_contrast_set_counts_for_exactness(deceived):
+    (row,) = compare(entries_in([deceived]))
+    assert (row.accuracy, row.exact) == (1.0, 0)
+    assert 0 < row.contrast_accuracy < 1
+    assert row.candidates is None

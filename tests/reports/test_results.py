@@ -1,102 +1,109 @@
 """A folder says what compares: exactness, candidates and seconds to the first exact program."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from llm_erm.errors import InputError
-from llm_erm.reports.results import read_results
-
-LINE = {
-    "method": "synthesis",
-    "model": "local:tiny",
-    "function": "fn_a",
-    "length": 20,
-    "seed": 42,
-    "trial": 1,
-    "data_sha256": "abc",
-    "examples": 200,
-    "test_accuracy": 1.0,
-    "test_examples": 1000,
-    "probe_accuracy": None,
-    "certificate": None,
-    "seconds": 9.0,
-    "cost_usd": 0.0,
-    "program": "def f(x):\n    return 1",
-}
+from llm_erm.facts import EnumerationFacts, IncontextFacts
+from llm_erm.records import Verdict
+from llm_erm.reports.results import Entry, entries_in, read_results
+from llm_erm.serial import to_plain
 
 
-def write(folder, lines, attempts=()):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("results", lines), ("attempts", attempts)):
-        text = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / f"{name}.jsonl").write_text(text)
-    return folder
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def attempt(index, source, seconds, seed=42):
-    return {
-        "function": "fn_a",
-        "length": 20,
-        "seed": seed,
-        "index": index,
-        "candidate": {"source": source, "completion": {"latency_seconds": seconds}},
-        "validation": {"cpu_seconds": 0.5},
-    }
+def test_what_a_run_wrote_is_read_as_it_was(search):
+    found = read_results(search)
+    assert [to_plain(result) for result in found] == lines(search / "results.jsonl")
+    assert sorted(result.data.trial for result in found) == [1, 2]
+    assert {(result.model, result.examples) for result in found} == {("scripted:search.json", 40)}
 
 
-def test_the_first_exact_candidate_is_the_first_with_the_program_that_proved_exact(tmp_path):
-    other = "def f(x):\n    return 0"
-    attempts = [
-        attempt(1, LINE["program"], 50.0, seed=1),  # of another trial
-        attempt(1, other, 2.0),
-        attempt(2, None, 2.0),  # drawn together with the first
-        attempt(3, LINE["program"], 3.0),
-        attempt(4, LINE["program"], 4.0),
-    ]
-    (result,) = read_results(write(tmp_path, [LINE], attempts))
-    assert result.candidates == 3
-    assert result.seconds_to_exact == 2.0 + 3.0 + 3 * 0.5
+def test_the_first_exact_candidate_is_the_selected_one_and_its_time_what_came_before(search):
+    attempts = [line["attempt"] for line in lines(search / "attempts.jsonl")]
+    seconds = {}
+    for line in lines(search / "attempts.jsonl"):
+        trial = line["job"]["trial"]
+        seconds[trial] = seconds.get(trial, 0) + line["attempt"]["validation"]["cpu_seconds"]
+    assert len(attempts) == 4
+    for entry in entries_in([search]):
+        assert (entry.accuracy, entry.test_examples, entry.test_errors) == (1.0, 200, 0)
+        assert (entry.method, entry.point) == ("synthesis scripted:search.json", ("fn_a", 20))
+        assert entry.candidates == 2
+        assert entry.seconds_to_exact == pytest.approx(seconds[entry.result.data.trial])
+        assert entry.seconds_to_exact > 0
 
 
-@pytest.mark.parametrize("change", [{"test_accuracy": 0.999}, {"probe_accuracy": 0.9}])
-def test_what_is_not_exact_has_no_first_exact_candidate(tmp_path, change):
-    run = write(tmp_path, [LINE | change], [attempt(1, LINE["program"], 1.0)])
-    (result,) = read_results(run)
-    assert not result.exact
-    assert result.candidates is result.seconds_to_exact is None
+def test_what_is_not_exact_has_no_first_exact_candidate(guess, deceived):
+    for entry in entries_in([guess]):
+        assert (entry.accuracy, entry.test_errors, entry.contrast_accuracy) == (0.5, 100, None)
+        assert not entry.result.exact
+        assert entry.result.candidates_to_selected == 1
+        assert entry.candidates is entry.seconds_to_exact is None
+    (entry,) = entries_in([deceived])
+    assert entry.accuracy == 1.0
+    assert entry.contrast_accuracy < 1
+    assert not entry.result.exact
+    assert entry.candidates is entry.seconds_to_exact is None
 
 
-def test_a_sample_of_the_test_data_never_shows_that_something_is_exact(tmp_path):
-    (result,) = read_results(write(tmp_path, [LINE | {"method": "incontext", "program": None}]))
-    assert result.accuracy == 1.0
-    assert not result.exact
+def test_a_sample_of_the_test_data_never_shows_that_something_is_exact(exact):
+    facts = IncontextFacts(10, (0.9, 1.0), 1.0, (0.9, 1.0), True, 10, None, None, None, None)
+    asked = replace(exact, method="incontext", model="m", facts=facts)
+    assert Entry(asked).accuracy == 1.0
+    assert not asked.exact
 
 
-def test_a_method_that_counts_for_itself_is_believed(tmp_path):
-    line = LINE | {"candidates_to_first_exact": 1_000_000, "seconds_to_first_exact": 0.25}
-    (result,) = read_results(write(tmp_path, [line]))
-    assert (result.candidates, result.seconds_to_exact) == (1_000_000, 0.25)
+def test_a_program_that_failed_on_the_test_data_has_all_of_them_wrong(exact):
+    failed = replace(exact, test=Verdict("timeout", 0, 200, 200, "too slow"))
+    entry = Entry(failed)
+    assert (entry.accuracy, entry.test_errors, failed.exact) == (0.0, 200, False)
+    contrast = replace(exact, contrast=Verdict("timeout", 0, 200, 200, "too slow"))
+    assert Entry(contrast).contrast_accuracy is None
 
 
-def test_runs_in_folders_below_and_single_results_are_read(tmp_path):
-    write(tmp_path / "a", [LINE, LINE | {"seed": 1, "data_sha256": "d"}])
-    (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "result.json").write_text(json.dumps(LINE | {"method": "training"}))
-    found = read_results(tmp_path)
-    assert [result.method for result in found] == [
-        *("synthesis local:tiny", "synthesis local:tiny", "training local:tiny")
-    ]
+def test_a_learner_is_named_once_and_bits_are_those_of_an_enumeration(exact):
+    learner = replace(exact, method="baseline:knn", model="knn")
+    assert Entry(learner).method == "baseline:knn"
+    assert Entry(exact).bits is None
+    facts = EnumerationFacts("bits", 0, 9, 9, "found", (), "enumeration", 13.0, (), 0.1, 10**6)
+    assert Entry(replace(exact, method="enumeration", facts=facts)).bits == 13.0
+
+
+def test_runs_in_folders_below_are_read(search, guess, tmp_path):
+    shutil.copytree(search, tmp_path / "all/a")
+    shutil.copytree(guess, tmp_path / "all/b/c")
+    found = read_results(tmp_path / "all")
+    assert found == read_results(search) + read_results(guess)
 
 
 @pytest.mark.parametrize(
-    "change", [{"data_sha256": ""}, {"examples": None}, {"test_examples": None}]
+    ("field", "value"), [("data", None), ("examples", None), ("facts", {}), ("seconds", "long")]
 )
-def test_a_result_that_does_not_say_its_data_is_refused(tmp_path, change):
-    with pytest.raises(InputError, match="which data"):
-        read_results(write(tmp_path, [LINE | change]))
-    with pytest.raises(InputError, match="lacks"):
-        read_results(write(tmp_path, [{"function": "fn_a"}]))
+def test_a_damaged_result_is_named_with_its_line(search, tmp_path, field, value):
+    path = tmp_path / "results.jsonl"
+    first, second = lines(search / "results.jsonl")
+    path.write_text(json.dumps(first) + "\n" + json.dumps(second | {field: value}) + "\n")
+    with pytest.raises(InputError, match=f"results.jsonl, line 2, .*{field}"):
+        read_results(tmp_path)
+
+
+def test_a_line_without_its_end_was_never_written(search, tmp_path):
+    text = (search / "results.jsonl").read_text()
+    (tmp_path / "results.jsonl").write_text(text[:-5])
+    assert read_results(tmp_path) == read_results(search)[:1]
+
+
+def test_a_result_without_test_data_is_refused(search, tmp_path):
+    first = lines(search / "results.jsonl")[0] | {"test": None}
+    (tmp_path / "results.jsonl").write_text(json.dumps(first) + "\n")
+    with pytest.raises(InputError, match="no test verdict, so it cannot be compared"):
+        entries_in([tmp_path])
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""One sandbox for all tests of this room."""
+"""One sandbox for all sandbox tests."""
 
 import pytest
 

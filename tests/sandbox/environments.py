@@ -1,10 +1,10 @@
-"""Turns this process into one with fewer rights, then runs a Python file in it.
+"""Reduces the rights of this process, then runs a Python file in it.
 
 Usage: python environments.py MODE FILE ARG... where MODE is root, user, container,
 container-user, no-landlock or no-seccomp.
 
 ``container`` refuses what Docker's default seccomp profile and capabilities refuse: namespaces,
-mounts and pivot_root. Only x86-64 and aarch64 system call numbers are known here.
+mounts and pivot_root. Only system call numbers of x86-64 and aarch64 are known here.
 """
 
 import ctypes
@@ -53,7 +53,7 @@ def check(answer):
 
 
 def refuse(numbers, error):
-    """Makes the given system calls fail with an error, here and in all children."""
+    """Makes the given system calls fail with an error in this process and all its children."""
     step = struct.Struct("=HBBI").pack
     steps = [
         step(0x20, 0, 0, 4),
@@ -105,10 +105,10 @@ def drop_capabilities(keep):
 
 
 def become_user():
-    """Drops root, after making this interpreter reachable for those without it.
+    """Drops root, after making this interpreter accessible without it.
 
-    An interpreter under a folder that only root may enter is bound again, in a mount namespace of
-    its own, below a fresh folder that everybody may enter.
+    An interpreter in a folder that only root may enter is bind-mounted, in a new mount namespace,
+    below a new folder that everybody may enter.
     """
     check(libc.unshare(0x00020000))
     check(libc.mount(b"none", b"/", None, ctypes.c_ulong(1 << 14 | 1 << 18), None))

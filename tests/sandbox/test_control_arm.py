@@ -1,4 +1,4 @@
-"""The same attacks without the sandbox: they work, so the tests that see them fail can fail."""
+"""The same attacks succeed without the sandbox, so the tests in which they fail can fail."""
 
 import contextlib
 import json
@@ -39,7 +39,7 @@ TRIED = {name: program for name, program in SUITE["PROGRAMS"].items() if is_trie
 
 
 def run_outside(source, inputs, folder, seconds, seed):
-    """Runs a program in a process of a session of its own; returns how that ended."""
+    """Runs a program in a separate process and session; returns how that ended."""
     folder.mkdir()
     (folder / "job.json").write_text(json.dumps([source, inputs]))
     (folder / "victim.txt").write_text("victim")
@@ -48,7 +48,7 @@ def run_outside(source, inputs, folder, seconds, seed):
     (folder / "runner.py").write_text(RUNNER)
     reader, writer = os.pipe()
     process = subprocess.Popen(
-        # The second command keeps the shell between the program and these tests.
+        # With a second command, the shell stays between the program and these tests.
         ["/bin/sh", "-c", '"$0" runner.py; exit $?', sys.executable],
         cwd=folder,
         env={"HOME": "/", "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": str(seed)},
@@ -75,7 +75,7 @@ def run_outside(source, inputs, folder, seconds, seed):
 
 
 def outcome(name, folder):
-    """Returns what a program does where nothing holds it: succeeds, hangs, dies, varies or ends."""
+    """Returns what a program does without isolation: succeeds, hangs, dies, varies or ends."""
     program = TRIED[name]
     source = SUITE["source_of"](program)
     expected = program["outside"]

@@ -1,4 +1,4 @@
-"""Ordinary programs give in the sandbox exactly what they give in plain CPython."""
+"""Ordinary programs give exactly the same results in the sandbox as in plain CPython."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What a program may be, what counts as its prediction, and what becomes of the rest."""
+"""What a program may be, what counts as its prediction, and how failures are reported."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +80,7 @@ FAILURES = {
 @pytest.mark.parametrize(("source", "status"), FAILURES.values(), ids=FAILURES)
 def test_a_failing_program_becomes_a_status(sandbox, source, status):
     inputs = STRINGS * 20 if "many" in source else STRINGS
-    # Time must run out on a fast machine, and nothing but memory on a slow one.
+    # Time must run out even on a fast machine, and only memory even on a slow one.
     execution = sandbox.execute(source, inputs * 10, QUICK if status == "timeout" else PATIENT)
     assert execution.status == status
     assert (execution.predictions == INVALID).all()
@@ -106,7 +106,7 @@ def test_a_failing_program_becomes_a_status(sandbox, source, status):
         ("exit()", "SystemExit"),
     ],
 )
-def test_a_prediction_that_is_no_label_is_invalid_alone(sandbox, result, message):
+def test_only_the_prediction_that_is_not_a_label_is_invalid(sandbox, result, message):
     source = f"from sys import exit\ndef f(x): return {result} if x == '1' else 1"
     execution = sandbox.execute(source, ["0", "1", "0"])
     assert execution.status == "ok"
@@ -126,7 +126,7 @@ def test_three_labels_are_counted_from_their_values(sandbox):
     assert execution.predictions.tolist() == [0, 1, 2, INVALID]
 
 
-def test_floats_are_predictions_where_asked_for(sandbox):
+def test_floats_are_predictions_on_request(sandbox):
     source = (
         "import numpy as np\nfrom fractions import Fraction\n"
         "def f(x): return {'a': 1.5, 'b': 2, 'c': float('inf'), 'd': 'text', "
@@ -161,7 +161,7 @@ def test_strings_arrive_unchanged(sandbox):
     assert sandbox.execute(source, [], outputs=labels).predictions.tolist() == []
 
 
-def test_inputs_come_in_another_order_each_time(sandbox):
+def test_inputs_come_in_a_different_order_each_time(sandbox):
     source = (
         "count = -1\ndef f(x):\n    global count\n    count += 1\n"
         "    return count if x == '7' else 0"

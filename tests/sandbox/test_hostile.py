@@ -1,4 +1,4 @@
-"""Hostile programs: none escapes, each gets its status, and the next program runs as ever."""
+"""Hostile programs: none escapes, each gets its status, and the next program runs as usual."""
 
 import json
 import os

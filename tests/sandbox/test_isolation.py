@@ -1,4 +1,4 @@
-"""What surrounds a candidate: levels, the filter for each architecture, and what is left behind."""
+"""A candidate's isolation: levels, the filter for each architecture, and leftover processes."""
 
 import json
 import os
@@ -28,7 +28,7 @@ try:
         told = [sandbox.isolation, list(sandbox.missing)]
         told.append(sandbox.execute("def f(x): return 1", ["a"]).predictions.tolist())
 except LLMERMError as error:
-    told = ["refused", str(error)]
+    told = ["refused", f"{error} {error.setting}"]
 print(json.dumps(told))
 """
 
@@ -36,18 +36,10 @@ print(json.dumps(told))
 def tell(role, folder, *arguments):
     script = folder / "tell.py"
     script.write_text(TELL)
-    folder.chmod(0o755)
     command = [sys.executable, str(FOLDER / "environments.py"), role, str(script), *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
-
-
-def readable(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
-    return tmp_path
 
 
 @needs_root
@@ -61,24 +53,27 @@ def readable(tmp_path):
         ("no-landlock", "basic", 2),
     ],
 )
-def test_the_level_is_what_the_machine_allows(role, level, missing, tmp_path):
-    found, reasons, predictions = tell(role, readable(tmp_path))
+def test_the_level_is_what_the_machine_allows(role, level, missing, open_folder):
+    found, reasons, predictions = tell(role, open_folder)
     assert (found, len(reasons), predictions) == (level, missing, [1])
 
 
 @needs_root
-def test_no_isolation_is_refused_unless_asked_for(tmp_path):
-    refused, message = tell("no-seccomp", readable(tmp_path))
+def test_no_isolation_is_refused_unless_requested(open_folder):
+    refused, message = tell("no-seccomp", open_folder)
     assert refused == "refused"
-    assert "--unsafe-no-isolation" in message
-    found, _, predictions = tell("no-seccomp", tmp_path, "unsafe")
+    assert "unsafe_no_isolation" in message
+    found, _, predictions = tell("no-seccomp", open_folder, "unsafe")
     assert (found, predictions) == ("none", [1])
 
 
 def test_other_systems_are_refused(monkeypatch):
     monkeypatch.setattr("platform.system", lambda: "Darwin")
-    with pytest.raises(LLMERMError, match="Darwin, where programs run with --isolation wasm"):
+    with pytest.raises(
+        LLMERMError, match="Darwin, where programs only run with isolation"
+    ) as caught:
         Sandbox()
+    assert caught.value.setting == "isolation"
 
 
 def test_wasm_that_is_not_installed_says_how_to_get_it(monkeypatch):
@@ -98,7 +93,7 @@ def test_wasm_that_does_not_load_says_why(monkeypatch):
 
 
 def run_filter(program, architecture, number, arguments=(0,) * 6):
-    """Interprets a seccomp filter, as the kernel would, and returns its answer."""
+    """Interprets a seccomp filter as the kernel would, and returns its answer."""
     data = struct.pack("=IIQ6Q", number, architecture, 0, *arguments)
     steps = [struct.unpack_from("=HBBI", program, i) for i in range(0, len(program), 8)]
     at, word = 0, 0
@@ -159,29 +154,39 @@ def test_the_lists_do_not_overlap():
         assert not set(allowed) & set(refused)
 
 
-def test_nothing_of_the_parent_reaches_a_candidate(monkeypatch):
-    monkeypatch.setenv("SECRET_API_KEY", "sk-secret")
+SECRETIVE = """
+import json
+from llm_erm.sandbox import Sandbox
+source = '''
+import os, sys
+def f(x):
+    if x == 'environment': return int(any('SECRET' in k for k in os.environ))
+    if x == 'arguments': return int(any('SECRET' in a for a in sys.orig_argv))
+    for fd in range(3, 5000):
+        try:
+            os.fstat(fd)
+            return 1
+        except OSError: pass
+    return 0
+'''
+with Sandbox(workers=1) as sandbox:
+    execution = sandbox.execute(source, ["environment", "arguments", "descriptors"])
+print(json.dumps([execution.status, execution.predictions.tolist()]))
+"""
+
+
+def test_nothing_of_the_parent_reaches_a_candidate():
     reader, writer = os.pipe()
-    os.set_inheritable(reader, True)
-    source = (
-        "import os, sys\n"
-        "def f(x):\n"
-        "    if x == 'environment': return int(any('SECRET' in k for k in os.environ))\n"
-        "    if x == 'arguments': return int(any('tests' in a for a in sys.orig_argv))\n"
-        "    for fd in range(3, 5000):\n"
-        "        try:\n"
-        "            os.fstat(fd)\n"
-        "            return 1\n"
-        "        except OSError: pass\n"
-        "    return 0"
-    )
-    try:
-        with Sandbox(workers=1) as sandbox:
-            execution = sandbox.execute(source, ["environment", "arguments", "descriptors"])
-    finally:
-        os.close(reader)
-        os.close(writer)
-    assert (execution.status, execution.predictions.tolist()) == ("ok", [0, 0, 0])
+    with os.fdopen(reader), os.fdopen(writer, "w"):
+        ran = subprocess.run(
+            [sys.executable, "-c", SECRETIVE, "SECRET"],
+            env=os.environ | {"SECRET_API_KEY": "sk-secret"},
+            pass_fds=(reader, writer),
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+    assert json.loads(ran.stdout) == ["ok", [0, 0, 0]], ran.stderr
 
 
 PARENT = """
@@ -202,7 +207,7 @@ time.sleep(100)
 
 
 def descendants(pid):
-    """Returns all processes below one, by the parents that /proc tells."""
+    """Returns all descendants of a process, by the parents in /proc."""
     parents = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -288,7 +293,7 @@ def test_a_lost_process_is_replaced():
         assert sandbox.execute(CONTROL, ["1", "11"]).predictions.tolist() == [1, 0]
 
 
-def test_an_interpreter_that_does_not_start_is_told(monkeypatch):
+def test_an_interpreter_that_does_not_start_is_named(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(LLMERMError, match="/bin/false"):
         Sandbox()

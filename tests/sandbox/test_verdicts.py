@@ -1,4 +1,4 @@
-"""Verdicts depend on the program alone: not on the host's load, on workers, on order or on luck."""
+"""Verdicts depend on the program alone: not on load, workers, order or chance."""
 
 import os
 import signal
@@ -26,10 +26,10 @@ ODD = [i % 2 for i in range(2000)]
 
 @pytest.fixture
 def spreads(monkeypatch):
-    """Counts the helpers of each execution, and spreads sooner than worthwhile."""
+    """Counts the helpers of each execution, and makes spreading start early."""
     taken = []
-    take = spread._take_idle
-    monkeypatch.setattr(spread, "_take_idle", lambda *a: taken.append(take(*a)) or taken[-1])
+    take = spread.take_idle
+    monkeypatch.setattr(spread, "take_idle", lambda *a: taken.append(take(*a)) or taken[-1])
     monkeypatch.setattr(spread, "FIRST_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(spread, "WORTH_SPREADING_SECONDS", 0.1)
     return taken
@@ -42,7 +42,7 @@ def test_a_long_program_is_spread_over_idle_workers(sandbox, spreads):
     assert execution.message is None
 
 
-def test_one_worker_gives_the_same(spreads):
+def test_one_worker_gives_the_same_result(spreads):
     with Sandbox(workers=1) as alone:
         execution = alone.execute(BUSY, NUMBERS)
     assert sum(spreads) == 0
@@ -59,7 +59,7 @@ def test_one_worker_gives_the_same(spreads):
         ("return 10**10**8 % 2 if late() else 1", "timeout", "one call"),
     ],
 )
-def test_a_spread_program_fails_like_one_that_is_not(sandbox, spreads, body, status, message):
+def test_a_spread_program_fails_like_any_other(sandbox, spreads, body, status, message):
     source = (
         f"{WORK}def late(): return time.process_time() > 0.6\n"
         f"def f(x):\n    work(0.001)\n    {body}"
@@ -80,7 +80,7 @@ def test_the_total_limit_counts_all_parts_together(sandbox, spreads):
 
 
 def test_loading_counts_once_however_many_children_load(sandbox, spreads):
-    """Loading takes near half of the limit; twice it and the calls would be too much."""
+    """Loading takes almost half of the limit; loading twice plus the calls would exceed it."""
     source = (
         f"{WORK}while time.process_time() < 1.2: pass\ndef f(x):\n    work(0.005)\n    return 1"
     )
@@ -93,9 +93,9 @@ def test_loading_counts_once_however_many_children_load(sandbox, spreads):
 
 @pytest.fixture
 def loaded_host():
-    """Three processes a core that take every cycle they get.
+    """Three processes per core that take every cycle they get.
 
-    Each has a session, since Linux shares processors out among sessions before processes.
+    Each has its own session, since Linux divides processors among sessions before processes.
     """
     cores = len(os.sched_getaffinity(0))
     command = [sys.executable, "-c", "while True: pass"]
@@ -118,13 +118,13 @@ def test_a_loaded_host_changes_no_verdict(sandbox, loaded_host):
     assert time.monotonic() - began > 2 * (hang.cpu_seconds + execution.cpu_seconds)
 
 
-def test_a_nap_within_the_limits_is_no_timeout(sandbox):
+def test_sleeping_within_the_limits_is_not_a_timeout(sandbox):
     source = "import time\ndef f(x):\n    time.sleep(0.3)\n    return 1"
     execution = sandbox.execute(source, ["1", "2", "3"], Limits(0.3, 1))
     assert execution.status == "ok"
 
 
-def test_sleep_is_noticed_where_the_scheduler_tells_nothing(tmp_path):
+def test_sleep_is_noticed_without_scheduling_statistics(tmp_path):
     scheduler = Scheduler()
     scheduler.children = None
     child = subprocess.Popen(["sleep", "100"])
@@ -142,12 +142,12 @@ def test_sleep_is_noticed_where_the_scheduler_tells_nothing(tmp_path):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(shared)
         os.close(scheduler.proc)
-        os.close(line._parent)
+        os.close(line.parent)
         child.poll()
     assert (killer, os.WTERMSIG(status)) == ("idle", signal.SIGKILL)
 
 
-def test_a_replay_keeps_what_is_the_same(sandbox):
+def test_a_replay_with_the_same_results_changes_nothing(sandbox):
     first = sandbox.execute(BUSY, NUMBERS[:50])
     again = sandbox.replay(BUSY, NUMBERS[:50], first)
     assert again.status == "ok"
@@ -164,7 +164,7 @@ def test_a_replay_compares_floats_and_invalid_predictions(sandbox):
 
 
 def test_a_replay_finds_a_program_that_uses_other_inputs(sandbox):
-    """It answers alike whenever it sees ten inputs or more, so only a lone input gives it away."""
+    """It returns 0 only for the first input that it sees, so runs on a single input reveal it."""
     source = (
         "import sys\n"
         "def f(x):\n"
@@ -186,7 +186,7 @@ def test_a_failed_execution_is_not_replayed(sandbox):
     assert sandbox.replay("def f(x", ["1"], first) is first
 
 
-def test_verdicts_of_chance_repeat_from_run_to_run():
+def test_random_programs_get_the_same_verdict_in_every_run():
     source = "import random\ndef f(x): return random.randrange(2) ^ hash('a') % 2"
     seen = set()
     for _ in range(2):

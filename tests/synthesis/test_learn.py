@@ -3,20 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
-from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
-from llm_erm.records import Attempt, Run
+from llm_erm.records import Attempt, Result
 from llm_erm.sandbox import Sandbox
-from llm_erm.synthesis.attempt import sample_seed
-from llm_erm.synthesis.export import judge_all
-from llm_erm.synthesis.learn import Journal, learn
+from llm_erm.synthesis.judge import judge
+from llm_erm.synthesis.learn import learn
 from llm_erm.synthesis.settings import Settings
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.synthesis.strategies import IndependentSampling, sample_seed
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
+from watching import Seen
 
 WORDS = tuple(format(i, "08b") for i in range(256))
 
@@ -25,15 +26,13 @@ def dataset(inputs) -> Dataset:
     return Dataset(tuple(inputs), tuple(x.count("1") % 2 for x in inputs))
 
 
+TEST = dataset(WORDS[128:])
 SPLITS = Splits(
-    fn="fn_a",
-    name="parity_all",
+    key=DataKey("fn_a", 8, 1),
     kind="binary",
-    length=8,
-    seed=1,
     train=dataset(WORDS[:64]),
     validation=dataset(WORDS[64:128]),
-    test=dataset(WORDS[128:]),
+    reveal=lambda: HeldOut(TEST),
 )
 
 
@@ -53,58 +52,108 @@ def sandbox():
         yield opened
 
 
-def search(sandbox, answers, *, splits=SPLITS, attempts=4, **keywords) -> Run:
-    llm = ScriptedLLM(answers)
-    return asyncio.run(learn(splits, llm, sandbox, Settings(attempts), **keywords))
+@dataclass
+class Search:
+    """A search that is over: its result, and what it told of on the way."""
+
+    result: Result
+    seen: Seen
+
+    @property
+    def attempts(self) -> list[Attempt]:
+        return self.seen.attempts
+
+    @property
+    def answers(self) -> dict[int, Completion]:
+        return {one.index: one for one in self.seen.answers}
+
+
+def search(
+    sandbox, llm, *, splits=SPLITS, settings=None, attempts=4, done=(), answers=None, **more
+) -> Search:
+    llm = ScriptedLLM(llm) if isinstance(llm, list) else llm
+    seen = Seen()
+    result = asyncio.run(
+        learn(
+            splits,
+            llm,
+            sandbox,
+            settings or Settings(attempts),
+            attempts=done,
+            answers=answers,
+            observe=seen,
+            **more,
+        )
+    )
+    return Search(result, seen)
 
 
 def test_a_program_without_validation_errors_ends_the_search(sandbox):
     run = search(sandbox, [HALF, "no idea", RIGHT, HALF])
     assert [attempt.index for attempt in run.attempts] == [1, 2, 3]
-    assert run.selected.index == 3
+    assert run.result.selected_attempt == 3
+    assert run.result.attempts == 3
     assert run.attempts[1].candidate.reason.startswith("no code")
     assert run.attempts[1].validation.status == "no_code"
-    assert run.test.perfect
+    assert run.result.test.perfect
+    assert run.result.exact
 
 
 def test_the_budget_is_never_passed_and_the_best_is_returned(sandbox):
     run = search(sandbox, [answer("0"), answer("int(x[0])"), answer("int(x[7])")], attempts=3)
     assert len(run.attempts) == 3
-    assert run.selected.validation.correct == max(a.validation.correct for a in run.attempts)
+    best = max(a.validation.correct for a in run.attempts)
+    assert run.result.validation.correct == best
 
 
 def test_luck_on_validation_is_reported_with_the_true_test_accuracy(sandbox):
-    run = search(sandbox, [NEARLY])
-    assert run.selected.validation.accuracy == 1.0
-    assert run.test.accuracy == 0.5
+    result = search(sandbox, [NEARLY]).result
+    assert result.validation.accuracy == 1.0
+    assert result.test.accuracy == 0.5
+    assert not result.exact
 
 
 def test_permuting_the_test_labels_changes_no_choice(sandbox):
     answers = [HALF, NEARLY.replace("else 0", "else 1"), RIGHT]
-    flipped = replace(
-        SPLITS, test=Dataset(SPLITS.test.inputs, tuple(1 - y for y in SPLITS.test.labels))
-    )
+    other = Dataset(TEST.inputs, tuple(1 - y for y in TEST.labels))
+    flipped = replace(SPLITS, reveal=lambda: HeldOut(other))
     runs = [search(sandbox, answers), search(sandbox, answers, splits=flipped)]
-    assert [run.test.accuracy for run in runs] == [0.5, 0.5]
+    assert [run.result.test.accuracy for run in runs] == [0.5, 0.5]
     runs += [search(sandbox, [RIGHT]), search(sandbox, [RIGHT], splits=flipped)]
-    assert [run.test.accuracy for run in runs[2:]] == [1.0, 0.0]
-    for one, other in (runs[:2], runs[2:]):
-        assert [timeless(attempt) for attempt in one.attempts] == [
-            timeless(attempt) for attempt in other.attempts
-        ]
-        assert one.selected.index == other.selected.index
-        assert one.certificate.validation == other.certificate.validation
+    assert [run.result.test.accuracy for run in runs[2:]] == [1.0, 0.0]
+    for one, other_run in (runs[:2], runs[2:]):
+        assert timeless(one.attempts) == timeless(other_run.attempts)
+        assert one.result.selected_attempt == other_run.result.selected_attempt
+        assert one.result.certificate.validation == other_run.result.certificate.validation
 
 
-def timeless(attempt: Attempt) -> Attempt:
-    return replace(
-        attempt,
-        train=replace(attempt.train, cpu_seconds=0.0),
-        validation=replace(attempt.validation, cpu_seconds=0.0),
-    )
+def test_held_out_data_are_read_once_and_after_the_last_attempt(sandbox):
+    seen = Seen()
+
+    def reveal() -> HeldOut:
+        seen.events.append("revealed")
+        return HeldOut(TEST)
+
+    splits = replace(SPLITS, reveal=reveal)
+    llm = ScriptedLLM([HALF, RIGHT])
+    asyncio.run(learn(splits, llm, sandbox, Settings(4), observe=seen))
+    assert seen.events.count("revealed") == 1
+    assert seen.events[-1] == "revealed"
+    assert len(seen.attempts) == 2
 
 
-class Listening:
+def timeless(attempts: list[Attempt]) -> list[Attempt]:
+    return [
+        replace(
+            attempt,
+            train=replace(attempt.train, cpu_seconds=0.0),
+            validation=replace(attempt.validation, cpu_seconds=0.0),
+        )
+        for attempt in attempts
+    ]
+
+
+class Listening(LLM):
     """Answers wrongly and keeps every request."""
 
     name = "listening"
@@ -117,40 +166,39 @@ class Listening:
         for index in request.indices:
             yield Completion(index, answer(str(index % 2)))
 
-    async def aclose(self) -> None:
-        pass
-
 
 def test_the_model_sees_training_examples_once_and_nothing_else(sandbox):
     llm = Listening()
-    asyncio.run(learn(SPLITS, llm, sandbox, Settings(4)))
+    run = search(sandbox, llm)
     (request,) = llm.requests
+    assert run.seen.prompts == [request.prompt]
     lines = request.prompt.splitlines()
     assert all(f"{x} -> {x.count('1') % 2}" in lines for x in SPLITS.train.inputs)
-    assert not any(x in request.prompt for x in SPLITS.validation.inputs + SPLITS.test.inputs)
+    assert not any(x in request.prompt for x in SPLITS.validation.inputs + TEST.inputs)
 
 
 def test_an_interrupted_search_goes_on_where_it_stopped(sandbox):
     whole = search(sandbox, [HALF, HALF, NEARLY[:-1], RIGHT])
-    seen: list[Attempt] = []
     llm = Listening()
-    rest = asyncio.run(
-        learn(
-            SPLITS, llm, sandbox, Settings(4), Journal(whole.attempts[:2], on_attempt=seen.append)
-        )
-    )
+    rest = search(sandbox, llm, done=whole.attempts[:2], answers=some(whole.answers, 1, 2))
     assert llm.requests[0].indices == [3, 4]
-    assert [attempt.index for attempt in seen] == [3, 4]
-    assert rest.attempts[:2] == whole.attempts[:2]
+    assert [attempt.index for attempt in rest.seen.told] == [3, 4]
+    assert rest.result.attempts == 4
+    assert rest.result.duplicates == 2  # one with a program of the interrupted part
+
+
+def some(answers: dict[int, Completion], *indices: int) -> dict[int, Completion]:
+    return {index: answers[index] for index in indices}
 
 
 def test_a_finished_search_asks_for_nothing(sandbox):
     whole = search(sandbox, [HALF, RIGHT])
     llm = Listening()
-    again = asyncio.run(learn(SPLITS, llm, sandbox, Settings(4), Journal(whole.attempts)))
+    again = search(sandbox, llm, done=whole.attempts, answers=whole.answers)
     assert llm.requests == []
-    assert again.selected == whole.selected
-    assert again.test.accuracy == 1.0
+    assert again.result.selected_attempt == whole.result.selected_attempt
+    assert again.result.test.accuracy == 1.0
+    assert again.result.cost == whole.result.cost
 
 
 class Batches(Listening):
@@ -164,12 +212,12 @@ class Batches(Listening):
 
 
 def test_what_was_drawn_together_is_verified_and_the_shortest_perfect_program_wins(sandbox):
-    run = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4)))
+    run = search(sandbox, Batches())
     assert len(run.attempts) == 2
-    assert run.selected.index == 2
-    resumed = asyncio.run(learn(SPLITS, Batches(), sandbox, Settings(4), Journal(run.attempts[:1])))
-    assert resumed.attempts[:1] == run.attempts[:1]
-    assert resumed.selected.index == 2
+    assert run.result.selected_attempt == 2
+    resumed = search(sandbox, Batches(), done=run.attempts[:1], answers=some(run.answers, 1))
+    assert [attempt.index for attempt in resumed.seen.told] == [2]
+    assert resumed.result.selected_attempt == 2
 
 
 class InFlight(Listening):
@@ -177,44 +225,43 @@ class InFlight(Listening):
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         self.requests.append(request)
+        request.pace.kept = True
         bodies = {3: "0", 1: "x.count('1') % 2 + 0", 4: "x.count('1') % 2", 2: "1"}
-        told = [Completion(index, answer(body)) for index, body in bodies.items()]
-        try:
-            for completion in told[:2]:
-                request.on_arrival(completion)
-                for late in told[2:] if completion.index == 1 else ():
-                    asyncio.get_running_loop().call_soon(request.on_arrival, late)
-                yield completion
-        finally:
-            request.on_arrival(Completion(5, "", finish_reason="cancelled"))
+        for index, body in bodies.items():
+            yield Completion(index, answer(body))
+            if index == 3:
+                await request.pace.change()
+        while not request.pace.stopped:
+            await request.pace.change()
+        yield Completion(5, "", finish_reason="cancelled")
 
 
 def test_what_came_while_the_last_program_was_verified_counts_and_every_replay_agrees(sandbox):
-    told: list[Completion] = []
-    made: list[Attempt] = []
     settings = Settings(6)
-    journal = Journal(on_answer=told.append, on_attempt=made.append)
-    whole = asyncio.run(learn(SPLITS, InFlight(), sandbox, settings, journal))
+    whole = search(sandbox, InFlight(), settings=settings)
+    made, told = whole.seen.told, whole.seen.answers
     assert [attempt.index for attempt in made] == [3, 1, 4, 2]
     assert [one.index for one in told] == [3, 1, 4, 2, 5]
-    assert whole.selected.index == 4
+    assert whole.result.selected_attempt == 4
     answers = told[:-1]
-    seed = sample_seed(SPLITS.fn, SPLITS.length, settings.seed)
-    again = asyncio.run(learn(SPLITS, ReplayLLM("same", {seed: answers}), sandbox, settings))
-    assert [timeless(one) for one in again.attempts] == [timeless(one) for one in whole.attempts]
+    seed = sample_seed(SPLITS.key.function, SPLITS.key.length, SPLITS.key.seed)
+    again = search(sandbox, ReplayLLM("same", {seed: answers}), settings=settings)
+    assert timeless(again.attempts) == timeless(whole.attempts)
     for stop in (1, 2, 3, 4):
         llm = InFlight()
-        left = Journal(made[:stop], answers[stop:])
-        resumed = asyncio.run(learn(SPLITS, llm, sandbox, settings, left))
+        journaled = {one.index: one for one in answers}
+        resumed = search(sandbox, llm, settings=settings, done=made[:stop], answers=journaled)
         assert llm.requests == []
-        assert list(map(timeless, resumed.attempts)) == list(map(timeless, whole.attempts))
-        assert resumed.selected.index == 4
+        assert timeless(resumed.seen.told) == timeless(made[stop:])
+        assert resumed.result.selected_attempt == 4
+        assert resumed.result.attempts == 4
 
 
 def test_duplicates_are_counted_and_not_run_again(sandbox):
     run = search(sandbox, [HALF, HALF, answer("0")], attempts=4)
     assert [attempt.duplicate_of for attempt in run.attempts] == [None, 1, None, 3]
     assert run.attempts[1].validation == run.attempts[0].validation
+    assert run.result.duplicates == 2
 
 
 class OutOfOrder(Listening):
@@ -227,25 +274,76 @@ class OutOfOrder(Listening):
 
 
 def test_a_duplicate_may_arrive_before_the_attempts_with_lower_indices(sandbox):
-    run = asyncio.run(learn(SPLITS, OutOfOrder(), sandbox, Settings(4)))
+    run = search(sandbox, OutOfOrder())
     assert [attempt.index for attempt in run.attempts] == [1, 2, 3, 4]
     assert [attempt.duplicate_of for attempt in run.attempts] == [4, 4, 4, None]
-    judged = judge_all(run.attempts, SPLITS, sandbox, Settings(4).limits)
-    assert [one.test_accuracy for one in judged] == [0.5] * 4
+    limits = Settings(4).limits
+    facts = judge(run.attempts, HeldOut(TEST), sandbox, limits, all_drawn=False)
+    assert facts.test_accuracies == (0.5,) * 4
+    assert facts.pass_at is None
     there = [attempt for attempt in run.attempts if attempt.index in (3, 4)]
-    resumed = asyncio.run(learn(SPLITS, OutOfOrder(), sandbox, Settings(4), Journal(there)))
-    assert [attempt.duplicate_of for attempt in resumed.attempts] == [4, 4, 4, None]
+    answers = some(run.answers, 4, 3)
+    resumed = search(sandbox, OutOfOrder(), done=there, answers=answers)
+    assert [attempt.duplicate_of for attempt in resumed.attempts] == [4, 4]
+
+
+class Twice:
+    """A strategy that asks for one sample at a time, and only for two."""
+
+    def __init__(self, request, settings) -> None:
+        self.request = request
+        self.heard: list[int] = []
+
+    def ask(self, history):
+        drawn = len(history)
+        return None if drawn == 2 else replace(self.request, indices=[drawn + 1])
+
+    def tell(self, attempt) -> None:
+        self.heard.append(attempt.index)
+
+
+def test_a_strategy_of_ones_own_decides_what_is_asked_and_hears_of_every_attempt(sandbox):
+    made: list[Twice] = []
+
+    def make(request, settings):
+        made.append(Twice(request, settings))
+        return made[-1]
+
+    llm = Listening()
+    run = search(sandbox, llm, strategy=make, attempts=4)
+    assert [list(request.indices) for request in llm.requests] == [[1], [2]]
+    assert made[0].heard == [1, 2]
+    assert run.result.attempts == 2
+
+
+def test_a_model_without_further_answers_ends_the_search(sandbox):
+    seed = sample_seed(SPLITS.key.function, SPLITS.key.length, SPLITS.key.seed)
+    run = search(sandbox, ReplayLLM("short", {seed: [Completion(1, HALF)]}), attempts=3)
+    assert run.result.attempts == 1
+
+
+def test_independent_sampling_asks_for_what_was_not_drawn_until_a_program_is_perfect(sandbox):
+    wrong = search(sandbox, [HALF], attempts=2).attempts
+    right = search(sandbox, [HALF, RIGHT], attempts=2).attempts
+    request = Request("prompt", indices=range(1, 5))
+    strategy = IndependentSampling(request, Settings(4))
+    assert strategy.ask([]).indices == [1, 2, 3, 4]
+    assert strategy.ask(wrong).indices == [3, 4]
+    assert strategy.ask(right) is None
+    on = IndependentSampling(request, Settings(4, early_stop=False))
+    assert on.ask(right).indices == [3, 4]
 
 
 def test_the_certificate_uses_the_budget_and_not_the_attempts_made(sandbox):
-    run = search(sandbox, [RIGHT], attempts=50)
-    assert len(run.attempts) == 1
-    assert run.certificate.validation.choices == 50
-    assert run.certificate.error_upper_bound == pytest.approx(1 - (0.05 / 50) ** (1 / 64))
+    result = search(sandbox, [RIGHT], attempts=50).result
+    assert result.attempts == 1
+    assert result.certificate.validation.choices == 50
+    assert result.certificate.error_upper_bound == pytest.approx(1 - (0.05 / 50) ** (1 / 64))
 
 
 def test_shared_inputs_carry_no_certificate(sandbox):
-    assert search(sandbox, [RIGHT], splits=replace(SPLITS, disjoint=False)).certificate is None
+    run = search(sandbox, [RIGHT], splits=replace(SPLITS, disjoint=False))
+    assert run.result.certificate is None
 
 
 @pytest.mark.parametrize(
@@ -265,15 +363,15 @@ def test_shared_inputs_carry_no_certificate(sandbox):
 )
 def test_imports_helpers_constants_and_recursion_score_in_full(sandbox, code):
     run = search(sandbox, [json.dumps({"code": code})])
-    assert run.selected.validation.accuracy == 1.0
-    assert run.test.accuracy == 1.0
+    assert run.result.validation.accuracy == 1.0
+    assert run.result.test.accuracy == 1.0
 
 
 @pytest.mark.parametrize("value", ["None", "'maybe'", "2", "0.5", "[1]", "float('nan')"])
 def test_what_is_no_label_never_counts_as_right(sandbox, value):
     run = search(sandbox, [answer(value)], attempts=1)
-    assert run.selected.validation.correct == 0
-    assert run.selected.validation.invalid == 64
+    assert run.result.validation.correct == 0
+    assert run.result.validation.invalid == 64
 
 
 @pytest.mark.parametrize(
@@ -285,11 +383,11 @@ def test_what_is_no_label_never_counts_as_right(sandbox, value):
 )
 def test_a_program_that_answers_differently_when_run_again_is_not_selected(sandbox, code):
     run = search(sandbox, [json.dumps({"code": code}), HALF], attempts=2)
-    assert run.selected.index == 2
+    assert run.result.selected_attempt == 2
     alone = search(sandbox, [json.dumps({"code": code})], attempts=1)
-    assert alone.selected is None
+    assert alone.result.selected_attempt is None
     assert alone.attempts[0].validation.status == "nondeterministic"
-    assert alone.certificate is None
+    assert alone.result.certificate is None
 
 
 def test_a_perfect_program_that_fails_its_replay_does_not_end_the_search(sandbox, monkeypatch):
@@ -305,7 +403,7 @@ def test_a_perfect_program_that_fails_its_replay_does_not_end_the_search(sandbox
     monkeypatch.setattr(sandbox, "replay", doubting)
     run = search(sandbox, [answer("x.count('1') % 2 + 0"), RIGHT], attempts=2)
     assert [a.validation.status for a in run.attempts] == ["nondeterministic", "ok"]
-    assert run.selected.index == 2
+    assert run.result.selected_attempt == 2
 
 
 class Expressions(Listening):
@@ -318,8 +416,8 @@ class Expressions(Listening):
 
 def test_an_expression_that_fits_better_upside_down_is_turned(sandbox):
     llm = Expressions()
-    run = asyncio.run(learn(SPLITS, llm, sandbox, Settings(8, constraint="grammar")))
+    result = search(sandbox, llm, settings=Settings(8, constraint="grammar")).result
     assert llm.requests[0].grammar
-    assert run.selected.train.accuracy == 1.0
-    assert run.test.accuracy == 1.0
-    assert run.certificate.validation.choices == 8
+    assert result.train.accuracy == 1.0
+    assert result.test.accuracy == 1.0
+    assert result.certificate.validation.choices == 8

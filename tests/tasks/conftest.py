@@ -85,11 +85,11 @@ def positions():
 
 @pytest.fixture
 def sizes(tmp_path):
-    """Arguments of load_or_make for a small data set."""
+    """Arguments of draw for a small data set."""
     return {
         "length": 20,
         "train_size": 20,
-        "validation_size": 20,
+        "val_size": 20,
         "test_size": 100,
         "seed": 0,
         "dataset_dir": tmp_path,

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from llm_erm.tasks.probes import length_shift, probe
+from llm_erm.tasks.probes import contrast_set, length_generalization_set
 from llm_erm.tasks.suite import get
 
 
@@ -88,17 +88,17 @@ def many_leaves(x):
     ],
 )
 def test_a_shortcut_fails_on_the_contrast_set(fn, length, shortcut, most):
-    assert accuracy(shortcut, probe(get(fn), length)) < most
+    assert accuracy(shortcut, contrast_set(get(fn), length)) < most
 
 
 @pytest.mark.parametrize("length", [20, 25, 30, 50, 100])
 def test_parity_does_not_detect_palindromes_at_odd_lengths(length):
-    assert accuracy(even_ones, length_shift(get("fn_g"), length)) < 0.9
+    assert accuracy(even_ones, length_generalization_set(get("fn_g"), length)) < 0.9
 
 
 def test_pattern_contrast_sets_differ_from_a_positive_in_one_bit():
     for fn, pattern in (("fn_c", "10101010"), ("fn_d", "00111111")):
-        data = probe(get(fn), 30)
+        data = contrast_set(get(fn), 30)
         changed = {
             pattern[:i] + "10"[int(pattern[i])] + pattern[i + 1 :] for i in range(len(pattern))
         }
@@ -107,7 +107,7 @@ def test_pattern_contrast_sets_differ_from_a_positive_in_one_bit():
 
 
 def test_the_palindrome_contrast_set_breaks_every_pair():
-    data = probe(get("fn_g"), 50)
+    data = contrast_set(get("fn_g"), 50)
     negatives = [x for x, y in zip(data.inputs, data.labels, strict=True) if y == 0]
     broken = {i for x in negatives for i in range(25) if x[i] != x[-1 - i]}
 
@@ -115,14 +115,14 @@ def test_the_palindrome_contrast_set_breaks_every_pair():
 
 
 def test_composites_in_the_contrast_set_have_no_small_factor():
-    data = probe(get("fn_i"), 20)
+    data = contrast_set(get("fn_i"), 20)
     negatives = [int(x) for x, y in zip(data.inputs, data.labels, strict=True) if y == 0]
 
     assert all(number % factor for number in negatives for factor in range(2, 10_000))
 
 
 def test_the_classes_of_the_graph_contrast_set_are_one_cycle_apart():
-    data = probe(get("fn_aa"), 300)
+    data = contrast_set(get("fn_aa"), 300)
     cycles = set()
     for x, y in zip(data.inputs, data.labels, strict=True):
         parent = {vertex: vertex for edge in edges_of(x) for vertex in edge}
@@ -141,7 +141,7 @@ def test_the_classes_of_the_graph_contrast_set_are_one_cycle_apart():
 
 def test_contrast_sets_do_not_depend_on_other_random_state():
     random.seed(1)
-    first = probe(get("fn_h"), 24)
-    probe.cache_clear()
+    first = contrast_set(get("fn_h"), 24)
+    contrast_set.cache_clear()
 
-    assert probe(get("fn_h"), 24) == first
+    assert contrast_set(get("fn_h"), 24) == first

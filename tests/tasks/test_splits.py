@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from drawn import draw_all, folder_of
 from llm_erm.errors import InputError
 from llm_erm.tasks import files, seeds, splits
-from llm_erm.tasks.splits import load_or_make
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import Dataset, digest
 
 
 def folder(fn, sizes, **options):
-    return splits.folder(get(fn), **sizes, **options)
+    return folder_of(get(fn), **sizes, **options)
 
 
 def snapshot(place):
@@ -68,13 +68,39 @@ def test_the_folder_is_the_published_one(sizes, tmp_path):
         place = folder("fn_g", sizes, **options)
         assert place == tmp_path / name / "L20" / f"seed{seed}"
         assert not place.exists()
-        load_or_make(get("fn_g"), **sizes, **options)
+        draw_all(get("fn_g"), **sizes, **options)
         assert (place / "test.txt").exists()
 
 
+def test_files_that_nobody_changed_are_known_by_their_digests(sizes, monkeypatch):
+    """So that the start of a run reads no test data, and the data are the same either way."""
+    drawn = draw_all(get("fn_g"), **sizes)
+    place = folder("fn_g", sizes)
+    with monkeypatch.context() as patch:
+        patch.setattr(splits, "read_folder", lambda *_: 1 / 0)
+        assert draw_all(get("fn_g"), **sizes) == drawn
+        other = sizes | {"train_size": 30, "val_size": 10}
+        assert draw_all(get("fn_g"), **other).key.sha256 == drawn.key.sha256
+    meta = json.loads((place / "meta.json").read_text())
+    del meta["files_sha256"]  # as earlier releases wrote it
+    (place / "meta.json").write_text(json.dumps(meta))
+    assert draw_all(get("fn_g"), **sizes) == drawn
+
+
+def test_test_data_that_change_after_the_start_of_a_run_are_refused(sizes):
+    drawn = draw_all(get("fn_a"), **sizes)
+    path = folder("fn_a", sizes) / "test.txt"
+    path.write_text(path.read_text().replace(" -> 1", " -> 0"))
+    with pytest.raises(InputError, match=r"test.txt has changed since this run began"):
+        drawn.reveal()
+
+
 def test_meta_describes_the_data(sizes):
-    load_or_make(get("fn_i"), **(sizes | {"seed": 5}))
+    drawn = draw_all(get("fn_i"), **(sizes | {"seed": 5}))
     place = folder("fn_i", sizes | {"seed": 5})
+
+    def sha256(name):
+        return hashlib.sha256((place / name).read_bytes()).hexdigest()
 
     assert json.loads((place / "meta.json").read_text()) == {
         "fn": "fn_i",
@@ -84,6 +110,10 @@ def test_meta_describes_the_data(sizes):
         "derived_seed": seeds.data_seed("fn_i", 20, 40, 100, 5),
         "base_seed": 5,
         "sizes": {"train": 20, "val": 20, "test": 100},
+        "examples_sha256": drawn.key.sha256,
+        "files_sha256": {name: sha256(f"{name}.txt") for name in ("train", "val", "test")},
+        "shared_inputs": 0,
+        "distinct_tests": 100,
     }
     assert sorted(p.name for p in place.iterdir()) == [
         "meta.json",
@@ -95,24 +125,24 @@ def test_meta_describes_the_data(sizes):
 
 
 def test_other_seeds_give_other_data(sizes):
-    one, two = (load_or_make(get("fn_a"), **(sizes | {"seed": seed})) for seed in (0, 1))
+    one, two = (draw_all(get("fn_a"), **(sizes | {"seed": seed})) for seed in (0, 1))
 
     assert not set(one.train.inputs) & set(two.train.inputs)
-    assert one.length_shift == two.length_shift
+    assert one.length_generalization == two.length_generalization
 
 
 def test_stored_data_are_read_back_as_they_were_drawn(sizes):
     for fn in ("fn_a", "fn_g", "fn_i"):
-        drawn = load_or_make(get(fn), **sizes)
+        drawn = draw_all(get(fn), **sizes)
         before = snapshot(folder(fn, sizes))
 
-        assert load_or_make(get(fn), **sizes) == drawn
+        assert draw_all(get(fn), **sizes) == drawn
         assert snapshot(folder(fn, sizes)) == before
 
 
 def test_a_published_folder_is_reused_untouched(sizes, published):
     before = snapshot(published)
-    loaded = load_or_make(get("fn_a"), **sizes)
+    loaded = draw_all(get("fn_a"), **sizes)
 
     assert snapshot(published) == before
     assert loaded.train.inputs == tuple(f"{n:020b}" for n in range(20))
@@ -122,37 +152,37 @@ def test_a_published_folder_is_reused_untouched(sizes, published):
 
 
 def test_only_data_drawn_here_are_known_to_be_independent(sizes, published):
-    loaded = load_or_make(get("fn_a"), **sizes)
+    loaded = draw_all(get("fn_a"), **sizes)
     assert not loaded.drawn_here
     assert any("no certificate" in warning for warning in loaded.warnings)
-    assert load_or_make(get("fn_b"), **sizes).drawn_here
-    again = load_or_make(get("fn_b"), **sizes)
+    assert draw_all(get("fn_b"), **sizes).drawn_here
+    again = draw_all(get("fn_b"), **sizes)
     assert again.drawn_here
     assert again.warnings == ()
 
 
 def test_the_digest_depends_on_the_examples_and_not_on_their_division(sizes):
-    one = load_or_make(get("fn_a"), **sizes)
-    together = sizes | {"train_size": 40, "validation_size": 0}
-    assert load_or_make(get("fn_a"), **together).sha256 == one.sha256
-    assert load_or_make(get("fn_a"), **sizes | {"seed": 2}).sha256 != one.sha256
+    one = draw_all(get("fn_a"), **sizes)
+    together = sizes | {"train_size": 40, "val_size": 0}
+    assert draw_all(get("fn_a"), **together).key.sha256 == one.key.sha256
+    assert draw_all(get("fn_a"), **sizes | {"seed": 2}).key.sha256 != one.key.sha256
     turned = Dataset(one.test.inputs, tuple(1 - y for y in one.test.labels))
-    assert digest(one.train, one.validation, one.test) == one.sha256
-    assert digest(one.train, one.validation, turned) != one.sha256
+    assert digest(one.train, one.validation, one.test) == one.key.sha256
+    assert digest(one.train, one.validation, turned) != one.key.sha256
 
 
 def test_line_endings_of_other_systems_are_read(sizes, published):
     text = (published / "train.txt").read_bytes()
     (published / "train.txt").write_bytes(text.replace(b"\n", b"\r\n"))
 
-    assert load_or_make(get("fn_a"), **sizes).train.inputs[1] == f"{1:020b}"
+    assert draw_all(get("fn_a"), **sizes).train.inputs[1] == f"{1:020b}"
 
 
 def test_another_division_comes_from_the_stored_files(sizes):
-    drawn = load_or_make(get("fn_b"), **sizes)
+    drawn = draw_all(get("fn_b"), **sizes)
     before = snapshot(folder("fn_b", sizes))
-    whole = load_or_make(get("fn_b"), **(sizes | {"train_size": 40, "validation_size": 0}))
-    few = load_or_make(get("fn_b"), **(sizes | {"train_size": 8, "validation_size": 32}))
+    whole = draw_all(get("fn_b"), **(sizes | {"train_size": 40, "val_size": 0}))
+    few = draw_all(get("fn_b"), **(sizes | {"train_size": 8, "val_size": 32}))
 
     assert snapshot(folder("fn_b", sizes)) == before
     pool = set(drawn.train.inputs + drawn.validation.inputs)
@@ -169,12 +199,9 @@ def test_a_division_does_not_depend_on_which_was_drawn_first(sizes, tmp_path):
     for first in divisions:
         place = tmp_path / str(first)
         for train, validation in (first, *divisions):
-            drawn = load_or_make(
+            drawn = draw_all(
                 get("fn_c"),
-                **(
-                    sizes
-                    | {"train_size": train, "validation_size": validation, "dataset_dir": place}
-                ),
+                **(sizes | {"train_size": train, "val_size": validation, "dataset_dir": place}),
             )
             results.append((train, drawn.train, drawn.validation))
 
@@ -186,25 +213,23 @@ def test_a_published_folder_is_divided_into_balanced_parts(sizes, published):
     pool = sorted(texts[0] + texts[1], key=lambda line: line[-1])
     write(published, train="\n".join(pool[:20]), val="\n".join(pool[20:]))
     positives = sum(line[-1] == "1" for line in pool)
-    request = sizes | {"train_size": 10, "validation_size": 30}
+    request = sizes | {"train_size": 10, "val_size": 30}
 
     assert positives == 20
-    divided = load_or_make(get("fn_a"), **request)
+    divided = draw_all(get("fn_a"), **request)
     assert sum(divided.train.labels) == 5
-    assert any(
-        "not half positive: 0 of 20" in w for w in load_or_make(get("fn_a"), **sizes).warnings
-    )
+    assert any("not half positive: 0 of 20" in w for w in draw_all(get("fn_a"), **sizes).warnings)
 
     write(published, train="\n".join(pool[:10] * 2), val="\n".join(pool[:20]))
     with pytest.raises(InputError, match="hold 0 examples of label 1 in 40"):
-        load_or_make(get("fn_a"), **request)
+        draw_all(get("fn_a"), **request)
 
 
 def test_inputs_shared_by_two_splits_are_a_warning_and_not_disjoint(sizes, published):
     test = (published / "test.txt").read_text().splitlines()
     (published / "test.txt").write_text("\n".join([f"{3:020b} -> 0", *test[1:]]))
 
-    loaded = load_or_make(get("fn_a"), **sizes)
+    loaded = draw_all(get("fn_a"), **sizes)
 
     assert not loaded.disjoint
     assert any("1 input" in w and "more than one split" in w for w in loaded.warnings)
@@ -226,7 +251,7 @@ def test_stored_labels_that_contradict_the_rule_give_a_warning(sizes):
         test=lines(mixed[40:], truth[40:]),
     )
 
-    loaded = load_or_make(get("fn_g"), **(sizes | {"length": 25}))
+    loaded = draw_all(get("fn_g"), **(sizes | {"length": 25}))
 
     assert any("70 labels" in warning for warning in loaded.warnings)
     assert loaded.test.labels == tuple(truth[40:])
@@ -251,7 +276,7 @@ def test_a_malformed_line_is_named(sizes, published, line, text):
     before = snapshot(published)
 
     with pytest.raises(InputError, match=rf"train\.txt, line {line}:"):
-        load_or_make(get("fn_a"), **sizes)
+        draw_all(get("fn_a"), **sizes)
     assert snapshot(published) == before
 
 
@@ -261,7 +286,7 @@ def test_a_line_that_is_not_utf8_is_named(sizes, published):
     (published / "val.txt").write_bytes(b"\n".join(data))
 
     with pytest.raises(InputError, match=r"val\.txt, line 3: not valid UTF-8"):
-        load_or_make(get("fn_a"), **sizes)
+        draw_all(get("fn_a"), **sizes)
 
 
 @pytest.mark.parametrize("name", ["train.txt", "test.txt", "val.txt"])
@@ -269,18 +294,18 @@ def test_an_empty_file_is_an_error(sizes, published, name):
     (published / name).write_bytes(b"")
 
     with pytest.raises(InputError, match=name):
-        load_or_make(get("fn_a"), **sizes)
+        draw_all(get("fn_a"), **sizes)
 
 
 def test_an_incomplete_folder_is_an_error_until_drawn_again(sizes):
-    drawn = load_or_make(get("fn_a"), **sizes)
+    drawn = draw_all(get("fn_a"), **sizes)
     place = folder("fn_a", sizes)
     (place / "val.txt").unlink()
 
     with pytest.raises(InputError, match=r"incomplete: val\.txt missing"):
-        load_or_make(get("fn_a"), **sizes)
-    assert load_or_make(get("fn_a"), **sizes, fresh=True) == drawn
-    assert load_or_make(get("fn_a"), **sizes) == drawn
+        draw_all(get("fn_a"), **sizes)
+    assert draw_all(get("fn_a"), **sizes, fresh=True) == drawn
+    assert draw_all(get("fn_a"), **sizes) == drawn
 
 
 def test_other_line_counts_are_an_error_naming_the_files_until_drawn_again(sizes, published):
@@ -289,9 +314,9 @@ def test_other_line_counts_are_an_error_naming_the_files_until_drawn_again(sizes
     before = snapshot(published)
 
     with pytest.raises(InputError, match=r"1 in .*test\.txt"):
-        load_or_make(get("fn_a"), **sizes)
+        draw_all(get("fn_a"), **sizes)
     assert snapshot(published) == before
-    load_or_make(get("fn_a"), **sizes, fresh=True)
+    draw_all(get("fn_a"), **sizes, fresh=True)
     assert len((published / "test.txt").read_text().splitlines()) == 100
     assert (published / "notes.md").read_text() == "mine"
 
@@ -300,53 +325,53 @@ def test_other_line_counts_are_an_error_naming_the_files_until_drawn_again(sizes
     ("sizes_asked", "message"),
     [
         ({"train_size": 21}, "training size 21 is odd"),
-        ({"validation_size": 7}, "validation size 7 is odd"),
+        ({"val_size": 7}, "validation size 7 is odd"),
         ({"test_size": 99}, "test size 99 is odd"),
         ({"train_size": 0}, "training size 0 is less than 2"),
         ({"test_size": 0}, "test size 0 is less than 2"),
-        ({"validation_size": -2}, "validation size -2 is less than 0"),
+        ({"val_size": -2}, "validation size -2 is less than 0"),
         ({"test_size": 10**12}, "more than the"),
     ],
 )
 def test_impossible_sizes_say_what_is_allowed(sizes, tmp_path, sizes_asked, message):
     with pytest.raises(InputError, match=message):
-        load_or_make(get("fn_a"), **(sizes | sizes_asked))
+        draw_all(get("fn_a"), **(sizes | sizes_asked))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_error_for_too_few_inputs_says_how_many_exist_and_are_needed(sizes, tmp_path):
-    request = sizes | {"length": 10, "train_size": 100, "validation_size": 100}
+    request = sizes | {"length": 10, "train_size": 100, "val_size": 100}
 
     with pytest.raises(
         InputError, match=r"only 32 inputs of label 1 at length 10.*ask for 100"
     ) as caught:
-        load_or_make(get("fn_g"), **request, negatives="random")
+        draw_all(get("fn_g"), **request, negatives="random")
     assert caught.value.setting == "allow_repeats"
     with pytest.raises(InputError, match=r"only 11 inputs of label 1 at length 10"):
-        load_or_make(get("fn_c"), **request)
+        draw_all(get("fn_c"), **request)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_permitted_repeats_are_marked(sizes):
-    request = sizes | {"length": 10, "train_size": 100, "validation_size": 100}
-    drawn = load_or_make(get("fn_g"), **request, allow_repeats=True)
+    request = sizes | {"length": 10, "train_size": 100, "val_size": 100}
+    drawn = draw_all(get("fn_g"), **request, allow_repeats=True)
 
     assert not drawn.disjoint
     assert drawn.warnings
     assert [sum(part.labels) for part in (drawn.train, drawn.validation, drawn.test)] == [50] * 3
-    assert len(drawn.probe) == 64  # all 32 palindromes and as many others
+    assert len(drawn.contrast) == 64  # all 32 palindromes and as many others
 
 
 def test_permitted_repeats_are_not_used_if_enough_inputs_exist(sizes):
     for fn in ("fn_g", "fn_a"):
-        drawn = load_or_make(get(fn), **sizes, allow_repeats=True)
+        drawn = draw_all(get(fn), **sizes, allow_repeats=True)
         assert drawn.disjoint
 
 
 @pytest.mark.parametrize(("fn", "exist"), [("fn_g", 1024), ("fn_h", 1344)])
 def test_at_length_20_only_the_test_split_repeats_inputs(sizes, fn, exist):
-    request = sizes | {"train_size": 100, "validation_size": 100, "test_size": 10_000}
-    drawn = load_or_make(get(fn), **request)
+    request = sizes | {"train_size": 100, "val_size": 100, "test_size": 10_000}
+    drawn = draw_all(get(fn), **request)
     positives = [
         {x for x, y in zip(part.inputs, part.labels, strict=True) if y}
         for part in (drawn.train, drawn.validation, drawn.test)
@@ -364,16 +389,16 @@ def test_at_length_20_only_the_test_split_repeats_inputs(sizes, fn, exist):
 
 
 def test_distinct_inputs_are_found_even_if_nearly_all_are_needed(sizes):
-    request = sizes | {"length": 14, "train_size": 20, "validation_size": 20, "test_size": 200}
-    drawn = load_or_make(get("fn_g"), **request)  # 120 of the 128 palindromes
+    request = sizes | {"length": 14, "train_size": 20, "val_size": 20, "test_size": 200}
+    drawn = draw_all(get("fn_g"), **request)  # 120 of the 128 palindromes
 
     assert drawn.warnings == ()
     assert len({x for x in drawn.test.inputs if x == x[::-1]}) == 100
 
 
 def test_published_data_at_length_20_repeat_across_splits(sizes):
-    request = sizes | {"train_size": 100, "validation_size": 100, "test_size": 10_000}
-    drawn = load_or_make(get("fn_g"), **request, published=True)
+    request = sizes | {"train_size": 100, "val_size": 100, "test_size": 10_000}
+    drawn = draw_all(get("fn_g"), **request, published=True)
 
     assert not drawn.disjoint
 
@@ -382,7 +407,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(sizes, tmp_path):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(InputError, match=r"cannot write the data to .*file") as caught:
-        load_or_make(get("fn_a"), **(sizes | {"dataset_dir": tmp_path / "file"}))
+        draw_all(get("fn_a"), **(sizes | {"dataset_dir": tmp_path / "file"}))
     assert caught.value.setting == "dataset_dir"
 
 
@@ -391,11 +416,11 @@ def test_a_full_disk_leaves_no_folder_behind(sizes, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(InputError, match="free some space"):
-            load_or_make(get("fn_a"), **sizes)
+            draw_all(get("fn_a"), **sizes)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
-    assert load_or_make(get("fn_a"), **sizes).disjoint
+    assert draw_all(get("fn_a"), **sizes).disjoint
 
 
 def test_a_full_disk_keeps_the_data_that_were_there(sizes, published):
@@ -404,7 +429,7 @@ def test_a_full_disk_keeps_the_data_that_were_there(sizes, published):
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
         with pytest.raises(InputError, match="free some space"):
-            load_or_make(get("fn_a"), **sizes, fresh=True)
+            draw_all(get("fn_a"), **sizes, fresh=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert snapshot(published) == before
@@ -416,13 +441,13 @@ def test_a_folder_that_another_process_wrote_meanwhile_is_kept_intact(sizes, mon
 
     def late(path, target):
         monkeypatch.setattr(Path, "rename", rename)
-        load_or_make(get("fn_a"), **sizes)  # the other process is first
+        draw_all(get("fn_a"), **sizes)  # the other process is first
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", late)
-    drawn = load_or_make(get("fn_a"), **sizes)
+    drawn = draw_all(get("fn_a"), **sizes)
 
-    assert load_or_make(get("fn_a"), **sizes) == drawn
+    assert draw_all(get("fn_a"), **sizes) == drawn
     assert sorted(p.name for p in place.iterdir()) == ["meta.json", *sorted(files.DATA_FILES)]
     assert [p.name for p in place.parent.iterdir()] == [place.name]
 
@@ -435,7 +460,7 @@ def test_a_run_interrupted_while_writing_leaves_no_data_folder(sizes, monkeypatc
 
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        load_or_make(get("fn_a"), **sizes)
+        draw_all(get("fn_a"), **sizes)
     assert list(place.parent.iterdir()) == []
 
 
@@ -449,9 +474,9 @@ def test_a_run_interrupted_while_replacing_data_leaves_no_mixture(sizes, publish
 
     monkeypatch.setattr(Path, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        load_or_make(get("fn_a"), **sizes, fresh=True)
+        draw_all(get("fn_a"), **sizes, fresh=True)
     with pytest.raises(InputError, match=r"incomplete: test\.txt missing"):
-        load_or_make(get("fn_a"), **sizes)
+        draw_all(get("fn_a"), **sizes)
 
 
 def test_a_data_file_may_hold_any_text(tmp_path):
@@ -469,7 +494,7 @@ def test_a_data_file_may_hold_any_text(tmp_path):
 
 def test_more_characters_than_fit_in_memory_are_refused_before_drawing(sizes, tmp_path):
     with pytest.raises(InputError, match="characters are more than"):
-        load_or_make(get("fn_a"), **(sizes | {"length": 2000, "test_size": 1_900_000}))
+        draw_all(get("fn_a"), **(sizes | {"length": 2000, "test_size": 1_900_000}))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -477,7 +502,7 @@ def test_drawing_again_is_only_suggested_for_drawn_data(sizes, published):
     (published / "test.txt").write_text("0 1\n")
 
     with pytest.raises(InputError, match="or draw the data again") as stored:
-        load_or_make(get("fn_a"), **sizes)
+        draw_all(get("fn_a"), **sizes)
     with pytest.raises(InputError, match="; fix that line$") as any_file:
         files.read_dataset(published / "test.txt")
     assert stored.value.setting == "fresh_data"

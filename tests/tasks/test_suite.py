@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from numpy.random import RandomState
 
+from drawn import draw_all
 from llm_erm.errors import InputError
-from llm_erm.tasks import splits
 from llm_erm.tasks.files import DATA_FILES
 from llm_erm.tasks.suite import SUITE, get
 from llm_erm.tasks.task import MAX_LENGTH
@@ -20,12 +20,12 @@ def draw(fn, length, folder, **options):
     arguments = {
         "length": length,
         "train_size": 40,
-        "validation_size": 60,
+        "val_size": 60,
         "test_size": 400,
         "seed": 3,
         "dataset_dir": folder,
     }
-    return splits.load_or_make(get(fn), **(arguments | options))
+    return draw_all(get(fn), **(arguments | options))
 
 
 def test_the_published_suite_comes_first():
@@ -55,7 +55,7 @@ def test_splits_are_balanced_disjoint_shuffled_and_correctly_labelled(
 ):
     lengths = {"short": SHORT.get(fn, 20), "odd": ODD.get(fn, 25), "long": LONG.get(fn, 100)}
     length = lengths[which]
-    drawn = draw(fn, length, tmp_path, evaluation_sets=False)
+    drawn = draw(fn, length, tmp_path)
     parts = (drawn.train, drawn.validation, drawn.test)
     inputs = [x for part in parts for x in part.inputs]
 
@@ -77,7 +77,7 @@ def test_evaluation_sets_are_balanced_and_correctly_labelled(slow_rules, tmp_pat
     length = {"fn_aa": 60}.get(fn, 20)
     drawn = draw(fn, length, tmp_path)
 
-    shift = drawn.length_shift
+    shift = drawn.length_generalization
     assert len(shift) == 1000
     assert list(shift.labels) == [slow_rules[fn](x, length) for x in shift.inputs]
     assert length not in {len(x) for x in shift.inputs}
@@ -85,18 +85,18 @@ def test_evaluation_sets_are_balanced_and_correctly_labelled(slow_rules, tmp_pat
     assert all(counts[n, 0] == counts[n, 1] for n, _ in counts)
     assert len(set(shift.inputs)) == len(shift)
     if fn in ("fn_a", "fn_b", "fn_e", "fn_f", "fn_j", "fn_l"):
-        assert drawn.probe is None
+        assert drawn.contrast is None
         return
-    assert len(drawn.probe) == len(set(drawn.probe.inputs)) == 1000
-    assert sum(drawn.probe.labels) == 500
-    assert list(drawn.probe.labels) == [slow_rules[fn](x, length) for x in drawn.probe.inputs]
+    assert len(drawn.contrast) == len(set(drawn.contrast.inputs)) == 1000
+    assert sum(drawn.contrast.labels) == 500
+    assert list(drawn.contrast.labels) == [slow_rules[fn](x, length) for x in drawn.contrast.inputs]
 
 
 @pytest.mark.parametrize("fn", ["fn_e", "fn_f"])
 def test_fixed_positions_stay_those_of_the_training_length(tmp_path, fn):
     drawn = draw(fn, 20, tmp_path)
 
-    assert {len(x) for x in drawn.length_shift.inputs} == {30, 40}
+    assert {len(x) for x in drawn.length_generalization.inputs} == {30, 40}
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_impossible_length_says_why(tmp_path, fn, length, reason):
 @pytest.mark.parametrize("length", [120_000, 10**8, 10**20])
 def test_a_length_that_does_not_fit_in_memory_is_refused_before_drawing(tmp_path, fn, length):
     with pytest.raises(InputError, match=f"{fn} does not exist at length {length}: .* at most"):
-        draw(fn, length, tmp_path, train_size=4, validation_size=4, test_size=4)
+        draw(fn, length, tmp_path, train_size=4, val_size=4, test_size=4)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -138,7 +138,7 @@ def test_length_shift_stays_within_the_lengths_of_the_task(fn):
 def test_composites_are_products_with_the_stated_last_digits(tmp_path):
     last = {}
     for fn, offset in (("fn_i", 0), ("fn_k", 0), ("fn_v", 47)):
-        test = draw(fn, 20, tmp_path, evaluation_sets=False).test
+        test = draw(fn, 20, tmp_path).test
         examples = zip(test.inputs, test.labels, strict=True)
         last[fn] = {(int(x) - offset) % 10 for x, y in examples if y == 0}
 
@@ -148,15 +148,15 @@ def test_composites_are_products_with_the_stated_last_digits(tmp_path):
 
 def test_near_misses_differ_from_a_palindrome_in_one_pair(tmp_path):
     for length in (20, 25):
-        test = draw("fn_g", length, tmp_path, evaluation_sets=False).test
+        test = draw("fn_g", length, tmp_path).test
         for x, y in zip(test.inputs, test.labels, strict=True):
             pairs = sum(x[i] != x[-1 - i] for i in range(length // 2))
             assert pairs == 1 - y
 
 
 def test_random_negatives_differ_in_about_half_of_the_pairs_and_have_their_own_folder(tmp_path):
-    near = draw("fn_g", 20, tmp_path, evaluation_sets=False)
-    drawn = draw("fn_g", 20, tmp_path, negatives="random", evaluation_sets=False)
+    near = draw("fn_g", 20, tmp_path)
+    drawn = draw("fn_g", 20, tmp_path, negatives="random")
     negatives = [x for x, y in zip(drawn.test.inputs, drawn.test.labels, strict=True) if not y]
     pairs = [sum(x[i] != x[-1 - i] for i in range(10)) for x in negatives]
 
@@ -175,7 +175,7 @@ def test_tasks_without_a_choice_of_negatives_keep_one_folder(tmp_path):
 
 @pytest.mark.parametrize(("length", "near"), [(20, True), (50, False)])
 def test_published_palindromes_have_random_negatives_except_at_20(tmp_path, length, near):
-    test = draw("fn_g", length, tmp_path, published=True, evaluation_sets=False).test
+    test = draw("fn_g", length, tmp_path, published=True).test
     negatives = [x for x, y in zip(test.inputs, test.labels, strict=True) if not y]
     pairs = [sum(x[i] != x[-1 - i] for i in range(length // 2)) for x in negatives]
 
@@ -197,7 +197,7 @@ def test_dyck2_negatives_are_one_to_five_flips_from_a_word():
 
 
 def test_graphs_are_simple_and_differ_in_components(tmp_path):
-    test = draw("fn_aa", 300, tmp_path, evaluation_sets=False).test
+    test = draw("fn_aa", 300, tmp_path).test
     for x in test.inputs:
         edges = [frozenset((x[i + 1 : i + 3], x[i + 4 : i + 6])) for i in range(0, 300, 6)]
         assert len(set(edges)) == 50

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from drawn import draw_all, folder_of
 from llm_erm.errors import InputError
-from llm_erm.tasks.splits import folder, load_or_make
 from llm_erm.tasks.task_file import load_task_file
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "my_task.py"
@@ -35,22 +35,22 @@ def own(tmp_path):
 
 def test_a_file_becomes_a_task(own, sizes):
     task = own(GOOD + "\nkind = 'binary'\ndescription = 'ones come in threes'\n")
-    drawn = load_or_make(task, **(sizes | {"length": 12}))
+    drawn = draw_all(task, **(sizes | {"length": 12}))
 
     assert (task.id, task.name, task.kind, task.lengths) == ("thirds", "thirds", "binary", (10, 12))
     assert task.computes == "ones come in threes"
     assert drawn.disjoint
     assert sum(drawn.test.labels) == 50
-    for part in (drawn.train, drawn.validation, drawn.test, drawn.length_shift):
+    for part in (drawn.train, drawn.validation, drawn.test, drawn.length_generalization):
         assert list(part.labels) == [x.count("1") % 3 == 0 for x in part.inputs]
-    assert {len(x) for x in drawn.length_shift.inputs} == {10}
-    assert drawn.probe is None
-    assert load_or_make(task, **(sizes | {"length": 12})) == drawn
+    assert {len(x) for x in drawn.length_generalization.inputs} == {10}
+    assert drawn.contrast is None
+    assert draw_all(task, **(sizes | {"length": 12})) == drawn
 
 
 def test_the_example_is_a_task(sizes):
     task = load_task_file(EXAMPLE)
-    drawn = load_or_make(task, **sizes)
+    drawn = draw_all(task, **sizes)
 
     assert task.id == "majority_a"
     assert list(drawn.test.labels) == [2 * x.count("a") > len(x) for x in drawn.test.inputs]
@@ -63,37 +63,37 @@ def test_the_example_imports_nothing():
 
 
 def test_loading_the_file_again_gives_the_same_data(own, sizes, tmp_path):
-    one = load_or_make(own(GOOD), **(sizes | {"length": 12}))
-    two = load_or_make(own(GOOD), **(sizes | {"length": 12, "dataset_dir": tmp_path / "two"}))
+    one = draw_all(own(GOOD), **(sizes | {"length": 12}))
+    two = draw_all(own(GOOD), **(sizes | {"length": 12, "dataset_dir": tmp_path / "two"}))
 
     assert one.train == two.train
-    assert one.length_shift == two.length_shift
+    assert one.length_generalization == two.length_generalization
 
 
 def test_stored_data_are_refused_after_the_rule_has_changed(own, sizes):
     request = sizes | {"length": 12}
-    load_or_make(own(GOOD), **request)
+    draw_all(own(GOOD), **request)
     changed = own(GOOD.replace("== 0", "== 1"))
 
     with pytest.raises(InputError, match=r"labels in .*thirds.py now returns") as caught:
-        load_or_make(changed, **request)
+        draw_all(changed, **request)
     assert caught.value.setting == "fresh_data"
-    assert load_or_make(changed, **request, fresh=True).warnings == ()
+    assert draw_all(changed, **request, fresh=True).warnings == ()
 
 
 def test_stored_data_come_with_a_warning_after_the_sampler_has_changed(own, sizes):
     request = sizes | {"length": 12}
-    stored = load_or_make(own(GOOD), **request)
-    assert load_or_make(own(GOOD), **request).warnings == stored.warnings == ()
+    stored = draw_all(own(GOOD), **request)
+    assert draw_all(own(GOOD), **request).warnings == stored.warnings == ()
     changed = own(GOOD.replace("randint(0, 2", "randint(0, 9"))
 
-    again = load_or_make(changed, **request)
+    again = draw_all(changed, **request)
     assert again.train == stored.train
     (warning,) = again.warnings
     assert "thirds.py has changed since the data in" in warning
     assert "draw fresh data" in warning
-    assert load_or_make(changed, **request, fresh=True).train != stored.train
-    assert load_or_make(changed, **request).warnings == ()
+    assert draw_all(changed, **request, fresh=True).train != stored.train
+    assert draw_all(changed, **request).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_functions_that_misbehave_are_named(own, sizes, old, new, message):
     task = own(GOOD.replace(old, new))
 
     with pytest.raises(InputError, match=r"thirds\.py") as caught:
-        load_or_make(task, **(sizes | {"length": 12}))
+        draw_all(task, **(sizes | {"length": 12}))
     assert message in str(caught.value)
 
 
@@ -149,31 +149,31 @@ def test_inputs_must_be_of_the_stated_kind(own, sizes):
     task = own(GOOD.replace("length)))", "length + 1)))") + "\nkind = 'binary'\n")
 
     with pytest.raises(InputError, match="a binary input is a string matching"):
-        load_or_make(task, **(sizes | {"length": 12}))
+        draw_all(task, **(sizes | {"length": 12}))
 
 
 def test_a_sampler_may_take_the_wanted_label(own, sizes):
     source = GOOD.replace("(rng, length)", "(rng, length, label)").replace(
         'return "".join', 'return "0" * length if label and rng.rand() < 0.01 else "".join'
     )
-    drawn = load_or_make(own(source), **(sizes | {"length": 12}))
+    drawn = draw_all(own(source), **(sizes | {"length": 12}))
 
     assert drawn.disjoint
 
 
 def test_scarce_inputs_fill_the_test_split_without_training_inputs(own, sizes):
-    drawn = load_or_make(own(GOOD), **(sizes | {"length": 8}))  # about 85 of 256 are positive
+    drawn = draw_all(own(GOOD), **(sizes | {"length": 8}))  # about 85 of 256 are positive
 
     assert drawn.disjoint
     request = sizes | {"length": 6}
     with pytest.raises(InputError, match="only 22 inputs of label 1"):
-        load_or_make(own(GOOD), **request)
+        draw_all(own(GOOD), **request)
 
 
 def test_the_data_folder_is_named_after_the_task(own, sizes):
     task = own(GOOD)
 
-    assert folder(task, **sizes).parts[-3:-1] == ("thirds", "L20")
+    assert folder_of(task, **sizes).parts[-3:-1] == ("thirds", "L20")
 
 
 def test_a_missing_file_is_an_error(tmp_path):

@@ -247,7 +247,7 @@ def test_what_cannot_be_loaded_is_named(tmp_path, folder):
     (tmp_path / "no.gguf").write_text("nothing")
     for model, message in (
         (tmp_path / "empty", "cannot be loaded .*; without access to the hub"),
-        (tmp_path / "no.gguf", "no.gguf is no GGUF file"),
+        (tmp_path / "no.gguf", "no.gguf is not a GGUF file"),
         (tmp_path / "missing", "There is no model .*missing"),
     ):
         data = splits("fn_a", tmp_path, length=10, train=8, test=8)

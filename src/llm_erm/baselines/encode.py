@@ -12,13 +12,13 @@ _GRAPH_LETTERS = {"u": 10, "v": 11}
 
 
 def encode(kind: Kind, inputs: Sequence[str], width: int) -> NDArray[np.float32]:
-    """Returns one number a character, as in the published baselines; shape ``(n, width)``.
+    """Returns one number per character, as in the published baselines; shape ``(n, width)``.
 
     Digits are 0 to 9, the graph's ``u`` and ``v`` 10 and 11. Characters of free text are their
     code points; texts are cut or filled with zeros to the width, that of the longest to learn from.
 
     Raises:
-        InputError: The inputs are no strings.
+        InputError: The inputs are not strings.
     """
     if kind == "table":
         raise InputError(

@@ -2,8 +2,8 @@
 
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,10 @@ from llm_erm.baselines.encode import encode
 from llm_erm.baselines.genetic import GeneticProgramming
 from llm_erm.baselines.learners import Classifier, Learner
 from llm_erm.erm.bounds import certify
-from llm_erm.records import Run, Verdict, score
+from llm_erm.erm.verify import labels_of
+from llm_erm.facts import BaselineFacts, GridScore, Parameter
+from llm_erm.records import Result, Verdict, score
+from llm_erm.runs.events import Advanced, Observe, Started, ignore
 from llm_erm.tasks.task import Dataset, Splits
 
 
@@ -21,12 +24,19 @@ class _Fitted:
     """A fitted classifier with what may choose it."""
 
     classifier: Classifier
-    point: dict[str, Any]
+    point: Mapping[str, Parameter]
     train: Verdict
     validation: Verdict
 
 
-def learn(name: str, learner: Learner, splits: Splits, confidence: float = 0.95) -> Run:
+def learn(
+    name: str,
+    learner: Learner,
+    splits: Splits,
+    *,
+    confidence: float = 0.95,
+    observe: Observe = ignore,
+) -> Result:
     """Returns the point of the grid with the lowest validation error, fitted on training data.
 
     All points are fitted, so the grid's size is the budget K of the certificate. Ties go to the
@@ -35,35 +45,41 @@ def learn(name: str, learner: Learner, splits: Splits, confidence: float = 0.95)
     Args:
         name: What the learner is called.
         learner: The learner and its grid.
-        splits: The labelled data. Test examples are read once, after the choice is made.
+        splits: The labelled data. What is held out is read once, after the choice is made.
         confidence: Probability that each bound of the certificate holds with.
+        observe: Told of each point that is fitted.
 
     Raises:
-        InputError: The inputs are no strings.
+        InputError: The inputs are not strings.
     """
     started = time.monotonic()
     width = max(map(len, splits.train.inputs))
 
     def arrays(data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        return encode(splits.kind, data.inputs, width), np.array(data.labels, dtype=np.uint8)
+        return encode(splits.kind, data.inputs, width), labels_of(data)
 
     train, validation = arrays(splits.train), arrays(splits.validation)
     points = learner.points(len(splits.train))
-    fitted = [_fit(learner, point, splits.seed, train, validation) for point in points]
+    observe(Started(len(points)))
+    fitted = []
+    for point in points:
+        fitted.append(_fit(learner, point, splits.key.seed, train, validation))
+        observe(Advanced(len(fitted)))
     best = min(fitted, key=lambda one: (one.validation.errors, one.train.errors))
-    test = _judge(best.classifier, *arrays(splits.test))
-    probe = None if splits.probe is None else _judge(best.classifier, *arrays(splits.probe))
-    return Run(
+    held_out = splits.reveal()
+    test = _judge(best.classifier, *arrays(held_out.test))
+    contrast = held_out.contrast
+    return Result(
         method=f"baseline:{name}",
-        function=splits.fn,
-        length=splits.length,
-        seed=splits.seed,
-        trial=splits.trial,
         model=name,
-        settings={"grid": {key: list(values) for key, values in learner.grid.items()}},
+        data=splits.key,
+        variant=name,
+        examples=splits.examples,
+        train=best.train,
+        validation=best.validation,
         test=test,
-        probe=probe,
-        length_shift=None,  # a fixed number of columns: other lengths are no inputs at all
+        contrast=None if contrast is None else _judge(best.classifier, *arrays(contrast)),
+        length_generalization=None,  # a fixed number of columns: other lengths are no inputs at all
         certificate=certify(
             splits,
             test,
@@ -71,17 +87,15 @@ def learn(name: str, learner: Learner, splits: Splits, confidence: float = 0.95)
             budget=len(fitted),
             confidence=confidence,
         ),
-        seconds=time.monotonic() - started,
+        seconds=round(time.monotonic() - started, 3),
         notices=splits.warnings,
-        data_sha256=splits.sha256,
-        examples=len(splits.train) + len(splits.validation),
-        details=_details(name, best, fitted),
+        facts=_facts(name, best, fitted),
     )
 
 
 def _fit(
     learner: Learner,
-    point: dict[str, Any],
+    point: Mapping[str, Parameter],
     seed: int,
     train: tuple[NDArray[np.float32], NDArray[np.uint8]],
     validation: tuple[NDArray[np.float32], NDArray[np.uint8]],
@@ -101,19 +115,13 @@ def _judge(
     return Verdict("ok", *score(predictions, labels), len(labels))
 
 
-def _details(name: str, best: _Fitted, fitted: list[_Fitted]) -> dict[str, Any]:
+def _facts(name: str, best: _Fitted, fitted: list[_Fitted]) -> BaselineFacts:
     circuit = best.classifier
-    return {
-        "learner": name,
-        "parameters": best.point,
-        "train_accuracy": best.train.accuracy,
-        "validation_accuracy": best.validation.accuracy,
-        "grid": [
-            {
-                "parameters": one.point,
-                "train_accuracy": one.train.accuracy,
-                "validation_accuracy": one.validation.accuracy,
-            }
-            for one in fitted
-        ],
-    } | ({"circuit": circuit.describe()} if isinstance(circuit, GeneticProgramming) else {})
+    return BaselineFacts(
+        learner=name,
+        parameters=best.point,
+        grid=tuple(
+            GridScore(one.point, one.train.accuracy, one.validation.accuracy) for one in fitted
+        ),
+        circuit=circuit.describe() if isinstance(circuit, GeneticProgramming) else None,
+    )

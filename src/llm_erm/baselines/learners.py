@@ -17,6 +17,8 @@ from zipfile import is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.errors import InputError, MissingExtraError
+
 INSTALL = "pip install 'llm-erm[baselines]'"
 
 
@@ -38,7 +40,7 @@ class Learner:
         classifier: Its class, as ``module:name``; loaded when it is first made.
         grid: The values of each parameter; the learner is chosen among all combinations.
         fixed: Parameters that stay.
-        least: Training examples that a point of the grid needs at least.
+        least: Training examples that a point of the grid needs, at least.
         seeded: Whether it draws random numbers.
         needs: The module that must be installed.
         install: How to get that module.
@@ -135,6 +137,36 @@ LEARNERS: dict[str, Learner] = {
     ),
 }
 """The learners by name, TabPFN excepted."""
+
+TABPFN = "tabpfn"
+NAMES = (*LEARNERS, TABPFN)
+"""The names of all learners."""
+
+
+def learner_named(name: str, weights: Path | None = None) -> Learner:
+    """Returns a learner that can run here.
+
+    Args:
+        name: One of ``NAMES``.
+        weights: File of TabPFN's weights.
+
+    Raises:
+        InputError: There is none of that name.
+        MissingExtraError: Something that it needs is missing.
+    """
+    if name not in NAMES:
+        raise InputError(
+            f"There is no learner {name!r}; choose among {' '.join(NAMES)}.", setting="learners"
+        )
+    if name == TABPFN and weights is None:
+        raise MissingExtraError(
+            f"{name} cannot run: its weights are missing; name their file.",
+            setting="tabpfn_weights",
+        )
+    learner = LEARNERS[name] if weights is None or name != TABPFN else tabpfn(weights)
+    if (why := learner.why_not()) is not None:
+        raise MissingExtraError(f"{name} cannot run: {why}.")
+    return learner
 
 
 def is_checkpoint(path: Path) -> bool:

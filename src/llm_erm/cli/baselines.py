@@ -1,191 +1,128 @@
 """`llm-erm baselines`: classical learners on the same data as every other method."""
 
-import hashlib
-import json as jsonlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from itertools import groupby
-from operator import itemgetter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import llm_erm
-from llm_erm.baselines.learners import LEARNERS, Learner, is_checkpoint, tabpfn
+from llm_erm.baselines.learners import NAMES, learner_named
+from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
-from llm_erm.cli.models import file_digest
-from llm_erm.cli.options import DataOptions, Problem, grid, problems
-from llm_erm.cli.result import at_most, result_of
+from llm_erm.cli.flags import sentence
+from llm_erm.cli.observers import Bars
+from llm_erm.cli.options import planned, specs_of
+from llm_erm.cli.results import accuracy, at_most, print_json
+from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.facts import BaselineFacts
+from llm_erm.records import Result
 from llm_erm.reports.comparison import accuracy_interval
-from llm_erm.store import Point, Store
-from llm_erm.tasks.task import Splits
-
-TABPFN = "tabpfn"
+from llm_erm.runs.events import Observer
+from llm_erm.runs.executors import Executor, InProcess, Processes
+from llm_erm.runs.run import Plan, run
+from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(DataOptions):
+class Options(DataGrid):
     """Flags of `llm-erm baselines`."""
 
     learners: tuple[str, ...] = ()
     """Which learners: svm random-forest decision-tree gradient-boosting knn logistic-regression mlp
-    xgboost genetic-programming tabpfn; all that can run here unless given."""
+    xgboost genetic-programming tabpfn (default: all that can run here)."""
     tabpfn_weights: Path | None = None
     """File of TabPFN's weights; nothing is downloaded."""
     workers: int | None = None
-    """Learners fitted at the same time; one a core unless given."""
+    """Learners fitted at the same time (default: one per core)."""
     out_dir: Path | None = None
-    """Folder for the results; runs/baselines-<digest of the settings> unless given."""
+    """Folder for the results (default: runs/baselines-<digest of the settings>)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
-    """Print one JSON object a learner and trial instead of the table."""
-
-
-_NOT_SHAPING = {"workers", "out_dir", "fresh", "json", "fresh_data", "dataset_dir"}
+    """Print one JSON object per learner and trial instead of the table."""
 
 
 def baselines(options: Options) -> int:
     """Fit classical learners to each task, chosen from a grid by validation data."""
-    points = grid(options)
-    chosen = _chosen(options)
-    if options.workers is not None and options.workers < 1:
-        raise InputError(f"--workers is {options.workers}; give 1 or more, or leave it out.")
-    if options.val_size < 2:
-        raise InputError(
-            f"--val-size is {options.val_size}, and validation examples choose the learner's "
-            "parameters; give 2 or more."
-        )
-    data = problems(options, points)
-    shaping = _shaping(options, chosen, data)
-    digest = hashlib.sha256(jsonlib.dumps(shaping, sort_keys=True).encode()).hexdigest()
-    folder = options.out_dir or Path("runs") / f"baselines-{digest[:10]}"
-    store = Store(folder, shaping, fresh=options.fresh)
+    executor, plan = _executor(options.workers), _plan(options)
+    jobs = plan.method.jobs(plan.specs)
     try:
-        results = _run(options, chosen, data, store)
+        with Bars(len(jobs), "learners") as bars:
+            results = run(plan, fresh=options.fresh, executor=executor, observers=[bars])
     except KeyboardInterrupt:
-        output.note(f"Stopped. What is done is kept in {folder}; the same command goes on.")
+        output.note(
+            f"Stopped. What is done is kept in {plan.folder}; the same command resumes there."
+        )
         return 130
-    finally:
-        store.close()
     if options.json:
-        for result in results:
-            print(jsonlib.dumps(result))
+        print_json(results)
     else:
         _table(results)
-        print(f"\nResults: {folder}")
+        print(f"\nResults: {plan.folder}")
     return 0
 
 
-def _chosen(options: Options) -> dict[str, Learner]:
-    """Returns the learners asked for, or else all that can run here, saying which cannot and why.
+def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
+    """Runs what the flags ask for and returns the results, without printing them.
 
     Raises:
-        InputError: There is none of that name.
-        MissingExtraError: One that was asked for cannot run.
+        LLMERMError: The set-up cannot work.
     """
-    known = dict(LEARNERS)
-    if options.tabpfn_weights is not None:
-        if not options.tabpfn_weights.is_file():
-            raise InputError(
-                f"There is no file {options.tabpfn_weights}; name TabPFN's weights, or leave "
-                "--tabpfn-weights out."
-            )
-        if not is_checkpoint(options.tabpfn_weights):
-            raise InputError(
-                f"{options.tabpfn_weights} is no file of weights, a .ckpt that torch saved or a "
-                ".safetensors; name TabPFN's, under the name it was published with."
-            )
-        known[TABPFN] = tabpfn(options.tabpfn_weights)
-    asked = dict.fromkeys(options.learners or (*LEARNERS, TABPFN))
-    chosen = {}
-    for name in asked:
-        if name not in (*LEARNERS, TABPFN):
-            raise InputError(
-                f"There is no learner {name!r}; choose among {' '.join((*LEARNERS, TABPFN))}."
-            )
-        why = (
-            known[name].why_not()
-            if name in known
-            else "its weights are not at hand; name their file with --tabpfn-weights"
-        )
-        if why is None:
-            chosen[name] = known[name]
-        elif options.learners:
-            raise MissingExtraError(f"{name} cannot run: {why}.")
-        else:
-            output.note(f"Skipped {name}: {why}.")
-    if not chosen:
+    executor, plan = _executor(options.workers), _plan(options)
+    return run(plan, fresh=options.fresh, executor=executor, observers=observers)
+
+
+def _plan(options: Options) -> Plan:
+    """The run, when everything that needs no data has been checked."""
+    specs, method = specs_of(options), method_of(options)
+    method.jobs(specs)
+    return planned(method, options, specs, options.out_dir, "baselines")
+
+
+def method_of(options: Options) -> Baselines:
+    """Returns the method that the flags ask for, with all learners that can run if none is named.
+
+    Raises:
+        InputError: The file of weights is missing or is none.
+        MissingExtraError: No learner can run; notices say what is missing.
+    """
+    weights = None if options.tabpfn_weights is None else read_weights(options.tabpfn_weights)
+    if options.learners:
+        return Baselines(learners=tuple(dict.fromkeys(options.learners)), weights=weights)
+    learners = tuple(name for name in NAMES if _can_run(name, options.tabpfn_weights))
+    if not learners:
         raise MissingExtraError("No learner can run here; each line above says what is missing.")
-    return chosen
+    return Baselines(learners=learners, weights=weights)
 
 
-def _run(
-    options: Options, chosen: Mapping[str, Learner], data: Sequence[Problem], store: Store
-) -> list[dict[str, Any]]:
-    """Fits what has no result yet, several learners at a time, and returns all results in order."""
-    from joblib import Parallel, delayed
-
-    jobs = [(problem, name) for problem in data for name in chosen]
-    left = [job for job in jobs if _point(*job) not in store.results]
-    calls = (
-        delayed(_fit)(name, chosen[name], splits)
-        for problem, names in groupby(left, key=itemgetter(0))
-        for splits in [problem.reveal()]
-        for _, name in names
-    )
-    parallel = Parallel(n_jobs=options.workers or -1, return_as="generator_unordered")
-    with output.progress() as progress:
-        bar = progress.add_task("learners", total=len(jobs), completed=len(jobs) - len(left))
-        for result in parallel(calls) if left else ():
-            store.add_result(_key(result), result)
-            progress.advance(bar)
-    return [store.results[_point(*job)] for job in jobs]
+def _can_run(name: str, weights: Path | None) -> bool:
+    """Whether a learner can run here; a notice says why not."""
+    try:
+        learner_named(name, weights)
+    except MissingExtraError as error:
+        output.note(f"Skipped: {sentence(error)}")
+        return False
+    return True
 
 
-def _fit(name: str, learner: Learner, splits: Splits) -> dict[str, Any]:
-    """Fits one learner to one data set, in a process of its own."""
-    from llm_erm.baselines.learn import learn
-
-    return result_of(learn(name, learner, splits))
-
-
-def _point(problem: Problem, name: str) -> Point:
-    splits = problem.splits
-    return Point(splits.fn, splits.length, splits.seed, splits.trial, name)
-
-
-def _key(result: Mapping[str, Any]) -> Point:
-    return Point(*(result[key] for key in ("function", "length", "seed", "trial", "learner")))
+def _executor(workers: int | None) -> Executor:
+    """Returns where learners are fitted; together they use as many threads as there are cores."""
+    cores = usable_cores()
+    count = cores if workers is None else workers
+    if count < 1:
+        raise InputError(
+            f"The number of workers is {count}; give 1 or more, or leave it out.",
+            setting="workers",
+        )
+    return InProcess() if count == 1 else Processes(count, threads=max(1, cores // count))
 
 
-def _shaping(
-    options: Options, chosen: Mapping[str, Learner], data: Sequence[Problem]
-) -> dict[str, Any]:
-    """Everything that shapes the results, as JSON values."""
-    values: dict[str, Any] = {
-        field.name: getattr(options, field.name)
-        for field in fields(options)
-        if field.name not in _NOT_SHAPING
-    }
-    values |= {
-        "version": llm_erm.__version__,
-        "learners": list(chosen),
-        "tabpfn_weights_sha256": file_digest(options.tabpfn_weights),
-        "task_file_sha256": file_digest(options.task_file),
-        "data_sha256": {problem.name: problem.sha256 for problem in data},
-    }
-    result: dict[str, Any] = jsonlib.loads(jsonlib.dumps(values, default=str))
-    return result
-
-
-def _table(results: Sequence[Mapping[str, Any]]) -> None:
-    """Prints one row a task, length and learner: means over trials, with their intervals."""
-    groups: dict[tuple[str, int, str], list[Mapping[str, Any]]] = {}
+def _table(results: Sequence[Result]) -> None:
+    """Prints one row per task, length and learner: means over trials, with their intervals."""
+    groups: dict[tuple[str, int, str], list[Result]] = {}
     for result in results:
-        key = (result["function"], result["length"], result["learner"])
-        groups.setdefault(key, []).append(result)
-    columns = ("task", "length", "learner", "validation", "test", "95% interval", "probes")
+        data = result.data
+        groups.setdefault((data.function, data.length, result.variant), []).append(result)
+    columns = ("task", "length", "learner", "validation", "test", "95% interval", "contrast set")
     output.table(
         (*columns, "error at most, 95% sure", "chosen"),
         [
@@ -195,17 +132,28 @@ def _table(results: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def _cells(group: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    probes = [result["probe_accuracy"] for result in group if result["probe_accuracy"] is not None]
-    accuracies = [result["test_accuracy"] or 0.0 for result in group]
-    low, high = accuracy_interval(accuracies, group[0]["test_examples"])
+def _cells(group: Sequence[Result]) -> tuple[str, ...]:
+    validation = [accuracy(result.validation) or 0.0 for result in group]
+    test = [accuracy(result.test) or 0.0 for result in group]
+    contrast = [result.contrast.accuracy for result in group if result.contrast is not None]
+    first = group[0]
+    low, high = accuracy_interval(test, first.test.total if first.test else 0)
     one = len(group) == 1
     trials = "" if one else f", {len(group)} trials"
     return (
-        output.percent(sum(result["validation_accuracy"] for result in group) / len(group)),
-        output.percent(sum(accuracies) / len(group)),
+        output.percent(_mean(validation)),
+        output.percent(_mean(test)),
         f"{output.percent(low)} to {output.percent(high)}{trials}",
-        output.percent(sum(probes) / len(probes) if probes else None),
-        at_most(group[0]["certificate"]) if one else "one each trial",
-        " ".join(f"{key}={value}" for key, value in group[0]["parameters"].items()) if one else "",
+        output.percent(_mean(contrast) if contrast else None),
+        at_most(first.certificate) if one else "one per trial",
+        _parameters(first) if one else "",
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _parameters(result: Result) -> str:
+    assert isinstance(result.facts, BaselineFacts)
+    return " ".join(f"{key}={value}" for key, value in result.facts.parameters.items())

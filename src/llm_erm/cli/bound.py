@@ -36,7 +36,7 @@ class Options:
     accuracy: float | None = None
     """An accuracy to certify: also print how many examples that takes, at the errors given."""
     json: bool = False
-    """Print one JSON object a bound."""
+    """Print one JSON object per bound."""
 
 
 def bound(options: Options) -> int:

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from importlib import import_module
 
-import tyro
-
 COMMANDS: dict[str, tuple[str, str]] = {
     "synthesize": (
         "llm_erm.cli.synthesize:synthesize",
@@ -60,8 +58,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
 }
 """Where each command is, and what it does in one line."""
-
-CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
 
 def command(name: str) -> Callable[..., int]:

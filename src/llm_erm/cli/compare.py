@@ -12,7 +12,7 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.errors import InputError
 from llm_erm.reports.comparison import Row, compare, left_out, samples, verdicts
-from llm_erm.reports.results import read_results
+from llm_erm.reports.results import entries_in
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Options:
     plot: Path | None = None
     """Also draw the comparison into this file, as .png, .svg or .pdf."""
     json: bool = False
-    """Print one JSON object a task and method."""
+    """Print one JSON object per task and method."""
 
 
 def compare_runs(options: Options) -> int:
@@ -34,10 +34,10 @@ def compare_runs(options: Options) -> int:
     if options.plot is not None:
         from llm_erm.reports.figures import check_target
 
-        check_target(options.plot, "--plot")
-    results = [result for run in dict.fromkeys(options.runs) for result in read_results(run)]
-    rows = compare(results)
-    if rest := left_out(results, rows):
+        check_target(options.plot)
+    entries = entries_in(dict.fromkeys(options.runs))
+    rows = compare(entries)
+    if rest := left_out(entries, rows):
         output.note(f"Left out {rest} results on data that not all methods of their task have.")
     said = [*verdicts(rows), *samples(rows)]
     if options.json:
@@ -57,30 +57,30 @@ def compare_runs(options: Options) -> int:
 
 def _json(row: Row) -> dict[str, Any]:
     return {
-        "function": row.task[0],
-        "length": row.task[1],
+        "function": row.point[0],
+        "length": row.point[1],
         "method": row.method,
-        "trials": len(row.results),
+        "trials": len(row.entries),
         "test_accuracy": row.accuracy,
         "test_examples": row.test_examples,
         "interval": list(row.interval),
         "error_at_most": row.error_at_most,
         "methods_compared": row.rivals,
-        "probe_accuracy": row.probe_accuracy,
+        "contrast_accuracy": row.contrast_accuracy,
         "exact_trials": row.exact,
         "candidates_to_first_exact": row.candidates,
         "seconds_to_first_exact": row.seconds_to_exact,
         "seconds": row.seconds,
         "cost_usd": row.cost_usd,
-        "data_sha256": [result.data_sha256 for result in row.results],
+        "data_sha256": [entry.result.data.sha256 for entry in row.entries],
     }
 
 
 def _table(rows: Sequence[Row]) -> None:
     output.table(
         (
-            *("task", "length", "method", "test", "of", "95% interval", "error at most", "probes"),
-            *("exact", "candidates", "s to exact", "seconds", "cost"),
+            *("task", "length", "method", "test", "of", "95% interval", "error at most"),
+            *("contrast set", "exact", "candidates", "s to exact", "seconds", "cost"),
         ),
         [_cells(row) for row in rows],
     )
@@ -90,15 +90,15 @@ def _cells(row: Row) -> tuple[str, ...]:
     low, high = row.interval
     bound, cost = row.error_at_most, row.cost_usd
     return (
-        row.task[0],
-        str(row.task[1]),
+        row.point[0],
+        str(row.point[1]),
         row.method,
         output.percent(row.accuracy),
         f"{row.test_examples:,}",
         f"{output.percent(low)} to {output.percent(high)}",
         "–" if bound is None else f"{math.ceil(bound * 10_000) / 100:.2f}%",
-        output.percent(row.probe_accuracy),
-        f"{row.exact} of {len(row.results)}",
+        output.percent(row.contrast_accuracy),
+        f"{row.exact} of {len(row.entries)}",
         "–" if row.candidates is None else f"{row.candidates:,.0f}",
         "–" if row.seconds_to_exact is None else f"{row.seconds_to_exact:,.2f}",
         f"{row.seconds:,.2f}",

@@ -3,33 +3,38 @@
 import json as jsonlib
 from dataclasses import dataclass
 
-from llm_erm.cli.options import DataOptions, folder, grid, load, trials
+from llm_erm.cli.options import specs_of
+from llm_erm.cli.output import note
+from llm_erm.tasks.spec import DataGrid
+from llm_erm.tasks.splits import load
 
 
 @dataclass(frozen=True)
-class Options(DataOptions):
+class Options(DataGrid):
     """Flags of `llm-erm data`."""
 
     json: bool = False
-    """Print one JSON object a data set."""
+    """Print one JSON object per data set."""
 
 
 def data(options: Options) -> int:
     """Write the training, validation and test files of tasks, and print where they are."""
-    for task, length, trial in trials(options, grid(options)):
-        splits = load(options, task, length, trial)
-        where = folder(options, task, length, trial)
+    for spec in specs_of(options):
+        splits = load(spec, options.dataset_dir, fresh=options.fresh_data)
+        for warning in splits.warnings:
+            note(f"Note: {warning}")
+        where = spec.folder(options.dataset_dir)
         if options.json:
             row = {
-                "function": task.id,
-                "length": length,
-                "seed": splits.seed,
-                "trial": trial,
+                "function": spec.function,
+                "length": spec.length,
+                "seed": splits.key.seed,
+                "trial": spec.trial,
                 "folder": str(where),
                 "sizes": {
                     "train": len(splits.train),
                     "val": len(splits.validation),
-                    "test": len(splits.test),
+                    "test": spec.test_size,
                 },
                 "disjoint": splits.disjoint,
             }

@@ -9,11 +9,11 @@ from importlib.util import find_spec
 
 import llm_erm
 from llm_erm.cli import output
-from llm_erm.cli.models import KEYS
 from llm_erm.cores import usable_cores
 from llm_erm.errors import LLMERMError
 from llm_erm.incontext.vllm import INSTALL
 from llm_erm.llms import weights
+from llm_erm.llms.providers import key_variables
 from llm_erm.sandbox import Sandbox
 from llm_erm.sandbox.wasm import require_wasm
 
@@ -37,11 +37,7 @@ def doctor(options: Options) -> int:
         "local runtime": _state(weights.require_runtime),
         "remote models": (("installed", "") if find_spec("pydantic_ai") else ("missing", _REMOTE)),
         "vLLM": (("installed", "") if find_spec("vllm") else ("missing", f"run: {INSTALL}")),
-        **{
-            name: ("set" if os.environ.get(name) else "not set", "")
-            for names in KEYS.values()
-            for name in names
-        },
+        **{name: ("set" if os.environ.get(name) else "not set", "") for name in key_variables()},
         "cores": (str(usable_cores()), ""),
         "llm-erm": (llm_erm.__version__, ""),
         "python": (platform.python_version(), ""),

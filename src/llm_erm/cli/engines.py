@@ -4,13 +4,16 @@ import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from llm_erm.cli.models import file_digest
+from llm_erm.cli.models import check_budget, key_of, warn_of_price
 from llm_erm.cli.options import MOST
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.local import LocalEngine
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.vllm import VLLMEngine
+from llm_erm.llms.budget import Budget
+from llm_erm.llms.models import checked_address, price_of
+from llm_erm.llms.providers import PROVIDERS
 
 
 @dataclass(frozen=True)
@@ -19,30 +22,53 @@ class EngineOptions:
 
     model: str | None = None
     """A GGUF file (it runs in this process), a model of the Hugging Face hub or its folder (vLLM
-    runs it), or with --base-url the server's name for it; the embedded SmolLM2-135M-Instruct
-    unless given."""
+    runs it), or with --base-url the server's name for it (default: the embedded
+    SmolLM2-135M-Instruct)."""
     base_url: str | None = None
     """Address of a server of OpenAI's chat completions, such as http://localhost:8000/v1; its key
     is that of OPENAI_API_KEY, if any."""
     tensor_parallel_size: int = 1
     """For vLLM: GPUs that share the weights."""
     max_model_len: int | None = None
-    """Tokens that a prompt and its answer may take; unless given, what the model was made for,
-    25000 at most. A server has its own."""
+    """Tokens that a prompt and its answer may take (default: what the model was made for, but at
+    most 25000). A server has its own limit."""
     enforce_eager: bool = False
     """For vLLM: run without compiling the model first, which starts sooner and answers slower."""
     threads: int | None = None
-    """For a GGUF file: CPU threads; all usable cores unless given."""
+    """For a GGUF file: CPU threads (default: all usable cores)."""
     concurrency: int = 8
-    """For a server: calls in flight at most."""
+    """For a server: maximum number of calls in flight."""
     timeout: float = 600.0
     """For a server: seconds a call may take."""
     retries: int = 4
     """For a server: how often a call is sent again after status 429, 5xx or a broken connection."""
+    max_cost_usd: float | None = None
+    """For a server: stop before a call that could take the cost of this run above this. The
+    answers of earlier parts of the run count; calls that ended them without an answer do not."""
+    max_total_tokens: int | None = None
+    """The same for prompt and output tokens together."""
 
 
-def engine_of(options: EngineOptions, seed: int) -> Engine:
+def budget_of(options: EngineOptions) -> Budget | None:
+    """Returns what the calls of a server may cost; None where nothing is called."""
+    if options.base_url is None:
+        return None
+    check_budget(options.max_cost_usd, options.max_total_tokens)
+    name = f"chat:{options.model or ''}"
+    budget = Budget(
+        options.max_total_tokens, options.max_cost_usd, price_of(name, options.base_url)
+    )
+    warn_of_price(name, budget, options.max_cost_usd)
+    return budget
+
+
+def engine_of(options: EngineOptions, seed: int, budget: Budget | None = None) -> Engine:
     """Returns the engine that the flags name; nothing is loaded.
+
+    Args:
+        options: The flags.
+        seed: Seed of vLLM itself.
+        budget: What the calls of a server may cost; None for no limit.
 
     Raises:
         InputError: A flag is out of range, or flags do not fit together.
@@ -50,8 +76,11 @@ def engine_of(options: EngineOptions, seed: int) -> Engine:
     """
     _check(options)
     if options.base_url is not None:
-        _refuse_idle(options, "a server", "concurrency", "timeout", "retries")
-        return _server(options, options.base_url)
+        _refuse_idle(
+            options,
+            *("a server", "concurrency", "timeout", "retries", "max_cost_usd", "max_total_tokens"),
+        )
+        return _server(options, options.base_url, budget)
     if options.model is None or _is_gguf(options.model):
         _refuse_idle(options, "a model in this process", "max_model_len", "threads")
         path = None if options.model is None else Path(options.model)
@@ -67,17 +96,11 @@ def engine_of(options: EngineOptions, seed: int) -> Engine:
     )
 
 
-def model_digest(options: EngineOptions) -> str | None:
-    """Returns the SHA-256 of the model's file, where it is one."""
-    return None if options.model is None else file_digest(Path(options.model))
-
-
-def _server(options: EngineOptions, base_url: str) -> ServerEngine:
-    if not base_url.startswith(("http://", "https://")):
-        raise InputError(f"--base-url is {base_url!r}; it must begin with http:// or https://.")
+def _server(options: EngineOptions, base_url: str, budget: Budget | None) -> ServerEngine:
+    base_url = checked_address(base_url)
     if options.model is None:
         raise InputError("--base-url needs the server's name of a model; give it with --model.")
-    key = os.environ.get("OPENAI_API_KEY", "").strip() or "unused"
+    key = key_of(PROVIDERS["chat"]) or "unused"
     if not key.isascii():
         raise InputError("OPENAI_API_KEY holds characters that no key has; copy it again.")
     return ServerEngine(
@@ -87,6 +110,7 @@ def _server(options: EngineOptions, base_url: str) -> ServerEngine:
         concurrency=options.concurrency,
         timeout_seconds=options.timeout,
         retries=options.retries,
+        budget=budget,
     )
 
 

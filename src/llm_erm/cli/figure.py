@@ -1,24 +1,21 @@
 """`llm-erm figure`: test accuracy against labelled examples, and what theory guarantees."""
 
 import json as jsonlib
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from llm_erm.cli import baselines, output, synthesize
-from llm_erm.cli import enumerate as enumeration
-from llm_erm.cli.options import DataOptions
+from llm_erm.cli import output
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
-from llm_erm.reports.results import Task, read_results
+from llm_erm.reports.results import Entry, TaskPoint, entries_in
+from llm_erm.tasks.spec import DataGrid
 
 Method = Literal["baselines", "enumerate", "synthesize"]
 
@@ -26,7 +23,7 @@ DEFAULT_SIZES = (20, 40, 100, 200, 400)
 
 
 @dataclass(frozen=True)
-class Options(DataOptions):
+class Options(DataGrid):
     """Flags of `llm-erm figure`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
@@ -43,82 +40,84 @@ class Options(DataOptions):
     attempts: int = 32
     """The budget K of synthesize."""
     bits: float | None = None
-    """Length of an exact program in a prefix-free code, for the guarantee; that of the shortest
-    exact one in the runs unless given."""
+    """Description length of an exact program, in bits of a prefix-free code, for the guarantee
+    (default: that of the shortest exact one in the runs)."""
     out_dir: Path = Path("runs/figure")
-    """Folder for the runs that are made, one folder a method and size."""
+    """Folder for the runs that are made, one folder per method and size."""
     plot: Path = Path("figure.png")
     """File to draw into, as .png, .svg or .pdf."""
     json: bool = False
-    """Print one JSON object a curve."""
+    """Print one JSON object per curve."""
 
 
 def figure(options: Options) -> int:
     """Draw accuracy against labelled examples: each method, and the guarantee of theory."""
-    check_target(options.plot, "--plot")
+    check_target(options.plot)
     if options.bits is not None and not 0 <= options.bits < float("inf"):
         raise InputError(f"--bits is {options.bits}; give a number of bits, 0 or more.")
     if not (options.runs or options.make):
         raise InputError(
             "There is nothing to draw: name folders of runs, or methods to run first with --make."
         )
-    folders = [*options.runs]
+    entries = entries_in(dict.fromkeys(options.runs))
     for size in dict.fromkeys(options.sizes) if options.make else ():
-        folders += [_run(options, method, size) for method in dict.fromkeys(options.make)]
-    results = [
-        result
-        for folder in dict.fromkeys(folders)
-        for result in read_results(folder)
-        if result.task[0] in (options.functions or result.task[:1])
-        and result.task[1] in (options.lengths or result.task[1:])
+        for method in dict.fromkeys(options.make):
+            entries += _made(options, method, size)
+    chosen = [
+        entry
+        for entry in entries
+        if entry.point[0] in (options.functions or entry.point[:1])
+        and entry.point[1] in (options.lengths or entry.point[1:])
     ]
-    if not results:
+    if not chosen:
         raise InputError(
             "The runs hold none of the tasks and lengths of --functions and --lengths; name "
             "others, or leave these flags out to draw all."
         )
-    drawn = curves(results)
+    drawn = curves(chosen)
     guarantees = {
-        task: known
-        for task in drawn
-        if (known := guarantee([r for r in results if r.task == task], options.bits)) is not None
+        point: known
+        for point in drawn
+        if (known := guarantee([e for e in chosen if e.point == point], options.bits)) is not None
     }
     draw_curves(drawn, guarantees, options.plot)
     _print(options, drawn, guarantees)
     return 0
 
 
-def _run(options: Options, method: Method, size: int) -> Path:
-    """Runs a method's own command at one size, with its table on stderr; returns its folder."""
+def _made(options: Options, method: Method, size: int) -> list[Entry]:
+    """Runs a method at one size, in this process, and returns its results."""
     if size < 4 or size % 2:
         raise InputError(
             f"--sizes has {size}; give even numbers, 4 or more: half positive, some to select by."
         )
     validation = size // 4 * 2
-    shared = {field.name: getattr(options, field.name) for field in fields(DataOptions)} | {
-        "train_size": size - validation,
-        "val_size": validation,
-        "out_dir": options.out_dir / f"{method}-{size}",
-    }
+    folder = options.out_dir / f"{method}-{size}"
+    shared: dict[str, Any] = {
+        field.name: getattr(options, field.name) for field in fields(DataGrid)
+    } | {"train_size": size - validation, "val_size": validation, "out_dir": folder}
     output.note(f"{method} with {size} labelled examples")
-    with redirect_stdout(sys.stderr):
-        if method == "baselines":
-            chosen = baselines.Options(**shared, learners=options.learners)
-            status = baselines.baselines(chosen)
-        elif method == "enumerate":
-            status = enumeration.enumerate(enumeration.Options(**shared))
-        else:
-            local = synthesize.Options(**shared, provider="local", attempts=options.attempts)
-            status = synthesize.synthesize(local)
-    if status == 130:
-        raise KeyboardInterrupt
-    return Path(shared["out_dir"])
+    if method == "baselines":
+        from llm_erm.cli import baselines
+
+        results = baselines.results_of(baselines.Options(**shared, learners=options.learners))
+    elif method == "enumerate":
+        from llm_erm.cli import enumerate as enumeration
+
+        results = enumeration.results_of(enumeration.Options(**shared))
+    else:
+        from llm_erm.cli import synthesize
+
+        results = synthesize.results_of(
+            synthesize.Options(**shared, provider="local", attempts=options.attempts)
+        )
+    return [Entry(result, str(folder)) for result in results]
 
 
 def _print(
     options: Options,
-    drawn: Mapping[Task, Sequence[Curve]],
-    guarantees: Mapping[Task, Guarantee],
+    drawn: Mapping[TaskPoint, Sequence[Curve]],
+    guarantees: Mapping[TaskPoint, Guarantee],
 ) -> None:
     if options.json:
         for task, each in drawn.items():

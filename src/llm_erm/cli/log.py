@@ -11,8 +11,9 @@ from typing import Any
 from llm_erm.cli.output import note
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt
-from llm_erm.runs.events import Answered, Attempted, Event, Finished, Isolated
+from llm_erm.runs.events import Attempted, Event, Finished, Isolated
 from llm_erm.runs.files import writing
+from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
 from llm_erm.serial import to_plain
 
@@ -55,10 +56,15 @@ class Log:
         isolation: Level of the sandbox; empty until one is open.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, folder: RunFolder) -> None:
+        """Takes the logger, and the folder of the run, which holds the answers to attempts."""
         self._logger = logger
-        self._answers: dict[tuple[JobKey, int], Completion] = {}
+        self._folder = folder
         self.isolation = ""
+
+    def exported(self) -> None:
+        """Writes that the published files were written."""
+        self._logger.info("artifacts_written")
 
     def __call__(self, job: JobKey | None, event: Event) -> None:
         """Writes what happened."""
@@ -67,10 +73,8 @@ class Log:
         if job is None:
             return
         match event:
-            case Answered(completion):
-                self._answers[job, completion.index] = completion
             case Attempted(attempt):
-                answer = self._answers.pop((job, attempt.index), None)
+                answer = self._folder.answers(job).get(attempt.index)
                 self._logger.info("attempt", extra={"facts": _facts(job, attempt, answer)})
             case Finished(result):
                 self._logger.info("search_finished", extra={"facts": to_plain(result)})
@@ -87,7 +91,7 @@ def _facts(job: JobKey, attempt: Attempt, answer: Completion | None) -> dict[str
         "perfect": attempt.validation.perfect,
         "error": attempt.candidate.reason,
     }
-    if answer is None:  # of an interrupted run, or of the replay of a program
+    if answer is None:  # deleted since
         return facts
     return facts | {
         "duration_ms": round(answer.latency_seconds * 1000),
@@ -98,16 +102,22 @@ def _facts(job: JobKey, attempt: Attempt, answer: Completion | None) -> dict[str
 
 
 @contextmanager
-def open_log(path: Path, level: str) -> Iterator[Log]:
+def open_log(folder: RunFolder, path: Path | None, level: str) -> Iterator[Log]:
     """Yields the log of a run, which is written anew.
+
+    Args:
+        folder: The run's folder.
+        path: The file; ``log.jsonl`` in the folder where it is None.
+        level: What to write, as in ``INFO``.
 
     Raises:
         InputError: The file cannot be written.
     """
+    path = path or folder.path / "log.jsonl"
     with writing(path, "log_file"):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("wb", buffering=0)
     with file:
         logger = logging.Logger("llm_erm", level)
         logger.addHandler(_File(file))
-        yield Log(logger)
+        yield Log(logger, folder)

@@ -8,14 +8,15 @@ import errno
 import io
 import os
 import sys
+from argparse import ArgumentParser, HelpFormatter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-import tyro
-
-from llm_erm.cli.commands import COMMANDS, CONFIG, command
+from llm_erm.cli.commands import COMMANDS, command
 from llm_erm.cli.flags import sentence
 from llm_erm.errors import LLMERMError
+from llm_erm.version import VERSION
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -25,28 +26,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(words: Sequence[str]) -> int:
-    if words and words[0] in COMMANDS:
-        return tyro.cli(
-            command(words[0]), prog=f"llm-erm {words[0]}", args=words[1:], config=CONFIG
-        )
-    stubs = {name: _stub(line) for name, (_, line) in COMMANDS.items()}
-    return tyro.extras.subcommand_cli_from_dict(
-        stubs,
+    if not words or words[0] not in COMMANDS:
+        overview = _overview()
+        if words:
+            overview.parse_args(words)  # prints and exits
+        overview.print_help()
+        return 2
+    from llm_erm.cli.parsing import parse
+
+    return parse(command(words[0]), words[1:], f"llm-erm {words[0]}")
+
+
+def _overview() -> ArgumentParser:
+    """What all commands do, without loading one."""
+    parser = ArgumentParser(
         prog="llm-erm",
         description="Learn short programs from a few labelled examples.",
-        args=words,
-        config=CONFIG,
+        epilog="`llm-erm COMMAND --help` lists the flags of a command.",
+        formatter_class=partial(HelpFormatter, max_help_position=18),
     )
-
-
-def _stub(line: str) -> Callable[[], int]:
-    """A command as the list of all commands shows it, without what it would load."""
-
-    def run() -> int:
-        return 0
-
-    run.__doc__ = line
-    return run
+    parser.add_argument("--version", action="version", version=f"llm-erm {VERSION}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, (_, line) in COMMANDS.items():
+        commands.add_parser(name, help=line, add_help=False)
+    return parser
 
 
 def exit_with(command: Callable[[], int]) -> None:

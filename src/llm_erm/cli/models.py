@@ -1,48 +1,22 @@
 """From --provider and --model to a language model."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from llm_erm.cli.options import MOST
+from llm_erm.cli.flags import sentence
 from llm_erm.cli.output import note
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
+from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity
 from llm_erm.llms.llm import LLM
-from llm_erm.llms.local import LocalLLM
-from llm_erm.llms.providers import (
-    ADDRESSES,
-    HOSTED_TOOL,
-    MOST_CALLS,
-    Connection,
-    Provider,
-    price_of,
-)
-from llm_erm.llms.remote import (
-    ReasoningEffort,
-    RemoteLLM,
-    RemoteSettings,
-    ToolChoice,
-    Verbosity,
-)
-from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.llms.models import checked_address, price_of
+from llm_erm.llms.models import model as model_of
+from llm_erm.llms.providers import PROVIDERS, Provider
 from llm_erm.synthesis.settings import Constraint
-
-EMBEDDED_CONTEXT = 8192
-OWN_CONTEXT = 32_768
-REMOTE: tuple[Provider, ...] = get_args(Provider)
-PROVIDERS = (*REMOTE, "local", "scripted", "replay")
-KEYS: Mapping[Provider, tuple[str, ...]] = {
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "openai": ("OPENAI_API_KEY",),
-}
-"""Environment variables that hold a key; other servers get that of OPENAI_API_KEY, if any."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +26,22 @@ class ModelOptions:
     provider: str | None = None
     """openai (the Responses API, or a server of it), chat (any server of chat completions),
     anthropic, gemini, vllm, ollama, local (in this process), scripted (answers from a file) or
-    replay (answers of an earlier run); unless given, openai where a key is set or something of it
-    is asked for, else local."""
+    replay (answers of an earlier run). Default: openai where a key is set or a flag asks for it,
+    else local."""
     model: str | None = None
-    """The model's name, or provider:model; gpt-5 for openai unless given. For local: a GGUF file,
-    the embedded SmolLM2-135M-Instruct unless given."""
+    """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
+    (default: the embedded SmolLM2-135M-Instruct)."""
     max_output_tokens: int | None = None
-    """Tokens generated at most an attempt, reasoning included; 20000 unless the model is local."""
+    """Limit on generated tokens per attempt, reasoning included (default: 20000; for local 64 or
+    1024, by the constraint)."""
     base_url: str | None = None
-    """Address of the API; for openai and chat OPENAI_BASE_URL or OpenAI's own, for the others their
-    usual one unless given."""
+    """Address of the API. Default: for openai and chat OPENAI_BASE_URL or OpenAI's own, for the
+    others their usual one."""
     reasoning_effort: ReasoningEffort | None = None
-    """How much a remote model thinks; unless given, high for openai, else the model's default."""
+    """How much a remote model thinks (default: high for openai, else the model's own)."""
     verbosity: Verbosity | None = None
-    """How long the text of an answer is, for openai and servers like it; unless given, low for
-    openai."""
+    """How long the text of an answer is, for openai and servers like it (default: low for
+    openai)."""
     enable_code_interpreter: bool = False
     """For openai, anthropic, gemini: let the model run code in the provider's own interpreter."""
     tool_choice: ToolChoice = "auto"
@@ -75,10 +50,10 @@ class ModelOptions:
     """local: let a remote model run Python on the training examples, in the sandbox of this
     machine."""
     concurrency: int = 5
-    """Calls to a remote model in flight at most, over all tasks."""
+    """Maximum number of calls to a remote model in flight, over all tasks."""
     speculative: int = 1
-    """Calls in flight at most for one task; more than 1 is faster and pays for attempts that an
-    exact program would have saved."""
+    """Maximum number of calls in flight per task; more than 1 is faster and pays for attempts that
+    an exact program would have saved."""
     timeout: float = 1200.0
     """Seconds a call may take before it counts as a failed attempt; it is not sent again."""
     retries: int = 4
@@ -100,10 +75,10 @@ class ModelOptions:
     replay_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """For replay: the folder of the run whose answers are verified and chosen from again."""
     threads: int | None = None
-    """For local: CPU threads; all usable cores unless given."""
+    """For local: CPU threads (default: all usable cores)."""
     context_tokens: int | None = None
-    """For local: tokens that the prompt and the samples drawn together may take; 8192 for the
-    embedded model, 32768 for your own unless given (100 examples of length 100 take some 12000)."""
+    """For local: tokens that the prompt and the samples drawn together may take (default: 8192 for
+    the embedded model, 32768 for your own; 100 examples of length 100 take about 12000)."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +88,7 @@ class Choice:
     Attributes:
         llm: The model.
         attempts: Its default budget.
-        max_tokens: Limit on generated tokens an attempt.
+        max_tokens: Limit on generated tokens per attempt.
         constraint: What its answers must match.
     """
 
@@ -132,23 +107,59 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
         InputError: No such provider, no key, or flags that do not fit together.
         MissingExtraError: What the provider needs is not installed.
     """
-    if options.max_output_tokens is not None and options.max_output_tokens < 1:
-        raise InputError(
-            f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or leave it out."
-        )
-    unasked = options.provider is None and options.model is None
+    unasked = options.provider is None and options.model is None and options.answers is None
     options = _with_provider(options)
-    match options.provider:
-        case "local":
-            return _local(options, unasked=unasked)
-        case "scripted":
-            return _scripted(options)
-        case "anthropic" | "chat" | "gemini" | "ollama" | "openai" | "vllm":
-            return _remote(options, options.provider, dry_run=dry_run)
-        case _:
-            raise InputError(
-                f"There is no provider {options.provider!r}; choose one of {', '.join(PROVIDERS)}."
-            )
+    provider = PROVIDERS.get(options.provider or "")
+    if provider is None:
+        raise InputError(
+            f"There is no provider {options.provider!r}; choose one of {', '.join(PROVIDERS)}."
+        )
+    if options.answers is not None and provider.name == "scripted":
+        options = replace(options, model=str(options.answers))
+    _check(options, provider)
+    base_url = _base_url(options, provider)
+    named = options.model or provider.default_model
+    name = f"{provider.name}:{named or ''}"
+    budget = None
+    if "budget" in provider.settings:
+        price = price_of(name, base_url)
+        budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
+    settings = _settings(options, provider)
+    if base_url is not None:
+        settings["base_url"] = base_url
+    if "api_key" in provider.settings:
+        free = dry_run or not provider.needs_key
+        settings["api_key"] = key_of(provider) or ("unused" if free else "")
+    if budget is not None:
+        settings["budget"] = budget
+    try:
+        llm = model_of(name, **settings)
+    except InputError as error:
+        said = _about_key(error, provider) if error.setting == "api_key" else sentence(error)
+        raise InputError(said) from error
+    if unasked and provider.name == "local":
+        note(
+            "No model was named and no OpenAI key is set, so the embedded SmolLM2-135M-Instruct "
+            "proposes short expressions: a prior over simple rules that does not read the examples."
+        )
+    if budget is not None:
+        warn_of_price(name, budget, options.max_cost_usd)
+        limited = options.max_cost_usd is not None or options.max_total_tokens is not None
+        if limited and options.enable_code_interpreter:
+            note("Note: what the hosted interpreter costs beyond its tokens is outside the budget.")
+    defaults = provider.defaults(named, options.constraint)
+    return Choice(
+        llm,
+        defaults.attempts,
+        options.max_output_tokens or defaults.max_tokens,
+        defaults.constraint,
+    )
+
+
+def key_of(provider: Provider) -> str:
+    """Returns the provider's key from the environment, or an empty text."""
+    names = provider.key_variables
+    return next((key for name in names if (key := os.environ.get(name, "").strip())), "")
 
 
 def _with_provider(options: ModelOptions) -> ModelOptions:
@@ -156,9 +167,9 @@ def _with_provider(options: ModelOptions) -> ModelOptions:
     if options.provider is not None:
         return options
     provider, colon, model = (options.model or "").partition(":")
-    if colon and provider in (*REMOTE, "local"):
-        return replace(options, provider=provider, model=model or None)
-    return replace(options, provider=_implied(options))
+    if not (colon and provider in PROVIDERS):
+        provider, model = _implied(options), options.model or ""
+    return replace(options, provider=provider, model=model or None)
 
 
 def _implied(options: ModelOptions) -> str:
@@ -168,172 +179,114 @@ def _implied(options: ModelOptions) -> str:
     if options.model is not None:
         is_file = options.model.endswith(".gguf") or Path(options.model).exists()
         return "local" if is_file else "openai"
-    if options.enable_code_interpreter or options.base_url or _key("openai"):
+    if options.enable_code_interpreter or options.base_url or key_of(PROVIDERS["openai"]):
         return "openai"
     return "local"
 
 
-def _key(provider: Provider) -> str:
-    """The provider's key from the environment, or an empty text."""
-    names = KEYS.get(provider, KEYS["openai"])
-    return next((key for name in names if (key := os.environ.get(name, "").strip())), "")
+_SETTINGS = {
+    "reasoning_effort": "reasoning_effort",
+    "verbosity": "verbosity",
+    "tool_choice": "tool_choice",
+    "code_interpreter": "enable_code_interpreter",
+    "timeout_seconds": "timeout",
+    "retries": "retries",
+    "concurrency": "concurrency",
+    "speculative": "speculative",
+    "threads": "threads",
+    "context_tokens": "context_tokens",
+}
+"""Settings of models, and the options that hold them."""
+
+_NEVER_IGNORED = {"verbosity", "threads"}
+"""Settings that are refused where a provider does not take them; the others have no effect then."""
 
 
-def _local(options: ModelOptions, *, unasked: bool) -> Choice:
-    if options.answers is not None:
+def _settings(options: ModelOptions, provider: Provider) -> dict[str, Any]:
+    """The settings that the flags give and the provider takes, or must refuse."""
+    values = {name: getattr(options, option) for name, option in _SETTINGS.items()}
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and (name in provider.settings or name in _NEVER_IGNORED)
+    }
+
+
+def _check(options: ModelOptions, provider: Provider) -> None:
+    """Refuses flags that do not go with the provider, or with each other."""
+    if options.max_output_tokens is not None and options.max_output_tokens < 1:
+        raise InputError(
+            f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or leave it out."
+        )
+    if options.answers is not None and provider.name != "scripted":
         raise InputError("--answers goes with --provider scripted; leave one of the two out.")
-    if options.enable_code_interpreter:
+    if provider.needs_model and not (options.model or provider.default_model):
+        flag = "--answers" if provider.name == "scripted" else "--model"
+        what = "a file of answers" if provider.name == "scripted" else "the name of a model"
+        raise InputError(f"--provider {provider.name} needs {what}; give it with {flag}.")
+    if options.constraint not in (None, "none") and not provider.keeps_constraints:
+        raise InputError("--constraint goes with --provider local; leave it out.")
+    if options.enable_code_interpreter and "code_interpreter" not in provider.settings:
+        instead = ""
+        if provider.takes_tool:
+            instead = (
+                ", or give --code-tool local to run the model's code in the sandbox of this machine"
+            )
         raise InputError(
-            "--enable-code-interpreter is OpenAI's hosted tool and the local model has none; "
-            "leave it out, or give --provider openai."
+            f"{provider.name} has no hosted code interpreter; leave --enable-code-interpreter out"
+            f"{instead}."
         )
-    if options.code_tool == "local":
+    if options.code_tool == "local" and not provider.takes_tool:
         raise InputError(
-            "--code-tool local is for remote models; serve the model (llama.cpp's server, vLLM or "
-            "Ollama), and give --provider chat and its --base-url."
-        )
-    _check_unlimited(options)
-    if min(options.threads or 1, options.context_tokens or 1) < 1:
-        raise InputError("--threads and --context-tokens must be 1 or more; or leave them out.")
-    path = None if options.model is None else Path(options.model)
-    context = options.context_tokens or (EMBEDDED_CONTEXT if path is None else OWN_CONTEXT)
-    llm = LocalLLM(path, threads=options.threads, context_tokens=context)
-    if unasked:
-        note(
-            "No model was named and no OpenAI key is set, so the embedded SmolLM2-135M-Instruct "
-            "proposes short expressions: a prior over simple rules that does not read the examples."
-        )
-    constraint = options.constraint or ("grammar" if path is None else "schema")
-    if constraint == "grammar":
-        return Choice(llm, 256, options.max_output_tokens or 64, constraint)
-    return Choice(llm, 16, options.max_output_tokens or 1024, constraint)
-
-
-def _check_unlimited(options: ModelOptions) -> None:
-    """Refuses a limit that nothing here would keep; one in dollars is kept where all is free."""
-    if options.max_total_tokens is not None:
-        raise InputError(
-            f"--max-total-tokens limits remote models, and --provider {options.provider} proposes "
-            "here; leave it out, and limit --attempts and --max-output-tokens."
-        )
-
-
-def _remote(options: ModelOptions, provider: Provider, *, dry_run: bool) -> Choice:
-    _check_remote(options, provider)
-    model = options.model or ("gpt-5" if provider == "openai" else "")
-    connection = Connection(
-        provider,
-        model,
-        _checked_key(provider, model, dry_run=dry_run),
-        _base_url(options, provider),
-    )
-    is_openai = provider == "openai"
-    settings = RemoteSettings(
-        reasoning_effort=options.reasoning_effort or ("high" if is_openai else None),
-        verbosity=options.verbosity or ("low" if is_openai else None),
-        tool_choice=options.tool_choice,
-        code_interpreter=options.enable_code_interpreter,
-        timeout_seconds=options.timeout,
-        retries=options.retries,
-        concurrency=options.concurrency,
-        speculative=options.speculative,
-    )
-    price = price_of(connection)
-    if options.max_cost_usd is not None and price(1, 1) is None:
-        note(
-            f"Warning: no price is known for {provider}:{model}, so --max-cost-usd cannot stop the "
-            "run; limit it with --max-total-tokens."
-        )
-    limited = options.max_cost_usd is not None or options.max_total_tokens is not None
-    if limited and options.enable_code_interpreter:
-        note("Note: what the hosted interpreter costs beyond its tokens is outside the budget.")
-    budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
-    llm = RemoteLLM(connection, settings, budget)
-    max_tokens = options.max_output_tokens or 20_000
-    return Choice(llm, 5, max_tokens)
-
-
-def _check_remote(options: ModelOptions, provider: Provider) -> None:
-    if options.answers is not None:
-        raise InputError("--answers goes with --provider scripted; leave one of the two out.")
-    if options.constraint not in (None, "none") or options.threads is not None:
-        raise InputError("--constraint and --threads go with --provider local; leave them out.")
-    if not options.model and provider != "openai":
-        raise InputError(f"--provider {provider} needs the name of a model; give it with --model.")
-    if options.verbosity is not None and provider in ("anthropic", "gemini"):
-        raise InputError(f"{provider} has no --verbosity; leave it out.")
-    if options.enable_code_interpreter and provider not in HOSTED_TOOL:
-        raise InputError(
-            f"{provider} has no hosted interpreter; leave --enable-code-interpreter out, or give "
-            "--code-tool local to run the model's code in the sandbox of this machine."
+            f"--code-tool local is for remote models, and --provider {provider.name} is none; "
+            "serve the model (llama.cpp's server, vLLM or Ollama), and give --provider chat and "
+            "its --base-url."
         )
     if options.enable_code_interpreter and options.code_tool == "local":
         raise InputError("Give --enable-code-interpreter or --code-tool local, not both.")
-    if min(options.concurrency, options.speculative) < 1 or not 0 < options.timeout < MOST:
+    if options.max_total_tokens is not None and "budget" not in provider.settings:
         raise InputError(
-            "--concurrency and --speculative must be 1 or more and --timeout above 0 and below "
-            f"{MOST:,} seconds."
+            f"--max-total-tokens limits remote models, and --provider {provider.name} proposes "
+            "here; leave it out, and limit --attempts and --max-output-tokens."
         )
-    if options.concurrency > MOST_CALLS:
-        raise InputError(f"--concurrency is {options.concurrency}; give {MOST_CALLS} or less.")
-    if options.retries < 0:
-        raise InputError(f"--retries is {options.retries}; give 0 or more.")
-    for flag, limit in (
-        ("--max-cost-usd", options.max_cost_usd),
-        ("--max-total-tokens", options.max_total_tokens),
-    ):
+    check_budget(options.max_cost_usd, options.max_total_tokens)
+
+
+def check_budget(max_cost_usd: float | None, max_total_tokens: int | None) -> None:
+    """Makes sure that limits are above 0.
+
+    Raises:
+        InputError: One of them is not.
+    """
+    for flag, limit in (("--max-cost-usd", max_cost_usd), ("--max-total-tokens", max_total_tokens)):
         if limit is not None and not limit > 0:
             raise InputError(f"{flag} is {limit}; give a number above 0, or leave it out.")
 
 
-def _checked_key(provider: Provider, model: str, *, dry_run: bool) -> str:
-    key = _key(provider)
-    names = " or ".join(KEYS.get(provider, KEYS["openai"]))
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise InputError(f"{names} holds characters that no key has; copy it again.")
-    if key or dry_run or provider not in KEYS:
-        return key or "unused"
-    raise InputError(
-        f"{model} needs a key and {names} is not set; set it (to any text for a server that asks "
-        "for none), or give --provider local for the embedded model."
+def warn_of_price(name: str, budget: Budget, max_cost_usd: float | None) -> None:
+    """Says so where a limit in dollars cannot stop the calls of a model that no list has."""
+    if max_cost_usd is not None and budget.price(1, 1) is None:
+        note(
+            f"Warning: no price is known for {name}, so --max-cost-usd cannot stop the run; limit "
+            "it with --max-total-tokens."
+        )
+
+
+def _about_key(error: InputError, provider: Provider) -> str:
+    """What is wrong with a key, with the variables that it comes from."""
+    names = " or ".join(provider.key_variables)
+    if key_of(provider):
+        return f"{names}: {error}"
+    return (
+        f"{str(error).rstrip('.')} and {names} is not set; set it (to any text for a server that "
+        "asks for none), or give --provider local for the embedded model."
     )
 
 
 def _base_url(options: ModelOptions, provider: Provider) -> str | None:
     """The address of the API that the flags or the environment name, if they name one."""
-    named = os.environ.get("OPENAI_BASE_URL") if provider in ("openai", "chat") else None
-    url = options.base_url or named or ADDRESSES.get(provider)
-    if url is None:
+    if "base_url" not in provider.settings:
         return None
-    url = url.strip()
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or a numeric host that is none
-        whole = False
-    if not whole or not url.isprintable() or " " in url:
-        raise InputError(
-            f"The address {url!r} of the API must begin with http:// or https:// and name a host, "
-            "as in http://localhost:8000/v1."
-        )
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InputError(
-            f"The address of the API at {parts.hostname} must end with its path: a user name or a "
-            "query would not reach it; give the key in the environment."
-        )
-    return url
-
-
-def _scripted(options: ModelOptions) -> Choice:
-    if options.answers is None:
-        raise InputError(
-            "--provider scripted takes its answers from a file; name one with --answers."
-        )
-    if options.code_tool == "local" or options.enable_code_interpreter:
-        raise InputError(
-            "Scripted answers use no tool; leave --code-tool and --enable-code-interpreter out."
-        )
-    _check_unlimited(options)
-    llm = ScriptedLLM.from_file(options.answers)
-    max_tokens = options.max_output_tokens or 20_000
-    return Choice(llm, attempts=5, max_tokens=max_tokens, constraint=options.constraint or "none")
+    named = (os.environ.get(name) for name in provider.address_variables)
+    url = options.base_url or next(filter(None, named), None) or provider.address
+    return None if url is None else checked_address(url)

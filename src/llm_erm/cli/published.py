@@ -7,10 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from llm_erm.cli.commands import CONFIG
 from llm_erm.cli.main import exit_with
+from llm_erm.cli.parsing import parse
 from llm_erm.errors import InputError
 
 _FLAGS = {
@@ -55,13 +53,12 @@ def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     exit_with(
         lambda: synthesize(
-            tyro.cli(
+            parse(
                 Options,
-                prog="runner.py",
-                description="LLM-ERM with the OpenAI Responses API, as published.",
-                default=default,
-                args=[*_from_environment(), *given],
-                config=CONFIG,
+                [*_from_environment(), *given],
+                "runner.py",
+                "LLM-ERM with the OpenAI Responses API, as published.",
+                default,
             )
         )
     )
@@ -85,13 +82,12 @@ def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
     )
     exit_with(
         lambda: in_context.incontext(
-            tyro.cli(
+            parse(
                 in_context.Options,
-                prog="vllm_incontext.py",
-                description="In-context learning with vLLM, as published.",
-                default=default,
-                args=sys.argv[1:] if arguments is None else arguments,
-                config=CONFIG,
+                sys.argv[1:] if arguments is None else arguments,
+                "vllm_incontext.py",
+                "In-context learning with vLLM, as published.",
+                default,
             )
         )
     )
@@ -112,13 +108,12 @@ def training(script: str, arguments: Sequence[str] | None = None) -> None:
     default = replace(Options(), dataset_dir=_datasets(script), **sizes)
     exit_with(
         lambda: train(
-            tyro.cli(
+            parse(
                 Options,
-                prog="main.py",
-                description="Trains a transformer as a binary classifier, as published.",
-                default=default,
-                args=arguments,
-                config=CONFIG,
+                arguments,
+                "main.py",
+                "Trains a transformer as a binary classifier, as published.",
+                default,
             )
         )
     )
@@ -131,12 +126,11 @@ def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
     defaults = _TRAINING | {"dataset_dir": str(_datasets(script))}
     exit_with(
         lambda: sweep_over(
-            tyro.cli(
+            parse(
                 Options,
-                prog="sweep.py",
-                description="Runs every combination of a grid of trainings, as published.",
-                args=arguments,
-                config=CONFIG,
+                arguments,
+                "sweep.py",
+                "Runs every combination of a grid of trainings, as published.",
             ),
             defaults,
         )

@@ -1,22 +1,17 @@
 """`--provider replay --from FOLDER`: an earlier run again, from its journal alone."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from llm_erm.cli.models import ModelOptions
 from llm_erm.cli.options import LimitOptions
 from llm_erm.errors import InputError
-from llm_erm.llms.replay import ReplayLLM
 from llm_erm.records import Result
-from llm_erm.runs.answers import read_answers
-from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint
-from llm_erm.runs.run import Plan
-from llm_erm.sandbox import Isolation, Limits
-from llm_erm.serial import RecordError, from_plain
+from llm_erm.sandbox import Limits
 from llm_erm.synthesis.method import Synthesis
+from llm_erm.synthesis.replay import Replay, read_replay
 from llm_erm.synthesis.settings import Settings
-from llm_erm.synthesis.strategies import sample_seed
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 if TYPE_CHECKING:
@@ -38,40 +33,8 @@ def missing(results: Sequence[Result], settings: Settings) -> str | None:
     return f"The journal holds fewer answers than asked for: {', '.join(short)}" if short else None
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """The run that is replayed.
-
-    Attributes:
-        method: Its method, with the answers in its journal for a model.
-        specs: Its data.
-        sha256: Digests of its data.
-    """
-
-    method: Synthesis
-    specs: list[DataSpec]
-    sha256: Mapping[DataSpec, str]
-
-    def check(self, plan: Plan) -> None:
-        """Makes sure that the data are those of the run.
-
-        Raises:
-            InputError: They are others.
-        """
-        other = [
-            spec.name
-            for spec, splits in zip(plan.specs, plan.data, strict=True)
-            if self.sha256[spec] != splits.key.sha256
-        ]
-        if other:
-            raise InputError(
-                f"The data of {', '.join(other)} are not those of the run to replay; name its data "
-                "with --dataset-dir (and its --task-file), or draw them anew with --fresh-data."
-            )
-
-
-def as_in(options: "Options") -> Earlier:
-    """Returns the run to replay.
+def as_in(options: "Options") -> tuple[Replay, Synthesis, list[DataSpec]]:
+    """Returns the run to replay, how to do it again, and on which data.
 
     Limits, places and outputs that are given hold; all else is as it was.
 
@@ -83,33 +46,19 @@ def as_in(options: "Options") -> Earlier:
         raise InputError(
             "--provider replay and --from go together, as in --provider replay --from runs/NAME."
         )
-    known = read_fingerprint(folder, "replay_from")
+    earlier = read_replay(folder)
     _refuse_given(options)
-    try:
-        settings = from_plain(Settings, known.settings["settings"])
-        name = str(known.settings["llm"]["name"])
-    except (RecordError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder}/settings.json is not that of a run of `llm-erm synthesize` ({error}); name "
-            "another run.",
-            setting="replay_from",
-        ) from None
-    answers = {
-        sample_seed(job.function, job.length, job.seed): completions
-        for job, completions in read_answers(folder).items()
-    }
-    records = [
-        (replace(one.spec, task_file=options.task_file or one.spec.task_file), one.sha256)
-        for one in known.data
-    ]
+    given = options.isolation != LimitOptions.isolation
+    settings = replace(earlier.settings, limits=_limits(options, earlier.settings.limits))
     method = Synthesis(
-        llm=ReplayLLM(name, answers, known.settings["llm"]),
-        settings=replace(settings, limits=_limits(options, settings.limits)),
+        llm=earlier.llm,
+        settings=settings,
         judge_all=options.out_jsonl is not None or options.out_csv is not None,
-        isolation=_isolation(options, known),
+        isolation="wasm" if not given and earlier.isolation == "wasm" else options.isolation,
         unsafe_no_isolation=options.unsafe_no_isolation,
     )
-    return Earlier(method, [spec for spec, _ in records], dict(records))
+    specs = [replace(spec, task_file=options.task_file or spec.task_file) for spec in earlier.specs]
+    return earlier, method, specs
 
 
 def _refuse_given(options: "Options") -> None:
@@ -139,8 +88,3 @@ def _limits(options: "Options", earlier: Limits) -> Limits:
             for field in fields(Limits)
         }
     )
-
-
-def _isolation(options: "Options", known: Fingerprint) -> Isolation:
-    given = options.isolation != LimitOptions.isolation
-    return options.isolation if given else known.settings.get("isolation", options.isolation)

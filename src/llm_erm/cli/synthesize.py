@@ -22,8 +22,9 @@ from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.run import Plan, opened, run_in
 from llm_erm.synthesis.export import export
 from llm_erm.synthesis.method import Synthesis
+from llm_erm.synthesis.replay import Replay
 from llm_erm.synthesis.settings import Settings
-from llm_erm.tasks.spec import DataGrid
+from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class _Ended:
 
 def synthesize(options: Options) -> int:
     """Learn a program for each task: a language model proposes, held-out data decides."""
-    if options.dry_run and not _is_replay(options):
-        specs = specs_of(options)
-        return dry_run(options, specs, method_of(options, choose(options, dry_run=True)))
+    if options.dry_run:
+        _, method, specs = _asked(options)
+        return dry_run(options, specs, method)
     try:
         ended = _run(options)
     except KeyboardInterrupt:
@@ -115,20 +116,13 @@ def _is_replay(options: Options) -> bool:
 
 def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
     """Runs the searches, and says what became of those that were not finished."""
-    earlier = None
-    if _is_replay(options):
-        earlier = as_in(options)
-        specs, method = earlier.specs, earlier.method
-    else:
-        specs = specs_of(options)
-        method = method_of(options, choose(options, dry_run=False))
+    earlier, method, specs = _asked(options)
     files = {
         "--out-jsonl": options.out_jsonl,
         "--out-csv": options.out_csv,
         "--log-file": options.log_file,
     }
     check_files(files, options.out_dir)
-    method.jobs(specs)  # refuses what cannot run before any data are drawn
     options.announce()
     plan = planned(method, options, specs, options.out_dir, "synthesize")
     if earlier is not None:
@@ -150,9 +144,21 @@ def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
                 )
         if ended.spent is not None:
             _say_kept(folder, f"The budget is spent: {sentence(ended.spent).removesuffix('.')}")
-    if earlier is not None and (said := missing(ended.results, earlier.method.settings)):
+    if earlier is not None and (said := missing(ended.results, method.settings)):
         note(said)
     return ended
+
+
+def _asked(options: Options) -> tuple[Replay | None, Synthesis, list[DataSpec]]:
+    """The run to replay, if there is one, and what to do on which data, which can be done."""
+    earlier = None
+    if _is_replay(options):
+        earlier, method, specs = as_in(options)
+    else:
+        specs = specs_of(options)
+        method = method_of(options, choose(options, dry_run=options.dry_run))
+    method.jobs(specs)  # refuses what cannot run before any data are drawn
+    return earlier, method, specs
 
 
 def method_of(options: Options, choice: Choice) -> Synthesis:
@@ -176,17 +182,19 @@ def method_of(options: Options, choice: Choice) -> Synthesis:
 def _search(
     options: Options, plan: Plan, folder: RunFolder, observers: Sequence[Observer]
 ) -> list[Result]:
-    """Searches every grid point that has no result yet and returns the results of all."""
+    """Searches on every data set that has no result yet and returns the results of all."""
     jobs = plan.method.jobs(plan.specs)
     with (
-        open_log(options.log_file or folder.path / "log.jsonl", options.log_level) as log,
+        open_log(folder, options.log_file, options.log_level) as log,
         Bars(len(jobs), "searches") as bars,
     ):
         try:
             return run_in(folder, plan, observers=[log, bars, *observers])
         finally:  # a run that stopped half way as well: what it has is paid for
-            keys = [job.key for job in jobs]
-            export(folder, keys, log.isolation, options.out_jsonl, options.out_csv)
+            if options.out_jsonl is not None or options.out_csv is not None:
+                keys = [job.key for job in jobs]
+                export(folder, keys, log.isolation, options.out_jsonl, options.out_csv)
+                log.exported()
 
 
 def _say_kept(folder: RunFolder, why: str) -> None:

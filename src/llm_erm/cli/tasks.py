@@ -16,7 +16,7 @@ class Options:
     task_file: Path | None = None
     """A Python file that defines a task of your own."""
     json: bool = False
-    """Print one JSON object a task."""
+    """Print one JSON object per task."""
 
 
 def tasks(options: Options) -> int:

@@ -1,4 +1,4 @@
-"""What a search has kept so far, by price, and what it may still take."""
+"""The expressions that a search has kept, by cost, within its limits."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -14,16 +14,16 @@ from llm_erm.enumeration.language import SIGN_BITS, InputKind, Production, Sort
 from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory
 from llm_erm.sandbox.execution import Input
 
-PAIRS_AT_ONCE = 1 << 16
-"""Pairs that one kernel call combines: some milliseconds, so that limits are met on time."""
+PAIRS_PER_CALL = 1 << 16
+"""Pairs that one kernel call combines, in a few milliseconds, so that limits are met on time."""
 
 Range = tuple[int, int]
-"""Kept expressions from the first index to before the second."""
+"""Kept expressions from the first index up to but not including the second."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Expressions of one price and one production, kept one after the other."""
+    """A run of kept expressions with the same cost and production."""
 
     cost: int
     production: str
@@ -32,16 +32,16 @@ class Segment:
 
 
 class Bank:
-    """Everything a search has kept.
+    """All expressions that a search has kept.
 
     Attributes:
         kind: What the inputs are.
         inputs: Training inputs, then their neighbours.
-        shortest: Length of the shortest.
-        costs: Prices.
-        texts: The strings.
-        numbers: The integers.
-        truths: The answers.
+        shortest: Length of the shortest input.
+        costs: Cost of each production.
+        texts: Kept expressions whose values are strings.
+        numbers: Kept expressions whose values are integers.
+        truths: Kept expressions whose values are 0 or 1.
     """
 
     def __init__(
@@ -52,18 +52,19 @@ class Bank:
         costs: Costs,
         memory: Memory,
         clock: Clock,
-        most_programs: int | None,
+        max_programs: int | None,
     ) -> None:
         """Starts empty.
 
         Args:
             kind: What the inputs are.
-            inputs: Training inputs, then others to tell programs apart by.
-            targets: What each class wants of the training inputs, shape (classes, n_train).
-            costs: Prices.
-            memory: Bytes to take.
-            clock: Time to take.
-            most_programs: Truths to consider at most; None for no limit.
+            inputs: Training inputs, then further inputs that distinguish programs.
+            targets: For each class, whether each training input belongs to it, shape
+                (classes, n_train).
+            costs: Cost of each production.
+            memory: The memory to take from.
+            clock: The time limit.
+            max_programs: Truths to consider at most; None for no limit.
         """
         self.kind = kind
         self.inputs = tuple(inputs)
@@ -72,22 +73,22 @@ class Bank:
         self.texts: list[texts.Text] = []
         self._text_keys: set[bytes] = set()
         self._memory, self._clock = memory, clock
-        self._most_programs = most_programs
+        self._max_programs = max_programs
         padded = np.zeros((len(targets), len(inputs)), np.bool_)
         padded[:, : targets.shape[1]] = targets
         masks = np.ones((2, len(inputs)), np.bool_)
         masks[1, targets.shape[1] :] = False
-        self.truths = Truths(packed(padded), packed(masks), memory)
+        self.truths = Truths(pack_bits(padded), pack_bits(masks), memory)
         self.numbers = Numbers(len(inputs), memory)
         self._segments: dict[Sort, list[Segment]] = {"text": [], "number": [], "truth": []}
 
     @property
     def considered(self) -> int:
-        """Truths considered so far: the number of programs."""
+        """Number of truths, and so of programs, considered so far."""
         return self.truths.considered
 
     def kept(self, sort: Sort) -> int:
-        """Returns how many expressions of a sort are kept."""
+        """Returns the number of expressions of this sort that are kept."""
         match sort:
             case "text":
                 return len(self.texts)
@@ -97,21 +98,21 @@ class Bank:
                 return self.truths.kept
 
     def record(self, cost: int, production: Production, start: int) -> None:
-        """Notes that what was kept since ``start`` has this price and production."""
+        """Records that the expressions kept since ``start`` have this cost and production."""
         stop = self.kept(production.sort)
         if stop > start:
             self._segments[production.sort].append(Segment(cost, production.name, start, stop))
 
     def check(self) -> None:
-        """Raises LimitReachedError once time is up or enough programs were considered."""
+        """Raises LimitReachedError once the time is up or enough programs were considered."""
         self._clock.check()
-        if self._most_programs is not None and self.considered >= self._most_programs:
+        if self._max_programs is not None and self.considered >= self._max_programs:
             raise LimitReachedError("programs")
 
     def arguments(self, sort: Sort, parent: Production) -> dict[int, list[Range]]:
-        """Returns what is kept of a sort by its price as an argument of ``parent``.
+        """Returns the kept expressions of a sort by their cost as an argument of ``parent``.
 
-        Ranges that touch are joined.
+        Adjacent ranges are merged.
         """
         result: dict[int, list[Range]] = defaultdict(list)
         for part in self._segments[sort]:
@@ -125,38 +126,38 @@ class Bank:
 
     def one(self, parent: Production, cost: int) -> Iterator[tuple[int, int, int]]:
         """Yields ranges of the only argument of ``parent`` and the bits left for parameters."""
-        for price, ranges in sorted(self.arguments(parent.arguments[0], parent).items()):
-            bits, rest = divmod(cost - price, self.costs.unit)
+        for spent, ranges in sorted(self.arguments(parent.arguments[0], parent).items()):
+            bits, rest = divmod(cost - spent, self.costs.unit)
             if rest == 0 and bits >= 0:
                 for start, stop in ranges:
                     yield start, stop, bits
 
     def two(self, parent: Production, cost: int) -> Iterator[tuple[Range, Range, bool]]:
-        """Yields blocks of pairs of arguments of ``parent`` whose prices add up to ``cost``.
+        """Yields blocks of pairs of arguments of ``parent`` whose costs add up to ``cost``.
 
-        Each block holds about ``PAIRS_AT_ONCE`` pairs. The flag tells that the two ranges may
-        overlap and only pairs with the left index below the right one count: where arguments can
-        be swapped, each pair comes once.
+        Each block holds about ``PAIRS_PER_CALL`` pairs. If the flag is set, the two ranges may
+        overlap, and only pairs with the left index below the right one count, so that each pair of
+        commuting arguments is tried once.
         """
         found = self.arguments(parent.arguments[0], parent)
-        for price in sorted(found):
-            if parent.commutes and 2 * price > cost:
+        for left_cost in sorted(found):
+            if parent.commutes and 2 * left_cost > cost:
                 return
-            once = parent.commutes and 2 * price == cost
-            for i, left in enumerate(found[price]):
-                for j, right in enumerate(found.get(cost - price, ())):
+            once = parent.commutes and 2 * left_cost == cost
+            for i, left in enumerate(found[left_cost]):
+                for j, right in enumerate(found.get(cost - left_cost, ())):
                     if not once or i <= j:
                         yield from _blocks(left, right, once=once and i == j)
 
     def sign_cost(self, count: int) -> int:
-        """Returns what ``count`` signs cost."""
+        """Returns the cost of ``count`` signs."""
         return count * SIGN_BITS * self.costs.unit
 
     def add_text(self, text: texts.Text) -> None:
-        """Keeps a text unless the same strings are there.
+        """Keeps a text unless an observationally equivalent one is kept.
 
         Raises:
-            LimitReachedError: The memory is spent.
+            LimitReachedError: If the memory limit is reached.
         """
         key = text.hashes.tobytes()
         if key not in self._text_keys:
@@ -166,13 +167,13 @@ class Bank:
 
 
 Grow = Callable[[Bank, Production, int], None]
-"""Adds what a production makes with so many units left for its arguments and parameters."""
+"""Adds a production's expressions, given the cost left for its arguments and parameters."""
 
 
 def _blocks(left: Range, right: Range, *, once: bool) -> Iterator[tuple[Range, Range, bool]]:
-    """Cuts a rectangle of pairs into pieces of about ``PAIRS_AT_ONCE``."""
-    columns = min(right[1] - right[0], PAIRS_AT_ONCE)
-    rows = max(PAIRS_AT_ONCE // columns, 1)
+    """Cuts a rectangle of pairs into blocks of about ``PAIRS_PER_CALL``."""
+    columns = min(right[1] - right[0], PAIRS_PER_CALL)
+    rows = max(PAIRS_PER_CALL // columns, 1)
     for a in range(left[0], left[1], rows):
         a_end = min(a + rows, left[1])
         for b in range(right[0], right[1], columns):
@@ -181,8 +182,8 @@ def _blocks(left: Range, right: Range, *, once: bool) -> Iterator[tuple[Range, R
                 yield (a, a_end), (b, b_end), once
 
 
-def packed(rows: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """Returns rows of truths as 64-bit words, the first truth in the lowest bit, zero-padded."""
+def pack_bits(rows: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Returns rows of booleans as 64-bit words, zero-padded, the first one in the lowest bit."""
     count, width = rows.shape
     padded = np.zeros((count, -(-width // 64) * 64), np.bool_)
     padded[:, :width] = rows

@@ -1,4 +1,4 @@
-"""What productions cost: as the language states, or as a model's proposals suggest."""
+"""What productions cost: as defined by the language, or as learned from a model's proposals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from llm_erm.enumeration.language import InputKind, productions_for
 
 Place = tuple[str, str]
-"""A production as the argument of another: their names, the other first; ``root`` for programs."""
+"""A production and the one it is an argument of, by name; ``root`` if it is the whole program."""
 
 ROOT = "root"
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Prices in whole units.
+    """Costs of productions, in whole units.
 
     Attributes:
-        unit: Units in a bit.
-        base: The least that a production costs anywhere.
-        extra: What it costs more as an argument of a certain production.
+        unit: Units per bit.
+        base: The lowest cost of each production in any place.
+        extra: The additional cost of a production in certain places.
     """
 
     unit: int
@@ -26,6 +26,6 @@ class Costs:
     extra: Mapping[Place, int]
 
 
-def stated(kind: InputKind) -> Costs:
-    """Returns the prices of the language, in bits, which are the same everywhere."""
+def language_costs(kind: InputKind) -> Costs:
+    """Returns the costs that the language defines, in bits; they are the same in every place."""
     return Costs(1, {production.name: production.bits for production in productions_for(kind)}, {})

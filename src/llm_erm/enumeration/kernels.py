@@ -1,15 +1,16 @@
-"""The inner loops, compiled by numba: new columns from old ones, each behaviour kept once.
+"""The inner loops, compiled by numba: they build new columns and keep one per behaviour.
 
-A truth is a column of W 64-bit words, one bit an input, training inputs first, padding zero. It is
-stored with its first bit cleared (the complement otherwise), so that a truth and its negation are
-one. A number is a column of int16. Columns are told apart by 64-bit hashes: among ten million, two
-different ones share theirs with a probability of about 3 in a million.
+A truth is a column of W 64-bit words with one bit per input, training inputs first and zero
+padding. It is stored with its first bit cleared (complemented if necessary), so that a truth and
+its negation coincide. A number is a column of int16. Observational equivalence is decided by 64-bit
+hashes: among ten million distinct columns, two share a hash with a probability of about 3 in a
+million.
 
-What calls each other stays in this file: machine code kept on disk is renewed when its own file
-changes, not when another one does.
+Functions that call each other must stay in this file: numba recompiles its cached machine code when
+the function's own file changes, but not when another file does.
 
-``state`` counts what is kept, what was considered, and the hits: truths kept without training
-errors, each stored in ``hits`` as its index and the number considered up to it.
+``state`` counts the columns kept, the columns considered, and the hits: truths kept without
+training errors, each stored in ``hits`` as its index and the number considered up to it.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from llm_erm.enumeration.language import NUMBER_OF
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
-"""What ``Truths.arrays`` or ``Numbers.arrays`` gives, in that order."""
+"""The arrays of ``Truths.arrays`` or ``Numbers.arrays``, in that order."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,7 +32,7 @@ KEPT, CONSIDERED, HITS = 0, 1, 2
 NEGATE_LEFT, NEGATE_RIGHT, FLIPPED = 1, 2, 4
 
 LARGEST = 32_000
-"""A number that may pass this magnitude on some input is not kept: columns hold 16 bits."""
+"""Largest magnitude of a number that is kept on every input; columns hold 16-bit integers."""
 
 BOTH = NUMBER_OF["both"]
 DIFFER = NUMBER_OF["differ"]
@@ -41,11 +42,11 @@ EXCEEDS = NUMBER_OF["exceeds"]
 PARITY_AT = NUMBER_OF["parity_at"]
 ODD = NUMBER_OF["odd"]
 
-PARITIES_AT_ONCE = 1 << 16
+PARITIES_PER_CALL = 1 << 16
 """Sets of positions that one call tries."""
 
-LOOKED_UP_AT_ONCE = 256
-"""Pairs of truths that are looked up together."""
+LOOKUP_BATCH = 256
+"""Signed pairs of truths that are looked up together."""
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xD6E8FEB86659FD93)
@@ -60,7 +61,7 @@ _H01 = np.uint64(0x0101010101010101)
 
 
 def kernel(function: Function) -> Function:
-    """Compiles a function on its first call and keeps the machine code on disk."""
+    """Compiles a function on its first call and caches the machine code on disk."""
     return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
@@ -81,10 +82,10 @@ def _mix(word: np.uint64) -> np.uint64:
 
 @kernel
 def _absorbed(word: np.uint64) -> np.uint64:
-    """Spreads every bit of a word over all of it.
+    """Spreads every bit of a word over the whole word.
 
-    With one multiplication the top bit of a word came out as two bits, and columns with a handful
-    of ones, of which there are many, shared hashes.
+    A single multiplication would turn the top bit of a word into only two bits, and the many
+    columns with just a few ones would share hashes.
     """
     word = word * _MULTIPLIER
     word = (word ^ (word >> _SHIFT)) * _SECOND
@@ -93,7 +94,7 @@ def _absorbed(word: np.uint64) -> np.uint64:
 
 @kernel
 def _is_new(table: Array, key: np.uint64) -> bool:
-    """Enters a key; False where it was there."""
+    """Enters a key into the table; returns False if it was already there."""
     mask = np.uint64(table.size - 1)
     slot = key & mask
     while table[slot] != _NONE:
@@ -114,10 +115,10 @@ def rehash(old: Array, new: Array) -> None:
 
 @kernel
 def _enter(work: Array, masks: Array, table: Array) -> int:
-    """Clears the first bit of the column ``work`` and enters its hash.
+    """Complements the column ``work`` if its first bit is set, and enters its hash.
 
     Returns:
-        -1 where it was known; else 0, or ``FLIPPED`` where it now is the complement.
+        -1 if the hash was known; otherwise ``FLIPPED`` if ``work`` was complemented, 0 if not.
     """
     sign = 0
     if work[0] & _ONE:
@@ -132,7 +133,7 @@ def _enter(work: Array, masks: Array, table: Array) -> int:
 
 @kernel
 def _keep_truth(t: Arrays, seen: int, production: int, sign: int, left: int, right: int) -> None:
-    """Keeps the column in ``t.work``, which was found to be new; ``t`` as Truths.arrays."""
+    """Keeps the column in ``work``, which is new; ``t`` is ``Truths.arrays``."""
     columns, errors, productions, signs, lefts, rights, _, state, hits, work, targets, masks = t
     at = state[KEPT]
     columns[at] = work
@@ -143,7 +144,7 @@ def _keep_truth(t: Arrays, seen: int, production: int, sign: int, left: int, rig
         wrong = _NONE
         for w in range(work.size):
             wrong += _ones((work[w] ^ targets[c, w]) & masks[1, w])
-        least = min(wrong, masks[2, 0] - wrong)  # oriented on the training examples
+        least = min(wrong, masks[2, 0] - wrong)  # negated if that fits the training examples better
         errors[at, c] = least
         exact = exact or least == _NONE
     if exact and state[HITS] < hits.shape[0]:
@@ -153,7 +154,7 @@ def _keep_truth(t: Arrays, seen: int, production: int, sign: int, left: int, rig
 
 @kernel
 def keep_truths(t: Arrays, production: int, left: int, rights: Array, block: Array) -> None:
-    """Keeps the new ones of a block of columns of shape (n, W)."""
+    """Keeps the new ones among a block of columns of shape (n, W)."""
     table, state, work, masks = t[6], t[7], t[9], t[11]
     seen = 0
     for i in range(block.shape[0]):
@@ -162,14 +163,7 @@ def keep_truths(t: Arrays, production: int, left: int, rights: Array, block: Arr
         seen += 1
         sign = _enter(work, masks, table)
         if sign >= 0:
-            _keep_truth(
-                t,
-                seen,
-                production,
-                sign,
-                left,
-                rights[i],
-            )
+            _keep_truth(t, seen, production, sign, left, rights[i])
     state[CONSIDERED] += seen
 
 
@@ -177,16 +171,16 @@ def keep_truths(t: Arrays, production: int, left: int, rights: Array, block: Arr
 def _look_up(
     t: Arrays, production: int, i: int, first: int, keys: Array, flips: Array, there: Array
 ) -> None:
-    """Computes the hashes of some signed pairs of the truth ``i`` and what is in their slots.
+    """Computes the hashes of some signed pairs with the left truth ``i`` and reads their slots.
 
     Args:
         t: As in ``_keep_truth``.
-        production: ``BOTH``, of which a pair has four signed ones, or ``DIFFER``.
+        production: ``BOTH``, with four signed pairs per pair of truths, or ``DIFFER``, with one.
         i: The left truth.
-        first: The first signed pair: the right truth times the signs a pair has, plus the sign.
+        first: The first signed pair: the right truth times the signs per pair, plus the sign.
         keys: Set to the hashes.
-        flips: Set to whether it is the complement that has that hash.
-        there: Set to the first keys where these hashes belong in the table.
+        flips: Set to whether the hash is that of the complement.
+        there: Set to the keys in the table's first slot for each hash.
     """
     columns, table, masks = t[0], t[6], t[11]
     free = np.uint64(table.size - 1)
@@ -211,7 +205,7 @@ def _look_up(
 def _keep_pairs(
     t: Arrays, production: int, i: int, first: int, keys: Array, flips: Array, there: Array
 ) -> None:
-    """Keeps the new ones among signed pairs that were looked up; arguments as ``_look_up`` has."""
+    """Keeps the new ones among signed pairs that were looked up; see ``_look_up``."""
     columns, errors, productions, signs, lefts, rights, table, state, hits, _, targets, masks = t
     words = columns.shape[1]
     free = np.uint64(table.size - 1)
@@ -255,19 +249,19 @@ def _keep_pairs(
 def pair_truths(
     t: Arrays, production: int, a: int, a_end: int, b: int, b_end: int, once: bool
 ) -> None:
-    """Combines the truths ``a..a_end`` with ``b..b_end``; ``once`` where the ranges overlap.
+    """Combines the truths ``a..a_end`` with ``b..b_end``; ``once`` if the ranges overlap.
 
-    Long searches spend their time here, most of it waiting for the table: some hundred pairs are
-    looked up together, so that the memory answers several at a time, and only then kept.
+    Long searches spend most of their time here, waiting for the table. Hundreds of pairs are
+    therefore looked up together, so that memory accesses overlap, before any of them is kept.
     """
     signs = 1 if production == DIFFER else 4
-    keys = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
-    flips = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
-    there = np.empty(LOOKED_UP_AT_ONCE, np.uint64)
+    keys = np.empty(LOOKUP_BATCH, np.uint64)
+    flips = np.empty(LOOKUP_BATCH, np.uint64)
+    there = np.empty(LOOKUP_BATCH, np.uint64)
     for i in range(a, a_end):
         start = (max(b, i + 1) if once else b) * signs
-        for first in range(start, b_end * signs, LOOKED_UP_AT_ONCE):
-            count = min(b_end * signs - first, LOOKED_UP_AT_ONCE)
+        for first in range(start, b_end * signs, LOOKUP_BATCH):
+            count = min(b_end * signs - first, LOOKUP_BATCH)
             _look_up(t, production, i, first, keys[:count], flips[:count], there[:count])
             _keep_pairs(t, production, i, first, keys[:count], flips[:count], there[:count])
 
@@ -279,9 +273,9 @@ def parities_at(t: Arrays, positions: Array, chosen: Array, rank: int, most: int
     Args:
         t: As in ``_keep_truth``.
         positions: The columns of the single positions, shape (length, W).
-        chosen: The next set, shape (count,); moved on in place.
-        rank: Number of the next set.
-        most: Sets to try at most.
+        chosen: The next set, shape (count,); advanced in place.
+        rank: Rank of the next set in this order.
+        most: Number of sets to try, at most.
     """
     table, state, work, masks = t[6], t[7], t[9], t[11]
     count, length = chosen.size, positions.shape[0]
@@ -294,14 +288,7 @@ def parities_at(t: Arrays, positions: Array, chosen: Array, rank: int, most: int
         tried += 1
         sign = _enter(work, masks, table)
         if sign >= 0:
-            _keep_truth(
-                t,
-                tried,
-                PARITY_AT,
-                sign,
-                count,
-                rank + tried - 1,
-            )
+            _keep_truth(t, tried, PARITY_AT, sign, count, rank + tried - 1)
         k = count - 1
         while k >= 0 and chosen[k] == length - count + k:
             k -= 1
@@ -328,14 +315,7 @@ def odd_numbers(t: Arrays, numbers: Array, start: int, stop: int) -> None:
         seen += 1
         sign = _enter(work, masks, table)
         if sign >= 0:
-            _keep_truth(
-                t,
-                seen,
-                ODD,
-                sign,
-                i,
-                0,
-            )
+            _keep_truth(t, seen, ODD, sign, i, 0)
     state[CONSIDERED] += seen
 
 
@@ -360,14 +340,7 @@ def compare_constants(
             seen += 1
             sign = _enter(work, masks, table)
             if sign >= 0:
-                _keep_truth(
-                    t,
-                    seen,
-                    production,
-                    sign,
-                    i,
-                    c,
-                )
+                _keep_truth(t, seen, production, sign, i, c)
     state[CONSIDERED] += seen
 
 
@@ -391,20 +364,13 @@ def compare_numbers(
             seen += 1
             sign = _enter(work, masks, table)
             if sign >= 0:
-                _keep_truth(
-                    t,
-                    seen,
-                    production,
-                    sign,
-                    i,
-                    j,
-                )
+                _keep_truth(t, seen, production, sign, i, j)
     state[CONSIDERED] += seen
 
 
 @kernel
 def _keep_number(n: Arrays, key: np.uint64, production: int, left: int, right: int) -> int:
-    """Returns where the column of a number that was found to be new belongs."""
+    """Registers a new number and returns the index at which to store its column."""
     _, keys, productions, lefts, rights, _, state, _, _ = n
     at: int = state[KEPT]
     keys[at], productions[at], lefts[at], rights[at] = key, production, left, right
@@ -414,7 +380,7 @@ def _keep_number(n: Arrays, key: np.uint64, production: int, left: int, right: i
 
 @kernel
 def keep_numbers(n: Arrays, production: int, left: int, rights: Array, block: Array) -> None:
-    """Keeps the new ones of a block of columns of shape (n, inputs)."""
+    """Keeps the new ones among a block of columns of shape (n, inputs)."""
     columns, table, factors, bounds = n[0], n[5], n[7], n[8]
     for i in range(block.shape[0]):
         key = _NONE
@@ -432,7 +398,8 @@ def pair_numbers(
 ) -> None:
     """Adds or subtracts the numbers ``a..a_end`` and ``b..b_end``.
 
-    The hash is linear, so that a sum's is the sum of two, and known sums cost no column.
+    The hash is linear, so the hash of a sum is the sum of the hashes, and sums that are already
+    known are rejected without computing their columns.
     """
     columns, keys, table, bounds = n[0], n[1], n[5], n[8]
     sign = 1 if production == ADD else -1

@@ -1,12 +1,12 @@
-"""The language that is enumerated: typed productions, the price of each in bits, and its Python.
+"""The language that is enumerated: typed productions, their costs in bits, and their Python.
 
 A program is one expression of sort *truth* over the input ``x``. Its description is a prefix-free
-code: a production costs ``bits``, then follow its arguments and its parameters. The productions of
-one sort satisfy Kraft's inequality for every kind of input, so do the codes of the parameters, and
-so the prices add up to a prior over programs that no data has shaped (whoever wrote them knew the
-suite, though: see docs/enumeration.md).
+code: a production's code of ``bits`` bits, followed by those of its arguments and parameters. The
+productions of each sort satisfy Kraft's inequality for every kind of input, as do the codes of the
+parameters, so description lengths define a prior over programs that does not depend on any data
+(although its authors knew the suite: see docs/enumeration.md).
 
-A truth used as an argument, and the whole program, carries one more bit that says whether it is
+Each truth used as an argument, and the whole program, has one more bit that says whether it is
 negated; the search therefore treats a column of answers and its complement as one.
 """
 
@@ -19,33 +19,33 @@ Sort = Literal["text", "number", "truth"]
 """What an expression is: a string, an integer, or 0/1."""
 
 InputKind = Literal["bits", "digits", "text", "table"]
-"""What ``x`` is: found out from the inputs themselves (see ``pool.kind_of``)."""
+"""What ``x`` is, detected from the inputs themselves (see ``pool.kind_of``)."""
 
 NEAR = (0, 1, 2, 3, -1, -2, -3, -4)
-"""Positions near an end, which cost three bits at any length."""
+"""Positions near either end, whose codes have three bits at any length."""
 
 SIGN_BITS = 1
-"""What it costs to say whether a truth is negated."""
+"""Description length of whether a truth is negated."""
 
 
-MOST_BITS: Mapping[Sort, int] = {"text": 20, "number": 28}
-"""The dearest texts and numbers: one takes a hundred times the memory and time of a truth, and
-without this limit a long search would be busy with little else."""
+MAX_BITS: Mapping[Sort, int] = {"text": 20, "number": 28}
+"""Description length of the longest texts and numbers. Each takes a hundred times the memory and
+time of a truth, and without this limit a long search would spend most of its time on them."""
 
 
 @dataclass(frozen=True)
 class Production:
-    """One way to make an expression.
+    """One way to build an expression.
 
     Attributes:
-        name: What it is called in weights and tables.
-        sort: What it makes.
-        arguments: What it is made from.
-        bits: Its price, without arguments and parameters.
-        python: Its Python; ``{0}`` and ``{1}`` are the arguments, ``{p}`` and ``{q}`` parameters.
-        opposite: Python of its negation, where there is a shorter one than ``not``.
+        name: Its name in costs and tables.
+        sort: The sort of the expression.
+        arguments: The sorts of its arguments.
+        bits: Its description length, without arguments and parameters.
+        python: Its Python; ``{0}`` and ``{1}`` are arguments, ``{p}`` and ``{q}`` parameters.
+        opposite: The Python of its negation, if there is a shorter one than with ``not``.
         kinds: The kinds of input that it applies to.
-        commutes: Whether its two arguments can be swapped; each pair is then tried once.
+        commutes: Whether its two arguments can be swapped; each pair is then tried only once.
     """
 
     name: str
@@ -143,10 +143,10 @@ _TRUTHS = (
 PRODUCTIONS: Mapping[str, Production] = {
     production.name: production for production in (*_TEXTS, *_NUMBERS, *_TRUTHS)
 }
-"""All productions by name, in the order in which those of one price are tried."""
+"""All productions by name, in the order in which those of equal cost are tried."""
 
 NUMBER_OF: Mapping[str, int] = {name: i for i, name in enumerate(PRODUCTIONS)}
-"""The byte that stands for a production in the search's arrays."""
+"""The byte that represents a production in the search's arrays."""
 
 NAMES = tuple(PRODUCTIONS)
 """The inverse of ``NUMBER_OF``."""
@@ -158,7 +158,7 @@ def productions_for(kind: InputKind) -> list[Production]:
 
 
 def gamma_bits(number: int) -> int:
-    """Returns the length of Elias' gamma code of a number, 1 or greater.
+    """Returns the length of the Elias gamma code of a number that is at least 1.
 
     Source: Elias, IEEE Transactions on Information Theory 21 (1975).
     """
@@ -166,32 +166,32 @@ def gamma_bits(number: int) -> int:
 
 
 def gamma_range(bits: int) -> range:
-    """Returns the numbers whose gamma code has this length."""
+    """Returns the numbers whose gamma code has this many bits."""
     if bits < 1 or bits % 2 == 0:
         return range(0)
     return range(1 << (bits // 2), 1 << (bits // 2 + 1))
 
 
 def choice_bits(options: int) -> int:
-    """Returns the bits that name one of so many options."""
+    """Returns the number of bits that identify one of this many options."""
     return (max(options, 1) - 1).bit_length()
 
 
 def literal_bits(length: int, alphabet: int) -> int:
-    """Returns the price of a text of ``length`` characters out of ``alphabet``."""
+    """Returns the code length of a string of ``length`` characters from ``alphabet`` letters."""
     return gamma_bits(length) + length * choice_bits(alphabet)
 
 
 def position_bits(position: int, length: int) -> int:
-    """Returns the price of one position of ``x``."""
+    """Returns the code length of one position of ``x``."""
     return 1 + (3 if position in NEAR else choice_bits(length))
 
 
 def positions_bits(count: int, length: int) -> int:
-    """Returns the price of a set of two or more positions of ``x``."""
+    """Returns the code length of a set of two or more positions of ``x``."""
     return gamma_bits(count - 1) + choice_bits(comb(length, count))
 
 
 def offset_bits(offset: int) -> int:
-    """Returns the price of an integer that may be negative; zero costs one bit."""
+    """Returns the code length of an integer that may be negative; zero takes one bit."""
     return 1 if offset == 0 else 2 + gamma_bits(abs(offset))

@@ -1,109 +1,95 @@
-"""Learning without a language model: programs by length, the fewest training errors first."""
+"""Learning without a language model: enumerates programs in order of description length."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
+from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.growing.tables import check_columns
 from llm_erm.enumeration.linear import linear_rules
 from llm_erm.enumeration.lists import ENUMERATION, best_programs, exact_programs
 from llm_erm.enumeration.memory import Clock, memory_for, peak_bytes
 from llm_erm.enumeration.pool import kind_of, neighbours
-from llm_erm.enumeration.prior import learned
-from llm_erm.enumeration.proposals import Proposal, Proposals
-from llm_erm.enumeration.sampling import propose_drawn
-from llm_erm.enumeration.search import Level, Search
+from llm_erm.enumeration.prior import learned_costs
+from llm_erm.enumeration.proposals import Proposal, Proposals, SearchOutcome
+from llm_erm.enumeration.sampling import propose_sampled
+from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.settings import Settings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.select import select_best
-from llm_erm.erm.verify import failures, meet_test_data
-from llm_erm.records import Attempt, Run
+from llm_erm.erm.verify import evaluate, failures
+from llm_erm.facts import EnumerationFacts, LevelCount, Tied
+from llm_erm.records import Attempt, Result
+from llm_erm.runs.events import Observe, ignore
 from llm_erm.sandbox import Outputs, Sandbox
 from llm_erm.tasks.task import Splits
 
-LINEAR_RULES = 3
-"""Solutions of the linear equations that are proposed at most."""
-
-_OF_SELECTED = (
-    "found_by",
-    "bits",
-    "candidates_to_first_exact",
-    "seconds_to_first_exact",
-)
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What is told of a search while it runs.
-
-    Attributes:
-        on_level: Called when the programs of one price are done.
-        on_attempt: Called when a program was verified.
-    """
-
-    on_level: Callable[[Level], None] = lambda level: None
-    on_attempt: Callable[[Attempt], None] = lambda attempt: None
-
-
-UNWATCHED = Watch()
+MAX_LINEAR_RULES = 3
+"""Solutions of the linear equations that are proposed, at most."""
 
 
 def learn(
     splits: Splits,
     sandbox: Sandbox,
     settings: Settings,
-    watch: Watch = UNWATCHED,
-    reveal: Callable[[], Splits] | None = None,
+    *,
+    observe: Observe = ignore,
+    attempts: Sequence[Attempt] = (),
     prior: Sequence[Term] = (),
-) -> Run:
+) -> Result:
     """Returns the program with the lowest validation error among the K that fit training best.
 
-    Programs without training errors are verified as soon as all of their price are known; one
-    without validation errors ends the search soon after. Where none is found before a limit, those
-    with the fewest training errors are verified, cheaper ones first.
+    Programs without training errors are verified as soon as all of their description length are
+    known; one without validation errors ends the search soon after. If none is found before a limit
+    is reached, those with the fewest training errors are verified, shorter ones first.
 
     Args:
-        splits: The labelled data; labels are 0 to the number of classes less one.
+        splits: The labelled data; labels range from 0 to the number of classes minus one. What is
+            held out is read once, after the choice is made.
         sandbox: Where programs run.
         settings: Settings of the search.
-        watch: What to tell of it.
-        reveal: Reads the splits with their test data, where ``splits`` came without.
+        observe: Told of each description length that is done and of each attempt.
+        attempts: What an interrupted search with the same settings verified. The search starts
+            again, and does not run their programs again; those that it does not propose again
+            count for nothing.
         prior: Programs that a model proposed, for the order ``prior``.
 
     Raises:
-        InputError: The memory limit leaves no room for a search, or the rows of a table have
+        InputError: If the memory limit leaves no room for a search, or the rows of a table have
             different columns.
     """
     check_columns(splits.train.inputs)
     clock, cpu_started = Clock(settings.max_seconds), time.process_time()
     labels = tuple(range(max(2, max(splits.train.labels) + 1)))
-    proposals = Proposals(splits, labels, sandbox, settings, clock, watch.on_attempt)
+    proposals = Proposals(splits, labels, sandbox, settings, clock, attempts, observe)
     if settings.order == "uniform":
-        facts = propose_drawn(splits, settings, clock, proposals)
+        outcome = propose_sampled(splits, settings, clock, proposals)
     else:
-        facts = _enumerate(splits, settings, clock, proposals, watch, prior)
+        outcome = _enumerate(splits, settings, clock, proposals, observe, prior)
     selected = select_best(proposals.attempts)
-    splits = reveal() if reveal is not None else splits
-    source = selected.candidate.source if selected is not None else None
-    evaluated = meet_test_data(source, splits, sandbox, settings.limits, Outputs(labels))
-    test, probe, length_shift = evaluated
-    return Run(
+    source = None if selected is None else selected.candidate.source
+    held_out = splits.reveal()
+    test, contrast, elsewhere = evaluate(
+        source, held_out, sandbox, settings.limits, Outputs(labels)
+    )
+    candidates, seconds = _cost_of(selected, proposals, outcome)
+    return Result(
         method="enumeration",
-        function=splits.fn,
-        length=splits.length,
-        seed=splits.seed,
-        trial=splits.trial,
         model=settings.order,
-        settings=asdict(settings),
-        attempts=tuple(proposals.attempts),
-        selected=selected,
+        data=splits.key,
+        examples=splits.examples,
+        attempts=len(proposals.attempts),
+        selected_attempt=None if selected is None else selected.index,
+        program=source,
+        candidates_to_selected=candidates,
+        seconds_to_selected=seconds,
+        train=None if selected is None else selected.train,
+        validation=None if selected is None else selected.validation,
         test=test,
-        probe=probe,
-        length_shift=length_shift,
+        contrast=contrast,
+        length_generalization=elsewhere,
         certificate=(
             certify(
                 splits,
@@ -118,41 +104,50 @@ def learn(
             else None
         ),
         isolation=sandbox.isolation,
-        data_sha256=splits.sha256,
-        examples=len(splits.train) + len(splits.validation),
-        seconds=clock.seconds,
-        notices=(*splits.warnings, *failures(*evaluated)),
-        details=facts
-        | _details(proposals, selected, facts["solutions"])
-        | {
-            "cpu_seconds": round(time.process_time() - cpu_started, 4),
-            "peak_memory_bytes": peak_bytes(),
-        },
+        seconds=round(clock.seconds, 3),
+        notices=(*splits.warnings, *failures(test, contrast, elsewhere)),
+        facts=_facts(outcome, proposals, selected, time.process_time() - cpu_started),
     )
 
 
 def _code_bits(proposals: Proposals, selected: Attempt, settings: Settings) -> float | None:
-    """The program's length in the code that is the same for all data, where it has one."""
+    """Returns the program's length in the data-independent code, if it was found in that code."""
     chosen = proposals.of(selected)
     fixed = settings.order == "length-first" and chosen.found_by == ENUMERATION
     return chosen.bits if fixed else None
 
 
-def _details(proposals: Proposals, selected: Attempt | None, solved: int) -> dict[str, Any]:
-    """What there is to tell of the selected program and of those that are as good."""
-    if selected is None:
-        return dict.fromkeys(_OF_SELECTED) | {"tied": []}
+def _cost_of(
+    selected: Attempt | None, proposals: Proposals, outcome: SearchOutcome
+) -> tuple[int | None, float | None]:
+    """Returns the programs considered and the seconds up to the selected one, if it is exact."""
+    if selected is None or not (selected.train.perfect and selected.validation.perfect):
+        return None, None
     chosen = proposals.of(selected)
-    exact = selected.train.perfect and selected.validation.perfect
-    before = solved if chosen.found_by == ENUMERATION else 0
-    values = (
-        chosen.found_by,
-        chosen.bits,
-        before + (chosen.considered or 0) if exact else None,
-        round(proposals.seconds[selected.index - 1], 4) if exact else None,
+    before = outcome.solutions if chosen.found_by == ENUMERATION else 0
+    seconds = proposals.seconds[selected.index - 1]
+    return before + (chosen.considered or 0), round(seconds, 4)
+
+
+def _facts(
+    outcome: SearchOutcome, proposals: Proposals, selected: Attempt | None, cpu_seconds: float
+) -> EnumerationFacts:
+    """Returns what only this method tells of the search and of the programs that tied."""
+    chosen = None if selected is None else proposals.of(selected)
+    tied = () if selected is None else proposals.tied_with(selected)
+    return EnumerationFacts(
+        inputs=outcome.inputs,
+        solutions=outcome.solutions,
+        considered=outcome.considered,
+        kept=outcome.kept,
+        stopped_by=outcome.stopped_by,
+        levels=outcome.levels,
+        found_by=None if chosen is None else chosen.found_by,
+        bits=None if chosen is None else chosen.bits,
+        tied=tuple(Tied(other.source, other.bits) for other in tied),
+        cpu_seconds=round(cpu_seconds, 4),
+        peak_memory_bytes=peak_bytes(),
     )
-    tied = [{"program": o.source, "bits": o.bits} for o in proposals.tied_with(selected)]
-    return dict(zip(_OF_SELECTED, values, strict=True)) | {"tied": tied}
 
 
 def _enumerate(
@@ -160,65 +155,65 @@ def _enumerate(
     settings: Settings,
     clock: Clock,
     proposals: Proposals,
-    watch: Watch,
+    observe: Observe,
     prior: Sequence[Term],
-) -> dict[str, Any]:
-    """Proposes programs cheapest first and returns what the search came to."""
+) -> SearchOutcome:
+    """Proposes programs, shortest first, and returns how far the search went."""
     inputs, labels = splits.train.inputs, np.array(splits.train.labels)
     kind = kind_of(inputs)
     classes = int(labels.max(initial=1)) + 1
     wanted = [1] if classes == 2 else range(classes)
-    search = Search(
+    search = BottomUpSearch(
         kind,
         inputs,
         np.array([labels == label for label in wanted]),
         neighbours(inputs, settings.seed),
         memory=memory_for(settings.max_memory_bytes),
         clock=clock,
-        costs=learned(prior, kind) if settings.order == "prior" else None,
+        costs=learned_costs(prior, kind) if settings.order == "prior" else None,
         max_bits=settings.max_bits,
         max_programs=settings.max_programs,
     )
     solved = 0
     if kind == "bits" and classes == 2:
-        for rule in linear_rules(inputs, splits.train.labels, LINEAR_RULES, clock):
+        for rule in linear_rules(inputs, splits.train.labels, MAX_LINEAR_RULES, clock):
             solved = rule.considered
             if rule.bits <= settings.max_bits:
                 source = to_program(to_expression(rule.term))
                 proposals.add(Proposal(source, rule.bits, rule.considered, "elimination"))
-    levels, stopped_by = _levels(search, splits.train.labels, settings, clock, proposals, watch)
+    levels, stopped_by = _levels(search, splits.train.labels, settings, clock, proposals, observe)
     if not proposals.found:
         for proposal in best_programs(search, splits.train.labels, settings.attempts):
             proposals.add(proposal)
-    return {
-        "inputs": kind,
-        "solutions": solved,
-        "considered": solved + search.considered,
-        "kept": search.kept,
-        "stopped_by": stopped_by,
-        "levels": [asdict(level) for level in levels],
-    }
+    return SearchOutcome(
+        inputs=kind,
+        solutions=solved,
+        considered=solved + search.considered,
+        kept=search.kept,
+        stopped_by=stopped_by,
+        levels=tuple(levels),
+    )
 
 
 def _levels(
-    search: Search,
+    search: BottomUpSearch,
     labels: Sequence[int],
     settings: Settings,
     clock: Clock,
     proposals: Proposals,
-    watch: Watch,
-) -> tuple[list[Level], str]:
-    """Goes through the prices until a limit, or until it is clear what is exact."""
-    levels: list[Level] = []
+    observe: Observe,
+) -> tuple[list[LevelCount], str]:
+    """Goes up in description length until a limit, or until all exact programs sought are known."""
+    levels: list[LevelCount] = []
     seen = 0
-    _hurry(clock, proposals, settings)
+    _limit_time_left(clock, proposals, settings)
     for level in search.levels():
         levels.append(level)
-        watch.on_level(level)
+        observe(LevelDone(level))
         for proposal in exact_programs(search, labels, settings.attempts, seen):
             proposals.add(proposal)
         seen = len(search.exact)
-        _hurry(clock, proposals, settings)
+        _limit_time_left(clock, proposals, settings)
         if proposals.found and (
             level.bits >= proposals.exact_bits + settings.tie_bits or clock.over
         ):
@@ -228,7 +223,7 @@ def _levels(
     return levels, search.stopped_by or "bits"
 
 
-def _hurry(clock: Clock, proposals: Proposals, settings: Settings) -> None:
-    """Leaves a search that has an exact program little time to find a shorter one, or ties."""
+def _limit_time_left(clock: Clock, proposals: Proposals, settings: Settings) -> None:
+    """Once a program is exact, limits the time left to find shorter ones or ties."""
     if proposals.found:
-        clock.hurry(settings.more_cpu_seconds)
+        clock.limit_cpu(settings.more_cpu_seconds)

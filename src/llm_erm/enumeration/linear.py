@@ -1,9 +1,9 @@
-"""Exact parities of input bits by elimination over GF(2), the sparsest solution first.
+"""Exact parities of input bits by elimination over GF(2), sparsest solution first.
 
-Some 100 examples never determine 101 unknowns, so the solutions form a coset: one of them plus any
-vector of a null space. All of it is looked at where it is small; where it is large, solutions over
-random sets of positions are (an information set that holds all positions of a sparse rule gives it
-away: Prange, IRE Transactions on Information Theory 8, 1962).
+About 100 examples never determine 101 unknowns, so the solutions form a coset: one of them plus any
+vector of a null space. If the coset is small, all of it is examined; otherwise, solutions over
+random sets of positions are. A sparse rule is found once an information set holds all its
+positions (Prange, IRE Transactions on Information Theory 8, 1962).
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,22 @@ from llm_erm.enumeration.language import (
 from llm_erm.enumeration.memory import Clock, LimitReachedError
 from llm_erm.enumeration.terms import Term
 
-MOST_DIMENSIONS = 16
-"""Dimensions of the null space up to which all solutions are looked at."""
+MAX_DIMENSIONS = 16
+"""Dimensions of the null space up to which all solutions are examined."""
 
-MOST_SETS = 500
-"""Random sets of positions that are solved for where there are more."""
+RANDOM_SETS = 500
+"""Random sets of positions that are solved for if the null space has more dimensions."""
 
 
 @dataclass(frozen=True)
-class Linear:
+class ParityRule:
     """A parity of some positions that fits all training examples.
 
     Attributes:
         positions: The positions, ascending; at least one.
         negated: Whether the label is 1 for an even number of ones.
-        bits: Its price in the language.
-        considered: Solutions looked at until all of the best were known.
+        bits: Its description length in the language.
+        considered: Number of solutions examined.
     """
 
     positions: tuple[int, ...]
@@ -53,19 +53,19 @@ class Linear:
 
 def linear_rules(
     inputs: Sequence[str], labels: Sequence[int], most: int, clock: Clock
-) -> list[Linear]:
-    """Returns the sparsest parities that explain all examples, at most ``most``.
+) -> list[ParityRule]:
+    """Returns the sparsest parities that fit all examples, at most ``most`` of them.
 
     Args:
-        inputs: Bit strings of one length.
-        labels: 0 or 1 each.
-        most: Rules to return at most.
-        clock: When to be content with those found so far.
+        inputs: Bit strings of equal length.
+        labels: Labels, each 0 or 1.
+        most: Number of rules to return, at most.
+        clock: Time limit, after which the rules found so far are returned.
     """
     length = len(inputs[0])
     if any(len(x) != length for x in inputs):
         return []
-    # The lowest bit is the label, the next the constant, then the positions.
+    # The lowest bit is the label, the next one the constant, and the rest are the positions.
     rows = [
         sum(1 << (2 + p) for p, c in enumerate(x) if c == "1") | 2 | label
         for x, label in zip(inputs, labels, strict=True)
@@ -75,7 +75,7 @@ def linear_rules(
     if solved is None:
         return []
     solution, null = solved
-    if len(null) <= MOST_DIMENSIONS:
+    if len(null) <= MAX_DIMENSIONS:
         found = {solution ^ member for member in _span(null)}
         considered = len(found)
     else:
@@ -86,20 +86,20 @@ def linear_rules(
     return [_rule(vector, length, considered) for vector in best]
 
 
-def _rule(vector: int, length: int, considered: int) -> Linear:
+def _rule(vector: int, length: int, considered: int) -> ParityRule:
     positions = tuple(p for p in range(length) if vector >> (2 + p) & 1)
     if len(positions) == 1:
         bits = PRODUCTIONS["character"].bits + position_bits(positions[0], length)
     else:
         bits = PRODUCTIONS["parity_at"].bits + positions_bits(len(positions), length)
-    return Linear(positions, bool(vector & 2), bits + SIGN_BITS, considered)
+    return ParityRule(positions, bool(vector & 2), bits + SIGN_BITS, considered)
 
 
 def _solve(rows: Sequence[int], order: Sequence[int]) -> tuple[int, list[int]] | None:
-    """Returns a solution and a basis of the null space, or None where there is no solution.
+    """Returns a solution and a basis of the null space, or None if there is no solution.
 
-    Unknowns are bits of a row, the right side its lowest; those early in ``order`` are solved for,
-    and the others are zero in the solution.
+    The unknowns are the bits of a row, whose lowest bit is the right-hand side. Those early in
+    ``order`` are solved for; the others are zero in the solution.
     """
     left = list(rows)
     pivots: list[tuple[int, int]] = []
@@ -133,18 +133,21 @@ def _span(basis: Sequence[int]) -> list[int]:
 def _by_random_sets(
     rows: Sequence[int], order: Sequence[int], solution: int, clock: Clock
 ) -> tuple[set[int], int]:
-    """Returns solutions over random sets of positions and neighbours of them one vector away."""
+    """Returns solutions over random sets of positions and their neighbours one vector away.
+
+    The second value is the number of solutions examined.
+    """
     rng = RandomState(0)
     found = {solution}
     considered = 1
-    for _ in range(MOST_SETS):
+    for _ in range(RANDOM_SETS):
         try:
             clock.check()
         except LimitReachedError:
             break
         shuffled = [order[i] for i in rng.permutation(len(order))]
         solved = _solve(rows, shuffled)
-        assert solved is not None  # the order of the unknowns cannot make equations contradict
+        assert solved is not None  # whether a solution exists does not depend on the order
         found.add(solved[0])
         found.update(solved[0] ^ vector for vector in solved[1])
         considered += 1 + len(solved[1])

@@ -1,4 +1,4 @@
-"""From the programs of a search to what is proposed: single programs, or lists for more classes."""
+"""Turns the results of a search into proposals: programs, or decision lists for more classes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.enumeration.proposals import Proposal
-from llm_erm.enumeration.search import Found, Search
+from llm_erm.enumeration.search import BottomUpSearch, Found
 from llm_erm.enumeration.terms import to_expression, to_list, to_program
 
 ENUMERATION = "enumeration"
 
 
 @dataclass(frozen=True)
-class _Rules:
-    """A decision list: expressions and their classes, the class of what is left, its errors."""
+class _DecisionList:
+    """Expressions and their classes, the class of all other inputs, length and errors."""
 
     tests: tuple[tuple[str, int], ...]
     otherwise: int
@@ -24,47 +24,47 @@ class _Rules:
 
 
 def exact_programs(
-    search: Search, labels: Sequence[int], count: int, seen: int
+    search: BottomUpSearch, labels: Sequence[int], count: int, seen: int
 ) -> Iterator[Proposal]:
-    """Yields what fits all training examples and was not there when ``seen`` programs were exact.
+    """Yields what fits all training examples and is new since ``seen`` programs were exact.
 
-    With several classes these are decision lists of one program for each class but one.
+    With more than two classes, these are decision lists with one program for each class but one.
     """
     if max(labels) <= 1:
         for found in search.exact[seen:]:
             yield _program(search, found)
     elif len(search.exact) > seen:
-        for rules in _lists(search, labels, count):
-            if rules.errors == 0:
-                yield _proposal(search, rules)
+        for decisions in _lists(search, labels, count):
+            if decisions.errors == 0:
+                yield _proposal(search, decisions)
 
 
-def best_programs(search: Search, labels: Sequence[int], count: int) -> Iterator[Proposal]:
+def best_programs(search: BottomUpSearch, labels: Sequence[int], count: int) -> Iterator[Proposal]:
     """Yields the programs, or decision lists, with the fewest training errors."""
     if max(labels) <= 1:
         for found in search.best(count):
             yield _program(search, found)
     else:
-        rules = list(_lists(search, labels, count))
-        for one in sorted(rules, key=lambda rules: (rules.errors, rules.bits)):
-            yield _proposal(search, one)
+        lists = list(_lists(search, labels, count))
+        for decisions in sorted(lists, key=lambda each: (each.errors, each.bits)):
+            yield _proposal(search, decisions)
 
 
-def _program(search: Search, found: Found) -> Proposal:
+def _program(search: BottomUpSearch, found: Found) -> Proposal:
     source = to_program(to_expression(search.term(found.index)))
     return Proposal(source, found.bits, found.considered, ENUMERATION)
 
 
-def _proposal(search: Search, rules: _Rules) -> Proposal:
-    source = to_list(rules.tests, rules.otherwise)
-    return Proposal(source, rules.bits, search.considered, ENUMERATION)
+def _proposal(search: BottomUpSearch, decisions: _DecisionList) -> Proposal:
+    source = to_list(decisions.tests, decisions.otherwise)
+    return Proposal(source, decisions.bits, search.considered, ENUMERATION)
 
 
-def _lists(search: Search, labels: Sequence[int], count: int) -> Iterator[_Rules]:
-    """Yields decision lists, one for each of the surest first tests that there are.
+def _lists(search: BottomUpSearch, labels: Sequence[int], count: int) -> Iterator[_DecisionList]:
+    """Yields up to ``count`` decision lists, starting with the tests that make the fewest errors.
 
-    After the first, each test is the program with the fewest errors, among the classes left, on
-    the examples that no earlier test claims.
+    Each further test is the program, for any of the classes left, that makes the fewest errors on
+    the examples that no earlier test matches.
     """
     wanted = np.array(labels)
     classes = range(int(wanted.max()) + 1)
@@ -74,7 +74,9 @@ def _lists(search: Search, labels: Sequence[int], count: int) -> Iterator[_Rules
         yield _list_from(search, wanted, found, first)
 
 
-def _list_from(search: Search, wanted: NDArray[np.int64], found: Found, label: int) -> _Rules:
+def _list_from(
+    search: BottomUpSearch, wanted: NDArray[np.int64], found: Found, label: int
+) -> _DecisionList:
     tests: list[tuple[str, int]] = []
     left = set(range(int(wanted.max()) + 1))
     unclaimed = np.ones(len(wanted), np.bool_)
@@ -89,6 +91,6 @@ def _list_from(search: Search, wanted: NDArray[np.int64], found: Found, label: i
         if len(left) == 1:
             otherwise = left.pop()
             errors += int(np.sum(unclaimed & (wanted != otherwise)))
-            return _Rules(tuple(tests), otherwise, bits, errors)
+            return _DecisionList(tuple(tests), otherwise, bits, errors)
         options = [(search.best_on(unclaimed, wanted == c), c) for c in sorted(left)]
         found, label = min(options, key=lambda option: (option[0].errors, option[0].bits))

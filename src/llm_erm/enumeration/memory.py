@@ -1,4 +1,4 @@
-"""How much a search may still take, of memory, time and programs."""
+"""The memory and time limits of a search."""
 
 import math
 import os
@@ -13,11 +13,11 @@ Reason = Literal["seconds", "memory", "programs", "bits"]
 """The limit that ended a search."""
 
 MARGIN_BYTES = 96 * 2**20
-"""Left free for what lives briefly: blocks of columns, sorted errors, the verification."""
+"""Left free for temporary data: blocks of columns, sorted errors, the verification."""
 
 
 class LimitReachedError(Exception):
-    """The search has spent one of its limits; what it found so far stands."""
+    """The search has reached one of its limits; what it has found so far remains valid."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -26,11 +26,11 @@ class LimitReachedError(Exception):
 
 @dataclass
 class Memory:
-    """Bytes that may still be taken.
+    """An account of the bytes that a search may take.
 
     Attributes:
-        limit: Bytes in all.
-        used: Bytes taken so far.
+        limit: Total number of bytes.
+        used: Number of bytes taken so far.
     """
 
     limit: int
@@ -38,29 +38,29 @@ class Memory:
 
     @property
     def left(self) -> int:
-        """Bytes that are left."""
+        """Number of bytes left."""
         return max(self.limit - self.used, 0)
 
     def take(self, count: int) -> None:
         """Takes bytes.
 
         Raises:
-            LimitReachedError: There are not so many left.
+            LimitReachedError: If fewer are left.
         """
         if count > self.left:
             raise LimitReachedError("memory")
         self.used += count
 
-    def give(self, count: int) -> None:
-        """Gives bytes back."""
+    def release(self, count: int) -> None:
+        """Returns bytes taken before."""
         self.used -= count
 
 
 def memory_for(process_bytes: int) -> Memory:
-    """Returns what a search may take so that this process stays below ``process_bytes``.
+    """Returns the memory that a search may take while this process stays below ``process_bytes``.
 
     Raises:
-        InputError: The process takes nearly as much already.
+        InputError: If the process already takes nearly as much.
     """
     resident = resident_bytes()
     limit = process_bytes - resident - MARGIN_BYTES
@@ -68,13 +68,14 @@ def memory_for(process_bytes: int) -> Memory:
         least = (resident + 2 * MARGIN_BYTES) // 2**20 + 1
         raise InputError(
             f"A search within {process_bytes // 2**20} MiB is not possible: the interpreter and "
-            f"its libraries take {resident // 2**20} MiB; give at least {least} MiB."
+            f"its libraries take {resident // 2**20} MiB; allow at least {least} MiB.",
+            setting="max_memory_mb",
         )
     return Memory(limit)
 
 
 def peak_bytes() -> int:
-    """Returns the most memory that this process ever held; what started it does not count."""
+    """Returns the peak memory of this process, not counting the process that started it."""
     status = Path("/proc/self/status").read_text()
     return next(
         int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")
@@ -82,24 +83,24 @@ def peak_bytes() -> int:
 
 
 def resident_bytes() -> int:
-    """Returns the memory that this process holds now."""
+    """Returns the memory that this process currently holds."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass
 class Clock:
-    """Time of a search.
+    """The time limit of a search.
 
     Attributes:
-        most_seconds: Wall time that it may last.
-        started: When it began, on the monotonic clock.
-        most_cpu: CPU time of this process at which it ends as well.
+        max_seconds: Wall time that the search may last.
+        started: When it started, on the monotonic clock.
+        cpu_deadline: CPU time of this process, in seconds, at which it ends as well.
     """
 
-    most_seconds: float
+    max_seconds: float
     started: float = field(default_factory=time.monotonic)
-    most_cpu: float = math.inf
+    cpu_deadline: float = math.inf
 
     @property
     def seconds(self) -> float:
@@ -109,12 +110,12 @@ class Clock:
     @property
     def over(self) -> bool:
         """Whether the time is up."""
-        return self.seconds > self.most_seconds or time.process_time() > self.most_cpu
+        return self.seconds > self.max_seconds or time.process_time() > self.cpu_deadline
 
-    def hurry(self, cpu_seconds: float) -> None:
-        """Leaves it so much more CPU time, from the first call on."""
-        if self.most_cpu == math.inf:
-            self.most_cpu = time.process_time() + cpu_seconds
+    def limit_cpu(self, seconds: float) -> None:
+        """Ends the search after this much more CPU time; only the first call has an effect."""
+        if self.cpu_deadline == math.inf:
+            self.cpu_deadline = time.process_time() + seconds
 
     def check(self) -> None:
         """Raises LimitReachedError once the time is up."""

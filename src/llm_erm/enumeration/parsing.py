@@ -1,4 +1,4 @@
-"""Reads Python expressions of the kind that ``grammar.py`` allows as programs of the language."""
+"""Translates Python expressions of the form that ``grammar.py`` allows into the language."""
 
 import ast
 from dataclasses import replace
@@ -9,7 +9,7 @@ X = Term("x")
 
 
 def to_term(node: ast.expr) -> Term | None:
-    """Returns the program of the language that an expression is, or None where it is none."""
+    """Returns an expression as a program of the language, or None if it is not expressible."""
     match node:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return _opposite(to_term(operand))
@@ -114,7 +114,7 @@ def _number(node: ast.expr) -> Term | None:
             text = _text(of)
             return Term("length", (text,)) if text else None
         case ast.Call(func=ast.Name(id="sum"), args=[ast.GeneratorExp(generators=[loop])]):
-            text = _text(loop.iter)  # of bits, the sum of the digits counts the ones
+            text = _text(loop.iter)  # the digit sum of a bit string is its number of ones
             return Term("count", (text,), ("1",)) if text else None
         case ast.Call(func=ast.Name(id="int"), args=[of]):
             position = _position(of)
@@ -127,7 +127,7 @@ def _number(node: ast.expr) -> Term | None:
 
 
 def _position(node: ast.expr) -> int | None:
-    """The position that ``x[...]`` reads."""
+    """Returns the position that ``x[...]`` reads."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         return _integer(node.slice)
     return None
@@ -172,7 +172,7 @@ def _slice(low: ast.expr | None, high: ast.expr | None, step: ast.expr | None) -
 
 
 def _cut(text: Term, node: ast.expr, front: str, back: str, half: str) -> Term | None:
-    """A slice with one end, which is a number of characters or the middle."""
+    """Returns a slice with one bound, which is a number of characters or the middle."""
     number = _integer(node)
     if number is None:
         is_half = isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv)

@@ -1,9 +1,10 @@
-"""The inputs that programs are told apart by, and what kind of input they are.
+"""The inputs that define observational equivalence, and their kind.
 
-Two programs count as one where they agree on all training inputs and on some hundred unlabelled
-neighbours of them: copies with a few characters changed. Without the neighbours a shorter program
-that happens to agree with the truth on the training inputs would hide it. Validation inputs are not
-used for this: the bound on a selected program's error needs candidates that do not depend on them.
+Two programs are treated as equivalent if they agree on all training inputs and on about a hundred
+unlabelled neighbours of them: copies with a few characters changed. Without the neighbours, a
+shorter program that happens to agree with the true rule on the training inputs would hide it.
+Validation inputs are not used for this, because the bound on a selected program's error requires
+candidates that do not depend on them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +14,15 @@ from numpy.random import RandomState
 from llm_erm.enumeration.language import InputKind
 from llm_erm.sandbox.execution import Input
 
-FEWEST = 100
-"""Neighbours at least; as many more as fill the last 64-bit word."""
+MIN_NEIGHBOURS = 100
+"""Neighbours at least; more are added to fill the last 64-bit word."""
 
 _CHANGES = (1, 1, 2, 4)
-"""Characters changed in a neighbour: half differ from a training input in one place."""
+"""Characters changed per neighbour: half of them differ from a training input in one place."""
 
 
 def kind_of(inputs: Sequence[Input]) -> InputKind:
-    """Returns what the inputs are: rows of a table, bit strings, decimal numbers or other text."""
+    """Returns the kind of the inputs: table rows, bit strings, decimal numbers or other text."""
     if any(isinstance(x, Mapping) for x in inputs):
         return "table"
     characters = set().union(*map(set, inputs))
@@ -31,13 +32,14 @@ def kind_of(inputs: Sequence[Input]) -> InputKind:
 
 
 def neighbours(inputs: Sequence[Input], seed: int) -> list[Input]:
-    """Returns at least ``FEWEST`` unlabelled inputs next to the given ones.
+    """Returns at least ``MIN_NEIGHBOURS`` unlabelled inputs that differ little from the given ones.
 
-    A neighbour of a string has one, two or four of its characters replaced by others that occur
-    there; one of a table row has as many of its values replaced by those of another row.
+    A neighbour of a string has one, two or four of its characters replaced by others that occur in
+    the inputs; a neighbour of a table row has as many of its values replaced by those of other
+    rows.
     """
     rng = RandomState(seed)
-    count = FEWEST + -(len(inputs) + FEWEST) % 64
+    count = MIN_NEIGHBOURS + -(len(inputs) + MIN_NEIGHBOURS) % 64
     changes = [_CHANGES[i % len(_CHANGES)] for i in range(count)]
     chosen = [inputs[i] for i in rng.randint(len(inputs), size=count)]
     if kind_of(inputs) == "table":

@@ -1,14 +1,18 @@
-"""Prices from a language model's proposals, in the manner of HYSYNTH (NeurIPS 2024).
+"""Production costs learned from a language model's proposals, as in HYSYNTH (NeurIPS 2024).
 
-A run of `llm-erm synthesize` whose answers were constrained to ``grammar.py`` holds expressions
-that the model thought likely. Those that the language can say are read as trees; how often a
-production is the argument of another, mixed with a uniform share for each, is its price there.
+A run of `llm-erm synthesize` whose answers were constrained to ``grammar.py`` contains expressions
+that the model considers likely. Those that the language can express are parsed into trees. The
+cost of a production as an argument of another follows from how often it occurs there, smoothed
+towards the uniform distribution.
 """
 
 import ast
+import hashlib
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from llm_erm.enumeration.costs import ROOT, Costs, Place
@@ -16,37 +20,63 @@ from llm_erm.enumeration.language import InputKind, Sort, productions_for
 from llm_erm.enumeration.parsing import to_term
 from llm_erm.enumeration.terms import Term
 from llm_erm.errors import InputError
-from llm_erm.journal import lines_of
+from llm_erm.records import Attempt
+from llm_erm.runs.folder import AttemptLine
+from llm_erm.runs.jobs import JobKey
+from llm_erm.runs.journal import records_in
 
 UNIT = 2
-"""Prices are rounded to parts of a bit: halves."""
+"""Units per bit: costs are rounded to half bits."""
 
 SMOOTHING = 1.0
-"""Proposals' worth of evidence that each production starts with, the same everywhere."""
+"""Pseudocount of each production in each place, in occurrences."""
 
 
-def proposed(folder: Path) -> list[str]:
-    """Returns the sources that a run proposed, repetitions included.
+@dataclass(frozen=True)
+class Prior:
+    """The programs that a language model proposed, as a setting of a search.
+
+    Attributes:
+        sources: Their sources, including repetitions, in the order in which they were verified.
+    """
+
+    sources: tuple[str, ...]
+
+    @property
+    def described(self) -> dict[str, str]:
+        """What shapes results: a digest of the sources, wherever they were read from."""
+        digest = hashlib.sha256(json.dumps(self.sources).encode()).hexdigest()
+        return {"sources_sha256": digest}
+
+    @property
+    def terms(self) -> list[Term]:
+        """The programs that the language can express, as trees."""
+        return terms_of(self.sources)
+
+
+def read_prior(folder: Path) -> Prior:
+    """Returns the programs that the run in a folder proposed.
 
     Raises:
-        InputError: The folder holds no attempts.
+        InputError: If the folder holds no proposed programs, or a damaged journal.
     """
-    candidates = [line.get("candidate") for _, line in lines_of(folder / "attempts.jsonl")]
-    sources = [
-        source
-        for candidate in candidates
-        if isinstance(candidate, dict) and isinstance(source := candidate.get("source"), str)
-    ]
+    attempts: dict[tuple[JobKey, int], Attempt] = {}
+    for line in records_in(folder / "attempts.jsonl", AttemptLine, "prior_from"):
+        attempts[line.job, line.attempt.index] = line.attempt
+    sources = tuple(
+        source for attempt in attempts.values() if (source := attempt.candidate.source) is not None
+    )
     if not sources:
         raise InputError(
-            f"{folder} holds no proposed programs; give --prior-from the folder of a run of "
-            "`llm-erm synthesize --provider local`."
+            f"{folder} holds no proposed programs; give the folder of a run of `llm-erm "
+            "synthesize` with the provider local.",
+            setting="prior_from",
         )
-    return sources
+    return Prior(sources)
 
 
 def terms_of(sources: Iterable[str]) -> list[Term]:
-    """Returns the programs that the language can say, as trees."""
+    """Returns the programs that the language can express, as trees."""
     return [term for source in sources if (term := _term(source)) is not None]
 
 
@@ -62,8 +92,8 @@ def _term(source: str) -> Term | None:
     return None
 
 
-def learned(terms: Iterable[Term], kind: InputKind) -> Costs:
-    """Returns prices by how often each production is an argument of each other in ``terms``."""
+def learned_costs(terms: Iterable[Term], kind: InputKind) -> Costs:
+    """Returns costs from how often each production is an argument of each other in ``terms``."""
     of_sort: dict[Sort, list[str]] = defaultdict(list)
     for production in productions_for(kind):
         of_sort[production.sort].append(production.name)
@@ -74,16 +104,16 @@ def learned(terms: Iterable[Term], kind: InputKind) -> Costs:
         for production in productions_for(kind)
         if production.arguments
     }
-    prices: dict[Place, int] = {}
+    costs: dict[Place, int] = {}
     for parent, sort in parents.items():
         total = sum(seen[child, parent] + SMOOTHING for child in of_sort[sort])
         for child in of_sort[sort]:
             share = (seen[child, parent] + SMOOTHING) / total
-            prices[child, parent] = max(math.ceil(-math.log2(share) * UNIT), 1)
+            costs[child, parent] = max(math.ceil(-math.log2(share) * UNIT), 1)
     base: dict[str, int] = {}
-    for (child, _), price in prices.items():
-        base[child] = min(price, base.get(child, price))
-    extra = {place: price - base[place[0]] for place, price in prices.items()}
+    for (child, _), cost in costs.items():
+        base[child] = min(cost, base.get(child, cost))
+    extra = {place: cost - base[place[0]] for place, cost in costs.items()}
     return Costs(UNIT, base, extra)
 
 

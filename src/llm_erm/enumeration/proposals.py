@@ -1,28 +1,30 @@
-"""The programs of one search that meet validation data: never more than the budget."""
+"""The programs of one search that are scored on validation data, within the budget."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from llm_erm.enumeration.language import InputKind
 from llm_erm.enumeration.memory import Clock
 from llm_erm.enumeration.settings import Settings
 from llm_erm.erm.verify import verify
-from llm_erm.llms.llm import Completion
+from llm_erm.facts import LevelCount
 from llm_erm.records import Attempt, Candidate
+from llm_erm.runs.events import Attempted, Observe
 from llm_erm.sandbox import Outputs, Sandbox
 from llm_erm.tasks.task import Splits
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A program and where it came from.
+    """A program and how it was found.
 
     Attributes:
         source: The program.
-        bits: Its price.
-        considered: Programs considered up to it; None where that is not known, which is so for
-            programs that training errors speak against.
-        found_by: What found it.
+        bits: Its description length, or its cost under a learned prior.
+        considered: Number of programs considered up to it; None if unknown, as for programs with
+            training errors.
+        found_by: The method that found it.
     """
 
     source: str
@@ -31,14 +33,35 @@ class Proposal:
     found_by: str
 
 
+@dataclass(frozen=True)
+class SearchOutcome:
+    """How far a search went, whatever it proposed.
+
+    Attributes:
+        inputs: What the inputs are.
+        solutions: Number of solutions of the linear equations that were considered.
+        considered: Number of programs considered, those included.
+        kept: Number of programs kept, one per behaviour; None if programs are sampled.
+        stopped_by: Why the search ended: ``found``, or the limit that it reached.
+        levels: The counts by description length, shortest first.
+    """
+
+    inputs: InputKind
+    solutions: int
+    considered: int
+    kept: int | None
+    stopped_by: str
+    levels: tuple[LevelCount, ...] = ()
+
+
 class Proposals:
     """The proposals so far, as attempts.
 
     Attributes:
-        attempts: One for each, in order.
-        seconds: Time from the start of the search to the verdict of each.
-        exact_bits: Price of the cheapest one without training and validation errors, infinite
-            without one.
+        attempts: One attempt per proposal, in order.
+        seconds: Time from the start of the search to the verdict on each.
+        exact_bits: Description length of the shortest one without training and validation errors;
+            infinite if there is none.
     """
 
     def __init__(
@@ -48,13 +71,26 @@ class Proposals:
         sandbox: Sandbox,
         settings: Settings,
         clock: Clock,
-        on_attempt: Callable[[Attempt], None],
+        verified: Sequence[Attempt],
+        observe: Observe,
     ) -> None:
+        """Starts without proposals.
+
+        Args:
+            splits: The labelled data.
+            labels: The labels that programs may return.
+            sandbox: Where programs run.
+            settings: Settings of the search.
+            clock: When the search started.
+            verified: Attempts of an interrupted search; their programs are not run again.
+            observe: Told of each attempt that is not among those.
+        """
         self._data = [splits.train, splits.validation]
         self._outputs = Outputs(labels)
         self._sandbox, self._settings = sandbox, settings
-        self._on_attempt = on_attempt
+        self._observe = observe
         self._clock = clock
+        self._verified = {attempt.candidate.source: attempt for attempt in verified}
         self._made: dict[str, Proposal] = {}
         self.attempts: list[Attempt] = []
         self.seconds: list[float] = []
@@ -62,12 +98,12 @@ class Proposals:
 
     @property
     def spent(self) -> bool:
-        """Whether the budget is used up."""
+        """Whether the budget is spent."""
         return len(self.attempts) >= self._settings.attempts
 
     @property
     def found(self) -> bool:
-        """Whether one has no training and validation errors."""
+        """Whether any of them has no training and validation errors."""
         return self.exact_bits < math.inf
 
     def add(self, proposal: Proposal) -> None:
@@ -75,19 +111,22 @@ class Proposals:
         if self.spent or proposal.source in self._made:
             return
         self._made[proposal.source] = proposal
-        train, validation = verify(
-            proposal.source, self._data, self._sandbox, self._settings.limits, outputs=self._outputs
-        )
-        index = len(self.attempts) + 1
-        completion = Completion(index=index, text=proposal.source, cost_usd=0.0)
-        attempt = Attempt(
-            index, Candidate(proposal.source, None, completion, ""), train, validation
-        )
+        attempt = self._attempt(len(self.attempts) + 1, proposal.source)
         self.attempts.append(attempt)
         self.seconds.append(self._clock.seconds)
-        self._on_attempt(attempt)
-        if train.perfect and validation.perfect:
+        if attempt != self._verified.get(proposal.source):
+            self._observe(Attempted(attempt))
+        if attempt.train.perfect and attempt.validation.perfect:
             self.exact_bits = min(self.exact_bits, proposal.bits)
+
+    def _attempt(self, index: int, source: str) -> Attempt:
+        """Returns the attempt with this program, run unless an interrupted search has run it."""
+        if (known := self._verified.get(source)) is not None:
+            return replace(known, index=index)
+        train, validation = verify(
+            source, self._data, self._sandbox, self._settings.limits, outputs=self._outputs
+        )
+        return Attempt(index, Candidate(source), train, validation)
 
     def of(self, attempt: Attempt) -> Proposal:
         """Returns the proposal that an attempt verified."""

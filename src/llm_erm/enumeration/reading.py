@@ -1,4 +1,4 @@
-"""From the arrays of a search back to the expression that a kept program stands for."""
+"""Reconstructs the expression of a kept program from the arrays of a search."""
 
 from math import comb
 
@@ -11,7 +11,7 @@ from llm_erm.enumeration.terms import Term
 
 
 def term_of(bank: Bank, index: int, *, negated: bool) -> Term:
-    """Returns the tree of a kept truth as its column is stored, or of its opposite."""
+    """Returns the tree of a kept truth as its column is stored, or of its negation."""
     truths = bank.truths
     name = NAMES[truths.production[index]]
     left, right = int(truths.left[index]), int(truths.right[index])
@@ -81,7 +81,7 @@ def _text_term(bank: Bank, index: int) -> Term:
 
 
 def _combination(rank: int, count: int, length: int) -> tuple[int, ...]:
-    """The set of positions with this number in lexicographic order."""
+    """Returns the set of positions with this rank in lexicographic order."""
     positions = []
     position = 0
     for left in range(count, 0, -1):

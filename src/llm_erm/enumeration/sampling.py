@@ -1,19 +1,18 @@
-"""Programs drawn from the language: every bit of the code is a fair coin.
+"""Samples programs from the language by drawing every bit of their code at random.
 
-This is the uniform search that enumeration and a language model are compared with: it knows the
-same language and draws a program of b bits with probability 2^-b, as often as it likes.
+This is the uniform search that enumeration and language models are compared with. It uses the same
+language and samples a program of b bits with probability 2^-b, with replacement.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
-from typing import Any
 
 import gmpy2
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from llm_erm.enumeration.growing.tables import categories, names, numeric, thresholds
+from llm_erm.enumeration.growing.tables import categories, column_names, numeric_columns, thresholds
 from llm_erm.enumeration.language import (
     NEAR,
     SIGN_BITS,
@@ -30,33 +29,33 @@ from llm_erm.enumeration.language import (
 )
 from llm_erm.enumeration.memory import Clock
 from llm_erm.enumeration.pool import kind_of
-from llm_erm.enumeration.proposals import Proposal, Proposals
+from llm_erm.enumeration.proposals import Proposal, Proposals, SearchOutcome
 from llm_erm.enumeration.settings import Settings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.errors import InputError
 from llm_erm.sandbox.execution import Input
 from llm_erm.tasks.task import Splits
 
-MOST_PARTS = 40
-"""Productions in a program at most; longer ones are drawn anew."""
+MAX_PARTS = 40
+"""Productions per program at most; longer programs are redrawn."""
 
-MOST_LITERAL = 64
-"""Characters of a literal, or positions of a set, at most; longer ones are drawn anew."""
-
-
-MOST_REMEMBERED = 200_000
-"""Drawn programs whose training errors are remembered; beyond, the best ones alone are."""
+MAX_LITERAL = 64
+"""Characters per literal, or positions per set, at most; longer ones are redrawn."""
 
 
-class Redraw(Exception):  # noqa: N818 - no error: the coins fell outside the code
-    """The coins spell no program for these inputs."""
+MAX_REMEMBERED = 200_000
+"""Sampled programs whose training errors are remembered; beyond that, only the best are."""
 
 
-class Sampler:
-    """Draws programs for one set of inputs."""
+class Redraw(Exception):  # noqa: N818 - not an error: the drawn bits are outside the code
+    """The drawn bits do not encode a program for these inputs."""
+
+
+class ProgramSampler:
+    """Samples programs for one set of inputs."""
 
     def __init__(self, kind: InputKind, inputs: Sequence[Input], seed: int) -> None:
-        """Takes the training inputs, which say what alphabet and columns there are."""
+        """Takes the training inputs, which define the alphabet and the columns."""
         self._rng = RandomState(seed)
         self._inputs = inputs
         self._kind = kind
@@ -69,7 +68,7 @@ class Sampler:
         self._parts = 0
 
     def draw(self) -> tuple[Term, float]:
-        """Returns a program and its price in bits."""
+        """Returns a program and its description length."""
         while True:
             self._parts = 0
             try:
@@ -88,7 +87,7 @@ class Sampler:
     def _draw(self, sort: Sort) -> tuple[Term, float]:
         self._parts += 1
         production = self._production(sort)
-        if self._parts > MOST_PARTS:
+        if self._parts > MAX_PARTS:
             raise Redraw
         draw = self._signed if production.name in ("both",) else None
         drawn = [draw() if draw else self._draw(argument) for argument in production.arguments]
@@ -122,7 +121,7 @@ class Sampler:
         return number
 
     def _parameters(self, name: str, base: int) -> tuple[tuple[object, ...], float]:
-        """What stands for the parameters of a production, and its price."""
+        """Returns parameters for a production and their description length."""
         match name:
             case "drop_first" | "drop_last" | "take_first" | "take_last":
                 size = self._gamma()
@@ -132,7 +131,7 @@ class Sampler:
                 return (words,), 2 * len(words) * choice_bits(base)
             case "count" | "contains" | "starts" | "ends":
                 size = self._gamma()
-                if size > MOST_LITERAL:
+                if size > MAX_LITERAL:
                     raise Redraw
                 return (self._letters(size, base),), literal_bits(size, base)
             case "remainder" | "value_mod" | "binary_mod":
@@ -152,7 +151,7 @@ class Sampler:
                 return (position, letter), bits
             case "parity_at":
                 count = self._gamma() + 1
-                if count >= min(self._shortest, MOST_LITERAL):
+                if count >= min(self._shortest, MAX_LITERAL):
                     raise Redraw
                 chosen = sorted(self._rng.permutation(self._shortest)[:count].tolist())
                 return (tuple(chosen),), positions_bits(count, self._shortest)
@@ -177,10 +176,10 @@ class Sampler:
         return "".join(alphabet[self._below(base)] for _ in range(count))
 
     def _of_table(self, name: str) -> tuple[tuple[object, ...], float]:
-        number = set(numeric(self._inputs))
+        number = set(numeric_columns(self._inputs))
         columns = [
             column
-            for column in names(self._inputs)
+            for column in column_names(self._inputs)
             if name == "missing" or (column in number) == (name != "category")
         ]
         column = columns[self._below(len(columns))]
@@ -201,9 +200,9 @@ def _holds_pairs(term: Term) -> bool:
 
 
 def predictions(expression: str, inputs: Sequence[Input]) -> NDArray[np.int64]:
-    """Returns what an expression of the language answers, shape (n,); -1 where it fails.
+    """Returns the labels that an expression of the language predicts, shape (n,); -1 if it fails.
 
-    Only expressions that this package wrote itself come here, so they run without a sandbox.
+    The expression runs without a sandbox, so it must be one that this package wrote itself.
     """
     scope = {"isprime": lambda n: n > 1 and gmpy2.is_prime(n), "reduce": reduce}
     function: Callable[[Input], object] = eval(f"lambda x: {expression}", scope)  # noqa: S307
@@ -216,31 +215,31 @@ def predictions(expression: str, inputs: Sequence[Input]) -> NDArray[np.int64]:
     return np.array(answers)
 
 
-def drawn(sampler: Sampler) -> Iterator[tuple[str, float]]:
-    """Yields drawn programs as expressions with their prices, without end."""
+def sampled(sampler: ProgramSampler) -> Iterator[tuple[str, float]]:
+    """Yields sampled programs as expressions with their description lengths, endlessly."""
     while True:
         term, bits = sampler.draw()
         yield to_expression(term), bits
 
 
-def propose_drawn(
+def propose_sampled(
     splits: Splits, settings: Settings, clock: Clock, proposals: Proposals
-) -> dict[str, Any]:
-    """Proposes the best of many programs drawn at random and returns what the search came to.
+) -> SearchOutcome:
+    """Proposes the best of many programs sampled at random; returns how far the search went.
 
     Raises:
-        InputError: There are more than two classes.
+        InputError: If there are more than two classes.
     """
     inputs, labels = splits.train.inputs, np.array(splits.train.labels)
     if int(labels.max(initial=1)) > 1:
         raise InputError(
-            "Programs are drawn at random for labels 0 and 1 only; use length-first enumeration "
+            "Programs are sampled at random only for labels 0 and 1; use length-first enumeration "
             "for more classes."
         )
     kind = kind_of(inputs)
     considered, stopped_by = 0, "seconds"
     best: dict[str, tuple[int, float, int]] = {}
-    for expression, bits in drawn(Sampler(kind, inputs, settings.seed)):
+    for expression, bits in sampled(ProgramSampler(kind, inputs, settings.seed)):
         if clock.over:
             break
         considered += 1
@@ -258,16 +257,11 @@ def propose_drawn(
         if proposals.spent:
             stopped_by = "attempts"
             break
-        if len(best) >= MOST_REMEMBERED:
+        if len(best) >= MAX_REMEMBERED:
             best = dict(sorted(best.items(), key=lambda item: item[1])[: settings.attempts])
     if not proposals.found:
         for expression, (_, bits, at) in sorted(best.items(), key=lambda item: item[1]):
             proposals.add(Proposal(to_program(expression), bits, at, "sampling"))
-    return {
-        "inputs": kind,
-        "solutions": 0,
-        "considered": considered,
-        "kept": None,
-        "stopped_by": stopped_by,
-        "levels": [],
-    }
+    return SearchOutcome(
+        inputs=kind, solutions=0, considered=considered, kept=None, stopped_by=stopped_by
+    )

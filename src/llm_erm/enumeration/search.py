@@ -1,4 +1,4 @@
-"""Enumeration of programs in order of description length, as far as limits allow."""
+"""Bottom-up enumeration of programs in order of description length, within limits."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,53 +7,32 @@ from heapq import heappop, heappush
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.enumeration.bank import Bank, packed
-from llm_erm.enumeration.costs import ROOT, Costs, stated
+from llm_erm.enumeration.bank import Bank, pack_bits
+from llm_erm.enumeration.costs import ROOT, Costs, language_costs
 from llm_erm.enumeration.growing import grow
-from llm_erm.enumeration.language import MOST_BITS, NAMES, SIGN_BITS, InputKind, productions_for
+from llm_erm.enumeration.language import MAX_BITS, NAMES, SIGN_BITS, InputKind, productions_for
 from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory, Reason
 from llm_erm.enumeration.reading import term_of
 from llm_erm.enumeration.terms import Term
+from llm_erm.facts import LevelCount
 from llm_erm.sandbox.execution import Input
 
-MOST_COMPARED = 1 << 18
-"""Programs that are compared for a later test of a decision list; the cheaper ones come first."""
+MAX_COMPARED = 1 << 18
+"""Programs compared, at most, for each later test of a decision list; the shortest are compared."""
 
-
-RANKED_AT_ONCE = 1 << 20
-"""Programs that are sorted by their errors at a time."""
-
-
-@dataclass(frozen=True)
-class Level:
-    """What the programs of one price came to.
-
-    Attributes:
-        bits: Their price, the sign included.
-        considered: Programs considered.
-        kept: Programs with a behaviour that no cheaper one has.
-        parts: Texts and numbers kept at that price, to build programs from.
-        seconds: Wall time since the search began.
-        complete: Whether all programs of that price were considered.
-    """
-
-    bits: float
-    considered: int
-    kept: int
-    parts: int
-    seconds: float
-    complete: bool
+RANKING_BATCH = 1 << 20
+"""Programs that are sorted by their errors at a time, to bound the memory."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A program that the search offers.
+    """A program that the search found.
 
     Attributes:
-        index: Its place among the programs kept.
-        bits: Its price.
-        errors: Its training errors, or those of its opposite, whichever are fewer.
-        considered: Programs considered up to it; None where that is not known.
+        index: Its index among the programs kept.
+        bits: Its description length.
+        errors: Its training errors or those of its negation, whichever are fewer.
+        considered: Number of programs considered up to it; None if unknown.
     """
 
     index: int
@@ -62,12 +41,12 @@ class Found:
     considered: int | None = None
 
 
-class Search:
-    """Programs by price, each behaviour once.
+class BottomUpSearch:
+    """Enumerates programs by description length, modulo observational equivalence.
 
     Attributes:
         stopped_by: The limit that ended the last level, or None.
-        exact: Programs without training errors for some class, cheapest first.
+        exact: Programs without training errors for some class, shortest first.
     """
 
     def __init__(
@@ -90,14 +69,14 @@ class Search:
             train: The training inputs.
             targets: For each class, whether each training input belongs to it, shape
                 (classes, n_train); a single row for labels 0 and 1.
-            others: Unlabelled inputs that programs are told apart by as well.
-            memory: Bytes to take.
-            clock: Time to take.
-            costs: Prices; the language's own unless given.
-            max_bits: Price of the dearest programs.
-            max_programs: Programs to consider at most.
+            others: Unlabelled inputs that also distinguish programs.
+            memory: The memory to take from.
+            clock: The time limit.
+            costs: Costs of the productions (default: those of the language).
+            max_bits: Description length of the longest programs.
+            max_programs: Programs to consider at most; None for no limit.
         """
-        self.costs = costs or stated(kind)
+        self.costs = costs or language_costs(kind)
         self._order = [p for p in productions_for(kind) if p.name in self.costs.base]
         self._bank = Bank(kind, (*train, *others), targets, self.costs, memory, clock, max_programs)
         self._targets = targets
@@ -119,8 +98,8 @@ class Search:
         """Programs kept so far."""
         return self._bank.truths.kept
 
-    def levels(self) -> Iterator[Level]:
-        """Enumerates price after price; ends at a limit, with ``stopped_by`` set."""
+    def levels(self) -> Iterator[LevelCount]:
+        """Enumerates one description length after another until a limit sets ``stopped_by``."""
         unit = self.costs.unit
         for cost in range(int((self._max_bits - SIGN_BITS) * unit) + 1):
             before = self._bank.considered, self._bank.truths.kept, self._parts()
@@ -130,7 +109,7 @@ class Search:
             except LimitReachedError as limit:
                 self.stopped_by = limit.reason
             self._offer(cost)
-            level = Level(
+            level = LevelCount(
                 bits=cost / unit + SIGN_BITS,
                 considered=self._bank.considered - before[0],
                 kept=self._bank.truths.kept - before[1],
@@ -149,8 +128,8 @@ class Search:
     def _grow(self, cost: int) -> None:
         for production in self._order:
             left = cost - self.costs.base[production.name]
-            most = MOST_BITS.get(production.sort, self._max_bits) * self.costs.unit
-            if left >= 0 and cost <= most:
+            limit = MAX_BITS.get(production.sort, self._max_bits) * self.costs.unit
+            if left >= 0 and cost <= limit:
                 self._bank.check()
                 start = self._bank.kept(production.sort)
                 try:
@@ -159,7 +138,7 @@ class Search:
                     self._bank.record(cost, production, start)
 
     def _offer(self, cost: int) -> None:
-        """Moves the hits of this price, or of a lower one with what their root adds, to exact."""
+        """Moves hits whose cost, including what their root adds, is reached to ``exact``."""
         for index, considered in self._bank.truths.take_hits():
             heappush(self._waiting, (cost + self._root(index), index, considered))
         while self._waiting and (self._waiting[0][0] <= cost or self.stopped_by is not None):
@@ -168,48 +147,48 @@ class Search:
             self.exact.append(Found(index, bits, 0, considered))
 
     def _root(self, index: int) -> int:
-        """What the production of a program costs more at the root."""
+        """Returns the additional cost of a program's production at the root."""
         name = NAMES[self._bank.truths.production[index]]
         return self.costs.extra.get((name, ROOT), 0)
 
     def bits(self, index: int) -> float:
-        """Returns the price of a kept program."""
+        """Returns the description length of a kept program."""
         cost = next(cost for start, cost in reversed(self._starts) if start <= index)
         return (cost + self._root(index)) / self.costs.unit + SIGN_BITS
 
     def best(self, count: int, target: int = 0) -> list[Found]:
-        """Returns the programs with the fewest training errors, cheaper first among equals."""
+        """Returns the programs with the fewest training errors, shorter ones first among ties."""
         best = np.zeros(0, np.int64)
         errors = self._bank.truths.errors[:, target]
-        for start in range(0, self.kept, RANKED_AT_ONCE):  # bounds the memory
-            more = np.arange(start, min(start + RANKED_AT_ONCE, self.kept))
+        for start in range(0, self.kept, RANKING_BATCH):
+            more = np.arange(start, min(start + RANKING_BATCH, self.kept))
             both = np.concatenate([best, more])
             best = both[np.argsort(errors[both], kind="stable")[:count]]
         found = [Found(int(i), self.bits(int(i)), int(errors[i])) for i in best]
         return sorted(found, key=lambda program: (program.errors, program.bits, program.index))
 
     def errors(self, index: int, target: int) -> int:
-        """Returns the training errors of a kept program for a class, or of its opposite."""
+        """Returns the training errors of a kept program or its negation, whichever are fewer."""
         return int(self._bank.truths.errors[index, target])
 
     def term(self, index: int, target: int = 0) -> Term:
-        """Returns a kept program as a tree, negated where that fits the training data better."""
+        """Returns a kept program as a tree, negated if that fits the training data better."""
         negated, _ = self.oriented(index, self._all, self._targets[target])
         return self.term_as(index, negated=negated)
 
     def term_as(self, index: int, *, negated: bool) -> Term:
-        """Returns a kept program as its column is stored, or its opposite."""
+        """Returns a kept program as its column is stored, or its negation."""
         return term_of(self._bank, index, negated=negated)
 
     def oriented(
         self, index: int, among: NDArray[np.bool_], wanted: NDArray[np.bool_]
     ) -> tuple[bool, NDArray[np.bool_]]:
-        """Returns whether the opposite of a kept program fits better, and the better one's answers.
+        """Returns whether the negation of a kept program fits better, and the better predictions.
 
         Args:
             index: The program.
             among: Which training examples count.
-            wanted: What it should answer on each.
+            wanted: The desired answer for each example.
         """
         row = self._bank.truths.values[index : index + 1].view(np.uint8)
         answers = np.unpackbits(row, bitorder="little")[: len(wanted)].astype(np.bool_)
@@ -218,15 +197,15 @@ class Search:
         return negated, answers ^ negated
 
     def best_on(self, among: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Found:
-        """Returns the program with the fewest errors on some training examples, cheapest first.
+        """Returns the program with the fewest errors on some training examples, shortest first.
 
-        Only the first ``MOST_COMPARED`` programs are compared.
+        Only the first ``MAX_COMPARED`` programs are compared.
         """
-        columns = self._bank.truths.values[: min(self.kept, MOST_COMPARED)]
+        columns = self._bank.truths.values[: min(self.kept, MAX_COMPARED)]
         width = 64 * columns.shape[1]
         rows = np.zeros((2, width), np.bool_)
         rows[0, : len(wanted)], rows[1, : len(among)] = wanted, among
-        target, mask = packed(rows)
+        target, mask = pack_bits(rows)
         wrong = np.bitwise_count((columns ^ target) & mask).sum(axis=1, dtype=np.int64)
         wrong = np.minimum(wrong, int(among.sum()) - wrong)
         index = int(wrong.argmin())
@@ -234,10 +213,10 @@ class Search:
 
 
 def prepare() -> None:
-    """Loads the machine code of a search, or compiles it where that was never done."""
+    """Loads the machine code of a search, compiling it if it is not cached."""
     words = [f"{i:06b}" for i in range(64)]
     targets = np.array([[word.count("1") % 3 == 0 for word in words]])
-    search = Search(
+    search = BottomUpSearch(
         "bits", words, targets, words, memory=Memory(64 * 2**20), clock=Clock(600), max_bits=17
     )
     for _ in search.levels():

@@ -1,4 +1,4 @@
-"""What shapes one search without a language model; the command line adds what shapes its data."""
+"""The settings of a search without a language model; those of its data are separate."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 from llm_erm.sandbox import Limits
 
 Order = Literal["length-first", "uniform", "prior"]
-"""How programs come: cheapest first, drawn at random, or cheapest first by a model's weights."""
+"""The order of programs: shortest first, sampled at random, or cheapest first under a prior."""
 
 
 @dataclass(frozen=True)
@@ -14,17 +14,18 @@ class Settings:
     """Settings of a search.
 
     Attributes:
-        attempts: The budget K: programs that meet validation data at most, fixed beforehand.
-        order: How programs come.
+        attempts: The budget K: programs scored on validation data, at most, fixed beforehand.
+        order: The order of programs.
         max_seconds: Wall time at most.
         max_memory_bytes: Memory of this process at most.
         max_programs: Programs considered at most; None for no limit.
-        max_bits: Price of the dearest programs.
-        tie_bits: How much dearer than the first exact program another may be to be looked for.
-        more_cpu_seconds: CPU time to look for such, and for a shorter one, once one is exact.
-        seed: Seed of the drawn programs, and of the inputs that tell programs apart.
+        max_bits: Description length of the longest programs.
+        tie_bits: How much longer than the first exact program others may be, in bits, for the
+            search to look for them.
+        more_cpu_seconds: CPU time to look for those, and for shorter ones, once a program is exact.
+        seed: Seed of the sampled programs, and of the inputs that define observational equivalence.
         confidence: Confidence of the certificate.
-        limits: What one execution of a program may use.
+        limits: What each execution of a program may use.
     """
 
     attempts: int = 64

@@ -1,4 +1,4 @@
-"""The inner loops over strings, compiled by numba: slices, cancelling, remainders and counts."""
+"""The inner loops over strings, compiled by numba: slices, cancellation, remainders and counts."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _SHIFT = np.uint64(32)
 
 @kernel
 def stretch(chars: Array, starts: Array, lengths: Array, step: int, out: Array) -> None:
-    """Copies ``lengths[r]`` characters of each row from ``starts[r]`` on, ``step`` apart."""
+    """Copies ``lengths[r]`` characters of each row r, starting at ``starts[r]``, ``step`` apart."""
     for r in range(chars.shape[0]):
         for j in range(lengths[r]):
             out[r, j] = chars[r, starts[r] + j * step]
@@ -18,14 +18,14 @@ def stretch(chars: Array, starts: Array, lengths: Array, step: int, out: Array) 
 
 @kernel
 def cancel(chars: Array, lengths: Array, cancels: Array, out: Array, left: Array) -> None:
-    """Removes neighbours that cancel, from left to right, with a stack.
+    """Removes adjacent characters that cancel, from left to right, with a stack.
 
     Args:
         chars: Characters as indices into an alphabet, shape (n, width).
-        lengths: Characters in each row.
-        cancels: Whether a character followed by another cancels, shape (base, base).
-        out: What is left, the shape of ``chars``.
-        left: Characters left in each row.
+        lengths: Number of characters in each row.
+        cancels: Whether a character and the one after it cancel, shape (base, base).
+        out: Set to the remaining characters; same shape as ``chars``.
+        left: Set to the number of remaining characters in each row.
     """
     for r in range(chars.shape[0]):
         top = 0
@@ -41,9 +41,9 @@ def cancel(chars: Array, lengths: Array, cancels: Array, out: Array, left: Array
 
 @kernel
 def values_mod(chars: Array, lengths: Array, base: int, first: int, out: Array) -> None:
-    """Writes the remainders of the numbers that rows spell by the moduli from ``first`` on.
+    """Writes the remainders of the numbers that rows spell, for the moduli from ``first`` on.
 
-    ``out`` has a row for each modulus.
+    ``out`` has one row per modulus.
     """
     for i in range(out.shape[0]):
         for r in range(chars.shape[0]):
@@ -66,9 +66,9 @@ def row_hashes(chars: Array, lengths: Array, out: Array) -> None:
 
 @kernel
 def gram_codes(chars: Array, lengths: Array, size: int, base: int, out: Array) -> None:
-    """Writes the number that each run of ``size`` characters spells in ``base``, -1 past the end.
+    """Writes the base-``base`` number that each substring of ``size`` characters spells.
 
-    ``out`` has the shape of ``chars``.
+    ``out`` has the shape of ``chars`` and holds -1 where a substring would pass the end.
     """
     for r in range(chars.shape[0]):
         for j in range(chars.shape[1]):
@@ -82,13 +82,13 @@ def gram_codes(chars: Array, lengths: Array, size: int, base: int, out: Array) -
 
 @kernel
 def gram_counts(ids: Array, size: int, last: Array, out: Array) -> None:
-    """Counts each text's occurrences that do not overlap, as ``str.count`` does.
+    """Counts the non-overlapping occurrences of each substring, as ``str.count`` does.
 
     Args:
-        ids: Which text starts at each place of each row, -1 for none.
-        size: Characters in a text.
-        last: Room for one int64 a text.
-        out: Zeros of shape (texts, rows).
+        ids: Which substring starts at each place of each row, -1 for none.
+        size: Characters per substring.
+        last: Work space of one int64 per substring.
+        out: Zeros of shape (substrings, rows), to which the counts are added.
     """
     for r in range(ids.shape[0]):
         last[:] = 0

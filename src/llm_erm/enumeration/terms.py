@@ -1,4 +1,4 @@
-"""Expressions as trees, and the Python that they stand for."""
+"""Expressions as trees, and their translation to Python."""
 
 import ast
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ _IMPORTS = {"isprime": "from sympy import isprime", "reduce": "from functools im
 
 @dataclass(frozen=True)
 class Term:
-    """One expression of the language.
+    """An expression of the language.
 
     Attributes:
         production: Name of the production at its root.
-        arguments: What it is made from.
-        parameters: What stands for ``{p}`` and ``{q}``.
-        negated: Whether its opposite is meant; truths only.
+        arguments: The arguments of that production.
+        parameters: The values of ``{p}`` and ``{q}``.
+        negated: Whether the expression is negated; only for truths.
     """
 
     production: str
@@ -27,7 +27,7 @@ class Term:
 
 
 def to_expression(term: Term) -> str:
-    """Returns the Python expression over ``x``, without needless parentheses."""
+    """Returns the Python expression over ``x``, without redundant parentheses."""
     return ast.unparse(ast.parse(_text(term), mode="eval"))
 
 
@@ -40,8 +40,8 @@ def to_list(tests: Sequence[tuple[str, int]], otherwise: int) -> str:
     """Returns the source of a decision list.
 
     Args:
-        tests: Expressions and the label that each stands for; the first that holds decides.
-        otherwise: The label where none holds.
+        tests: Expressions and the label for each; the first one that holds decides.
+        otherwise: The label if none holds.
     """
     lines = [f"    if {expression}:\n        return {label}\n" for expression, label in tests]
     body = "".join(lines) + f"    return {otherwise}\n"

@@ -1,4 +1,4 @@
-"""Strings that are read off the inputs: one for each input, all by the same expression."""
+"""Strings computed from the inputs: one per input, all by the same expression."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ from numpy.typing import NDArray
 
 from llm_erm.enumeration import string_kernels
 
-DIRECT = 1 << 12
-"""Texts of one size that are counted by their number alone; more are found by sorting."""
+MAX_DIRECT = 1 << 12
+"""Possible substrings of one size up to which they are indexed directly instead of sorted."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """One string an input.
+    """The value of a string expression: one string per input.
 
     Attributes:
         chars: Characters as indices into the alphabet, shape (n, width).
-        lengths: Characters of each string, shape (n,).
+        lengths: Length of each string, shape (n,).
         alphabet: The characters, in order.
-        production: Name of the production at the root of its expression.
-        child: Index of the text it was made from, -1 for ``x``.
+        production: Name of the production at the root of the expression.
+        child: Index of the text it was derived from, -1 for ``x``.
         parameters: The parameters of that production.
         hashes: A hash of each string, shape (n,).
     """
@@ -40,11 +40,11 @@ class Text:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it holds."""
+        """Number of bytes in its arrays."""
         return self.chars.nbytes + self.lengths.nbytes + self.hashes.nbytes
 
 
-def make(
+def make_text(
     chars: NDArray[np.uint8],
     lengths: NDArray[np.int64],
     alphabet: str,
@@ -52,7 +52,7 @@ def make(
     child: int,
     parameters: tuple[object, ...] = (),
 ) -> Text:
-    """Returns a text, cut to the width that it needs."""
+    """Returns a text, trimmed to the width it needs."""
     chars = np.ascontiguousarray(chars[:, : max(int(lengths.max()), 1)])
     hashes = np.empty(len(chars), np.uint64)
     string_kernels.row_hashes(chars, lengths, hashes)
@@ -60,16 +60,16 @@ def make(
 
 
 def inputs_as_text(inputs: list[str], alphabet: str) -> Text:
-    """Returns ``x`` itself."""
+    """Returns the text of ``x`` itself."""
     index = {character: i for i, character in enumerate(alphabet)}
     chars = np.zeros((len(inputs), max(map(len, inputs))), np.uint8)
     for row, text in zip(chars, inputs, strict=True):
         row[: len(text)] = [index[c] for c in text]
-    return make(chars, np.array(list(map(len, inputs)), np.int64), alphabet, "x", -1)
+    return make_text(chars, np.array(list(map(len, inputs)), np.int64), alphabet, "x", -1)
 
 
-def derived(text: Text, index: int, production: str, parameter: int = 0) -> Text:
-    """Returns what a production makes of the text with this index."""
+def derive(text: Text, index: int, production: str, parameter: int = 0) -> Text:
+    """Returns the result of applying a production to the text with this index."""
     lengths = text.lengths
     zeros = np.zeros_like(lengths)
     step = 1
@@ -99,27 +99,27 @@ def derived(text: Text, index: int, production: str, parameter: int = 0) -> Text
     chars = np.zeros_like(text.chars)
     string_kernels.stretch(text.chars, starts, counts, step, chars)
     parameters = (parameter,) if parameter else ()
-    return make(chars, counts, text.alphabet, production, index, parameters)
+    return make_text(chars, counts, text.alphabet, production, index, parameters)
 
 
-def paired(text: Text, index: int) -> Text:
-    """Returns bits read two at a time, as digits 0 to 3; an odd last one is left out."""
+def pair_bits(text: Text, index: int) -> Text:
+    """Returns bits read two at a time, as digits 0 to 3, dropping the last bit of odd lengths."""
     half = text.width // 2
     pairs = text.chars[:, : 2 * half].reshape(len(text.chars), half, 2)
     chars = pairs[:, :, 0] * np.uint8(2) + pairs[:, :, 1]
     lengths = text.lengths // 2
     chars[np.arange(half) >= lengths[:, None]] = 0
-    return make(chars, lengths, "0123", "pairs", index)
+    return make_text(chars, lengths, "0123", "pairs", index)
 
 
-def cancelled(text: Text, index: int, production: str, cancelling: tuple[int, ...]) -> Text:
-    """Returns what is left once all neighbours that cancel are removed.
+def cancel(text: Text, index: int, production: str, cancelling: tuple[int, ...]) -> Text:
+    """Returns what remains after removing all adjacent characters that cancel.
 
     Args:
-        text: What they are removed from.
+        text: The text to remove them from.
         index: Its index.
         production: ``cancel_one`` or ``cancel_two``.
-        cancelling: The neighbours, each as first times base plus second.
+        cancelling: The pairs that cancel, each as the first index times the base plus the second.
     """
     base = len(text.alphabet)
     cancels = np.zeros(base * base, np.bool_)
@@ -128,22 +128,22 @@ def cancelled(text: Text, index: int, production: str, cancelling: tuple[int, ..
     lengths = np.empty_like(text.lengths)
     string_kernels.cancel(text.chars, text.lengths, cancels.reshape(base, base), chars, lengths)
     words = tuple(text.alphabet[pair // base] + text.alphabet[pair % base] for pair in cancelling)
-    return make(chars, lengths, text.alphabet, production, index, (words,))
+    return make_text(chars, lengths, text.alphabet, production, index, (words,))
 
 
 def gram_ids(text: Text, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Returns which runs of ``size`` characters occur, and which starts at each place.
+    """Returns which substrings of ``size`` characters occur, and which starts at each place.
 
     Returns:
-        The runs as numbers in base ``len(alphabet)``, descending, so that ones are counted before
-        zeros are, and for each place, of shape (n, width), the index of its run among them, -1
-        past the end.
+        The substrings as numbers in base ``len(alphabet)``, in descending order so that ones are
+        counted before zeros; and for each place, the index of its substring among them, shape
+        (n, width), -1 past the end.
     """
     codes = np.empty(text.chars.shape, np.int64)
     string_kernels.gram_codes(text.chars, text.lengths, size, len(text.alphabet), codes)
-    if len(text.alphabet) ** size <= DIRECT:
+    if len(text.alphabet) ** size <= MAX_DIRECT:
         there = np.zeros(len(text.alphabet) ** size + 1, np.bool_)
-        there[codes] = True  # -1 sets the last, which stands for none
+        there[codes] = True  # -1 sets the last entry, which represents no substring
         runs = np.flatnonzero(there[:-1])[::-1]
         index = len(runs) - np.cumsum(there)
         index[-1] = -1
@@ -156,14 +156,14 @@ def gram_ids(text: Text, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def counts(ids: NDArray[np.int64], runs: int, size: int) -> NDArray[np.int32]:
-    """Returns how often each run occurs in each string without overlaps, shape (runs, n)."""
+    """Returns each substring's non-overlapping occurrences per string, shape (runs, n)."""
     result = np.zeros((runs, len(ids)), np.int32)
     string_kernels.gram_counts(ids, size, np.zeros(runs, np.int64), result)
     return result
 
 
-def spelled(run: int, size: int, alphabet: str) -> str:
-    """Returns the characters of a run that is given as a number."""
+def spell(run: int, size: int, alphabet: str) -> str:
+    """Returns the characters of a substring that is given as a number."""
     characters = []
     for _ in range(size):
         run, last = divmod(run, len(alphabet))

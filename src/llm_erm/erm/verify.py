@@ -1,13 +1,28 @@
 """Runs a program on data sets and counts what it got right."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.records import Verdict, score
 from llm_erm.sandbox import BINARY, Limits, Outputs, Sandbox
+from llm_erm.sandbox import Execution as Ran
 from llm_erm.tasks.task import Dataset, HeldOut
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One run of a program over several data sets.
+
+    Attributes:
+        verdicts: One per data set.
+        ran: What the sandbox returned, to compare a replay with; None where there is no program.
+    """
+
+    verdicts: list[Verdict]
+    ran: Ran | None = None
 
 
 def verify(
@@ -19,7 +34,7 @@ def verify(
     replay: bool = False,
     outputs: Outputs = BINARY,
 ) -> list[Verdict]:
-    """Returns one verdict a data set, from one execution over all of them together.
+    """Returns one verdict per data set, from one execution over all of them together.
 
     Labels stay in this process. A limit that is passed fails the program on every data set.
 
@@ -32,22 +47,50 @@ def verify(
             whose answers depend on more than its input is ``nondeterministic``.
         outputs: What counts as a label.
     """
-    if source is None:
-        return [Verdict("no_code", 0, len(data), len(data)) for data in datasets]
-    inputs = [x for data in datasets for x in data.inputs]
-    execution = sandbox.execute(source, inputs, limits, outputs)
+    execution = execute(source, datasets, sandbox, limits, outputs)
     if replay:
-        execution = sandbox.replay(source, inputs, execution, limits, outputs)
-    predictions = execution.predictions.astype(np.uint8)
+        return confirm(source, datasets, execution, sandbox, limits, outputs)
+    return execution.verdicts
+
+
+def execute(
+    source: str | None,
+    datasets: Sequence[Dataset],
+    sandbox: Sandbox,
+    limits: Limits,
+    outputs: Outputs = BINARY,
+) -> Execution:
+    """Runs a program once over data sets; see :func:`verify`."""
+    if source is None:
+        return Execution([Verdict("no_code", 0, len(data), len(data)) for data in datasets])
+    ran = sandbox.execute(source, _inputs(datasets), limits, outputs)
+    return Execution(_verdicts(ran, datasets), ran)
+
+
+def confirm(
+    source: str | None,
+    datasets: Sequence[Dataset],
+    execution: Execution,
+    sandbox: Sandbox,
+    limits: Limits,
+    outputs: Outputs = BINARY,
+) -> list[Verdict]:
+    """Returns the verdicts of an execution, or ``nondeterministic`` ones where a replay differs."""
+    if source is None or execution.ran is None:
+        return execution.verdicts
+    ran = sandbox.replay(source, _inputs(datasets), execution.ran, limits, outputs)
+    return _verdicts(ran, datasets)
+
+
+def _inputs(datasets: Sequence[Dataset]) -> list[str]:
+    return [x for data in datasets for x in data.inputs]
+
+
+def _verdicts(ran: Ran, datasets: Sequence[Dataset]) -> list[Verdict]:
+    predictions = ran.predictions.astype(np.uint8)
     parts = np.split(predictions, np.cumsum([len(data) for data in datasets])[:-1])
     return [
-        Verdict(
-            execution.status,
-            *score(part, labels_of(data)),
-            len(data),
-            execution.message,
-            execution.cpu_seconds,
-        )
+        Verdict(ran.status, *score(part, labels_of(data)), len(data), ran.message, ran.cpu_seconds)
         for part, data in zip(parts, datasets, strict=True)
     ]
 

@@ -1,11 +1,14 @@
-"""What every engine looks like to in-context learning: prompts in, a stream of answers out."""
+"""The interface of all engines: prompts in, a stream of answers out."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion
+
+if TYPE_CHECKING:
+    from llm_erm.llms.budget import Budget
 
 
 @dataclass(frozen=True)
@@ -14,7 +17,7 @@ class Prompt:
 
     Attributes:
         index: Which query it is, counted from 1.
-        text: All of it, rendered.
+        text: The whole rendered prompt.
         seed: Seed of its answer, in [0, 2³¹).
     """
 
@@ -25,7 +28,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model made of a prompt.
+    """What a model answers to a prompt.
 
     Attributes:
         completion: Its text, tokens and time; the index is the query's.
@@ -41,12 +44,28 @@ class Answer:
 
 
 class Engine(Protocol):
-    """A language model that answers prompts which share their beginning."""
+    """A language model that answers prompts which share their beginning.
+
+    What is not abstract here suits a model that costs nothing.
+    """
 
     @property
     def name(self) -> str:
         """``engine:model``, as stored with every run."""
         ...
+
+    @property
+    def described(self) -> object:
+        """What shapes its answers beside prompts and settings: a frozen dataclass, or JSON values.
+
+        Loads no weights.
+        """
+        ...
+
+    @property
+    def budget(self) -> "Budget | None":
+        """What its calls may cost; None where they cost nothing."""
+        return None
 
     @property
     def context_tokens(self) -> int | None:
@@ -65,7 +84,7 @@ class Engine(Protocol):
         ...
 
     def load(self) -> None:
-        """Makes ready to answer.
+        """Gets ready to answer.
 
         Raises:
             LLMERMError: The model does not load; the message names what to change.
@@ -73,10 +92,10 @@ class Engine(Protocol):
         ...
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
-        """Yields the answers, each as it arrives, in any order.
+        """Yields the answers in the order in which they arrive.
 
-        The first prompt is answered alone, so that the others find their common beginning in the
-        cache.
+        The first prompt is answered alone, so that the others find the beginning that all share in
+        the cache.
 
         Raises:
             LLMERMError: The model cannot answer.

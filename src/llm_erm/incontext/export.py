@@ -1,14 +1,21 @@
-"""The published result files: one JSON record a query, one CSV row a task."""
+"""The published result files: one JSON record per query, one CSV row per result."""
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llm_erm.incontext.learn import Query, Questions
-from llm_erm.journal import replace
+from llm_erm.facts import IncontextFacts
+from llm_erm.incontext.learn import Query, Questions, query_of
+from llm_erm.incontext.method import InContext
+from llm_erm.incontext.prompt import balanced, split_at_gap
+from llm_erm.records import Result
+from llm_erm.runs.files import replace, writing
+from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.run import Plan
 
 COLUMNS = (
     "function",
@@ -29,55 +36,117 @@ COLUMNS = (
 interval on ``accuracy``."""
 
 
+def queries_in(
+    folder: RunFolder, plan: Plan, method: InContext
+) -> Iterator[tuple[Questions, Query]]:
+    """Yields the answered queries of a run, job by job and in order, from its journal alone.
+
+    Args:
+        folder: The run.
+        plan: Its jobs and data.
+        method: Its settings.
+
+    Raises:
+        InputError: The test data are gone.
+    """
+    data = dict(zip(plan.specs, plan.data, strict=True))
+    held_out = cache(lambda spec: data[spec].reveal())
+    for job in method.jobs(plan.specs):
+        if not (answers := folder.answers(job.key)):
+            continue
+        questions = Questions(
+            splits=data[job.spec],
+            shots=method.shots_of(job),
+            queries=balanced(held_out(job.spec).test, method.queries, "queries", "queries"),
+            frame=split_at_gap(folder.prompt(job.key)),
+        )
+        for index in sorted(answers):
+            yield questions, query_of(questions, answers[index], method.settings)
+
+
+def export(
+    folder: RunFolder,
+    plan: Plan,
+    method: InContext,
+    results: Sequence[Result],
+    jsonl: Path | None,
+    table: Path | None,
+) -> None:
+    """Writes the published files anew, each whole or not at all.
+
+    Args:
+        folder: The run, which holds the answers.
+        plan: Its jobs and data.
+        method: Its settings.
+        results: Its results, one row each.
+        jsonl: The file of JSON records, if it is wanted.
+        table: The CSV file, if it is wanted.
+
+    Raises:
+        InputError: A file cannot be written, or the test data are gone.
+    """
+    if jsonl is not None:
+        records = [record(*one) for one in queries_in(folder, plan, method)]
+        _write(jsonl, "".join(json.dumps(one) + "\n" for one in records), "out_jsonl")
+    if table is not None:
+        _write(table, _as_csv(results), "out_csv")
+
+
 def record(questions: Questions, query: Query) -> dict[str, Any]:
     """Returns the published record of a query, with what ours knows beyond it at the end."""
-    splits, completion = questions.splits, query.answer.completion
-    prediction = query.prediction
+    key, completion, prediction = questions.splits.key, query.completion, query.prediction
     return {
         "prompt": query.prompt,
         "true_label": str(query.label),
-        "fn": splits.fn,
-        "length": splits.length,
+        "fn": key.function,
+        "length": key.length,
         "model_output": completion.text,
         "predicted_label": None if prediction is None else str(prediction),
         "is_correct": prediction == query.label,
         "index": query.index,
         "input": query.input,
         "shots": questions.shots,
-        "seed": splits.seed,
-        "trial": splits.trial,
-        "probability_of_1": query.answer.probability,
+        "seed": key.seed,
+        "trial": key.trial,
+        "probability_of_1": completion.probability,
         "prompt_tokens": completion.usage.prompt_tokens,
-        "computed_tokens": query.answer.computed_tokens,
+        "computed_tokens": completion.computed_tokens,
         "completion_tokens": completion.usage.completion_tokens,
         "finish_reason": completion.finish_reason,
         "seconds": completion.latency_seconds,
     }
 
 
-def write_jsonl(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one record a line; the whole file or nothing."""
-    _write(path, "".join(json.dumps(record) + "\n" for record in records))
-
-
-def write_csv(path: Path, results: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one row a result; the whole file or nothing."""
+def _as_csv(results: Sequence[Result]) -> str:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for result in results:
-        low, high = result["accuracy_interval"]
+        facts, test, data = result.facts, result.test, result.data
+        assert isinstance(facts, IncontextFacts)
+        assert test is not None
+        low, high = facts.accuracy_interval
         writer.writerow(
             {
-                **result,
-                "accuracy": result["test_accuracy"],
+                "function": data.function,
+                "length": data.length,
+                "accuracy": test.accuracy,
+                "shots": facts.shots,
+                "seed": data.seed,
+                "trial": data.trial,
+                "queries": test.total,
+                "correct": test.correct,
+                "parse_failures": test.invalid,
                 "accuracy_low": round(low, 6),
                 "accuracy_high": round(high, 6),
+                "accuracy_parsed": facts.accuracy_parsed,
+                "differs_from_chance": facts.differs_from_chance,
             }
         )
-    _write(path, text.getvalue())
+    return text.getvalue()
 
 
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, text)
+def _write(path: Path, text: str, setting: str) -> None:
+    with writing(path, setting):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, text)

@@ -6,14 +6,15 @@ import re
 _DECODER = json.JSONDecoder()
 _OBJECT = re.compile(r"\{")
 _TRIES = 1000
-"""Opening braces looked at, from the end: bounds the work on an answer of nothing but braces."""
+"""Maximum number of opening braces tried, from the end: an answer may be nothing but braces."""
 
 
 def label_of(text: str) -> int | None:
     """Returns the label that an answer states, or None where it states none.
 
-    As published: a JSON object with ``label`` anywhere in the text counts, else a text that is 0
-    or 1 but for quotes. Of several objects the last one counts, whatever it says.
+    As published, the label is that of a JSON object with the key ``label`` anywhere in the text;
+    without one, the whole text must be 0 or 1, perhaps in quotes. If there are several objects, the
+    last one counts, whatever its label.
     """
     starts = [match.start() for match in _OBJECT.finditer(text)]
     for start in starts[: -_TRIES - 1 : -1]:

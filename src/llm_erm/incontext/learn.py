@@ -1,19 +1,21 @@
 """In-context learning: labelled examples and one query in a prompt, the label as the answer."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from llm_erm.erm.bounds import binomial_interval, certify
 from llm_erm.errors import InputError
+from llm_erm.facts import IncontextFacts
 from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.labels import label_of
 from llm_erm.incontext.prompt import GAP, Frame, balanced, build_frame, split_at_gap
 from llm_erm.incontext.settings import Settings
-from llm_erm.records import Run, Verdict
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Result, Verdict, cost_of
+from llm_erm.runs.events import Advanced, Answered, Observe, Prompted, Started, ignore
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.task import Dataset, Splits
 
@@ -22,14 +24,13 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Questions:
-    """What one run asks.
+    """Everything that a model is asked about one data set.
 
     Attributes:
-        splits: The task's data, for its name, warnings and digest: that of all its examples, though
-            the test split holds the queries alone.
-        shots: How many training examples a prompt shows.
-        queries: The test examples that are asked about; their labels are never shown.
-        frame: The rendered prompt around each.
+        splits: The data; its test examples are in memory only as far as they are queries.
+        shots: Number of training examples in a prompt.
+        queries: The test examples that the model is asked about; their labels are never shown.
+        frame: The rendered prompt around each query.
     """
 
     splits: Splits
@@ -38,22 +39,32 @@ class Questions:
     frame: Frame
 
     @property
+    def variant(self) -> str:
+        """What tells it apart from other questions about the same data."""
+        return variant_of(self.shots)
+
+    @property
     def name(self) -> str:
         """The task, the length, the shots and, after the first, the trial."""
-        trial = f" trial={self.splits.trial}" if self.splits.trial > 1 else ""
-        return f"{self.splits.fn} L={self.splits.length} shots={self.shots}{trial}"
+        key = self.splits.key
+        trial = f" trial={key.trial}" if key.trial > 1 else ""
+        return f"{key.function} L={key.length} {self.variant}{trial}"
+
+    def prompt(self, index: int) -> str:
+        """Returns the whole prompt of a query as the model reads it."""
+        return self.frame.around(self.queries.inputs[index - 1])
 
 
 @dataclass(frozen=True)
 class Query:
-    """One query with its answer; one line of the journal.
+    """One query with its answer.
 
     Attributes:
         index: Which query it is, counted from 1.
-        input: What was asked about.
+        input: The test input.
         label: Its true label.
         prompt: The whole prompt as the model read it.
-        answer: What came back.
+        completion: The model's answer.
         prediction: The label that the answer states; None where it states none.
     """
 
@@ -61,28 +72,34 @@ class Query:
     input: str
     label: int
     prompt: str
-    answer: Answer
+    completion: Completion
     prediction: int | None
 
 
+def variant_of(shots: int) -> str:
+    """Returns what tells questions with this many shots apart from others about the same data."""
+    return f"shots={shots}"
+
+
 def pose(splits: Splits, shots: int, queries: int, engine: Engine, settings: Settings) -> Questions:
-    """Returns the questions of a run; the weights are not loaded for that.
+    """Returns the questions about a data set, without loading the model's weights.
 
     Args:
         splits: The labelled data.
-        shots: Training examples in the prompt; the first of each label, in their order.
-        queries: Test examples to ask about, chosen alike.
-        engine: Who will answer.
+        shots: Training examples per prompt; the first of each label, in their order.
+        queries: Number of test examples to ask about, chosen likewise.
+        engine: The model that will answer.
         settings: Settings of the run.
 
     Raises:
-        InputError: A number is odd or more than there is, or the prompt is longer than the model
-            can read; the message says how many examples fit.
+        InputError: A number is odd or larger than the data allow, or a prompt is longer than the
+            model can read; the message says how many examples fit.
     """
-    asked = balanced(splits.test, queries, "queries")
-    examples = balanced(splits.train, shots, "examples in the prompt (--shots)")
-    frame = _rendered(splits, examples, engine, settings)
-    posed = Questions(replace(splits, test=asked), shots, asked, frame)
+    examples = balanced(splits.train, shots, "examples per prompt", "shots")
+    # Prompts contain the test inputs, so the held-out data are read before the model has answered.
+    # Nothing is chosen by them: no prompt contains a test label, and there is nothing to select.
+    asked = balanced(splits.reveal().test, queries, "queries", "queries")
+    posed = Questions(splits, shots, asked, _rendered(splits, examples, engine, settings))
     _check_length(posed, engine, settings)
     return posed
 
@@ -91,82 +108,95 @@ def learn(
     questions: Questions,
     engine: Engine,
     settings: Settings,
-    on_query: Callable[[Query], None] = lambda query: None,
-    done: Iterable[Query] = (),
-) -> Run:
-    """Returns how many queries the model answers right.
+    *,
+    observe: Observe = ignore,
+    answers: Mapping[int, Completion] | None = None,
+) -> Result:
+    """Returns how many queries the model answers correctly.
 
     Args:
         questions: What to ask.
-        engine: Who answers.
+        engine: The model that answers; loaded, unless all answers are there.
         settings: Settings of the run.
-        on_query: Called with each query the moment it is answered.
-        done: Answered queries of an interrupted run with the same settings; not asked again.
+        observe: Told of the prompt and of each answer the moment it arrives.
+        answers: The answers of an interrupted run with the same settings, by the index of their
+            query; these queries are not asked again.
 
     Raises:
         LLMERMError: The model cannot answer.
     """
     started = time.monotonic()
-    answered = {query.index: query for query in done}
+    answered = dict(answers or {})
+    observe(Started(len(questions.queries), len(answered)))
+    observe(Prompted(questions.frame.around(GAP)))
     waiting = [
-        Prompt(i, questions.frame.around(x), _seed(questions, i, settings))
-        for i, x in enumerate(questions.queries.inputs, start=1)
-        if i not in answered
+        Prompt(index, questions.prompt(index), _seed(questions, index, settings))
+        for index in range(1, len(questions.queries) + 1)
+        if index not in answered
     ]
     arrivals = []
     for answer in engine.answer(waiting, settings) if waiting else ():
-        query = _judged(questions, answer, settings)
-        answered[query.index] = query
-        on_query(query)
+        completion = _completion(answer)
+        answered[completion.index] = completion
+        observe(Answered(completion))
+        observe(Advanced(len(answered)))
         arrivals.append(time.monotonic() - started)
-    splits = questions.splits
-    in_order = [answered[index] for index in sorted(answered)]
-    verdict = _verdict(in_order)
-    return Run(
-        method="incontext",
-        function=splits.fn,
-        length=splits.length,
-        seed=splits.seed,
-        trial=splits.trial,
-        model=engine.name,
-        settings=asdict(settings) | {"shots": questions.shots, "queries": len(in_order)},
-        test=verdict,
-        probe=None,
-        length_shift=None,
-        certificate=certify(splits, verdict),
-        seconds=time.monotonic() - started,
-        notices=splits.warnings,
-        data_sha256=splits.sha256,
-        examples=questions.shots,
-        details=_details(questions, in_order) | _speed(arrivals),
+    return _report(questions, engine.name, settings, answered, arrivals, started)
+
+
+def query_of(questions: Questions, completion: Completion, settings: Settings) -> Query:
+    """Returns a query with the label that its answer states."""
+    place = completion.index - 1
+    if settings.answer != "score":
+        prediction = label_of(completion.text)
+    else:
+        probability = completion.probability
+        prediction = None if probability is None else int(probability > 0.5)
+    return Query(
+        index=completion.index,
+        input=questions.queries.inputs[place],
+        label=questions.queries.labels[place],
+        prompt=questions.prompt(completion.index),
+        completion=completion,
+        prediction=prediction,
+    )
+
+
+def _completion(answer: Answer) -> Completion:
+    """An engine's answer as the journal keeps it."""
+    return replace(
+        answer.completion,
+        probability=answer.probability,
+        computed_tokens=answer.computed_tokens,
     )
 
 
 def _rendered(splits: Splits, examples: Dataset, engine: Engine, settings: Settings) -> Frame:
-    frame = build_frame(examples, splits.kind, splits.length)
+    frame = build_frame(examples, splits.kind, splits.key.length)
     return split_at_gap(engine.render(frame.around(GAP), settings))
 
 
 def _check_length(questions: Questions, engine: Engine, settings: Settings) -> None:
-    """Refuses prompts that the model cannot read, and says how many examples it could."""
+    """Refuses prompts that the model cannot read, and says how many examples would fit."""
     limit = engine.context_tokens
     room = None if limit is None else limit - settings.answer_tokens
     longest = _longest(questions.frame, questions.queries, engine, room)
     if room is None or longest is None or longest <= room:
         return
     splits = questions.splits
-    fit, beyond = 0, questions.shots // 2  # numbers of pairs, the first of which fits
+    fit, beyond = 0, questions.shots // 2  # numbers of pairs: the first fits, the second does not
     while beyond - fit > 1:
         pairs = (fit + beyond) // 2
-        examples = balanced(splits.train, 2 * pairs, "examples")
+        examples = balanced(splits.train, 2 * pairs, "examples per prompt", "shots")
         frame = _rendered(splits, examples, engine, settings)
         fits = (_longest(frame, questions.queries, engine, room) or 0) <= room
         fit, beyond = (pairs, beyond) if fits else (fit, pairs)
-    fewer = f"{2 * fit} examples fit: give --shots {2 * fit}," if fit else "no examples fit: give"
+    fewer = f"{2 * fit} examples fit: show that many," if fit else "no examples fit:"
     raise InputError(
-        f"A prompt of {questions.name} has {longest:,} tokens, and {engine.name} has room for "
-        f"{limit:,} with the {settings.answer_tokens:,} of an answer; {fewer} a lower "
-        "--max-new-tokens or a higher --max-model-len."
+        f"A prompt of {questions.name} has {longest:,} tokens, but {engine.name} has room for "
+        f"{limit:,}, including {settings.answer_tokens:,} for the answer; {fewer} lower "
+        "max_new_tokens, or allow a longer context.",
+        setting="shots" if fit else "max_new_tokens",
     )
 
 
@@ -182,67 +212,67 @@ def _seed(questions: Questions, index: int, settings: Settings) -> int:
     return seed_from(f"{settings.seed}|{questions.name}|query={index}")
 
 
-def _judged(questions: Questions, answer: Answer, settings: Settings) -> Query:
-    index = answer.completion.index
-    question = questions.queries.inputs[index - 1]
-    if settings.answer != "score":
-        prediction = label_of(answer.completion.text)
-    else:
-        prediction = None if answer.probability is None else int(answer.probability > 0.5)
-    return Query(
-        index=index,
-        input=question,
-        label=questions.queries.labels[index - 1],
-        prompt=questions.frame.around(question),
-        answer=answer,
-        prediction=prediction,
+def _report(
+    questions: Questions,
+    model: str,
+    settings: Settings,
+    answered: Mapping[int, Completion],
+    arrivals: Sequence[float],
+    started: float,
+) -> Result:
+    splits = questions.splits
+    queries = [query_of(questions, answered[index], settings) for index in sorted(answered)]
+    right = sum(query.prediction == query.label for query in queries)
+    unparsed = sum(query.prediction is None for query in queries)
+    verdict = Verdict("ok", right, unparsed, len(queries))
+    return Result(
+        method="incontext",
+        model=model,
+        data=splits.key,
+        variant=questions.variant,
+        examples=questions.shots,
+        test=verdict,
+        certificate=certify(splits, verdict, confidence=CONFIDENCE),
+        cost=cost_of(query.completion for query in queries),
+        seconds=round(time.monotonic() - started, 3),
+        notices=splits.warnings,
+        facts=_facts(questions.shots, verdict, queries, arrivals),
     )
 
 
-def _verdict(queries: Sequence[Query]) -> Verdict:
-    right = sum(query.prediction == query.label for query in queries)
-    unparsed = sum(query.prediction is None for query in queries)
-    return Verdict("ok", right, unparsed, len(queries))
+def _facts(
+    shots: int, verdict: Verdict, queries: Sequence[Query], arrivals: Sequence[float]
+) -> IncontextFacts:
+    """What a reader of the accuracy must know.
 
-
-def _details(questions: Questions, queries: Sequence[Query]) -> dict[str, Any]:
-    """What a reader of the accuracy must know, as JSON values.
-
-    Unparseable answers are wrong in the accuracy, as published. Whether the model knows more than
-    chance is judged on the parsed ones alone: silence is not knowledge of the opposite.
+    Answers that state no label count as wrong, as published. Whether the model does better or worse
+    than chance is judged by the other answers alone: no label is not the opposite label.
     """
-    verdict = _verdict(queries)
     parsed = verdict.total - verdict.invalid
     low, high = binomial_interval(verdict.correct, parsed, CONFIDENCE)
-    usages = [query.answer.completion.usage for query in queries]
-    computed = [query.answer.computed_tokens for query in queries]
+    computed = [query.completion.computed_tokens for query in queries]
     known = [tokens for tokens in computed if tokens is not None]
-    costs = [query.answer.completion.cost_usd for query in queries]
-    known_costs = [cost for cost in costs if cost is not None]
-    return {
-        "shots": questions.shots,
-        "queries": verdict.total,
-        "correct": verdict.correct,
-        "parse_failures": verdict.invalid,
-        "accuracy_interval": binomial_interval(verdict.correct, verdict.total, CONFIDENCE),
-        "accuracy_parsed": verdict.correct / parsed if parsed else None,
-        "accuracy_parsed_interval": (low, high),
-        "differs_from_chance": not low <= 0.5 <= high,
-        "predicted_1": sum(query.prediction == 1 for query in queries),
-        "log_loss": _log_loss(queries),
-        "prompt_tokens": sum(usage.prompt_tokens for usage in usages),
-        "prompt_tokens_computed": sum(known) if len(known) == len(queries) else None,
-        "completion_tokens": sum(usage.completion_tokens for usage in usages),
-        "cost_usd": sum(known_costs) if len(known_costs) == len(queries) else None,
-    }
+    first_seconds, rate = _speed(arrivals)
+    return IncontextFacts(
+        shots=shots,
+        accuracy_interval=binomial_interval(verdict.correct, verdict.total, CONFIDENCE),
+        accuracy_parsed=verdict.correct / parsed if parsed else None,
+        accuracy_parsed_interval=(low, high),
+        differs_from_chance=not low <= 0.5 <= high,
+        predicted_1=sum(query.prediction == 1 for query in queries),
+        log_loss=_log_loss(queries),
+        prompt_tokens_computed=sum(known) if len(known) == len(queries) else None,
+        first_seconds=first_seconds,
+        queries_per_second=rate,
+    )
 
 
 def _log_loss(queries: Sequence[Query]) -> float | None:
-    """Mean negative log probability of the true labels in nats; None without probabilities."""
+    """Mean negative log-likelihood of the true labels in nats; None without probabilities."""
     given = [
-        (query.answer.probability, query.label)
+        (query.completion.probability, query.label)
         for query in queries
-        if query.answer.probability is not None
+        if query.completion.probability is not None
     ]
     if not given:
         return None
@@ -250,9 +280,9 @@ def _log_loss(queries: Sequence[Query]) -> float | None:
     return float(-np.log(np.maximum(true, np.finfo(float).tiny)).mean())
 
 
-def _speed(arrivals: Sequence[float]) -> dict[str, float | None]:
-    """Seconds to the first answer, which computes what all share, and the rate of the others."""
+def _speed(arrivals: Sequence[float]) -> tuple[float | None, float | None]:
+    """Seconds to the first answer, which computes what all prompts share, and the later rate."""
     if len(arrivals) < 2:
-        return {"first_seconds": arrivals[0] if arrivals else None, "queries_per_second": None}
+        return (arrivals[0] if arrivals else None), None
     rate = (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-9)
-    return {"first_seconds": round(arrivals[0], 3), "queries_per_second": round(rate, 4)}
+    return round(arrivals[0], 3), round(rate, 4)

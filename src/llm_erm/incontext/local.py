@@ -8,12 +8,13 @@ from typing import Any
 
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
-from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms import weights
 from llm_erm.llms.llm import Completion, Usage
 from llm_erm.llms.runtime import GGUFModel
+from llm_erm.runs.fingerprint import file_digest
 
 DEFAULT_CONTEXT_TOKENS = 25_000
 _METADATA_BYTES = 2**26
@@ -22,7 +23,7 @@ _PREFERENCE = 100.0
 """Added to the logits of both labels, so that they are the two most probable tokens."""
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """A model that runs on this machine's processors, by llama.cpp.
 
     The model has one slot. Its cache holds the last prompt, so of each query only what differs
@@ -40,17 +41,18 @@ class LocalEngine:
 
         Args:
             path: A GGUF file; the embedded SmolLM2-135M-Instruct where it is None.
-            threads: Threads that compute; one for each usable core where it is None.
+            threads: Number of compute threads; one per usable core where it is None.
             context_tokens: Tokens that a prompt and its answer may take; where it is None, what
-                the model was trained for, 25,000 at most.
+                the model was trained for, but at most 25,000.
 
         Raises:
-            InputError: ``path`` is missing or no GGUF file, or a number is out of range.
+            InputError: ``path`` is missing or not a GGUF file, or a number is out of range.
             MissingExtraError: The runtime or the embedded weights are not installed.
         """
         weights.require_runtime()
         self._path = weights.embedded() if path is None else weights.checked(path)
         name = f"local:{weights.EMBEDDED_NAME if path is None else self._path.stem}"
+        self._own_file = path is not None
         self._model = GGUFModel(self._path, name, threads or usable_cores())
         self._asked_context = context_tokens
 
@@ -58,6 +60,16 @@ class LocalEngine:
     def name(self) -> str:
         """``local:`` and the name of the model."""
         return self._model.name
+
+    @property
+    def described(self) -> object:
+        """What shapes the answers: the model, its file and the context."""
+        digest = file_digest(self._path) if self._own_file else weights.EMBEDDED_SHA256
+        return {
+            "name": self.name,
+            "file_sha256": digest,
+            "context_tokens": self._asked_context,
+        }
 
     @property
     def context_tokens(self) -> int:

@@ -1,4 +1,4 @@
-"""The prompt of a query: what comes before the query is the same for all queries of a task."""
+"""The prompt of a query; what comes before the query is the same for all queries of a task."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ ANSWER_SCHEMA = {
 """JSON schema of the answer that the prompt asks for."""
 
 ANSWER_START = '{"label": "'
-"""The answer as far as it is the same for both labels; ``score`` compares what may follow."""
+"""The beginning that the answers for both labels share; ``score`` compares what may follow."""
 
 GAP = "\ue000"
-"""Stands for the query while a template is put around the prompt; a character without a meaning."""
+"""Stands for the query while a chat template is put around the prompt; it has no meaning."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class Frame:
 def build_frame(examples: Dataset, kind: Kind, length: int) -> Frame:
     """Returns the prompt that asks for the label of one more input.
 
-    Its parts follow the published ones in their order: what the inputs are, the examples in a
-    fenced block, the query in another, the form of the answer. The last is short on purpose: all
-    that follows the query is computed again for every query.
+    It has the parts of the published prompt in the same order: what the inputs are, the examples
+    in a fenced block, the query in another, and the form of the answer. The last part is short on
+    purpose: everything after the query is computed anew for every query.
     """
     lines = "".join(f"{x} -> {y}\n" for x, y in zip(examples.inputs, examples.labels, strict=True))
     head = f"""\
@@ -66,43 +66,60 @@ Its label, as JSON and nothing else: {"label": "0" | "1"}"""
 
 
 def split_at_gap(rendered: str) -> Frame:
-    """Returns the frame of a prompt that a chat template was put around, with ``GAP`` as its query.
+    """Returns the frame of a rendered prompt whose query is ``GAP``.
 
-    A query itself would not do: a short one may also be found in what follows it.
+    An actual query would not do: a short one may also occur elsewhere in the prompt.
 
     Raises:
-        InputError: The template does not hand on the text as it is.
+        InputError: The chat template does not pass the text on unchanged.
     """
     if rendered.count(GAP) != 1:
         raise InputError(
-            "The model's chat template changes the text of the prompt; give --raw-prompt to leave "
-            "the template out."
+            "The model's chat template changes the text of the prompt; leave the template out.",
+            setting="raw_prompt",
         )
     head, _, tail = rendered.partition(GAP)
     return Frame(head, tail)
 
 
-def balanced(data: Dataset, size: int, what: str) -> Dataset:
+def check_balance(size: int, what: str, setting: str) -> None:
+    """Makes sure that half of ``size`` examples can be of each label.
+
+    Args:
+        size: How many examples are wanted.
+        what: What they are, for the message.
+        setting: Name of the setting that says how many.
+
+    Raises:
+        InputError: The size is odd or less than two.
+    """
+    if size < 2 or size % 2:
+        raise InputError(
+            f"{size} {what} were requested; half of them have each label, so give an even number "
+            "of at least 2.",
+            setting=setting,
+        )
+
+
+def balanced(data: Dataset, size: int, what: str, setting: str) -> Dataset:
     """Returns the first ``size`` examples, half of each label, in the order of the data.
 
     Args:
         data: What to take from.
         size: How many; even.
         what: What they are, for the message.
+        setting: Name of the setting that says how many.
 
     Raises:
         InputError: The size is odd, less than two, or there are fewer of a label.
     """
-    if size < 2 or size % 2:
-        raise InputError(
-            f"{size} {what} were asked for; half are of each label, so give an even number, 2 or "
-            "more."
-        )
+    check_balance(size, what, setting)
     places = [_places(data, label)[: size // 2] for label in (0, 1)]
     if min(map(len, places)) < size // 2:
         raise InputError(
-            f"{size} {what} were asked for and there are {len(places[0])} of label 0 and "
-            f"{len(places[1])} of label 1; ask for fewer."
+            f"{size} {what} were requested, but there are {len(places[0])} examples of label 0 and "
+            f"{len(places[1])} of label 1; ask for fewer.",
+            setting=setting,
         )
     chosen = sorted(places[0] + places[1])
     return Dataset(tuple([data.inputs[i] for i in chosen]), tuple([data.labels[i] for i in chosen]))

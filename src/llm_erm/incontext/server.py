@@ -1,38 +1,44 @@
 """A model behind any server of OpenAI's chat completions, or of its completions for raw prompts."""
 
+import asyncio
 import math
+import queue
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
-from llm_erm.errors import MissingExtraError, ProviderError
-from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.errors import ProviderError
+from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
-from llm_erm.llms.answers import sentence_of
-from llm_erm.llms.llm import Completion, Usage
+from llm_erm.llms.budget import Budget
+from llm_erm.llms.calls import Caller
+from llm_erm.llms.clients import is_openai
+from llm_erm.llms.faults import CallFailedError, provider_error
+from llm_erm.llms.llm import Completion
+from llm_erm.llms.loop import LoopThread
+from llm_erm.llms.plain import PlainClient
 
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
-
-LONGEST_WAIT_SECONDS = 60.0
-"""Between two tries, unless the server asks for more."""
 _CHAT_ALTERNATIVES = 20
-"""Next tokens that a chat server tells the probabilities of, at most."""
+"""Most next tokens whose probabilities a chat server returns."""
 _RAW_ALTERNATIVES = 5
-"""The same of OpenAI's completions; others tell as many as they are asked for."""
-_GO_ON = {"add_generation_prompt": False, "continue_final_message": True}
-"""Asks vLLM to go on with the answer that was begun; llama.cpp's server does so anyway."""
+"""The same for OpenAI's completions; other servers return as many as they are asked for."""
+_NOT_OF_THE_REQUEST = (401, 402, 403, 429)
+"""Statuses that another request would get as well."""
+_CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
+"""Asks vLLM to continue the answer that was begun; llama.cpp's server does so anyway."""
 
 
-class ServerEngine:
+class ServerEngine(Engine):
     """A model behind a server, with several calls in flight.
 
-    What was not answered (status 429 and 5xx, a broken connection) is sent again, after the time
-    that the server asks for or else with exponential back-off and jitter; what is still not
-    answered then ends the run, which goes on from there when it is started again. So no answer is
-    ever counted that the model did not give.
+    Calls are made, retried and paid for like those of any remote model. One that fails for good
+    ends the run, whatever the reason, and the run continues from there when it is started again:
+    no query counts as wrongly answered that the model did not answer.
     """
 
     context_tokens: int | None = None
@@ -47,6 +53,7 @@ class ServerEngine:
         concurrency: int = 8,
         timeout_seconds: float = 600.0,
         retries: int = 4,
+        budget: Budget | None = None,
     ) -> None:
         """Prepares the client; nothing is sent.
 
@@ -54,31 +61,34 @@ class ServerEngine:
             model: The model's name there.
             base_url: Address of the API, with its ``/v1``.
             api_key: The key; any text for a server that asks for none.
-            concurrency: Calls in flight at most.
+            concurrency: Maximum number of calls in flight.
             timeout_seconds: Wall time of one try.
             retries: How often a call is sent again.
+            budget: What may be spent; None for no limit.
 
         Raises:
             MissingExtraError: The client library is not installed.
         """
-        try:
-            from openai import OpenAI
-        except ImportError as error:
-            raise MissingExtraError(
-                "The client for servers is not installed; run: pip install 'llm-erm[remote]'"
-            ) from error
-        self._model = model
-        self._is_openai = "api.openai.com" in base_url
+        self._client = PlainClient(model, base_url, api_key)
+        self._budget = budget or Budget()
         self._concurrency = concurrency
-        self._retries = retries
-        self._client = OpenAI(
-            base_url=base_url, api_key=api_key, timeout=timeout_seconds, max_retries=0
-        )
+        self._caller = Caller(self._budget, concurrency, timeout_seconds, retries)
+        self._thread: LoopThread | None = None
 
     @property
     def name(self) -> str:
         """``server:`` and the model's name."""
-        return f"server:{self._model}"
+        return f"server:{self._client.model}"
+
+    @property
+    def described(self) -> object:
+        """What shapes the answers: the model and where it is."""
+        return {"name": self.name, "base_url": self._client.base_url}
+
+    @property
+    def budget(self) -> Budget:
+        """What its calls may cost."""
+        return self._budget
 
     def render(self, message: str, settings: Settings) -> str:
         """Returns the user's message: the server puts its template around it, out of our sight."""
@@ -97,63 +107,103 @@ class ServerEngine:
         """Yields the answers as they arrive.
 
         Raises:
-            ProviderError: The server refuses a request or cannot be reached.
+            ProviderError: A call failed for good; answers to those in flight came before it.
+            BudgetSpentError: A call could pass the budget, likewise.
         """
-        yield self._ask(prompts[0], settings)
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            calls = [pool.submit(self._ask, prompt, settings) for prompt in prompts[1:]]
-            try:
-                yield from _results(calls)
-            finally:
-                for call in calls:
-                    call.cancel()
+        if self._thread is None:
+            self._thread = LoopThread()
+        arrived: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        work = self._thread.start(self._answer_all(prompts, settings, arrived.put))
+        work.add_done_callback(lambda _: arrived.put(None))
+        try:
+            while (answer := arrived.get()) is not None:
+                yield answer
+            work.result()
+        finally:
+            work.cancel()
 
     def close(self) -> None:
-        """Closes the connections."""
-        self._client.close()
+        """Gives up what is in flight and closes the connections."""
+        if self._thread is None:
+            self._thread = LoopThread()
+        self._thread.start(self._client.aclose()).result()
+        self._thread.close()
+        self._thread = None
 
-    def _ask(self, prompt: Prompt, settings: Settings) -> Answer:
-        import openai
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt
-
-        tries = Retrying(
-            retry=retry_if_exception(_was_not_answered),
-            stop=stop_after_attempt(self._retries + 1),
-            wait=_wait,
-            reraise=True,
-        )
-        started = time.monotonic()
+    async def _answer_all(
+        self, prompts: Sequence[Prompt], settings: Settings, on_arrival: Callable[[Answer], None]
+    ) -> None:
+        on_arrival(await self._ask(prompts[0], settings))
+        waiting = deque(prompts[1:])
+        running: set[asyncio.Task[Answer]] = set()
+        failure: BaseException | None = None
         try:
-            said = tries(self._send, prompt, settings)
-        except openai.APIConnectionError as error:
-            cause = error.__cause__ or error
-            raise ProviderError(f"{self.name} cannot be reached: {cause}") from error
-        except openai.APIError as error:
-            raise ProviderError(
-                f"{self.name} refused query {prompt.index}: {sentence_of(error)}{_hint(settings)}"
-            ) from error
-        return self._read(prompt, said, settings, time.monotonic() - started)
+            while running or (waiting and failure is None):
+                while waiting and failure is None and len(running) < self._concurrency:
+                    running.add(asyncio.create_task(self._ask(waiting.popleft(), settings)))
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:  # after a failure what is in flight still counts
+                    if (error := task.exception()) is None:
+                        on_arrival(task.result())
+                    failure = failure or error
+            if failure is not None:
+                raise failure
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
-    def _send(self, prompt: Prompt, settings: Settings) -> Mapping[str, Any]:
-        """Returns the answer as plain JSON: servers differ in more than the client knows."""
+    async def _ask(self, prompt: Prompt, settings: Settings) -> Answer:
         if settings.raw_prompt:
             path, body = "/completions", self._raw(prompt, settings)
         else:
             path, body = "/chat/completions", self._chat(prompt, settings)
-        answer = self._client.post(path, body=body, cast_to=object)
-        return answer if isinstance(answer, Mapping) else {}
+        begun = ANSWER_START if settings.answer == "score" else ""
+        worst = len((prompt.text + begun).encode()), settings.answer_tokens
+        started = time.monotonic()
+        try:
+            answer, _ = await self._caller.call(
+                partial(self._send, prompt, path, body, settings), worst
+            )
+        except CallFailedError as failure:
+            raise self._fatal(failure, prompt, settings) from failure
+        seconds = time.monotonic() - started
+        return replace(answer, completion=replace(answer.completion, latency_seconds=seconds))
+
+    async def _send(
+        self, prompt: Prompt, path: str, body: Mapping[str, Any], settings: Settings
+    ) -> tuple[Answer, Completion]:
+        said, completion = await self._client.post(path, body)
+        choice = said["choices"][0]
+        text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
+        probability = _probability(choice["logprobs"]) if settings.answer == "score" else None
+        computed = None
+        with suppress(KeyError, TypeError):  # not every server counts them
+            computed = said["usage"]["prompt_tokens"] - _cached(said)
+        completion = replace(completion, index=prompt.index, text=text or "")
+        return Answer(completion, probability, computed), completion
+
+    def _fatal(self, failure: CallFailedError, prompt: Prompt, settings: Settings) -> ProviderError:
+        """The failure as the error that ends the run, with what to change where that may help."""
+        error = provider_error(failure, self.name, self._client.base_url)
+        timed_out = isinstance(failure.__cause__, TimeoutError)
+        if failure.may_be_repeated or failure.status in _NOT_OF_THE_REQUEST or timed_out:
+            return error
+        hint, setting = _hint(settings)
+        said = str(error).rstrip(".")
+        return ProviderError(f"{said} (query {prompt.index}; {hint})", setting=setting)
 
     def _chat(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
         messages = [{"role": "user", "content": prompt.text}]
         body = self._sampling(prompt, settings) | {"messages": messages}
         # The older name is the one that all servers know; OpenAI's newer models refuse it.
-        limit = "max_completion_tokens" if self._is_openai else "max_tokens"
+        limit = "max_completion_tokens" if is_openai(self._client.base_url) else "max_tokens"
         body[limit] = settings.answer_tokens
         if settings.answer == "constrained":
             body["response_format"] = _SCHEMA
         if settings.answer == "score":
             messages.append({"role": "assistant", "content": ANSWER_START})
-            body |= {"logprobs": True, "top_logprobs": _CHAT_ALTERNATIVES, **_GO_ON}
+            body |= {"logprobs": True, "top_logprobs": _CHAT_ALTERNATIVES, **_CONTINUE}
         return body
 
     def _raw(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
@@ -167,43 +217,12 @@ class ServerEngine:
 
     def _sampling(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
         if settings.answer == "score":
-            return {"model": self._model, "temperature": 0.0}
+            return {"temperature": 0.0}
         return {
-            "model": self._model,
             "temperature": settings.temperature,
             "top_p": settings.top_p,
             "seed": prompt.seed,
         }
-
-    def _read(
-        self, prompt: Prompt, said: Mapping[str, Any], settings: Settings, seconds: float
-    ) -> Answer:
-        """Returns an answer in this project's terms.
-
-        Raises:
-            ProviderError: It is not in the API's form.
-        """
-        try:
-            choice, usage = said["choices"][0], said["usage"]
-            text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
-            details = usage.get("prompt_tokens_details") or {}
-            cached = details.get("cached_tokens")
-            read = usage["prompt_tokens"]
-            completion = Completion(
-                index=prompt.index,
-                text=text or "",
-                usage=Usage(read, cached or 0, usage["completion_tokens"]),
-                latency_seconds=seconds,
-                finish_reason="length" if choice["finish_reason"] == "length" else "stop",
-            )
-            score = settings.answer == "score"
-            probability = _probability(choice["logprobs"]) if score else None
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ProviderError(
-                f"{self.name} answered query {prompt.index} in a form that is not the API's "
-                f"({error!r}){_hint(settings)}."
-            ) from error
-        return Answer(completion, probability, None if cached is None else read - cached)
 
 
 _SCHEMA = {
@@ -212,34 +231,24 @@ _SCHEMA = {
 }
 
 
-def _results(calls: "Sequence[Future[Answer]]") -> Iterator[Answer]:
-    """Yields what succeeds; after a failure what is in flight still counts, and nothing is sent."""
-    failure: BaseException | None = None
-    for call in as_completed(calls):
-        if call.cancelled():
-            continue
-        if (error := call.exception()) is None:
-            yield call.result()
-        else:
-            failure = failure or error
-            for waiting in calls:
-                waiting.cancel()
-    if failure is not None:
-        raise failure
+def _cached(said: Mapping[str, Any]) -> int:
+    cached: int = said["usage"]["prompt_tokens_details"]["cached_tokens"]
+    return cached
 
 
-def _hint(settings: Settings) -> str:
-    """What to change where a server cannot do what was asked of it."""
+def _hint(settings: Settings) -> tuple[str, str]:
+    """What may help where a server cannot do what was asked of it, and the setting to change."""
     match settings.answer:
         case "score":
             return (
-                " (if it cannot go on with an answer that was begun or tells no probabilities: "
-                "give --answer constrained)"
+                "if it cannot continue an answer that was begun, or returns no probabilities, ask "
+                "for constrained answers",
+                "answer",
             )
         case "constrained":
-            return " (if it knows no structured output: give --answer generate)"
+            return "if it has no structured output, ask for generated answers", "answer"
         case "generate":
-            return " (if the prompt is too long for it: give a lower --shots)"
+            return "if the prompt is too long for it, show fewer examples", "shots"
 
 
 def _probability(logprobs: Mapping[str, Any]) -> float | None:
@@ -261,26 +270,3 @@ def _probability(logprobs: Mapping[str, Any]) -> float | None:
     least = math.exp(min(logprob for _, logprob in listed))
     zero, one = (labels[label] or least for label in ("0", "1"))
     return one / (zero + one)
-
-
-def _was_not_answered(error: BaseException) -> bool:
-    """Whether sending the call again may help."""
-    import openai
-
-    if isinstance(error, openai.APIStatusError):
-        return error.status_code == 429 or error.status_code >= 500
-    timed_out = isinstance(error, openai.APITimeoutError)  # it may have been billed
-    return isinstance(error, openai.APIConnectionError) and not timed_out
-
-
-def _wait(state: "RetryCallState") -> float:
-    """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
-    from tenacity import wait_random, wait_random_exponential
-
-    error = state.outcome.exception() if state.outcome is not None else None
-    headers = getattr(getattr(error, "response", None), "headers", {})
-    try:
-        asked = max(0.0, float(headers.get("retry-after", "")))
-    except ValueError:
-        return wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS)(state)
-    return asked + wait_random(0, 0.25 + 0.1 * asked)(state)

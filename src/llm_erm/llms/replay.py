@@ -32,16 +32,16 @@ class ReplayLLM(LLM):
         return {"name": self._name, "replayed": self._described}
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields what is there of the samples wanted, in the order in which it came.
+        """Yields what there is of the samples wanted, in the order in which it came.
 
-        All of it has arrived when the first one is yielded.
+        All of it has arrived already, so none of it waits for the pace.
         """
+        if request.pace is not None:
+            request.pace.kept = True
         wanted = set(request.indices)
-        there = [one for one in self._answers.get(request.seed, ()) if one.index in wanted]
-        for completion in there:
-            request.on_arrival(completion)
-        for completion in there:
-            yield completion
+        for completion in self._answers.get(request.seed, ()):
+            if completion.index in wanted:
+                yield completion
 
     async def aclose(self) -> None:
         """Does nothing: there is nothing to free."""

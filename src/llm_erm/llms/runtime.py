@@ -35,7 +35,7 @@ class GGUFModel:
     Args:
         path: A GGUF file.
         name: What messages call the model.
-        threads: Threads that compute.
+        threads: Number of compute threads.
     """
 
     def __init__(self, path: Path, name: str, threads: int) -> None:
@@ -54,7 +54,7 @@ class GGUFModel:
 
         Args:
             context_tokens: Tokens that all texts worked on together may take.
-            parallel: Texts worked on together at most.
+            parallel: Maximum number of texts worked on together.
             long_prompts: Whether prompts have thousands of tokens; attention is then computed in
                 the way that is faster for those here, and rounds otherwise.
 
@@ -82,7 +82,7 @@ class GGUFModel:
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
         """Returns the JSON that the model answers a request with; interrupting it cancels the work.
 
-        Where nothing is loaded, the file is mapped with next to no context: enough to tell of the
+        Where nothing is loaded, the file is mapped with next to no context: enough to describe the
         model and its vocabulary.
 
         Raises:

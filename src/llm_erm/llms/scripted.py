@@ -1,4 +1,4 @@
-"""A model that reads its answers from a list: for tests, and to replay what another model said."""
+"""A model that reads its answers from a list: for tests and demonstrations."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ class ScriptedLLM(LLM):
     """Answers sample i with the i-th text of a list, and every later sample with the last one.
 
     Args:
-        answers: The texts, at least one.
+        answers: The answers, at least one.
         name: What follows ``scripted:`` in the model's name.
 
     Raises:
@@ -31,26 +31,29 @@ class ScriptedLLM(LLM):
         """Returns the model that answers with the texts in a JSON file.
 
         Raises:
-            InputError: The file cannot be read or holds no JSON list of texts.
+            InputError: The file cannot be read or is not a JSON list of strings.
         """
         try:
             answers = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(
                 f"The answers in {path} cannot be read ({error.strerror or error}); "
-                "name a file with a JSON list of texts."
+                "name a file that holds a JSON list of strings."
             ) from error
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f"{path} holds no JSON ({error}); a scripted model needs a JSON list of texts."
+                f"{path} is not valid JSON ({error}); "
+                "a scripted model needs a JSON list of strings."
             ) from error
         if not isinstance(answers, list) or not all(isinstance(text, str) for text in answers):
             raise InputError(
-                f"{path} holds no JSON list of texts; a scripted model needs one, "
+                f"{path} is not a JSON list of strings; a scripted model needs one, "
                 'for example ["def f(x): return 1"].'
             )
         if not answers:
-            raise InputError(f"The list of answers in {path} is empty; give it at least one text.")
+            raise InputError(
+                f"The list of answers in {path} is empty; give it at least one string."
+            )
         return cls(answers, path.name)
 
     @property

@@ -77,7 +77,7 @@ def checked(path: Path) -> Path:
         ) from error
     if magic != _MAGIC:
         raise InputError(
-            f"{path} is no GGUF file; a local model needs one, "
+            f"{path} is not a GGUF file; a local model needs one, "
             "or leave the model out to use the embedded one."
         )
     return path

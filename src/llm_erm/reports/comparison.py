@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from llm_erm.erm.bounds import binomial_interval, binomial_upper
 from llm_erm.erm.trials import mean_of_accuracies
 from llm_erm.errors import InputError
-from llm_erm.reports.results import Result, Task
+from llm_erm.records import Result
+from llm_erm.reports.results import Entry, TaskPoint
 
 CONFIDENCE = 0.95
 
@@ -17,74 +17,71 @@ class Row:
     """One method on one task, over the trials that all compared methods share.
 
     Attributes:
-        task: The task's id and the length of its inputs.
+        point: The task's id and the length of its inputs.
         method: What learned; with its folder where two runs have the same name.
-        results: One for each trial.
+        entries: One for each trial.
         rivals: Number of methods compared on this task.
     """
 
-    task: Task
+    point: TaskPoint
     method: str
-    results: tuple[Result, ...]
+    entries: tuple[Entry, ...]
     rivals: int
 
     @property
     def accuracy(self) -> float:
         """Mean test accuracy."""
-        return sum(result.accuracy for result in self.results) / len(self.results)
+        return sum(entry.accuracy for entry in self.entries) / len(self.entries)
 
     @property
     def test_examples(self) -> int:
         """Number of test examples of a trial."""
-        return self.results[0].test_examples
+        return self.entries[0].test_examples
 
     @property
     def interval(self) -> tuple[float, float]:
         """Its 95 % interval: exact for one trial's test examples, Student's for several trials."""
-        return accuracy_interval([result.accuracy for result in self.results], self.test_examples)
+        return accuracy_interval([entry.accuracy for entry in self.entries], self.test_examples)
 
     @property
     def error_at_most(self) -> float | None:
         """The largest test bound of the trials at δ/R, R methods being compared; None if none."""
-        if not all(result.certified for result in self.results):
+        if not all(entry.result.certificate for entry in self.entries):
             return None
         share = (1 - CONFIDENCE) / self.rivals
         return max(
-            binomial_upper(
-                round((1 - result.accuracy) * result.test_examples), result.test_examples, share
-            )
-            for result in self.results
+            binomial_upper(entry.test_errors, entry.test_examples, share) for entry in self.entries
         )
 
     @property
-    def probe_accuracy(self) -> float | None:
-        """Mean accuracy next to the rule's boundary, where the task has such a set."""
-        return _mean(result.probe_accuracy for result in self.results)
+    def contrast_accuracy(self) -> float | None:
+        """Mean accuracy on the contrast set, where the task has one."""
+        return _mean(entry.contrast_accuracy for entry in self.entries)
 
     @property
     def exact(self) -> int:
         """Number of trials with an exact result."""
-        return sum(result.exact for result in self.results)
+        return sum(entry.result.exact for entry in self.entries)
 
     @property
     def candidates(self) -> float | None:
         """Mean candidates up to the first exact one; None unless every trial has one."""
-        return _mean(result.candidates for result in self.results)
+        return _mean(entry.candidates for entry in self.entries)
 
     @property
     def seconds_to_exact(self) -> float | None:
         """Mean seconds up to the first exact candidate; None unless every trial has one."""
-        return _mean(result.seconds_to_exact for result in self.results)
+        return _mean(entry.seconds_to_exact for entry in self.entries)
 
     @property
     def seconds(self) -> float:
         """Mean wall time."""
-        return sum(result.seconds for result in self.results) / len(self.results)
+        return sum(entry.result.seconds for entry in self.entries) / len(self.entries)
 
     @property
     def cost_usd(self) -> float | None:
         """Mean price; None where one is unknown."""
-        return _mean(result.cost_usd for result in self.results)
+        return _mean(entry.result.cost.usd for entry in self.entries)
 
 
 def accuracy_interval(accuracies: Sequence[float], test_examples: int) -> tuple[float, float]:
@@ -98,36 +95,37 @@ def accuracy_interval(accuracies: Sequence[float], test_examples: int) -> tuple[
     return estimate.low, estimate.high
 
 
-def compare(results: Sequence[Result]) -> list[Row]:
-    """Returns one row a task and method, of the data sets that all methods of the task share.
+def compare(results: Sequence[Result | Entry]) -> list[Row]:
+    """Returns one row per task and method, of the data sets that all methods of the task share.
 
     Raises:
         InputError: Methods of a task share no data, or a method is there twice on the same.
     """
+    entries = [one if isinstance(one, Entry) else Entry(one) for one in results]
     rows = []
-    for task in dict.fromkeys(result.task for result in results):
-        methods = _by_method([result for result in results if result.task == task])
+    for point in dict.fromkeys(entry.point for entry in entries):
+        methods = _by_method([entry for entry in entries if entry.point == point])
         shared = set.intersection(*(set(by_data) for by_data in methods.values()))
         if not shared:
-            raise InputError(_different(task, methods))
+            raise InputError(_different(point, methods))
         for method, by_data in methods.items():
-            same = tuple(result for data, result in by_data.items() if data in shared)
-            rows.append(Row(task, method, same, len(methods)))
+            same = tuple(entry for data, entry in by_data.items() if data in shared)
+            rows.append(Row(point, method, same, len(methods)))
     return rows
 
 
-def left_out(results: Sequence[Result], rows: Sequence[Row]) -> int:
-    """Returns how many results no other method has the data of."""
-    return len(results) - sum(len(row.results) for row in rows)
+def left_out(results: Sequence[Result | Entry], rows: Sequence[Row]) -> int:
+    """Returns how many results are on data that not all methods of their task have."""
+    return len(results) - sum(len(row.entries) for row in rows)
 
 
 def verdicts(rows: Sequence[Row]) -> list[str]:
     """Returns which method wins where, a sentence for each task that several methods tried."""
-    tasks = dict.fromkeys(row.task for row in rows)
-    groups = {task: [row for row in rows if row.task == task] for task in tasks}
+    points = dict.fromkeys(row.point for row in rows)
+    groups = {point: [row for row in rows if row.point == point] for point in points}
     return [
-        f"{task[0]} L={task[1]}: {_verdict(group)}"
-        for task, group in groups.items()
+        f"{function} L={length}: {_verdict(group)}"
+        for (function, length), group in groups.items()
         if len(group) > 1
     ]
 
@@ -137,20 +135,21 @@ def samples(rows: Sequence[Row]) -> list[str]:
 
     Its interval and its bound are as wide as that makes them, so they compare; exactness does not.
     """
-    most = {row.task: 0 for row in rows}
+    most = {row.point: 0 for row in rows}
     for row in rows:
-        most[row.task] = max(most[row.task], row.test_examples)
+        most[row.point] = max(most[row.point], row.test_examples)
     return [
-        f"{row.task[0]} L={row.task[1]}: {row.method} was asked about {row.test_examples:,} of the "
-        f"{most[row.task]:,} test examples, so its interval is wider and nothing shows it exact."
+        f"{row.point[0]} L={row.point[1]}: {row.method} was asked about {row.test_examples:,} of "
+        f"the {most[row.point]:,} test examples, so its interval is wider and nothing shows it "
+        "exact."
         for row in rows
-        if row.test_examples < most[row.task]
+        if row.test_examples < most[row.point]
     ]
 
 
 def _verdict(group: Sequence[Row]) -> str:
     parts = [_most_accurate(group)]
-    exact = [row for row in group if row.exact == len(row.results)]
+    exact = [row for row in group if row.exact == len(row.entries)]
     for what, key, unit in (
         ("fewest candidates to the first exact program", lambda row: row.candidates, ",.0f"),
         ("soonest exact", lambda row: row.seconds_to_exact, ",.2f"),
@@ -193,40 +192,40 @@ def _least(
     return rows[first], least, f"{times or ', before'} {rows[second].method}"
 
 
-def _by_method(results: Sequence[Result]) -> dict[str, dict[str, Result]]:
-    """Results by method and data; methods of one name are told apart by folder or examples.
+def _by_method(entries: Sequence[Entry]) -> dict[str, dict[str, Entry]]:
+    """Entries by method and data; methods of one name are told apart by folder or examples.
 
     The latter are the points of an in-context curve, which show more or fewer of the same data.
     """
-    folders: dict[str, set[object]] = {}
-    sizes: dict[tuple[str, Path, str], set[int]] = {}
-    for result in results:
-        folders.setdefault(result.method, set()).add(result.run)
-        place = (result.method, result.run, result.data_sha256)
-        sizes.setdefault(place, set()).add(result.examples)
-    methods: dict[str, dict[str, Result]] = {}
-    for result in results:
-        name = result.method
-        if len(sizes[result.method, result.run, result.data_sha256]) > 1:
-            name += f", {result.examples} examples"
-        if len(folders[result.method]) > 1:
-            name += f" in {result.run}"
+    folders: dict[str, set[str]] = {}
+    sizes: dict[tuple[str, str, str], set[int]] = {}
+    for entry in entries:
+        folders.setdefault(entry.method, set()).add(entry.run)
+        place = (entry.method, entry.run, entry.result.data.sha256)
+        sizes.setdefault(place, set()).add(entry.result.examples)
+    methods: dict[str, dict[str, Entry]] = {}
+    for entry in entries:
+        name, data = entry.method, entry.result.data
+        if len(sizes[entry.method, entry.run, data.sha256]) > 1:
+            name += f", {entry.result.examples} examples"
+        if len(folders[entry.method]) > 1:
+            name += f" in {entry.run}"
         by_data = methods.setdefault(name, {})
-        if result.data_sha256 in by_data:
+        if data.sha256 in by_data:
             raise InputError(
-                f"{result.run} holds {result.method} twice on the same data of {result.task[0]} "
-                f"L={result.task[1]}; name the folders of its runs one by one."
+                f"{entry.run or 'The list'} holds {entry.method} twice on the same data of "
+                f"{data.function} L={data.length}; give its runs one by one."
             )
-        by_data[result.data_sha256] = result
+        by_data[data.sha256] = entry
     return methods
 
 
-def _different(task: Task, methods: dict[str, dict[str, Result]]) -> str:
-    sizes = sorted({r.examples for by_data in methods.values() for r in by_data.values()})
+def _different(point: TaskPoint, methods: dict[str, dict[str, Entry]]) -> str:
+    sizes = sorted({e.result.examples for by_data in methods.values() for e in by_data.values()})
     examples = " and ".join(map(str, sizes))
     return (
-        f"{' and '.join(methods)} share no data of {task[0]} L={task[1]} ({examples} labelled "
-        "examples): accuracies on different data do not compare; run them with the same --seed, "
+        f"{' and '.join(methods)} share no data of {point[0]} L={point[1]} ({examples} labelled "
+        "examples): accuracies on different data do not compare; run them with the same seed, "
         "sizes and options that change the data."
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.erm.select import program_length
 from llm_erm.reports.comparison import CONFIDENCE, accuracy_interval, compare
-from llm_erm.reports.results import Result, Task
+from llm_erm.reports.results import Entry, TaskPoint
 
 SYMBOLS = 97
 """Characters of a program's text, printable ASCII and the line end, and the mark of its end."""
@@ -51,28 +51,28 @@ class Guarantee:
     accuracy: tuple[float, ...]
 
 
-def curves(results: Sequence[Result]) -> dict[Task, list[Curve]]:
+def curves(entries: Sequence[Entry]) -> dict[TaskPoint, list[Curve]]:
     """Returns the curves of each task; runs of one method on several sizes make one curve.
 
     Raises:
         InputError: At some size, methods share no data.
     """
-    for size in {result.examples for result in results}:
-        compare([result for result in results if result.examples == size])
-    found: dict[Task, list[Curve]] = {}
-    for task in dict.fromkeys(result.task for result in results):
-        own = [result for result in results if result.task == task]
-        methods = sorted({result.method for result in own})  # whichever finished first
-        found[task] = [_curve(method, [r for r in own if r.method == method]) for method in methods]
+    for size in {entry.result.examples for entry in entries}:
+        compare([entry for entry in entries if entry.result.examples == size])
+    found: dict[TaskPoint, list[Curve]] = {}
+    for point in dict.fromkeys(entry.point for entry in entries):
+        own = [entry for entry in entries if entry.point == point]
+        methods = sorted({entry.method for entry in own})  # whichever finished first
+        found[point] = [_curve(name, [e for e in own if e.method == name]) for name in methods]
     return found
 
 
-def _curve(method: str, results: Sequence[Result]) -> Curve:
-    sizes = sorted({result.examples for result in results})
-    groups = [[result for result in results if result.examples == size] for size in sizes]
-    means = tuple(sum(result.accuracy for result in group) / len(group) for group in groups)
+def _curve(method: str, entries: Sequence[Entry]) -> Curve:
+    sizes = sorted({entry.result.examples for entry in entries})
+    groups = [[entry for entry in entries if entry.result.examples == size] for size in sizes]
+    means = tuple(sum(entry.accuracy for entry in group) / len(group) for group in groups)
     intervals = [
-        accuracy_interval([result.accuracy for result in group], group[0].test_examples)
+        accuracy_interval([entry.accuracy for entry in group], group[0].test_examples)
         for group in groups
     ]
     return Curve(
@@ -84,19 +84,19 @@ def _curve(method: str, results: Sequence[Result]) -> Curve:
     )
 
 
-def guarantee(results: Sequence[Result], bits: float | None = None) -> Guarantee | None:
+def guarantee(entries: Sequence[Entry], bits: float | None = None) -> Guarantee | None:
     """Returns what the Occam bound guarantees on one task, or None where no exact program is known.
 
-    The length is the one given; else the shortest exact program's in the code of its method; else
-    that of its text, at the price of one of 97 symbols a character.
+    The description length is the one given; else that of the shortest exact program in the code of
+    its method; else that of its text, at the cost of one of 97 symbols per character.
 
     Args:
-        results: Results on the task.
+        entries: Results on the task.
         bits: Length of a program that is exact, in a prefix-free code.
     """
-    exact = [result for result in results if result.exact]
-    coded = [result.bits for result in exact if result.bits is not None]
-    texts = [result.program for result in exact if result.program is not None]
+    exact = [entry for entry in entries if entry.result.exact]
+    coded = [entry.bits for entry in exact if entry.bits is not None]
+    texts = [entry.result.program for entry in exact if entry.result.program is not None]
     if bits is not None:
         length, code = bits, "given"
     elif coded:
@@ -105,7 +105,7 @@ def guarantee(results: Sequence[Result], bits: float | None = None) -> Guarantee
         length, code = min(map(_text_bits, texts)), "program text"
     else:
         return None
-    sizes = [result.examples for result in results]
+    sizes = [entry.result.examples for entry in entries]
     examples = np.geomspace(min(sizes), max([*sizes, 1000]), 60)
     accuracy = [1 - occam_upper(length, n, 1 - CONFIDENCE) for n in examples]
     return Guarantee(length, code, tuple(examples.tolist()), tuple(accuracy))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.journal import writing
 from llm_erm.reports.comparison import Row
 from llm_erm.reports.curves import Curve, Guarantee
-from llm_erm.reports.results import Task
+from llm_erm.reports.results import TaskPoint
+from llm_erm.runs.files import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ MOST_TICKS = 8
 """Numbers of examples that are written at the axis; of more, powers of ten are."""
 
 
-def check_target(path: Path, flag: str) -> None:
+def check_target(path: Path) -> None:
     """Makes sure that a picture can be drawn there.
 
     Raises:
@@ -34,20 +34,23 @@ def check_target(path: Path, flag: str) -> None:
         MissingExtraError: matplotlib is not installed.
     """
     if path.suffix not in FORMATS:
-        raise InputError(f"{flag} is {path}; give a file that ends in {', '.join(FORMATS)}.")
+        raise InputError(
+            f"The file to draw into is {path}; give one that ends in {', '.join(FORMATS)}.",
+            setting="plot",
+        )
     try:
         import matplotlib  # noqa: F401 - only whether it is there
     except ImportError:
         raise MissingExtraError(
             "Pictures need matplotlib; install it with: pip install 'llm-erm[reports]'"
         ) from None
-    with writing(path, flag):
+    with writing(path, "plot"):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def draw_comparison(rows: Sequence[Row], path: Path) -> None:
     """Draws accuracies with intervals, and candidates and seconds to the first exact program."""
-    tasks = list(dict.fromkeys(row.task for row in rows))
+    tasks = list(dict.fromkeys(row.point for row in rows))
     methods = list(dict.fromkeys(row.method for row in rows))
     colours = _colours(methods)
     height = max(PANEL_INCHES[1], 1 + ROW_INCHES * len(rows))
@@ -62,7 +65,7 @@ def draw_comparison(rows: Sequence[Row], path: Path) -> None:
                 axis.axhline(place - 0.5, color="grey", lw=0.5)
         for row in rows:
             step = 0.8 / len(methods)
-            y = tasks.index(row.task) - 0.4 + step * (methods.index(row.method) + 0.5)
+            y = tasks.index(row.point) - 0.4 + step * (methods.index(row.method) + 0.5)
             low, high = row.interval
             colour = colours[row.method]
             axes[0].plot([low, high], [y, y], color=colour, lw=1)
@@ -80,7 +83,9 @@ def draw_comparison(rows: Sequence[Row], path: Path) -> None:
 
 
 def draw_curves(
-    curves: Mapping[Task, Sequence[Curve]], guarantees: Mapping[Task, Guarantee], path: Path
+    curves: Mapping[TaskPoint, Sequence[Curve]],
+    guarantees: Mapping[TaskPoint, Guarantee],
+    path: Path,
 ) -> None:
     """Draws test accuracy against labelled examples, a panel for each task.
 
@@ -139,7 +144,7 @@ def _figure(path: Path, panels: int, height: float) -> "Iterator[list[Axes]]":
     for spare in axes[panels:]:
         spare.remove()
     yield list(axes[:panels])
-    with writing(path, "another file name"):
+    with writing(path, "plot"):
         figure.savefig(path, dpi=150)
 
 

@@ -19,15 +19,18 @@ from typing import Any, Self, TextIO, TypeVar
 from llm_erm.errors import BudgetSpentError, LLMERMError
 from llm_erm.records import Result
 from llm_erm.runs.events import Event
-from llm_erm.runs.executors import Pool
 from llm_erm.runs.files import writing
 from llm_erm.runs.jobs import JobKey
+from llm_erm.runs.pool import JobPool
 
 Call = Callable[[], list[Result]]
 """Does one job and returns its results; picklable."""
 Sentence = Callable[[LLMERMError], str]
 """Returns what an error says; picklable."""
 Returned = TypeVar("Returned")
+
+GRACE_SECONDS = 5.0
+"""What a job that is stopped has to clean up; one that waits for a slow program takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +81,13 @@ class Places:
         for place in self._places:
             self._free.put(place)
         self._stopping = False
+        self._asked_to_stop = threading.Event()
+        self._ended = threading.Event()
+        self._killer = threading.Thread(target=self._kill, daemon=True)
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        self._killer.start()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -95,6 +102,9 @@ class Places:
     ) -> None:
         for place in self._places:
             place.close()
+        self._ended.set()
+        self._asked_to_stop.set()
+        self._killer.join()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -142,9 +152,19 @@ class Places:
         return returned
 
     def _stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        self._stopping = True  # no lock: a signal may come while one is held
+        if self._stopping:  # another signal may come in the middle of this, where locks are held
+            return
+        self._stopping = True
         for place in self._places:
             place.stop()
+        self._asked_to_stop.set()
+
+    def _kill(self) -> None:
+        """Ends the jobs that do not stop by themselves; their journals are whole at any moment."""
+        self._asked_to_stop.wait()
+        if not self._ended.wait(GRACE_SECONDS):
+            for place in self._places:
+                place.stop(kill=True)
 
 
 class _Place:
@@ -153,12 +173,12 @@ class _Place:
     def __init__(self, device: str | None) -> None:
         self._devices = () if device is None else (device,)
         self._opened = ExitStack()
-        self._pool: Pool | None = None
+        self._pool: JobPool | None = None
         self._stopping = False
 
     def perform(self, log: Path, call: Call, sentence: Sentence) -> Ended:
         if self._pool is None:
-            self._pool = self._opened.enter_context(Pool(1, self._devices, _ignore))
+            self._pool = self._opened.enter_context(JobPool(1, self._devices, _ignore))
         if self._stopping:  # asked to before there was a pool
             self._pool.stop()
         try:
@@ -170,10 +190,10 @@ class _Place:
             return Ended(1)
         return ended
 
-    def stop(self) -> None:
+    def stop(self, *, kill: bool = False) -> None:
         self._stopping = True
-        if self._pool is not None:
-            self._pool.stop()
+        if (pool := self._pool) is not None:
+            pool.stop(kill=kill)
 
     def close(self) -> None:
         self._pool = None
@@ -213,7 +233,9 @@ class _Stream(io.TextIOBase):
     def _target(self) -> TextIO:
         if self.log is not None:
             return self.log
-        return sys.__stderr__ if sys.stderr is self or sys.__stderr__ is None else sys.stderr
+        real = sys.__stderr__ if sys.stderr is self else sys.stderr
+        assert real is not None  # closed streams were replaced when the command began
+        return real
 
 
 _STREAM = _Stream()

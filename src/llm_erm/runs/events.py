@@ -31,10 +31,10 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Prompted(Event):
-    """The one prompt of a search was written.
+    """The prompt of a job was written.
 
     Attributes:
-        prompt: Its text.
+        prompt: Its text; where it is the same for many queries but for a gap, that with the gap.
     """
 
     prompt: str

@@ -7,7 +7,7 @@ from pathlib import Path
 from llm_erm.errors import InputError
 
 
-def read(path: Path, setting: str = "out_dir") -> str:
+def read(path: Path, setting: str | None = "out_dir") -> str:
     """Returns the text of a file of a run; ``setting`` is the one that names the run.
 
     Raises:

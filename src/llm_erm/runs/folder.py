@@ -204,15 +204,15 @@ class RunFolder:
                 continue
             self._journal(name).repair()
         self._read_results()
-        for prompted in records_in(self.path / "prompts.jsonl", PromptLine):
+        for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
             self._prompts[prompted.job] = prompted.prompt
-        for answered in records_in(self.path / "answers.jsonl", AnswerLine):
+        for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
-        for tried in records_in(self.path / "attempts.jsonl", AttemptLine):
+        for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
             _put(self._attempts.setdefault(tried.job, []), tried.attempt)
 
     def _read_results(self) -> None:
-        for result in records_in(self.path / "results.jsonl", Result):
+        for result in records_in(self.path / "results.jsonl", Result, "fresh"):
             self.results[key_of(result)] = result
 
     def _lock(self) -> None:
@@ -257,8 +257,8 @@ class RunFolder:
         if earlier != fingerprint.text:
             raise InputError(
                 f"{self.path} holds a run with other settings "
-                f"({difference(earlier, fingerprint)}); name another folder with --out-dir, or "
-                "delete that run with --fresh."
+                f"({difference(earlier, fingerprint)}); name another folder, or delete that run.",
+                setting="out_dir or fresh",
             )
 
 

@@ -95,8 +95,10 @@ class Journal:
         self.file.close()
 
 
-def records_in(path: Path, kind: type[Record]) -> Iterator[Record]:
+def records_in(path: Path, kind: type[Record], setting: str | None = None) -> Iterator[Record]:
     """Yields the records in the whole lines of a file, none where there is no file.
+
+    ``setting`` is the one that deletes the run, where there is one.
 
     Raises:
         InputError: The file cannot be read, or a line does not hold such a record.
@@ -111,6 +113,6 @@ def records_in(path: Path, kind: type[Record]) -> Iterator[Record]:
             raise InputError(
                 f"{path}, line {number}, does not hold what a run writes ({error}); fix that "
                 "line, or delete the run.",
-                setting="fresh",
+                setting=setting,
             ) from None
         yield record

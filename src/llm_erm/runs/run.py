@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import llm_erm
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.executors import Executor, InProcess
@@ -17,6 +16,7 @@ from llm_erm.runs.jobs import JobKey, Method, Work
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
+from llm_erm.version import VERSION
 
 IN_PROCESS = InProcess()
 
@@ -75,7 +75,7 @@ def plan(
     for spec in specs:
         splits.append(load(spec, dataset_dir or Path("datasets"), fresh=fresh_data))
         on_data(splits[-1])
-    known = fingerprint(llm_erm.__version__, method, specs, splits)
+    known = fingerprint(VERSION, method, specs, splits)
     if folder is None and name is not None:
         folder = Path("runs") / f"{name}-{known.digest}"
     return Plan(method, specs, tuple(splits), known, folder)

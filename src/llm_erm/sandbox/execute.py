@@ -16,9 +16,9 @@ from llm_erm.sandbox.execution import (
     INVALID,
     Execution,
     Input,
-    Job,
     Limits,
     Outputs,
+    SandboxJob,
     nothing,
 )
 from llm_erm.sandbox.linux import Processes
@@ -27,12 +27,12 @@ from llm_erm.sandbox.wasm import INSTALL_WASM, Guests
 DEFAULT_LIMITS = Limits()
 REPLAY_SEED = 1
 Isolation = Literal["auto", "wasm"]
-"""What holds programs: the best that this Linux offers, or WebAssembly, on any system."""
-USE_WASM = f"--isolation wasm (in beta; install it with: {INSTALL_WASM})"
+"""What isolates programs: the best that this Linux offers, or WebAssembly, on any system."""
+USE_WASM = f"isolation wasm (in beta; install it with: {INSTALL_WASM})"
 
 
 class Sandbox:
-    """Runs candidate programs in processes of their own.
+    """Runs candidate programs in separate processes.
 
     ``execute`` blocks, and may be called from several threads at once::
 
@@ -47,21 +47,21 @@ class Sandbox:
         isolation: Isolation = "auto",
         unsafe_no_isolation: bool = False,
     ) -> None:
-        """Starts the first process and finds out how well it is isolated.
+        """Starts the first process and determines how well it is isolated.
 
         Args:
-            workers: How many candidates may run at once; None for one a usable core. Together
-                they may take ``workers`` times the memory limit.
+            workers: Number of candidates that may run at once; None for one per usable core.
+                Together they may take ``workers`` times the memory limit.
             isolation: ``auto`` for the best that this Linux offers; ``wasm`` for an interpreter
-                compiled to WebAssembly, which runs on other systems too and is in beta. The first
-                start of that on a machine compiles it, which takes about a minute.
-            unsafe_no_isolation: Run programs even where the self-test finds isolation ``none``.
+                compiled to WebAssembly, which is in beta and also runs on other systems. Its first
+                start on a machine compiles it, which takes about a minute.
+            unsafe_no_isolation: Run programs even if the self-test finds isolation ``none``.
 
         Raises:
-            LLMERMError: The sandbox cannot start here, or nothing would hold a program back.
+            LLMERMError: If the sandbox cannot start here, or programs would not be isolated.
         """
         if workers is not None and workers < 1:
-            raise InputError(f"The sandbox got {workers} workers; it needs at least 1.")
+            raise InputError(f"The sandbox was given {workers} workers; it needs at least 1.")
         self._workers = workers or usable_cores()
         self._random = np.random.default_rng()
         self._random_lock = threading.Lock()
@@ -69,10 +69,10 @@ class Sandbox:
         if self.isolation == "none" and not unsafe_no_isolation:
             self.close()
             raise LLMERMError(
-                f"Nothing would hold a program back on this machine ({'; '.join(self.missing)}); "
-                f"use Linux 5.13 or later on x86-64 or aarch64, or {USE_WASM}, or give "
-                "--unsafe-no-isolation to run the programs of a model you trust as you trust "
-                "yourself."
+                f"Programs would not be isolated on this machine ({'; '.join(self.missing)}); "
+                f"use Linux 5.13 or later on x86-64 or aarch64, or {USE_WASM}, or, if you trust "
+                "the model as you trust yourself, allow its programs to run without isolation.",
+                setting="unsafe_no_isolation",
             )
 
     @property
@@ -82,12 +82,12 @@ class Sandbox:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What keeps the level from being ``strong``, in sentences."""
+        """What keeps the level from being ``strong``, one sentence per reason."""
         return self._runner.missing
 
     @property
     def workers(self) -> int:
-        """How many candidates can run at once."""
+        """Number of candidates that can run at once."""
         return self._workers
 
     def execute(
@@ -99,8 +99,8 @@ class Sandbox:
     ) -> Execution:
         """Runs the function that ``source`` defines on each input, in shuffled order.
 
-        A program that takes seconds is spread over the workers that are idle (not with ``wasm``);
-        its verdict is the same.
+        A program that takes seconds is spread over idle workers (except with ``wasm``), which does
+        not change its verdict.
         """
         return self._execute(source, inputs, limits, outputs, seed=0)
 
@@ -115,12 +115,12 @@ class Sandbox:
         together: int = 256,
         alone: int = 16,
     ) -> Execution:
-        """Runs a program again and returns ``first`` if nothing differs, else ``nondeterministic``.
+        """Runs a program again; returns ``first`` if nothing differs, else ``nondeterministic``.
 
-        Randomly chosen inputs are given to a second child in another order, with other hash and
-        random seeds, and some to children that hold that one input alone. A program whose
-        predictions depend on state, order, other inputs, the clock or chance in a share q of the
-        inputs passes the second part with probability (1 − q)^alone at most.
+        Randomly chosen inputs are given to a second child in a different order, with different hash
+        and random seeds, and some of them to children that get only that one input. A program whose
+        predictions depend on state, order, other inputs, the clock or chance for a fraction q of
+        the inputs passes the second check with probability at most (1 − q)^alone.
 
         Args:
             source: The program.
@@ -129,7 +129,7 @@ class Sandbox:
             limits: The limits of the first execution.
             outputs: The outputs of the first execution.
             together: Number of inputs for the second child.
-            alone: Number of inputs with a child each.
+            alone: Number of inputs that are run in a child each.
         """
         if first.status != "ok":
             return first
@@ -159,7 +159,7 @@ class Sandbox:
         with self._random_lock:
             order = self._random.permutation(len(inputs))
         shuffled = list(map(inputs.__getitem__, order.tolist()))
-        job = Job(source, shuffled, limits, outputs, seed)
+        job = SandboxJob(source, shuffled, limits, outputs, seed)
         ran = self._runner.run(job)
         predictions = ran.predictions.copy()
         predictions[order] = ran.predictions
@@ -186,17 +186,18 @@ def _runner(isolation: Isolation, workers: int) -> Processes | Guests:
         return Guests(workers)
     if platform.system() != "Linux":
         raise LLMERMError(
-            f"This is {platform.system()}, where programs run with {USE_WASM}; or use a Linux "
-            "machine, a Linux container or WSL."
+            f"This is {platform.system()}, where programs only run with {USE_WASM}; use that, or a "
+            "Linux machine, a Linux container or WSL.",
+            setting="isolation",
         )
     return Processes(workers)
 
 
 def _check(limits: Limits, outputs: Outputs) -> None:
     if min(limits.seconds_per_call, limits.seconds_per_candidate, limits.memory_bytes) <= 0:
-        raise InputError(f"A limit of a program is not above zero: {limits}; raise it.")
+        raise InputError(f"Every limit of a program must be above zero, but got {limits}.")
     labels = outputs.labels
     if labels is not None and not (0 < len(labels) <= INVALID and len(set(labels)) == len(labels)):
         raise InputError(
-            f"A program was given {len(labels)} labels; allowed are 1 to {INVALID} different ones."
+            f"A program was given {len(labels)} labels; it needs 1 to {INVALID} distinct ones."
         )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Input = str | Mapping[str, str | int | float | bool | None]
-"""One input of a candidate: a string, or a table row as a dict of column to value."""
+"""One input of a candidate: a string, or a table row as a mapping of column names to values."""
 
 Status = Literal[
     "ok",
@@ -22,21 +22,21 @@ Status = Literal[
     "forbidden",
     "nondeterministic",
 ]
-"""What became of a candidate; anything but ``ok`` means it has no predictions to count."""
+"""The outcome of a candidate; it only has predictions if that is ``ok``."""
 
 Predictions = NDArray[np.uint8] | NDArray[np.float64]
-"""Shape (n_inputs,): label indices with ``INVALID``, or floats with NaN, where there is none."""
+"""Shape (n_inputs,): label indices, or floats; ``INVALID`` or NaN for missing predictions."""
 
 INVALID = 255
-"""The prediction byte of an input on which the candidate raised or returned no known label."""
+"""The prediction byte of an input on which the candidate raised or did not return a label."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one execution may use; passing a limit ends the candidate, never the run.
+    """What one execution may use; exceeding a limit ends the candidate, never the run.
 
     Attributes:
-        seconds_per_call: CPU seconds for one call of the function.
+        seconds_per_call: CPU seconds per call of the function.
         seconds_per_candidate: CPU seconds for loading and all calls together.
         memory_bytes: Address space beyond what the interpreter itself takes.
     """
@@ -51,8 +51,8 @@ class Outputs:
     """What counts as a prediction.
 
     Attributes:
-        labels: The labels in order; a prediction is an index into them (at most 255), one byte an
-            input. None means that a prediction is any finite float.
+        labels: The labels in order, at most 255; a prediction is an index into them, one byte per
+            input. If None, a prediction is any finite float.
     """
 
     labels: tuple[int | str, ...] | None = (0, 1)
@@ -64,16 +64,16 @@ FLOAT = Outputs(labels=None)
 
 @dataclass(frozen=True)
 class Execution:
-    """What one run of a candidate over a list of inputs gave.
+    """The result of running a candidate on a list of inputs.
 
     Attributes:
-        status: ``ok`` when every input was tried (exceptions on single inputs included).
-        predictions: Shape (n_inputs,), in the order of the inputs given: uint8 label indices with
-            ``INVALID`` where there is none, or float64 with NaN where there is none. All invalid
-            unless ``status`` is ``ok``.
+        status: ``ok`` if every input was tried, even if the program raised on some.
+        predictions: Shape (n_inputs,), in the order of the inputs: uint8 label indices or float64
+            values, with ``INVALID`` or NaN for missing ones. All are missing unless ``status`` is
+            ``ok``.
         message: Why the candidate failed, or else the first exception on an input; None if neither.
-            Untrusted text: printable characters only, at most 300.
-        cpu_seconds: User and system time of the process that the candidate ran in.
+            Untrusted text of at most 300 characters, all printable.
+        cpu_seconds: User and system time of the processes that the candidate ran in.
     """
 
     status: Status
@@ -83,15 +83,15 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class Job:
-    """A program with what it is to be run on.
+class SandboxJob:
+    """A program and everything needed to run it.
 
     Attributes:
         source: The program.
-        inputs: In the order that the program meets them in.
-        limits: What it may use.
+        inputs: The inputs, in the order of the calls.
+        limits: What the program may use.
         outputs: What counts as a prediction.
-        seed: Seed of the hashes of strings and of unseeded random numbers.
+        seed: Seed of string hashes and of random numbers that the program does not seed.
     """
 
     source: str
@@ -102,12 +102,12 @@ class Job:
 
 
 def passed_limit(killer: str, cpu_seconds: float, limits: Limits) -> str | None:
-    """Returns which limit of time a candidate passed, in words, or None.
+    """Returns which time limit a candidate exceeded, as a sentence, or None.
 
     Args:
-        killer: Who ended it, one of ``protocol.KILLED_BY``.
+        killer: Why it was ended, one of ``protocol.KILLED_BY``.
         cpu_seconds: CPU time that it took.
-        limits: What it might have taken.
+        limits: The limits that it ran under.
     """
     match killer:
         case "call limit":
@@ -121,7 +121,7 @@ def passed_limit(killer: str, cpu_seconds: float, limits: Limits) -> str | None:
 
 
 def nothing(count: int, outputs: Outputs) -> Predictions:
-    """Returns ``count`` predictions that are all invalid."""
+    """Returns ``count`` predictions that are all missing."""
     if outputs.labels is None:
         return np.full(count, np.nan)
     return np.full(count, INVALID, np.uint8)

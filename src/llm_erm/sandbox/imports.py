@@ -1,6 +1,6 @@
-"""What a zygote imports before it loses sight of the file system.
+"""What a zygote imports before it loses access to the file system.
 
-A child can open no file, so a program's imports are served from here or not at all.
+A child cannot open files, so a program can only import modules that its zygote has imported.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import importlib
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 
-TYPE_CHECKING = False  # typing is large, and all that is imported here is copied with every child
+TYPE_CHECKING = False  # typing is large, and everything imported here is copied with every child
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from importlib.metadata import Distribution, DistributionFinder
 
-# What the interpreter itself imports for a program without an import statement.
+# Modules that the interpreter imports by itself, for programs without an import statement.
 BARE_MODULES = """
     encodings.ascii encodings.cp437 encodings.latin_1 encodings.utf_16 encodings.utf_16_le
     encodings.utf_32 encodings.utf_8_sig warnings
@@ -28,7 +28,7 @@ STANDARD_MODULES = """
     pickle pprint queue random re reprlib secrets signal statistics string struct sys textwrap
     threading time timeit tokenize traceback types typing unicodedata uuid warnings weakref zlib
 """
-# Below the first line: what functions of theirs import on their first call only.
+# From the third line on: modules that functions of the first ones import when first called.
 SCIENCE_MODULES = """
     numpy numpy.fft numpy.linalg numpy.polynomial numpy.random gmpy2 mpmath
     sympy sympy.ntheory
@@ -53,7 +53,7 @@ SCIENCE_MODULES = """
 
 
 class FolderFinder:
-    """Finds packages in the given folders, after everything else."""
+    """Finds packages in the given folders, after all other finders."""
 
     def __init__(self, folders: Sequence[str]) -> None:
         self.folders = folders
@@ -63,8 +63,8 @@ class FolderFinder:
         return PathFinder.find_spec(name, self.folders) if path is None else None
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterable[Distribution]:
-        """Returns what is installed in the folders; gmpy2 asks for its own version."""
-        # Large, and needed here only.
+        """Returns the distributions in the folders; gmpy2 looks up its own version."""
+        # Large, and only needed here.
         from importlib.metadata import DistributionFinder, MetadataPathFinder
 
         places = DistributionFinder.Context(name=context.name, path=list(self.folders))
@@ -72,15 +72,15 @@ class FolderFinder:
 
 
 def import_all(base: str, folders: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Imports what every program may use and what some program asks for.
+    """Imports the modules that every program may use and those that one program requests.
 
     Args:
-        base: bare, standard or science; each has all of the one before.
-        folders: Where numpy and sympy are.
-        wanted: Further modules; those that do not exist are left to the program to miss.
+        base: bare, standard or science; each includes the one before.
+        folders: The folders that contain numpy and sympy.
+        wanted: Further modules; those that do not exist are skipped.
 
     Returns:
-        The names of all modules that are now at hand.
+        The names of all modules that are now imported.
     """
     names = BARE_MODULES.split()
     if base != "bare":
@@ -89,9 +89,9 @@ def import_all(base: str, folders: Sequence[str], wanted: Sequence[str]) -> list
         sys.meta_path.append(FolderFinder(folders))
         names += SCIENCE_MODULES.split()
     for name in [*names, *wanted]:
-        # sympy's submodules come and go between releases.
+        # sympy's submodules differ between releases.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    # The first compilation makes the compiler's own types, at the cost of a millisecond.
+    # The first compilation creates the compiler's own types, which takes a millisecond.
     compile("def f(x): return x", "<first>", "exec")
     return sorted(sys.modules)

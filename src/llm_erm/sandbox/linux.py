@@ -1,17 +1,17 @@
-"""Runs jobs in processes that the Linux kernel holds: a zygote's child for each."""
+"""Runs jobs in processes isolated by the Linux kernel, each a child of a zygote."""
 
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 
 from llm_erm.errors import LLMERMError
-from llm_erm.sandbox.execution import Execution, Job, Predictions, nothing
+from llm_erm.sandbox.execution import Execution, Predictions, SandboxJob, nothing
 from llm_erm.sandbox.part import Part
 from llm_erm.sandbox.pool import Pool
-from llm_erm.sandbox.process import Zygote, ZygoteLostError
+from llm_erm.sandbox.process import ZygoteLostError, ZygoteProcess
 from llm_erm.sandbox.spread import run_parts
 
-LATE_SECONDS = 0.1  # two looks of the zygote
+LATE_SECONDS = 0.1  # two polling intervals of the zygote
 
 
 class Processes:
@@ -19,7 +19,7 @@ class Processes:
 
     Attributes:
         level: The isolation level that the start-up self-test found.
-        missing: What keeps it from being ``strong``, in sentences.
+        missing: What keeps it from being ``strong``, one sentence per reason.
     """
 
     def __init__(self, workers: int) -> None:
@@ -28,24 +28,24 @@ class Processes:
         self.level = self._pool.level
         self.missing = self._pool.missing
 
-    def run(self, job: Job) -> Execution:
-        """Runs one job, spread over the workers that are idle if it takes seconds.
+    def run(self, job: SandboxJob) -> Execution:
+        """Runs one job, spread over idle workers if it takes seconds.
 
         Raises:
-            LLMERMError: Processes end without an answer.
+            LLMERMError: If processes end without an answer.
         """
         for _ in range(2):
             with contextlib.suppress(ZygoteLostError), contextlib.ExitStack() as stack:
                 parts = run_parts(job, lambda: self._zygote(job), self._slots, stack)
                 return _merge(job, parts)
         raise LLMERMError(
-            "A process of the sandbox ended twice without an answer, most likely for want of "
-            "memory; give it fewer workers or a lower memory limit and run again."
+            "A process of the sandbox ended twice without an answer, most likely because memory "
+            "ran out; use fewer workers or a lower memory limit and run again."
         )
 
     @contextlib.contextmanager
-    def _zygote(self, job: Job) -> Iterator[Zygote]:
-        """Lends a zygote; one that an error left in the middle of something is ended."""
+    def _zygote(self, job: SandboxJob) -> Iterator[ZygoteProcess]:
+        """Lends a zygote; ends it if an error interrupts its work."""
         zygote = self._pool.take(job.source, job.seed)
         try:
             yield zygote
@@ -59,8 +59,8 @@ class Processes:
         self._pool.close()
 
 
-def _merge(job: Job, parts: Sequence[Part]) -> Execution:
-    """Returns what one child would have given: the first failure, or all predictions."""
+def _merge(job: SandboxJob, parts: Sequence[Part]) -> Execution:
+    """Returns what a single child would have given: the first failure, or all predictions."""
     endings = [part.ending for part in parts if part.ending is not None]
     seconds = sum(ending.cpu_seconds for ending in endings)
     predictions: Predictions = nothing(len(job.inputs), job.outputs)
@@ -69,7 +69,7 @@ def _merge(job: Job, parts: Sequence[Part]) -> Execution:
         if status != "ok":
             return Execution(status, predictions, message, seconds)
     left = [part.left() for part in parts]
-    # One child would have loaded the program once, and would not have been stopped a little late.
+    # A single child would have loaded the program only once and would not have been stopped late.
     twice = sum(
         min(one.load_seconds, ending.cpu_seconds)
         for one, ending in zip(left[1:], endings[1:], strict=True)

@@ -1,6 +1,6 @@
-"""What a child gives up before it meets the candidate: resources, files, network, system calls.
+"""Drops a child's access to resources, files, network and system calls before it runs a candidate.
 
-The kernel is asked directly, through ctypes, so that nothing needs installing.
+Uses the kernel's interface directly, through ctypes, so that nothing needs to be installed.
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import resource
 from llm_erm.sandbox import syscalls
 
 LANDLOCK_CREATE, LANDLOCK_RESTRICT = 444, 446
-# Rights that each version of Landlock added: files 1-3 and 5, TCP 4, signals and sockets 6.
+# Rights added per version of Landlock: 1-3 and 5 files, 4 TCP, 6 signals and sockets.
 LANDLOCK_FILE_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 LANDLOCK_TCP, LANDLOCK_SCOPES = 3, 3
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -25,7 +25,7 @@ class _Program(ctypes.Structure):
 
 
 def system_call(number: int, *arguments: "int | ctypes._CData | None") -> int:
-    """Returns what the kernel answers; raises OSError on failure."""
+    """Returns the result of a system call; raises OSError on failure."""
     answer = int(_libc.syscall(ctypes.c_long(number), *arguments))
     if answer < 0:
         error = ctypes.get_errno()
@@ -42,7 +42,7 @@ def prctl(option: int, value: int = 0) -> None:
 
 
 class Lockdown:
-    """The filters of one zygote, built once and taken by each of its children."""
+    """The filters of one zygote, built once and applied by each of its children."""
 
     def __init__(self) -> None:
         self.landlock_version = self._landlock_version()
@@ -58,22 +58,22 @@ class Lockdown:
         except OSError:
             return 0
 
-    def take_all(self, level: str, cpu_seconds: float, address_space: int) -> None:
-        """Takes what the level promises or raises OSError, and the rest as far as it goes."""
+    def apply_all(self, level: str, cpu_seconds: float, address_space: int) -> None:
+        """Applies all layers; raises OSError if one that the level requires fails."""
         try:
-            self.take_landlock()
+            self.apply_landlock()
         except OSError:
             if level not in ("basic", "none"):
                 raise
-        take_limits(cpu_seconds, address_space)
+        set_limits(cpu_seconds, address_space)
         try:
-            self.take_seccomp()
+            self.apply_seccomp()
         except OSError:
             if level != "none":
                 raise
 
-    def take_landlock(self) -> None:
-        """Gives up every file, TCP and (from version 6) signals to anything outside."""
+    def apply_landlock(self) -> None:
+        """Gives up all files, TCP and (from version 6) signals to processes outside."""
         if self.landlock_version == 0:
             return
         bits = LANDLOCK_FILE_BITS.get(self.landlock_version, 16)
@@ -87,8 +87,8 @@ class Lockdown:
         system_call(LANDLOCK_RESTRICT, rules, 0)
         os.close(rules)
 
-    def take_seccomp(self) -> None:
-        """Gives up every system call but those that computing needs; nothing undoes it."""
+    def apply_seccomp(self) -> None:
+        """Irrevocably gives up all system calls except those needed for computation."""
         if self._seccomp_number is not None:
             system_call(
                 self._seccomp_number,
@@ -98,8 +98,8 @@ class Lockdown:
             )
 
 
-def take_limits(cpu_seconds: float, address_space: int) -> None:
-    """Bounds what the kernel hands out; its CPU limit only backs up the zygote's watch."""
+def set_limits(cpu_seconds: float, address_space: int) -> None:
+    """Sets resource limits; the CPU limit is only a backstop for the zygote's own."""
     seconds = int(cpu_seconds) + 2
     for kind, limit in (
         (resource.RLIMIT_AS, address_space),

@@ -1,6 +1,6 @@
-"""Decides when a candidate has passed a limit, from the time that it ran and that it slept.
+"""Decides when a candidate has exceeded a limit, from the time that it ran and slept.
 
-Neither depends on what else the machine is doing, as long as both are measured so.
+If both are measured per process, the decision does not depend on other load on the machine.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 import time
 
 IDLE_SECONDS = 2.0
-"""Sleep that a call is granted beyond its CPU limit: a late look must not count against it."""
+"""Sleep allowed per call beyond its CPU limit, so that late polling does not count against it."""
 
 
 class Meter:
-    """The limits of one candidate and how far it has gone.
+    """The limits of one candidate and its progress.
 
     Attributes:
-        tick: Seconds between two looks.
-        began: When it started, by the monotonic clock.
+        tick: Seconds between checks.
+        began: When the candidate started, on the monotonic clock.
     """
 
     def __init__(self, call_seconds: float, total_seconds: float, wall_seconds: float) -> None:
@@ -29,12 +29,12 @@ class Meter:
         self._marked = (0.0, 0.0)
 
     def verdict(self, progress: int, ran: float, slept: float) -> str:
-        """Returns who must end the candidate now, most often nobody.
+        """Returns the limit that ends the candidate now, or ``nobody``.
 
         Args:
-            progress: 0 before its first call, and then 1 more than the inputs it has tried.
+            progress: 0 before its first call, then 1 plus the number of inputs it has tried.
             ran: CPU seconds since it started.
-            slept: Seconds since then in which it could have run and did not want to.
+            slept: Seconds since then in which it could have run but was asleep.
         """
         if progress != self._progress:
             self._progress, self._marked = progress, (ran, slept)

@@ -1,6 +1,6 @@
-"""How the zygote leaves the machine behind: namespaces, an empty root, no user, no capability.
+"""Detaches the zygote from the machine: namespaces, an empty root, no user, no capabilities.
 
-Each step is tried and none is trusted: ``selftest`` finds out afterwards what holds.
+Each step is attempted and none is trusted: ``selftest`` determines afterwards what is effective.
 """
 
 import contextlib
@@ -21,19 +21,19 @@ CAPSET = {"x86_64": 126, "aarch64": 91}
 CAPABILITY_VERSION_3 = 0x20080522
 PR_CAPBSET_DROP = 24
 NOBODY = 65534
-# systemd's range for users that exist only while a service runs.
+# systemd's range for users that exist only while a service is running.
 DYNAMIC_USERS = range(61184, 65520)
-# Folders that a file system can be mounted over, or a folder made in, on every Linux.
-PLACES = ("/tmp", "/dev/shm", "/usr", "/")  # noqa: S108 - a mount point, no file
+# Folders in which, on any Linux, a file system can be mounted or a folder created.
+PLACES = ("/tmp", "/dev/shm", "/usr", "/")  # noqa: S108 - a mount point, not a file
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter() -> str | None:
-    """Enters namespaces of its own, or returns why this machine has none to give.
+    """Enters new namespaces, or returns why this machine does not permit them.
 
-    It forks: the caller goes on as the first process of the new namespace, whose end takes
-    everything in it along, while the process that called waits for that end.
+    This forks: the caller continues as the first process of the new namespace, and all processes
+    in the namespace end with it. The original process waits for that.
     """
     root = os.geteuid() == 0
     if not (root and _unshared(SPACES)):
@@ -59,7 +59,7 @@ def _unshared(flags: int) -> bool:
 
 
 def _possible_as_nobody() -> bool:
-    """Tries in a process of its own, since what root gives up does not come back."""
+    """Tries in a separate process, since root cannot regain what it gives up."""
     child = os.fork()
     if child == 0:
         try:
@@ -72,7 +72,7 @@ def _possible_as_nobody() -> bool:
 
 
 def _unshare_as_user() -> None:
-    """Makes a user namespace, where this user is nobody, and the others inside it."""
+    """Enters a user namespace, in which this user is nobody, and the other namespaces."""
     user, group = os.geteuid(), os.getegid()
     _check(_libc.unshare(SPACES | CLONE_NEWUSER))
     for name, text in (
@@ -88,10 +88,10 @@ def _unshare_as_user() -> None:
 
 
 def empty_root(machine: str, *, mounted: bool) -> str | None:
-    """Makes / an empty folder that nothing can be written to, or returns why it cannot.
+    """Makes / an empty, unwritable folder, or returns why it cannot.
 
-    With a mount namespace it is a read-only file system of its own; without one, a folder that
-    is deleted as soon as it is the root.
+    With a mount namespace, the root becomes a separate read-only file system; without one, a folder
+    that is deleted as soon as it is the root.
     """
     try:
         if mounted:
@@ -99,7 +99,7 @@ def empty_root(machine: str, *, mounted: bool) -> str | None:
         else:
             _change_root()
     except OSError as error:
-        return f"the file system stays in sight ({error.strerror})"
+        return f"the file system stays accessible ({error.strerror})"
     return None
 
 
@@ -143,7 +143,7 @@ def _check(answer: int) -> None:
 
 
 def drop_privileges(machine: str) -> str | None:
-    """Gives up root, groups and every capability; returns what it could not give up."""
+    """Gives up root, groups and all capabilities; returns what it could not give up."""
     kept = None
     if os.geteuid() == 0:
         try:
@@ -160,7 +160,7 @@ def drop_privileges(machine: str) -> str | None:
 
 
 def become_nobody() -> None:
-    """Turns root into a user that owns nothing, one of its own where possible."""
+    """Turns root into a user that owns nothing, if possible one that nobody else uses."""
     _drop_bounding_set()
     os.setgroups([])
     own = DYNAMIC_USERS[int.from_bytes(os.urandom(8), "little") % len(DYNAMIC_USERS)]
@@ -172,14 +172,14 @@ def become_nobody() -> None:
         except OSError:
             if user == NOBODY:
                 raise
-    # The change of user took both of these back.
+    # Changing the user reset both of these.
     lockdown.prctl(lockdown.PR_SET_DUMPABLE, 1)
     if os.getpid() == 1:
         lockdown.prctl(lockdown.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def be_first_to_go() -> None:
-    """Has the kernel end candidates before anything else when the machine's memory is full."""
+    """Makes the kernel end candidates first if the machine runs out of memory."""
     with contextlib.suppress(OSError):
         file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         try:
@@ -189,7 +189,7 @@ def be_first_to_go() -> None:
 
 
 def _drop_bounding_set() -> None:
-    """Drops all that exist: the number after the last one is refused."""
+    """Drops all capabilities; the kernel rejects the number after the last one."""
     with contextlib.suppress(OSError):
         for capability in range(64):
             lockdown.prctl(PR_CAPBSET_DROP, capability)

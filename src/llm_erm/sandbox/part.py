@@ -1,4 +1,4 @@
-"""One child's share of an execution: some of the inputs, and what came back for them."""
+"""One child's part of an execution: some of the inputs, and their results."""
 
 import math
 import os
@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Self
 
 from llm_erm.sandbox import payload
-from llm_erm.sandbox.execution import Job, Status, passed_limit
-from llm_erm.sandbox.process import Ending, Zygote
+from llm_erm.sandbox.execution import SandboxJob, Status, passed_limit
+from llm_erm.sandbox.process import Ending, ZygoteProcess
 
 
 class Part:
-    """A stretch of a job's inputs in a child of its own; frees its files when left."""
+    """A range of a job's inputs that one child runs; a context manager that frees its files."""
 
-    def __init__(self, job: Job, start: int, stop: int, zygote: Zygote) -> None:
+    def __init__(self, job: SandboxJob, start: int, stop: int, zygote: ZygoteProcess) -> None:
         self.start, self.stop, self.zygote = start, stop, zygote
         self.ending: Ending | None = None
         self._job = job
@@ -29,26 +29,26 @@ class Part:
             os.close(content)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Returns whether the child is dead, waiting that long for it."""
+        """Returns whether the child is dead, waiting up to ``seconds`` (None: until it is)."""
         if self.ending is None:
             self.ending = self.zygote.ending(seconds)
         return self.ending is not None
 
     def stop_at(self, index: int) -> None:
-        """Leaves the job's inputs from ``index`` on to others."""
+        """Leaves the job's inputs from ``index`` on to other parts."""
         self.stop = index
         self.zygote.stop_at(index - self.start)
 
     def left(self) -> payload.Leftover:
-        """Returns what the child has left in the map so far."""
+        """Returns what the child has written to the map so far."""
         return payload.read_map(self._shared, self._count, self._job.outputs)
 
     def progress(self) -> tuple[int, float]:
-        """Returns how many inputs were tried, and the CPU seconds of loading (0 before its end)."""
+        """Returns the inputs tried and the CPU seconds of loading (0 until it is complete)."""
         return payload.read_progress(self._shared, self._count)
 
     def judge(self) -> tuple[Status, str | None]:
-        """Returns what became of it: how the process ended comes before what it claims."""
+        """Returns status and message; how the process ended outweighs what it claims."""
         ending, limits = self.ending, self._job.limits
         if ending is None:
             raise RuntimeError("the child is not dead yet")

@@ -1,4 +1,4 @@
-"""Packs what a child needs into anonymous files, and reads back what it left."""
+"""Packs jobs into anonymous files for children, and reads the results they leave."""
 
 import marshal
 import math
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.sandbox import protocol
-from llm_erm.sandbox.execution import INVALID, Input, Job, Outputs, Predictions
+from llm_erm.sandbox.execution import INVALID, Input, Outputs, Predictions, SandboxJob
 
 MESSAGE_CHARACTERS = 300
 MARSHAL_VERSION = 4
-"""Every CPython from 3.4 on reads it; a child under WebAssembly is one of its own version."""
+"""Readable by all CPython versions since 3.4; a child in WebAssembly may run a different one."""
 GROUP = 256
-"""Inputs that a child decodes at once: fewer cost time, more would lie in its memory together."""
+"""Inputs that a child decodes at a time: fewer take more time, and more take more memory."""
 
 
-def pack_job(job: Job) -> bytes:
-    """Returns all that a child needs of a job, inputs in the order given."""
+def pack_job(job: SandboxJob) -> bytes:
+    """Returns a job serialized for a child, with the inputs in the order given."""
     inputs = job.inputs
     groups: list[tuple[int, int] | list[object]] = []
     texts: list[bytes] = []
@@ -40,15 +40,15 @@ def pack_job(job: Job) -> bytes:
     return b"".join((protocol.JOB.pack(len(described)), described, *texts))
 
 
-def empty_map(job: Job) -> bytes:
-    """Returns the map of a job before it starts: nothing is predicted yet."""
+def empty_map(job: SandboxJob) -> bytes:
+    """Returns the map of a job before it starts, with no predictions."""
     count = len(job.inputs)
     floats = count * 8 if job.outputs.labels is None else 0
     return bytes(protocol.HEADER_BYTES) + bytes([protocol.PENDING]) * count + bytes(floats)
 
 
 def anonymous_file(name: str, content: bytes) -> int:
-    """Returns the descriptor of a file in memory that has no place in any folder."""
+    """Returns the descriptor of a file in memory that is not in any folder."""
     file = os.memfd_create(name, os.MFD_CLOEXEC)
     try:
         view = memoryview(content)
@@ -61,7 +61,7 @@ def anonymous_file(name: str, content: bytes) -> int:
 
 
 def _encode(inputs: Sequence[Input]) -> bytes | list[object]:
-    """Returns the inputs as lines where that is possible, else as marshal can write them."""
+    """Returns the inputs as lines of text if possible, else as values that marshal can write."""
     if set(map(type, inputs)) == {str}:
         text = "\n".join(cast("Sequence[str]", inputs))
         if text.count("\n") == len(inputs) - 1:
@@ -76,7 +76,7 @@ def _plain(x: Input) -> object:
 
 
 def _plain_cell(value: object) -> object:
-    """Returns the value with Python's own type, since subclasses cannot be sent."""
+    """Returns the value as a built-in type, since subclasses cannot be sent."""
     plain = value.item() if isinstance(value, np.generic) else value
     if plain is None or isinstance(plain, bool):
         return plain
@@ -84,20 +84,20 @@ def _plain_cell(value: object) -> object:
         if isinstance(plain, kind):
             return kind(plain)
     raise InputError(
-        f"An input of a program is a {type(value).__name__}, which cannot be sent to it; allowed "
-        "are strings and mappings of column names to text, numbers, booleans and None."
+        f"An input of a program contains a {type(value).__name__}, which cannot be sent to it; use "
+        "strings, or mappings of column names to strings, numbers, booleans and None."
     )
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """What a dead child left in the map: claims, checked for shape and range only.
+    """What a child left in the map: claims, checked only for shape and range.
 
     Attributes:
-        outcome: What it claims to have come to.
+        outcome: The outcome that it claims.
         message: Printable text or None.
         predictions: Shape (count,), in the order that the inputs were sent in.
-        load_seconds: CPU seconds of loading, as the child tells it; at least 0.
+        load_seconds: CPU seconds of loading that it claims; at least 0.
     """
 
     outcome: "protocol.Outcome"
@@ -107,13 +107,13 @@ class Leftover:
 
 
 def read_map(file: int, count: int, outputs: Outputs) -> Leftover:
-    """Returns what the child left, from one read of a file whose size the child cannot change."""
+    """Returns what the child left, reading a fixed number of bytes once."""
     size = protocol.HEADER_BYTES + count * (9 if outputs.labels is None else 1)
     return parse_map(os.pread(file, size, 0), count, outputs)
 
 
 def parse_map(content: bytes, count: int, outputs: Outputs) -> Leftover:
-    """Returns what a map holds that is as long as it was at the start."""
+    """Returns the content of a map that still has its original length."""
     code, length, _, load_seconds = protocol.HEAD.unpack_from(content)
     outcome = protocol.OUTCOMES[code if code < len(protocol.OUTCOMES) else protocol.UNFINISHED]
     start = protocol.MESSAGE_OFFSET
@@ -134,7 +134,7 @@ def parse_map(content: bytes, count: int, outputs: Outputs) -> Leftover:
 
 
 def read_progress(file: int, count: int) -> tuple[int, float]:
-    """Returns how many inputs were tried and the CPU seconds of loading, as a live child tells."""
+    """Returns the inputs tried and the CPU seconds of loading, as a live child claims."""
     content = os.pread(file, protocol.HEADER_BYTES + count, 0)
     _, _, invalid, load_seconds = protocol.HEAD.unpack_from(content)
     if not (math.isfinite(load_seconds) and load_seconds > 0):
@@ -144,12 +144,12 @@ def read_progress(file: int, count: int) -> tuple[int, float]:
 
 
 def _stray_label(codes: NDArray[np.uint8], labels: int) -> str | None:
-    """Says which number was returned where a small one is no label; such need no other report."""
+    """Returns a message for small returned numbers that are not labels, which children omit."""
     stray = codes[(codes >= labels) & (codes != protocol.PENDING)]
     return f"returned {stray[0]}, which is no label" if len(stray) else None
 
 
 def printable(text: str) -> str:
-    """Returns one line of at most 300 printable characters."""
+    """Returns the text as one line of at most 300 printable characters."""
     line = "".join(c if c.isprintable() else " " for c in text[: 4 * MESSAGE_CHARACTERS])
     return " ".join(line.split())[:MESSAGE_CHARACTERS]

@@ -1,4 +1,4 @@
-"""Keeps zygotes at hand and chooses the right one for a program."""
+"""Keeps idle zygotes and chooses the right one for a program."""
 
 import re
 import sys
@@ -6,45 +6,45 @@ import threading
 from dataclasses import replace
 
 from llm_erm.errors import LLMERMError
-from llm_erm.sandbox.process import Kind, Zygote
+from llm_erm.sandbox.process import ZygoteKind, ZygoteProcess
 
 SCIENCE_WORDS = re.compile(r"\b(numpy|sympy|mpmath|gmpy2)\b")
 SCIENCE_PACKAGES = frozenset({"numpy", "sympy", "mpmath", "gmpy2"})
-# A character by its name makes the compiler import unicodedata; a codec may be any module.
+# Named characters make the compiler import unicodedata, and a codec may be in any module.
 NEEDS_LIBRARY = re.compile(r"import|encod|decod|\\N\{")
 IMPORTS = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(.+)$", re.MULTILINE)
 NAME = re.compile(r"[\w.]+")
-# A zygote imports before it is locked up, so nothing that acts when it is imported.
+# A zygote imports before it is isolated, so it must not import modules with side effects.
 NEVER_IMPORTED = frozenset(
     {"antigravity", "benchmarks", "idlelib", "test", "testing", "tests", "turtledemo"}
 )
-MOST_MODULES = 20
+MAX_MODULES = 20
 
 
 class Pool:
-    """The zygotes that no program is using; safe to share between threads."""
+    """The idle zygotes; safe to share between threads."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._lock = threading.Lock()
-        self._idle: list[Zygote] = []
-        self._modules: dict[Kind, frozenset[str]] = {}
+        self._idle: list[ZygoteProcess] = []
+        self._modules: dict[ZygoteKind, frozenset[str]] = {}
         self._closed = False
-        first = Zygote(Kind())
+        first = ZygoteProcess(ZygoteKind())
         self.level = first.level
         self.missing = first.missing
         self._modules[first.kind] = first.modules
         self.give_back(first)
 
-    def take(self, source: str, hash_seed: int = 0) -> Zygote:
-        """Returns a zygote that has imported what the program's import statements name."""
-        plain = Kind(base_for(source), hash_seed=hash_seed)
+    def take(self, source: str, hash_seed: int = 0) -> ZygoteProcess:
+        """Returns a zygote that has imported the modules that the program imports."""
+        plain = ZygoteKind(base_for(source), hash_seed=hash_seed)
         if plain not in self._modules:
             self.give_back(self._start(plain))
         kind = replace(plain, modules=wanted_modules(source, self._modules[plain]))
         return self._idle_one(kind) or self._start(kind)
 
-    def _idle_one(self, kind: Kind) -> Zygote | None:
+    def _idle_one(self, kind: ZygoteKind) -> ZygoteProcess | None:
         with self._lock:
             if self._closed:
                 raise LLMERMError("The sandbox is closed; open a new one to run programs.")
@@ -54,19 +54,19 @@ class Pool:
                     return zygote
         return None
 
-    def _start(self, kind: Kind) -> Zygote:
-        zygote = Zygote(kind)
+    def _start(self, kind: ZygoteKind) -> ZygoteProcess:
+        zygote = ZygoteProcess(kind)
         if zygote.level != self.level:
             zygote.close()
             raise LLMERMError(
-                f"A process of the sandbox has isolation {zygote.level} where {self.level} was "
-                "found at the start; the machine's rules have changed, so start the run again."
+                f"A process of the sandbox has isolation {zygote.level}, but {self.level} was "
+                "found at the start: the machine's rules have changed; start the run again."
             )
         self._modules[kind] = zygote.modules
         return zygote
 
-    def give_back(self, zygote: Zygote) -> None:
-        """Keeps a zygote for later; of too many, the one idle longest is ended."""
+    def give_back(self, zygote: ZygoteProcess) -> None:
+        """Keeps a zygote for later; if there are too many, ends the one that was idle longest."""
         surplus = [zygote]
         with self._lock:
             if not self._closed:
@@ -85,14 +85,14 @@ class Pool:
 
 
 def base_for(source: str) -> str:
-    """Returns what a zygote must have imported for a program at least; less makes it faster."""
+    """Returns the smallest, and so fastest, set of base modules that a program needs."""
     if SCIENCE_WORDS.search(source):
         return "science"
     return "standard" if NEEDS_LIBRARY.search(source) else "bare"
 
 
 def wanted_modules(source: str, present: frozenset[str]) -> tuple[str, ...]:
-    """Returns the modules of the standard library, numpy and sympy that a program lacks."""
+    """Returns modules of the standard library, numpy and sympy that a program needs in addition."""
     wanted = set()
     for package, names in IMPORTS.findall(source):
         listed = [part.split()[0] for part in re.split(r"[,(]", names) if part.split()]
@@ -109,4 +109,4 @@ def wanted_modules(source: str, present: frozenset[str]) -> tuple[str, ...]:
         and "__" not in name
         and NEVER_IMPORTED.isdisjoint(name.split("."))
     ]
-    return tuple(sorted(found)[:MOST_MODULES])
+    return tuple(sorted(found)[:MAX_MODULES])

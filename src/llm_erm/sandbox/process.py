@@ -1,4 +1,4 @@
-"""The parent's handle on one zygote process."""
+"""The parent's handle on a zygote process."""
 
 import contextlib
 import importlib.util
@@ -16,7 +16,7 @@ from llm_erm.errors import LLMERMError
 from llm_erm.sandbox import protocol
 from llm_erm.sandbox.execution import Limits
 
-# Names the package without running it: its __init__ would load numpy and the whole library into
+# Defines the package without running it: its __init__ would load numpy and the whole library into
 # the memory that every child is copied from.
 BOOTSTRAP = """
 import sys, types
@@ -26,9 +26,9 @@ for name, folder in (("llm_erm", sys.argv[1]), ("llm_erm.sandbox", sys.argv[1] +
 from llm_erm.sandbox.zygote import main
 main(sys.argv[2:])
 """
-# The whole environment of the zygote (the reason why it is not started with -I, which would ignore
-# the hash seed too): nothing of the user's reaches a candidate. The hash seed is fixed so that a
-# verdict is the same in every run; OpenBLAS must start no threads, which do not survive a fork.
+# The complete environment of the zygote, so that nothing of the user's reaches a candidate. (The
+# flag -I would do so too, but would also ignore the hash seed.) The hash seed is fixed so that a
+# verdict is the same in every run. OpenBLAS must not start threads, which do not survive a fork.
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -37,13 +37,13 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 START_SECONDS = 120.0
-# Wall time is only the backstop for a program that is neither idle nor given any CPU time.
+# Wall time is only a backstop for programs that are neither idle nor given CPU time.
 WALL_FACTOR = 20
 WALL_EXTRA_SECONDS = 30
 
 
 class ZygoteLostError(Exception):
-    """The zygote ended, which no candidate should be able to bring about."""
+    """The zygote ended, which no candidate should be able to cause."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Ending:
     """How a child ended.
 
     Attributes:
-        status: As wait(2) gives it.
+        status: The wait status, as in wait(2).
         killer: One of ``protocol.KILLED_BY``.
         cpu_seconds: User and system time of the child.
     """
@@ -62,14 +62,14 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What sets zygotes apart.
+class ZygoteKind:
+    """What distinguishes zygotes from each other.
 
     Attributes:
         base: bare (for programs that import nothing), standard (the standard library) or science
-            (numpy and sympy besides).
-        modules: Further modules that a program asked for.
-        hash_seed: Seed of the hashes of strings, which order sets.
+            (also numpy and sympy).
+        modules: Further modules that a program requested.
+        hash_seed: Seed of string hashes, which determine the order of sets.
     """
 
     base: str = "bare"
@@ -77,17 +77,17 @@ class Kind:
     hash_seed: int = 0
 
 
-class Zygote:
-    """One zygote process; one candidate runs in it at a time.
+class ZygoteProcess:
+    """A zygote process, in which one candidate runs at a time.
 
     Attributes:
         kind: What it was started with.
         level: The isolation level that its self-test found.
-        missing: What does not hold, in sentences.
+        missing: What keeps the level from being ``strong``, one sentence per reason.
         modules: Names of the modules that its programs can import.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: ZygoteKind) -> None:
         """Starts the process and blocks until its imports and its self-test are done."""
         self.kind = kind
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -105,7 +105,7 @@ class Zygote:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        with contextlib.suppress(BrokenPipeError):  # it ended already, and the answer tells so
+        with contextlib.suppress(BrokenPipeError):  # it has ended, which the answer will show
             self._socket.send(marshal.dumps((kind.base, folders, list(kind.modules))))
         answer: tuple[str, tuple[str, ...], list[str]] = self._first_answer()
         self.level, self.missing = answer[:2]
@@ -124,19 +124,19 @@ class Zygote:
         reason = answer.removeprefix(protocol.FAILED).decode("utf-8", "replace").strip()
         raise LLMERMError(
             f"The sandbox could not start {sys.executable} "
-            f"({reason.splitlines()[-1] if reason else 'the process ended'}); it needs a "
-            "CPython of this installation on Linux: reinstall llm-erm there and try again."
+            f"({reason.splitlines()[-1] if reason else 'the process ended'}); it needs CPython on "
+            "Linux with llm-erm installed for it: reinstall llm-erm there and try again."
         )
 
     def start(self, job: int, shared: int, count: int, limits: Limits) -> None:
-        """Starts one candidate; ``ending`` tells when it is dead."""
+        """Starts one candidate; ``ending`` returns when it is dead."""
         seconds = limits.seconds_per_candidate
         wall = WALL_FACTOR * seconds + WALL_EXTRA_SECONDS
         numbers = (count, limits.seconds_per_call, seconds, wall, limits.memory_bytes)
         self._send(protocol.REQUEST.pack(protocol.RUN, *numbers), job, shared)
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when ``ending`` has something to tell."""
+        """Returns the descriptor that becomes readable once ``ending`` has a result."""
         return self._socket.fileno()
 
     def stop_at(self, count: int) -> None:
@@ -144,7 +144,7 @@ class Zygote:
         self._send(protocol.REQUEST.pack(protocol.STOP, count, 0, 0, 0, 0))
 
     def ending(self, timeout: float | None = None) -> Ending | None:
-        """Returns how the candidate's process ended, or None if it lives on after the timeout."""
+        """Returns how the candidate ended, or None if it is still running after the timeout."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         if not poll.poll(None if timeout is None else timeout * 1000):

@@ -1,7 +1,7 @@
-"""What the parent, the zygote and the child agree on; standard library only, so it loads fast.
+"""The protocol of parent, zygote and child; uses only the standard library, so that it loads fast.
 
-Everything that a child leaves in the shared map is untrusted: it may have been written by the
-candidate itself. The parent reads it as a claim about that candidate and nothing else.
+Everything that a child leaves in the shared map is untrusted, since the candidate itself may have
+written it. The parent treats it as a claim about that candidate and nothing else.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from typing import Literal
 
 HEADER_BYTES = 4096
-"""Head of the shared map; one byte an input follows, and then 8 bytes an input for floats."""
+"""Size of the shared map's head, which one byte per input follows, and 8 more for floats."""
 
 HEAD = struct.Struct("<BxxxIQd")
-"""Outcome, length of the message, inputs without a prediction so far, CPU seconds of loading."""
+"""Outcome, length of the message, inputs tried without a prediction, CPU seconds of loading."""
 
 INVALID_COUNT_OFFSET = 8
 LOAD_SECONDS_OFFSET = 16
 MESSAGE_OFFSET = HEAD.size
 MESSAGE_BYTES = 1200
 PENDING = 255
-"""Byte of an input that has no prediction, yet or for good."""
+"""Byte of an input without a prediction."""
 
 
 UNFINISHED = 0
@@ -43,7 +43,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 """Outcomes a child can claim, by the number it writes at the head of the map."""
 
 REQUEST = struct.Struct("<cQdddQ")
-"""Kind, inputs, CPU seconds a call, CPU seconds in total, wall seconds, memory in bytes."""
+"""Kind, inputs, CPU seconds per call, CPU seconds in total, wall seconds, memory in bytes."""
 
 RUN = b"R"
 STOP = b"S"
@@ -54,17 +54,17 @@ REPLY = struct.Struct("<iBd")
 KILLED_BY = ("nobody", "call limit", "candidate limit", "idle", "wall limit", "request")
 
 JOB = struct.Struct("<Q")
-"""Length of the description of a job, which follows; after it come the inputs that are lines."""
+"""Length of the job's description, which follows; then come the inputs sent as lines."""
 
 READY = b"ready"
 FAILED = b"failed"
 
 
 def progress(content: bytes, count: int) -> int:
-    """Returns 0 before the first call and then 1 more than the inputs tried, as the map claims.
+    """Returns 0 before the first call, then 1 plus the number of inputs tried, as the map claims.
 
     Args:
-        content: The map's head and its bytes of inputs at least.
+        content: The map, at least its head and the bytes of its inputs.
         count: Number of inputs.
     """
     _, _, invalid, load_seconds = HEAD.unpack_from(content)

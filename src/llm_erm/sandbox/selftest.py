@@ -1,7 +1,7 @@
-"""Finds out what holds by trying to break out, whatever the kernel's version claims.
+"""Determines which isolation layers are effective by trying to break out.
 
-Every attempt runs in a process of its own, first under one layer alone, so that a layer that does
-nothing is not hidden behind another, and then under all of them together.
+Every attempt runs in a separate process: first under one layer alone, so that a layer without
+effect is not hidden by another, and then under all of them together.
 """
 
 import os
@@ -16,15 +16,15 @@ REFUSED, SUCCEEDED, UNPREPARED = 10, 11, 12
 
 
 def examine(lockdown: Lockdown, outsider: int) -> tuple[str, tuple[str, ...]]:
-    """Tries the layers of this process's children.
+    """Tests the layers that isolate this process's children.
 
     Args:
         lockdown: The filters that a candidate will run under.
         outsider: Process id of the parent, as seen from outside.
 
     Returns:
-        The level (strong, standard, basic or none), and a sentence for each layer that does not
-        hold.
+        The level (strong, standard, basic or none), and one sentence per layer that is not
+        effective.
     """
     attempts: dict[str, Callable[[], None]] = {
         "open a file": _open_root,
@@ -32,20 +32,20 @@ def examine(lockdown: Lockdown, outsider: int) -> tuple[str, tuple[str, ...]]:
         "start a process": _start_process,
         "signal the parent": lambda: os.kill(outsider, 0),
     }
-    seccomp = _refused(os.getpid, lockdown.take_seccomp) is False and all(
-        _refused(attempt, lockdown.take_seccomp) for attempt in attempts.values()
+    seccomp = _refused(os.getpid, lockdown.apply_seccomp) is False and all(
+        _refused(attempt, lockdown.apply_seccomp) for attempt in attempts.values()
     )
-    landlock = _refused(_open_root) is False and _refused(_open_root, lockdown.take_landlock)
+    landlock = _refused(_open_root) is False and _refused(_open_root, lockdown.apply_landlock)
     away = (_open_outside, _send_to_loopback, attempts["signal the parent"])
     namespaces = all(_refused(attempt) for attempt in away)
     missing = []
     if not seccomp:
-        missing.append("seccomp does not hold: the system calls of a candidate are not filtered")
+        missing.append("seccomp is not effective: a candidate's system calls are not filtered")
     if not landlock:
-        missing.append("Landlock does not hold: it needs Linux 5.13 or later with it switched on")
+        missing.append("Landlock is not effective: it must be enabled, in Linux 5.13 or later")
     if not namespaces:
-        missing.append("namespaces do not hold: this container or system does not permit them")
-    together = (lockdown.take_landlock, lockdown.take_seccomp)
+        missing.append("namespaces are not effective: this container or system does not allow them")
+    together = (lockdown.apply_landlock, lockdown.apply_seccomp)
     leaks = [name for name, act in attempts.items() if not _refused(act, *together)]
     missing += [f"a candidate could {name}" for name in leaks if seccomp]
     if leaks or not seccomp:
@@ -58,7 +58,7 @@ def examine(lockdown: Lockdown, outsider: int) -> tuple[str, tuple[str, ...]]:
 
 
 def _refused(attempt: Callable[[], object], *layers: Callable[[], None]) -> bool | None:
-    """Says whether the attempt failed under the layers; None where they could not be taken."""
+    """Returns whether the attempt failed under the layers, or None if they did not apply."""
     child = os.fork()
     if child == 0:
         answer = UNPREPARED
@@ -82,8 +82,8 @@ def _open_root() -> None:
 
 
 def _open_outside() -> None:
-    """Succeeds where any of the machine's own folders can be seen."""
-    if not os.listdir("/"):  # noqa: PTH208 - the root as the kernel has it
+    """Succeeds if any of the machine's folders is visible."""
+    if not os.listdir("/"):  # noqa: PTH208 - the root as the kernel sees it
         raise FileNotFoundError("/")
 
 

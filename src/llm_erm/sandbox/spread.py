@@ -1,4 +1,4 @@
-"""Spreads a long execution over the workers that happen to be idle."""
+"""Spreads a long execution over idle workers."""
 
 import itertools
 import math
@@ -8,30 +8,30 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
-from llm_erm.sandbox.execution import Job
+from llm_erm.sandbox.execution import SandboxJob
 from llm_erm.sandbox.part import Part
-from llm_erm.sandbox.process import Zygote
+from llm_erm.sandbox.process import ZygoteProcess
 
 FIRST_LOOK_SECONDS = 0.25
 WORTH_SPREADING_SECONDS = 1.0
 
 
 def run_parts(
-    job: Job,
-    zygote: Callable[[], AbstractContextManager[Zygote]],
+    job: SandboxJob,
+    zygote: Callable[[], AbstractContextManager[ZygoteProcess]],
     slots: threading.Semaphore,
     stack: ExitStack,
 ) -> list[Part]:
-    """Runs a job and returns its parts in the order of the inputs, every child dead.
+    """Runs a job and returns its parts in the order of the inputs, once every child is dead.
 
-    One child starts with all of the inputs. If it turns out to need long while workers are idle,
-    others take the last stretches from it.
+    One child starts with all the inputs. If it turns out to take long while workers are idle,
+    others take over the later inputs.
 
     Args:
-        job: What to run.
+        job: The job to run.
         zygote: Lends a process to run it in.
-        slots: One for each worker; a child holds one while it runs.
-        stack: Keeps the parts' files until they are read.
+        slots: One slot per worker; a child holds one while it runs.
+        stack: Keeps the parts' files open until they are read.
     """
     with ExitStack() as busy:
         busy.enter_context(slots)
@@ -41,7 +41,7 @@ def run_parts(
         while not lead.wait(FIRST_LOOK_SECONDS):
             if _remaining_seconds(lead, time.monotonic() - began) < WORTH_SPREADING_SECONDS:
                 continue
-            helpers = _take_idle(slots, busy)
+            helpers = take_idle(slots, busy)
             if helpers:
                 tried, _ = lead.progress()
                 share = math.ceil((lead.stop - tried) / (helpers + 1))
@@ -56,15 +56,15 @@ def run_parts(
 
 
 def _remaining_seconds(lead: Part, elapsed: float) -> float:
-    """Estimates how long one child would go on; 0 while there is nothing to tell it by."""
+    """Estimates how much longer one child would take; 0 if it cannot be estimated yet."""
     tried, load_seconds = lead.progress()
     if tried == 0:
         return 0.0
     return (elapsed - load_seconds) / tried * (lead.stop - tried)
 
 
-def _take_idle(slots: threading.Semaphore, busy: ExitStack) -> int:
-    """Takes every slot that is free right now and returns how many there were."""
+def take_idle(slots: threading.Semaphore, busy: ExitStack) -> int:
+    """Takes all slots that are free right now and returns their number."""
     taken = 0
     while slots.acquire(blocking=False):
         busy.callback(slots.release)
@@ -73,7 +73,7 @@ def _take_idle(slots: threading.Semaphore, busy: ExitStack) -> int:
 
 
 def _wait_for(parts: Sequence[Part]) -> None:
-    """Returns when all children are dead; a failure ends those after it, which decide nothing."""
+    """Returns once all children are dead; a failure ends later parts, which no longer matter."""
     while waiting := [part for part in parts if part.ending is None]:
         poll = select.poll()
         for part in waiting:

@@ -1,6 +1,6 @@
-"""Which system calls a candidate may make, as a seccomp filter for this machine.
+"""The system calls that a candidate may make, as a seccomp filter for this machine.
 
-Everything that is not named here ends the process (``forbidden``). Numbers: the kernel's
+Any call that is not listed here ends the process (``forbidden``). Sources of the numbers: Linux,
 arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h (aarch64).
 """
 
@@ -76,7 +76,7 @@ ALLOWED = {
         "getrandom": 278,
     },
 }
-"""Computing, the clock, and the three descriptors of /dev/null."""
+"""Computation, the clock, and the three descriptors of /dev/null."""
 
 REFUSED = {
     "x86_64": {
@@ -149,15 +149,15 @@ REFUSED = {
         "faccessat2": 439,
     },
 }
-"""Answered with EPERM and no more, since ordinary library code tries them and copes: a failed
+"""Answered with EPERM but not fatal, since ordinary library code tries them and copes: a failed
 import looks for files, a warning for its source line, a new stream for a terminal."""
 
 MAPPING = {"x86_64": (9, 10), "aarch64": (222, 226)}
-"""mmap and mprotect: allowed unless the memory would be executable."""
+"""mmap and mprotect: allowed unless they would make memory executable."""
 
 FUTEX = {"x86_64": 202, "aarch64": 98}
 FUTEX_OPERATIONS = (0, 1, 9, 10)
-"""FUTEX_WAIT, WAKE, WAIT_BITSET and WAKE_BITSET; the others are a kernel's history of holes."""
+"""FUTEX_WAIT, WAKE, WAIT_BITSET and WAKE_BITSET; the others have a history of security bugs."""
 
 SECCOMP_NUMBERS = {"x86_64": 317, "aarch64": 277}
 KILL_PROCESS, ERRNO_EPERM, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000
@@ -165,26 +165,26 @@ PROT_EXEC = 4
 FUTEX_FLAGS = 128 | 256  # FUTEX_PRIVATE_FLAG, FUTEX_CLOCK_REALTIME
 X32_BIT = 0x40000000
 
-# Offsets into struct seccomp_data; the low halves of arguments on these little-endian machines.
+# Offsets into struct seccomp_data; arguments by their low halves, as these are little-endian.
 NUMBER, ARCHITECTURE, ARGUMENT_1, ARGUMENT_2 = 0, 4, 24, 32
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 
 
 def machine() -> str | None:
-    """Returns x86_64 or aarch64, or None where no filter is known."""
+    """Returns x86_64 or aarch64, or None if there is no filter for this machine."""
     name = os.uname().machine
     return name if name in AUDIT_ARCH else None
 
 
 def candidate_filter(name: str) -> bytes:
-    """Returns the classic BPF program that a candidate runs under on this kind of machine."""
+    """Returns the classic BPF program that filters a candidate's calls on this architecture."""
     mapping = MAPPING[name]
     return _assemble(
         [
             (LOAD, ARCHITECTURE, None, None),
             (JUMP_EQUAL, AUDIT_ARCH[name], None, "kill"),
             (LOAD, NUMBER, None, None),
-            # x32 calls carry the same architecture and a bit in the number; aarch64 has none there.
+            # x32 calls have the same architecture but this bit in the number; aarch64 has no such.
             (JUMP_AT_LEAST, X32_BIT, "kill", None),
             *((JUMP_EQUAL, number, "allow", None) for number in ALLOWED[name].values()),
             *((JUMP_EQUAL, number, "map", None) for number in mapping),
@@ -209,7 +209,7 @@ def candidate_filter(name: str) -> bytes:
 
 
 def _assemble(lines: list[str | tuple[int, int, str | None, str | None]]) -> bytes:
-    """Turns steps (code, value, where to if true, if false; None is on) and labels into bytes."""
+    """Assembles labels and steps (code, value, target if true, target if false; None: next)."""
     places: dict[str, int] = {}
     steps: list[tuple[int, int, str | None, str | None]] = []
     for line in lines:

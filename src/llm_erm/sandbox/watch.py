@@ -1,7 +1,7 @@
-"""Watches one child until it is dead, and kills it when it passes a limit.
+"""Watches one child until it is dead, and kills it if it exceeds a limit.
 
-What counts is the child's own CPU time, and the time that it sleeps: the clock, less the time in
-which it waited for a processor. Neither depends on what else the machine is doing.
+The limits apply to the child's own CPU time and to the time that it sleeps: elapsed time minus the
+time in which it ran or waited for a processor. Neither depends on other load on the machine.
 """
 
 import contextlib
@@ -19,29 +19,33 @@ from llm_erm.sandbox.meter import Meter
 class Line:
     """The zygote's end of the connection to its parent.
 
-    The parent's death is seen on its process too, since a copy that it forked would keep the
-    connection open.
+    It also monitors the parent's process, since a fork of the parent would keep the connection
+    open after the parent's death.
+
+    Attributes:
+        connection: To the parent.
+        parent: A descriptor of the parent's process, or None if there is none.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
-        self._parent: int | None = None
+        self.parent: int | None = None
         with contextlib.suppress(OSError):
-            self._parent = os.pidfd_open(os.getppid())
-            self._poll.register(self._parent, select.POLLIN)
+            self.parent = os.pidfd_open(os.getppid())
+            self._poll.register(self.parent, select.POLLIN)
 
     def receive(self, wait_seconds: float | None = None) -> tuple[bytes, list[int]] | None:
-        """Returns the next request and its descriptors, or None if there is none in that time.
+        """Returns the next request and its descriptors, or None if none arrives in that time.
 
         Raises:
-            SystemExit: The parent is gone.
+            SystemExit: If the parent is gone.
         """
         events = self._poll.poll(None if wait_seconds is None else wait_seconds * 1000)
         if not events:
             return None
-        if any(file == self._parent for file, _ in events):
+        if any(file == self.parent for file, _ in events):
             raise SystemExit
         request, ancillary, _, _ = self.connection.recvmsg(
             protocol.REQUEST.size, socket.CMSG_SPACE(2 * struct.calcsize("i"))
@@ -54,19 +58,19 @@ class Line:
 
 
 class Scheduler:
-    """Tells how long a child waited for a processor; opened while /proc is still in sight."""
+    """Gives access to a child's scheduling statistics; opened while /proc is still accessible."""
 
     def __init__(self) -> None:
         self.proc: int | None = None
         self.children: int | None = None
         with contextlib.suppress(OSError):
             self.proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-            # Process ids as /proc knows them, which need not be those of this namespace.
+            # Process ids in /proc need not be those of this namespace.
             this = os.readlink("thread-self", dir_fd=self.proc)
             self.children = os.open(f"{this}/children", os.O_RDONLY, dir_fd=self.proc)
 
     def open_child(self) -> int | None:
-        """Returns a descriptor of the only child's scheduling figures, or None."""
+        """Returns a descriptor of the only child's scheduling statistics, or None."""
         with contextlib.suppress(OSError, IndexError):
             if self.children is not None:
                 child = os.pread(self.children, 100, 0).split()[0].decode()
@@ -75,7 +79,7 @@ class Scheduler:
 
 
 def seconds_waited(figures: int | None) -> float | None:
-    """Returns the seconds in which a child could have run and was not let; None if unknown."""
+    """Returns the seconds that a child waited for a processor, or None if unknown."""
     with contextlib.suppress(OSError, IndexError, ValueError):
         if figures is not None:
             nanoseconds = int(os.pread(figures, 100, 0).split()[1])
@@ -84,7 +88,7 @@ def seconds_waited(figures: int | None) -> float | None:
 
 
 class Watch:
-    """Looks at one child until it is dead."""
+    """Watches one child until it is dead."""
 
     def __init__(
         self,
@@ -106,7 +110,7 @@ class Watch:
         self.still = 0.0
 
     def until_dead(self, line: Line, scheduler: Scheduler) -> tuple[int, float, str]:
-        """Returns the wait status, the CPU seconds and who killed the child."""
+        """Returns the wait status, the CPU seconds and why the child was killed."""
         killer, figures = "nobody", None
         while True:
             signal.sigtimedwait((signal.SIGCHLD,), self.meter.tick)
@@ -123,7 +127,7 @@ class Watch:
                     os.kill(self.child, signal.SIGKILL)
 
     def _verdict(self, figures: int | None) -> str:
-        """Returns who must kill the child now, most often nobody."""
+        """Returns the reason to kill the child now, or ``nobody``."""
         try:
             ran = time.clock_gettime(self.clock)
         except OSError:  # it has just died
@@ -141,12 +145,12 @@ class Watch:
         return self.meter.verdict(progress, ran, slept)
 
     def _progress(self) -> int:
-        """Returns 0 before the first call and then 1 more than the inputs tried, as it claims."""
+        """Returns the child's claimed progress; see ``protocol.progress``."""
         content = os.pread(self.shared, protocol.HEADER_BYTES + self.count, 0)
         return protocol.progress(content, self.count)
 
     def _listen(self, line: Line) -> None:
-        """Takes a request to stop early; takes the child along when the parent is gone."""
+        """Receives a request to stop early; kills the child if the parent is gone."""
         try:
             received = line.receive(0)
         except SystemExit:

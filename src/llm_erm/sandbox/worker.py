@@ -1,9 +1,9 @@
-"""The child: loads one candidate, calls it on each input, leaves one byte an input, and dies.
+"""The child: loads one candidate, calls it on each input, writes one byte per input, and exits.
 
-It runs untrusted code in this very process, so nothing here guards anything: what the candidate
-may do is decided by the limits and filters taken before its source is compiled, and whatever is
-left in the shared map is read as the candidate's own claim. This is the one module that may catch
-every exception.
+It runs untrusted code in this very process, so nothing here provides security: the limits and
+filters applied before the source is compiled determine what the candidate may do, and everything
+in the shared map is treated as the candidate's own claim. This is the only module that may catch
+all exceptions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import types
 
 from llm_erm.sandbox import protocol
 
-TYPE_CHECKING = False  # typing is large, and all that is imported here is copied with every child
+TYPE_CHECKING = False  # typing is large, and everything imported here is copied with every child
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MODULE = "candidate"
 RECURSION_LIMIT = sys.getrecursionlimit()
 SEND_SECONDS = 0.005
-"""The most by which a map that is sent lags behind the calls: a limit is late by that much."""
+"""Longest delay of a sent map behind the calls, and so of the enforcement of limits."""
 
 _exit = os._exit
 _clock = time.perf_counter
@@ -66,27 +66,27 @@ class Report:
         _exit(0)
 
     def note(self, message: str) -> None:
-        """Leaves a message in place of any other."""
+        """Writes a message in place of any earlier one."""
         text = message[: protocol.MESSAGE_BYTES].encode("utf-8", "replace")
         text = text[: protocol.MESSAGE_BYTES]
         self.out[protocol.MESSAGE_OFFSET : protocol.MESSAGE_OFFSET + len(text)] = text
         struct.pack_into("<I", self.out, 4, len(text))
 
     def skip(self, message: Callable[[], str]) -> None:
-        """Counts an input without a prediction; the first one's message is kept."""
+        """Counts an input without a prediction; only the first one's message is kept."""
         self.invalid += 1
         struct.pack_into("<Q", self.out, protocol.INVALID_COUNT_OFFSET, self.invalid)
         if self.invalid == 1:
             self.note(message())
 
     def failed(self, error: BaseException) -> None:
-        """Counts an input on which the function raised; out of memory ends the candidate."""
+        """Counts an input on which the function raised; a MemoryError ends the candidate."""
         if isinstance(error, MemoryError):
             self.finish("memory", "MemoryError: the memory limit was reached")
         self.skip(lambda: describe(error))
 
     def convert(self, slot: int, result: object) -> None:
-        """Writes the label that a result stands for, where it is not simply the label's index."""
+        """Writes the index of the label that a result equals by value or as text."""
         try:
             plain = _scalar(result)
             if isinstance(plain, str):
@@ -101,7 +101,7 @@ class Report:
             self.skip(lambda: f"returned {_shown(result)}, which is no label")
 
     def convert_float(self, slot: int, result: object) -> None:
-        """Writes a finite number and marks it as given."""
+        """Writes a finite number and marks the input as predicted."""
         try:
             plain = _scalar(result)
             if isinstance(plain, str | bytes | bytearray):
@@ -119,7 +119,7 @@ class Report:
 
 
 def _scalar(result: Any) -> Any:  # noqa: ANN401 - whatever a candidate returns
-    """Returns the Python object inside a numpy or torch scalar, anything else as it is."""
+    """Returns a numpy or torch scalar as a Python object, and anything else unchanged."""
     library = type(result).__module__.partition(".")[0]
     if library in ("numpy", "torch") and result.shape == ():
         return result.item()
@@ -134,7 +134,7 @@ def _shown(result: object) -> str:
 
 
 def describe(error: BaseException) -> str:
-    """Returns the exception's name and text, whatever its own methods do."""
+    """Returns the exception's name and text, whatever its methods do."""
     try:
         return f"{type(error).__name__}: {error}"
     except BaseException:  # noqa: BLE001 - a candidate's __str__ may do anything
@@ -149,16 +149,16 @@ def run(
     """Loads and calls the candidate of one job; never returns.
 
     Args:
-        job: What ``payload.pack_job`` wrote.
+        job: The output of ``payload.pack_job``.
         out: The map of outcomes and predictions.
-        send: Hands the map out, where nobody else sees it change; None where somebody does.
+        send: Sends the map to the parent; None if the parent shares its memory.
     """
     try:
         start = protocol.JOB.size + protocol.JOB.unpack_from(job)[0]
         described = job[protocol.JOB.size : start]
         labels, count, seed, source, groups = marshal.loads(described)  # noqa: S302 - the parent's
         report = Report(out, labels, count, send)
-        # In no variable of any frame once the calls begin.
+        # No variable of any frame may hold the inputs once the calls begin.
         decode = functools.partial(_decode, memoryview(job)[start:])
         hidden: list[Iterator[Any]] = [itertools.chain.from_iterable(map(decode, groups))]
         if send is not None:
@@ -180,10 +180,10 @@ def run(
 
 
 def _decode(texts: memoryview, group: tuple[int, int] | list[Any]) -> list[Any]:
-    """Returns some of the inputs.
+    """Returns one group of inputs.
 
-    They are decoded a few at a time: memory that a call is done with serves the next ones, which
-    is faster than having all at once, and those to come are no objects yet that a call could find.
+    Decoding group by group is faster, since memory is reused, and inputs to come are not yet
+    objects that a call could find.
     """
     if isinstance(group, list):
         return group
@@ -194,7 +194,7 @@ def _decode(texts: memoryview, group: tuple[int, int] | list[Any]) -> list[Any]:
 def _sending(
     inputs: Iterator[Any], out: mmap.mmap | bytearray, send: Callable[[Any], object]
 ) -> Iterator[Any]:
-    """Yields the inputs, and sends the map between two of them now and then."""
+    """Yields the inputs and sends the map from time to time between two of them."""
     sent = -math.inf
     for x in inputs:
         if _clock() > sent + SEND_SECONDS:
@@ -204,7 +204,7 @@ def _sending(
 
 
 def _prepare(seed: int) -> None:
-    """Makes unseeded random numbers the same in every execution, and hides the heap's index."""
+    """Seeds random numbers, so that every execution is the same, and hides the heap's objects."""
     if (random := sys.modules.get("random")) is not None:
         random.seed(seed)
     if (numpy := sys.modules.get("numpy")) is not None:
@@ -215,24 +215,24 @@ def _prepare(seed: int) -> None:
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:
         depth, frame = depth + 1, frame.f_back
-    # The candidate may recurse as deep as in a module of its own.
+    # The candidate may recurse as deeply as in a module run directly.
     sys.setrecursionlimit(RECURSION_LIMIT + depth)
 
 
 def _load(source: str, report: Report) -> Callable[[Any], object]:
-    """Runs the module and returns its function, or ends with the reason there is none."""
+    """Runs the module and returns its function, or exits with the reason that there is none."""
     try:
         code = compile(source, "<candidate>", "exec", dont_inherit=True)
     except MemoryError as error:
         report.finish("memory", describe(error))
-    except BaseException as error:  # noqa: BLE001 - the compiler meets untrusted text here
+    except BaseException as error:  # noqa: BLE001 - the compiler reads untrusted text here
         report.finish("syntax_error", describe(error))
-    # One name space, as in any module, so that functions see imports, constants and helpers;
-    # registered, since dataclasses and enums look their module up by name.
+    # A single namespace, as in any module, so that functions see imports, constants and helpers;
+    # registered, since dataclasses and enums look up their module by name.
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
     try:
-        exec(code, module.__dict__)  # noqa: S102 - running the candidate is what this is for
+        exec(code, module.__dict__)  # noqa: S102 - running the candidate is the purpose
         function = _entry_point(source, module.__dict__)
     except MemoryError:
         report.finish("memory", "MemoryError: the memory limit was reached")
@@ -269,7 +269,7 @@ def _call_each(
     *,
     direct: bool,
 ) -> None:
-    """Calls the function on each input; the inputs to come are in no variable of any frame."""
+    """Calls the function on each input; no variable of any frame holds the inputs to come."""
     if direct:
         for slot, x in enumerate(hidden.pop(), protocol.HEADER_BYTES):
             try:

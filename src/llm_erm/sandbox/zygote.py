@@ -1,7 +1,7 @@
-"""The zygote: imports once, then forks one child a candidate and watches it until it is dead.
+"""The zygote: imports once, then forks one child per candidate and watches it until it is dead.
 
-It reads neither source nor inputs: they lie in an anonymous file that only the child opens, so
-nothing of one candidate stays in the memory that the next one's child is copied from.
+It reads neither source nor inputs: they are in an anonymous file that only the child opens, so no
+trace of a candidate remains in the memory that the next one's child is copied from.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from llm_erm.sandbox import imports, namespaces, protocol, selftest, syscalls, w
 from llm_erm.sandbox.lockdown import PR_SET_PDEATHSIG, Lockdown, prctl
 from llm_erm.sandbox.watch import Line, Scheduler, Watch
 
-TYPE_CHECKING = False  # typing is large, and all that is imported here is copied with every child
+TYPE_CHECKING = False  # typing is large, and everything imported here is copied with every child
 if TYPE_CHECKING:
     from typing import NoReturn
 
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> None:
     """Serves one connection until the other end closes it.
 
     Args:
-        arguments: The socket's descriptor, on which the parent then says what to import.
+        arguments: The descriptor of the socket, on which the parent sends what to import.
     """
     connection = socket.socket(fileno=int(arguments[0]))
     try:
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
 
 
 class Zygote:
-    """One process of the sandbox, out of reach of the machine from its construction on."""
+    """One process of the sandbox, isolated from the machine once constructed."""
 
     def __init__(self, line: Line, base: str, folders: list[str], wanted: list[str]) -> None:
         self.line = line
@@ -63,7 +63,7 @@ class Zygote:
         gc.freeze()
 
     def serve(self) -> None:
-        """Runs one candidate a request, until the parent is gone."""
+        """Runs one candidate per request until the parent is gone."""
         while True:
             received = self.line.receive()
             if received is not None and received[0][:1] == protocol.RUN:
@@ -84,7 +84,7 @@ class Zygote:
         return protocol.REPLY.pack(status, protocol.KILLED_BY.index(killer), seconds)
 
     def _become_child(self, job: int, shared: int, cpu_seconds: float, memory: int) -> NoReturn:
-        """Gives everything up and runs the candidate; never returns."""
+        """Gives up all access and runs the candidate; never returns."""
         try:
             used = int(os.pread(self.sizes, 100, 0).split()[0]) * mmap.PAGESIZE
             content = mmap.mmap(job, 0, access=mmap.ACCESS_READ)
@@ -94,7 +94,7 @@ class Zygote:
             if os.getppid() != self.pid:
                 os._exit(1)
             space = used + len(content) + len(out) + memory
-            self.lockdown.take_all(self.level, cpu_seconds, space)
+            self.lockdown.apply_all(self.level, cpu_seconds, space)
             worker.run(content, out)
         finally:
             os._exit(1)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +12,7 @@ from llm_erm.erm.bounds import certify
 from llm_erm.erm.verify import evaluate, failures
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
+from llm_erm.llms.reader import Reader
 from llm_erm.records import Attempt, Result, cost_of
 from llm_erm.runs.events import Answered, Attempted, Observe, Prompted, ignore
 from llm_erm.sandbox import Sandbox
@@ -77,15 +77,11 @@ async def learn(
         await verify(completion)
     while (wanted := _wanted(asking, verifier.attempts, request, said)) is not None:
         before = len(verifier.attempts)
-        arrivals = _Arrivals(observe)
-        async with aclosing(llm.complete(replace(wanted, on_arrival=arrivals.keep))) as completions:
+        async with Reader(llm, wanted, lambda answer: observe(Answered(answer))) as completions:
             async for completion in completions:
-                arrivals.take(completion)
                 await verify(completion)
                 if not completion.more_drawn and asking.ask(verifier.attempts) is None:
-                    break
-        for completion in arrivals.waiting.values():  # they came meanwhile and are paid for, too
-            await verify(completion)
+                    await completions.stop()  # what has arrived is paid for: verified, too
         if len(verifier.attempts) == before:
             break  # the model has no more answers
     selected = await in_thread(verifier.select)
@@ -113,23 +109,6 @@ def prompt_for(splits: Splits, settings: Settings) -> str:
     if settings.constraint == "grammar":
         return grammar.PROMPT
     return build_prompt(splits.train, splits.kind, splits.key.length)
-
-
-class _Arrivals:
-    """Answers that have arrived, of which all but those in ``waiting`` were handed on."""
-
-    def __init__(self, observe: Observe) -> None:
-        self._observe = observe
-        self.waiting: dict[int, Completion] = {}
-
-    def keep(self, completion: Completion) -> None:
-        self._observe(Answered(completion))
-        if completion.finish_reason != "cancelled":
-            self.waiting[completion.index] = completion
-
-    def take(self, completion: Completion) -> None:
-        if self.waiting.pop(completion.index, None) is None:
-            self._observe(Answered(completion))
 
 
 def _wanted(

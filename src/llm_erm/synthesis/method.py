@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from operator import attrgetter
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any, Self
 
 from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion
+from llm_erm.llms.models import model as model_of
+from llm_erm.llms.models import split_name
+from llm_erm.llms.providers import ModelSettings
 from llm_erm.records import Result
 from llm_erm.runs.events import Attempted, Event, Isolated, Observe, Started
 from llm_erm.runs.jobs import Job, Method, Work
@@ -19,6 +23,7 @@ from llm_erm.sandbox import Isolation, Sandbox
 from llm_erm.settings import OPERATIONAL
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
+from llm_erm.synthesis.replay import read_replay
 from llm_erm.synthesis.settings import Settings
 from llm_erm.synthesis.strategies import IndependentSampling
 from llm_erm.tasks.spec import DataSpec
@@ -43,6 +48,40 @@ class Synthesis(Method):
     judge_all: Annotated[bool, OPERATIONAL] = False
     isolation: Isolation = "auto"
     unsafe_no_isolation: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
+        *,
+        model_settings: ModelSettings | None = None,
+        **settings: Any,  # noqa: ANN401 - fields of two dataclasses
+    ) -> Self:
+        """Returns the method with a model by name, and with settings that suit it.
+
+        Args:
+            model: ``provider:model``, such as ``local``, ``openai:gpt-5`` or ``scripted:FILE``; or
+                ``replay:FOLDER`` for the answers and settings of an earlier run.
+            model_settings: Key, address, reasoning effort and more, for the model.
+            settings: Fields of ``Settings`` and of this class that are not to be as usual.
+
+        Raises:
+            InputError: There is no such model, or a setting of it cannot be used.
+            MissingExtraError: What the model needs is not installed.
+        """
+        own = {name: settings.pop(name) for name in _OWN & settings.keys()}
+        if model.startswith("replay:"):
+            earlier = read_replay(Path(model.removeprefix("replay:")))
+            return cls(llm=earlier.llm, settings=replace(earlier.settings, **settings), **own)
+        provider, named = split_name(model)
+        usual = provider.defaults(named or provider.default_model, settings.get("constraint"))
+        usual_settings = {
+            "attempts": usual.attempts,
+            "max_tokens": usual.max_tokens,
+            "constraint": usual.constraint,
+        }
+        llm = model_of(model, **(model_settings or {}))
+        return cls(llm=llm, settings=Settings(**{**usual_settings, **settings}), **own)
 
     @property
     def name(self) -> str:
@@ -97,6 +136,10 @@ class Synthesis(Method):
     def judging(self) -> bool:
         """Whether all attempts are evaluated: it was asked for, or pass@k is to be known."""
         return self.judge_all or not self.settings.early_stop
+
+
+_OWN = {"strategy", "judge_all", "isolation", "unsafe_no_isolation"}
+"""Fields of ``Synthesis`` that are no settings of a search."""
 
 
 class Searches:

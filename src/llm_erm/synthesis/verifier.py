@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from llm_erm import grammar
 from llm_erm.erm.select import select_best
-from llm_erm.erm.verify import verify
+from llm_erm.erm.verify import Execution, confirm, execute
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Verdict
 from llm_erm.sandbox import Sandbox
@@ -84,28 +84,42 @@ class Verifier:
         return None, f"truncated: the expression ended by {completion.finish_reason}"
 
     def _verify(self, index: int, candidate: Candidate) -> Attempt:
-        train, validation = self._verdicts(candidate.source)
+        source = candidate.source
+        execution = self._execute(source)
+        train, validation = execution.verdicts
         complement = _complement(train)
         if self._settings.constraint == "grammar" and complement.correct > train.correct:
-            assert candidate.source is not None
-            candidate = replace(candidate, source=grammar.complement(candidate.source))
+            assert source is not None
+            candidate = replace(candidate, source=grammar.complement(source))
             train, validation = complement, _complement(validation)
         attempt = Attempt(index, candidate, train, validation)
-        return self._confirm(attempt) if validation.perfect else attempt
+        return self._confirm(attempt, source, execution) if validation.perfect else attempt
 
-    def _confirm(self, attempt: Attempt) -> Attempt:
-        """The attempt as it is, or failed where a replay of its program differs."""
+    def _confirm(
+        self, attempt: Attempt, source: str | None = None, execution: Execution | None = None
+    ) -> Attempt:
+        """The attempt as it is, or failed where a replay of its program differs.
+
+        Args:
+            attempt: What to confirm.
+            source: The program that was executed, where it is known: the attempt's own, or the one
+                that the attempt's is the complement of, which is as deterministic.
+            execution: What it did.
+        """
         if attempt.index in self._confirmed:
             return attempt
-        train, validation = self._verdicts(attempt.candidate.source, replay=True)
+        if execution is None:
+            source = attempt.candidate.source
+            execution = self._execute(source)
+        limits = self._settings.limits
+        train, validation = confirm(source, self._data, execution, self._sandbox, limits)
         if validation.status == "ok":
             self._confirmed.add(attempt.index)
             return attempt
         return replace(attempt, train=train, validation=validation)
 
-    def _verdicts(self, source: str | None, *, replay: bool = False) -> list[Verdict]:
-        limits = self._settings.limits
-        return verify(source, self._data, self._sandbox, limits, replay=replay)
+    def _execute(self, source: str | None) -> Execution:
+        return execute(source, self._data, self._sandbox, self._settings.limits)
 
     def _remember(self, source: str | None, attempt: Attempt) -> None:
         if source is not None:

@@ -3,11 +3,11 @@
 Each line holds one example, ``<input> -> <label>``, as in the folders the published code wrote.
 """
 
-import json
+import hashlib
 import re
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from llm_erm.errors import InputError
@@ -43,9 +43,17 @@ def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -
         InputError: If the file cannot be read, is empty, or has a malformed line or a label other
             than 0 and 1; names the file and the line.
     """
-    text = _text(path).removesuffix("\n")
+    return _examples(path, _bytes(path), pattern, redrawable=redrawable)
+
+
+def _examples(path: Path, data: bytes, pattern: str, *, redrawable: bool) -> Dataset:
+    text = _text(path, data).removesuffix("\n")
     if not text:
         raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'")
+    if re.fullmatch(f"(?:{pattern} -> [01]\n)+", text + "\n"):  # as this package writes it
+        lines = text.split("\n")
+        inputs = tuple([line[: -len(_ENDINGS[0]) + 1] for line in lines])
+        return Dataset(inputs, tuple([int(line[-1]) for line in lines]))
     form = f"({pattern}) -> ([01])\r?"
     found = re.findall(f"^{form}$", text, re.MULTILINE)
     if len(found) <= text.count("\n"):
@@ -61,11 +69,14 @@ def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -
     return Dataset(inputs, tuple(map(int, labels)))
 
 
-def _text(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -112,14 +123,8 @@ def read_folder(
             "restore what is missing, or draw the data again",
             setting="fresh_data",
         )
-    pattern = input_pattern(kind, length)
-    train, validation, test = (
-        # Data drawn without a validation split have an empty val.txt.
-        Dataset((), ())
-        if path.name == "val.txt" and path.stat().st_size == 0
-        else read_dataset(path, pattern, redrawable=True)
-        for path in paths
-    )
+    train, validation = read_learning(folder, kind, length)
+    test = read_dataset(folder / DATA_FILES[2], input_pattern(kind, length), redrawable=True)
     found = (len(train), len(validation), len(test))
     if (found[0] + found[1], found[2]) != (sizes[0] + sizes[1], sizes[2]):
         counts = ", ".join(f"{n} in {path}" for n, path in zip(found, paths, strict=True))
@@ -132,33 +137,79 @@ def read_folder(
     return train, validation, test
 
 
-def read_test(folder: Path, kind: Kind, length: int) -> Dataset:
-    """Returns the test data of a folder.
+def read_learning(folder: Path, kind: Kind, length: int) -> tuple[Dataset, Dataset]:
+    """Returns the training and validation data of a folder, as they are divided there.
 
     Raises:
-        InputError: If the file is missing or malformed.
+        InputError: If a file is missing or malformed.
     """
-    return read_dataset(folder / "test.txt", input_pattern(kind, length))
+    pattern = input_pattern(kind, length)
+    train, validation = (
+        # Data drawn without a validation split have an empty val.txt.
+        Dataset((), ())
+        if name == "val.txt" and (folder / name).stat().st_size == 0
+        else read_dataset(folder / name, pattern, redrawable=True)
+        for name in DATA_FILES[:2]
+    )
+    return train, validation
 
 
-def write_folder(folder: Path, splits: Sequence[Dataset], meta: Mapping[str, object]) -> None:
-    """Writes training, validation and test data and their metadata.
+def read_test(folder: Path, kind: Kind, length: int, sha256: str) -> Dataset:
+    """Returns the test data of a folder.
+
+    Args:
+        folder: Where the file is.
+        kind: What the inputs are.
+        length: Their length in characters.
+        sha256: Digest of the file when the other splits were read.
+
+    Raises:
+        InputError: If the file is missing, malformed, or has changed since.
+    """
+    path = folder / DATA_FILES[2]
+    data = _bytes(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise InputError(f"{path} has changed since this run began; start the run again")
+    return _examples(path, data, input_pattern(kind, length), redrawable=True)
+
+
+def file_digests(folder: Path) -> tuple[str, ...] | None:
+    """Returns the SHA-256 of the three files in hex; None if one cannot be read."""
+    try:
+        return tuple(
+            hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in DATA_FILES
+        )
+    except OSError:
+        return None
+
+
+def write_folder(
+    folder: Path, splits: Sequence[Dataset], describe: Callable[[tuple[str, ...]], str]
+) -> tuple[str, ...]:
+    """Writes training, validation and test data and their metadata; returns the files' digests.
 
     The files are written next to the folder and moved into it once complete, so an interrupted
     call never leaves a folder that looks complete.
 
+    Args:
+        folder: Where to write.
+        splits: Training, validation and test data.
+        describe: Makes the text of ``meta.json`` from the digests of the files.
+
     Raises:
         InputError: If the folder cannot be written.
     """
-    contents = {"meta.json": json.dumps(meta, indent=2) + "\n"}
+    contents = {}
     for name, data in zip(DATA_FILES, splits, strict=True):
         endings = [_ENDINGS[label] for label in data.labels]
-        contents[name] = "".join(map(str.__add__, data.inputs, endings))
+        contents[name] = "".join(map(str.__add__, data.inputs, endings)).encode("utf-8")
+    digests = tuple(hashlib.sha256(content).hexdigest() for content in contents.values())
+    contents = {"meta.json": describe(digests).encode("utf-8")} | contents
     partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     try:
         partial.mkdir(parents=True)
-        for name, text in contents.items():
-            (partial / name).write_bytes(text.encode("utf-8"))
+        for name, content in contents.items():
+            (partial / name).write_bytes(content)
         _move(partial, folder)
     except OSError as error:
         raise InputError(
@@ -168,6 +219,7 @@ def write_folder(folder: Path, splits: Sequence[Dataset], meta: Mapping[str, obj
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    return digests
 
 
 def _move(partial: Path, folder: Path) -> None:

@@ -21,7 +21,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -167,10 +167,13 @@ class _TaskFunctions:
                 classes[self._label(x)].append(x)
         return classes[0][: counts[0]], classes[1][: counts[1]]
 
+    @cached_property
+    def _takes_label(self) -> bool:
+        return "label" in inspect.signature(self.sample).parameters
+
     def _sample(self, rng: RandomState, length: int, label: int) -> str:
         try:
-            takes_label = "label" in inspect.signature(self.sample).parameters
-            x = self.sample(rng, length, label) if takes_label else self.sample(rng, length)
+            x = self.sample(rng, length, label) if self._takes_label else self.sample(rng, length)
         except (Exception, SystemExit) as error:
             raise _failure(self.path, f"sample(rng, {length})", error) from error
         pattern = input_pattern(self.kind, length)

@@ -1,7 +1,7 @@
-"""Runs the hostile programs of programs.toml in the sandbox and says what went wrong.
+"""Runs the hostile programs of programs.toml in the sandbox and reports what went wrong.
 
-As a script: python suite.py LEVEL prints one JSON list of complaints, those of a sandbox whose
-isolation is not LEVEL among them.
+As a script: python suite.py LEVEL prints the number of programs and a list of complaints as JSON;
+it also complains if the sandbox's isolation is not LEVEL.
 """
 
 import json
@@ -27,31 +27,31 @@ INPUTS = [format(i * 2654435761 % 2**32, "032b") for i in range(64)]
 CONTROL = "MARKER = 'MARKER_OF_THE_CONTROL'\ndef f(x): return x.count('1') % 2"
 ANSWERS = [x.count("1") % 2 for x in INPUTS]
 MEMORY_BYTES = 256 * 2**20
-# CPU seconds a call and in total. A program that must end otherwise than by time gets enough of it
-# on any machine; one that may run out of time reaches these limits on any machine.
-HANGING, ENDING = (0.3, 1.0), (30.0, 60.0)
+# CPU seconds per call and in total. Programs that must not end by timeout get enough time on any
+# machine; those that may reach their limits on any machine.
+HANGING, ENDING = (0.2, 0.6), (30.0, 60.0)
 
 
 def source_of(program):
-    """Returns the program's source; long ones are computed by an expression of our own."""
+    """Returns the program's source; long ones are computed by an expression of ours."""
     return eval(program["generate"]) if "generate" in program else program["source"]
 
 
 def expected(program, sandbox):
-    """Returns the statuses that are right for a program."""
+    """Returns the statuses that a program may have."""
     return (
         program.get("wasm", program["status"]) if sandbox.isolation == "wasm" else program["status"]
     )
 
 
 def limits_of(program, statuses):
-    """Returns the limits that the program states, or else those that its statuses call for."""
+    """Returns the limits that the program states, or else those that fit its statuses."""
     seconds = HANGING if "timeout" in statuses else ENDING
     return Limits(*program.get("limits", seconds), MEMORY_BYTES)
 
 
 def complaints_about(program, sandbox):
-    """Runs one program and then the control; returns what was not as it should be."""
+    """Runs one program and then the control; returns what was not as expected."""
     source = source_of(program)
     statuses = expected(program, sandbox)
     limits = limits_of(program, statuses)

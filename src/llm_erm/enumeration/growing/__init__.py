@@ -1,4 +1,4 @@
-"""How each production makes what is new at a price from what is kept at lower ones."""
+"""How each production builds new expressions of one cost from kept ones of lower cost."""
 
 from llm_erm.enumeration.bank import Bank, Grow
 from llm_erm.enumeration.growing import from_inputs, numbers, tables, truths
@@ -13,9 +13,9 @@ _PIECES: dict[str, Grow] = {
 
 
 def grow(bank: Bank, production: Production, cost: int) -> None:
-    """Adds all expressions of a production with ``cost`` units left for what is under it.
+    """Adds all expressions of a production that have ``cost`` units left for its parts.
 
     Raises:
-        LimitReachedError: A limit of the search is spent; what was added stays.
+        LimitReachedError: If the search reaches a limit; what was added is kept.
     """
     _PIECES[production.name](bank, production, cost)

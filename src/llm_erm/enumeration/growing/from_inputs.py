@@ -1,4 +1,4 @@
-"""Texts: the input itself, and what is read off another text."""
+"""Texts: the input itself, and those derived from other texts."""
 
 from functools import partial
 from itertools import combinations
@@ -20,7 +20,7 @@ def _input(bank: Bank, production: Production, cost: int) -> None:
 def _view(bank: Bank, production: Production, cost: int) -> None:
     for index, bits in each_text(bank, production, cost):
         if bits == 0:
-            bank.add_text(texts.derived(bank.texts[index], index, production.name))
+            bank.add_text(texts.derive(bank.texts[index], index, production.name))
 
 
 def _slice(bank: Bank, production: Production, cost: int) -> None:
@@ -28,14 +28,14 @@ def _slice(bank: Bank, production: Production, cost: int) -> None:
         text = bank.texts[index]
         for size in gamma_range(bits):
             if size < text.width:
-                bank.add_text(texts.derived(text, index, production.name, size))
+                bank.add_text(texts.derive(text, index, production.name, size))
 
 
 def _pairs(bank: Bank, production: Production, cost: int) -> None:
     for index, bits in each_text(bank, production, cost):
         text = bank.texts[index]
         if bits == 0 and text.alphabet == "01" and text.width > 1:
-            bank.add_text(texts.paired(text, index))
+            bank.add_text(texts.pair_bits(text, index))
 
 
 def _cancel(words: int, bank: Bank, production: Production, cost: int) -> None:
@@ -45,7 +45,7 @@ def _cancel(words: int, bank: Bank, production: Production, cost: int) -> None:
         if bits == 2 * words * choice_bits(base):
             for cancelling in combinations(range(base * base), words):
                 bank.check()
-                bank.add_text(texts.cancelled(text, index, production.name, cancelling))
+                bank.add_text(texts.cancel(text, index, production.name, cancelling))
 
 
 PIECES: dict[str, Grow] = {

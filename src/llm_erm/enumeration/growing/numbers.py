@@ -47,7 +47,7 @@ def _value_mod(bank: Bank, production: Production, cost: int) -> None:
     for index, bits in each_text(bank, production, cost):
         text = bank.texts[index]
         moduli = [n + 1 for n in gamma_range(bits) if n < kernels.LARGEST]
-        # Of an empty text int() is an error; of pairs it would need another base.
+        # int() fails on an empty text and would need a different base for pairs.
         if moduli and text.lengths.all() and len(text.alphabet) == len(bank.texts[0].alphabet):
             values = np.zeros((len(moduli), len(text.chars)), np.int64)
             string_kernels.values_mod(

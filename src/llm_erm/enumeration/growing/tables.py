@@ -1,4 +1,4 @@
-"""Pieces that read the columns of a table row: thresholds, categories, missing values."""
+"""Productions that read the columns of a table row: thresholds, categories, missing values."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,13 +7,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.enumeration.bank import Bank, Grow, packed
+from llm_erm.enumeration.bank import Bank, Grow, pack_bits
 from llm_erm.enumeration.language import Production, choice_bits
 from llm_erm.errors import InputError
 from llm_erm.sandbox.execution import Input
 
-MOST_THRESHOLDS = 63
-"""Thresholds of one column at most; of more, evenly spaced quantiles are taken."""
+MAX_THRESHOLDS = 63
+"""Thresholds per column at most; if there are more, evenly spaced quantiles are used."""
 
 Inputs = Sequence[Input]
 
@@ -21,24 +21,24 @@ Value = str | int | float | bool | None
 """One entry of a table row."""
 
 
-def names(inputs: Inputs) -> list[str]:
-    """Returns the columns of the table, in order."""
+def column_names(inputs: Inputs) -> list[str]:
+    """Returns the names of the table's columns, sorted."""
     return sorted(set().union(*(set(row) for row in inputs if isinstance(row, Mapping))))
 
 
 def check_columns(inputs: Inputs) -> None:
-    """Makes sure that inputs which are rows have the same columns, so that programs can name them.
+    """Checks that all table rows have the same columns, so that programs can name them.
 
     Raises:
-        InputError: They have not.
+        InputError: If they do not.
     """
-    wanted = names(inputs)
+    wanted = column_names(inputs)
     for number, row in enumerate(inputs, start=1):
         if wanted and not (isinstance(row, Mapping) and sorted(row) == wanted):
             lacking = [name for name in wanted if not isinstance(row, Mapping) or name not in row]
             raise InputError(
                 f"Row {number} of the training data lacks the columns {lacking}; give every row "
-                "the same columns, with None where a value is missing."
+                "the same columns, with None for missing values."
             )
 
 
@@ -51,30 +51,30 @@ def _is_number(value: Value) -> bool:
 
 
 def _as_float(value: Value) -> float:
-    """A number as a float: what is missing is NaN, what is too large infinite."""
+    """Returns a number as a float: NaN if missing, infinite if too large."""
     try:
         return math.nan if value is None else float(value)
     except OverflowError:
         return math.inf if isinstance(value, int) and value > 0 else -math.inf
 
 
-def numeric(inputs: Inputs) -> list[str]:
-    """Returns the columns whose entries are numbers, where there is one."""
+def numeric_columns(inputs: Inputs) -> list[str]:
+    """Returns the names of the columns that have entries and only numeric ones."""
     return [
         name
-        for name in names(inputs)
+        for name in column_names(inputs)
         if (there := [v for v in _entries(inputs, name) if v is not None])
         and all(map(_is_number, there))
     ]
 
 
 def thresholds(inputs: Inputs, name: str) -> list[float]:
-    """Returns short numbers between neighbouring values of a column, ascending."""
+    """Returns numbers with few decimals between adjacent values of a column, ascending."""
     entries = {_as_float(v) for v in _entries(inputs, name) if _is_number(v)}
-    values = sorted(filter(math.isfinite, entries))  # Python has no literal of the others
+    values = sorted(filter(math.isfinite, entries))  # Python has no literals for the others
     gaps = list(pairwise(values))
-    if len(gaps) > MOST_THRESHOLDS:
-        gaps = [gaps[int(i)] for i in np.linspace(0, len(gaps) - 1, MOST_THRESHOLDS)]
+    if len(gaps) > MAX_THRESHOLDS:
+        gaps = [gaps[int(i)] for i in np.linspace(0, len(gaps) - 1, MAX_THRESHOLDS)]
     return [between(low, high) for low, high in gaps]
 
 
@@ -88,7 +88,7 @@ def between(low: float, high: float) -> float:
 
 
 def categories(inputs: Inputs, name: str) -> list[Value]:
-    """Returns the different entries of a column that is not numeric, none of them missing."""
+    """Returns the distinct entries of a non-numeric column, without missing ones."""
     there = {
         v
         for v in _entries(inputs, name)
@@ -98,7 +98,7 @@ def categories(inputs: Inputs, name: str) -> list[Value]:
 
 
 def _above(bank: Bank, production: Production, cost: int) -> None:
-    columns = numeric(bank.inputs)
+    columns = numeric_columns(bank.inputs)
     for name, bits in _each_name(bank, columns, cost):
         limits = thresholds(bank.inputs, name)
         if limits and bits == choice_bits(len(limits)):
@@ -108,7 +108,9 @@ def _above(bank: Bank, production: Production, cost: int) -> None:
 
 
 def _category(bank: Bank, production: Production, cost: int) -> None:
-    columns = [name for name in names(bank.inputs) if name not in numeric(bank.inputs)]
+    columns = [
+        name for name in column_names(bank.inputs) if name not in numeric_columns(bank.inputs)
+    ]
     for name, bits in _each_name(bank, columns, cost):
         values = categories(bank.inputs, name)
         if values and bits == choice_bits(len(values)):
@@ -118,14 +120,14 @@ def _category(bank: Bank, production: Production, cost: int) -> None:
 
 
 def _missing(bank: Bank, production: Production, cost: int) -> None:
-    for name, bits in _each_name(bank, names(bank.inputs), cost):
+    for name, bits in _each_name(bank, column_names(bank.inputs), cost):
         if bits == 0:
             there = np.array([[entry is None for entry in _entries(bank.inputs, name)]])
             _add(bank, production, name, there)
 
 
 def _larger(bank: Bank, production: Production, cost: int) -> None:
-    columns = numeric(bank.inputs)
+    columns = numeric_columns(bank.inputs)
     for name, bits in _each_name(bank, columns, cost):
         if bits == choice_bits(len(columns)):
             values = np.array([list(map(_as_float, _entries(bank.inputs, o))) for o in columns])
@@ -134,7 +136,7 @@ def _larger(bank: Bank, production: Production, cost: int) -> None:
 
 
 def _each_name(bank: Bank, columns: list[str], cost: int) -> Iterator[tuple[str, int]]:
-    """Yields the columns and the bits left when one of them is named."""
+    """Yields the columns and the bits left after the code that identifies one of them."""
     bits, rest = divmod(cost, bank.costs.unit)
     left = bits - choice_bits(len(columns))
     if rest == 0 and left >= 0:
@@ -143,20 +145,20 @@ def _each_name(bank: Bank, columns: list[str], cost: int) -> Iterator[tuple[str,
 
 
 def _add(bank: Bank, production: Production, name: str, there: NDArray[np.bool_]) -> None:
-    index = names(bank.inputs).index(name)
-    bank.truths.add(production.name, index, np.arange(len(there)), packed(there))
+    index = column_names(bank.inputs).index(name)
+    bank.truths.add(production.name, index, np.arange(len(there)), pack_bits(there))
 
 
 def parameters(inputs: Inputs, production: str, left: int, right: int) -> tuple[object, ...]:
-    """Returns what stands for ``{p}`` and ``{q}`` in a production that reads a table."""
-    name = names(inputs)[left]
+    """Returns the values of ``{p}`` and ``{q}`` in a production that reads a table."""
+    name = column_names(inputs)[left]
     match production:
         case "above":
             return name, thresholds(inputs, name)[right]
         case "category":
             return name, categories(inputs, name)[right]
         case "larger":
-            return name, numeric(inputs)[right]
+            return name, numeric_columns(inputs)[right]
         case _:
             return (name,)
 

@@ -1,10 +1,10 @@
-"""Truths: tests of texts and numbers, and what two truths make."""
+"""Truths: tests of texts and numbers, and combinations of two truths."""
 
 import gmpy2
 import numpy as np
 
 from llm_erm.enumeration import kernels, texts
-from llm_erm.enumeration.bank import Bank, Grow, packed
+from llm_erm.enumeration.bank import Bank, Grow, pack_bits
 from llm_erm.enumeration.growing.arguments import (
     each_block,
     each_literal,
@@ -20,8 +20,8 @@ from llm_erm.enumeration.language import (
     positions_bits,
 )
 
-TEXTS_AT_ONCE = 1 << 10
-"""Texts that another is compared with at a time: bounds the memory."""
+TEXTS_PER_BATCH = 1 << 10
+"""Texts that another text is compared with at a time, to bound the memory."""
 
 _NOTHING = np.zeros(1, np.int64)
 
@@ -29,7 +29,7 @@ _NOTHING = np.zeros(1, np.int64)
 def _contains(bank: Bank, production: Production, cost: int) -> None:
     for index, size, names, ids in each_literal(bank, production, cost):
         there = texts.counts(ids, len(names), size) > 0
-        bank.truths.add(production.name, index, names, packed(there))
+        bank.truths.add(production.name, index, names, pack_bits(there))
 
 
 def _edge(bank: Bank, production: Production, cost: int) -> None:
@@ -39,19 +39,18 @@ def _edge(bank: Bank, production: Production, cost: int) -> None:
             at = np.maximum(bank.texts[index].lengths - size, 0)
         there = ids[np.arange(len(ids)), at] == np.arange(len(names))[:, None]
         occurs = there.any(axis=1)
-        bank.truths.add(production.name, index, names[occurs], packed(there[occurs]))
+        bank.truths.add(production.name, index, names[occurs], pack_bits(there[occurs]))
 
 
 def _character(bank: Bank, production: Production, cost: int) -> None:
     alphabet = bank.texts[0].alphabet if bank.texts else ""
-    wanted = (
-        alphabet[-1:] if len(alphabet) <= 2 else alphabet
-    )  # of two, one is the other's opposite
+    # With two characters, testing for one is the negation of testing for the other.
+    wanted = alphabet[-1:] if len(alphabet) <= 2 else alphabet
     codes = np.array([alphabet.index(c) for c in wanted], np.int64)
     for position in positions(bank, parameter_bits(bank, cost) - choice_bits(len(wanted))):
         characters = np.array([str(x)[position] for x in bank.inputs])
         there = characters == np.array(list(wanted))[:, None]
-        bank.truths.add(production.name, position, codes, packed(there))
+        bank.truths.add(production.name, position, codes, pack_bits(there))
 
 
 def _parity_at(bank: Bank, production: Production, cost: int) -> None:
@@ -60,11 +59,11 @@ def _parity_at(bank: Bank, production: Production, cost: int) -> None:
     if not counts:
         return
     ones = np.array([[str(x)[p] == "1" for x in bank.inputs] for p in range(length)])
-    columns = packed(ones)
+    columns = pack_bits(ones)
     for count in counts:
         chosen = np.arange(count)
-        rank, tried = 0, kernels.PARITIES_AT_ONCE
-        while tried == kernels.PARITIES_AT_ONCE:
+        rank, tried = 0, kernels.PARITIES_PER_CALL
+        while tried == kernels.PARITIES_PER_CALL:
             bank.check()
             bank.truths.reserve(tried)
             tried = kernels.parities_at(bank.truths.arrays, columns, chosen, rank, tried)
@@ -84,32 +83,32 @@ def _prime(bank: Bank, production: Production, cost: int) -> None:
         for offset in offsets:
             bank.check()
             there = np.array([[v + offset > 1 and gmpy2.is_prime(v + offset) for v in values]])
-            bank.truths.add(production.name, index, np.array([offset]), packed(there))
+            bank.truths.add(production.name, index, np.array([offset]), pack_bits(there))
 
 
 def _never(bank: Bank, production: Production, cost: int) -> None:
     if cost == 0:
         there = np.zeros((1, len(bank.inputs)), np.bool_)
-        bank.truths.add(production.name, 0, _NOTHING, packed(there))
+        bank.truths.add(production.name, 0, _NOTHING, pack_bits(there))
 
 
 def _equal(bank: Bank, production: Production, cost: int) -> None:
     for (a, a_end), (begin, end), once in bank.two(production, cost):
-        for b in range(begin, end, TEXTS_AT_ONCE):
-            b_end = min(b + TEXTS_AT_ONCE, end)
+        for b in range(begin, end, TEXTS_PER_BATCH):
+            b_end = min(b + TEXTS_PER_BATCH, end)
             others = np.array([text.hashes for text in bank.texts[b:b_end]])
             for left in range(a, min(a_end, b_end) if once else a_end):
                 bank.check()
                 first = max(b, left + 1) if once else b
                 there = others[first - b :] == bank.texts[left].hashes
-                bank.truths.add(production.name, left, np.arange(first, b_end), packed(there))
+                bank.truths.add(production.name, left, np.arange(first, b_end), pack_bits(there))
 
 
 def _empty(bank: Bank, production: Production, cost: int) -> None:
     for index, bits in each_text(bank, production, cost):
         if bits == 0:
             there = (bank.texts[index].lengths == 0)[None, :]
-            bank.truths.add(production.name, index, _NOTHING, packed(there))
+            bank.truths.add(production.name, index, _NOTHING, pack_bits(there))
 
 
 def _odd(bank: Bank, production: Production, cost: int) -> None:
@@ -127,8 +126,13 @@ def _constants(bank: Bank, production: Production, cost: int) -> None:
             low, high = constants[0] - 1, min(constants[-1] - 1, largest)
             bank.truths.reserve((stop - start) * max(high - low + 1, 0))
             kernels.compare_constants(
-                *(bank.truths.arrays, NUMBER_OF[production.name], bank.numbers.values),
-                *(start, stop, low, high),
+                bank.truths.arrays,
+                NUMBER_OF[production.name],
+                bank.numbers.values,
+                start,
+                stop,
+                low,
+                high,
             )
 
 
@@ -137,7 +141,7 @@ def _comparisons(bank: Bank, production: Production, cost: int) -> None:
         bank.check()
         bank.truths.reserve((a[1] - a[0]) * (b[1] - b[0]))
         kernels.compare_numbers(
-            *(bank.truths.arrays, NUMBER_OF[production.name], bank.numbers.values, *a, *b, once)
+            bank.truths.arrays, NUMBER_OF[production.name], bank.numbers.values, *a, *b, once
         )
 
 

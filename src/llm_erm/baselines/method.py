@@ -1,0 +1,127 @@
+"""Classical learners as a method of a run: one job per data set and learner."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from llm_erm.baselines.learn import learn
+from llm_erm.baselines.learners import Learner, is_checkpoint, learner_named
+from llm_erm.errors import InputError
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Result
+from llm_erm.runs.events import Event, Observe
+from llm_erm.runs.fingerprint import file_digest
+from llm_erm.runs.jobs import Job, Method, Work
+from llm_erm.settings import OPERATIONAL
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import DataKey, HeldOut, Splits
+
+
+@dataclass(frozen=True)
+class TabPFNWeights:
+    """A file of TabPFN's weights.
+
+    Attributes:
+        path: Where it is.
+        sha256: Its digest.
+    """
+
+    path: Annotated[Path, OPERATIONAL]
+    sha256: str
+
+
+def read_weights(path: Path) -> TabPFNWeights:
+    """Returns a file of TabPFN's weights with its digest.
+
+    Raises:
+        InputError: There is no such file, or it does not hold weights.
+    """
+    sha256 = file_digest(path)
+    if sha256 is None:
+        raise InputError(
+            f"There is no file {path}; name TabPFN's weights, or leave them out.",
+            setting="tabpfn_weights",
+        )
+    if not is_checkpoint(path):
+        raise InputError(
+            f"{path} is not a file of weights, a .ckpt that torch saved or a .safetensors; name "
+            "TabPFN's, under the name it was published with.",
+            setting="tabpfn_weights",
+        )
+    return TabPFNWeights(path, sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baselines(Method):
+    """Classical learners, each chosen from a grid by validation data.
+
+    Attributes:
+        learners: Their names; see ``learners.NAMES``.
+        weights: TabPFN's weights, if it is among them.
+    """
+
+    learners: tuple[str, ...]
+    weights: TabPFNWeights | None = None
+
+    @property
+    def name(self) -> str:
+        """``baselines``."""
+        return "baselines"
+
+    def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
+        """Returns one job per data set and learner.
+
+        Raises:
+            InputError: No learner is named, one is unknown, or there are no validation examples to
+                choose by.
+            MissingExtraError: Something that a learner needs is missing.
+        """
+        if not self.learners:
+            raise InputError("No learner is named; name one or more.", setting="learners")
+        for name in self.learners:
+            learner_named(name, self._weights_path)
+        for spec in specs:
+            if spec.val_size < 2:
+                raise InputError(
+                    f"There are {spec.val_size} validation examples, and they choose the learners' "
+                    "parameters; give 2 or more.",
+                    setting="val_size",
+                )
+        return [Job(spec, name) for spec in specs for name in dict.fromkeys(self.learners)]
+
+    @contextmanager
+    def session(
+        self, work: Sequence[Work], spent: Sequence[Completion]
+    ) -> Iterator["BaselineSession"]:
+        """Prepares the learners; nothing is loaded before they are fitted."""
+        learners = {name: learner_named(name, self._weights_path) for name in self.learners}
+        yield BaselineSession(learners)
+
+    @property
+    def _weights_path(self) -> Path | None:
+        return None if self.weights is None else self.weights.path
+
+
+class BaselineSession:
+    """Fits learners, one after another."""
+
+    events: tuple[Event, ...] = ()
+
+    def __init__(self, learners: Mapping[str, Learner]) -> None:
+        self._learners = learners
+        self._held_out: dict[DataKey, HeldOut] = {}
+
+    def learn(self, work: Work, observe: Observe) -> Result:
+        """Returns the result of one learner on one data set."""
+        name, splits = work.job.variant, work.splits
+        sealed = replace(splits, reveal=partial(self._reveal, splits))
+        return learn(name, self._learners[name], sealed, observe=observe)
+
+    def _reveal(self, splits: Splits) -> HeldOut:
+        """Reads held-out data once for the learners of a data set, which follow one another."""
+        if splits.key not in self._held_out:
+            self._held_out = {splits.key: splits.reveal()}
+        return self._held_out[splits.key]

@@ -1,0 +1,141 @@
+"""Search without a language model as a method of a run: searches that share a sandbox."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+
+from llm_erm.enumeration.prior import Prior
+from llm_erm.enumeration.settings import Settings
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Result
+from llm_erm.runs.events import Event, Isolated, Noticed, Observe, Started
+from llm_erm.runs.jobs import Job, Method, Work
+from llm_erm.sandbox import Isolation, Sandbox
+from llm_erm.tasks.spec import DataSpec
+
+LONG_SECONDS = 3.0
+"""CPU time that loading the search's machine code stays below, unless it is compiled."""
+
+MAX_NUMBER = 10_000_000
+"""A limit in attempts, seconds, MiB or bits stays below this: four months, or ten terabytes."""
+
+MAX_PROGRAMS = 10**12
+"""The limit on programs considered stays below this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enumeration(Method):
+    """Length-first search: the shortest programs that fit, without a language model.
+
+    Attributes:
+        settings: Settings of the searches.
+        prior: What a language model proposed, for the order ``prior``.
+        isolation: What holds programs back; see ``Sandbox``.
+        unsafe_no_isolation: Run programs even where nothing holds them back.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    prior: Prior | None = None
+    isolation: Isolation = "auto"
+    unsafe_no_isolation: bool = False
+
+    @property
+    def name(self) -> str:
+        """``enumeration``."""
+        return "enumeration"
+
+    def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
+        """Returns one search per data set.
+
+        Raises:
+            InputError: A limit is impossible, there are no validation examples to choose by, or
+                the order and the prior do not go together.
+            MissingExtraError: numba is not installed.
+        """
+        self._check_limits()
+        if (self.settings.order == "prior") != (self.prior is not None):
+            raise InputError(
+                "The order prior and the proposals of a model go together: the one follows from "
+                "the other.",
+                setting="prior_from",
+            )
+        for spec in specs:
+            if spec.val_size < 2:
+                raise InputError(
+                    f"There are {spec.val_size} validation examples, and they choose the program; "
+                    "give 2 or more.",
+                    setting="val_size",
+                )
+        if find_spec("numba") is None:
+            raise MissingExtraError(
+                "The search needs numba; install it with: pip install 'llm-erm[enumeration]'"
+            )
+        return [Job(spec) for spec in specs]
+
+    @contextmanager
+    def session(
+        self, work: Sequence[Work], spent: Sequence[Completion]
+    ) -> Iterator["EnumerationSession"]:
+        """Loads the compiled search, before any clock runs, and opens the sandbox."""
+        notices = _prepare()
+        with Sandbox(
+            isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation
+        ) as sandbox:
+            yield EnumerationSession(self, sandbox, notices)
+
+    def _check_limits(self) -> None:
+        settings = self.settings
+        limits = {
+            "attempts": settings.attempts,
+            "max_seconds": settings.max_seconds,
+            "max_memory_mb": settings.max_memory_bytes / 2**20,
+            "max_programs": 1 if settings.max_programs is None else settings.max_programs,
+            "max_bits": settings.max_bits,
+        }
+        for setting, value in limits.items():
+            below = MAX_PROGRAMS if setting == "max_programs" else MAX_NUMBER
+            if not 0 < value < below:
+                raise InputError(
+                    f"A limit of the search is {value:g}; give a number above 0 and below "
+                    f"{below:,}.",
+                    setting=setting,
+                )
+
+
+class EnumerationSession:
+    """The searches of one run, one after another."""
+
+    def __init__(self, method: Enumeration, sandbox: Sandbox, notices: Sequence[Noticed]) -> None:
+        self._settings = method.settings
+        self._prior = () if method.prior is None else method.prior.terms
+        self._sandbox = sandbox
+        self.events: tuple[Event, ...] = (*notices, Isolated(sandbox.isolation, sandbox.missing))
+
+    def learn(self, work: Work, observe: Observe) -> Result:
+        """Returns the result of one search."""
+        from llm_erm.enumeration.learn import learn
+
+        observe(Started(None))
+        return learn(
+            work.splits,
+            self._sandbox,
+            self._settings,
+            observe=observe,
+            attempts=work.attempts,
+            prior=self._prior,
+        )
+
+
+def _prepare() -> list[Noticed]:
+    """Loads the machine code of the search; returns a notice if it had to be compiled."""
+    started = time.process_time()
+    from llm_erm.enumeration.search import prepare
+
+    prepare()
+    seconds = time.process_time() - started
+    if seconds <= LONG_SECONDS:
+        return []
+    return [Noticed(f"Compiled the search in {seconds:.0f} s; from now on it loads at once.")]

@@ -1,0 +1,112 @@
+"""In-context learning as a method of a run: questions that share a loaded model."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from llm_erm.incontext.engine import Engine
+from llm_erm.incontext.learn import Questions, learn, pose, variant_of
+from llm_erm.incontext.prompt import check_balance
+from llm_erm.incontext.settings import Settings
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Result
+from llm_erm.runs.events import Event, Observe
+from llm_erm.runs.jobs import Job, JobKey, Method, Work
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import HeldOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class InContext(Method):
+    """A language model labels test inputs, with labelled examples in the prompt.
+
+    Attributes:
+        engine: The model that answers.
+        settings: Settings of the answers.
+        shots: Numbers of examples in the prompt, each of which makes a job per data set; empty for
+            all training examples.
+        queries: Number of test examples per job that the model is asked about.
+    """
+
+    engine: Engine
+    settings: Settings = field(default_factory=Settings)
+    shots: tuple[int, ...] = ()
+    queries: int = 100
+
+    @property
+    def name(self) -> str:
+        """``incontext``."""
+        return "incontext"
+
+    def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
+        """Returns one job per data set and number of shots.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        self.settings.check()
+        check_balance(self.queries, "queries", "queries")
+        for shots in self.shots:
+            check_balance(shots, "examples per prompt", "shots")
+        return [Job(spec, variant_of(shots)) for spec in specs for shots in self._numbers(spec)]
+
+    def shots_of(self, job: Job) -> int:
+        """Returns how many examples the prompts of a job contain."""
+        return {variant_of(shots): shots for shots in self._numbers(job.spec)}[job.variant]
+
+    def questions(self, work: Sequence[Work]) -> dict[JobKey, Questions]:
+        """Returns the questions of each job, without loading the model's weights.
+
+        Raises:
+            InputError: There are too few examples, or a prompt is longer than the model can read.
+        """
+        # Jobs that differ in their shots alone read the same held-out data.
+        reveals: dict[DataSpec, Callable[[], HeldOut]] = {}
+        posed = {}
+        for one in work:
+            spec = one.job.spec
+            reveal = reveals.setdefault(spec, cache(one.splits.reveal))
+            splits, shots = replace(one.splits, reveal=reveal), self.shots_of(one.job)
+            asked = pose(splits, shots, self.queries, self.engine, self.settings)
+            posed[one.job.key] = replace(asked, splits=one.splits)  # lets go of the other test data
+        return posed
+
+    @contextmanager
+    def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Asking"]:
+        """Poses all questions, and only then loads the model, if any of them is not answered."""
+        with closing(self.engine):
+            questions = self.questions(work)
+            if (budget := self.engine.budget) is not None:
+                longest = max(
+                    len(asked.prompt(index).encode())
+                    for asked in questions.values()
+                    for index in range(1, self.queries + 1)
+                )
+                budget.count(spent, longest, self.settings.answer_tokens)
+            if any(len(one.answers) < self.queries for one in work):
+                self.engine.load()
+            yield Asking(self, questions)
+
+    def _numbers(self, spec: DataSpec) -> list[int]:
+        return list(dict.fromkeys(self.shots or (spec.train_size,)))
+
+
+class Asking:
+    """The jobs of one run, one after another."""
+
+    events: tuple[Event, ...] = ()
+
+    def __init__(self, method: InContext, questions: dict[JobKey, Questions]) -> None:
+        self._method = method
+        self._questions = questions
+
+    def learn(self, work: Work, observe: Observe) -> Result:
+        """Returns the result of one job."""
+        return learn(
+            self._questions[work.job.key],
+            self._method.engine,
+            self._method.settings,
+            observe=observe,
+            answers=work.answers,
+        )

@@ -1,0 +1,206 @@
+"""How each provider's API is called, in pydantic-ai's terms; the clients' own retries are off."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from llm_erm.llms.llm import Request
+from llm_erm.settings import OPERATIONAL
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+    from pydantic_ai.models import Model
+    from pydantic_ai.models.openai import OpenAIResponsesModelSettings
+    from pydantic_ai.profiles import ModelProfile
+    from pydantic_ai.settings import ModelSettings
+
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Verbosity = Literal["low", "medium", "high"]
+ToolChoice = Literal["auto", "none"]
+
+MOST_CALLS = 1000
+"""Connections that the client libraries hold; more calls would wait there, their time running."""
+
+_OPENAI_HOSTS = (".openai.com", ".azure.com")
+_LONGEST_SECONDS = 100 * 24 * 3600.0
+"""A time limit that the client libraries need to be given, so that ours is the only one."""
+
+
+@dataclass(frozen=True)
+class RemoteSettings:
+    """What shapes the answers of a remote model and the calls for them.
+
+    Attributes:
+        reasoning_effort: How much a reasoning model thinks; None leaves it to the model.
+        verbosity: How long its text is; None leaves it to the model.
+        tool_choice: Whether it may use its tools.
+        code_interpreter: Whether it has the provider's hosted code interpreter.
+        timeout_seconds: Wall time of one call, after which it counts as failed.
+        retries: How often a call that was surely not answered is sent again.
+        concurrency: Maximum number of calls in flight, over all requests.
+        speculative: Maximum number of samples per request that are in flight or not yet settled.
+    """
+
+    reasoning_effort: ReasoningEffort | None = None
+    verbosity: Verbosity | None = None
+    tool_choice: ToolChoice = "auto"
+    code_interpreter: bool = False
+    timeout_seconds: Annotated[float, OPERATIONAL] = 1200.0
+    retries: Annotated[int, OPERATIONAL] = 4
+    concurrency: Annotated[int, OPERATIONAL] = 5
+    speculative: Annotated[int, OPERATIONAL] = 1
+
+
+@dataclass(frozen=True)
+class Client:
+    """One model of a provider, ready to be called; nothing is sent.
+
+    Attributes:
+        model: pydantic-ai's model.
+        close: Closes the connections.
+        call_settings: What goes with every call of a request.
+    """
+
+    model: "Model"
+    close: Callable[[], Awaitable[None]]
+    call_settings: "Callable[[RemoteSettings, Request], ModelSettings]"
+
+
+def anthropic_client(model: str, api_key: str, base_url: str | None) -> Client:
+    """Returns a model of Anthropic's Messages API."""
+    from anthropic import AsyncAnthropic
+    from pydantic_ai.models.anthropic import AnthropicModel
+    from pydantic_ai.providers.anthropic import AnthropicProvider
+
+    client = AsyncAnthropic(
+        api_key=api_key, base_url=base_url, max_retries=0, timeout=_LONGEST_SECONDS
+    )
+    provider = AnthropicProvider(anthropic_client=client)
+    return Client(AnthropicModel(model, provider=provider), client.close, _thinking_settings)
+
+
+def chat_client(model: str, api_key: str, base_url: str | None) -> Client:
+    """Returns a model of any server of OpenAI's chat completions."""
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    client = openai_client(api_key, base_url)
+    chat = OpenAIChatModel(
+        model,
+        provider=OpenAIProvider(openai_client=client),
+        profile=_profile(renamed_limit=is_openai(base_url)),
+    )
+    return Client(chat, client.close, _effort_settings)
+
+
+def gemini_client(model: str, api_key: str, base_url: str | None) -> Client:
+    """Returns a model of Google's Gemini API."""
+    import httpx2
+    from pydantic_ai.models.google import GoogleModel
+    from pydantic_ai.providers.google import GoogleProvider
+
+    limits = httpx2.Limits(max_connections=None)
+    client = httpx2.AsyncClient(timeout=_LONGEST_SECONDS, limits=limits)
+    provider = GoogleProvider(api_key=api_key, base_url=base_url, http_client=client)
+    return Client(GoogleModel(model, provider=provider), client.aclose, _thinking_settings)
+
+
+def ollama_client(model: str, api_key: str, base_url: str | None) -> Client:
+    """Returns a model of an Ollama server."""
+    from pydantic_ai.models.ollama import OllamaModel
+    from pydantic_ai.providers.ollama import OllamaProvider
+
+    client = openai_client(api_key, base_url)
+    provider = OllamaProvider(openai_client=client)
+    chat = OllamaModel(model, provider=provider, profile=_profile(renamed_limit=False))
+    return Client(chat, client.close, _effort_settings)
+
+
+def responses_client(model: str, api_key: str, base_url: str | None) -> Client:
+    """Returns a model of OpenAI's Responses API, or of a server of it."""
+    from pydantic_ai.models.openai import OpenAIResponsesModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    client = openai_client(api_key, base_url)
+    provider = OpenAIProvider(openai_client=client)
+    return Client(OpenAIResponsesModel(model, provider=provider), client.close, _responses_settings)
+
+
+def vllm_client(model: str, api_key: str, base_url: str | None) -> Client:
+    """Returns a model of a vLLM server."""
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.vllm import VLLMProvider
+
+    client = openai_client(api_key, base_url)
+    chat = OpenAIChatModel(model, provider=VLLMProvider(openai_client=client))
+    return Client(chat, client.close, _effort_settings)
+
+
+def openai_client(api_key: str, base_url: str | None) -> "AsyncOpenAI":
+    """Returns OpenAI's own client, without retries or a time limit of its own."""
+    from openai import AsyncOpenAI, DefaultAioHttpClient
+
+    return AsyncOpenAI(
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=0,
+        timeout=None,
+        # The client's own transport looks at every connection on each call: with 256 of them that
+        # takes twice the processor time.
+        http_client=DefaultAioHttpClient(timeout=None),
+    )
+
+
+def is_openai(base_url: str | None) -> bool:
+    """Whether an address is OpenAI's own, which has renamed the limit of output tokens.
+
+    Others know the old name, and some of them ignore the new one and write on without a limit
+    (Ollama: https://github.com/ollama/ollama/issues/7125).
+    """
+    host = urlsplit(base_url).hostname if base_url else _OPENAI_HOSTS[0]
+    return (host or "").endswith(_OPENAI_HOSTS)
+
+
+def _profile(*, renamed_limit: bool) -> "ModelProfile":
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
+
+    return OpenAIModelProfile(openai_chat_supports_max_completion_tokens=renamed_limit)
+
+
+def _shared_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesModelSettings":
+    from pydantic_ai.models.openai import OpenAIResponsesModelSettings
+
+    settings = OpenAIResponsesModelSettings(max_tokens=request.max_tokens)
+    if own.tool_choice == "none":
+        settings["tool_choice"] = own.tool_choice
+    if own.code_interpreter:
+        settings["openai_include_code_execution_outputs"] = True
+    return settings
+
+
+def _thinking_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
+    settings = _shared_settings(own, request)
+    if own.reasoning_effort is not None:
+        settings["thinking"] = False if own.reasoning_effort == "none" else own.reasoning_effort
+    return settings
+
+
+def _effort_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesModelSettings":
+    settings = _shared_settings(own, request)
+    if own.reasoning_effort is not None:
+        # As it is given: the library would drop it for models that it does not know.
+        settings["openai_reasoning_effort"] = own.reasoning_effort
+    if own.verbosity is not None:
+        settings["openai_text_verbosity"] = own.verbosity
+    return settings
+
+
+def _responses_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
+    settings = _effort_settings(own, request)
+    settings["tool_choice"] = own.tool_choice
+    if request.tool is None and not own.code_interpreter:
+        # The library omits it without tools; the published call has it.
+        extra: Any = {"tool_choice": own.tool_choice}
+        settings["extra_body"] = extra
+    return settings

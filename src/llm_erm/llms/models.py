@@ -1,0 +1,149 @@
+"""From a name such as ``openai:gpt-5`` to a language model."""
+
+from contextlib import suppress
+from functools import partial
+from typing import Any, Unpack
+from urllib.parse import urlsplit
+
+from llm_erm.errors import InputError
+from llm_erm.llms.budget import Price
+from llm_erm.llms.clients import MOST_CALLS
+from llm_erm.llms.llm import LLM
+from llm_erm.llms.providers import PROVIDERS, ModelSettings, Provider
+
+LONGEST_TIMEOUT_SECONDS = 10_000_000
+"""Four months; a time limit stays below."""
+
+
+def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
+    """Returns the language model of a name; nothing is sent, and no environment is read.
+
+    Args:
+        name: ``provider:model``, such as ``openai:gpt-5``, ``anthropic:claude-opus-4-6``,
+            ``local:model.gguf`` or ``scripted:answers.json``; or a provider alone, for its default
+            model, such as ``local`` for the embedded one.
+        settings: Those of ``ModelSettings`` that the provider takes.
+
+    Raises:
+        InputError: No such provider, no model named, or a setting that cannot be used.
+        MissingExtraError: What the provider needs is not installed.
+    """
+    provider, named = split_name(name)
+    for setting in settings:
+        if setting not in provider.settings:
+            takes = ", ".join(sorted(provider.settings)) or "none"
+            raise InputError(
+                f"{provider.name} does not take the setting {setting}; it takes {takes}.",
+                setting=setting,
+            )
+    wanted = named or provider.default_model
+    if wanted is None and provider.needs_model:
+        raise InputError(
+            f"{provider.name} needs the name of a model, as in {provider.name}:NAME.",
+            setting="model",
+        )
+    given: dict[str, Any] = {**provider.given, **settings}
+    _check_numbers(given)
+    if (url := given.pop("base_url", None) or provider.address) is not None:
+        given["base_url"] = checked_address(url)
+    if provider.needs_key and not given.get("api_key"):
+        raise InputError(f"{provider.name}:{wanted} needs a key.", setting="api_key")
+    if "api_key" in given:
+        given["api_key"] = _checked_key(given["api_key"])
+    return provider.build(wanted, ModelSettings(**given))  # type: ignore[typeddict-item]
+
+
+def split_name(name: str) -> tuple[Provider, str | None]:
+    """Returns the provider and the rest of a model's name, None where there is no more.
+
+    Raises:
+        InputError: There is no such provider.
+    """
+    prefix, _, named = name.partition(":")
+    if (provider := PROVIDERS.get(prefix)) is None:
+        raise InputError(
+            f"There is no provider {prefix!r}; choose one of {', '.join(PROVIDERS)}.",
+            setting="provider",
+        )
+    return provider, named or None
+
+
+def checked_address(url: str) -> str:
+    """Returns the address of an API, without blanks around it.
+
+    Raises:
+        InputError: It is not a whole address, or holds what may be a secret.
+    """
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or a numeric host that is not valid
+        whole = False
+    if not whole or not url.isprintable() or " " in url:
+        raise InputError(
+            f"The address {url!r} of the API must begin with http:// or https:// and name a host, "
+            "as in http://localhost:8000/v1.",
+            setting="base_url",
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InputError(
+            f"The address of the API at {parts.hostname} must end with its path: a user name or a "
+            "query would not reach it; give the key on its own.",
+            setting="base_url",
+        )
+    return url
+
+
+def price_of(name: str, base_url: str | None = None) -> Price:
+    """Returns the price of a call before it is made, by the list of genai-prices.
+
+    Args:
+        name: ``provider:model``.
+        base_url: Address of the API, which says whose prices hold; the provider's own where it is
+            None.
+    """
+    provider, named = split_name(name)
+    wanted = named or provider.default_model or ""
+    return partial(_listed_price, provider, wanted, base_url or provider.address)
+
+
+def _listed_price(
+    provider: Provider, model: str, base_url: str | None, prompt_tokens: int, output_tokens: int
+) -> float | None:
+    try:
+        from genai_prices import Usage, calc_price
+    except ImportError:
+        return None
+    usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens)
+    places = {"provider_api_url": base_url, "provider_id": provider.price_list}
+    for key, place in places.items():  # the address first, as the price of an answer is found
+        if place is not None:
+            where: Any = {key: place}
+            with suppress(LookupError):
+                return float(calc_price(usage, model, **where).total_price)
+    return None
+
+
+def _checked_key(key: str) -> str:
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise InputError(
+            "The key holds characters that no key has; copy it again.", setting="api_key"
+        )
+    return key
+
+
+def _check_numbers(settings: dict[str, Any]) -> None:
+    for name, least in (("concurrency", 1), ("speculative", 1), ("retries", 0)):
+        if (number := settings.get(name)) is not None and number < least:
+            raise InputError(f"{name} is {number}; give {least} or more.", setting=name)
+    if (calls := settings.get("concurrency", 1)) > MOST_CALLS:
+        raise InputError(
+            f"concurrency is {calls}; give {MOST_CALLS} or less.", setting="concurrency"
+        )
+    if not 0 < (seconds := settings.get("timeout_seconds", 1.0)) < LONGEST_TIMEOUT_SECONDS:
+        raise InputError(
+            f"timeout_seconds is {seconds}; give seconds above 0 and below "
+            f"{LONGEST_TIMEOUT_SECONDS:,}.",
+            setting="timeout_seconds",
+        )

@@ -1,0 +1,102 @@
+"""Reads a model's completions as they arrive, while whoever wants them deals with one at a time."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from llm_erm.errors import LLMERMError
+from llm_erm.llms.llm import LLM, Completion, Pace, Request
+
+
+class Reader:
+    """The completions of one request, in the order in which they arrive.
+
+    A task of its own reads them and passes each to ``on_arrival`` at once, however long the caller
+    takes with the previous one::
+
+        async with Reader(llm, request, journal) as completions:
+            async for completion in completions:
+                if good(completion):
+                    await completions.stop()
+
+    After ``stop`` the iterator yields what had arrived by then, and ends. Calls given up in flight
+    are passed to ``on_arrival`` only. Leaving the block also stops.
+
+    Args:
+        llm: Who answers.
+        request: What is asked.
+        on_arrival: Called from the event loop with each completion, so it must be quick. What it
+            raises ends the iterator.
+    """
+
+    def __init__(
+        self, llm: LLM, request: Request, on_arrival: Callable[[Completion], None]
+    ) -> None:
+        self._llm = llm
+        self._pace = Pace()
+        self._request = replace(request, pace=self._pace)
+        self._on_arrival = on_arrival
+        self._arrived: asyncio.Queue[Completion | None] = asyncio.Queue()
+        self._taken = False
+
+    async def __aenter__(self) -> Self:
+        """Starts to read."""
+        self._reading = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stops, if need be."""
+        await self.stop()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Completion:
+        """Returns the next completion; the one before counts as dealt with.
+
+        Raises:
+            LLMERMError: What the model or ``on_arrival`` raised, unless the reader had stopped.
+        """
+        if self._taken:
+            self._pace.settle()
+        completion = await self._arrived.get()
+        if completion is not None:
+            self._taken = True
+            return completion
+        self._arrived.put_nowait(None)  # for whoever asks again
+        if not self._pace.stopped:
+            await self._reading
+        raise StopAsyncIteration
+
+    async def stop(self) -> None:
+        """Gives up what is in flight, and waits until it was passed to ``on_arrival``."""
+        self._pace.stop()
+        if not self._pace.kept:
+            self._reading.cancel()
+        await asyncio.wait([self._reading])
+        self._arrived.put_nowait(None)  # it may have been cancelled before it began
+        error = None if self._reading.cancelled() else self._reading.exception()
+        if error is not None and not isinstance(error, LLMERMError):
+            raise error  # a bug; that the model failed no longer matters to a caller that stopped
+
+    async def _read(self) -> None:
+        read = 0
+        try:
+            async with aclosing(self._llm.complete(self._request)) as completions:
+                async for completion in completions:
+                    self._on_arrival(completion)
+                    if completion.finish_reason != "cancelled":
+                        self._arrived.put_nowait(completion)
+                    read += 1
+                    while not self._pace.kept and self._pace.settled < read:
+                        await self._pace.change()
+        finally:
+            self._arrived.put_nowait(None)

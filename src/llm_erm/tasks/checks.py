@@ -1,0 +1,102 @@
+"""What a reader of results must know about a data set, one sentence per fact."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from llm_erm.errors import InputError
+from llm_erm.tasks.meta import Meta, task_file_digest
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import Dataset, Task
+
+SPLITS = ("training", "validation", "test")
+
+
+def shared_inputs(parts: Sequence[Dataset]) -> int:
+    """Returns the number of inputs that are in more than one split."""
+    counts = Counter([x for data in parts for x in set(data.inputs)])
+    return sum(n > 1 for n in counts.values())
+
+
+def shared_warnings(shared: int, place: Path) -> list[str]:
+    """Says that splits share inputs, where they do."""
+    if not shared:
+        return []
+    return [
+        f"{shared} inputs are in more than one split of {place}: test accuracy is too high, and no "
+        "certificate holds"
+    ]
+
+
+def repeat_warnings(
+    spec: DataSpec, parts: Sequence[Dataset], place: Path, *, distinct_tests: int | None = None
+) -> list[str]:
+    """Says which splits repeat inputs or are not half positive.
+
+    Args:
+        spec: Which data.
+        parts: Training and validation examples, and the test examples where they were read.
+        place: Their folder.
+        distinct_tests: Number of distinct test inputs, where the test examples were not read.
+    """
+    warnings = []
+    for name, data in zip(SPLITS, parts, strict=False):
+        distinct = len(set(data.inputs))
+        if distinct < len(data):
+            warnings.append(_repeats(spec, name, place, distinct, len(data)))
+        if 2 * sum(data.labels) != len(data):
+            warnings.append(
+                f"the {name} split of {spec.function} in {place} is not half positive: "
+                f"{sum(data.labels)} of {len(data)}"
+            )
+    if distinct_tests is not None and distinct_tests < spec.test_size:
+        warnings.append(_repeats(spec, SPLITS[2], place, distinct_tests, spec.test_size))
+    return warnings
+
+
+def _repeats(spec: DataSpec, name: str, place: Path, distinct: int, total: int) -> str:
+    return (
+        f"the {name} split of {spec.function} in {place} repeats inputs: {distinct} of {total} are "
+        "distinct"
+    )
+
+
+def foreign_warnings(place: Path) -> list[str]:
+    """Says that this package did not draw the data."""
+    return [
+        f"the data in {place} were not drawn by this package, so the examples may not be "
+        "independent: no certificate"
+    ]
+
+
+def source_warnings(task: Task, meta: Meta | None, place: Path) -> list[str]:
+    """Says that the user's file, and perhaps its sampler, has changed since the data were drawn."""
+    before = None if meta is None else meta.task_file_sha256
+    if task.source is None or before in (None, task_file_digest(task)):
+        return []
+    return [
+        f"{task.source} has changed since the data in {place} were drawn; if sample now draws "
+        "different inputs, draw fresh data"
+    ]
+
+
+def label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[str]:
+    """Returns a warning if stored labels differ from the rule's, for rules that are cheap.
+
+    Raises:
+        InputError: If labels differ and the rule is the user's own, which must have changed.
+    """
+    if task.kind == "decimal" and task.source is None:
+        return []  # would take thousands of primality tests on each start
+    wrong = sum(
+        label != true
+        for data in stored
+        for label, true in zip(data.labels, task.label(data.inputs), strict=True)
+    )
+    if wrong and task.source:
+        raise InputError(
+            f"{wrong} labels in {place} differ from what the rule in {task.source} now returns; "
+            "draw the data again",
+            setting="fresh_data",
+        )
+    return [f"{wrong} labels in {place} differ from what {task.id} computes"] if wrong else []

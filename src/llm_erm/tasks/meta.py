@@ -1,0 +1,137 @@
+"""``meta.json``: what a data folder holds, and by which digests it is known to be unchanged."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import Dataset, Task
+
+
+@dataclass(frozen=True)
+class Meta:
+    """The description of a data folder.
+
+    Attributes:
+        fn: The task's id.
+        target_name: The task's name.
+        length: Length of the inputs.
+        decimal: Whether they are decimal numbers.
+        derived_seed: The seed that the data were drawn with.
+        base_seed: The seed that it was derived from.
+        sizes: Numbers of training, validation and test examples.
+        task_file_sha256: Digest of the user's file that defines the task; None for the suite.
+        examples_sha256: Digest of all labelled examples, however they are divided.
+        files_sha256: Digests of the three files.
+        shared_inputs: Number of inputs that are in more than one split.
+        distinct_tests: Number of distinct test inputs.
+    """
+
+    fn: str
+    target_name: str
+    length: int
+    decimal: bool
+    derived_seed: int
+    base_seed: int
+    sizes: tuple[int, int, int]
+    task_file_sha256: str | None = None
+    examples_sha256: str = ""
+    files_sha256: tuple[str, ...] = ()
+    shared_inputs: int = 0
+    distinct_tests: int = 0
+
+    def measured(self, parts: Sequence[Dataset], sha256: str, shared: int) -> "Meta":
+        """Returns the description with what is known of the examples themselves."""
+        distinct = len(set(parts[2].inputs))
+        return replace(self, examples_sha256=sha256, shared_inputs=shared, distinct_tests=distinct)
+
+    def names(self, other: "Meta") -> bool:
+        """Whether both name the same examples: task and seeds agree."""
+        mine = (self.fn, self.derived_seed, self.base_seed)
+        return mine == (other.fn, other.derived_seed, other.base_seed)
+
+    def describes(self, expected: "Meta") -> bool:
+        """Whether this holds digests of the data expected, drawn from the same task file."""
+        same = self.names(expected) and self.task_file_sha256 == expected.task_file_sha256
+        sums = [
+            (train + validation, test) for train, validation, test in (self.sizes, expected.sizes)
+        ]
+        return same and bool(self.files_sha256) and sums[0] == sums[1]
+
+    @property
+    def text(self) -> str:
+        """The description as the text of ``meta.json``."""
+        names = ("train", "val", "test")
+        values: dict[str, Any] = {
+            "fn": self.fn,
+            "target_name": self.target_name,
+            "length": self.length,
+            "decimal": self.decimal,
+            "derived_seed": self.derived_seed,
+            "base_seed": self.base_seed,
+            "sizes": dict(zip(names, self.sizes, strict=True)),
+        }
+        if self.task_file_sha256 is not None:
+            values["task_file_sha256"] = self.task_file_sha256
+        values |= {
+            "examples_sha256": self.examples_sha256,
+            "files_sha256": dict(zip(names, self.files_sha256, strict=True)),
+            "shared_inputs": self.shared_inputs,
+            "distinct_tests": self.distinct_tests,
+        }
+        return json.dumps(values, indent=2) + "\n"
+
+
+def meta_of(spec: DataSpec) -> Meta:
+    """Returns the description of a data set before it is drawn."""
+    task = spec.task
+    return Meta(
+        fn=task.id,
+        target_name=task.name,
+        length=spec.length,
+        decimal=task.kind == "decimal",
+        derived_seed=spec.derived_seed,
+        base_seed=spec.trial_seed,
+        sizes=(spec.train_size, spec.val_size, spec.test_size),
+        task_file_sha256=task_file_digest(task),
+    )
+
+
+def task_file_digest(task: Task) -> str | None:
+    """Returns the SHA-256 of the user's file that defines a task, None for the suite."""
+    if task.source is None:
+        return None
+    try:
+        return hashlib.sha256(task.source.read_bytes()).hexdigest()
+    except OSError:  # deleted since it was loaded
+        return None
+
+
+def read_meta(place: Path) -> Meta | None:
+    """Returns the description in a folder; None where there is none of this form.
+
+    Folders of the published code and of earlier releases lack digests.
+    """
+    names = ("train", "val", "test")
+    try:
+        found = json.loads((place / "meta.json").read_bytes())
+        sizes, files = found["sizes"], found.get("files_sha256", {})
+        return Meta(
+            fn=found["fn"],
+            target_name=found["target_name"],
+            length=found["length"],
+            decimal=found["decimal"],
+            derived_seed=found["derived_seed"],
+            base_seed=found.get("base_seed", -1),
+            sizes=(sizes["train"], sizes["val"], sizes["test"]),
+            task_file_sha256=found.get("task_file_sha256"),
+            examples_sha256=found.get("examples_sha256", ""),
+            files_sha256=tuple(str(files[name]) for name in names) if files else (),
+            shared_inputs=int(found.get("shared_inputs", 0)),
+            distinct_tests=int(found.get("distinct_tests", 0)),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None

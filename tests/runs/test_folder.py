@@ -1,0 +1,341 @@
+"""The run folder keeps every attempt through kills, refuses mix-ups and names what is wrong."""
+
+import json
+import os
+import resource
+import runpy
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.llm import Completion, ToolCall, Usage
+from llm_erm.records import Attempt, Candidate, Result, Verdict
+from llm_erm.runs import journal
+from llm_erm.runs.events import Answered, Attempted, Finished, Prompted
+from llm_erm.runs.fingerprint import DataRecord, Fingerprint
+from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.jobs import JobKey
+from llm_erm.runs.journal import Journal
+from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.task import DataKey
+
+JOB = JobKey("fn_a", 20, 42)
+DATA = DataRecord(DataSpec(function="fn_a", length=20), "abc")
+
+
+def attempt(index: int) -> Attempt:
+    return Attempt(
+        index,
+        Candidate("def f(x):\n    return 1"),
+        Verdict("ok", 50, 1, 100, "ValueError: no", 0.1),
+        Verdict("ok", 51, 0, 100),
+        duplicate_of=1 if index > 1 else None,
+    )
+
+
+def answer(index: int, text: str = "{}") -> Completion:
+    return Completion(
+        index, text, Usage(10, 5, 3, 1), 0.5, "stop", 0.01, (ToolCall("python", "1", "1"),)
+    )
+
+
+def result(length: int = 20, **facts) -> Result:
+    return Result(
+        method="synthesis",
+        model="scripted:answers",
+        data=DataKey("fn_a", length, 42, 1, "abc"),
+        examples=200,
+        seconds=1.0,
+        facts=SynthesisFacts(**facts),
+    )
+
+
+@pytest.fixture
+def open_folder(tmp_path):
+    opened = []
+
+    def make(settings=None, data=(DATA,), **keywords):
+        fingerprint = Fingerprint("0", "synthesis", settings or {"attempts": 5}, data)
+        opened.append(RunFolder(tmp_path / "run", fingerprint, **keywords))
+        return opened[-1]
+
+    yield make
+    for folder in opened:
+        folder.close()
+
+
+def test_everything_comes_back_as_it_was(open_folder):
+    text = "naïve \ud800 ✓\n\u2028"
+    folder = open_folder()
+    measured = result(test_accuracies=(0.5, None), exact_attempts=0, pass_at={1: 0.25})
+    for event in (
+        Prompted("prompt \ud800"),
+        Answered(answer(1)),
+        Answered(answer(2, text)),
+        Attempted(attempt(1)),
+        Attempted(attempt(2)),
+        Finished(measured),
+    ):
+        folder(JOB, event)
+    folder.close()
+    again = open_folder()
+    assert again.prompt(JOB) == "prompt \ud800"
+    assert again.answers(JOB) == {1: answer(1), 2: answer(2, text)}
+    assert again.attempts(JOB) == [attempt(1), attempt(2)]
+    assert again.results == {JOB: measured}
+
+
+def test_a_prompt_is_stored_once_per_search(open_folder):
+    folder = open_folder()
+    for _ in range(2):
+        folder(JOB, Prompted("the same"))
+    folder.close()
+    open_folder()(JOB, Prompted("the same"))
+    lines = (folder.path / "prompts.jsonl").read_text().splitlines()
+    assert len(lines) == 1
+
+
+def test_an_attempt_is_on_disk_before_the_run_ends(open_folder):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    lines = (folder.path / "attempts.jsonl").read_text().splitlines()
+    assert [json.loads(line)["attempt"]["index"] for line in lines] == [1]
+
+
+def test_a_line_cut_off_by_a_kill_is_removed_and_the_rest_kept(open_folder):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    folder(JOB, Attempted(attempt(2)))
+    folder.close()
+    path = folder.path / "attempts.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    folder = open_folder()
+    assert [each.index for each in folder.attempts(JOB)] == [1]
+    folder(JOB, Attempted(attempt(2)))
+    folder.close()
+    assert [each.index for each in open_folder().attempts(JOB)] == [1, 2]
+
+
+def test_other_settings_are_refused_and_named(open_folder):
+    folder = open_folder({"attempts": 5, "seed": 1})
+    folder(JOB, Attempted(attempt(1)))
+    folder.close()
+    with pytest.raises(InputError, match=r"other settings \(different: seed\); name another"):
+        open_folder({"attempts": 5, "seed": 2})
+
+
+def test_fresh_starts_over(open_folder):
+    folder = open_folder({"seed": 1})
+    folder(JOB, Attempted(attempt(1)))
+    folder.close()
+    folder = open_folder({"seed": 2}, fresh=True)
+    assert folder.attempts(JOB) == []
+    assert json.loads((folder.path / "settings.json").read_text())["settings"] == {"seed": 2}
+
+
+def test_settings_without_attempts_are_replaced(open_folder):
+    open_folder({"seed": 1}).close()
+    folder = open_folder({"seed": 2})
+    assert json.loads((folder.path / "settings.json").read_text())["settings"] == {"seed": 2}
+
+
+def test_fresh_deletes_nothing_that_no_run_wrote(open_folder, tmp_path):
+    own = tmp_path / "run" / "programs" / "mine.py"
+    own.parent.mkdir(parents=True)
+    own.write_text("x = 1")
+    folder = open_folder(fresh=True)
+    folder(JOB, Attempted(attempt(1)))
+    folder.close()
+    open_folder(fresh=True).close()
+    assert own.read_text() == "x = 1"
+
+
+def test_fresh_refuses_a_folder_that_holds_no_run(open_folder, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "results.jsonl").write_text("my own results\n")
+    with pytest.raises(InputError, match="not a run to start afresh"):
+        open_folder(fresh=True)
+    assert (tmp_path / "run" / "results.jsonl").read_text() == "my own results\n"
+
+
+def test_a_later_line_of_an_attempt_takes_the_place_of_the_first(open_folder):
+    again = replace(attempt(1), candidate=Candidate(None, "nondeterministic"))
+    folder = open_folder()
+    for each in (attempt(1), attempt(2), again):
+        folder(JOB, Attempted(each))
+    assert folder.attempts(JOB) == [again, attempt(2)]
+    folder.close()
+    assert open_folder().attempts(JOB) == [again, attempt(2)]
+
+
+def test_an_attempt_that_is_missing_leaves_the_others_in_their_places(open_folder):
+    folder = open_folder()
+    for index in (3, 1):
+        folder(JOB, Attempted(attempt(index)))
+    folder.close()
+    assert [each.index for each in open_folder().attempts(JOB)] == [1, 3]
+
+
+def test_a_call_that_was_given_up_stays_in_the_account_when_its_sample_is_asked_for_again(
+    open_folder,
+):
+    """So that a run that is stopped and resumed twice forgets no call that may be billed."""
+    given_up = replace(answer(2), finish_reason="cancelled", cost_usd=None)
+    folder = open_folder()
+    for news in (given_up, given_up, answer(2)):
+        folder(JOB, Answered(news))
+    folder.close()
+    again = open_folder()
+    assert again.answers(JOB) == {2: answer(2)}
+    assert again.given_up() == 2
+    reasons = [one.finish_reason for one in again.completions()]
+    assert sorted(reasons) == ["cancelled", "cancelled", "stop"]
+
+
+def test_answers_come_back_in_the_order_in_which_they_came(open_folder):
+    folder = open_folder()
+    for index in (3, 1, 2):
+        folder(JOB, Answered(answer(index)))
+    later = replace(answer(3), more_drawn=True)
+    folder(JOB, Answered(later))
+    folder.close()
+    again = open_folder().answers(JOB)
+    assert list(again) == [3, 1, 2]
+    assert again[3] == later
+
+
+def test_the_trials_of_a_task_are_kept_apart(open_folder):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    folder(replace(JOB, trial=2, seed=7), Attempted(attempt(2)))
+    folder.close()
+    again = open_folder()
+    assert [one.index for one in again.attempts(JOB)] == [1]
+    assert [one.index for one in again.attempts(replace(JOB, trial=2, seed=7))] == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("settings.json", b"\xff\xfe"), ("results.jsonl", b"{}\n"), ("results.jsonl", b"\xff\n")],
+)
+def test_a_damaged_folder_is_one_sentence(open_folder, name, content):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    folder.close()
+    (folder.path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name.partition(".")[0]):
+        open_folder()
+
+
+@pytest.mark.parametrize("line", ["not json", "[1]", '{"function": "fn_a"}'])
+def test_a_journal_that_is_none_is_named_by_line(open_folder, line):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    folder.close()
+    with (folder.path / "attempts.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(InputError, match="line 2"):
+        open_folder()
+
+
+def test_two_processes_cannot_write_to_one_folder(open_folder):
+    folder = open_folder()
+    code = f"""
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from llm_erm.runs.fingerprint import Fingerprint
+from llm_erm.runs.folder import RunFolder
+RunFolder(Path({str(folder.path)!r}), Fingerprint("0", "synthesis", {{"attempts": 5}}, ()))
+"""
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert other.returncode != 0
+    assert "Another process is writing" in other.stderr
+
+
+def test_windows_locks_a_byte_that_no_journal_reaches(monkeypatch, tmp_path):
+    locked = []
+
+    def locking(file, mode, count):
+        if locked:
+            raise PermissionError
+        locked.append((os.lseek(file, 0, os.SEEK_CUR), mode, count))
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(LK_NBLCK=2, locking=locking))
+    monkeypatch.setattr(sys, "platform", "win32")
+    there = runpy.run_path(journal.__file__)["Journal"]
+    first, second = (there(tmp_path / "attempts.jsonl") for _ in range(2))
+    assert (first.lock(), second.lock()) == (True, False)
+    assert locked == [(2**30, 2, 1)]
+    first.append({"index": 1})
+    assert (tmp_path / "attempts.jsonl").read_text() == '{"index": 1}\n'
+    first.close()
+    second.close()
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    journal_file = Journal(tmp_path / "attempts.jsonl")
+    journal_file.close()
+    journal_file.file = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - closed below
+    try:
+        with pytest.raises(InputError, match=r"Cannot write .*No space left"):
+            journal_file.append(attempt(1))
+    finally:
+        journal_file.close()
+
+
+def test_a_disk_that_is_full_for_a_while_leaves_no_half_line_before_the_next(open_folder):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    whole = (folder.path / "attempts.jsonl").stat().st_size
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 100, hard))
+    try:
+        with pytest.raises(InputError, match="Cannot write"):
+            folder(JOB, Attempted(attempt(2)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
+    folder(JOB, Attempted(attempt(3)))
+    folder.close()
+    assert [one.index for one in open_folder().attempts(JOB)] == [1, 3]
+
+
+def test_a_file_in_the_way_is_one_sentence(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(InputError, match="Cannot write"):
+        RunFolder(tmp_path / "run", Fingerprint("0", "synthesis", {}, ()))
+
+
+def test_results_that_are_written_anew_from_several_threads_are_all_kept(open_folder):
+    folder = open_folder()
+
+    def write(number: int) -> None:
+        job = JobKey("fn_a", number, 42)
+        folder(job, Finished(result(number)))
+        folder(job, Finished(result(number, exact_attempts=3)))
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(write, range(100)))
+    folder.close()
+    results = open_folder().results
+    assert sorted(job.length for job in results) == list(range(100))
+    assert {one.facts.exact_attempts for one in results.values()} == {3}
+
+
+def test_other_data_are_refused_and_named(open_folder):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    folder.close()
+    with pytest.raises(InputError, match=r"different: data\)"):
+        open_folder(data=(replace(DATA, sha256="def"),))
+    with pytest.raises(InputError, match=r"different: test_size\)"):
+        open_folder(data=(replace(DATA, spec=replace(DATA.spec, test_size=10)),))
