@@ -14,7 +14,7 @@ def parse(
     kind: type[Parsed],
     words: Sequence[str] | None,
     prog: str,
-    description: str,
+    description: str | None = None,
     default: Parsed | None = None,
 ) -> Parsed:
     """Returns what a dataclass of flags makes of the words.
