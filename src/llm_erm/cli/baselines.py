@@ -42,7 +42,7 @@ class Options(DataGrid):
 
 
 def baselines(options: Options) -> int:
-    """Fit classical learners to each task and choose their parameters on validation data."""
+    """Fit classical learners to each task; validation data choose their parameters."""
     executor, plan = _executor(options.workers), _plan(options)
     jobs = plan.method.jobs(plan.specs)
     try:

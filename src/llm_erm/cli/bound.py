@@ -40,7 +40,7 @@ class Options:
 
 
 def bound(options: Options) -> int:
-    """Plan sample sizes: what accuracy examples guarantee, and how many a guarantee requires."""
+    """Plan sample sizes: the accuracy that examples guarantee, and how many it takes."""
     _check(options)
     rows = _rows(options)
     if options.bits is not None and options.errors:

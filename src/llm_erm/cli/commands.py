@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "baselines": (
         "llm_erm.cli.baselines:baselines",
-        "Fit classical learners to each task and choose their parameters on validation data.",
+        "Fit classical learners to each task; validation data choose their parameters.",
     ),
     "train": (
         "llm_erm.cli.train:train",
@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "enumerate": (
         "llm_erm.cli.enumerate:enumerate",
-        "Learn a program for each task without a language model, trying short programs first.",
+        "Learn a program for each task without a language model, shortest first.",
     ),
     "tasks": (
         "llm_erm.cli.tasks:tasks",
@@ -34,11 +34,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "data": (
         "llm_erm.cli.data:data",
-        "Write the training, validation and test files of tasks and print their folders.",
+        "Write the training, validation and test files of tasks; print their folders.",
     ),
     "verify": (
         "llm_erm.cli.verify:verify",
-        "Run a program on labelled examples in the sandbox and count its correct answers.",
+        "Run a program on labelled examples in the sandbox; count correct answers.",
     ),
     "compare": (
         "llm_erm.cli.compare:compare_runs",
@@ -46,11 +46,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "figure": (
         "llm_erm.cli.figure:figure",
-        "Plot accuracy against the number of examples, for each method and for the theory.",
+        "Plot accuracy against labelled examples, and what theory guarantees.",
     ),
     "bound": (
         "llm_erm.cli.bound:bound",
-        "Plan sample sizes: what accuracy examples guarantee, and how many a guarantee requires.",
+        "Plan sample sizes: the accuracy that examples guarantee, and how many it takes.",
     ),
     "doctor": (
         "llm_erm.cli.doctor:doctor",

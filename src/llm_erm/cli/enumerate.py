@@ -51,7 +51,7 @@ class Options(LimitOptions, DataGrid):
 
 
 def enumerate(options: Options) -> int:
-    """Learn a program for each task without a language model, trying short programs first."""
+    """Learn a program for each task without a language model, shortest first."""
     plan = _plan(options)
     jobs = plan.method.jobs(plan.specs)
     try:

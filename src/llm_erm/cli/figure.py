@@ -51,7 +51,7 @@ class Options(DataGrid):
 
 
 def figure(options: Options) -> int:
-    """Plot accuracy against the number of examples, for each method and for the theory."""
+    """Plot accuracy against labelled examples, and what theory guarantees."""
     check_target(options.plot)
     if options.bits is not None and not 0 <= options.bits < float("inf"):
         raise InputError(f"--bits is {options.bits}; give a number of bits, 0 or more.")

@@ -12,6 +12,7 @@ from argparse import ArgumentParser, HelpFormatter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, get_type_hints
 
 from llm_erm.cli.commands import COMMANDS, command
 from llm_erm.cli.flags import sentence
@@ -34,7 +35,9 @@ def _run(words: Sequence[str]) -> int:
         return 2
     from llm_erm.cli.parsing import parse
 
-    return parse(command(words[0]), words[1:], f"llm-erm {words[0]}")
+    name, run = words[0], command(words[0])
+    options: type[Any] = get_type_hints(run)["options"]
+    return run(parse(options, words[1:], f"llm-erm {name}", COMMANDS[name][1]))
 
 
 def _overview() -> ArgumentParser:

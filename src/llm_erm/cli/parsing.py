@@ -1,7 +1,7 @@
 """Parses the command line of every command into a dataclass of flags."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import tyro
 
@@ -11,16 +11,16 @@ CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
 
 def parse(
-    kind: Callable[..., Parsed],
+    kind: type[Parsed],
     words: Sequence[str] | None,
     prog: str,
     description: str | None = None,
     default: Parsed | None = None,
 ) -> Parsed:
-    """Returns the flags as a dataclass, or what a command that takes them returns.
+    """Returns the flags that the command line gives.
 
     Args:
-        kind: The dataclass, or a command to call with it.
+        kind: The dataclass of flags.
         words: The command line without the program's name (default: that of this process).
         prog: The program's name, for its help.
         description: What the program does, for its help (default: the docstring of ``kind``).
@@ -29,8 +29,7 @@ def parse(
     Raises:
         SystemExit: The words cannot be parsed, or ask for help.
     """
-    cli: Any = tyro.cli  # its overloads tell a class from a function, which are both fine here
-    parsed: Parsed = cli(
+    parsed: Parsed = tyro.cli(
         kind,
         prog=prog,
         description=description,

@@ -3,9 +3,9 @@
 A sweep can run a command if it is in ``FOLDERS`` and its module ``llm_erm.cli.<command>`` has
 
     Options                         its flags, a dataclass
-    check(options)                  raises LLMERMError if a run cannot start, before it costs
-                                    anything
     results_of(options, observers)  runs it and returns its results; prints nothing to stdout
+    check(options)                  raises LLMERMError if a run cannot start, before it costs
+                                    anything; optional where Options is a DataGrid
 """
 
 import contextlib
@@ -24,12 +24,13 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.parsing import CONFIG
+from llm_erm.cli.parsing import parse
 from llm_erm.cli.results import accuracy
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.records import Result
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
+from llm_erm.tasks.spec import DataGrid
 
 FOLDERS = {
     "synthesize": "out_dir",
@@ -111,13 +112,11 @@ def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any comma
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
-            options: Any = tyro.cli(
-                module.Options, prog=command, args=list(job.arguments[1:]), config=CONFIG
-            )
+            options: Any = parse(module.Options, job.arguments[1:], command)
             options = replace(options, **{FOLDERS[command]: job.folder})
             if command == "train":
                 _check_device(options.device)
-            module.check(options)
+            getattr(module, "check", _check_data)(options)
     except SystemExit:
         reason = _brief(printed.getvalue())
         raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
@@ -128,6 +127,12 @@ def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any comma
 
 def _module(command: str) -> Any:  # noqa: ANN401 - as the module docstring describes
     return import_module(f"llm_erm.cli.{command}")
+
+
+def _check_data(options: DataGrid) -> None:
+    """Checks that data sets as described can exist."""
+    for spec in options.specs():
+        spec.check()
 
 
 def _check_device(device: str | None) -> None:

@@ -185,6 +185,8 @@ def _search(
 ) -> list[Result]:
     """Searches every data set without a result and returns all results."""
     jobs = plan.method.jobs(plan.specs)
+    for job in jobs:
+        folder.check_answers(job.key)
     with (
         open_log(folder, options.log_file, options.log_level) as log,
         Bars(len(jobs), "searches") as bars,

@@ -26,7 +26,7 @@ class Options(LimitOptions):
 
 
 def verify(options: Options) -> int:
-    """Run a program on labelled examples in the sandbox and count its correct answers."""
+    """Run a program on labelled examples in the sandbox; count correct answers."""
     limits = options.limits()
     source = _read(options.program)
     examples = read_dataset(options.data)
