@@ -174,7 +174,7 @@ def test_a_stopped_run_keeps_its_attempts_and_goes_on(
         _, errors = running.communicate(timeout=60)
     assert running.returncode == status
     if sign != signal.SIGKILL:
-        assert "the same command resumes there" in errors
+        assert "run the same command to resume" in errors
     journal = tmp_path / "out/attempts.jsonl"
     kept = journal.read_bytes()
     assert kept.count(b"\n") < 8

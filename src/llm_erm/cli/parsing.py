@@ -1,4 +1,4 @@
-"""From words on a command line to a dataclass of flags, the same way for every command."""
+"""Parses the command line of every command into a dataclass of flags."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -17,14 +17,14 @@ def parse(
     description: str | None = None,
     default: Parsed | None = None,
 ) -> Parsed:
-    """Returns what a dataclass of flags makes of the words.
+    """Returns the flags that the command line gives.
 
     Args:
-        kind: The dataclass.
-        words: The command line without the program's name; this process's where it is None.
+        kind: The dataclass of flags.
+        words: The command line without the program's name (default: that of this process).
         prog: The program's name, for its help.
-        description: What it does, for its help.
-        default: Values of the flags that are not given; those of the dataclass where it is None.
+        description: What the program does, for its help (default: the docstring of ``kind``).
+        default: Values of flags that are not given (default: those of the dataclass).
 
     Raises:
         SystemExit: The words cannot be parsed, or ask for help.
