@@ -157,8 +157,7 @@ def with_prompts_and_answers(attempts: list[dict[str, Any]], folder: Path) -> li
         if line["answer"]["finish_reason"] != "cancelled"
     }
     return [
-        attempt
-        | {"prompt": prompts[key], "completion": answers[key, attempt["index"]]}
+        attempt | {"prompt": prompts[key], "completion": answers[key, attempt["index"]]}
         for attempt in attempts
         for key in [_key(attempt)]
     ]
