@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict
+from random import Random
 
 import pytest
 
@@ -121,21 +122,25 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
         write(tmp_path / "file", PREPARED)
 
 
-def test_a_picture_is_the_same_after_others_as_alone(tmp_path):
-    from llm_erm.training.plots import _chart
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_pictures_that_share_a_chart_are_what_matplotlib_draws_from_scratch(tmp_path, count):
+    from matplotlib.figure import Figure
 
-    plot_curve(POINTS, "one", tmp_path / "first.png")
-    plot_curve(POINTS[::-1], "one", tmp_path / "other.png")  # other values over other epochs
-    swapped = (CurvePoint(0, 0, 0.7, 0.9, 0.75, 1.0, 0.1), POINTS[1])
-    plot_curve(swapped, "one", tmp_path / "swapped.png")
-    plot_curve(POINTS, "one", tmp_path / "again.png")
-    first = (tmp_path / "first.png").read_bytes()
-    assert (tmp_path / "again.png").read_bytes() == first
-    assert (tmp_path / "swapped.png").read_bytes() != first
-    after = (tmp_path / "swapped.png").read_bytes()
-    _chart.cache_clear()
-    plot_curve(swapped, "one", tmp_path / "alone.png")
-    assert (tmp_path / "alone.png").read_bytes() == after
+    random = Random(count)
+    for title in ("fn_a-L12-n20, m", "y", "fn_a-L12-n20, m"):
+        curve = [
+            CurvePoint(3 * i, i, 0.7, random.random(), 0.7, i % 2 * 1.0, 0.1) for i in range(count)
+        ]
+        plot_curve(curve, title, tmp_path / "curve.png")
+        axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
+        epochs = [point.epoch for point in curve]
+        axes.plot(epochs, [point.train_accuracy for point in curve], "o-", label="train")
+        axes.plot(epochs, [point.test_accuracy for point in curve], "o-", label="test")
+        axes.axhline(0.5, color="gray", linestyle=":", label="chance")
+        axes.set(xlabel="epochs", ylabel="accuracy", ylim=(0, 1.03), title=title)
+        axes.legend()
+        figure.savefig(tmp_path / "plain.png", dpi=120)
+        assert (tmp_path / "curve.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
 def test_sizes_and_lengths_are_drawn(tmp_path):

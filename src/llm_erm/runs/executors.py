@@ -15,7 +15,6 @@ from llm_erm.errors import BudgetSpentError, LLMERMError
 from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Finished, Observer
 from llm_erm.runs.jobs import Method, Session, Work
-from llm_erm.runs.pool import JobPool, do
 
 WAKE_SECONDS = 0.5
 """A signal just before a wait begins does not end it, so waits are short."""
@@ -190,6 +189,8 @@ class Processes:
         Raises:
             LLMERMError: A job cannot be done, or a process was killed.
         """
+        from llm_erm.runs.pool import JobPool, do
+
         spent_at: BudgetSpentError | None = None
         count = max(min(self.count, len(work)), 1)
         with JobPool(count, self.devices, observe, threads=self.threads) as pool:
