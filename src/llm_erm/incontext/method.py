@@ -83,7 +83,7 @@ class InContext(Method):
                     for asked in questions.values()
                     for index in range(1, self.queries + 1)
                 )
-                budget.count(spent, longest, self.settings.answer_tokens)
+                budget.begin(spent, longest, self.settings.answer_tokens)
             if any(len(one.answers) < self.queries for one in work):
                 self.engine.load()
             yield Asking(self, questions)

@@ -122,7 +122,7 @@ class Synthesis(Method):
             if budget is not None:
                 prompts = (prompt_for(one.splits, self.settings) for one in work)
                 longest = max(len(prompt.encode()) for prompt in prompts)
-                budget.count(spent, longest, self.settings.max_tokens)
+                budget.begin(spent, longest, self.settings.max_tokens)
             yield Searches(self, sandbox, threads)
 
     def wants(self, result: Result | None) -> bool:
