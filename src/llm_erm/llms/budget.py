@@ -43,6 +43,11 @@ class Budget:
         self._price = price
         self._reset()
 
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self._max_tokens is not None or self._max_dollars is not None
+
     def price(self, prompt_tokens: int, output_tokens: int) -> float | None:
         """Returns what a call costs in US dollars, or None where nobody knows."""
         return self._price(prompt_tokens, output_tokens) if self._price is not None else None
