@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Event, Observe
@@ -95,8 +96,8 @@ class Work:
 class Session(Protocol):
     """What the jobs of a run share while it lasts: a loaded model, a sandbox.
 
-    A session whose ``learn`` is a coroutine may have a coroutine ``aclose``, too: it is awaited in
-    the same event loop, after the last job.
+    A session whose ``learn`` is a coroutine may have a coroutine ``aclose``, too: it is awaited
+    after the last job. One event loop runs all coroutines of a session.
     """
 
     @property
@@ -130,6 +131,11 @@ class Method(Protocol):
     def name(self) -> str:
         """``synthesis``, ``enumeration``, ``incontext``, ``training`` or ``baselines``."""
         ...
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the calls of all jobs may cost together; None where they cost nothing."""
+        return None
 
     def jobs(self, specs: Sequence[DataSpec]) -> Sequence[Job]:
         """Returns the jobs on these data sets.
