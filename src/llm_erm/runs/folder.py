@@ -72,6 +72,7 @@ class RunFolder:
     Attributes:
         path: Where the folder is.
         results: The results by job.
+        writer: Whether this process writes there.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class RunFolder:
         self._answers: dict[JobKey, dict[int, Completion]] = {}
         self._given_up: list[Completion] = []
         self._writing = threading.Lock()
-        self._writer = writer
+        self.writer = writer
         self._settings_path = path / "settings.json"
         self._journals: dict[str, Journal] = {}
         self._held: Journal | None = None
@@ -122,7 +123,7 @@ class RunFolder:
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        if job is None or not self._writer:
+        if job is None or not self.writer:
             return
         with self._writing:
             match event:

@@ -162,3 +162,27 @@ class Method(Protocol):
     def wants(self, result: Result | None) -> bool:
         """Returns whether a job with this result, or with none yet, is to be run."""
         return result is None
+
+    def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Makes sure that jobs would not replace files in a folder that are not theirs.
+
+        Raises:
+            InputError: They would.
+        """
+        return
+
+    def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Deletes the files of their own that the jobs of an earlier run left in a folder.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        return
+
+    def restore(self, work: Work) -> None:
+        """Writes the files that a finished job should have in its folder, if any is missing.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        return

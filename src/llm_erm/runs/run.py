@@ -138,8 +138,12 @@ def opened(
     if planned.folder is None:
         yield None
         return
+    if writer:
+        planned.method.check_folder(planned.folder, planned.specs)
     folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh, writer=writer)
     try:
+        if fresh and writer:
+            planned.method.clear(planned.folder, planned.specs)
         yield folder
     finally:
         folder.close()
@@ -173,7 +177,7 @@ def run_in(
             for observer in observers:
                 observer(job, event)
 
-    todo = [
+    work = [
         Work(
             job,
             splits[job.spec],
@@ -183,8 +187,12 @@ def run_in(
             folder=None if folder is None else folder.path,
         )
         for job in jobs
-        if planned.method.wants(results.get(job.key))
     ]
+    todo = [one for one in work if planned.method.wants(one.result)]
+    if folder is not None and folder.writer:
+        for one in work:
+            if one.result is not None:
+                planned.method.restore(one)
     spent = () if folder is None else folder.completions()
     if todo:
         with stopping_at_sigterm():
