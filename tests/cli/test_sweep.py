@@ -104,7 +104,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     running.send_signal(sign)
     _, errors = running.communicate(timeout=100)
     assert running.returncode == 130
-    assert "The same command skips the jobs that have finished" in errors
+    assert "Run the same command to resume; it skips finished jobs" in errors
     deadline = time.monotonic() + 20  # candidates' processes follow their parents by themselves
     while processes_in(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -114,12 +114,12 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("command: synthesize", "command: doctor"), "There is no command 'doctor' to sweep"),
+        (("command: synthesize", "command: doctor"), "A sweep cannot run the command 'doctor'"),
         (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no function 'fn_z'"),
-        (("attempts: 1", "tries: 1"), "Job 0 cannot be parsed"),
+        (("attempts: 1", "tries: 1"), "The flags of job 0 are not valid"),
         (("train_size: 20", "train_size: 21"), "Job 0 cannot start: the training size 21 is odd"),
         (("attempts: 1", "dry_run: true"), "Job 0 cannot start: A dry run has no results"),
-        (("attempts: 1", "attempts: few"), "Job 0 cannot be parsed"),
+        (("attempts: 1", "attempts: few"), "The flags of job 0 are not valid"),
     ],
 )
 def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
@@ -133,7 +133,7 @@ def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
     ("change", "message"),
     [
         (("device: cpu", "device: gpu"), "Job 0 cannot start: The device gpu is not available"),
-        (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job has one GPU to itself; give"),
+        (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job sees only one GPU; give"),
         (("train_set_size: 20", "train_set_size: 7"), "Job 0 cannot start: the training size 7"),
         (
             ("lr: 1e-4", "report_to: [mlflow]"),
