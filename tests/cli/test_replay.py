@@ -158,9 +158,9 @@ def without_settings(folder: Path) -> None:
         (without_settings, "is not that of a run of `llm-erm synthesize`"),
         (
             lambda folder: (folder / "answers.jsonl").write_text("no\n"),
-            "line 1, does not hold what a run writes",
+            "line 1, is damaged",
         ),
-        (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1, does not"),
+        (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1, is damaged"),
         (lambda folder: (folder / "answers.jsonl").unlink(), "no answers"),
     ],
 )
