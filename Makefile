@@ -16,7 +16,7 @@ TORCH ?= torch==2.13.0
 PYTHONS ?= 3.11 3.12 3.13 3.14
 TESTS ?= tests
 
-.PHONY: setup demo test test-slow test-python test-wasm test-vllm coverage check fix clean
+.PHONY: setup demo test test-slow test-python test-golden test-wasm test-vllm coverage check fix clean
 
 setup: $(STAMP)
 
@@ -58,6 +58,12 @@ test-slow: setup
 # Not part of `make test`: the core alone, in an environment for each Python version that is there.
 test-python:
 	bash tests/python_versions.sh $(PYTHONS)
+
+# Not part of `make test`: it takes about five minutes of CPU time, and the recording fits only the
+# environment that tests/golden/runs/_environment.json names.
+test-golden: setup
+	$(BIN)/python tests/golden_runs.py record build/golden
+	$(BIN)/python tests/golden_runs.py compare tests/golden/runs build/golden
 
 # Not part of `make test`: it slows the tests down. `make coverage TESTS=tests/erm` measures some.
 # What runs in child processes, such as candidate programs and installed commands, is not counted.

@@ -1,8 +1,8 @@
 """What must not change of the records that commands write and print: all but times and places.
 
-Each ``canonical_`` function knows how one kind of line is written, and nothing else does. Where
-lines are written in another layout, a reader of that goes beside today's; what it returns keeps the
-names of today.
+Each ``canonical_`` function knows how one kind of line is written, and nothing else does. Lines of
+version 0.1 are read as well as today's, so that recordings of both can be compared; what the readers
+return has the names of 0.1.
 """
 
 import csv
@@ -54,25 +54,75 @@ unlisted: set[str] = set()
 
 def canonical_result(line: Line) -> dict[str, Any]:
     """What must not change of one line of ``results.jsonl``, ``result.json`` or ``--json``."""
-    return _result_today(line)
+    named = _result_today(line) if "facts" in line else line
+    names = (*RESULT, *FACTS[named["method"].partition(":")[0]])
+    unlisted.update(named.keys() - {*names, *TIMES})
+    return {name: timeless(named[name]) for name in names if name in named}
 
 
 def _result_today(line: Line) -> dict[str, Any]:
-    names = (*RESULT, *FACTS[line["method"].partition(":")[0]])
-    unlisted.update(line.keys() - {*names, *TIMES})
-    return {name: timeless(line[name]) for name in names if name in line}
+    """The result under the names of 0.1; what does not apply is left out."""
+    plain = {*line} - {*VERDICTS, *("data", "cost", "facts", "variant", "version")}
+    test = line["test"]
+    named = {name: line[name] for name in plain - {"candidates_to_selected", "seconds_to_selected"}}
+    named |= {name: line["data"][name] for name in ("function", "length", "seed", "trial")}
+    named |= {"data_sha256": line["data"]["sha256"]}
+    named |= {
+        f"{name}_accuracy": None if line[part] is None else line[part]["accuracy"]
+        for part, name in VERDICTS.items()
+    }
+    named |= {"test_examples": None if test is None else test["total"]}
+    named |= {COST.get(name, name): value for name, value in line["cost"].items()}
+    facts = {name: value for name, value in line["facts"].items() if name != "method"}
+    match line["facts"]["method"]:
+        case "synthesis":
+            facts = {PASSES[name]: value for name, value in facts.items() if value is not None}
+        case "enumeration":
+            facts["candidates_to_first_exact"] = line["candidates_to_selected"]
+        case "incontext":
+            counts = {"queries": "total", "correct": "correct", "parse_failures": "invalid"}
+            facts |= {name: test[count] for name, count in counts.items()}
+        case "baseline" if facts["circuit"] is None:
+            del facts["circuit"]
+    return named | facts
+
+
+VERDICTS = {
+    **{name: name for name in ("train", "validation", "test")},
+    **{"contrast": "probe", "length_generalization": "length_shift"},
+}
+COST = {"usd": "cost_usd"}
+PASSES = {
+    "test_accuracies": "attempt_test_accuracies",
+    "exact_attempts": "exact_attempts",
+    "pass_at": "success_at",
+}
+"""Names of today, and those of 0.1."""
 
 
 def canonical_completion(line: Line) -> dict[str, Any]:
     """What must not change of an answer of a model."""
     names = ("index", "text", "usage", "finish_reason", "cost_usd", "tool_calls", "error")
-    return {name: line[name] for name in names}
+    scored = [name for name in ("probability", "computed_tokens") if line.get(name) is not None]
+    return {name: line[name] for name in (*names, *scored)}
+
+
+def canonical_job_key(line: Line) -> dict[str, Any]:
+    """Which job a line of a journal is about."""
+    key = line.get("job", line)
+    shots = key.get("variant", "").removeprefix("shots=")
+    named = {name: key[name] for name in ("function", "length", "seed", "trial")}
+    return named | ({"shots": int(shots)} if shots else {})
 
 
 def canonical_answer(line: Line) -> dict[str, Any]:
     """What must not change of one line of ``answers.jsonl``."""
-    names = ("function", "length", "seed", "trial")
-    return {name: line[name] for name in names} | canonical_completion(line)
+    return canonical_job_key(line) | canonical_completion(line.get("answer", line))
+
+
+def canonical_prompt(line: Line) -> dict[str, Any]:
+    """What must not change of one line of ``prompts.jsonl``."""
+    return canonical_job_key(line) | {"prompt": line["prompt"]}
 
 
 PLACE = ("function", "length", "seed", "trial", "index")
@@ -80,15 +130,41 @@ PLACE = ("function", "length", "seed", "trial", "index")
 
 
 def canonical_attempt(line: Line) -> dict[str, Any]:
-    """What must not change of one line of ``attempts.jsonl``."""
-    candidate = line["candidate"]
+    """What must not change of one line of ``attempts.jsonl``; its prompt and answer, if inside."""
+    attempt = line.get("attempt", line)
+    candidate = attempt["candidate"]
     verdict = ("status", "correct", "invalid", "total", "message")
-    return (
-        {name: line[name] for name in (*PLACE, "duplicate_of")}
-        | {part: {n: line[part][n] for n in verdict} for part in ("train", "validation")}
-        | {name: candidate[name] for name in ("source", "reason", "prompt")}
-        | {"completion": canonical_completion(candidate["completion"])}
+    told = (
+        canonical_job_key(line)
+        | {name: attempt[name] for name in ("index", "duplicate_of")}
+        | {part: {n: attempt[part][n] for n in verdict} for part in ("train", "validation")}
+        | {name: candidate[name] for name in ("source", "reason")}
     )
+    if "completion" in candidate:
+        told |= {"prompt": candidate["prompt"]}
+        told |= {"completion": canonical_completion(candidate["completion"])}
+    return told
+
+
+def with_prompts_and_answers(attempts: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Attempts with what led to each, which a run keeps in files of its own since 0.2."""
+    if not (folder / "prompts.jsonl").exists():
+        return attempts
+    prompts = {_key(line): line["prompt"] for line in lines_of(folder / "prompts.jsonl")}
+    answers = {
+        (_key(line), line["answer"]["index"]): canonical_completion(line["answer"])
+        for line in lines_of(folder / "answers.jsonl")
+        if line["answer"]["finish_reason"] != "cancelled"
+    }
+    return [
+        attempt | {"prompt": prompts[key], "completion": answers[key, attempt["index"]]}
+        for attempt in attempts
+        for key in [_key(attempt)]
+    ]
+
+
+def _key(line: Line) -> tuple[Any, ...]:
+    return tuple(canonical_job_key(line).values())
 
 
 def canonical_query(line: Line) -> dict[str, Any]:
@@ -155,6 +231,7 @@ JOURNALS: dict[str, Callable[[Line], dict[str, Any]]] = {
     "results.jsonl": canonical_result,
     "attempts.jsonl": canonical_attempt,
     "answers.jsonl": canonical_answer,
+    "prompts.jsonl": canonical_prompt,
     "queries.jsonl": canonical_query,
 }
 """Files of a run's folder whose lines come in the order in which work was done; kept sorted."""
@@ -199,6 +276,7 @@ def canonical_file(path: Path) -> Any:
         if path.name == "attempts.jsonl":
             # One that takes an earlier one's place found it to differ when run again: by chance.
             found = list({tuple(one[key] for key in PLACE): one for one in found}.values())
+            found = with_prompts_and_answers(found, path.parent)
         # Which calls are given up depends on who is faster.
         found = [one for one in found if one.get("finish_reason") != "cancelled"]
         return sorted(found, key=lambda one: json.dumps(one, sort_keys=True))
@@ -216,6 +294,10 @@ def canonical_file(path: Path) -> Any:
     if path.name == "logs.log":
         return [line.split(" - ", 3)[-1] for line in content.splitlines()]  # but the time
     return content.splitlines()
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return json_lines(path.read_text())
 
 
 def json_lines(content: str) -> list[dict[str, Any]]:

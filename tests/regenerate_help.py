@@ -2,7 +2,7 @@
 
     python tests/regenerate_help.py
 
-writes the files in ``tests/golden/help`` anew. A command joins by its name in ``COMMANDS``.
+writes the files in ``tests/golden/help`` anew.
 """
 
 import io
@@ -11,9 +11,9 @@ from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from unittest.mock import patch
 
+from llm_erm.cli.commands import COMMANDS
 from llm_erm.cli.main import main
 
-COMMANDS = ("synthesize", "tasks", "data", "verify", "compare", "figure", "bound", "doctor")
 FOLDER = Path(__file__).parent / "golden" / "help"
 PLAIN = {"COLUMNS": "80", "LINES": "40", "NO_COLOR": "1", "TERM": "dumb"}
 

@@ -1,6 +1,6 @@
 """`llm-erm`: runs a command and exits.
 
-If the command cannot run as asked, it prints one sentence to stderr and exits with status 2.
+A set-up that cannot work is one sentence on stderr and exit status 2.
 """
 
 import contextlib
@@ -8,10 +8,11 @@ import errno
 import io
 import os
 import sys
-from argparse import ArgumentParser, HelpFormatter
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any, get_type_hints
 
 from llm_erm.cli.commands import COMMANDS, command
@@ -41,22 +42,29 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _overview() -> ArgumentParser:
-    """Returns a parser that describes all commands without importing any of them."""
+    """What all commands do, without loading one."""
+    columns = get_terminal_size().columns
+    indent = max(map(len, COMMANDS)) + 4
+    lines = (
+        fill(f"  {name:{indent - 2}}{line}", columns - 2, subsequent_indent=" " * indent)
+        for name, (_, line) in COMMANDS.items()
+    )
     parser = ArgumentParser(
         prog="llm-erm",
+        usage="%(prog)s [-h] [--version] COMMAND ...",
         description="Learn short programs from a few labelled examples.",
-        epilog="`llm-erm COMMAND --help` lists the flags of a command.",
-        formatter_class=partial(HelpFormatter, max_help_position=18),
+        epilog="\n".join(
+            ("commands:", *lines, "", "`llm-erm COMMAND --help` lists the flags of a command.")
+        ),
+        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"llm-erm {VERSION}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (_, line) in COMMANDS.items():
-        commands.add_parser(name, help=line, add_help=False)
+    parser.add_argument("COMMAND", choices=COMMANDS, help=SUPPRESS)
     return parser
 
 
 def exit_with(command: Callable[[], int]) -> None:
-    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, 130 stopped."""
+    """Runs a command and exits: 0 done, 1 a candidate failed, 2 wrong use, 130 stopped."""
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started this
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
@@ -69,8 +77,8 @@ def exit_with(command: Callable[[], int]) -> None:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
-        # Printing failed: errors in writing files are LLMERMErrors.
-        if _printed() and error.errno == errno.ENOSPC:  # unbuffered: the flush did not fail again
+        # It was the output that failed: files answer for themselves.
+        if _printed() and error.errno == errno.ENOSPC:  # unbuffered, nothing is left to fail again
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
@@ -83,10 +91,7 @@ def exit_with(command: Callable[[], int]) -> None:
 
 
 def _printed() -> bool:
-    """Flushes stdout and returns whether that worked; if not, drops the rest of the output.
-
-    Otherwise Python would fail on it again at exit.
-    """
+    """Whether all output went out; what did not is dropped, or the exit would fail on it again."""
     try:
         sys.stdout.flush()
     except OSError as error:

@@ -92,7 +92,7 @@ def learn(
         contrast=contrast_verdict,
         length_generalization=shift_verdict,
         certificate=certify(splits, epochs.test_verdict),  # nothing else was held out of training
-        seconds=final.seconds,
+        seconds=round(final.seconds, 3),
         notices=(*splits.warnings, *notices),
         facts=epochs.facts(
             {length: verdict.accuracy for length, verdict in accuracies.items() if verdict}
