@@ -124,7 +124,7 @@ def test_other_data_are_refused(invoke, remote, tmp_path):
     path.write_text("\n".join([other, *rows[1:]]) + "\n")
     done = invoke(*REPLAY, "--out-dir", "again")
     assert done.returncode == 2
-    assert "are not those of the run to replay" in done.stderr
+    assert "differ from those of the run to replay" in done.stderr
     assert not (tmp_path / "again").exists()
 
 

@@ -1,4 +1,4 @@
-"""What to ask the model next: strategies decide, the search verifies and selects."""
+"""Strategies decide what to ask the model next; the search verifies and selects."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,25 +11,25 @@ from llm_erm.synthesis.settings import Settings
 
 
 class Strategy(Protocol):
-    """Decides what the model is asked, from attempts that hold no test data."""
+    """Decides what to ask the model, based on attempts that hold no test data."""
 
     def ask(self, history: Sequence[Attempt]) -> Request | None:
         """Returns the next samples to ask for, or None when the search is over.
 
-        Asked again after every attempt: None ends the search, even in the middle of a request.
+        It is called after every attempt; None ends the search, even in the middle of a request.
 
         Args:
-            history: The attempts so far, those of an interrupted run included, in order.
+            history: All attempts so far, in order, including those of an interrupted run.
         """
         ...
 
     def tell(self, attempt: Attempt) -> None:
-        """Takes note of a new attempt."""
+        """Receives a new attempt."""
         ...
 
 
 class IndependentSampling:
-    """The paper's: one prompt, up to K samples, no feedback, and a perfect program ends it."""
+    """The paper's strategy: one prompt, up to K samples, no feedback; a perfect program ends it."""
 
     def __init__(self, request: Request, settings: Settings) -> None:
         """Takes the request for the whole budget, with indices from 1 to K."""
@@ -37,7 +37,7 @@ class IndependentSampling:
         self._settings = settings
 
     def ask(self, history: Sequence[Attempt]) -> Request | None:
-        """Returns the request for the samples that were not drawn yet."""
+        """Returns a request for the samples that were not drawn yet."""
         drawn = {attempt.index for attempt in history}
         left = [index for index in self._request.indices if index not in drawn]
         found = any(attempt.validation.perfect for attempt in history)
@@ -46,7 +46,7 @@ class IndependentSampling:
         return replace(self._request, indices=left)
 
     def tell(self, attempt: Attempt) -> None:
-        """Does nothing: nothing that was measured goes back to the model."""
+        """Does nothing, because the model gets no feedback."""
 
 
 def sample_seed(function: str, length: int, seed: int) -> int:
