@@ -13,16 +13,16 @@ Record = TypeVar("Record")
 
 
 class RecordError(ValueError):
-    """A text that does not hold the record expected; the message says where and why."""
+    """A text does not hold the expected record; the message says where and why."""
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401 - what JSON holds
-    """Returns a record as JSON values; numbers that are not finite become None."""
+    """Returns a record as JSON values; non-finite numbers become None."""
     return _adapter(type(value)).dump_python(value, mode="json")
 
 
 def to_json(value: object) -> str:
-    """Returns a record as one line of JSON, without its line end."""
+    """Returns a record as one line of JSON, without a line end."""
     return json.dumps(to_plain(value))
 
 
@@ -42,7 +42,7 @@ def from_plain(kind: type[Record], value: object) -> Record:
 
 
 def from_json(kind: type[Record], text: str) -> Record:
-    """Returns the record in a text of JSON.
+    """Returns the record in a JSON text.
 
     Raises:
         RecordError: The text is not JSON, a field is missing, or one has another type.
