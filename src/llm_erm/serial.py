@@ -14,7 +14,7 @@ Record = TypeVar("Record")
 
 
 class RecordError(ValueError):
-    """A text that does not hold the record expected; the message says where and why."""
+    """A text does not hold the expected record; the message says where and why."""
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401 - what JSON holds
@@ -56,7 +56,7 @@ def from_plain(kind: type[Record], value: object) -> Record:
 
 
 def from_json(kind: type[Record], text: str) -> Record:
-    """Returns the record in a text of JSON.
+    """Returns the record in a JSON text.
 
     Raises:
         RecordError: The text is not JSON, a field is missing, or one has another type.

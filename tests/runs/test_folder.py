@@ -161,7 +161,7 @@ def test_fresh_deletes_nothing_that_no_run_wrote(open_folder, tmp_path):
 def test_fresh_refuses_a_folder_that_holds_no_run(open_folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "results.jsonl").write_text("my own results\n")
-    with pytest.raises(InputError, match="not a run to start afresh"):
+    with pytest.raises(InputError, match="does not hold a run that could be deleted"):
         open_folder(fresh=True)
     assert (tmp_path / "run" / "results.jsonl").read_text() == "my own results\n"
 

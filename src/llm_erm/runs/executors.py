@@ -1,4 +1,4 @@
-"""Where the jobs of a run are done: in this process, or in a pool of processes."""
+"""Executors run the jobs of a run in this process or in a pool of processes."""
 
 import asyncio
 import inspect
@@ -18,7 +18,7 @@ from llm_erm.runs.events import Finished, Observer
 from llm_erm.runs.jobs import Method, Session, Work
 
 WAKE_SECONDS = 0.5
-"""A signal just before a wait begins does not end it, so waits are short."""
+"""A signal that arrives just before a wait does not end it, so waits are short."""
 
 
 class Executor(Protocol):
@@ -31,24 +31,24 @@ class Executor(Protocol):
         observe: Observer,
         spent: Sequence[Completion] = (),
     ) -> None:
-        """Does all jobs; each result is told as a ``Finished`` event.
+        """Does all jobs and reports each result as a ``Finished`` event.
 
         Args:
             method: How to learn.
-            work: The jobs, with what there is for each.
-            observe: Told of every event; may be called from several threads.
-            spent: What earlier parts of the run got from a model.
+            work: The jobs, each with its data and with what an interrupted run left.
+            observe: Receives every event; may be called from several threads.
+            spent: Completions that earlier parts of the run got from a model.
 
         Raises:
-            LLMERMError: A job cannot be done; those under way were stopped.
-            BudgetSpentError: Some jobs could not go on; the others are done.
+            LLMERMError: A job cannot be done; running jobs were stopped.
+            BudgetSpentError: Some jobs could not continue; the others are done.
         """
         ...
 
 
 @dataclass(frozen=True)
 class InProcess:
-    """Does the jobs in this process: at the same time where the method waits for a server."""
+    """Does the jobs in this process, concurrently if the method waits for a server."""
 
     def execute(
         self,
@@ -76,7 +76,7 @@ class InProcess:
 
 
 async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer) -> None:
-    """Does the jobs of a session at the same time; a spent budget lets those under way end."""
+    """Does the jobs of a session concurrently; a spent budget lets running jobs finish."""
     spent: list[BudgetSpentError] = []
 
     async def one(todo: Work) -> None:
@@ -100,16 +100,17 @@ async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer
 
 
 def _first(error: BaseException) -> BaseException:
-    """The first error in a group, or in a group within it."""
+    """Returns the first error in a group, or in a group within it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end, also where an event loop is running already, as in a notebook.
+    """Runs a coroutine to its end, even if an event loop is already running, as in a notebook.
 
-    Ctrl-C cancels the coroutine, waits until it has cleaned up, and is raised then.
+    Ctrl-C cancels the coroutine, waits until it has cleaned up, and then raises
+    KeyboardInterrupt.
     """
     try:
         asyncio.get_running_loop()
@@ -132,7 +133,7 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
         nonlocal stopped
         if stopped:
             raise KeyboardInterrupt
-        stopped = True  # not raised here: it could hit the thread while it starts
+        stopped = True  # not raised here: the thread might just be starting
         for loop, task in begun:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(task.cancel)
@@ -172,7 +173,7 @@ def _to_send(method: Method) -> bytes:
 
 @contextmanager
 def _at_interrupt(handler: Callable[..., None]) -> Iterator[None]:
-    """Has Ctrl-C handled, in the main thread and unless it is ignored."""
+    """Installs a handler for Ctrl-C, in the main thread and unless Ctrl-C is ignored."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not (in_main_thread and callable(signal.getsignal(signal.SIGINT))):
         yield
@@ -190,8 +191,8 @@ class Processes:
 
     Attributes:
         count: Number of processes.
-        devices: Where given, process i sees only the CUDA device ``devices[i % len(devices)]``.
-        threads: Where given, threads that the numerical libraries of each process may use.
+        devices: If given, process i sees only the CUDA device ``devices[i % len(devices)]``.
+        threads: If given, number of threads that the numerical libraries of each process may use.
     """
 
     count: int

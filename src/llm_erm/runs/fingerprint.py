@@ -1,4 +1,4 @@
-"""What shapes the results of a run: another set of settings or data is another run."""
+"""Identifies a run by what shapes its results: other settings or data make another run."""
 
 import hashlib
 import json
@@ -36,12 +36,12 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What ``settings.json`` holds.
+    """The content of ``settings.json``.
 
     Attributes:
         version: Version of this package.
         method: Name of the method.
-        settings: Its settings that shape results, as JSON values.
+        settings: Those of its settings that shape results, as JSON values.
         data: The data sets.
     """
 
@@ -98,7 +98,7 @@ def read_fingerprint(folder: Path, setting: str = "out_dir") -> Fingerprint:
 
 
 def difference(earlier: str, now: Fingerprint) -> str:
-    """Says in which settings the text of an earlier fingerprint differs."""
+    """Returns a phrase that lists the settings in which an earlier fingerprint differs."""
     try:
         before, after = json.loads(earlier), json.loads(now.text)
         changed = sorted(_changed(before, after))
@@ -130,7 +130,7 @@ def _changed_data(before: list[Any], after: list[Any]) -> set[str]:
 
 
 def file_digest(path: Path | None) -> str | None:
-    """Returns the SHA-256 of a file in hex, or None where there is none."""
+    """Returns the SHA-256 of a file in hex, or None if there is no file."""
     if path is None or not path.is_file():
         return None
     with path.open("rb") as file:

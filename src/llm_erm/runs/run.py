@@ -1,4 +1,4 @@
-"""Runs a method over data sets: skips what is done and resumes what is half done."""
+"""Runs a method over data sets: skips finished jobs and resumes interrupted ones."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ IN_PROCESS = InProcess()
 
 @dataclass(frozen=True)
 class Plan:
-    """A run with its data read, from which everything that shapes its results is known.
+    """A run whose data are loaded, so that everything that shapes its results is known.
 
     Attributes:
         method: How to learn.
@@ -35,7 +35,7 @@ class Plan:
         jobs: One per result.
         data: Their splits, what is held out excepted.
         fingerprint: What shapes the results.
-        folder: Where the run is kept; None for nowhere.
+        folder: Where the run is kept; None to keep nothing.
     """
 
     method: Method
@@ -56,17 +56,17 @@ def plan(
     fresh_data: bool = False,
     on_data: Callable[[Splits], None] = lambda splits: None,
 ) -> Plan:
-    """Returns a run of a method over data sets, which are drawn or read for that.
+    """Returns a run of a method over data sets, after drawing or reading the data.
 
     Args:
         method: How to learn.
-        data: Which data: a grid, or specs.
+        data: The data sets: a grid, or specs.
         folder: Where to keep the run.
-        name: Where there is no folder, the beginning of the name of one below ``runs``, which ends
-            in a digest of all that shapes results. None keeps nothing.
-        dataset_dir: Folder of the data sets; that of the grid, or ``datasets``, unless given.
-        fresh_data: Draw the data anew in place of the files that are there.
-        on_data: Called with the splits of each data set as soon as they are there.
+        name: Without a folder, the run is kept in ``runs/NAME-DIGEST``, with a digest of all that
+            shapes results. Without a name as well, nothing is kept.
+        dataset_dir: Folder of the data sets (default: that of the grid, or ``datasets``).
+        fresh_data: Whether to draw new data even if files exist, and replace them.
+        on_data: Called with the splits of each data set as soon as they are loaded.
 
     Raises:
         LLMERMError: The method cannot run on this data, or the data cannot be drawn or read.
@@ -103,19 +103,19 @@ def run(
 ) -> list[Result]:
     """Returns the results of a plan, in the order of its jobs.
 
-    Jobs with a result in the folder are skipped, and what an interrupted run left of the others is
-    gone on from: the journal is written as things happen. SIGTERM stops a run like Ctrl-C.
+    Every event is journaled in the folder as it happens. Jobs with a result there are skipped, and
+    interrupted jobs resume. SIGTERM stops a run like Ctrl-C.
 
     Args:
         planned: What to run.
         fresh: Whether to delete what an earlier run left in the folder.
         executor: Where jobs run: in this process, or in a pool of processes.
-        observers: Are told of every event, after the journal.
+        observers: Receive every event, after the journal.
 
     Raises:
-        BudgetSpentError: The budget of the model is spent; the other jobs are done.
-        LLMERMError: The set-up cannot work; what was done is in the folder.
-        KeyboardInterrupt: The run was stopped; what was done is in the folder.
+        BudgetSpentError: The model's budget is spent; the other jobs are done.
+        LLMERMError: The run cannot start or continue; finished work is in the folder.
+        KeyboardInterrupt: The run was stopped; finished work is in the folder.
     """
     with opened(planned, fresh=fresh) as folder:
         return run_in(folder, planned, executor, observers)
@@ -125,15 +125,17 @@ def run(
 def opened(
     planned: Plan, *, fresh: bool = False, writer: bool = True
 ) -> Iterator[RunFolder | None]:
-    """Yields the folder of a plan, locked; None where the plan keeps nothing.
+    """Yields the locked folder of a plan; None if the plan keeps nothing.
 
     Args:
         planned: The run.
         fresh: Whether to delete what an earlier run left in the folder.
-        writer: Whether this process writes there; if several processes share the jobs, one does.
+        writer: Whether this process writes to it; if several processes share the jobs, only one
+            does.
 
     Raises:
-        InputError: It cannot be written, holds another run, or another process is writing there.
+        InputError: The folder is not writable, holds another run, or another process is writing
+            to it.
     """
     if planned.folder is None:
         yield None

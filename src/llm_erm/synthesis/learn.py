@@ -42,17 +42,18 @@ async def learn(
     """Returns the program with the lowest validation error among at most K proposals.
 
     Args:
-        splits: The labelled data. What is held out is read once, after the choice is made.
-        llm: Where proposals come from.
+        splits: The labelled data. The held-out data are read once, after the selection.
+        llm: The model that proposes.
         sandbox: Where programs run.
         settings: Settings of the search.
-        strategy: Decides what the model is asked.
-        attempts: What an interrupted search with the same settings verified; not asked for again.
-        answers: All its answers by index, in the order in which they came; those without an
-            attempt are verified first.
-        observe: Told of the prompt, of each answer the moment it arrives and of each attempt the
-            moment it is verified.
-        threads: Where programs are verified; the event loop's own threads where it is None.
+        strategy: Decides what to ask the model.
+        attempts: Attempts that an interrupted search with the same settings verified; they are not
+            repeated.
+        answers: All answers of that search by index, in the order in which they arrived; those
+            without an attempt are verified first.
+        observe: Receives the prompt, each answer when it arrives, and each attempt when it is
+            verified.
+        threads: Where programs are verified (default: the event loop's own threads).
 
     Raises:
         ProviderError: The model cannot answer any call.
@@ -60,22 +61,22 @@ async def learn(
     """
     started = time.monotonic()
     in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
-    said = dict(answers or {})
+    answered = dict(answers or {})
     verifier = Verifier(
-        splits, sandbox, settings, attempts, said, lambda attempt: observe(Attempted(attempt))
+        splits, sandbox, settings, attempts, answered, lambda attempt: observe(Attempted(attempt))
     )
     request = request_for(splits, settings, sandbox)
     observe(Prompted(request.prompt))
     asking = _Asking(strategy(request, settings), settings, verifier.attempts)
 
     async def verify(completion: Completion) -> None:
-        said[completion.index] = completion
+        answered[completion.index] = completion
         asking.tell(await in_thread(verifier.add, completion))
 
     verified = {attempt.index for attempt in attempts}
-    for completion in [one for one in said.values() if one.index not in verified]:
+    for completion in [one for one in answered.values() if one.index not in verified]:
         await verify(completion)
-    while (wanted := asking.ask() or asking.drawn_together(request, said)) is not None:
+    while (wanted := asking.ask() or asking.drawn_together(request, answered)) is not None:
         before = len(verifier.attempts)
         if wanted.prompt != request.prompt:
             observe(Prompted(wanted.prompt, wanted.indices[0]))
@@ -88,7 +89,7 @@ async def learn(
             break  # the model has no more answers
     selected = await in_thread(verifier.select)
     return await in_thread(
-        _report, splits, llm.name, sandbox, settings, verifier.attempts, said, selected, started
+        _report, splits, llm.name, sandbox, settings, verifier.attempts, answered, selected, started
     )
 
 
@@ -160,15 +161,15 @@ def _report(
     sandbox: Sandbox,
     settings: Settings,
     attempts: Sequence[Attempt],
-    said: Mapping[int, Completion],
+    answers: Mapping[int, Completion],
     selected: Attempt | None,
     started: float,
 ) -> Result:
-    """Evaluates the selected program on what was held out and says what is known of it."""
+    """Evaluates the selected program on the held-out data and returns the result."""
     held_out = splits.reveal()
     source = None if selected is None else selected.candidate.source
     test, contrast, elsewhere = evaluate(source, held_out, sandbox, settings.limits)
-    first, seconds = _first_with(source, attempts, said)
+    first, seconds = _first_with(source, attempts, answers)
     return Result(
         method="synthesis",
         model=model,
@@ -197,7 +198,7 @@ def _report(
             else None
         ),
         isolation=sandbox.isolation,
-        cost=cost_of(said[attempt.index] for attempt in attempts if attempt.index in said),
+        cost=cost_of(answers[attempt.index] for attempt in attempts if attempt.index in answers),
         seconds=round(time.monotonic() - started, 3),
         notices=(*splits.warnings, *failures(test, contrast, elsewhere)),
         facts=SynthesisFacts(),
@@ -205,15 +206,17 @@ def _report(
 
 
 def _first_with(
-    source: str | None, attempts: Sequence[Attempt], said: Mapping[int, Completion]
+    source: str | None, attempts: Sequence[Attempt], answers: Mapping[int, Completion]
 ) -> tuple[int | None, float | None]:
-    """Attempts and wall time up to the first with a program: answers follow one another.
+    """Returns the number of attempts and the wall time up to the first one with a program.
 
-    Those that were drawn together share their time.
+    The time is that of sequential calls; samples that were drawn together share their time.
     """
     same = [attempt.index for attempt in attempts if attempt.candidate.source == source]
     if source is None or not same:
         return None, None
     before = [attempt for attempt in attempts if attempt.index <= min(same)]
-    calls = {said[attempt.index].latency_seconds for attempt in before if attempt.index in said}
+    calls = {
+        answers[attempt.index].latency_seconds for attempt in before if attempt.index in answers
+    }
     return min(same), sum(calls) + sum(attempt.validation.cpu_seconds for attempt in before)

@@ -1,4 +1,4 @@
-"""An earlier run again, from its journal alone: no key, no call, nothing paid."""
+"""Repeats an earlier run from its journal alone, without a key, calls or costs."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from llm_erm.tasks.spec import DataSpec
 
 @dataclass(frozen=True)
 class Replay:
-    """A run to be replayed.
+    """A run to replay.
 
     Attributes:
         llm: Its model's answers.
@@ -51,10 +51,10 @@ class Replay:
         return [replace(record.spec, task_file=task_file) for record in self.data]
 
     def check(self, plan: Plan) -> None:
-        """Makes sure that the data of a plan are those of the run.
+        """Checks that the data of a plan are those of the run.
 
         Raises:
-            InputError: They are others.
+            InputError: They differ.
         """
         known = {_place(record.spec): record.sha256 for record in self.data}
         other = [
@@ -64,8 +64,8 @@ class Replay:
         ]
         if other:
             raise InputError(
-                f"The data of {', '.join(other)} are not those of the run to replay; name the "
-                "folder of its data (and the file of its task), or draw them anew.",
+                f"The data of {', '.join(other)} differ from those of the run to replay; name the "
+                "folder of its data (and its task file), or draw the data again.",
                 setting="dataset_dir or task_file or fresh_data",
             )
 
@@ -75,10 +75,10 @@ def _place(spec: DataSpec) -> tuple[str, int, int]:
 
 
 def read_replay(folder: Path) -> Replay:
-    """Returns the run in a folder, to be replayed.
+    """Returns the run in a folder, ready to be replayed.
 
     Raises:
-        InputError: The folder holds no run of a search with a language model, or a damaged one.
+        InputError: The folder does not hold a synthesis run, or the run is damaged.
     """
     known = read_fingerprint(folder, "replay_from")
     try:

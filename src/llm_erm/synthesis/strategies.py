@@ -1,4 +1,4 @@
-"""What to ask the model next: strategies decide, the search verifies and selects."""
+"""Strategies decide what to ask the model next; the search verifies and selects."""
 
 import hashlib
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Strategy(Protocol):
         Called again after every attempt: None ends the search, even in the middle of a request.
 
         Args:
-            history: The attempts so far, those of an interrupted run included, in order.
+            history: All attempts so far, in order, including those of an interrupted run.
         """
         ...
 
