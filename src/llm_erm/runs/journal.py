@@ -112,7 +112,7 @@ def records_in(path: Path, kind: type[Record], setting: str | None = None) -> It
         except RecordError as error:
             raise InputError(
                 f"{path}, line {number}, does not hold what a run writes ({error}); fix that "
-                "line, or delete the run.",
+                "line, or delete the run if another version of llm-erm wrote it.",
                 setting=setting,
             ) from None
         yield record
