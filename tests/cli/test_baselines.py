@@ -104,6 +104,6 @@ def test_ctrl_c_keeps_what_is_done_and_says_where(executable, tmp_path):
         out, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert out == ""
-    assert "What is done is kept in out; the same command resumes there." in said
+    assert "Finished results are kept in out; run the same command to resume." in said
     assert "Traceback" not in said
     assert [result["variant"] for result in lines(results.read_text())] == ["decision-tree"]

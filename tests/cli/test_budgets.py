@@ -116,7 +116,7 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
     with serving(answer) as api:
         done = run()
         assert done.returncode == 0, done.stderr
-        assert "Gave up on 2 calls in flight" in done.stderr
+        assert "Cancelled 2 calls in flight" in done.stderr
         assert run("--max-total-tokens", 10**6).returncode == 0
         assert len(api.calls) == 3
     folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
@@ -143,7 +143,7 @@ def test_calls_given_up_on_ctrl_c_are_said_and_stay_in_the_account_for_good(invo
     with serving(answer) as api:
         stopped = run()
         assert (stopped.returncode, len(api.calls)) == (130, 3)
-        assert "Gave up on 2 calls in flight" in stopped.stderr
+        assert "Cancelled 2 calls in flight" in stopped.stderr
         assert run().returncode == 0
         assert len(api.calls) == 2 + CALLS
     folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
@@ -162,14 +162,14 @@ def test_an_unknown_price_is_said_and_never_fatal(synthesize, api):
     done = synthesize("--model", "nobody-knows-it", "--max-cost-usd", 0.000001)
     assert done.returncode == 0, done.stderr
     assert len(api.calls) == CALLS
-    assert "no price is known for openai:nobody-knows-it" in done.stderr
+    assert "the price of openai:nobody-knows-it is unknown" in done.stderr
     assert "--max-total-tokens" in done.stderr
 
 
 def test_what_a_hosted_tool_adds_is_said_to_be_outside(synthesize):
     done = synthesize("--max-total-tokens", 10**6, "--enable-code-interpreter")
     assert done.returncode == 0, done.stderr
-    assert "outside the budget" in done.stderr
+    assert "budget does not cover" in done.stderr
 
 
 @pytest.mark.parametrize("flag", ["--max-cost-usd", "--max-total-tokens"])
@@ -228,7 +228,7 @@ def test_in_context_learning_says_that_a_price_is_unknown_and_refuses_what_is_no
     with serving(lambda _: Reply(LABELS)) as api:
         done = ask_labels(invoke, api, "--max-cost-usd", 0.000001, model="nobody-knows-it")
         assert done.returncode == 0, done.stderr
-        assert "no price is known for chat:nobody-knows-it" in done.stderr
+        assert "the price of chat:nobody-knows-it is unknown" in done.stderr
         made = len(api.calls)
         for flag in ("--max-cost-usd", "--max-total-tokens"):
             done = ask_labels(invoke, api, flag, 0)

@@ -88,7 +88,7 @@ def test_a_price_that_depends_on_the_prompts_length_is_that_of_single_calls(dry_
 def test_it_needs_no_key_and_an_unknown_price_is_said(dry_run):
     assert "at an unknown price" in dry_run("--model", "vllm:m")[1]
     assert "$0.00" in dry_run("--provider", "local")[1]
-    assert "uses of a tool come on top" in dry_run("--model", "gpt-5", "--code-tool", "local")[1]
+    assert "plus any tool calls" in dry_run("--model", "gpt-5", "--code-tool", "local")[1]
 
 
 def test_data_that_are_there_are_used_and_stay_as_they_are(dry_run, invoke, tmp_path):

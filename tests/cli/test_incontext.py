@@ -137,10 +137,13 @@ def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_pat
         (("--concurrency", 0), "--concurrency"),
         (("--concurrency", 2), "--concurrency would have no effect"),
         (("--tensor-parallel-size", 2), "--tensor-parallel-size would have no effect"),
-        (("--model", "m", "--threads", 1), "--threads would have no effect: vLLM answers"),
+        (
+            ("--model", "m", "--threads", 1),
+            "--threads would have no effect because vLLM answers; omit it",
+        ),
         (
             ("--base-url", "http://h", "--model", "m", "--max-model-len", 9, "--enforce-eager"),
-            "--max-model-len and --enforce-eager would have no effect: a server answers",
+            "--max-model-len and --enforce-eager would have no effect because a server answers",
         ),
         (("--out-csv", "."), "--out-csv"),
         (("--answer", "guess"), "guess"),
@@ -205,7 +208,7 @@ def test_a_stopped_run_is_exit_130_and_says_where_it_goes_on(invoke, scripted, t
     scripted(failing_at(3, KeyboardInterrupt()))
     done = invoke(*SCRIPTED)
     assert (done.returncode, done.stdout) == (130, "")
-    assert "Stopped. Answered queries are kept in out; the same command" in done.stderr
+    assert "Stopped. Answers are kept in out; run the same command" in done.stderr
     assert len(lines(tmp_path / "out/answers.jsonl")) == 8
 
 

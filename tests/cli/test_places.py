@@ -49,7 +49,7 @@ def test_a_link_stays_and_the_file_it_names_is_written(synthesize, tmp_path):
 def test_no_result_file_takes_the_place_of_paid_answers(synthesize, tmp_path, flag, name):
     refused = synthesize("--out-dir", "run", flag, f"run/{name}.jsonl")
     assert refused.returncode == 2
-    assert f"{flag} is run/{name}.jsonl, which its run goes on from" in refused.stderr
+    assert f"{flag} is run/{name}.jsonl, which a run needs to resume" in refused.stderr
     assert synthesize("--out-dir", "run").returncode == 0
     kept = (tmp_path / f"run/{name}.jsonl").read_bytes()
     assert synthesize("--out-dir", "other", flag, f"run/{name}.jsonl").returncode == 2
@@ -61,7 +61,7 @@ def test_no_result_file_takes_the_place_of_paid_answers(synthesize, tmp_path, fl
 def test_what_the_process_prints_to_is_no_result_file(synthesize, flag):
     done = synthesize(flag, "/dev/stdout")
     assert done.returncode == 2
-    assert f"{flag} is /dev/stdout, where other output goes; name a file" in done.stderr
+    assert f"{flag} is /dev/stdout, which other output goes to; name a file" in done.stderr
 
 
 def test_a_folder_with_other_settings_is_no_run(synthesize, tmp_path):

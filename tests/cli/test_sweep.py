@@ -60,7 +60,7 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
     first, second = map(json.loads, out.splitlines())
     assert (code, first["skipped"], second["skipped"]) == (0, True, True)
     assert first["values"] == {"functions": "fn_a"}
-    assert first["results"][0]["test_accuracy"] == 1.0
+    assert first["results"][0]["test"]["accuracy"] == 1.0
     # A job that only fails once it runs.
     Path("answers.json").write_text("[]")
     code, out, _ = sweep(SYNTHESES.replace("searches", "others"))
@@ -104,7 +104,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     running.send_signal(sign)
     _, errors = running.communicate(timeout=100)
     assert running.returncode == 130
-    assert "The same command skips the jobs that have finished" in errors
+    assert "Run the same command to resume; it skips finished jobs" in errors
     deadline = time.monotonic() + 20  # candidates' processes follow their parents by themselves
     while processes_in(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -114,11 +114,12 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("command: synthesize", "command: doctor"), "There is no command 'doctor' to sweep"),
+        (("command: synthesize", "command: doctor"), "A sweep cannot run the command 'doctor'"),
         (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no function 'fn_z'"),
-        (("attempts: 1", "tries: 1"), "Job 0 cannot be parsed"),
+        (("attempts: 1", "tries: 1"), "The flags of job 0 are not valid"),
         (("train_size: 20", "train_size: 21"), "Job 0 cannot start: the training size 21 is odd"),
-        (("attempts: 1", "attempts: few"), "Job 0 cannot be parsed"),
+        (("attempts: 1", "dry_run: true"), "Job 0 cannot start: A dry run has no results"),
+        (("attempts: 1", "attempts: few"), "The flags of job 0 are not valid"),
     ],
 )
 def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
@@ -131,10 +132,13 @@ def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("device: cpu", "device: gpu"), "Job 0 cannot start: --device is gpu, which is not here"),
-        (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job has one GPU to itself; give"),
+        (("device: cpu", "device: gpu"), "Job 0 cannot start: The device gpu is not available"),
+        (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job sees only one GPU; give"),
         (("train_set_size: 20", "train_set_size: 7"), "Job 0 cannot start: the training size 7"),
-        (("lr: 1e-4", "report_to: [mlflow]"), "Job 0 cannot start: --report_to names mlflow, not"),
+        (
+            ("lr: 1e-4", "report_to: [mlflow]"),
+            "Job 0 cannot start: report_to names mlflow, which is not",
+        ),
         (("[fn_a]", "[fn_a, fn_c]\n  sequence_length: [12, 4]"), "fn_c"),
         (("n_head: 2", "n_head: 3"), "Job 0 cannot start: qwen1.7B would have a width of 16"),
     ],
@@ -151,12 +155,13 @@ def test_trainings_are_validated_as_deeply(sweep, change, message):
     ("visible", "count", "asked", "places"),
     [
         (None, 0, None, [None]),
+        (None, 0, 2, [None, None]),
         (None, 1, None, ["0"]),  # a single GPU, and not none
         (None, 2, 3, ["0", "1", "0"]),
         ("3", 1, None, ["3"]),
         ("5,GPU-7", 2, None, ["5", "GPU-7"]),
         ("5,-1,7", 1, None, ["5"]),
-        ("", 0, 2, ["", ""]),
+        ("", 0, 2, [None, None]),
     ],
 )
 def test_each_place_sees_one_gpu(monkeypatch, visible, count, asked, places):
@@ -167,8 +172,44 @@ def test_each_place_sees_one_gpu(monkeypatch, visible, count, asked, places):
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    found = [place.get("CUDA_VISIBLE_DEVICES") for place in command._places(asked)]
-    assert found == places
+    assert command._devices(asked) == places
+
+
+def test_jobs_in_one_process_and_in_several_have_the_results_of_the_command_alone(sweep):
+    """Bit for bit, but for times."""
+    pytest.importorskip("torch", reason="training needs torch")
+    text = TRAININGS.replace("[fn_a]", "[fn_a, fn_g]\n  seed: [1, 2]")
+    shared = sweep(text, "--json")
+    apart = sweep(text.replace("trainings", "apart"), "--json", "--jobs", "2")
+    assert shared[0] == apart[0] == 0
+    printed = [[json.loads(line) for line in out.splitlines()] for _, out, _ in (shared, apart)]
+    done = list(zip(*printed, strict=True))
+    assert len(done) == 4
+    for one, other in done:
+        assert figures(one["results"]) == figures(other["results"])
+    flags = ["--n_layer", "1", "--n_head", "2", "--n_embd", "16", "--n_epochs", "1", "--seed", "2"]
+    flags += ["--train_set_size", "20", "--test_set_size", "40", "--lr", "1e-4", "--json"]
+    flags += ["--precision", "fp32", "--device", "cpu", "--sequence_length", "12"]
+    alone = subprocess.run(
+        [sys.executable, "-m", "llm_erm", "train", "--target_func", "fn_g", *flags],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    assert figures([json.loads(alone.stdout)]) == figures(done[3][0]["results"])
+    place = Path("results/trainings/3")
+    assert (place / "metrics.jsonl").exists()
+    assert (place / "stderr.log").read_text() == ""
+
+
+def figures(results: list) -> list:
+    """The results without times."""
+    for result in results:
+        result["seconds"] = None
+        for point in result["facts"]["curve"]:
+            point["seconds"] = None
+    return results
 
 
 def test_the_published_scripts_defaults_are_for_trainings_alone(sweep, monkeypatch):
@@ -198,7 +239,7 @@ def test_the_published_sweep_runs_and_never_asks(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "results" / "trainings" / "0"
-    assert {"stdout.log", "stderr.log", "config.json", "metrics.py", "logs.log"} <= {
+    assert {"stderr.log", "config.json", "metrics.py", "logs.log", "results.jsonl"} <= {
         path.name for path in folder.iterdir()
     }
     assert (tmp_path / "finetuning" / "datasets" / "parity_all" / "L12").is_dir()

@@ -174,7 +174,7 @@ def test_a_stopped_run_keeps_its_attempts_and_goes_on(
         _, errors = running.communicate(timeout=60)
     assert running.returncode == status
     if sign != signal.SIGKILL:
-        assert "the same command resumes there" in errors
+        assert "run the same command to resume" in errors
     journal = tmp_path / "out/attempts.jsonl"
     kept = journal.read_bytes()
     assert kept.count(b"\n") < 8
@@ -246,6 +246,21 @@ def test_changed_data_are_not_reported_with_old_results(invoke, scripted, tmp_pa
     again = invoke(*arguments)
     assert again.returncode == 2
     assert "(different: data)" in again.stderr
+
+
+def test_a_journal_without_the_answer_to_an_attempt_is_named(invoke, scripted, tmp_path):
+    arguments = (
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out"),
+        *(*SMALL, *scripted(WRONG, RIGHT)),
+    )
+    assert invoke(*arguments).returncode == 0
+    path = tmp_path / "out/answers.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    again = invoke(*arguments, "--out-csv", "all.csv")
+    assert again.returncode == 2
+    assert "answers.jsonl lacks the answer to attempt 2 of fn_a L=20" in again.stderr
+    assert invoke(*arguments, "--out-csv", "all.csv", "--fresh").returncode == 0
+    assert (tmp_path / "all.csv").exists()
 
 
 def test_a_dry_run_leaves_data_alone_even_where_they_should_be_drawn_anew(invoke, tmp_path):

@@ -163,7 +163,7 @@ def test_weights_that_were_not_kept_are_not_promised(train):
     assert train(*asked)[0] == 0
     code, _, error = train(*asked, "--save_model")
     assert code == 2
-    assert "run holds a finished run that kept no weights; leave out --save_model, or" in error
+    assert "run holds a finished run that did not keep its weights; omit --save_model," in error
     assert train(*asked, "--save_model", "--fresh")[0] == 0
     assert Path("run/model/head.safetensors").exists()
     assert train(*asked, "--save_model")[0] == 0

@@ -421,3 +421,18 @@ def test_an_expression_that_fits_better_upside_down_is_turned(sandbox):
     assert result.train.accuracy == 1.0
     assert result.test.accuracy == 1.0
     assert result.certificate.validation.choices == 8
+
+
+def test_candidates_and_seconds_are_counted_up_to_the_first_with_the_selected_program(sandbox):
+    """Answers follow one another; those that were drawn together share their time."""
+    said = [(HALF, 2.0), ("no idea", 2.0), (RIGHT, 3.0), (RIGHT, 4.0)]
+    completions = [
+        Completion(index, text, latency_seconds=seconds)
+        for index, (text, seconds) in enumerate(said, start=1)
+    ]
+    key = SPLITS.key
+    llm = ReplayLLM("m", {sample_seed(key.function, key.length, key.seed): completions})
+    run = search(sandbox, llm, settings=Settings(4, early_stop=False))
+    assert (run.result.selected_attempt, run.result.candidates_to_selected) == (3, 3)
+    computed = sum(attempt.validation.cpu_seconds for attempt in run.attempts[:3])
+    assert run.result.seconds_to_selected == pytest.approx(2.0 + 3.0 + computed)

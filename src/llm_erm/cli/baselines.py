@@ -27,12 +27,12 @@ class Options(DataGrid):
     """Flags of `llm-erm baselines`."""
 
     learners: tuple[str, ...] = ()
-    """Which learners: svm random-forest decision-tree gradient-boosting knn logistic-regression mlp
-    xgboost genetic-programming tabpfn (default: all that can run here)."""
+    """Learners to fit: svm random-forest decision-tree gradient-boosting knn logistic-regression
+    mlp xgboost genetic-programming tabpfn (default: all that can run here)."""
     tabpfn_weights: Path | None = None
-    """File of TabPFN's weights; nothing is downloaded."""
+    """File that holds TabPFN's weights; nothing is downloaded."""
     workers: int | None = None
-    """Learners fitted at the same time (default: one per core)."""
+    """Number of learners to fit at the same time (default: one per core)."""
     out_dir: Path | None = None
     """Folder for the results (default: runs/baselines-<digest of the settings>)."""
     fresh: bool = False
@@ -42,7 +42,7 @@ class Options(DataGrid):
 
 
 def baselines(options: Options) -> int:
-    """Fit classical learners to each task, chosen from a grid by validation data."""
+    """Fit classical learners to each task; validation data choose their parameters."""
     executor, plan = _executor(options.workers), _plan(options)
     jobs = plan.method.jobs(plan.specs)
     try:
@@ -50,7 +50,7 @@ def baselines(options: Options) -> int:
             results = run(plan, fresh=options.fresh, executor=executor, observers=[bars])
     except KeyboardInterrupt:
         output.note(
-            f"Stopped. What is done is kept in {plan.folder}; the same command resumes there."
+            f"Stopped. Finished results are kept in {plan.folder}; run the same command to resume."
         )
         return 130
     if options.json:
@@ -62,27 +62,27 @@ def baselines(options: Options) -> int:
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Runs what the flags ask for and returns the results, without printing them.
+    """Runs the learners and returns their results without printing them.
 
     Raises:
-        LLMERMError: The set-up cannot work.
+        LLMERMError: The run cannot start.
     """
     executor, plan = _executor(options.workers), _plan(options)
     return run(plan, fresh=options.fresh, executor=executor, observers=observers)
 
 
 def _plan(options: Options) -> Plan:
-    """The run, when everything that needs no data has been checked."""
+    """Returns the run after checking everything that needs no data."""
     specs, method = specs_of(options), method_of(options)
     method.jobs(specs)
     return planned(method, options, specs, options.out_dir, "baselines")
 
 
 def method_of(options: Options) -> Baselines:
-    """Returns the method that the flags ask for, with all learners that can run if none is named.
+    """Returns the method that the flags describe; by default, with every learner that can run.
 
     Raises:
-        InputError: The file of weights is missing or is none.
+        InputError: The weights file is missing or does not hold weights.
         MissingExtraError: No learner can run; notices say what is missing.
     """
     weights = None if options.tabpfn_weights is None else read_weights(options.tabpfn_weights)
@@ -95,7 +95,7 @@ def method_of(options: Options) -> Baselines:
 
 
 def _can_run(name: str, weights: Path | None) -> bool:
-    """Whether a learner can run here; a notice says why not."""
+    """Returns whether a learner can run here; if not, prints why."""
     try:
         learner_named(name, weights)
     except MissingExtraError as error:
@@ -105,7 +105,7 @@ def _can_run(name: str, weights: Path | None) -> bool:
 
 
 def _executor(workers: int | None) -> Executor:
-    """Returns where learners are fitted; together they use as many threads as there are cores."""
+    """Returns the executor; all its workers together use as many threads as there are cores."""
     cores = usable_cores()
     count = cores if workers is None else workers
     if count < 1:
@@ -117,7 +117,7 @@ def _executor(workers: int | None) -> Executor:
 
 
 def _table(results: Sequence[Result]) -> None:
-    """Prints one row per task, length and learner: means over trials, with their intervals."""
+    """Prints one row per task, length and learner, with means and intervals over trials."""
     groups: dict[tuple[str, int, str], list[Result]] = {}
     for result in results:
         data = result.data

@@ -1,4 +1,4 @@
-"""`llm-erm bound`: what a number of examples guarantees, and how many a guarantee takes."""
+"""`llm-erm bound`: the accuracy that examples guarantee, and the examples that one requires."""
 
 import json as jsonlib
 import math
@@ -17,34 +17,34 @@ class Options:
     """Flags of `llm-erm bound`."""
 
     budget: int = 5
-    """Candidates K, fixed before validation."""
+    """Number of candidates K, fixed before validation."""
     examples: int = 100
-    """Validation examples m."""
+    """Number of validation examples m."""
     errors: int = 0
-    """Errors of the selected program on them."""
+    """Errors that the selected program makes on the validation examples."""
     test_examples: int = 10_000
-    """Test examples, opened once."""
+    """Number of test examples, which are used only once."""
     test_errors: int = 0
-    """Errors of the selected program on the test examples."""
+    """Errors that the selected program makes on the test examples."""
     runs: int = 1
-    """Runs R that are compared on these test examples."""
+    """Number of runs R that are compared on these test examples."""
     bits: float | None = None
-    """Length of the program in a prefix-free code fixed beforehand, for the Occam bound; it takes
-    training examples, too."""
+    """For the Occam bound: length of the program in a prefix-free code that was fixed beforehand.
+    This bound may also count training examples."""
     confidence: float = 0.95
-    """Probability that each bound holds with."""
+    """Probability with which each bound holds."""
     accuracy: float | None = None
-    """An accuracy to certify: also print how many examples that takes, at the errors given."""
+    """An accuracy to certify: also print how many examples it requires, at the given errors."""
     json: bool = False
     """Print one JSON object per bound."""
 
 
 def bound(options: Options) -> int:
-    """Plan sample sizes: the error that examples rule out, and the examples that an error takes."""
+    """Plan sample sizes: the accuracy that examples guarantee, and how many it takes."""
     _check(options)
     rows = _rows(options)
     if options.bits is not None and options.errors:
-        output.note("The Occam bound is for programs without errors, so there is none here.")
+        output.note("The Occam bound applies only to programs without errors, so it is left out.")
     if options.json:
         for row in rows:
             print(jsonlib.dumps(row))
@@ -57,7 +57,7 @@ def bound(options: Options) -> int:
 
 
 def _rows(options: Options) -> list[dict[str, Any]]:
-    """One row a bound, the least certain evidence first."""
+    """Returns one row per bound, the one with the weakest evidence first."""
     delta = 1 - options.confidence
     shared, per_run = delta / options.budget, delta / options.runs
     target = None if options.accuracy is None else 1 - options.accuracy
@@ -127,10 +127,10 @@ def _cells(row: dict[str, Any], options: Options) -> list[object]:
 
 
 def _check(options: Options) -> None:
-    """Refuses numbers that bound nothing.
+    """Rejects numbers for which no bound exists.
 
     Raises:
-        InputError: A number is out of its range.
+        InputError: A number is out of range.
     """
     counts = {
         "--budget": (options.budget, 1, MOST_EXAMPLES),
@@ -146,4 +146,6 @@ def _check(options: Options) -> None:
             raise InputError(f"{flag} is {value}; give a number from {least} to {most:,}.")
     for flag, share in (("--confidence", options.confidence), ("--accuracy", options.accuracy)):
         if share is not None and not 0.5 <= share <= 1 - 1e-9:
-            raise InputError(f"{flag} is {share}; give a fraction from 0.5 to below 1, as 0.95.")
+            raise InputError(
+                f"{flag} is {share}; give a fraction of at least 0.5 and below 1, such as 0.95."
+            )

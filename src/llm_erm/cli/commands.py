@@ -1,4 +1,4 @@
-"""The commands of `llm-erm`, each in a module that is loaded when the command is called."""
+"""The commands of `llm-erm`, each in a module of its own that is imported on first use."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "baselines": (
         "llm_erm.cli.baselines:baselines",
-        "Fit classical learners to each task, chosen from a grid by validation data.",
+        "Fit classical learners to each task; validation data choose their parameters.",
     ),
     "train": (
         "llm_erm.cli.train:train",
@@ -22,46 +22,46 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "sweep": (
         "llm_erm.cli.sweep:sweep",
-        "Run every combination of a grid of flags, each in a folder of its own.",
+        "Run every combination of a grid of flags, each in its own folder.",
     ),
     "enumerate": (
         "llm_erm.cli.enumerate:enumerate",
-        "Learn a program for each task without a language model, shortest programs first.",
+        "Learn a program for each task without a language model, shortest first.",
     ),
     "tasks": (
         "llm_erm.cli.tasks:tasks",
-        "List the tasks: what each computes, its lengths and its kind of input.",
+        "List the tasks with the rule, the lengths and the kind of input of each.",
     ),
     "data": (
         "llm_erm.cli.data:data",
-        "Write the training, validation and test files of tasks, and print where they are.",
+        "Write the training, validation and test files of tasks; print their folders.",
     ),
     "verify": (
         "llm_erm.cli.verify:verify",
-        "Run a program on labelled examples, in the sandbox, and count what it gets right.",
+        "Run a program on labelled examples in the sandbox; count correct answers.",
     ),
     "compare": (
         "llm_erm.cli.compare:compare_runs",
-        "Set methods side by side on the same data: accuracy, candidates, seconds, cost.",
+        "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     ),
     "figure": (
         "llm_erm.cli.figure:figure",
-        "Draw accuracy against labelled examples: each method, and the guarantee of theory.",
+        "Plot accuracy against labelled examples, and what theory guarantees.",
     ),
     "bound": (
         "llm_erm.cli.bound:bound",
-        "Plan sample sizes: the error that examples rule out, the examples that an error takes.",
+        "Plan sample sizes: the accuracy that examples guarantee, and how many it takes.",
     ),
     "doctor": (
         "llm_erm.cli.doctor:doctor",
-        "Say what this machine can do, and how to get what is missing.",
+        "Check what works on this machine and how to install what is missing.",
     ),
 }
-"""Where each command is, and what it does in one line."""
+"""The function of each command, and what it does in one line."""
 
 
 def command(name: str) -> Callable[..., int]:
-    """Returns the function of a command, whose one argument holds its flags."""
+    """Returns the function of a command; its only argument holds the flags."""
     module, _, function = COMMANDS[name][0].partition(":")
     found: Callable[..., int] = getattr(import_module(module), function)
     return found

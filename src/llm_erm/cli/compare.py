@@ -1,4 +1,4 @@
-"""`llm-erm compare`: runs of several methods on the same data, in one table and picture."""
+"""`llm-erm compare`: compares runs of several methods on the same data."""
 
 import json as jsonlib
 import math
@@ -20,17 +20,17 @@ class Options:
     """Flags of `llm-erm compare`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs (their --out-dir), of any method."""
+    """Folders of runs (their --out-dir); any methods."""
     plot: Path | None = None
-    """Also draw the comparison into this file, as .png, .svg or .pdf."""
+    """Also plot the comparison into this file (.png, .svg or .pdf)."""
     json: bool = False
     """Print one JSON object per task and method."""
 
 
 def compare_runs(options: Options) -> int:
-    """Set methods side by side on the same data: accuracy, candidates, seconds, cost, who wins."""
+    """Compare methods on the same data: accuracy, candidates, seconds, cost, and which one wins."""
     if not options.runs:
-        raise InputError("No runs were given; name the folders of finished runs (their --out-dir).")
+        raise InputError("No runs given; name the folders of finished runs (their --out-dir).")
     if options.plot is not None:
         from llm_erm.reports.figures import check_target
 
@@ -38,14 +38,14 @@ def compare_runs(options: Options) -> int:
     entries = entries_in(dict.fromkeys(options.runs))
     rows = compare(entries)
     if rest := left_out(entries, rows):
-        output.note(f"Left out {rest} results on data that not all methods of their task have.")
-    said = [*verdicts(rows), *samples(rows)]
+        output.note(f"Left out {rest} results on data that some method of the task has not seen.")
+    sentences = [*verdicts(rows), *samples(rows)]
     if options.json:
         for row in rows:
             print(jsonlib.dumps(_json(row)))
     else:
         _table(rows)
-        for line in ("", *said) if said else ():
+        for line in ("", *sentences) if sentences else ():
             print(line)
     if options.plot is not None:
         from llm_erm.reports.figures import draw_comparison

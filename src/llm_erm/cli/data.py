@@ -18,7 +18,7 @@ class Options(DataGrid):
 
 
 def data(options: Options) -> int:
-    """Write the training, validation and test files of tasks, and print where they are."""
+    """Write the training, validation and test files of tasks; print their folders."""
     for spec in specs_of(options):
         splits = load(spec, options.dataset_dir, fresh=options.fresh_data)
         for warning in splits.warnings:

@@ -1,4 +1,4 @@
-"""`llm-erm doctor`: what this machine can do, and how to get what is missing."""
+"""`llm-erm doctor`: checks what works on this machine."""
 
 import json as jsonlib
 import os
@@ -27,7 +27,7 @@ class Options:
 
 
 def doctor(options: Options) -> int:
-    """Show how well programs are isolated here and which models are at hand."""
+    """Show how well programs are isolated on this machine and which models are available."""
     level, missing = _isolation()
     wasm = _state(require_wasm)
     found = {

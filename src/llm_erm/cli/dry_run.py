@@ -1,4 +1,4 @@
-"""`--dry-run`: the prompts, and what the calls for them could take, before any is made."""
+"""`--dry-run`: shows the prompts and estimates what the calls would cost, without making any."""
 
 import tempfile
 from collections.abc import Sequence
@@ -11,11 +11,11 @@ from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 
 CHARACTERS_PER_TOKEN = 2.5
-"""Of prompts that are mostly digits: tokenisers join up to three of them, separators cost one."""
+"""For prompts that are mostly digits: tokenizers join up to three digits, separators cost one."""
 
 
 def dry_run(grid: DataGrid, specs: Sequence[DataSpec], method: Synthesis) -> int:
-    """Prints each prompt; data that is not there yet is drawn into a folder that is not kept."""
+    """Prints each prompt; missing data are drawn into a temporary folder."""
     prompts = []
     settings = method.settings
     with tempfile.TemporaryDirectory() as scratch:
@@ -35,7 +35,7 @@ def dry_run(grid: DataGrid, specs: Sequence[DataSpec], method: Synthesis) -> int
 
 
 def _estimate(prompts: Sequence[str], method: Synthesis) -> str:
-    """Says what all calls could take; every call is priced alone, since long prompts cost more."""
+    """Returns what all calls could cost; calls are priced one by one since long ones cost more."""
     settings, budget = method.settings, method.llm.budget
     tokens = [round(len(prompt) / CHARACTERS_PER_TOKEN) for prompt in prompts]
     calls = settings.attempts * len(prompts)
@@ -43,10 +43,10 @@ def _estimate(prompts: Sequence[str], method: Synthesis) -> str:
     prices = [price(count, settings.max_tokens) for count in tokens]
     known = [one for one in prices if one is not None]
     cost = f"at most about ${settings.attempts * sum(known):.2f}"
-    more = "; uses of a tool come on top" if settings.code_tool else ""
+    more = ", plus any tool calls" if settings.code_tool else ""
     return (
         f"Up to {calls:,} calls: about {settings.attempts * sum(tokens):,} prompt tokens and at "
         f"most {calls * settings.max_tokens:,} output tokens, "
         f"{cost if len(known) == len(prices) else 'at an unknown price'}{more}. "
-        "An exact program ends a task's calls early."
+        "A task needs fewer calls if an exact program is found early."
     )

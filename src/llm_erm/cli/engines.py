@@ -1,4 +1,4 @@
-"""From --model and --base-url to an engine for in-context learning."""
+"""Builds the engine for in-context learning from --model, --base-url and related flags."""
 
 import os
 from dataclasses import dataclass, fields
@@ -18,39 +18,39 @@ from llm_erm.llms.providers import PROVIDERS
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Which model answers, and where it runs."""
+    """The model that answers, and where it runs."""
 
     model: str | None = None
-    """A GGUF file (it runs in this process), a model of the Hugging Face hub or its folder (vLLM
-    runs it), or with --base-url the server's name for it (default: the embedded
+    """A GGUF file (run in this process), a model from the Hugging Face hub or its folder (run by
+    vLLM), or, with --base-url, the server's name for the model (default: the embedded
     SmolLM2-135M-Instruct)."""
     base_url: str | None = None
-    """Address of a server of OpenAI's chat completions, such as http://localhost:8000/v1; its key
-    is that of OPENAI_API_KEY, if any."""
+    """Address of a server with OpenAI's chat completions API, such as http://localhost:8000/v1. The
+    key is read from OPENAI_API_KEY, if it is set."""
     tensor_parallel_size: int = 1
-    """For vLLM: GPUs that share the weights."""
+    """For vLLM: number of GPUs that share the weights."""
     max_model_len: int | None = None
-    """Tokens that a prompt and its answer may take (default: what the model was made for, but at
-    most 25000). A server has its own limit."""
+    """Maximum number of tokens in a prompt and its answer (default: what the model was trained for,
+    but at most 25000). A server has its own limit."""
     enforce_eager: bool = False
-    """For vLLM: run without compiling the model first, which starts sooner and answers slower."""
+    """For vLLM: do not compile the model, so that it starts sooner but answers more slowly."""
     threads: int | None = None
-    """For a GGUF file: CPU threads (default: all usable cores)."""
+    """For a GGUF file: number of CPU threads (default: all usable cores)."""
     concurrency: int = 8
     """For a server: maximum number of calls in flight."""
     timeout: float = 600.0
-    """For a server: seconds a call may take."""
+    """For a server: maximum duration of a call in seconds."""
     retries: int = 4
-    """For a server: how often a call is sent again after status 429, 5xx or a broken connection."""
+    """For a server: how often to retry a call after status 429, 5xx or a broken connection."""
     max_cost_usd: float | None = None
-    """For a server: stop before a call that could take the cost of this run above this. The
-    answers of earlier parts of the run count; calls that ended them without an answer do not."""
+    """For a server: stop before a call that could push the cost of this run above this limit. If
+    the run is resumed, earlier answers count, but calls that ended it without an answer do not."""
     max_total_tokens: int | None = None
-    """The same for prompt and output tokens together."""
+    """The same limit for the total of prompt and output tokens."""
 
 
 def budget_of(options: EngineOptions) -> Budget | None:
-    """Returns what the calls of a server may cost; None where nothing is called."""
+    """Returns the budget for calls to a server; None if there is no server."""
     if options.base_url is None:
         return None
     check_budget(options.max_cost_usd, options.max_total_tokens)
@@ -63,16 +63,16 @@ def budget_of(options: EngineOptions) -> Budget | None:
 
 
 def engine_of(options: EngineOptions, seed: int, budget: Budget | None = None) -> Engine:
-    """Returns the engine that the flags name; nothing is loaded.
+    """Returns the engine that the flags name, without loading anything.
 
     Args:
         options: The flags.
-        seed: Seed of vLLM itself.
-        budget: What the calls of a server may cost; None for no limit.
+        seed: Seed for vLLM itself.
+        budget: Budget for the calls to a server; None for no limit.
 
     Raises:
-        InputError: A flag is out of range, or flags do not fit together.
-        MissingExtraError: What the engine needs is not installed.
+        InputError: A flag is out of range, or flags contradict each other.
+        MissingExtraError: A package that the engine needs is not installed.
     """
     _check(options)
     if options.base_url is not None:
@@ -99,10 +99,12 @@ def engine_of(options: EngineOptions, seed: int, budget: Budget | None = None) -
 def _server(options: EngineOptions, base_url: str, budget: Budget | None) -> ServerEngine:
     base_url = checked_address(base_url)
     if options.model is None:
-        raise InputError("--base-url needs the server's name of a model; give it with --model.")
+        raise InputError(
+            "--base-url needs the name of a model on that server; give it with --model."
+        )
     key = key_of(PROVIDERS["chat"]) or "unused"
     if not key.isascii():
-        raise InputError("OPENAI_API_KEY holds characters that no key has; copy it again.")
+        raise InputError("OPENAI_API_KEY contains characters that no key has; copy the key again.")
     return ServerEngine(
         options.model,
         base_url,
@@ -115,7 +117,7 @@ def _server(options: EngineOptions, base_url: str, budget: Budget | None) -> Ser
 
 
 def _refuse_idle(options: EngineOptions, engine: str, *used: str) -> None:
-    """Refuses flags that the engine would take no notice of."""
+    """Rejects flags that the engine would ignore."""
     idle = [
         "--" + field.name.replace("_", "-")
         for field in fields(EngineOptions)
@@ -124,8 +126,9 @@ def _refuse_idle(options: EngineOptions, engine: str, *used: str) -> None:
     ]
     if idle:
         raise InputError(
-            f"{' and '.join(idle)} would have no effect: {engine} answers; leave that out, or name "
-            "another engine with --model or --base-url."
+            f"{' and '.join(idle)} would have no effect because {engine} answers; omit "
+            f"{'it' if len(idle) == 1 else 'them'}, or choose another engine with --model or "
+            "--base-url."
         )
 
 
@@ -144,4 +147,6 @@ def _check(options: EngineOptions) -> None:
         if number is not None and number < least:
             raise InputError(f"{flag} is {number}; give {least} or more.")
     if not 0 < options.timeout < MOST:
-        raise InputError(f"--timeout is {options.timeout}; give seconds above 0, below {MOST:,}.")
+        raise InputError(
+            f"--timeout is {options.timeout}; give a number of seconds above 0 and below {MOST:,}."
+        )

@@ -26,21 +26,22 @@ class Options(LimitOptions, DataGrid):
     """Flags of `llm-erm enumerate`."""
 
     attempts: int = Settings().attempts
-    """The budget K of programs that are verified per task, fixed beforehand: those with the fewest
-    training errors, shorter ones first."""
+    """The budget K, fixed beforehand: how many programs to verify per task. They are the ones with
+    the fewest training errors, shorter ones first."""
     search: Order = Settings().order
-    """How programs come: shortest description first, sampled at random from the same language, or
-    cheapest first by weights from a language model's proposals (--prior-from)."""
+    """Order in which programs are tried: shortest description first, sampled at random from the
+    same language, or most probable first under a prior fitted to a language model's proposals
+    (--prior-from)."""
     prior_from: Path | None = None
-    """For --search prior: folder of a run of `llm-erm synthesize --provider local`."""
+    """For --search prior: folder of an `llm-erm synthesize --provider local` run."""
     max_seconds: float = Settings().max_seconds
-    """Wall time per task, at most; the best programs so far are then verified."""
+    """Maximum wall time per task in seconds; then the best programs so far are verified."""
     max_memory_mb: int = Settings().max_memory_bytes // 2**20
-    """Memory of the searching process, at most, in MiB; --memory-mb limits candidates."""
+    """Maximum memory of the search process in MiB; --memory-mb limits each candidate."""
     max_programs: int | None = None
-    """Programs considered per task, at most (default: no limit)."""
+    """Maximum number of programs considered per task (default: no limit)."""
     max_bits: float = Settings().max_bits
-    """Length of the longest programs, in bits of the language's code."""
+    """Maximum description length of a program, in bits."""
     out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/enumerate-<digest of the settings>)."""
     fresh: bool = False
@@ -50,7 +51,7 @@ class Options(LimitOptions, DataGrid):
 
 
 def enumerate(options: Options) -> int:
-    """Learn a program for each task without a language model, shortest programs first."""
+    """Learn a program for each task without a language model, shortest first."""
     plan = _plan(options)
     jobs = plan.method.jobs(plan.specs)
     try:
@@ -70,16 +71,16 @@ def enumerate(options: Options) -> int:
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Runs what the flags ask for and returns the results, without printing them.
+    """Runs the searches and returns their results without printing them.
 
     Raises:
-        LLMERMError: The set-up cannot work.
+        LLMERMError: The run cannot start.
     """
     return run(_plan(options), fresh=options.fresh, observers=[say_level, *observers])
 
 
 def _plan(options: Options) -> Plan:
-    """The run, when everything that needs no data has been checked."""
+    """Returns the run after checking everything that needs no data."""
     specs, method = specs_of(options), method_of(options)
     method.jobs(specs)
     options.announce()
@@ -87,7 +88,7 @@ def _plan(options: Options) -> Plan:
 
 
 def method_of(options: Options) -> Enumeration:
-    """Returns the method that the flags ask for."""
+    """Returns the method that the flags describe."""
     return Enumeration(
         settings=Settings(
             attempts=options.attempts,
@@ -106,15 +107,15 @@ def method_of(options: Options) -> Enumeration:
 
 
 def _prior(folder: Path) -> Prior:
-    """Returns what a model proposed, and says how much of it the search can use."""
+    """Reads a model's proposals and prints how many of them the search can use."""
     prior = read_prior(folder)
     counts = f"{len(prior.terms)} of {len(prior.sources)} proposals"
-    note(f"{counts} in {folder} can be expressed in the language of the search.")
+    note(f"{counts} in {folder} can be expressed in the search's language.")
     return prior
 
 
 def search_line(result: Result) -> str:
-    """Returns what a search took and why it ended, in a line."""
+    """Returns one line on what a search found, what it took and why it stopped."""
     facts = result.facts
     assert isinstance(facts, EnumerationFacts)
     if result.seconds_to_selected is not None:
@@ -136,7 +137,7 @@ def search_line(result: Result) -> str:
 
 
 def say_level(job: JobKey | None, event: Event) -> None:
-    """Notes how many programs there were at one length: the growth that the theory predicts."""
+    """Prints how many programs were considered at one length; theory predicts their growth."""
     if job is not None and isinstance(event, LevelDone) and (level := event.count).considered:
         note(
             f"{job.name}: {level.bits:g} bits: {level.considered:,} programs considered, "

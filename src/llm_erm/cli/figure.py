@@ -1,4 +1,4 @@
-"""`llm-erm figure`: test accuracy against labelled examples, and what theory guarantees."""
+"""`llm-erm figure`: plots test accuracy against labelled examples, and what theory guarantees."""
 
 import json as jsonlib
 from collections.abc import Mapping, Sequence
@@ -27,37 +27,37 @@ class Options(DataGrid):
     """Flags of `llm-erm figure`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs to draw, of any methods and sizes; where --functions or --lengths are given,
-    only their results on these."""
+    """Folders of runs to plot, of any method and size. --functions and --lengths select results
+    from them."""
     sizes: tuple[int, ...] = DEFAULT_SIZES
-    """Numbers of labelled examples to learn from, half of them for validation; in place of
+    """Numbers of labelled examples to learn from, half of them for validation; they replace
     --train-size and --val-size."""
     make: tuple[Method, ...] = ()
-    """Methods to run at every size before drawing, on the tasks and lengths given: baselines,
-    enumerate, and synthesize with the embedded model; what is there is not run again."""
+    """Methods to run at every size before plotting, on the given tasks and lengths: baselines,
+    enumerate, and synthesize with the embedded model. Finished runs are not repeated."""
     learners: tuple[str, ...] = ("random-forest", "xgboost", "knn", "logistic-regression")
-    """Which classical learners to run."""
+    """Classical learners to run."""
     attempts: int = 32
     """The budget K of synthesize."""
     bits: float | None = None
-    """Description length of an exact program, in bits of a prefix-free code, for the guarantee
-    (default: that of the shortest exact one in the runs)."""
+    """For the guarantee: length of an exact program in bits of a prefix-free code (default: that of
+    the shortest exact program in the runs)."""
     out_dir: Path = Path("runs/figure")
-    """Folder for the runs that are made, one folder per method and size."""
+    """Folder for the runs of --make, with one folder per method and size."""
     plot: Path = Path("figure.png")
-    """File to draw into, as .png, .svg or .pdf."""
+    """File for the plot (.png, .svg or .pdf)."""
     json: bool = False
     """Print one JSON object per curve."""
 
 
 def figure(options: Options) -> int:
-    """Draw accuracy against labelled examples: each method, and the guarantee of theory."""
+    """Plot accuracy against labelled examples, and what theory guarantees."""
     check_target(options.plot)
     if options.bits is not None and not 0 <= options.bits < float("inf"):
         raise InputError(f"--bits is {options.bits}; give a number of bits, 0 or more.")
     if not (options.runs or options.make):
         raise InputError(
-            "There is nothing to draw: name folders of runs, or methods to run first with --make."
+            "There is nothing to plot; name folders of runs, or methods to run first with --make."
         )
     entries = entries_in(dict.fromkeys(options.runs))
     for size in dict.fromkeys(options.sizes) if options.make else ():
@@ -71,8 +71,8 @@ def figure(options: Options) -> int:
     ]
     if not chosen:
         raise InputError(
-            "The runs hold none of the tasks and lengths of --functions and --lengths; name "
-            "others, or leave these flags out to draw all."
+            "The runs hold no results for these --functions and --lengths; choose others, or omit "
+            "the flags to plot everything."
         )
     drawn = curves(chosen)
     guarantees = {
@@ -89,7 +89,8 @@ def _made(options: Options, method: Method, size: int) -> list[Entry]:
     """Runs a method at one size, in this process, and returns its results."""
     if size < 4 or size % 2:
         raise InputError(
-            f"--sizes has {size}; give even numbers, 4 or more: half positive, some to select by."
+            f"--sizes has {size}; give even numbers of at least 4, since each split is half "
+            "positive and validation needs some."
         )
     validation = size // 4 * 2
     folder = options.out_dir / f"{method}-{size}"

@@ -1,4 +1,4 @@
-"""From the name of a setting, as the library's errors have it, to the flag that changes it."""
+"""Adds to an error message the flag that changes the setting at fault."""
 
 from llm_erm.errors import LLMERMError
 
@@ -10,20 +10,20 @@ _FLAGS = {
     "replay_from": "--from",
     "timeout_seconds": "--timeout",
 }
-"""Flags whose names are not the setting's own."""
+"""Flags that are not named after their setting."""
 
 
 def flag_of(setting: str) -> str:
-    """Returns the flag of a setting, or those of several joined by ``or``."""
+    """Returns the flag of a setting, or the flags of several settings joined by ``or``."""
     names = setting.split(" or ")
     return " or ".join(_FLAGS.get(name, "--" + name.replace("_", "-")) for name in names)
 
 
 def sentence(error: LLMERMError) -> str:
-    """Returns the message of an error, with the flag of the setting to change if there is one."""
-    said = str(error)
-    if error.setting is None or flag_of(error.setting) in said:
-        return said
-    stop = "." if said.endswith(".") else ""
-    said, flag = said.removesuffix("."), flag_of(error.setting)
-    return f"{said[:-1]}: {flag}){stop}" if said.endswith(")") else f"{said} ({flag}){stop}"
+    """Returns the message of an error, with the flag to change if there is one."""
+    message = str(error)
+    if error.setting is None or flag_of(error.setting) in message:
+        return message
+    stop = "." if message.endswith(".") else ""
+    text, flag = message.removesuffix("."), flag_of(error.setting)
+    return f"{text[:-1]}: {flag}){stop}" if text.endswith(")") else f"{text} ({flag}){stop}"

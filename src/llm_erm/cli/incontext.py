@@ -1,4 +1,4 @@
-"""`llm-erm incontext`: asks a language model for labels, with labelled examples in the prompt."""
+"""`llm-erm incontext`: a language model predicts labels from labelled examples in the prompt."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -30,36 +30,36 @@ class Options(EngineOptions, DataGrid):
     """Flags of `llm-erm incontext`."""
 
     train_size: int = 200
-    """Training examples; all of them are in the prompt unless --shots is given."""
+    """Number of training examples; the prompt contains all of them unless --shots is given."""
     val_size: int = 0
-    """Validation examples; in-context learning needs none."""
+    """Number of validation examples; in-context learning needs none."""
     test_size: int = 100
-    """Queries per task: the first test examples of each label, half of each."""
+    """Number of queries per task, half of each label: the first test examples of each."""
     test_split_size: int = 10_000
-    """Test examples of the data set that the queries are taken from."""
+    """Number of test examples in the data set from which the queries are taken."""
     shots: tuple[int, ...] = ()
-    """Examples in the prompt; give several numbers for a learning curve (default: all training
-    examples)."""
+    """Number of examples in the prompt; give several numbers for a learning curve (default: all
+    training examples)."""
     answer: AnswerMode = "generate"
-    """How a label is obtained. generate: read from free text, as published; constrained: read from
-    JSON that the model is made to generate; score: the more probable of the two labels as the next
+    """How to obtain a label. generate: from free text, as published; constrained: from JSON that
+    the model is forced to generate; score: compare the probabilities of both labels as the next
     token."""
     raw_prompt: bool = False
-    """Leave out the model's chat template, as published."""
+    """Do not use the model's chat template, as published."""
     temperature: float = 0.2
     """Sampling temperature."""
     top_p: float = 0.95
-    """Share of the probability mass that tokens are sampled from."""
+    """Sample from the most probable tokens that make up this share of the probability."""
     max_new_tokens: int = 1024
-    """Maximum number of tokens generated per query."""
+    """Maximum number of generated tokens per query."""
     out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/incontext-<digest of the settings>)."""
     out_jsonl: Path | None = None
-    """Also write the queries as published, one JSON record each."""
+    """Also write the queries in the published format, one JSON record each."""
     out_csv: Path | None = None
-    """Also write the accuracies as published, as a CSV table with one row per result."""
+    """Also write the accuracies in the published format, a CSV table with one row per result."""
     dry_run: bool = False
-    """Print the first prompt of each result to be; load and ask no model."""
+    """Print the first prompt of each job without loading or calling a model."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
@@ -89,11 +89,11 @@ def incontext(options: Options) -> int:
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Runs what the flags ask for and returns the results, without printing them.
+    """Runs the queries and returns the results without printing them.
 
     Raises:
-        BudgetSpentError: The budget of the model is spent.
-        LLMERMError: The set-up cannot work.
+        BudgetSpentError: The model's budget is spent.
+        LLMERMError: The run cannot start.
     """
     method = _method(options)
     plan = _plan(options, method)
@@ -121,11 +121,11 @@ def _method(options: Options) -> InContext:
 
 
 def _plan(options: Options, method: InContext) -> Plan:
-    """The run, when everything that needs no model has been checked."""
+    """Returns the run after checking everything that needs no model."""
     grid = replace(options, test_size=options.test_split_size)
     specs = specs_of(grid)
     check_files({"--out-jsonl": options.out_jsonl, "--out-csv": options.out_csv}, options.out_dir)
-    method.jobs(specs)  # refuses what cannot run before any data are drawn
+    method.jobs(specs)  # rejects what cannot run before any data are drawn
     return planned(method, grid, specs, options.out_dir, "incontext")
 
 
@@ -189,6 +189,4 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def _say_kept(folder: RunFolder, why: str) -> None:
-    output.note(
-        f"{why}. Answered queries are kept in {folder.path}; the same command resumes there."
-    )
+    output.note(f"{why}. Answers are kept in {folder.path}; run the same command to resume.")

@@ -19,7 +19,7 @@ from llm_erm.serial import to_plain
 
 
 class _JsonLines(logging.Formatter):
-    """An event's name, level, time in milliseconds, and the ``facts`` passed as extra."""
+    """Formats an event's name, level, time in milliseconds, and the ``facts`` passed as extra."""
 
     def format(self, record: logging.LogRecord) -> str:
         event = {
@@ -31,7 +31,7 @@ class _JsonLines(logging.Formatter):
 
 
 class _File(logging.Handler):
-    """Appends unbuffered; a line that cannot be written is one notice, never a failed run."""
+    """Appends without buffering; if a line cannot be written, prints a notice and goes quiet."""
 
     def __init__(self, file: io.FileIO) -> None:
         super().__init__()
@@ -46,28 +46,28 @@ class _File(logging.Handler):
             self._file.write(self.format(record).encode() + b"\n")
         except OSError as error:
             self._failed = True
-            note(f"The log {self._file.name} ends here: {error.strerror}.")
+            note(f"Cannot write the log {self._file.name} any further: {error.strerror}.")
 
 
 class Log:
-    """Writes down attempts and results as they come.
+    """Logs attempts and results as they arrive.
 
     Attributes:
-        isolation: Level of the sandbox; empty until one is open.
+        isolation: Isolation level of the sandbox; empty until it is open.
     """
 
     def __init__(self, logger: logging.Logger, folder: RunFolder) -> None:
-        """Takes the logger, and the folder of the run, which holds the answers to attempts."""
+        """Takes the logger and the run's folder, which holds the model's answers."""
         self._logger = logger
         self._folder = folder
         self.isolation = ""
 
     def exported(self) -> None:
-        """Writes that the published files were written."""
+        """Logs that the published files were written."""
         self._logger.info("artifacts_written")
 
     def __call__(self, job: JobKey | None, event: Event) -> None:
-        """Writes what happened."""
+        """Logs an event."""
         if isinstance(event, Isolated):
             self.isolation = event.level
         if job is None:
@@ -103,12 +103,12 @@ def _facts(job: JobKey, attempt: Attempt, answer: Completion | None) -> dict[str
 
 @contextmanager
 def open_log(folder: RunFolder, path: Path | None, level: str) -> Iterator[Log]:
-    """Yields the log of a run, which is written anew.
+    """Yields the log of a run, which overwrites an earlier one.
 
     Args:
         folder: The run's folder.
-        path: The file; ``log.jsonl`` in the folder where it is None.
-        level: What to write, as in ``INFO``.
+        path: The log file (default: ``log.jsonl`` in the folder).
+        level: Lowest level to log, such as ``INFO``.
 
     Raises:
         InputError: The file cannot be written.

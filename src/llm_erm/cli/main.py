@@ -8,10 +8,12 @@ import errno
 import io
 import os
 import sys
-from argparse import ArgumentParser, HelpFormatter
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import fill
+from typing import Any, get_type_hints
 
 from llm_erm.cli.commands import COMMANDS, command
 from llm_erm.cli.flags import sentence
@@ -34,21 +36,30 @@ def _run(words: Sequence[str]) -> int:
         return 2
     from llm_erm.cli.parsing import parse
 
-    return parse(command(words[0]), words[1:], f"llm-erm {words[0]}")
+    name, run = words[0], command(words[0])
+    options: type[Any] = get_type_hints(run)["options"]
+    return run(parse(options, words[1:], f"llm-erm {name}", COMMANDS[name][1]))
 
 
 def _overview() -> ArgumentParser:
     """What all commands do, without loading one."""
+    columns = get_terminal_size().columns
+    indent = max(map(len, COMMANDS)) + 4
+    lines = (
+        fill(f"  {name:{indent - 2}}{line}", columns - 2, subsequent_indent=" " * indent)
+        for name, (_, line) in COMMANDS.items()
+    )
     parser = ArgumentParser(
         prog="llm-erm",
+        usage="%(prog)s [-h] [--version] COMMAND ...",
         description="Learn short programs from a few labelled examples.",
-        epilog="`llm-erm COMMAND --help` lists the flags of a command.",
-        formatter_class=partial(HelpFormatter, max_help_position=18),
+        epilog="\n".join(
+            ("commands:", *lines, "", "`llm-erm COMMAND --help` lists the flags of a command.")
+        ),
+        formatter_class=RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"llm-erm {VERSION}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (_, line) in COMMANDS.items():
-        commands.add_parser(name, help=line, add_help=False)
+    parser.add_argument("COMMAND", choices=COMMANDS, help=SUPPRESS)
     return parser
 
 

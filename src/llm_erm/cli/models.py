@@ -1,4 +1,4 @@
-"""From --provider and --model to a language model."""
+"""Builds the language model from --provider, --model and related flags."""
 
 import os
 from dataclasses import dataclass, replace
@@ -21,64 +21,65 @@ from llm_erm.synthesis.settings import Constraint
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Which language model proposes, and how."""
+    """The language model that proposes programs, and its settings."""
 
     provider: str | None = None
-    """openai (the Responses API, or a server of it), chat (any server of chat completions),
-    anthropic, gemini, vllm, ollama, local (in this process), scripted (answers from a file) or
-    replay (answers of an earlier run). Default: openai where a key is set or a flag asks for it,
-    else local."""
+    """openai (the Responses API, or a server that offers it), chat (any server with a chat
+    completions API), anthropic, gemini, vllm, ollama, local (in this process), scripted (answers
+    from a file) or replay (answers from an earlier run) (default: openai if its key is set or a
+    flag implies it, else local)."""
     model: str | None = None
     """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
     (default: the embedded SmolLM2-135M-Instruct)."""
     max_output_tokens: int | None = None
-    """Limit on generated tokens per attempt, reasoning included (default: 20000; for local 64 or
-    1024, by the constraint)."""
+    """Maximum number of generated tokens per attempt, including reasoning (default: 20000; for
+    local 64 or 1024, depending on the constraint)."""
     base_url: str | None = None
-    """Address of the API. Default: for openai and chat OPENAI_BASE_URL or OpenAI's own, for the
-    others their usual one."""
+    """Address of the API (default: for openai and chat OPENAI_BASE_URL, if set, or OpenAI's own
+    address; for the others their usual one)."""
     reasoning_effort: ReasoningEffort | None = None
-    """How much a remote model thinks (default: high for openai, else the model's own)."""
+    """How much a remote model reasons (default: high for openai, else the model's own default)."""
     verbosity: Verbosity | None = None
-    """How long the text of an answer is, for openai and servers like it (default: low for
+    """For openai and compatible servers: how long the text of an answer is (default: low for
     openai)."""
     enable_code_interpreter: bool = False
-    """For openai, anthropic, gemini: let the model run code in the provider's own interpreter."""
+    """For openai, anthropic and gemini: let the model run code in the provider's interpreter."""
     tool_choice: ToolChoice = "auto"
     """Whether the model may use its tool."""
     code_tool: Literal["none", "local"] = "none"
-    """local: let a remote model run Python on the training examples, in the sandbox of this
-    machine."""
+    """local: let a remote model run Python on the training examples, in this machine's sandbox."""
     concurrency: int = 5
-    """Maximum number of calls to a remote model in flight, over all tasks."""
+    """Maximum number of calls to a remote model in flight, for all tasks together."""
     speculative: int = 1
-    """Maximum number of calls in flight per task; more than 1 is faster and pays for attempts that
-    an exact program would have saved."""
+    """Maximum number of calls in flight per task. More than 1 is faster, but may pay for attempts
+    that turn out to be unnecessary once an exact program is found."""
     timeout: float = 1200.0
-    """Seconds a call may take before it counts as a failed attempt; it is not sent again."""
+    """Maximum duration of a call in seconds; then it counts as a failed attempt and is not
+    retried."""
     retries: int = 4
-    """How often a call is sent again after status 429, 5xx or a broken connection: when the server
-    asks for, else after 1, 2, 4, 8, … seconds (a quarter of it where there is no connection) and up
-    to as much again by chance."""
+    """How often to retry a call after status 429, 5xx or a broken connection. The wait is what the
+    server asks for, else 1, 2, 4, 8, … seconds (a quarter of that if there is no connection) plus a
+    random delay of up to the same length."""
     max_cost_usd: float | None = None
-    """Stop before a call that could take the cost of this run, earlier parts included, above this;
-    outside are what a provider's own tools cost beyond tokens, and calls that were in flight when
-    the process was killed outright, not by Ctrl-C."""
+    """Stop before a call that could push the cost of this run above this limit. If the run is
+    resumed, earlier calls count. Not counted: what a provider's own tools cost beyond tokens, and
+    calls in flight when the process was killed (Ctrl-C is fine)."""
     max_total_tokens: int | None = None
-    """The same for prompt and output tokens together; for remote models."""
+    """For remote models: the same limit for the total of prompt and output tokens."""
     constraint: Constraint | None = None
-    """For local: what answers must match; an expression of the small grammar (the embedded model's
-    default), the JSON schema of the answer (the default for your own model), or nothing."""
+    """For local: what answers must match: the small grammar of expressions (default for the
+    embedded model), the JSON schema of an answer (default for your own model), or nothing."""
     answers: Path | None = None
-    """For scripted: a JSON list of texts; attempt i of every grid point gets the i-th, later
-    attempts the last."""
+    """For scripted: a JSON list of texts. Attempt i of every grid point gets the i-th text; later
+    attempts get the last one."""
     replay_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """For replay: the folder of the run whose answers are verified and chosen from again."""
+    """For replay: folder of the run whose answers to verify and select from again."""
     threads: int | None = None
-    """For local: CPU threads (default: all usable cores)."""
+    """For local: number of CPU threads (default: all usable cores)."""
     context_tokens: int | None = None
-    """For local: tokens that the prompt and the samples drawn together may take (default: 8192 for
-    the embedded model, 32768 for your own; 100 examples of length 100 take about 12000)."""
+    """For local: maximum number of tokens in the prompt and the samples drawn together (default:
+    8192 for the embedded model, 32768 for your own). 100 examples of length 100 take about 12000
+    tokens."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Choice:
     Attributes:
         llm: The model.
         attempts: Its default budget.
-        max_tokens: Limit on generated tokens per attempt.
+        max_tokens: Maximum number of generated tokens per attempt.
         constraint: What its answers must match.
     """
 
@@ -99,15 +100,15 @@ class Choice:
 
 
 def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
-    """Returns the model that the flags name; the embedded one where nothing asks for another.
+    """Returns the model that the flags name (default: the embedded model).
 
     A dry run needs no key.
 
     Raises:
-        InputError: No such provider, no key, or flags that do not fit together.
-        MissingExtraError: What the provider needs is not installed.
+        InputError: The provider is unknown, the key is missing, or flags contradict each other.
+        MissingExtraError: A package that the provider needs is not installed.
     """
-    unasked = options.provider is None and options.model is None and options.answers is None
+    none_named = options.provider is None and options.model is None and options.answers is None
     options = _with_provider(options)
     provider = PROVIDERS.get(options.provider or "")
     if provider is None:
@@ -135,18 +136,19 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
     try:
         llm = model_of(name, **settings)
     except InputError as error:
-        said = _about_key(error, provider) if error.setting == "api_key" else sentence(error)
-        raise InputError(said) from error
-    if unasked and provider.name == "local":
+        message = _about_key(error, provider) if error.setting == "api_key" else sentence(error)
+        raise InputError(message) from error
+    if none_named and provider.name == "local":
         note(
             "No model was named and no OpenAI key is set, so the embedded SmolLM2-135M-Instruct "
-            "proposes short expressions: a prior over simple rules that does not read the examples."
+            "proposes short expressions. It does not read the examples; it acts as a prior over "
+            "simple rules."
         )
     if budget is not None:
         warn_of_price(name, budget, options.max_cost_usd)
         limited = options.max_cost_usd is not None or options.max_total_tokens is not None
         if limited and options.enable_code_interpreter:
-            note("Note: what the hosted interpreter costs beyond its tokens is outside the budget.")
+            note("Note: the budget does not cover what the hosted interpreter costs beyond tokens.")
     defaults = provider.defaults(named, options.constraint)
     return Choice(
         llm,
@@ -157,13 +159,13 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
 
 
 def key_of(provider: Provider) -> str:
-    """Returns the provider's key from the environment, or an empty text."""
+    """Returns the provider's key from the environment, or an empty string."""
     names = provider.key_variables
     return next((key for name in names if (key := os.environ.get(name, "").strip())), "")
 
 
 def _with_provider(options: ModelOptions) -> ModelOptions:
-    """The options with the provider that they name, in --model too, or else ask for."""
+    """Returns the options with the provider set: from --provider, --model or the other flags."""
     if options.provider is not None:
         return options
     provider, colon, model = (options.model or "").partition(":")
@@ -173,7 +175,7 @@ def _with_provider(options: ModelOptions) -> ModelOptions:
 
 
 def _implied(options: ModelOptions) -> str:
-    """The provider that the other flags and the environment ask for."""
+    """Returns the provider that the other flags and the environment imply."""
     if options.answers is not None:
         return "scripted"
     if options.model is not None:
@@ -196,14 +198,14 @@ _SETTINGS = {
     "threads": "threads",
     "context_tokens": "context_tokens",
 }
-"""Settings of models, and the options that hold them."""
+"""Model settings and the options that hold them."""
 
 _NEVER_IGNORED = {"verbosity", "threads"}
-"""Settings that are refused where a provider does not take them; the others have no effect then."""
+"""Settings that raise an error if the provider does not take them; others are then ignored."""
 
 
 def _settings(options: ModelOptions, provider: Provider) -> dict[str, Any]:
-    """The settings that the flags give and the provider takes, or must refuse."""
+    """Returns the settings from the flags that the provider takes, or must reject."""
     values = {name: getattr(options, option) for name, option in _SETTINGS.items()}
     return {
         name: value
@@ -213,78 +215,76 @@ def _settings(options: ModelOptions, provider: Provider) -> dict[str, Any]:
 
 
 def _check(options: ModelOptions, provider: Provider) -> None:
-    """Refuses flags that do not go with the provider, or with each other."""
+    """Rejects flags that do not fit the provider or each other."""
     if options.max_output_tokens is not None and options.max_output_tokens < 1:
         raise InputError(
-            f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or leave it out."
+            f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or omit it."
         )
     if options.answers is not None and provider.name != "scripted":
-        raise InputError("--answers goes with --provider scripted; leave one of the two out.")
+        raise InputError("--answers works only with --provider scripted; omit one of the two.")
     if provider.needs_model and not (options.model or provider.default_model):
         flag = "--answers" if provider.name == "scripted" else "--model"
         what = "a file of answers" if provider.name == "scripted" else "the name of a model"
         raise InputError(f"--provider {provider.name} needs {what}; give it with {flag}.")
     if options.constraint not in (None, "none") and not provider.keeps_constraints:
-        raise InputError("--constraint goes with --provider local; leave it out.")
+        raise InputError("--constraint works only with --provider local; omit it.")
     if options.enable_code_interpreter and "code_interpreter" not in provider.settings:
         instead = ""
         if provider.takes_tool:
-            instead = (
-                ", or give --code-tool local to run the model's code in the sandbox of this machine"
-            )
+            instead = ", or use --code-tool local to run the model's code in this machine's sandbox"
         raise InputError(
-            f"{provider.name} has no hosted code interpreter; leave --enable-code-interpreter out"
+            f"{provider.name} has no hosted code interpreter; omit --enable-code-interpreter"
             f"{instead}."
         )
     if options.code_tool == "local" and not provider.takes_tool:
         raise InputError(
-            f"--code-tool local is for remote models, and --provider {provider.name} is none; "
-            "serve the model (llama.cpp's server, vLLM or Ollama), and give --provider chat and "
-            "its --base-url."
+            f"--code-tool local needs a remote model, but --provider {provider.name} is not "
+            "remote; serve the model (with llama.cpp's server, vLLM or Ollama) and use --provider "
+            "chat with its --base-url."
         )
     if options.enable_code_interpreter and options.code_tool == "local":
-        raise InputError("Give --enable-code-interpreter or --code-tool local, not both.")
+        raise InputError("Use either --enable-code-interpreter or --code-tool local, not both.")
     if options.max_total_tokens is not None and "budget" not in provider.settings:
         raise InputError(
-            f"--max-total-tokens limits remote models, and --provider {provider.name} proposes "
-            "here; leave it out, and limit --attempts and --max-output-tokens."
+            f"--max-total-tokens limits remote models, but --provider {provider.name} is not "
+            "remote; omit it, and limit --attempts and --max-output-tokens instead."
         )
     check_budget(options.max_cost_usd, options.max_total_tokens)
 
 
 def check_budget(max_cost_usd: float | None, max_total_tokens: int | None) -> None:
-    """Makes sure that limits are above 0.
+    """Checks that limits are positive.
 
     Raises:
-        InputError: One of them is not.
+        InputError: A limit is 0 or negative.
     """
     for flag, limit in (("--max-cost-usd", max_cost_usd), ("--max-total-tokens", max_total_tokens)):
         if limit is not None and not limit > 0:
-            raise InputError(f"{flag} is {limit}; give a number above 0, or leave it out.")
+            raise InputError(f"{flag} is {limit}; give a number above 0, or omit it.")
 
 
 def warn_of_price(name: str, budget: Budget, max_cost_usd: float | None) -> None:
-    """Says so where a limit in dollars cannot stop the calls of a model that no list has."""
+    """Prints a warning if a limit in dollars has no effect because the model's price is unknown."""
     if max_cost_usd is not None and budget.price(1, 1) is None:
         note(
-            f"Warning: no price is known for {name}, so --max-cost-usd cannot stop the run; limit "
-            "it with --max-total-tokens."
+            f"Warning: the price of {name} is unknown, so --max-cost-usd cannot stop the run; use "
+            "--max-total-tokens to limit it."
         )
 
 
 def _about_key(error: InputError, provider: Provider) -> str:
-    """What is wrong with a key, with the variables that it comes from."""
+    """Returns a message about a key that names the environment variables it comes from."""
     names = " or ".join(provider.key_variables)
     if key_of(provider):
         return f"{names}: {error}"
     return (
-        f"{str(error).rstrip('.')} and {names} is not set; set it (to any text for a server that "
-        "asks for none), or give --provider local for the embedded model."
+        f"{str(error).rstrip('.')}, but {names} is not set; set it (to any text if the server "
+        "needs no key), or use --provider local for the embedded model."
     )
 
 
 def _base_url(options: ModelOptions, provider: Provider) -> str | None:
-    """The address of the API that the flags or the environment name, if they name one."""
+    """Returns the API address from the flags or the environment, if any."""
     if "base_url" not in provider.settings:
         return None
     named = (os.environ.get(name) for name in provider.address_variables)

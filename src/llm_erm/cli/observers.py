@@ -1,4 +1,4 @@
-"""What the command line shows of a run while it lasts: bars and notices on stderr."""
+"""Shows the progress of a run on stderr: bars and notices."""
 
 from types import TracebackType
 from typing import Self
@@ -10,18 +10,18 @@ from llm_erm.runs.events import Advanced, Attempted, Event, Finished, Isolated, 
 from llm_erm.runs.jobs import JobKey
 
 BARS = 20
-"""Jobs with a bar of their own; where there are more, all share one."""
+"""Maximum number of jobs with a bar each; more jobs share one bar."""
 
 
 class Bars:
-    """One progress bar per job, or one for all where there are many, and notices as they come."""
+    """Shows one progress bar per job, or a single one for many jobs, and prints notices."""
 
     def __init__(self, jobs: int, what: str = "jobs") -> None:
         """Prepares the bars.
 
         Args:
-            jobs: Number of jobs that are to be done.
-            what: What they are called.
+            jobs: Number of jobs to do.
+            what: What to call them.
         """
         self._progress = progress()
         self._many = jobs > BARS

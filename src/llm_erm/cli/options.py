@@ -12,30 +12,30 @@ from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.task import Splits
 
 MOST = 10_000_000
-"""Seconds or MiB that a limit stays below: four months, or ten terabytes."""
+"""Limits must be below this many seconds or MiB: four months, or ten terabytes."""
 
 
 @dataclass(frozen=True)
 class LimitOptions:
-    """What one execution of a candidate program may use."""
+    """Limits on one execution of a candidate program, and how it is isolated."""
 
     seconds_per_call: float = Limits().seconds_per_call
-    """CPU seconds that a candidate may take for one input."""
+    """Maximum CPU seconds of a candidate per input."""
     seconds_per_candidate: float = Limits().seconds_per_candidate
-    """CPU seconds that a candidate may take for all inputs of one execution."""
+    """Maximum CPU seconds of a candidate for all inputs of one execution."""
     memory_mb: int = Limits().memory_bytes // 2**20
-    """Memory that a candidate may take, in MiB."""
+    """Maximum memory of a candidate in MiB."""
     isolation: Isolation = "auto"
-    """What isolates programs: the best that this Linux offers, or WebAssembly (beta), on any
-    system."""
+    """How to isolate programs: with the best means that this Linux offers, or with WebAssembly
+    (beta, any system)."""
     unsafe_no_isolation: bool = False
-    """Run programs even where nothing isolates them; every result then says so."""
+    """Run programs even if nothing can isolate them; every result then says so."""
 
     def sandbox(self) -> Sandbox:
-        """Returns the sandbox, and says how well it isolates where that is less than it could be.
+        """Returns the sandbox; prints a warning if its isolation is weak.
 
         Raises:
-            LLMERMError: Nothing would isolate a program here, and that was not allowed.
+            LLMERMError: Nothing can isolate programs here, and the flags do not allow that.
         """
         self.announce()
         sandbox = Sandbox(isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation)
@@ -44,33 +44,33 @@ class LimitOptions:
         return sandbox
 
     def announce(self) -> None:
-        """Says what a first start may take."""
+        """Prints how long the first start may take."""
         if self.isolation == "wasm":
             note(
                 "Isolation wasm is in beta. Its first start on a machine compiles an interpreter, "
-                "which takes a minute or two; later ones take a second."
+                "which takes a minute or two; later starts take a second."
             )
 
     def limits(self) -> Limits:
-        """Returns the limits, checked.
+        """Returns the limits after checking them.
 
         Raises:
-            InputError: One of them is not positive.
+            InputError: A limit is not positive, or too large.
         """
         values = (self.seconds_per_call, self.seconds_per_candidate, self.memory_mb)
         if not all(0 < value < MOST for value in values):
             raise InputError(
                 "--seconds-per-call, --seconds-per-candidate and --memory-mb must be above 0 and "
-                f"below {MOST:,}; leave them out for the defaults."
+                f"below {MOST:,}; omit them to use the defaults."
             )
         return Limits(self.seconds_per_call, self.seconds_per_candidate, self.memory_mb * 2**20)
 
 
 def specs_of(grid: DataGrid) -> list[DataSpec]:
-    """Returns the data sets of a grid, and says which of its points do not exist.
+    """Returns the data sets of a grid; prints which of its points do not exist.
 
     Raises:
-        InputError: A task is unknown, or no point exists.
+        InputError: A task is unknown, or none of the points exists.
     """
     for line in grid.skipped():
         note(line)
@@ -80,13 +80,13 @@ def specs_of(grid: DataGrid) -> list[DataSpec]:
 def planned(
     method: Method, grid: DataGrid, specs: list[DataSpec], out_dir: Path | None, command: str
 ) -> Plan:
-    """Returns the run of a command; warnings about its data go to stderr, with a bar meanwhile.
+    """Returns the run of a command; shows a bar and warnings on stderr while it reads the data.
 
     Args:
         method: How to learn.
-        grid: Where the data are.
-        specs: Which data.
-        out_dir: Folder of the run; one below ``runs``, named after the command, where it is None.
+        grid: Where the data are kept.
+        specs: The data sets.
+        out_dir: Folder of the run; if None, a folder below ``runs`` named after the command.
         command: Name of the command.
 
     Raises:

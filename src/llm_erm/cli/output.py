@@ -1,4 +1,4 @@
-"""Tables on stdout, notices and progress on stderr."""
+"""Prints tables to stdout, and notices and progress to stderr."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ WIDTH_WITHOUT_TERMINAL = 160
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table to stdout, as wide as the terminal or 160 columns where there is none."""
+    """Prints a table to stdout, as wide as the terminal, or 160 columns without one."""
     console = Console(
         width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False
     )
@@ -25,7 +25,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def printable(text: str) -> str:
-    """Replaces control characters, which could speak to the terminal, except line ends."""
+    """Replaces control characters, which could control the terminal, except line ends."""
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -42,7 +42,7 @@ def note(text: str) -> None:
 
 
 def progress() -> Progress:
-    """Returns a progress bar on what is stderr now, silent where that is not a terminal."""
+    """Returns a progress bar on the current stderr; it is hidden if that is not a terminal."""
     console = Console(file=sys.stderr)
     return Progress(
         TextColumn("{task.description}"),

@@ -1,7 +1,7 @@
-"""From words on a command line to a dataclass of flags, the same way for every command."""
+"""Parses the command line of every command into a dataclass of flags."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import tyro
 
@@ -11,26 +11,25 @@ CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
 
 def parse(
-    kind: Callable[..., Parsed],
+    kind: type[Parsed],
     words: Sequence[str] | None,
     prog: str,
     description: str | None = None,
     default: Parsed | None = None,
 ) -> Parsed:
-    """Returns what a dataclass of flags, or a function of one, makes of the words.
+    """Returns the flags that the command line gives.
 
     Args:
-        kind: The dataclass, or a command; a command is called.
-        words: The command line without the program's name; this process's where it is None.
+        kind: The dataclass of flags.
+        words: The command line without the program's name (default: that of this process).
         prog: The program's name, for its help.
-        description: What it does, for its help; that of ``kind`` where it is None.
-        default: Values of the flags that are not given; those of the dataclass where it is None.
+        description: What the program does, for its help (default: the docstring of ``kind``).
+        default: Values of flags that are not given (default: those of the dataclass).
 
     Raises:
         SystemExit: The words cannot be parsed, or ask for help.
     """
-    cli: Any = tyro.cli  # its overloads tell a class from a function, which are both fine here
-    parsed: Parsed = cli(
+    parsed: Parsed = tyro.cli(
         kind,
         prog=prog,
         description=description,

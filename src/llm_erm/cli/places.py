@@ -1,4 +1,4 @@
-"""Where a command writes what it finds."""
+"""Checks the files that a command is asked to write."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,19 +8,19 @@ from llm_erm.runs.files import is_special, writing
 from llm_erm.runs.folder import FILES
 
 _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
-"""Names of what a process prints to; a file that it is redirected to must not be replaced."""
+"""Where a process prints to; if that is redirected to a file, the file must not be replaced."""
 
 
 def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None:
-    """Fails before anything is paid for where a result file could not be written later.
+    """Checks that result files can be written, before the run costs anything.
 
     Args:
-        places: The files by the flags that name them.
-        out_dir: The run's folder, if one is named.
+        places: The files, by the flags that name them.
+        out_dir: The run's folder, if one is given.
 
     Raises:
-        InputError: Two flags name one file, one names what a run goes on from, or a file cannot be
-            written.
+        InputError: Two flags name the same file, a flag names a file that a run resumes from, or a
+            file cannot be written.
     """
     given = {flag: path for flag, path in places.items() if path is not None}
     files = [path.resolve() for path in given.values() if not is_special(path)]
@@ -30,10 +30,10 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
         if path.is_dir():
             raise InputError(f"{flag} is {path}, a folder; name a file.")
         if str(path.absolute()).startswith(_STREAMS):
-            raise InputError(f"{flag} is {path}, where other output goes; name a file.")
+            raise InputError(f"{flag} is {path}, which other output goes to; name a file.")
         target = path.resolve()
         if target.name in FILES and _is_run(target.parent, out_dir):
-            raise InputError(f"{flag} is {path}, which its run goes on from; name another file.")
+            raise InputError(f"{flag} is {path}, which a run needs to resume; name another file.")
         if is_special(path):
             if path.is_socket() or path.is_block_device():
                 raise InputError(f"{flag} is {path}, a socket or a disk; name a file.")
@@ -48,7 +48,7 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
 
 
 def _is_run(folder: Path, out_dir: Path | None) -> bool:
-    """Whether a folder holds a run, or will."""
+    """Returns whether a folder holds a run, or will hold one."""
     if out_dir is not None and folder == out_dir.resolve():
         return True
     found = {name for name in FILES if (folder / name).exists()}

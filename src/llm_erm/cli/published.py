@@ -35,9 +35,9 @@ _SWITCHES = {"ENABLE_CODE_INTERPRETER": "--enable-code-interpreter", "DRY_RUN": 
 def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
     """Runs `python program_synthesis/runner.py` and exits.
 
-    It is `llm-erm synthesize --provider openai` with the published defaults: the environment
-    variables of the published runner stand for the flags that are not given, and data, results and
-    log lie beside the script, wherever it is called from.
+    This is `llm-erm synthesize --provider openai` with the published defaults: flags that are not
+    given are read from the environment variables of the published runner, and data, results and
+    the log are kept next to the script, wherever it is called from.
     """
     from llm_erm.cli.synthesize import Options, synthesize
 
@@ -67,8 +67,8 @@ def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
 def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
     """Runs `python in_context_learning/vllm_incontext.py` and exits.
 
-    It is `llm-erm incontext` with the published defaults: the paper's model, which vLLM runs, and
-    data and results beside the script, wherever it is called from.
+    This is `llm-erm incontext` with the published defaults: vLLM runs the paper's model, and data
+    and results are kept next to the script, wherever it is called from.
     """
     from llm_erm.cli import incontext as in_context
 
@@ -94,13 +94,13 @@ def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
 
 
 _TRAINING: dict[str, Any] = {"train_set_size": 100_000, "batch_size": 1000, "n_epochs": 1000}
-"""Defaults of the published script, where they are not those of the published experiments."""
+"""Defaults of the published script that differ from those of the published experiments."""
 
 
 def training(script: str, arguments: Sequence[str] | None = None) -> None:
     """Runs `python finetuning/main.py` and exits.
 
-    It is `llm-erm train` with the published script's defaults; data lie beside the script.
+    This is `llm-erm train` with the published script's defaults; data are kept next to the script.
     """
     from llm_erm.cli.train import Options, train
 
@@ -112,7 +112,7 @@ def training(script: str, arguments: Sequence[str] | None = None) -> None:
                 Options,
                 arguments,
                 "main.py",
-                "Trains a transformer as a binary classifier, as published.",
+                "Train a transformer as a binary classifier, as published.",
                 default,
             )
         )
@@ -120,7 +120,7 @@ def training(script: str, arguments: Sequence[str] | None = None) -> None:
 
 
 def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
-    """Runs `python finetuning/sweep.py` and exits: `llm-erm sweep` over the script's defaults."""
+    """Runs `python finetuning/sweep.py` and exits: `llm-erm sweep` with the script's defaults."""
     from llm_erm.cli.sweep import Options, sweep_over
 
     defaults = _TRAINING | {"dataset_dir": str(_datasets(script))}
@@ -130,7 +130,7 @@ def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
                 Options,
                 arguments,
                 "sweep.py",
-                "Runs every combination of a grid of trainings, as published.",
+                "Run every combination of a grid of training runs, as published.",
             ),
             defaults,
         )
@@ -142,7 +142,7 @@ def _datasets(script: str) -> Path:
 
 
 def _from_environment() -> list[str]:
-    """The flags that the environment stands for; those of the command line come later and win."""
+    """Returns the flags given by environment variables; the command line overrides them."""
     values = [
         word
         for variable, flag in _FLAGS.items()

@@ -1,4 +1,4 @@
-"""`--provider replay --from FOLDER`: an earlier run again, from its journal alone."""
+"""`--provider replay --from FOLDER`: repeats an earlier run from its journal alone."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from llm_erm.cli.synthesize import Options
 
 _FREE = {field.name for field in fields(LimitOptions)} | {"dataset_dir", "task_file"}
-"""Flags that a replay may set anew; what shapes the answers is as it was."""
+"""Flags that a replay may change; those that shape the answers are fixed."""
 
 
 def missing(results: Sequence[Result], settings: Settings) -> str | None:
-    """Says which searches had fewer answers to replay than they were to have, or returns None."""
+    """Returns a sentence on searches with fewer answers than their budget, or None."""
     short = [
         f"{result.data.function} L={result.data.length} trial {result.data.trial}: "
         f"{result.attempts} of {settings.attempts}"
@@ -30,21 +30,21 @@ def missing(results: Sequence[Result], settings: Settings) -> str | None:
         if result.attempts < settings.attempts
         and not (settings.early_stop and result.validation and result.validation.perfect)
     ]
-    return f"The journal holds fewer answers than asked for: {', '.join(short)}" if short else None
+    return f"The journal holds fewer answers than the budget: {', '.join(short)}" if short else None
 
 
-def as_in(options: "Options") -> tuple[Replay, Synthesis, list[DataSpec]]:
-    """Returns the run to replay, how to do it again, and on which data.
+def replay_of(options: "Options") -> tuple[Replay, Synthesis, list[DataSpec]]:
+    """Returns the run to replay, its method and its data sets.
 
-    Limits, places and outputs that are given hold; all else is as it was.
+    Given limits, folders and output files replace those of the earlier run; all else stays.
 
     Raises:
-        InputError: --from is missing or names no run, or a flag is given that shapes answers.
+        InputError: --from is missing or does not name a run, or a flag would change the answers.
     """
     folder = options.replay_from
     if folder is None or options.provider not in (None, "replay"):
         raise InputError(
-            "--provider replay and --from go together, as in --provider replay --from runs/NAME."
+            "Use --provider replay and --from together, as in --provider replay --from runs/NAME."
         )
     earlier = read_replay(folder)
     _refuse_given(options)
@@ -72,12 +72,12 @@ def _refuse_given(options: "Options") -> None:
     ]
     if given:
         raise InputError(
-            f"A replay has the settings of the run that it replays; leave out {', '.join(given)}."
+            f"A replay uses the settings of the run that it replays; omit {', '.join(given)}."
         )
 
 
 def _limits(options: "Options", earlier: Limits) -> Limits:
-    """Each limit that is given, else the earlier run's."""
+    """Returns each limit that is given, else that of the earlier run."""
     default, given = Limits(), options.limits()
     return Limits(
         **{

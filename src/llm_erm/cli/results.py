@@ -1,4 +1,4 @@
-"""Results as tables and sentences for people, and as JSON lines for scripts."""
+"""Prints results: tables and sentences for people, JSON lines for scripts."""
 
 import ast
 import math
@@ -18,12 +18,12 @@ def print_json(results: Sequence[Result]) -> None:
 
 
 def accuracy(verdict: Verdict | None) -> float | None:
-    """Returns the accuracy of a verdict, None where there is none or the program failed."""
+    """Returns the accuracy of a verdict; None without a verdict or if the program failed."""
     return verdict.accuracy if verdict is not None and verdict.status == "ok" else None
 
 
 def cost_line(results: Sequence[Result]) -> str:
-    """Returns what all results took together, in a sentence."""
+    """Returns one sentence on what all results took together."""
     attempts = sum(result.attempts for result in results)
     prompt_tokens = sum(result.cost.prompt_tokens for result in results)
     completion_tokens = sum(result.cost.completion_tokens for result in results)
@@ -37,7 +37,7 @@ def cost_line(results: Sequence[Result]) -> str:
 
 
 def trial_lines(results: Sequence[Result]) -> list[str]:
-    """Returns what the trials of each task and length say together, one sentence each."""
+    """Returns summaries over the trials of each task and length, one sentence each."""
     groups: dict[tuple[str, int], list[Result]] = {}
     for result in results:
         groups.setdefault((result.data.function, result.data.length), []).append(result)
@@ -112,7 +112,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 
 def at_most(certificate: Certificate | None) -> str:
-    """Returns the bounds from validation and test data, rounded up, so that each still holds."""
+    """Returns the bounds from validation and test data, rounded up so that each still holds."""
     if certificate is None:
         return "no certificate"
     named = {"validation": certificate.validation, "test": certificate.test}
@@ -132,7 +132,7 @@ def _program(result: Result) -> str:
 
 
 def brief(source: str) -> str:
-    """Returns a one-line program as its expression, a longer or a very deep one as it is."""
+    """Returns the expression of a one-line program; a longer or very deep program stays as is."""
     try:
         body = ast.parse(source).body
         if len(body) == 1 and isinstance(body[0], ast.FunctionDef) and len(body[0].body) == 1:

@@ -1,11 +1,11 @@
-"""`llm-erm sweep`: runs a grid of runs from one YAML file.
+"""`llm-erm sweep`: does a grid of runs from one YAML file.
 
-A command can be swept if it is in ``FOLDERS`` and its module ``llm_erm.cli.<command>`` has
+A sweep can run a command if it is in ``FOLDERS`` and its module ``llm_erm.cli.<command>`` has
 
     Options                         its flags, a dataclass
-    check(options)                  raises LLMERMError where a run cannot start, before it costs
-                                    anything
     results_of(options, observers)  runs it and returns its results; prints nothing to stdout
+    check(options)                  raises LLMERMError if a run cannot start, before it costs
+                                    anything; optional where Options is a DataGrid
 """
 
 import contextlib
@@ -24,12 +24,13 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.parsing import CONFIG
+from llm_erm.cli.parsing import parse
 from llm_erm.cli.results import accuracy
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.records import Result
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
+from llm_erm.tasks.spec import DataGrid
 
 FOLDERS = {
     "synthesize": "out_dir",
@@ -38,7 +39,7 @@ FOLDERS = {
     "train": "results_path",
     "enumerate": "out_dir",
 }
-"""The commands that can be swept, and which of their options is the folder of a run."""
+"""The commands that a sweep can run, and the option of each that names its folder."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,23 @@ class Options:
     """Flags of `llm-erm sweep`."""
 
     file: Annotated[Path, tyro.conf.Positional]
-    """YAML with experiment_name, results_root, base_args (flags of every job), grid (lists of
-    values, every combination of which is a job) and, optionally, command (default: train)."""
+    """YAML file with experiment_name, results_root, base_args (flags for every job), grid (lists of
+    values; every combination is a job) and, optionally, command (default: train)."""
     jobs: int | None = None
-    """Number of jobs at a time (default: the number of GPUs, or one)."""
+    """Number of jobs to run at the same time (default: the number of GPUs, or one)."""
     json: bool = False
     """Print one JSON object per job instead of the table."""
 
 
 def sweep(options: Options) -> int:
-    """Run every combination of a grid of flags, each in a folder of its own."""
+    """Run every combination of a grid of flags, each in its own folder."""
     return sweep_over(options, {})
 
 
 def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
-    """The same where jobs of `train` have other default flags than the command."""
+    """Runs a sweep whose `train` jobs have other default flags than the command."""
     if options.jobs is not None and options.jobs < 1:
-        raise InputError(f"--jobs is {options.jobs}; give 1 or more, or leave it out.")
+        raise InputError(f"--jobs is {options.jobs}; give 1 or more, or omit it.")
     plan = read_sweep(options.file, {"train": defaults})
     check_folders(plan)
     calls = [partial(run_command, plan.command, _checked(plan.command, job)) for job in plan.jobs]
@@ -77,7 +78,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
                 plan.jobs, calls, devices, lambda _: progress.advance(bar), sentence
             )
         except KeyboardInterrupt:
-            output.note("Stopped. The same command skips the jobs that have finished.")
+            output.note("Stopped. Run the same command to resume; it skips finished jobs.")
             return 130
     if options.json:
         for outcome in outcomes:
@@ -88,38 +89,37 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
 
 
 def run_command(command: str, options: Any) -> list[Result]:  # noqa: ANN401 - of any command
-    """Runs a command, and returns its results instead of printing them.
+    """Runs a command and returns its results instead of printing them.
 
     Raises:
-        LLMERMError: It cannot be run.
+        LLMERMError: The command cannot run.
     """
     results: list[Result] = _module(command).results_of(options)
     return results
 
 
 def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any command
-    """Returns the options of a job that can start, as far as that costs nothing to know.
+    """Returns the options of a job after checking, as far as that is free, that it can start.
 
     Raises:
-        InputError: It cannot, and why.
+        InputError: The job cannot start; the message says why.
     """
     if command not in FOLDERS:
         raise InputError(
-            f"There is no command {command!r} to sweep; choose among {', '.join(FOLDERS)}."
+            f"A sweep cannot run the command {command!r}; choose one of {', '.join(FOLDERS)}."
         )
     module = _module(command)
-    said = io.StringIO()
+    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            options: Any = tyro.cli(
-                module.Options, prog=command, args=list(job.arguments[1:]), config=CONFIG
-            )
+        with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
+            options: Any = parse(module.Options, job.arguments[1:], command)
             options = replace(options, **{FOLDERS[command]: job.folder})
             if command == "train":
                 _check_device(options.device)
-            module.check(options)
+            getattr(module, "check", _check_data)(options)
     except SystemExit:
-        raise InputError(f"Job {job.index} cannot be parsed: {_brief(said.getvalue())}") from None
+        reason = _brief(printed.getvalue())
+        raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
     except LLMERMError as error:
         raise InputError(f"Job {job.index} cannot start: {sentence(error)}") from error
     return options
@@ -129,20 +129,26 @@ def _module(command: str) -> Any:  # noqa: ANN401 - as the module docstring desc
     return import_module(f"llm_erm.cli.{command}")
 
 
+def _check_data(options: DataGrid) -> None:
+    """Checks that data sets as described can exist."""
+    for spec in options.specs():
+        spec.check()
+
+
 def _check_device(device: str | None) -> None:
-    """Refuses one GPU of several: the only one that a job sees is its first."""
+    """Rejects the index of a GPU: a job sees only one, which is its first."""
     if device is not None and device.startswith("cuda:") and device != "cuda:0":
-        raise InputError(f"device is {device}, but every job has one GPU to itself; give cuda.")
+        raise InputError(f"device is {device}, but every job sees only one GPU; give cuda.")
 
 
 def _brief(text: str) -> str:
-    """Returns what tyro says, without its frame."""
+    """Returns tyro's message without its frame."""
     words = " ".join(line.strip("│╭╮╰╯─ ") for line in text.splitlines())
     return " ".join(words.split())[:300]
 
 
 def _devices(count: int | None) -> list[str | None]:
-    """Returns the GPU of each job that runs at a time; None where there is none to be given."""
+    """Returns the GPU for each job that runs at the same time; None if there is no GPU."""
     found: list[str] = []
     if find_spec("torch") is not None:
         import torch
@@ -150,7 +156,7 @@ def _devices(count: int | None) -> list[str | None]:
         number = torch.cuda.device_count()
         named = os.environ.get("CUDA_VISIBLE_DEVICES")
         visible = [str(i) for i in range(number)] if named is None else named.split(",")
-        found = visible[:number]  # CUDA sees none from the first that does not exist
+        found = visible[:number]  # CUDA ignores the first GPU that does not exist and all after it
     if not found:
         return [None] * (count or 1)
     return [found[i % len(found)] for i in range(count or len(found))]
@@ -169,7 +175,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _table(plan: Sweep, outcomes: list[Outcome]) -> None:
-    """Prints one row per result, and one for a job that has none."""
+    """Prints one row per result, and one row for a job without results."""
     keys = list(plan.jobs[0].values)
     rows = []
     for outcome in outcomes:

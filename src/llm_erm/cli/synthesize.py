@@ -13,7 +13,7 @@ from llm_erm.cli.observers import Bars
 from llm_erm.cli.options import LimitOptions, planned, specs_of
 from llm_erm.cli.output import note
 from llm_erm.cli.places import check_files
-from llm_erm.cli.replay import as_in, missing
+from llm_erm.cli.replay import missing, replay_of
 from llm_erm.cli.results import cost_line, print_json, result_table, trial_lines
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.records import Result
@@ -32,23 +32,24 @@ class Options(LimitOptions, ModelOptions, DataGrid):
     """Flags of `llm-erm synthesize`."""
 
     attempts: int | None = None
-    """The budget K of candidates per task, fixed beforehand (default: 256 for the embedded model,
-    16 for a local model of your own, else 5)."""
+    """The budget K, fixed beforehand: maximum number of candidates per task (default: 256 for the
+    embedded model, 16 for your own local model, else 5)."""
     out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/synthesize-<digest of the settings>)."""
     out_jsonl: Path | None = None
-    """Also write the attempts as published, one JSON record each, with the test accuracy of all."""
+    """Also write the attempts in the published format, one JSON record each, with the test accuracy
+    of every attempt."""
     out_csv: Path | None = None
-    """The same as a CSV table."""
+    """Also write the attempts in the published format as a CSV table."""
     log_file: Path | None = None
-    """Where to log what happens, in JSON lines (default: log.jsonl in the run's folder)."""
+    """File for the log, in JSON lines (default: log.jsonl in the run's folder)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """What to log."""
+    """Lowest level to log."""
     dry_run: bool = False
-    """Print each prompt; send and write nothing."""
+    """Print each prompt without calling a model or writing anything."""
     no_early_stop: bool = False
-    """Draw all attempts even when one is exact, to measure how often a model is right: pass@k and
-    the chance that one proposal is, with intervals over --num-trials."""
+    """Draw all attempts even after an exact one, to measure how often the model is right: pass@k
+    and the probability that one proposal is right, with intervals over --num-trials."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
@@ -57,12 +58,12 @@ class Options(LimitOptions, ModelOptions, DataGrid):
 
 @dataclass(frozen=True)
 class _Ended:
-    """A run that was not stopped.
+    """A run that was not interrupted.
 
     Attributes:
-        results: Its results; those of the searches that could go on, where the budget was spent.
+        results: Its results; if the budget was spent, those of the searches that could finish.
         folder: Where it is kept.
-        spent: Says that the budget was spent; None where it was enough.
+        spent: The error if the budget was spent, else None.
     """
 
     results: list[Result]
@@ -73,7 +74,7 @@ class _Ended:
 def synthesize(options: Options) -> int:
     """Learn a program for each task: a language model proposes, held-out data decides."""
     if options.dry_run:
-        _, method, specs = _asked(options)
+        _, method, specs = _search_of(options)
         return dry_run(options, specs, method)
     try:
         ended = _run(options)
@@ -84,24 +85,24 @@ def synthesize(options: Options) -> int:
 
 
 def check(options: Options) -> None:
-    """Makes sure, as far as possible without a model, that a run can start and has results.
+    """Checks, as far as possible without a model, that a run can start and has results.
 
     Raises:
-        InputError: It cannot.
+        InputError: The run cannot start.
     """
     if options.dry_run:
-        raise InputError("A dry run has no results; leave out --dry-run.")
+        raise InputError("A dry run has no results; omit --dry-run.")
     if not _is_replay(options):
         for spec in specs_of(options):
             spec.check()
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Returns the results of the searches that the flags ask for.
+    """Runs the searches and returns their results without printing them.
 
     Raises:
-        BudgetSpentError: The budget of the model is spent; the other searches are done.
-        LLMERMError: A search cannot be done.
+        BudgetSpentError: The model's budget is spent; the other searches are done.
+        LLMERMError: A search cannot run.
         KeyboardInterrupt: The run was stopped.
     """
     ended = _run(options, observers)
@@ -115,8 +116,8 @@ def _is_replay(options: Options) -> bool:
 
 
 def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
-    """Runs the searches, and says what became of those that were not finished."""
-    earlier, method, specs = _asked(options)
+    """Runs the searches, and prints what happened to those that did not finish."""
+    earlier, method, specs = _search_of(options)
     files = {
         "--out-jsonl": options.out_jsonl,
         "--out-csv": options.out_csv,
@@ -139,30 +140,30 @@ def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
         finally:
             if given_up := folder.given_up():
                 note(
-                    f"Gave up on {given_up} calls in flight because their searches were over or "
-                    "the run was stopped; they may be billed."
+                    f"Cancelled {given_up} calls in flight because their searches were over or the "
+                    "run was stopped; they may still be billed."
                 )
         if ended.spent is not None:
             _say_kept(folder, f"The budget is spent: {sentence(ended.spent).removesuffix('.')}")
-    if earlier is not None and (said := missing(ended.results, method.settings)):
-        note(said)
+    if earlier is not None and (message := missing(ended.results, method.settings)):
+        note(message)
     return ended
 
 
-def _asked(options: Options) -> tuple[Replay | None, Synthesis, list[DataSpec]]:
-    """The run to replay, if there is one, and what to do on which data, which can be done."""
+def _search_of(options: Options) -> tuple[Replay | None, Synthesis, list[DataSpec]]:
+    """Returns the run to replay, if any, the method and the data sets, after checking them."""
     earlier = None
     if _is_replay(options):
-        earlier, method, specs = as_in(options)
+        earlier, method, specs = replay_of(options)
     else:
         specs = specs_of(options)
         method = method_of(options, choose(options, dry_run=options.dry_run))
-    method.jobs(specs)  # refuses what cannot run before any data are drawn
+    method.jobs(specs)  # rejects what cannot run before any data are drawn
     return earlier, method, specs
 
 
 def method_of(options: Options, choice: Choice) -> Synthesis:
-    """Returns the method that the flags and the model chosen ask for."""
+    """Returns the method that the flags and the chosen model describe."""
     return Synthesis(
         llm=choice.llm,
         settings=Settings(
@@ -182,15 +183,17 @@ def method_of(options: Options, choice: Choice) -> Synthesis:
 def _search(
     options: Options, plan: Plan, folder: RunFolder, observers: Sequence[Observer]
 ) -> list[Result]:
-    """Searches on every data set that has no result yet and returns the results of all."""
+    """Searches every data set without a result and returns all results."""
     jobs = plan.method.jobs(plan.specs)
+    for job in jobs:
+        folder.check_answers(job.key)
     with (
         open_log(folder, options.log_file, options.log_level) as log,
         Bars(len(jobs), "searches") as bars,
     ):
         try:
             return run_in(folder, plan, observers=[log, bars, *observers])
-        finally:  # a run that stopped half way as well: what it has is paid for
+        finally:  # also if the run was stopped halfway: its attempts are paid for
             if options.out_jsonl is not None or options.out_csv is not None:
                 keys = [job.key for job in jobs]
                 export(folder, keys, log.isolation, options.out_jsonl, options.out_csv)
@@ -198,7 +201,7 @@ def _search(
 
 
 def _say_kept(folder: RunFolder, why: str) -> None:
-    note(f"{why}. Finished attempts are kept in {folder.path}; the same command resumes there.")
+    note(f"{why}. Finished attempts are kept in {folder.path}; run the same command to resume.")
 
 
 def _print(options: Options, ended: _Ended) -> None:

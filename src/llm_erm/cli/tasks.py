@@ -1,4 +1,4 @@
-"""`llm-erm tasks`: what can be learned."""
+"""`llm-erm tasks`: lists the tasks."""
 
 import json as jsonlib
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Options:
 
 
 def tasks(options: Options) -> int:
-    """List the tasks: what each computes, its lengths and its kind of input."""
+    """List the tasks with the rule, the lengths and the kind of input of each."""
     listed = list(SUITE.values())
     if options.task_file is not None:
         listed.append(load_task_file(options.task_file))

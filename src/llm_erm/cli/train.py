@@ -1,4 +1,4 @@
-"""`llm-erm train`: trains a transformer on the tasks' examples."""
+"""`llm-erm train`: trains transformers on the examples of tasks."""
 
 import gc
 import json as jsonlib
@@ -32,33 +32,33 @@ from llm_erm.training.settings import Settings
 
 @dataclass(frozen=True)
 class Options(Settings):
-    """Flags of `llm-erm train`; every task, length and training size is a training of its own."""
+    """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
     results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
-    """Folder for everything this run writes, with a folder inside for each training if there are
-    several (default: runs/train-<digest of the settings>)."""
+    """Folder for everything this run writes, with one subfolder per model if there are several
+    (default: runs/train-<digest of the settings>)."""
     target_func: tuple[str, ...] = ()
     """Task ids, as `llm-erm tasks` lists them (default: fn_a, or the task of --task-file)."""
     sequence_length: tuple[int, ...] = (50,)
     """Lengths of the training inputs in characters."""
     test_sequence_length: tuple[int, ...] = ()
-    """Further lengths to test at; the training length of a model is skipped."""
+    """Further lengths to test at; a model's training length is skipped."""
     train_set_size: tuple[int, ...] = (200,)
-    """Training examples: training and validation examples of the shared splits together."""
+    """Number of training examples: training and validation examples of the other commands."""
     test_set_size: int = 10_000
-    """Test examples."""
+    """Number of test examples."""
     dataset_dir: Path = Path("datasets")
-    """Folder of the data sets; files there with the sizes asked for are used as they are."""
+    """Folder of the data sets; existing files of the requested sizes are reused."""
     negatives: Literal["near-miss", "random"] = "near-miss"
-    """How palindrome negatives are drawn: one bit from a palindrome, or uniform."""
+    """How to draw negative examples of palindromes: one bit off a palindrome, or uniformly."""
     published: bool = False
-    """Draw as the published code did where it differs, to compare with published figures."""
+    """Draw data as the published code did where it differs, to compare with published results."""
     allow_repeats: bool = False
-    """Let splits share inputs where too few exist."""
+    """Let splits share inputs if too few distinct ones exist."""
     fresh_data: bool = False
-    """Draw the data anew in place of the files that are there."""
+    """Draw new data even if files exist, and replace them."""
     task_file: Path | None = None
-    """A Python file that defines a task of your own."""
+    """A Python file that defines your own task."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
@@ -82,19 +82,19 @@ def train(options: Options) -> int:
 
 
 def check(options: Options) -> None:
-    """Makes sure, as far as possible without data, that all trainings can start.
+    """Checks, as far as possible without data, that every training job can start.
 
     Raises:
-        LLMERMError: One of them cannot.
+        LLMERMError: A job cannot start.
     """
     _prepared(options)
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Returns the results of the trainings that the flags ask for.
+    """Trains the models and returns the results without printing them.
 
     Raises:
-        LLMERMError: One of them cannot be done.
+        LLMERMError: A training job cannot run.
         KeyboardInterrupt: The run was stopped.
     """
     return _run(options, observers)[0]
@@ -123,10 +123,10 @@ def _run(options: Options, observers: Sequence[Observer] = ()) -> tuple[list[Res
 
 
 def _prepared(options: Options) -> tuple[DataGrid, list[DataSpec], Training]:
-    """Returns the data and the method that the flags ask for.
+    """Returns the data and the method that the flags describe.
 
     Raises:
-        LLMERMError: One of the trainings cannot start.
+        LLMERMError: A training job cannot start.
     """
     functions = options.target_func or (() if options.task_file else ("fn_a",))
     grid = DataGrid(
@@ -159,7 +159,7 @@ def _trained(
     jobs: Sequence[TrainingJob],
     observers: Sequence[Observer],
 ) -> list[Result]:
-    """Trains what has no result yet and returns the results of all."""
+    """Trains the models without a result and returns all results."""
     if not sys.stderr.isatty():
         from transformers.utils import logging
 
@@ -180,8 +180,8 @@ def _trained(
     except KeyboardInterrupt:
         kept = "its last checkpoint" if options.checkpoint_every else "its start"
         output.note(
-            "Stopped. The same command skips the trainings that have ended and goes on with the "
-            f"one under way from {kept}."
+            "Stopped. Run the same command to resume; it skips finished training jobs and "
+            f"continues the interrupted one from {kept}."
         )
         raise
 
@@ -199,26 +199,26 @@ def _config(options: Options, job: TrainingJob) -> dict[str, Any]:
 
 
 def _check_weights(options: Options, folder: RunFolder, jobs: Sequence[TrainingJob]) -> None:
-    """Refuses to promise weights that finished trainings did not keep."""
+    """Rejects --save_model if a finished job in the folder did not keep its weights."""
     for job in jobs if options.save_model else ():
         place = job.folder(folder.path)
         if job.key in folder.results and not (place / "model").exists():
             raise InputError(
-                f"{place} holds a finished run that kept no weights; leave out --save_model, or "
-                "train again with --fresh."
+                f"{place} holds a finished run that did not keep its weights; omit --save_model, "
+                "or train again with --fresh."
             )
 
 
 def _rank() -> int:
-    """Returns which of several processes that share one run this is; torchrun sets it."""
+    """Returns the number of this process among those that share a run; torchrun sets it."""
     return int(os.environ.get("RANK", "0"))
 
 
 def _first_process_first(options: Options) -> Any:  # noqa: ANN401 - a context manager
-    """Lets the first of several processes do something before the others."""
+    """Makes the other processes wait until the first one has left the context."""
     if "RANK" not in os.environ:
         return nullcontext()
-    # If imported later, its default arguments would keep the group of processes alive.
+    # If imported later, its default arguments would keep the process group alive.
     import torch.distributed.nn.functional  # noqa: F401
     from accelerate import PartialState
 
@@ -226,12 +226,12 @@ def _first_process_first(options: Options) -> Any:  # noqa: ANN401 - a context m
 
 
 def _part_processes(options: Options) -> None:
-    """Ends the threads between several processes; one that outlives its process can abort it."""
+    """Ends the threads that connect the processes; one that is left at exit can abort the exit."""
     if "RANK" in os.environ:
         from accelerate import PartialState
 
         PartialState(cpu=options.device == "cpu").destroy_process_group()
-        gc.collect()  # models hold the group as well
+        gc.collect()  # models hold the process group as well
 
 
 def _table(results: Sequence[Result]) -> None:

@@ -1,4 +1,4 @@
-"""`llm-erm verify`: runs any program file on any file of labelled examples."""
+"""`llm-erm verify`: runs a program on a file of labelled examples."""
 
 import json as jsonlib
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ class Options(LimitOptions):
     program: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
     """Python file that defines `f(x)`, or a single function."""
     data: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
-    """File of `<input> -> <label>` lines."""
+    """File with lines of the form `<input> -> <label>`."""
     json: bool = False
     """Print one JSON object."""
 
 
 def verify(options: Options) -> int:
-    """Run a program on labelled examples, in the sandbox, and count what it gets right."""
+    """Run a program on labelled examples in the sandbox; count correct answers."""
     limits = options.limits()
     source = _read(options.program)
     examples = read_dataset(options.data)

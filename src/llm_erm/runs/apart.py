@@ -29,6 +29,9 @@ Sentence = Callable[[LLMERMError], str]
 """Returns what an error says; picklable."""
 Returned = TypeVar("Returned")
 
+GRACE_SECONDS = 5.0
+"""What a job that is stopped has to clean up; one that waits for a slow program takes minutes."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -78,9 +81,13 @@ class Places:
         for place in self._places:
             self._free.put(place)
         self._stopping = False
+        self._asked_to_stop = threading.Event()
+        self._ended = threading.Event()
+        self._killer = threading.Thread(target=self._kill, daemon=True)
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
+        self._killer.start()
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -95,6 +102,9 @@ class Places:
     ) -> None:
         for place in self._places:
             place.close()
+        self._ended.set()
+        self._asked_to_stop.set()
+        self._killer.join()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -142,9 +152,19 @@ class Places:
         return returned
 
     def _stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        self._stopping = True  # no lock: a signal may come while one is held
+        if self._stopping:  # another signal may come in the middle of this, where locks are held
+            return
+        self._stopping = True
         for place in self._places:
             place.stop()
+        self._asked_to_stop.set()
+
+    def _kill(self) -> None:
+        """Ends the jobs that do not stop by themselves; their journals are whole at any moment."""
+        self._asked_to_stop.wait()
+        if not self._ended.wait(GRACE_SECONDS):
+            for place in self._places:
+                place.stop(kill=True)
 
 
 class _Place:
@@ -170,10 +190,10 @@ class _Place:
             return Ended(1)
         return ended
 
-    def stop(self) -> None:
+    def stop(self, *, kill: bool = False) -> None:
         self._stopping = True
-        if self._pool is not None:
-            self._pool.stop()
+        if (pool := self._pool) is not None:
+            pool.stop(kill=kill)
 
     def close(self) -> None:
         self._pool = None
@@ -182,7 +202,7 @@ class _Place:
 
 def _perform_apart(log: Path, call: Call, sentence: Sentence) -> Ended:
     """Does a job in a process that does nothing else, so that all output can go to the log."""
-    with log.open("wb") as file:
+    with writing(log), log.open("ab") as file:  # at its end, with whatever else is written there
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     return perform(log, call, sentence)

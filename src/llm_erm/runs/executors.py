@@ -2,12 +2,13 @@
 
 import asyncio
 import inspect
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, Protocol
 
 from llm_erm.errors import BudgetSpentError, LLMERMError
@@ -15,6 +16,9 @@ from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Finished, Observer
 from llm_erm.runs.jobs import Method, Session, Work
 from llm_erm.runs.pool import JobPool, do
+
+WAKE_SECONDS = 0.5
+"""A signal just before a wait begins does not end it, so waits are short."""
 
 
 class Executor(Protocol):
@@ -86,16 +90,20 @@ async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer
         async with asyncio.TaskGroup() as group:
             for todo in work:
                 group.create_task(one(todo))
-    except* LLMERMError as errors:
-        first: BaseException = errors
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
+    except BaseExceptionGroup as group:
+        raise _first(group.subgroup(LLMERMError) or group) from None
     finally:
         if (close := getattr(session, "aclose", None)) is not None:
             await close()
     if spent:
         raise spent[0]
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error in a group, or in a group within it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
@@ -108,23 +116,52 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
     except RuntimeError:
         asyncio.run(main)
         return
-    started: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = SimpleQueue()
+    begun: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = []
+    stopped = False
 
     async def announced() -> None:
         task = asyncio.current_task()
         assert task is not None
-        started.put((asyncio.get_running_loop(), task))
+        begun.append((asyncio.get_running_loop(), task))
+        if stopped:
+            main.close()
+            raise asyncio.CancelledError
         await main
 
-    with ThreadPoolExecutor(1, "run") as thread:
-        running = thread.submit(asyncio.run, announced())
-        try:
-            running.result()
-        except KeyboardInterrupt:
-            loop, task = started.get()
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        if stopped:
+            raise KeyboardInterrupt
+        stopped = True  # not raised here: it could hit the thread while it starts
+        for loop, task in begun:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(task.cancel)
-            raise
+
+    with _at_interrupt(stop), ThreadPoolExecutor(1, "run") as thread:
+        running = thread.submit(asyncio.run, announced())
+        while not wait([running], WAKE_SECONDS).done:
+            pass
+        try:
+            running.result()
+        except asyncio.CancelledError:
+            if not stopped:
+                raise
+    if stopped:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _at_interrupt(handler: Callable[..., None]) -> Iterator[None]:
+    """Has Ctrl-C handled, in the main thread and unless it is ignored."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not (in_main_thread and callable(signal.getsignal(signal.SIGINT))):
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,21 @@ class RunFolder:
         """Returns the prompt of a search; empty where none was written."""
         return self._prompts.get(job, "")
 
+    def check_answers(self, job: JobKey) -> None:
+        """Makes sure that the answer to every attempt of a job is there.
+
+        Raises:
+            InputError: One is missing, so what it said and cost would be missing in the results.
+        """
+        answers = self._answers.get(job, {})
+        for attempt in self._attempts.get(job, ()):
+            if attempt.index not in answers:
+                raise InputError(
+                    f"{self.path}/answers.jsonl lacks the answer to attempt {attempt.index} of "
+                    f"{job.name}; restore the file, or delete the run.",
+                    setting="fresh",
+                )
+
     def answers(self, job: JobKey) -> dict[int, Completion]:
         """Returns all answers of a job by index, in the order in which they came."""
         return dict(self._answers.get(job, {}))

@@ -89,11 +89,15 @@ class JobPool:
         with _environment(self._threads), _uninterrupted():
             return self._pool.submit(function, *arguments)
 
-    def stop(self) -> None:
-        """Ends all processes, also those that are only starting."""
+    def stop(self, *, kill: bool = False) -> None:
+        """Ends all processes, also those that are only starting.
+
+        Args:
+            kill: Whether to end them at once instead of letting them clean up.
+        """
         for process in list(self._processes):
             if process.is_alive():
-                process.terminate()
+                process.kill() if kill else process.terminate()
 
     def _listen(self) -> None:
         try:

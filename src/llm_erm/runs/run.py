@@ -1,11 +1,13 @@
 """Runs a method over data sets: skips what is done and resumes what is half done."""
 
+import asyncio
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Observer
@@ -185,8 +187,21 @@ def stopping_at_sigterm() -> Iterator[None]:
         else:  # whoever started this ignores Ctrl-C
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    handlers: dict[signal.Signals, Any] = {signal.SIGTERM: stop}
+    if _within_event_loop() and callable(signal.getsignal(signal.SIGINT)):
+        # That of asyncio.run cancels the caller, who waits for this run and would not notice.
+        handlers[signal.SIGINT] = signal.default_int_handler
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _within_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

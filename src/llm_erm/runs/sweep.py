@@ -248,7 +248,7 @@ def _record(job: SweepJob) -> dict[str, Any] | None:
     path = job.folder / "job.json"
     try:
         record = json.loads(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}); delete it.") from error

@@ -1,0 +1,47 @@
+"""A job for the tests of sweeps, in a module that other processes can import."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from llm_erm.errors import BudgetSpentError, InputError
+from llm_erm.facts import SynthesisFacts
+from llm_erm.records import Result
+from llm_erm.serial import to_json
+from llm_erm.tasks.task import DataKey
+
+
+def do(folder: Path, name: str, seconds: float = 0.0, wait_for: Path | None = None) -> list[Result]:
+    """A job: it says something, waits, and has a result or fails by its name."""
+    sys.stderr.write("a notice\n")
+    (folder / "started").touch()
+    deadline = time.monotonic() + 60
+    while wait_for is not None and not wait_for.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    if name == "refused":
+        raise InputError("The sentence.", setting="out_dir")
+    if name == "spent":
+        raise BudgetSpentError("Spent.")
+    if name == "bug":
+        raise ZeroDivisionError("a bug")
+    if name == "exit":
+        os._exit(7)
+    if name == "says":
+        os.write(2, b"from a library in C\n")
+    place = f"{os.getpid()} {os.environ.get('CUDA_VISIBLE_DEVICES')}"
+    result = Result(
+        method="synthesis",
+        model=place,
+        data=DataKey("fn_a", 20, 42),
+        examples=1,
+        seconds=0.0,
+        facts=SynthesisFacts(),
+    )
+    (folder / "results.jsonl").write_text(to_json(result) + "\n")
+    return [result]
+
+
+def sentence(error: Exception) -> str:
+    return f"In flags: {error}"
