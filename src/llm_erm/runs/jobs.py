@@ -151,7 +151,8 @@ class Method(Protocol):
         """Returns what the jobs share, for the time that they run.
 
         Args:
-            work: All that is to be done in the session, to be checked before anything is loaded.
+            work: What is known to be done in the session, to be checked before anything is loaded;
+                in a process of a pool that is its first job, and others follow.
             spent: What earlier parts of the run got from a model, for the budget.
 
         Raises:
