@@ -69,6 +69,36 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
     assert "answers.json is empty" in Path("results/others/1/stderr.log").read_text()
 
 
+def test_a_job_whose_task_or_results_changed_is_not_taken_for_done(sweep):
+    rule = """
+kind = "binary"
+lengths = (10,)
+def rule(x):
+    return int(x[{place}])
+def sample(rng, length):
+    return "".join(map(str, rng.randint(2, size=length)))
+"""
+    grid = SYNTHESES.replace("[fn_a, fn_g]", "[own]").replace("lengths: [20]", "lengths: [10]")
+    grid = grid.replace("attempts: 1", "attempts: 1, task_file: own.py")
+    Path("answers.json").write_text(json.dumps(["def f(x):\n    return int(x[0])"]))
+    Path("own.py").write_text(rule.format(place=0))
+    assert sweep(grid)[0] == 0
+    Path("own.py").write_text(rule.format(place=1))
+    code, out, _ = sweep(grid, "--json")
+    assert (code, json.loads(out)["skipped"], json.loads(out)["status"]) == (1, False, 2)
+    log = Path("results/searches/0/stderr.log").read_text()
+    assert "differ from what the rule in own.py now returns" in log
+    Path("own.py").write_text(rule.format(place=0))
+    results = Path("results/searches/0/results.jsonl")
+    before = results.read_text()
+    results.unlink()
+    code, out, _ = sweep(grid, "--json")
+    assert (code, json.loads(out)["skipped"]) == (0, False)
+    assert results.exists()
+    assert json.loads(before)["program"] == json.loads(out)["results"][0]["program"]
+    assert json.loads(sweep(grid, "--json")[1])["skipped"]
+
+
 def processes_in(folder: Path) -> list[str]:
     """Returns the command lines of the processes that run in a folder."""
     found = []
