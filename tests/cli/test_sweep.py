@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from llm_erm.cli.main import main
+from llm_erm.cli.sweep import FOLDERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,6 +98,50 @@ def sample(rng, length):
     assert results.exists()
     assert json.loads(before)["program"] == json.loads(out)["results"][0]["program"]
     assert json.loads(sweep(grid, "--json")[1])["skipped"]
+
+
+SMALL_DATA = "functions: [fn_a], lengths: [10], train_size: 10, val_size: 10, test_size: 20"
+SMALL = {
+    "synthesize": f"{SMALL_DATA}, provider: scripted, answers: answers.json, attempts: 1",
+    "enumerate": f"{SMALL_DATA}, max_programs: 2000",
+    "baselines": f"{SMALL_DATA}, learners: [decision-tree], workers: 1",
+    "incontext": "functions: [fn_a], lengths: [10], train_size: 10, answer: score, shots: [2], "
+    "test_size: 2, test_split_size: 20",
+    "train": "target_func: fn_a, n_layer: 1, n_head: 2, n_embd: 16, n_epochs: 1, device: cpu, "
+    "train_set_size: 20, test_set_size: 20, precision: fp32, sequence_length: 10",
+}
+"""Flags with which each command that can be swept takes seconds."""
+NEEDS = {"train": "torch", "enumerate": "numba", "baselines": "sklearn", "incontext": "xllamacpp"}
+
+
+@pytest.mark.parametrize("command", FOLDERS)
+def test_every_command_that_can_be_swept_is(sweep, command):
+    if command in NEEDS:
+        pytest.importorskip(NEEDS[command])
+    Path("answers.json").write_text(json.dumps(["def f(x):\n    return x.count('1') % 2"]))
+    grid = f"experiment_name: {command}\nresults_root: results\ncommand: {command}\n"
+    grid += f"base_args: {{{SMALL[command]}}}\ngrid: {{seed: [3]}}\n"
+    code, out, error = sweep(grid, "--json")
+    assert code == 0, error + Path(f"results/{command}/0/stderr.log").read_text()
+    (result,) = json.loads(out)["results"]
+    assert result["test"]["total"] > 0
+    assert json.loads(sweep(grid, "--json")[1])["skipped"]
+    wrong = grid.replace("fn_a", "fn_zz").replace(f"name: {command}", "name: wrong")
+    code, _, error = sweep(wrong)
+    assert code == 2
+    assert "Job 0 cannot start: " in error
+    assert "fn_zz" in error
+    assert not Path("results/wrong").exists()
+
+
+@pytest.mark.parametrize("command", ["synthesize", "incontext"])
+def test_a_dry_run_is_refused_before_a_model_is_paid(sweep, command):
+    grid = f"experiment_name: dry\nresults_root: results\ncommand: {command}\n"
+    grid += f"base_args: {{{SMALL[command]}, dry_run: true}}\ngrid: {{seed: [3]}}\n"
+    code, _, error = sweep(grid)
+    assert code == 2
+    assert "Job 0 cannot start: A dry run has no results; omit --dry-run." in error
+    assert not Path("results").exists()
 
 
 def processes_in(folder: Path) -> list[str]:
