@@ -309,6 +309,9 @@ def test_two_processes_train_the_same_model_as_one(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         results[count] = [json.loads(line) for line in done.stdout.splitlines()[-2:]]
+        for size in (22, 16):  # one of the processes writes
+            log = (tmp_path / str(count) / f"fn_a-L12-n{size}" / "logs.log").read_text()
+            assert (log.count("Model: "), log.count("Epoch 0002")) == (1, 1)
     for alone, together in zip(results[1], results[2], strict=True):
         for point, same in zip(*(row["facts"]["curve"] for row in (alone, together)), strict=True):
             assert same["train_loss"] == pytest.approx(point["train_loss"], abs=1e-4)

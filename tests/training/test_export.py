@@ -10,16 +10,12 @@ import pytest
 from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint, TrainingFacts
 from llm_erm.records import Result, Verdict
-from llm_erm.runs.events import Finished
-from llm_erm.tasks.spec import DataSpec
+from llm_erm.runs.events import Event, Finished
 from llm_erm.tasks.task import DataKey
 from llm_erm.training.events import Evaluated, Prepared
-from llm_erm.training.export import Artifacts, check_places, clear
-from llm_erm.training.method import TrainingJob
+from llm_erm.training.export import Artifacts, check_place, clear
 from llm_erm.training.plots import plot_curve, plot_lengths, plot_sizes
 
-SPEC = DataSpec(function="fn_a", length=12, train_size=20, val_size=0)
-JOB = TrainingJob(SPEC)
 PREPARED = Prepared("Model()", 1000, 2000, "cpu", compiled=False, mixed=False, graph=True)
 POINTS = (
     CurvePoint(0, 0, 0.7, 0.5, 0.75, 0.25, 0.1),
@@ -38,11 +34,10 @@ def result(size: int = 20, test: int = 30) -> Result:
     )
 
 
-def write(folder, *events, job=JOB) -> None:
-    with Artifacts(folder, [job], [{"seed": 1}]) as artifacts:
-        artifacts(None, PREPARED)  # of no job
+def write(folder, *events: Event) -> None:
+    with Artifacts(folder, "fn_a-L12-n20", {"seed": 1}) as artifacts:
         for event in events:
-            artifacts(job.key, event)
+            artifacts(event)
 
 
 def test_files_are_as_published(tmp_path):
@@ -89,9 +84,21 @@ def test_a_resumed_run_keeps_the_curve_up_to_its_checkpoint(tmp_path):
     assert (tmp_path / "logs.log").read_text().count("Resumed after epoch 1") == 2
 
 
-def test_several_jobs_write_into_folders_of_their_own(tmp_path):
-    write(tmp_path, PREPARED, job=TrainingJob(SPEC, several=True))
-    assert [path.name for path in tmp_path.iterdir()] == ["fn_a-L12-n20"]
+def test_what_is_missing_is_made_of_the_result(tmp_path):
+    """As training wrote it, but for the log, which says so."""
+    write(tmp_path / "whole", PREPARED, *map(Evaluated, POINTS), Finished(result()))
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    for lost in ("curves.png", "metrics.jsonl", "metrics.py", "config.json", "logs.log"):
+        (tmp_path / "whole" / lost).unlink()
+        with Artifacts(tmp_path / "whole", "fn_a-L12-n20", {"seed": 1}) as artifacts:
+            artifacts.restore(result())
+        found = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+        log = found.pop("logs.log").decode()
+        assert log.splitlines()[-1].endswith("The files were written anew from the result")
+        assert found == {name: data for name, data in whole.items() if name != "logs.log"}
+    with Artifacts(tmp_path / "whole", "fn_a-L12-n20", {"seed": 1}) as artifacts:
+        artifacts.restore(result())
+    assert (tmp_path / "whole" / "logs.log").read_text() == log  # nothing was missing
 
 
 def test_clearing_deletes_what_a_training_left_and_nothing_else(tmp_path):
@@ -99,21 +106,21 @@ def test_clearing_deletes_what_a_training_left_and_nothing_else(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "head.safetensors").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("mine")
-    clear(tmp_path, [JOB])
+    clear(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "notes.txt"}
     (tmp_path / "model").mkdir()  # somebody else's
-    clear(tmp_path, [JOB])
+    clear(tmp_path)
     assert (tmp_path / "model").exists()
 
 
 def test_a_folder_that_holds_no_run_is_refused(tmp_path):
     """A model's folder has a config.json, too."""
-    check_places(tmp_path, [JOB])
+    check_place(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(InputError, match="config.json but no logs.log, so it is not a run"):
-        check_places(tmp_path, [JOB])
+        check_place(tmp_path)
     write(tmp_path, PREPARED)
-    check_places(tmp_path, [JOB])
+    check_place(tmp_path)
 
 
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
