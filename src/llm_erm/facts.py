@@ -13,7 +13,7 @@ class SynthesisFacts:
     """Facts about a search with a language model.
 
     Attributes:
-        test_accuracies: Test accuracy of each attempt, in [0, 1], measured after the selection, with
+        test_accuracies: Test accuracy of each attempt, in [0, 1], measured after the selection;
             None for a program that did not run. None as a whole unless it was requested.
         exact_attempts: Number of attempts that are correct on all test and contrast examples; None
             unless all attempts of the budget were drawn.

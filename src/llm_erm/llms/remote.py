@@ -1,4 +1,4 @@
-"""Language models behind an API: the samples of a request in flight, and how each of them ends."""
+"""Language models behind an API: draws the samples of a request concurrently."""
 
 import asyncio
 import time
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
 
 MOST_TOOLS = 32
-"""Uses of a tool at the same time; those of a sandbox wait for its workers anyway."""
+"""Maximum number of concurrent tool calls; those of a sandbox wait for its workers anyway."""
 
 
 @dataclass(frozen=True)
 class RemoteModel:
-    """What shapes the answers of a remote model.
+    """Settings that shape the answers of a remote model.
 
     Attributes:
         name: The provider and the model's name.
-        base_url: Where it is reached; None for its provider's own address.
-        settings: What goes with every call.
+        base_url: Address of the API; None for the provider's own.
+        settings: Settings of every call.
     """
 
     name: str
@@ -42,9 +42,9 @@ class RemoteLLM(LLM):
     """A model behind an API.
 
     A call that takes too long or gets a broken answer is a completion with
-    ``finish_reason="error"``: it may have been billed, so it is an attempt and not sent again. What
-    was not answered (status 429 and 5xx, a broken connection) is sent again, after the time that
-    the server asks for or else with exponential back-off and jitter.
+    ``finish_reason="error"``: it may have been billed, so it counts as an attempt and is not
+    retried. A call without an answer (status 429 and 5xx, a broken connection) is retried, after
+    the time that the server asks for, or else with exponential back-off and jitter.
     """
 
     def __init__(
@@ -60,17 +60,16 @@ class RemoteLLM(LLM):
 
         Args:
             name: The provider and the model's name.
-            client: Who is called.
-            settings: What shapes the answers and the calls.
-            base_url: Where the client calls, for messages; the provider's own address where it is
-                None.
-            budget: What may be spent; None for no limit.
+            client: The client to call.
+            settings: Settings of the answers and the calls.
+            base_url: Address of the API, for messages; None for the provider's own.
+            budget: Limits what may be spent; None for no limit.
         """
         self._name = name
         self._client = client
         self._base_url = base_url
         self._settings = settings
-        # Threads of its own: the loop's own look names up, which must not wait for a tool.
+        # Separate threads: those of the event loop look up names, which must not wait for a tool.
         self._threads = ThreadPoolExecutor(MOST_TOOLS, "tool")
         self._budget = budget or Budget()
         self._caller = Caller(
@@ -84,12 +83,12 @@ class RemoteLLM(LLM):
 
     @property
     def described(self) -> object:
-        """What shapes the answers: who gives them, at which address, and with which settings."""
+        """What shapes the answers: the model, its address and its settings."""
         return RemoteModel(self._name, self._base_url, self._settings)
 
     @property
     def budget(self) -> Budget:
-        """What its calls may cost."""
+        """The budget of its calls."""
         return self._budget
 
     @property
@@ -100,12 +99,12 @@ class RemoteLLM(LLM):
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples of ``request`` as they arrive.
 
-        At most ``speculative`` samples are in flight or not yet dealt with.
+        At most ``speculative`` samples are in flight or not yet settled.
 
         Raises:
             ProviderError: The key, the model's name, the quota or the request itself was refused,
-                or nobody answers at the address.
-            BudgetSpentError: A call could pass the budget.
+                or there is no server at the address.
+            BudgetSpentError: A call could exceed the budget.
         """
         pace = request.pace or Pace()
         pace.kept = True
@@ -131,7 +130,7 @@ class RemoteLLM(LLM):
                     change = asyncio.create_task(pace.change())
                 running -= done
                 failures += [e for task in done if (e := _failure_of(task)) is not None]
-                # A spent budget lets the others finish: they are paid for already.
+                # A spent budget lets the others finish, since they are already paid for.
                 if pace.stopped or any(not isinstance(e, BudgetSpentError) for e in failures):
                     await _cancel(running)
                     running = set()
@@ -153,7 +152,7 @@ class RemoteLLM(LLM):
         await self._client.close()
 
     async def _answer(self, request: Request, index: int, arrived: list[Completion]) -> None:
-        """Adds one sample to those that arrived, also where it is given up in flight."""
+        """Draws one sample and appends it to ``arrived``, even if it is cancelled in flight."""
         conversation = Conversation(
             self._caller,
             self._client.model,
@@ -190,7 +189,7 @@ class RemoteLLM(LLM):
 
         Raises:
             ProviderError: No other call can succeed either.
-            BudgetSpentError: The first call could pass the budget.
+            BudgetSpentError: The first call could exceed the budget.
         """
         try:
             await conversation.run()
@@ -201,7 +200,7 @@ class RemoteLLM(LLM):
         except CallFailedError as failure:
             if failure.kind in ("unreachable", "refused"):
                 raise provider_error(failure, self.name, self._base_url) from failure
-            return failure.said
+            return failure.message
         return None
 
     def _tools(self, tool: Tool | None) -> "ModelRequestParameters":
