@@ -1,8 +1,8 @@
 """What must not change of the records that commands write and print: all but times and places.
 
 Each ``canonical_`` function knows how one kind of line is written, and nothing else does. Lines of
-version 0.1 are read as well as today's, so that recordings of both can be compared; what the readers
-return has the names of 0.1.
+version 0.1 are read as well as today's, so that recordings of both can be compared; what the
+readers return has the names of 0.1.
 """
 
 import csv

@@ -12,6 +12,8 @@ from typing import (
     runtime_checkable,
 )
 
+from llm_erm.errors import InputError
+
 
 class Operational:
     """Marks a setting that changes how or where a run works, but never its results."""
@@ -66,7 +68,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting holds
     if isinstance(value, Path):
         return str(value)
     if callable(value):  # a strategy, say
-        return f"{value.__module__}.{value.__qualname__}"
+        name = getattr(value, "__qualname__", "<unnamed>")
+        if "<" in name:
+            raise InputError(
+                f"{value!r:.80} has no name that would tell it from another; give a class or a "
+                "function of a module."
+            )
+        return f"{value.__module__}.{name}"
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

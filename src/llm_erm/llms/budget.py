@@ -24,7 +24,7 @@ class Budget:
 
     While a call is in flight, its worst case is reserved: the prompt at one token per byte, and
     the maximum output. A call that does not fit waits for the calls in flight; if there are none,
-    the budget is spent.
+    the budget is spent. The limits hold for each run: ``begin`` starts the next one.
 
     Args:
         max_tokens: Limit on prompt and output tokens together, or None.
@@ -41,27 +41,30 @@ class Budget:
         self._max_tokens = max_tokens
         self._max_dollars = max_dollars
         self._price = price
-        self._tokens = 0
-        self._dollars = 0.0
-        self._in_flight = 0
-        self._reserved_tokens = 0
-        self._reserved_dollars = 0.0
-        self._changed = asyncio.Condition()
+        self._reset()
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self._max_tokens is not None or self._max_dollars is not None
 
     def price(self, prompt_tokens: int, output_tokens: int) -> float | None:
         """Returns the price of a call in US dollars, or None if unknown."""
         return self._price(prompt_tokens, output_tokens) if self._price is not None else None
 
-    def count(
+    def begin(
         self, completions: Iterable[Completion], prompt_bytes: int, max_output_tokens: int
     ) -> None:
-        """Counts the cost of earlier calls of the same run, at the worst case if it is unknown.
+        """Starts a run, or a part of one; only calls of the same run count.
+
+        Earlier calls count at their worst case if their cost is unknown.
 
         Args:
-            completions: The completions of these calls.
+            completions: The completions of earlier calls of the run.
             prompt_bytes: Size of the longest prompt in bytes.
             max_output_tokens: Maximum number of output tokens per call.
         """
+        self._reset()
         for completion in completions:
             self._add(completion.usage, completion.cost_usd)
             failed = completion.finish_reason in ("error", "cancelled")
@@ -108,6 +111,14 @@ class Budget:
             else:
                 self._add(usage, dollars)
             self._changed.notify_all()
+
+    def _reset(self) -> None:
+        self._tokens = 0
+        self._dollars = 0.0
+        self._in_flight = 0
+        self._reserved_tokens = 0
+        self._reserved_dollars = 0.0
+        self._changed = asyncio.Condition()  # belongs to the event loop that first waits for it
 
     def _add(self, usage: Usage, dollars: float | None) -> None:
         self._tokens += usage.prompt_tokens + usage.completion_tokens

@@ -190,4 +190,4 @@ class LLM(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Frees the model's threads, connections and memory."""
+        """Frees the model's threads, connections and memory, until the next request."""

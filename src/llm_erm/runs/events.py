@@ -31,13 +31,15 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Prompted(Event):
-    """The prompt of a job is ready.
+    """A prompt was written; a search with one prompt tells of it once.
 
     Attributes:
-        prompt: Its text; if many queries share it except for one gap, the text with the gap.
+        prompt: Its text. That of in-context learning has a gap for the query.
+        index: The first sample that it is for; a strategy may write another one for later samples.
     """
 
     prompt: str
+    index: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -11,11 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from llm_erm.errors import BudgetSpentError, LLMERMError
+from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
 from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Finished, Observer
 from llm_erm.runs.jobs import Method, Session, Work
-from llm_erm.runs.pool import JobPool, do
 
 WAKE_SECONDS = 0.5
 """A signal that arrives just before a wait does not end it, so waits are short."""
@@ -151,6 +151,26 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
         raise KeyboardInterrupt
 
 
+def _to_send(method: Method) -> bytes:
+    """Returns the method as it is sent to other processes.
+
+    Raises:
+        InputError: The method has a budget, or holds what no other process can be sent.
+    """
+    if method.budget is not None and method.budget.limited:
+        raise InputError(
+            f"The method {method.name!r} has a budget, which processes cannot share; use "
+            "InProcess, or set no limits."
+        )
+    try:
+        return pickle.dumps(method)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"The method {method.name!r} or its model cannot be sent to other processes ({error}); "
+            "use InProcess."
+        ) from error
+
+
 @contextmanager
 def _at_interrupt(handler: Callable[..., None]) -> Iterator[None]:
     """Installs a handler for Ctrl-C, in the main thread and unless Ctrl-C is ignored."""
@@ -189,12 +209,16 @@ class Processes:
         """Does all jobs, ``count`` at a time.
 
         Raises:
+            InputError: The method has a budget, or holds what no other process can be sent.
             LLMERMError: A job cannot be done, or a process was killed.
         """
+        from llm_erm.runs.pool import JobPool, do
+
+        sent = _to_send(method)
         spent_at: BudgetSpentError | None = None
         count = max(min(self.count, len(work)), 1)
         with JobPool(count, self.devices, observe, threads=self.threads) as pool:
-            for future in as_completed([pool.submit(do, method, one, spent) for one in work]):
+            for future in as_completed([pool.submit(do, sent, one) for one in work]):
                 try:
                     future.result()
                 except BudgetSpentError as error:  # what others have in flight is paid for

@@ -22,12 +22,15 @@ class DataRecord:
 
     Attributes:
         spec: How it was drawn.
-        sha256: Digest of its labelled examples.
+        sha256: Digest of its labelled examples, however they are divided and ordered.
+        learning_sha256: Digest of the training and validation examples as they are divided and
+            ordered, which prompts show.
         task_file_sha256: Digest of the user's file that defines the task; None for the suite.
     """
 
     spec: DataSpec
     sha256: str
+    learning_sha256: str
     task_file_sha256: str | None = None
 
 
@@ -63,10 +66,20 @@ def fingerprint(
 ) -> Fingerprint:
     """Returns the fingerprint of a method on data sets."""
     records = tuple(
-        DataRecord(spec, splits.key.sha256, file_digest(spec.task_file))
+        DataRecord(
+            spec,
+            splits.key.sha256,
+            _learning_digest(splits),
+            file_digest(spec.task_file),
+        )
         for spec, splits in zip(specs, data, strict=True)
     )
     return Fingerprint(version, method.name, shaping(method), records)
+
+
+def _learning_digest(splits: Splits) -> str:
+    parts = [[data.inputs, data.labels] for data in (splits.train, splits.validation)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def read_fingerprint(folder: Path, setting: str = "out_dir") -> Fingerprint:
@@ -113,7 +126,7 @@ def _changed_data(before: list[Any], after: list[Any]) -> set[str]:
     if len(before) != len(after):
         return {"data"}
     names = set().union(*(_changed(one, other) for one, other in zip(before, after, strict=True)))
-    return {"data" if name == "sha256" else name for name in names}
+    return {"data" if name in ("sha256", "learning_sha256") else name for name in names}
 
 
 def file_digest(path: Path | None) -> str | None:

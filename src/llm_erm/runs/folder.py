@@ -26,7 +26,7 @@ from llm_erm.runs.journal import Journal, records_in
 from llm_erm.serial import to_json
 
 JOURNALS = ("results", "prompts", "answers", "attempts")
-"""Names of the journals; locking the first one locks the folder."""
+"""Names of the journals; the first one is always there."""
 FILES = ("settings.json", *(f"{name}.jsonl" for name in JOURNALS))
 """The files that an interrupted run is read back from."""
 PROGRAMS = "programs/*-L*-seed*.py"
@@ -44,6 +44,7 @@ class PromptLine:
 
     job: JobKey
     prompt: str
+    index: int = 1
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class RunFolder:
     Attributes:
         path: The folder.
         results: The results by job.
+        writer: Whether this process writes there.
     """
 
     def __init__(
@@ -91,21 +93,22 @@ class RunFolder:
         """
         self.path = path
         self.results: dict[JobKey, Result] = {}
-        self._prompts: dict[JobKey, str] = {}
+        self._prompts: dict[JobKey, dict[int, str]] = {}
         self._attempts: dict[JobKey, list[Attempt]] = {}
         self._answers: dict[JobKey, dict[int, Completion]] = {}
         self._given_up: list[Completion] = []
         self._writing = threading.Lock()
-        self._writer = writer
+        self.writer = writer
         self._settings_path = path / "settings.json"
         self._journals: dict[str, Journal] = {}
+        self._held: Journal | None = None
         if not writer:
             if not fresh:
                 self._read_results()
             return
-        self._journals[JOURNALS[0]] = Journal(path / f"{JOURNALS[0]}.jsonl")
         try:
             self._lock()
+            self._journals[JOURNALS[0]] = Journal(path / f"{JOURNALS[0]}.jsonl")
             if fresh:
                 self._clear()
             self._check(fingerprint)
@@ -120,13 +123,12 @@ class RunFolder:
         Raises:
             InputError: The disk is full or the folder was deleted.
         """
-        if job is None or not self._writer:
+        if job is None or not self.writer:
             return
         with self._writing:
             match event:
-                case Prompted(prompt) if self._prompts.get(job) != prompt:
-                    self._prompts[job] = prompt
-                    self._append("prompts", PromptLine(job, prompt))
+                case Prompted(prompt, index):
+                    self._prompted(job, prompt, index)
                 case Answered(completion):
                     self._append("answers", AnswerLine(job, completion))
                     self._keep(job, completion)
@@ -140,9 +142,11 @@ class RunFolder:
         """Returns the journaled attempts of a job, in order."""
         return list(self._attempts.get(job, ()))
 
-    def prompt(self, job: JobKey) -> str:
-        """Returns the prompt of a search, or an empty string."""
-        return self._prompts.get(job, "")
+    def prompt(self, job: JobKey, index: int = 1) -> str:
+        """Returns the prompt of a sample; empty where none was written."""
+        prompts = self._prompts.get(job, {})
+        first = max((start for start in prompts if start <= index), default=None)
+        return "" if first is None else prompts[first]
 
     def check_answers(self, job: JobKey) -> None:
         """Checks that the journal holds the answer behind every attempt of a job.
@@ -178,6 +182,8 @@ class RunFolder:
         """Closes the journals and lets other processes write to the folder."""
         for journal in self._journals.values():
             journal.close()
+        if self._held is not None:
+            self._held.close()
 
     def _journal(self, name: str) -> Journal:
         if name not in self._journals:
@@ -186,6 +192,20 @@ class RunFolder:
 
     def _append(self, name: str, record: object) -> None:
         self._journal(name).append(record)
+
+    def _prompted(self, job: JobKey, prompt: str, index: int) -> None:
+        """Writes down a prompt, unless it is there; answers to another one are not continued."""
+        prompts = self._prompts.setdefault(job, {})
+        if prompts.get(index, prompt) != prompt and self._answers.get(job):
+            raise InputError(
+                f"The prompt of {job.name} is not the one whose answers are in {self.path}: the "
+                "data or the model's chat template changed; name another folder, or delete the "
+                "run.",
+                setting="out_dir or fresh",
+            )
+        if prompts.get(index) != prompt:
+            prompts[index] = prompt
+            self._append("prompts", PromptLine(job, prompt, index))
 
     def _finish(self, job: JobKey, result: Result) -> None:
         if result.program is not None:
@@ -198,10 +218,8 @@ class RunFolder:
             text = "".join(to_json(one) + "\n" for one in self.results.values())
             with writing(self.path):
                 replace(self._journals["results"].path, text)
-            reopened = Journal(self._journals["results"].path)
-            reopened.lock()
             self._journals["results"].close()
-            self._journals["results"] = reopened
+            self._journals["results"] = Journal(self._journals["results"].path)
         else:
             self._append("results", result)
 
@@ -220,7 +238,7 @@ class RunFolder:
             self._journal(name).repair()
         self._read_results()
         for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
-            self._prompts[prompted.job] = prompted.prompt
+            self._prompts.setdefault(prompted.job, {})[prompted.index] = prompted.prompt
         for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
         for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
@@ -231,7 +249,8 @@ class RunFolder:
             self.results[key_of(result)] = result
 
     def _lock(self) -> None:
-        if not self._journals[JOURNALS[0]].lock():
+        self._held = Journal(self.path / ".lock")
+        if not self._held.lock():
             raise InputError(
                 f"Another process is writing to {self.path}; wait for it, or name another folder.",
                 setting="out_dir",

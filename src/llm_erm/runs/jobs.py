@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Event, Observe
@@ -95,8 +96,8 @@ class Work:
 class Session(Protocol):
     """Resources that the jobs of a run share, such as a loaded model or a sandbox.
 
-    A session whose ``learn`` is a coroutine may also have a coroutine ``aclose``, which is awaited
-    in the same event loop after the last job.
+    A session whose ``learn`` is a coroutine may have a coroutine ``aclose``, too: it is awaited
+    after the last job. One event loop runs all coroutines of a session.
     """
 
     @property
@@ -132,6 +133,11 @@ class Method(Protocol):
         """``synthesis``, ``enumeration``, ``incontext``, ``training`` or ``baselines``."""
         ...
 
+    @property
+    def budget(self) -> Budget | None:
+        """What the calls of all jobs may cost together; None where they cost nothing."""
+        return None
+
     def jobs(self, specs: Sequence[DataSpec]) -> Sequence[Job]:
         """Returns the jobs on these data sets.
 
@@ -157,3 +163,27 @@ class Method(Protocol):
     def wants(self, result: Result | None) -> bool:
         """Returns whether to run a job that has this result, or none yet."""
         return result is None
+
+    def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Makes sure that jobs would not replace files in a folder that are not theirs.
+
+        Raises:
+            InputError: They would.
+        """
+        return
+
+    def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Deletes the files of their own that the jobs of an earlier run left in a folder.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        return
+
+    def restore(self, work: Work) -> None:
+        """Writes the files that a finished job should have in its folder, if any is missing.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        return

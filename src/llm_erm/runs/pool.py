@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -17,7 +18,6 @@ from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import LLMERMError
-from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.jobs import JobKey, Method, Work
 
@@ -180,7 +180,8 @@ def _block_interrupts() -> set[signal.Signals]:
 
 
 _process: dict[str, Any] = {}
-"""State that a process of a pool keeps between jobs: its pipe to the parent, its open session."""
+"""What a process of a pool keeps between jobs: its way to the parent, the session open and
+its event loop."""
 
 
 def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: ANN401
@@ -208,15 +209,33 @@ def tell(job: JobKey | None, event: Event) -> None:
         _process["sender"].send((job, event))
 
 
-def do(method: Method, work: Work, spent: Sequence[Completion]) -> None:
-    """Does a job in a process of a pool, in the session that the process keeps for its method."""
-    if _process["method"] != method:
-        _process["method"] = None
-        _process["sessions"].close()
-        _process["session"] = _process["sessions"].enter_context(method.session([work], spent))
-        _process["method"] = method
-        for event in _process["session"].events:
-            tell(None, event)
+def do(pickled: bytes, work: Work) -> None:
+    """Does a job in a process of a pool, in the session that is open there for its method.
+
+    Args:
+        pickled: The method, without a budget. Two methods are the same if their bytes are: few
+            models compare equal to a copy.
+        work: The job.
+    """
+    if _process["method"] != pickled:
+        _open(pickled, work)
     observe = partial(tell, work.job.key)
     learned = _process["session"].learn(work, observe)
-    observe(Finished(asyncio.run(learned) if inspect.iscoroutine(learned) else learned))
+    if inspect.iscoroutine(learned):
+        learned = _process["loop"].run(learned)
+    observe(Finished(learned))
+
+
+def _open(pickled: bytes, work: Work) -> None:
+    """Opens the session of a method, and an event loop for it."""
+    method: Method = pickle.loads(pickled)  # noqa: S301 - from the parent
+    opened: ExitStack = _process["sessions"]
+    _process["method"] = None
+    opened.close()
+    session = opened.enter_context(method.session([work], ()))
+    loop = opened.enter_context(asyncio.Runner())
+    if (close := getattr(session, "aclose", None)) is not None:
+        opened.callback(lambda: loop.run(close()))
+    _process.update(method=pickled, session=session, loop=loop)
+    for event in session.events:
+        tell(None, event)

@@ -3,18 +3,20 @@
 import asyncio
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llm_erm.errors import InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.fingerprint import Fingerprint, fingerprint
 from llm_erm.runs.folder import RunFolder
-from llm_erm.runs.jobs import JobKey, Method, Work
+from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -29,14 +31,16 @@ class Plan:
 
     Attributes:
         method: How to learn.
-        specs: The data sets.
-        data: Their splits, without the held-out data.
+        specs: Which data.
+        jobs: One per result.
+        data: Their splits, what is held out excepted.
         fingerprint: What shapes the results.
         folder: Where the run is kept; None to keep nothing.
     """
 
     method: Method
     specs: tuple[DataSpec, ...]
+    jobs: tuple[Job, ...]
     data: tuple[Splits, ...]
     fingerprint: Fingerprint
     folder: Path | None
@@ -65,7 +69,7 @@ def plan(
         on_data: Called with the splits of each data set as soon as they are loaded.
 
     Raises:
-        LLMERMError: The data cannot be drawn or read.
+        LLMERMError: The method cannot run on this data, or the data cannot be drawn or read.
     """
     if isinstance(data, DataGrid):
         specs = tuple(data.specs())
@@ -73,6 +77,13 @@ def plan(
         fresh_data = fresh_data or data.fresh_data
     else:
         specs = tuple(data)
+    jobs = tuple(method.jobs(specs))
+    for job, count in Counter(job.key for job in jobs).items():
+        if count > 1:
+            raise InputError(
+                f"{count} of the data sets are called {job.name}: they differ only in sizes or in "
+                "how they are drawn, so one result would replace another; run them one by one."
+            )
     splits = []
     for spec in specs:
         splits.append(load(spec, dataset_dir or Path("datasets"), fresh=fresh_data))
@@ -80,7 +91,7 @@ def plan(
     known = fingerprint(VERSION, method, specs, splits)
     if folder is None and name is not None:
         folder = Path("runs") / f"{name}-{known.digest}"
-    return Plan(method, specs, tuple(splits), known, folder)
+    return Plan(method, specs, jobs, tuple(splits), known, folder)
 
 
 def run(
@@ -129,8 +140,12 @@ def opened(
     if planned.folder is None:
         yield None
         return
+    if writer:
+        planned.method.check_folder(planned.folder, planned.specs)
     folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh, writer=writer)
     try:
+        if fresh and writer:
+            planned.method.clear(planned.folder, planned.specs)
         yield folder
     finally:
         folder.close()
@@ -142,10 +157,17 @@ def run_in(
     executor: Executor = IN_PROCESS,
     observers: Sequence[Observer] = (),
 ) -> list[Result]:
-    """Does what ``run`` does, in a folder that is already open."""
-    jobs = planned.method.jobs(planned.specs)
+    """Does what ``run`` does in a folder that is open already."""
+    jobs = planned.jobs
     splits = dict(zip(planned.specs, planned.data, strict=True))
     results: dict[JobKey, Result] = {} if folder is None else folder.results.copy()
+    for job in jobs:
+        if (earlier := results.get(job.key)) and earlier.data != splits[job.spec].key:
+            raise InputError(
+                f"The result of {job.key.name} in the folder is of other data; delete the run, or "
+                "name another folder.",
+                setting="fresh or out_dir",
+            )
     telling = threading.Lock()
 
     def observe(job: JobKey | None, event: Event) -> None:
@@ -157,7 +179,7 @@ def run_in(
             for observer in observers:
                 observer(job, event)
 
-    todo = [
+    work = [
         Work(
             job,
             splits[job.spec],
@@ -167,8 +189,12 @@ def run_in(
             folder=None if folder is None else folder.path,
         )
         for job in jobs
-        if planned.method.wants(results.get(job.key))
     ]
+    todo = [one for one in work if planned.method.wants(one.result)]
+    if folder is not None and folder.writer:
+        for one in work:
+            if one.result is not None:
+                planned.method.restore(one)
     spent = () if folder is None else folder.completions()
     if todo:
         with stopping_at_sigterm():

@@ -72,7 +72,7 @@ def _records_of(folder: RunFolder, job: JobKey, isolation: str) -> list[dict[str
     result = folder.results.get(job)
     first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
     return [
-        _record(job, folder.prompt(job), attempt, answers[attempt.index], accuracy)
+        _record(job, folder.prompt(job, attempt.index), attempt, answers[attempt.index], accuracy)
         | {
             "stopped_early": attempt.index == first_perfect,
             "isolation": isolation if result is None else result.isolation,

@@ -19,7 +19,7 @@ from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
 from llm_erm.synthesis.settings import Settings
-from llm_erm.synthesis.strategies import IndependentSampling, Strategy, sample_seed
+from llm_erm.synthesis.strategies import IndependentSampling, Strategy, Tried, sample_seed
 from llm_erm.synthesis.verifier import Verifier
 from llm_erm.tasks.task import Splits
 
@@ -67,7 +67,7 @@ async def learn(
     )
     request = request_for(splits, settings, sandbox)
     observe(Prompted(request.prompt))
-    asking = strategy(request, settings)
+    asking = _Asking(strategy(request, settings), settings, verifier.attempts)
 
     async def verify(completion: Completion) -> None:
         answered[completion.index] = completion
@@ -76,13 +76,15 @@ async def learn(
     verified = {attempt.index for attempt in attempts}
     for completion in [one for one in answered.values() if one.index not in verified]:
         await verify(completion)
-    while (samples := _next_samples(asking, verifier.attempts, request, answered)) is not None:
+    while (wanted := asking.ask() or asking.drawn_together(request, answered)) is not None:
         before = len(verifier.attempts)
-        async with Reader(llm, samples, lambda answer: observe(Answered(answer))) as completions:
+        if wanted.prompt != request.prompt:
+            observe(Prompted(wanted.prompt, wanted.indices[0]))
+        async with Reader(llm, wanted, lambda answer: observe(Answered(answer))) as completions:
             async for completion in completions:
                 await verify(completion)
-                if not completion.more_drawn and asking.ask(verifier.attempts) is None:
-                    await completions.stop()  # answers that have arrived are still verified
+                if not completion.more_drawn and asking.ask() is None:
+                    await completions.stop()  # what has arrived is paid for: verified, too
         if len(verifier.attempts) == before:
             break  # the model has no more answers
     selected = await in_thread(verifier.select)
@@ -112,23 +114,45 @@ def prompt_for(splits: Splits, settings: Settings) -> str:
     return build_prompt(splits.train, splits.kind, splits.key.length)
 
 
-def _next_samples(
-    asking: Strategy,
-    attempts: Sequence[Attempt],
-    request: Request,
-    answers: Mapping[int, Completion],
-) -> Request | None:
-    """Returns what to ask for next, or None when the search is over.
+class _Asking:
+    """A strategy held to the budget, and told nothing of validation data."""
 
-    Samples that were drawn together with the last answer exist already and are always verified: one
-    of them may be a shorter program.
-    """
-    if (samples := asking.ask(attempts)) is not None:
-        return samples
-    last = answers.get(attempts[-1].index) if attempts else None
-    left = sorted(set(request.indices) - {attempt.index for attempt in attempts})
-    together = last is not None and last.more_drawn and bool(left)
-    return replace(request, indices=left) if together else None
+    def __init__(self, strategy: Strategy, settings: Settings, attempts: Sequence[Attempt]) -> None:
+        """Takes the attempts of the search, which grow, and tells of those that are there."""
+        self._strategy = strategy
+        self._settings = settings
+        self._attempts = attempts
+        for attempt in attempts:
+            self.tell(attempt)
+
+    def tell(self, attempt: Attempt) -> None:
+        self._strategy.tell(_tried(attempt))
+
+    def ask(self) -> Request | None:
+        """What to ask for next, within the budget; None when the search is over."""
+        found = any(attempt.validation.perfect for attempt in self._attempts)
+        if found and self._settings.early_stop:
+            return None
+        wanted = self._strategy.ask([_tried(attempt) for attempt in self._attempts])
+        return None if wanted is None else self._within_budget(wanted)
+
+    def drawn_together(self, request: Request, said: Mapping[int, Completion]) -> Request | None:
+        """What was drawn with the last answer of a search that is over.
+
+        It is there and paid for, and a shorter program may be among it.
+        """
+        last = said.get(self._attempts[-1].index) if self._attempts else None
+        return self._within_budget(request) if last is not None and last.more_drawn else None
+
+    def _within_budget(self, wanted: Request) -> Request | None:
+        left = set(range(1, self._settings.attempts + 1))
+        left -= {attempt.index for attempt in self._attempts}
+        indices = [index for index in wanted.indices if index in left]
+        return replace(wanted, indices=indices) if indices else None
+
+
+def _tried(attempt: Attempt) -> Tried:
+    return Tried(attempt.index, attempt.candidate, attempt.train)
 
 
 def _report(

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 
 from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM, Completion
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import split_name
@@ -88,6 +89,11 @@ class Synthesis(Method):
         """``synthesis``."""
         return "synthesis"
 
+    @property
+    def budget(self) -> Budget | None:
+        """That of the model."""
+        return self.llm.budget
+
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one search per data set.
 
@@ -118,11 +124,10 @@ class Synthesis(Method):
             # Separate threads, so that slow programs do not delay the name look-ups of calls.
             ThreadPoolExecutor(sandbox.workers + 1, "verify") as threads,
         ):
-            budget = self.llm.budget
-            if budget is not None:
+            if (budget := self.budget) is not None:
                 prompts = (prompt_for(one.splits, self.settings) for one in work)
                 longest = max(len(prompt.encode()) for prompt in prompts)
-                budget.count(spent, longest, self.settings.max_tokens)
+                budget.begin(spent, longest, self.settings.max_tokens)
             yield Searches(self, sandbox, threads)
 
     def wants(self, result: Result | None) -> bool:

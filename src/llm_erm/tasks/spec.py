@@ -40,9 +40,25 @@ class DataSettings:
     published: bool = False
     """Draw data as the published code did where it differs, to compare with published results."""
     allow_repeats: bool = False
-    """Let splits share inputs if too few distinct ones exist; such results get no certificate."""
-    task_file: Path | None = None
-    """A Python file that defines your own task."""
+    """Let splits share inputs where too few exist; such results carry no certificate."""
+    task_file: Annotated[Path | None, OPERATIONAL] = None
+    """A Python file that defines a task of your own."""
+
+    def __post_init__(self) -> None:
+        """Takes lists for tuples and texts for paths, as callers from Python write them.
+
+        Raises:
+            InputError: A text stands where several values go.
+        """
+        for name in ("functions", "lengths"):
+            value = getattr(self, name, ())
+            if isinstance(value, str):
+                raise InputError(f"{name} is the text {value!r}; give a list.", setting=name)
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+        for name in ("task_file", "dataset_dir"):
+            if isinstance(value := getattr(self, name, None), str):
+                object.__setattr__(self, name, Path(value))
 
 
 @dataclass(frozen=True, kw_only=True)
