@@ -146,7 +146,7 @@ def test_nobody_at_the_address_has_one_sentence(track, monkeypatch):
     assert error is not None
     assert re.fullmatch(
         r"(chat|server):m cannot be reached at http://127.0.0.1:9/v1: could not connect; check the "
-        r"address and that something answers there\.",
+        r"address and whether a server is running there\.",
         str(error),
     )
     assert error.setting == "base_url"

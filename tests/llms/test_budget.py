@@ -125,7 +125,7 @@ def test_a_call_whose_usage_nobody_knows_counts_as_its_worst_case():
     async def run() -> None:
         budget = Budget(max_tokens=100)
         await budget.settle(await budget.reserve(40, 40), None, None)
-        with pytest.raises(BudgetSpentError, match=r"21 tokens and 80 of the limit of 100"):
+        with pytest.raises(BudgetSpentError, match=r"21 tokens, and 80 of the limit of 100"):
             await budget.reserve(11, 10)
         await budget.reserve(10, 10)
 

@@ -99,7 +99,7 @@ def test_closing_early_stops_drawing(llm):
 def test_a_prompt_beyond_the_context_is_refused_with_both_lengths():
     small = LocalLLM(threads=1, context_tokens=256)
     try:
-        with pytest.raises(InputError, match="tokens and .* can read at most"):
+        with pytest.raises(InputError, match="tokens, but .* can read at most"):
             draw(small, 1, 1, prompt="0110 " * 400, grammar=None)
     finally:
         asyncio.run(small.aclose())

@@ -58,5 +58,5 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_no_answers_are_refused():
-    with pytest.raises(InputError, match="no answers"):
+    with pytest.raises(InputError, match="needs answers"):
         ScriptedLLM([])

@@ -1,4 +1,4 @@
-"""What a provider's answer says, in this project's terms: one path for all of them."""
+"""Converts the answers of all providers to completions."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def to_completion(response: "ModelResponse", index: int, seconds: float) -> Completion:
-    """Returns what a model's answer says, in this project's terms."""
+    """Returns a model's response as a completion."""
     details = response.provider_details or {}
     finish_reason, error = _ending(response, details)
     usage = response.usage
@@ -34,17 +34,17 @@ def to_completion(response: "ModelResponse", index: int, seconds: float) -> Comp
 
 
 _REASONING = ("reasoning_tokens", "thoughts_tokens", "thinking_tokens")
-"""What the providers call tokens that were thought and not said."""
+"""Names that providers give to tokens spent on reasoning."""
 
 
 def sentence_of(error: Exception) -> str:
-    """Returns the provider's own sentence where there is one, else the error's text."""
+    """Returns the provider's own message if there is one, else the error's text."""
     body = getattr(error, "body", None)
     match body:
         case {"error": {"message": str(message)}} | {"message": str(message)}:
             return message
-    said = error.message if hasattr(error, "message") else str(error)
-    return str(said or type(error).__name__)
+    message = error.message if hasattr(error, "message") else str(error)
+    return str(message or type(error).__name__)
 
 
 def _ending(
@@ -54,8 +54,8 @@ def _ending(
         case "length":
             return "length", None
         case "content_filter":
-            told = f"the provider's content filter ({details.get('finish_reason', 'no reason')})"
-            return "refusal", str(details.get("refusal") or told)
+            usual = f"the provider's content filter ({details.get('finish_reason', 'no reason')})"
+            return "refusal", str(details.get("refusal") or usual)
         case "error":
             return "error", str(details.get("finish_reason") or "the model failed")
         case _:
@@ -63,14 +63,14 @@ def _ending(
 
 
 def _text(parts: Sequence[Any]) -> str:
-    """What was said, each stretch between thoughts and tools on a line of its own."""
-    stretches = groupby(parts, key=lambda part: part.part_kind == "text")
-    said = ["".join(part.content for part in stretch) for is_text, stretch in stretches if is_text]
-    return "\n".join(said).strip()
+    """Returns the text parts; each run of them between reasoning and tools starts a new line."""
+    runs = groupby(parts, key=lambda part: part.part_kind == "text")
+    texts = ["".join(part.content for part in run) for is_text, run in runs if is_text]
+    return "\n".join(texts).strip()
 
 
 def _tool_calls(parts: Sequence[Any]) -> tuple[ToolCall, ...]:
-    """The uses of hosted tools: each call with what came back for it."""
+    """Returns the calls of hosted tools with their outputs."""
     returns = {
         part.tool_call_id: part.content for part in parts if part.part_kind == "builtin-tool-return"
     }
@@ -89,7 +89,7 @@ def _code(arguments: Mapping[str, Any]) -> str:
 
 
 def _output(content: object) -> str:
-    """What a hosted tool printed, wherever its provider puts that."""
+    """Returns what a hosted tool printed, in whatever form its provider returns it."""
     match content:
         case {"logs": list(logs)}:  # OpenAI
             return "".join(map(str, logs))
@@ -102,7 +102,7 @@ def _output(content: object) -> str:
 
 
 def _price(response: "ModelResponse") -> float | None:
-    """The call's price in dollars by the library's list, or None where the list has none."""
+    """Returns the call's price in dollars from the library's price list, or None if unknown."""
     try:
         return float(response.cost().total_price)
     except (LookupError, ValueError, AssertionError):  # no such model, no usage, no model's name

@@ -1,4 +1,4 @@
-"""What a run may spend on a model: reserved before each call, settled after it."""
+"""Budgets for model calls: reserved before each call, settled after it."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -8,28 +8,28 @@ from llm_erm.errors import BudgetSpentError
 from llm_erm.llms.llm import Completion, Usage
 
 Price = Callable[[int, int], float | None]
-"""``price(prompt tokens, output tokens)`` → US dollars, or None where no list has the model."""
+"""``price(prompt tokens, output tokens)`` → US dollars, or None if the model's price is unknown."""
 
 
 @dataclass(frozen=True)
 class Reservation:
-    """The worst that one call in flight can cost."""
+    """The maximum cost of one call in flight."""
 
     tokens: int
     dollars: float
 
 
 class Budget:
-    """Limits on the tokens and dollars of a run; a call that could pass one is not made.
+    """Limits on the tokens and dollars of a run; calls that could exceed a limit are not made.
 
-    While a call is in flight its worst case is set aside: the prompt at one token per byte, and
-    all the output it may write. A call that does not fit waits for those in flight; if none is left
-    to wait for, the budget is spent. The limits hold for each run: ``begin`` starts the next one.
+    While a call is in flight, its worst case is reserved: the prompt at one token per byte, and
+    the maximum output. A call that does not fit waits for the calls in flight; if there are none,
+    the budget is spent. The limits hold for each run: ``begin`` starts the next one.
 
     Args:
-        max_tokens: Prompt and output tokens together, or None.
-        max_dollars: US dollars, or None.
-        price: Prices a call; where it answers None, dollars are not limited.
+        max_tokens: Limit on prompt and output tokens together, or None.
+        max_dollars: Limit in US dollars, or None.
+        price: Returns the price of a call; if it returns None, dollars are not limited.
     """
 
     def __init__(
@@ -49,20 +49,20 @@ class Budget:
         return self._max_tokens is not None or self._max_dollars is not None
 
     def price(self, prompt_tokens: int, output_tokens: int) -> float | None:
-        """Returns what a call costs in US dollars, or None where nobody knows."""
+        """Returns the price of a call in US dollars, or None if unknown."""
         return self._price(prompt_tokens, output_tokens) if self._price is not None else None
 
     def begin(
         self, completions: Iterable[Completion], prompt_bytes: int, max_output_tokens: int
     ) -> None:
-        """Starts a run, or a part of one, in which only its own earlier calls count.
+        """Starts a run, or a part of one; only calls of the same run count.
 
-        They count as the worst case where it is not known what they took.
+        Earlier calls count at their worst case if their cost is unknown.
 
         Args:
-            completions: What came of the earlier calls.
-            prompt_bytes: Bytes of the longest prompt.
-            max_output_tokens: Limit on the output of each.
+            completions: The completions of earlier calls of the run.
+            prompt_bytes: Size of the longest prompt in bytes.
+            max_output_tokens: Maximum number of output tokens per call.
         """
         self._reset()
         for completion in completions:
@@ -70,16 +70,16 @@ class Budget:
             failed = completion.finish_reason in ("error", "cancelled")
             failed |= completion.usage == Usage()
             if failed and completion.cost_usd is None:
-                said = sum(len(call.output.encode()) for call in completion.tool_calls)
-                sent = prompt_bytes + completion.usage.completion_tokens + said
+                outputs = sum(len(call.output.encode()) for call in completion.tool_calls)
+                sent = prompt_bytes + completion.usage.completion_tokens + outputs
                 self._tokens += sent + max_output_tokens
                 self._dollars += self.price(sent, max_output_tokens) or 0.0
 
     async def reserve(self, prompt_bytes: int, max_output_tokens: int) -> Reservation:
-        """Sets aside the worst case of a call.
+        """Reserves the worst case of a call.
 
         Raises:
-            BudgetSpentError: The call could pass a limit even when all others have ended.
+            BudgetSpentError: The call could exceed a limit even after all others have ended.
         """
         dollars = self.price(prompt_bytes, max_output_tokens)
         worst = Reservation(prompt_bytes + max_output_tokens, dollars or 0.0)
@@ -94,12 +94,12 @@ class Budget:
         return worst
 
     async def settle(self, worst: Reservation, usage: Usage | None, dollars: float | None) -> None:
-        """Puts what a call used in place of its worst case.
+        """Replaces the reservation of a call by its actual cost.
 
         Args:
-            worst: What was set aside for it.
-            usage: What it used; None where nobody knows, which counts as the worst case.
-            dollars: What it cost; None for what the tokens cost by the price list.
+            worst: The reservation.
+            usage: The tokens used; None if unknown, which counts as the worst case.
+            dollars: The price; None to use the price list.
         """
         async with self._changed:
             self._in_flight -= 1
@@ -127,19 +127,19 @@ class Budget:
         self._dollars += dollars or 0.0
 
     def _passed_by(self, worst: Reservation) -> BudgetSpentError | None:
-        """The error that says which limit the call could pass, or None."""
+        """Returns an error that names the limit that the call could exceed, or None."""
         tokens = self._tokens + self._reserved_tokens + worst.tokens
         if self._max_tokens is not None and tokens > self._max_tokens:
             return BudgetSpentError(
-                f"The next call may take {worst.tokens:,} tokens and {self._tokens:,} of the "
+                f"The next call may take {worst.tokens:,} tokens, and {self._tokens:,} of the "
                 f"limit of {self._max_tokens:,} are spent",
                 setting="max_total_tokens",
             )
         dollars = self._dollars + self._reserved_dollars + worst.dollars
         if self._max_dollars is not None and worst.dollars and dollars > self._max_dollars:
             return BudgetSpentError(
-                f"The next call may cost ${worst.dollars:.4f} and ${self._dollars:.4f} of the "
-                f"limit of ${self._max_dollars:g} are spent",
+                f"The next call may cost ${worst.dollars:.4f}, and ${self._dollars:.4f} of the "
+                f"limit of ${self._max_dollars:g} is spent",
                 setting="max_cost_usd",
             )
         return None

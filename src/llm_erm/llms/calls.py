@@ -1,4 +1,4 @@
-"""One call of a remote model: its place among those in flight, its time limit, its retries."""
+"""Makes calls to a remote model, with a limit on concurrency, a time limit and retries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 Response = TypeVar("Response")
 
 LONGEST_WAIT_SECONDS = 60.0
-"""Between two tries, jitter apart, unless the server asks for more."""
+"""Longest wait between two tries, not counting jitter, unless the server asks for more."""
 
 
 class GivenUpError(asyncio.CancelledError):
-    """A call was cancelled while it was in flight, so that it may be billed."""
+    """A call was cancelled in flight, so it may be billed."""
 
 
 class Caller:
-    """Makes the calls of one model, over all requests and whatever client sends them.
+    """Makes all calls to one model, for all requests and with any client.
 
     Args:
-        budget: What may be spent.
+        budget: Limits what may be spent.
         concurrency: Maximum number of calls in flight.
-        timeout_seconds: Wall time of one try.
-        retries: How often a call that was surely not answered is sent again.
+        timeout_seconds: Maximum wall time of one try.
+        retries: Maximum number of retries of a call that certainly got no answer.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class Caller:
         send: Callable[[], Awaitable[tuple[Response, Completion]]],
         worst_case: tuple[int, int],
     ) -> tuple[Response, Completion]:
-        """Returns one answer, after as many tries as it takes and is allowed.
+        """Returns one answer, with retries if necessary.
 
         Args:
-            send: Sends the call once; returns the client's own answer and what it says.
-            worst_case: Bytes of the prompt and maximum number of output tokens, for the budget.
+            send: Sends the call once; returns the client's response and the completion in it.
+            worst_case: Prompt size in bytes and maximum number of output tokens, for the budget.
 
         Raises:
             CallFailedError: The call failed, or another was refused while this one waited.
-            BudgetSpentError: It could pass the budget.
+            BudgetSpentError: The call could exceed the budget.
             GivenUpError: The call was cancelled after it was sent.
         """
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
@@ -71,7 +71,7 @@ class Caller:
             with attempt:
                 async with self._places:
                     if self._refusal is not None and self._refusal is not known:
-                        raise self._refusal  # of a call made while this one waited for its place
+                        raise self._refusal  # another call was refused while this one waited
                     return await self._once(send, worst_case)
         raise AssertionError  # the loop returns or raises
 
@@ -85,7 +85,7 @@ class Caller:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 response, completion = await send()
-            if completion.usage != Usage():  # some servers tell none
+            if completion.usage != Usage():  # some servers do not report it
                 usage, dollars = completion.usage, completion.cost_usd
         except Exception as error:
             failure = failure_of(error, self._timeout_seconds)
@@ -104,15 +104,15 @@ class Caller:
 
 
 def _wait(state: "RetryCallState") -> float:
-    """Seconds before the next try: what the server asks for, and some jitter, or a back-off."""
+    """Returns the seconds before the next try: what the server asks for or a back-off, + jitter."""
     from tenacity import wait_exponential, wait_random
 
     error = state.outcome.exception() if state.outcome is not None else None
     assert isinstance(error, CallFailedError)  # nothing else is repeated
     asked = error.pause_seconds
     if asked is None:
-        # An unreachable server ends the run, which can be continued later; a busy one costs a
-        # failed attempt in the end, so it is given more time.
+        # An unreachable server ends the run, which can be resumed later; a busy one would cost a
+        # failed attempt, so it gets more time.
         first = 0.25 if error.kind == "unreachable" else 1.0
         least = wait_exponential(first, max=LONGEST_WAIT_SECONDS)(state)
         return least + wait_random(0, least)(state)

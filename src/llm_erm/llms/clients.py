@@ -1,4 +1,4 @@
-"""How each provider's API is called, in pydantic-ai's terms; the clients' own retries are off."""
+"""Clients for the providers' APIs, built on pydantic-ai; the clients' own retries are off."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,25 +20,26 @@ Verbosity = Literal["low", "medium", "high"]
 ToolChoice = Literal["auto", "none"]
 
 MOST_CALLS = 1000
-"""Connections that the client libraries hold; more calls would wait there, their time running."""
+"""Maximum number of connections of the client libraries; further calls would wait there, while
+their time limit runs."""
 
 _OPENAI_HOSTS = (".openai.com", ".azure.com")
 _LONGEST_SECONDS = 100 * 24 * 3600.0
-"""A time limit that the client libraries need to be given, so that ours is the only one."""
+"""The client libraries require a time limit; with this one, ours is the only one in effect."""
 
 
 @dataclass(frozen=True)
 class RemoteSettings:
-    """What shapes the answers of a remote model and the calls for them.
+    """Settings of a remote model and of the calls to it.
 
     Attributes:
-        reasoning_effort: How much a reasoning model thinks; None leaves it to the model.
-        verbosity: How long its text is; None leaves it to the model.
+        reasoning_effort: How much a reasoning model thinks; None for the model's default.
+        verbosity: How long its text is; None for the model's default.
         tool_choice: Whether it may use its tools.
         code_interpreter: Whether it has the provider's hosted code interpreter.
-        timeout_seconds: Wall time of one call, after which it counts as failed.
-        retries: How often a call that was surely not answered is sent again.
-        concurrency: Maximum number of calls in flight, over all requests.
+        timeout_seconds: Maximum wall time of one call, after which it counts as failed.
+        retries: Maximum number of retries of a call that certainly got no answer.
+        concurrency: Maximum number of calls in flight, for all requests together.
         speculative: Maximum number of samples per request that are in flight or not yet settled.
     """
 
@@ -54,12 +55,12 @@ class RemoteSettings:
 
 @dataclass(frozen=True)
 class Client:
-    """One model of a provider, ready to be called; nothing is sent.
+    """One model of a provider, ready to be called.
 
     Attributes:
         model: pydantic-ai's model.
         close: Closes the connections.
-        call_settings: What goes with every call of a request.
+        call_settings: Returns the settings of every call of a request.
     """
 
     model: "Model"
@@ -81,7 +82,7 @@ def anthropic_client(model: str, api_key: str, base_url: str | None) -> Client:
 
 
 def chat_client(model: str, api_key: str, base_url: str | None) -> Client:
-    """Returns a model of any server of OpenAI's chat completions."""
+    """Returns a model of any server with OpenAI's chat completions API."""
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -118,7 +119,7 @@ def ollama_client(model: str, api_key: str, base_url: str | None) -> Client:
 
 
 def responses_client(model: str, api_key: str, base_url: str | None) -> Client:
-    """Returns a model of OpenAI's Responses API, or of a server of it."""
+    """Returns a model of OpenAI's Responses API, or of a server that offers this API."""
     from pydantic_ai.models.openai import OpenAIResponsesModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -146,16 +147,16 @@ def openai_client(api_key: str, base_url: str | None) -> "AsyncOpenAI":
         base_url=base_url,
         max_retries=0,
         timeout=None,
-        # The client's own transport looks at every connection on each call: with 256 of them that
-        # takes twice the processor time.
+        # The client's own transport checks every connection at each call; with 256 connections,
+        # that doubles the CPU time.
         http_client=DefaultAioHttpClient(timeout=None),
     )
 
 
 def is_openai(base_url: str | None) -> bool:
-    """Whether an address is OpenAI's own, which has renamed the limit of output tokens.
+    """Returns whether an address is OpenAI's own, where the limit on output tokens was renamed.
 
-    Others know the old name, and some of them ignore the new one and write on without a limit
+    Other servers know the old name, and some ignore the new one and generate without a limit
     (Ollama: https://github.com/ollama/ollama/issues/7125).
     """
     host = urlsplit(base_url).hostname if base_url else _OPENAI_HOSTS[0]
@@ -189,7 +190,7 @@ def _thinking_settings(own: RemoteSettings, request: Request) -> "ModelSettings"
 def _effort_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesModelSettings":
     settings = _shared_settings(own, request)
     if own.reasoning_effort is not None:
-        # As it is given: the library would drop it for models that it does not know.
+        # Set directly: the library would drop it for models that it does not know.
         settings["openai_reasoning_effort"] = own.reasoning_effort
     if own.verbosity is not None:
         settings["openai_text_verbosity"] = own.verbosity
@@ -200,7 +201,7 @@ def _responses_settings(own: RemoteSettings, request: Request) -> "ModelSettings
     settings = _effort_settings(own, request)
     settings["tool_choice"] = own.tool_choice
     if request.tool is None and not own.code_interpreter:
-        # The library omits it without tools; the published call has it.
+        # The library omits it without tools, but the published call contains it.
         extra: Any = {"tool_choice": own.tool_choice}
         settings["extra_body"] = extra
     return settings

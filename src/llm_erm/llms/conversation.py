@@ -1,4 +1,4 @@
-"""One sample of a remote model: its calls, the tools it uses in between, and their account."""
+"""One sample of a remote model: its calls, the tool calls in between, and their usage."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,27 +23,27 @@ CODE_SCHEMA = {
     "required": ["code"],
     "additionalProperties": False,
 }
-"""JSON schema of what a tool of ours takes."""
+"""JSON schema of the arguments of our tools."""
 
 MOST_PAUSES = 16
-"""How often one answer may pause for the provider's own tool."""
+"""Maximum number of pauses of one answer for the provider's own tool."""
 
 
 @dataclass
 class Conversation:
-    """One sample while the model works on it: a call, and more where it uses a tool in between.
+    """One sample in progress: a call, and further calls if the model uses a tool.
 
     Attributes:
         caller: Makes the calls.
-        model: Who is called.
+        model: The model to call.
         threads: Where tools run.
-        request: What is asked.
-        settings: What goes with every call.
+        request: The request.
+        settings: Settings of every call.
         parameters: The tools.
-        last: What the latest call brought, or None.
+        last: The completion of the latest call, or None.
         usage: Tokens of all calls so far.
-        dollars: Their cost; None where nobody knows it.
-        tool_calls: Uses of tools so far.
+        dollars: Price of all calls so far; None if unknown.
+        tool_calls: Tool calls so far.
     """
 
     caller: Caller
@@ -61,8 +61,8 @@ class Conversation:
         """Runs the tool loop until the model answers.
 
         Raises:
-            CallFailedError: A call failed; what the calls before it took is counted.
-            BudgetSpentError: A call could pass the budget.
+            CallFailedError: A call failed; the usage of earlier calls is kept.
+            BudgetSpentError: A call could exceed the budget.
         """
         from pydantic_ai.messages import ModelRequest, UserPromptPart
 
@@ -74,23 +74,23 @@ class Conversation:
         while True:
             worst = (size, request.max_tokens)
             try:
-                response, said = await self.caller.call(
+                response, completion = await self.caller.call(
                     partial(self._send, messages, settings), worst
                 )
             except (CallFailedError, GivenUpError) as error:
                 if isinstance(error, GivenUpError) or not error.is_free:
-                    self.dollars = None  # it may have been billed, and nobody says how much
+                    self.dollars = None  # it may have been billed at an unknown price
                 raise
-            self._count(said)
-            size += said.usage.completion_tokens or request.max_tokens
+            self._count(completion)
+            size += completion.usage.completion_tokens or request.max_tokens
             if response.state == "suspended" and pauses < MOST_PAUSES:
-                pauses += 1  # the provider's own tool took long; continue the same turn
+                pauses += 1  # the provider's own tool takes long: continue the same turn
                 messages.append(response)
                 continue
-            wanted = [part for part in response.parts if part.part_kind == "tool-call"]
-            if not wanted or tool is None or settings.get("tool_choice") == "none":
+            calls = [part for part in response.parts if part.part_kind == "tool-call"]
+            if not calls or tool is None or settings.get("tool_choice") == "none":
                 return
-            returns = [await self._use(tool, part) for part in wanted]
+            returns = [await self._use(tool, part) for part in calls]
             messages += [response, ModelRequest(parts=returns)]
             size += sum(len(str(part.content).encode()) for part in returns)
             if len(self.tool_calls) >= tool.calls:
@@ -99,7 +99,7 @@ class Conversation:
     def ended(
         self, index: int, seconds: float, reason: FinishReason, error: str | None
     ) -> Completion:
-        """The completion of a sample that ended without an answer."""
+        """Returns the completion of a sample that ended without an answer."""
         return Completion(
             index=index,
             text="",
@@ -124,23 +124,25 @@ class Conversation:
         )
         return response, to_completion(response, 0, 0.0)
 
-    def _count(self, said: Completion) -> None:
-        if said.finish_reason == "stop" and said.usage.completion_tokens >= self.request.max_tokens:
-            said = replace(said, finish_reason="length")  # llama.cpp's Responses API says completed
-        self.last = said
-        self.tool_calls += said.tool_calls
-        ours, more = self.usage, said.usage
+    def _count(self, completion: Completion) -> None:
+        tokens = completion.usage.completion_tokens
+        if completion.finish_reason == "stop" and tokens >= self.request.max_tokens:
+            # llama.cpp's Responses API reports it as completed.
+            completion = replace(completion, finish_reason="length")
+        self.last = completion
+        self.tool_calls += completion.tool_calls
+        ours, more = self.usage, completion.usage
         self.usage = Usage(
             ours.prompt_tokens + more.prompt_tokens,
             ours.cached_tokens + more.cached_tokens,
             ours.completion_tokens + more.completion_tokens,
             ours.reasoning_tokens + more.reasoning_tokens,
         )
-        known = self.dollars is not None and said.cost_usd is not None
-        self.dollars = (self.dollars or 0.0) + (said.cost_usd or 0.0) if known else None
+        known = self.dollars is not None and completion.cost_usd is not None
+        self.dollars = (self.dollars or 0.0) + (completion.cost_usd or 0.0) if known else None
 
     async def _use(self, tool: Tool, part: Any) -> Any:  # noqa: ANN401 - the library's parts
-        """Runs the tool as the model asks and returns what goes back to it."""
+        """Runs the tool as the model asked and returns the message to send back."""
         from pydantic_ai.messages import ToolReturnPart
 
         code = _code_of(part)

@@ -1,4 +1,4 @@
-"""What a failed call means, whichever client made it: one set of kinds and messages."""
+"""Classifies failed calls of any client, and words the errors about them."""
 
 from typing import Literal
 
@@ -6,69 +6,69 @@ from llm_erm.errors import ProviderError
 from llm_erm.llms.answers import sentence_of
 
 LONGEST_PAUSE_SECONDS = 900.0
-"""What a server may ask for; a run that would stand still for longer stops instead."""
+"""Longest pause that a server may ask for; the run stops instead of waiting longer."""
 
 Kind = Literal["unreachable", "unanswered", "refused", "unusable"]
-"""Why a call failed: no connection, or it broke; no answer (status 429 or 5xx); this call and all
-others are rejected; or the answer cannot be used or did not arrive in time.
+"""Why a call failed: no connection, or a broken one; no answer (status 429 or 5xx); this call and
+all others are rejected; or the answer is not usable or did not arrive in time.
 
-The first two cost nothing and are sent again. A refusal costs nothing. A call without a usable
-answer may have been billed, so it is never sent again.
+The first two cost nothing and are retried. A refusal costs nothing. A call without a usable answer
+may have been billed, so it is never retried.
 """
 
 _ODD_FORM = (
     *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
     RecursionError,
 )
-"""What the libraries raise when an answer has a form that they did not expect."""
+"""Exceptions of the libraries for an answer with an unexpected form."""
 
 
 class CallFailedError(Exception):
     """One call of a model failed.
 
     Attributes:
-        kind: What that means.
-        said: The provider's own sentence, or ours.
-        pause_seconds: What the server asks to wait before the next call, or None.
-        status: The HTTP status of its answer, where that was the fault, or None.
+        kind: Why it failed.
+        message: The provider's own message, or ours.
+        pause_seconds: How long the server asks to wait before the next call, or None.
+        status: The HTTP status of the answer if that was the failure, else None.
     """
 
     def __init__(
         self,
         kind: Kind,
-        said: str,
+        message: str,
         pause_seconds: float | None = None,
         status: int | None = None,
     ) -> None:
-        super().__init__(said)
+        super().__init__(message)
         self.kind = kind
-        self.said = said
+        self.message = message
         self.pause_seconds = pause_seconds
         self.status = status
 
     @property
     def may_be_repeated(self) -> bool:
-        """Whether the call was surely not answered, so that it may be sent again."""
+        """Whether the call certainly got no answer, so that it may be retried."""
         return self.kind in ("unreachable", "unanswered")
 
     @property
     def is_free(self) -> bool:
-        """Whether the call surely costs nothing."""
+        """Whether the call certainly costs nothing."""
         return self.kind != "unusable"
 
 
 def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | None:
-    """Returns what an exception of a client library means; None where it is a bug.
+    """Returns the failure that an exception of a client library stands for; None for a bug.
 
     Args:
-        error: What was raised while the call was made or its answer read.
+        error: The exception from making the call or reading its answer.
         timeout_seconds: The time limit of the call, for the message.
     """
     from pydantic_ai import exceptions as library
 
     pause: float | None = getattr(error, "retry_after", None)
     if isinstance(error, library.ModelConnectionError):
-        # Some transports call it a timeout that there was no connection to send a call through.
+        # Some transports report a missing connection as a timeout.
         if error.phase in ("pool", "connect"):
             return CallFailedError("unreachable", "could not connect", pause)
         timed_out = isinstance(error, library.ModelTimeoutError)
@@ -100,25 +100,26 @@ def _kind_of(error: Exception, pause: float | None) -> Kind:
 
 
 def provider_error(failure: CallFailedError, name: str, base_url: str | None) -> ProviderError:
-    """Returns a failed call as the error that ends a run.
+    """Returns the error with which a failed call ends a run.
 
     Args:
         failure: How the call failed, after all its retries.
         name: The model's name.
-        base_url: Where it was called; the provider's own address where it is None.
+        base_url: Address of the API; None for the provider's own.
     """
-    said = failure.said
+    reason = failure.message
     if failure.kind == "unreachable":
+        place = f" at {base_url}" if base_url else ""
         return ProviderError(
-            f"{name} cannot be reached{f' at {base_url}' if base_url else ''}: {said.rstrip('.')}; "
-            "check the address and that something answers there.",
+            f"{name} cannot be reached{place}: {reason.rstrip('.')}; check the address and whether "
+            "a server is running there.",
             setting="base_url",
         )
     if failure.kind == "unanswered":
-        return ProviderError(f"{name} did not answer: {said}")
+        return ProviderError(f"{name} did not answer: {reason}")
     if failure.kind == "unusable":
-        return ProviderError(f"{name} gave no usable answer: {said}")
-    said = f"{name} refused the call: {said}"
+        return ProviderError(f"{name} gave no usable answer: {reason}")
+    message = f"{name} refused the call: {reason}"
     if (pause := failure.pause_seconds or 0.0) > LONGEST_PAUSE_SECONDS:
-        said += f" (it asks for a pause of {pause:,.0f} seconds; run this again after it)"
-    return ProviderError(said)
+        message += f" (it asks for a pause of {pause:,.0f} seconds; resume the run after that)"
+    return ProviderError(message)

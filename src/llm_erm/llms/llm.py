@@ -1,4 +1,4 @@
-"""What every language model looks like to a learner: a request in, a stream of completions out."""
+"""The interface of all language models: a request in, a stream of completions out."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from llm_erm.llms.budget import Budget
 
 FinishReason = Literal["stop", "length", "refusal", "error", "cancelled"]
-"""Why generation ended: on its own, at the token limit, by refusing, by a failed call, or because
-the search was over while the call was in flight."""
+"""Why generation ended: normally, at the token limit, by a refusal, by a failed call, or because
+the search ended while the call was in flight."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """One use of a tool while answering: what was run and what came back."""
+    """One tool call within an answer: what was run and what it returned."""
 
     tool: str
     code: str = ""
@@ -34,23 +34,22 @@ class ToolCall:
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer of a language model, whether or not it is of any use.
+    """One answer of a language model, usable or not.
 
     Attributes:
-        index: Which sample of the prompt this is, counted from 1.
+        index: Index of the sample, counted from 1.
         text: The answer as the model gave it.
         usage: Tokens spent on it.
-        latency_seconds: Wall time from request to last token; samples drawn together share theirs.
+        latency_seconds: Wall time from request to last token, which samples drawn together share.
         finish_reason: Why generation ended.
-        cost_usd: Price of the call in US dollars; None where it is unknown, 0.0 for a local model.
-        tool_calls: Tools used on the way, in order.
-        error: What went wrong, where it did not stop on its own or at the token limit.
-        more_drawn: Whether the next sample was drawn together with this one, so that it is there
-            and paid for.
-        probability: Of label 1, given that the next token is one of the two labels; None unless
-            the labels were scored, and where the model names neither.
-        computed_tokens: Prompt tokens that were computed and not found in a cache; None where that
-            is unknown.
+        cost_usd: Price of the call in US dollars; None if unknown, 0.0 for a local model.
+        tool_calls: Tool calls within the answer, in order.
+        error: What went wrong; None if generation ended normally or at the token limit.
+        more_drawn: Whether the next sample was drawn together with this one, so that it exists
+            already.
+        probability: Probability of label 1, given that the next token is one of the two labels;
+            None unless labels were scored and at least one of them is among the likely tokens.
+        computed_tokens: Number of prompt tokens that were not found in a cache; None if unknown.
     """
 
     index: int
@@ -68,14 +67,14 @@ class Completion:
 
 @dataclass(frozen=True)
 class Tool:
-    """Something a model may use while it answers; every use is part of its completion.
+    """A tool that a model may call while it answers; its calls are part of the completion.
 
     Attributes:
-        name: What the model calls it.
+        name: Its name, for the model.
         description: What it does, for the model.
-        run: Takes the code that the model wrote, returns the text that it gets back; blocks, and
-            may be called from any thread.
-        calls: How often one answer may use it.
+        run: Takes the model's code and returns the text to send back; blocks, and may be called
+            from any thread.
+        calls: Maximum number of calls per answer.
     """
 
     name: str
@@ -85,16 +84,16 @@ class Tool:
 
 
 class Pace:
-    """How far a reader has come with the completions of a request; the model looks at it.
+    """Tells a model how many completions of a request the reader has processed.
 
-    With it a reader can ask for the next completion before it has dealt with the last one, and so
-    journal each one the moment it arrives, without paying for samples that it may not need.
+    With it, a reader can wait for the next completion while it still processes the last one, and so
+    journal each one when it arrives, without paying for samples that it may not need.
 
     Attributes:
-        settled: Number of completions that the reader has dealt with.
-        stopped: Whether the reader wants no more.
-        kept: Set by a model that keeps to the pace: for it, being asked for the next completion is
-            no reason to begin another sample.
+        settled: Number of completions that the reader has processed.
+        stopped: Whether the reader wants no more completions.
+        kept: Set by a model that follows the pace: it does not start another sample just because
+            the next completion is requested.
     """
 
     def __init__(self) -> None:
@@ -104,12 +103,12 @@ class Pace:
         self._changed = asyncio.Event()
 
     def settle(self) -> None:
-        """Counts one more completion as dealt with."""
+        """Counts one more completion as processed."""
         self.settled += 1
         self._changed.set()
 
     def stop(self) -> None:
-        """Says that no more samples are wanted, not even those in flight."""
+        """Signals that no more samples are wanted, not even those in flight."""
         self.stopped = True
         self._changed.set()
 
@@ -121,21 +120,21 @@ class Pace:
 
 @dataclass(frozen=True)
 class Request:
-    """Samples of one prompt, each named by its index, counted from 1.
+    """A request for samples of one prompt, identified by indices counted from 1.
 
-    The index is part of the request so that sample 7 is the same whether asked for in one request
-    of ten or after a restart, where the model can promise that.
+    Indices are part of the request so that sample 7 is the same whether it is requested as one of
+    ten or after a restart, if the model can guarantee that.
 
     Attributes:
         prompt: The whole prompt, as the user's message.
-        indices: Indices of the samples wanted, in rising order.
-        seed: Seed of the whole series of samples; each sample derives its own from it.
-        max_tokens: Limit on generated tokens per sample.
+        indices: Indices of the requested samples, in increasing order.
+        seed: Seed of the whole series of samples, from which the seed of each sample is derived.
+        max_tokens: Maximum number of generated tokens per sample.
         grammar: GBNF text that every answer must match, or None.
         json_schema: JSON schema that every answer must match, or None.
-        tool: What the model may use while it answers, or None.
-        pace: How far the reader has come; where it is None, a completion is dealt with when the
-            next one is asked for.
+        tool: A tool that the model may use, or None.
+        pace: Tells how many completions are processed; if None, a completion counts as processed
+            when the next one is requested.
     """
 
     prompt: str
@@ -149,7 +148,7 @@ class Request:
 
 
 class LLM(Protocol):
-    """A source of completions; what is not abstract here suits a model without cost or state."""
+    """A source of completions; the default implementations suit a model without cost or state."""
 
     @property
     def name(self) -> str:
@@ -163,27 +162,27 @@ class LLM(Protocol):
 
     @property
     def budget(self) -> "Budget | None":
-        """What its calls may cost; None where they cost nothing."""
+        """The budget of its calls; None if they cost nothing."""
         return None
 
     @property
     def concurrent(self) -> bool:
-        """Whether it answers several requests at the same time."""
+        """Whether it can answer several requests at the same time."""
         return False
 
     def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the completions of ``request``, each as soon as it arrives.
 
-        A model that answers one sample after the other can ignore ``request.pace``: it is asked for
-        the next completion only once the last one was dealt with. A model with several samples in
-        flight sets ``request.pace.kept`` before it yields, and begins another sample only while
-        those in flight and those not settled are together fewer than it may have. Once the pace is
-        stopped, it gives up what is in flight, yields as its last items what had arrived and, with
-        ``finish_reason="cancelled"``, each call that may be billed all the same, and returns.
+        A model that answers one sample after another can ignore ``request.pace``: the next
+        completion is requested only once the last one was processed. A model with several samples
+        in flight sets ``request.pace.kept`` before it yields, and starts another sample only while
+        the samples in flight or not settled are fewer than its limit. Once the pace is stopped, it
+        cancels the calls in flight, yields as its last items what had arrived and, with
+        ``finish_reason="cancelled"``, each call that may still be billed, and returns.
 
         Closing the iterator early cancels what was not yet generated, without yielding it. A failed
-        call is a completion with ``finish_reason="error"``; only a fault that no other call
-        can escape is raised, after the completions of what was in flight were yielded.
+        call is a completion with ``finish_reason="error"``; only a failure that would affect all
+        other calls is raised, after the completions in flight were yielded.
 
         Raises:
             ProviderError: No call can succeed (unreachable, no such model, not allowed).
@@ -191,4 +190,4 @@ class LLM(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Frees what the model holds (threads, connections, memory), until it is asked again."""
+        """Frees the model's threads, connections and memory, until the next request."""

@@ -1,4 +1,4 @@
-"""A GGUF model in this process, sampling many answers to one prompt at a time."""
+"""A GGUF model in this process that samples many answers to one prompt at a time."""
 
 import asyncio
 import hashlib
@@ -19,18 +19,18 @@ from llm_erm.llms.runtime import GGUFModel
 
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_PARALLEL = 32
-"""Samples of a batch; all are verified, and with fewer the shortest rule is more often missing."""
+"""Samples per batch; all are verified, and smaller batches miss the shortest rule more often."""
 
 
 @dataclass(frozen=True)
 class LocalModel:
-    """What shapes the samples of a model in this process.
+    """Settings that shape the samples of a model in this process.
 
     Attributes:
         name: ``local:`` and the name of the model.
         sha256: Digest of its file; None for the embedded model, whose file is checked.
-        context_tokens: Tokens that the prompt and all samples drawn together may take.
-        parallel: Samples drawn together at most.
+        context_tokens: Maximum number of tokens in the prompt and all samples drawn together.
+        parallel: Maximum number of samples drawn together.
     """
 
     name: str
@@ -40,28 +40,28 @@ class LocalModel:
 
 
 class LocalLLM(LLM):
-    """A language model that runs on this machine's processors, by llama.cpp.
+    """A language model that llama.cpp runs on this machine's processors.
 
-    Samples are drawn in batches that start at fixed indices, each batch with a seed of its own, so
-    a sample does not depend on which ones were asked for before it: the same request (prompt,
-    seed, last index, limits) gives the same samples again, from any first index, on one kind of
-    machine. The embedded model computes each batch on one thread and as many batches at once as
-    there are threads, so its samples do not depend on ``threads`` either, and a busy neighbour
-    cannot stall it (llama.cpp's threads spin while they wait for each other). A model of your own
-    has all threads for one batch, since large weights are read faster together; there another
-    thread count rounds differently and gives other samples.
+    Samples are drawn in batches that start at fixed indices, each with its own seed, so a sample
+    does not depend on which samples were requested before: the same request (prompt, seed, last
+    index, limits) gives the same samples from any first index on, on the same kind of machine. The
+    embedded model computes each batch on one thread, and as many batches at once as there are
+    threads, so its samples do not depend on ``threads`` either, and other busy processes cannot
+    stall it (llama.cpp's threads spin while they wait for each other). For your own model, all
+    threads work on one batch, since they read large weights faster together; there, another number
+    of threads rounds differently and gives other samples.
 
-    A prompt with a grammar is continued as plain text; any other prompt is put to the model as a
+    A prompt with a grammar is continued as plain text; any other prompt is sent to the model as a
     user's message, in the model's own chat format.
 
     Args:
-        path: A GGUF file; the embedded SmolLM2-135M-Instruct where it is None.
-        threads: Number of compute threads; one per usable core where it is None.
-        context_tokens: Tokens that the prompt and all samples drawn together may take.
+        path: A GGUF file (default: the embedded SmolLM2-135M-Instruct).
+        threads: Number of compute threads (default: one per usable core).
+        context_tokens: Maximum number of tokens in the prompt and all samples drawn together.
         parallel: Maximum number of samples drawn together.
 
     Raises:
-        InputError: ``path`` is missing or no GGUF file, or a number is out of range.
+        InputError: ``path`` is missing or not a GGUF file, or a number is out of range.
         MissingExtraError: The runtime or the embedded weights are not installed.
     """
 
@@ -110,13 +110,13 @@ class LocalLLM(LLM):
         return LocalModel(self._name, digest, self._context_tokens, self._parallel)
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields the samples from the first to the last index wanted, a batch at a time, in order.
+        """Yields the samples from the first to the last requested index in order, batch by batch.
 
-        Closing the iterator early stops the batches at hand at their next token.
+        Closing the iterator early stops running batches at their next token.
 
         Raises:
-            InputError: The prompt is longer than the context, the grammar or schema is none that
-                the runtime understands, or the file fails to load.
+            InputError: The prompt is longer than the context, the runtime does not understand the
+                grammar or schema, or the file fails to load.
         """
         first_index, last_index = request.indices[0], request.indices[-1]
         stop = threading.Event()
@@ -153,29 +153,29 @@ class LocalLLM(LLM):
             await asyncio.gather(*(task for _, task in drawing), return_exceptions=True)
 
     async def aclose(self) -> None:
-        """Stops the model's threads and frees its memory; it loads anew when next asked."""
+        """Stops the model's threads and frees its memory; the next request loads it again."""
         for copy in self._copies:
             await asyncio.to_thread(copy.unload)
 
 
 class _Copy:
-    """One copy of the model with threads of its own; the weights in memory are shared."""
+    """One copy of the model with its own threads; the weights in memory are shared."""
 
     def __init__(self, model: GGUFModel, context_tokens: int, parallel: int) -> None:
         self._model = model
         self._context_tokens = context_tokens
         self._parallel = parallel
-        self._asked: tuple[str, bool] | None = None
+        self._loaded_for: tuple[str, bool] | None = None
         self._busy = threading.Lock()
 
     def unload(self) -> None:
         """Frees the model."""
         with self._busy:
             self._model.unload()
-            self._asked = None
+            self._loaded_for = None
 
     def read_prompt(self, request: Request, stop: threading.Event) -> int:
-        """Puts the prompt into the model's cache, where each batch finds it; returns its tokens."""
+        """Reads the prompt into the model's cache for all batches; returns its number of tokens."""
         samples, _ = self.draw(request, 0, 1, stop, max_tokens=1)
         return samples[0].usage.prompt_tokens
 
@@ -198,25 +198,26 @@ class _Copy:
         return samples, time.monotonic() - started
 
     def _load_for(self, request: Request) -> None:
-        """Loads the model anew for another prompt.
+        """Loads the model again if the prompt is another one.
 
-        What a prompt leaves in the cache changes how the next one is rounded, and so its samples.
+        The remains of a prompt in the cache change the rounding of the next one, and so its
+        samples.
         """
-        asked = (request.prompt, request.grammar is None)
-        if asked != self._asked:
-            self._asked = None
+        key = (request.prompt, request.grammar is None)
+        if key != self._loaded_for:
+            self._loaded_for = None
             self._model.load(context_tokens=self._context_tokens, parallel=self._parallel)
-            self._asked = asked
+            self._loaded_for = key
 
 
 def batch_seed(seed: int, batch: int) -> int:
-    """Returns the seed of a batch; its samples count up from it, so it comes from a hash."""
+    """Returns the seed of a batch: a hash, since the samples' seeds count up from it."""
     digest = hashlib.sha256(f"{seed}|batch={batch}".encode()).digest()
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 
 def _query(request: Request) -> dict[str, Any]:
-    """The request in the runtime's own form."""
+    """Returns the request in the runtime's format."""
     query: dict[str, Any] = {
         "stream": True,
         "stream_options": {"include_usage": True},
@@ -239,7 +240,7 @@ def _query(request: Request) -> dict[str, Any]:
 
 @dataclass
 class _Sample:
-    """One answer while it grows."""
+    """One answer in progress."""
 
     pieces: list[str] = field(default_factory=list)
     finish_reason: FinishReason = "length"
@@ -261,7 +262,7 @@ _Drawn = tuple[list[_Sample], float]
 
 
 class _Collector:
-    """Sorts the model's stream into samples; returning True ends the stream."""
+    """Distributes the model's stream to the samples; returning True ends the stream."""
 
     def __init__(self, samples: list[_Sample], stop: threading.Event) -> None:
         self._samples = samples

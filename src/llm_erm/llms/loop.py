@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for callers that have none."""
+"""An event loop in a separate thread, for callers without one."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class LoopThread:
-    """Runs coroutines while the caller blocks, wherever it is called from, a notebook included."""
+    """Runs coroutines for blocking callers; also works in a notebook."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -18,11 +18,11 @@ class LoopThread:
         self._thread.start()
 
     def start(self, coroutine: Coroutine[Any, Any, Result]) -> "Future[Result]":
-        """Starts a coroutine; cancelling what is returned cancels it."""
+        """Starts a coroutine; cancelling the returned future cancels it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     def close(self) -> None:
-        """Cancels what still runs, waits for it and ends the thread."""
+        """Cancels running coroutines, waits for them and ends the thread."""
         self.start(_cancel_others()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

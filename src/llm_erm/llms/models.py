@@ -1,4 +1,4 @@
-"""From a name such as ``openai:gpt-5`` to a language model."""
+"""Builds language models from names such as ``openai:gpt-5``."""
 
 from contextlib import suppress
 from functools import partial
@@ -12,21 +12,21 @@ from llm_erm.llms.llm import LLM
 from llm_erm.llms.providers import PROVIDERS, ModelSettings, Provider
 
 LONGEST_TIMEOUT_SECONDS = 10_000_000
-"""Four months; a time limit stays below."""
+"""Time limits must be below this: four months."""
 
 
 def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
-    """Returns the language model of a name; nothing is sent, and no environment is read.
+    """Returns the language model of that name; sends nothing and reads no environment variables.
 
     Args:
         name: ``provider:model``, such as ``openai:gpt-5``, ``anthropic:claude-opus-4-6``,
             ``local:model.gguf`` or ``scripted:answers.json``; or a provider alone, for its default
             model, such as ``local`` for the embedded one.
-        settings: Those of ``ModelSettings`` that the provider takes.
+        settings: Fields of ``ModelSettings`` that the provider takes.
 
     Raises:
-        InputError: No such provider, no model named, or a setting that cannot be used.
-        MissingExtraError: What the provider needs is not installed.
+        InputError: The provider is unknown, no model is named, or a setting is not valid.
+        MissingExtraError: A package that the provider needs is not installed.
     """
     provider, named = split_name(name)
     for setting in settings:
@@ -36,8 +36,8 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
                 f"{provider.name} does not take the setting {setting}; it takes {takes}.",
                 setting=setting,
             )
-    wanted = named or provider.default_model
-    if wanted is None and provider.needs_model:
+    model_name = named or provider.default_model
+    if model_name is None and provider.needs_model:
         raise InputError(
             f"{provider.name} needs the name of a model, as in {provider.name}:NAME.",
             setting="model",
@@ -47,14 +47,14 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
     if (url := given.pop("base_url", None) or provider.address) is not None:
         given["base_url"] = checked_address(url)
     if provider.needs_key and not given.get("api_key"):
-        raise InputError(f"{provider.name}:{wanted} needs a key.", setting="api_key")
+        raise InputError(f"{provider.name}:{model_name} needs a key.", setting="api_key")
     if "api_key" in given:
         given["api_key"] = _checked_key(given["api_key"])
-    return provider.build(wanted, ModelSettings(**given))  # type: ignore[typeddict-item]
+    return provider.build(model_name, ModelSettings(**given))  # type: ignore[typeddict-item]
 
 
 def split_name(name: str) -> tuple[Provider, str | None]:
-    """Returns the provider and the rest of a model's name, None where there is no more.
+    """Returns the provider and the rest of a model's name, or None if there is no rest.
 
     Raises:
         InputError: There is no such provider.
@@ -69,10 +69,10 @@ def split_name(name: str) -> tuple[Provider, str | None]:
 
 
 def checked_address(url: str) -> str:
-    """Returns the address of an API, without blanks around it.
+    """Returns the address of an API without surrounding whitespace.
 
     Raises:
-        InputError: It is not a whole address, or holds what may be a secret.
+        InputError: The address is incomplete, or contains what may be a secret.
     """
     url = url.strip()
     try:
@@ -82,30 +82,30 @@ def checked_address(url: str) -> str:
         whole = False
     if not whole or not url.isprintable() or " " in url:
         raise InputError(
-            f"The address {url!r} of the API must begin with http:// or https:// and name a host, "
-            "as in http://localhost:8000/v1.",
+            f"The API address {url!r} must begin with http:// or https:// and name a host, as in "
+            "http://localhost:8000/v1.",
             setting="base_url",
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise InputError(
-            f"The address of the API at {parts.hostname} must end with its path: a user name or a "
-            "query would not reach it; give the key on its own.",
+            f"The API address at {parts.hostname} must not contain a user name, a query or a "
+            "fragment, which would not be sent; give the key separately.",
             setting="base_url",
         )
     return url
 
 
 def price_of(name: str, base_url: str | None = None) -> Price:
-    """Returns the price of a call before it is made, by the list of genai-prices.
+    """Returns a function that prices a call before it is made, by the list of genai-prices.
 
     Args:
         name: ``provider:model``.
-        base_url: Address of the API, which says whose prices hold; the provider's own where it is
-            None.
+        base_url: Address of the API, which determines whose prices apply (default: the provider's
+            own).
     """
     provider, named = split_name(name)
-    wanted = named or provider.default_model or ""
-    return partial(_listed_price, provider, wanted, base_url or provider.address)
+    model_name = named or provider.default_model or ""
+    return partial(_listed_price, provider, model_name, base_url or provider.address)
 
 
 def _listed_price(
@@ -117,7 +117,7 @@ def _listed_price(
         return None
     usage = Usage(input_tokens=prompt_tokens, output_tokens=output_tokens)
     places = {"provider_api_url": base_url, "provider_id": provider.price_list}
-    for key, place in places.items():  # the address first, as the price of an answer is found
+    for key, place in places.items():  # the address first, as for the price of an answer
         if place is not None:
             where: Any = {key: place}
             with suppress(LookupError):
@@ -128,7 +128,7 @@ def _listed_price(
 def _checked_key(key: str) -> str:
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise InputError(
-            "The key holds characters that no key has; copy it again.", setting="api_key"
+            "The key contains characters that no key has; copy it again.", setting="api_key"
         )
     return key
 
@@ -139,11 +139,11 @@ def _check_numbers(settings: dict[str, Any]) -> None:
             raise InputError(f"{name} is {number}; give {least} or more.", setting=name)
     if (calls := settings.get("concurrency", 1)) > MOST_CALLS:
         raise InputError(
-            f"concurrency is {calls}; give {MOST_CALLS} or less.", setting="concurrency"
+            f"concurrency is {calls}; give at most {MOST_CALLS}.", setting="concurrency"
         )
     if not 0 < (seconds := settings.get("timeout_seconds", 1.0)) < LONGEST_TIMEOUT_SECONDS:
         raise InputError(
-            f"timeout_seconds is {seconds}; give seconds above 0 and below "
+            f"timeout_seconds is {seconds}; give a number above 0 and below "
             f"{LONGEST_TIMEOUT_SECONDS:,}.",
             setting="timeout_seconds",
         )

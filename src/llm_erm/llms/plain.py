@@ -1,8 +1,8 @@
-"""A server of OpenAI's APIs asked in plain JSON: what lies below pydantic-ai's layer.
+"""Calls a server with OpenAI's APIs in plain JSON, below pydantic-ai's layer.
 
-Raw prompts, answers that were begun and probabilities of next tokens are not in pydantic-ai's
-terms, and servers differ in more than a typed client knows. The account of an answer and the
-meaning of a fault are the same as for every other model.
+pydantic-ai does not cover raw prompts, continued answers and probabilities of next tokens, and
+servers differ in more ways than a typed client knows. Usage and failures are handled as for every
+other model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _QUOTA_CODES = {
     "organization_usage_limit_exceeded",
     "project_spend_limit_exceeded",
 }
-"""Codes that OpenAI sends with status 429 though no waiting helps:
+"""Codes that OpenAI sends with status 429 although waiting does not help:
 https://developers.openai.com/api/docs/guides/error-codes."""
 
 _FINISH_REASONS = {"length": "length", "content_filter": "content_filter"}
@@ -37,9 +37,9 @@ class PlainClient:
     """Posts JSON to one model of a server.
 
     Args:
-        model: The model's name there.
-        base_url: Address of the API, with its ``/v1``.
-        api_key: The key; any text for a server that asks for none.
+        model: The server's name for the model.
+        base_url: Address of the API, including ``/v1``.
+        api_key: The key; any text if the server needs no key.
 
     Raises:
         MissingExtraError: The client library is not installed.
@@ -65,25 +65,25 @@ class PlainClient:
     async def post(
         self, path: str, body: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], Completion]:
-        """Returns the JSON that a request brings, and what it says.
+        """Returns the JSON response to a request, and the completion in it.
 
         Args:
             path: ``/chat/completions`` or ``/completions``.
             body: The request, without the model.
 
         Raises:
-            ModelAPIError: pydantic-ai's; the call failed.
-            LookupError | TypeError | AttributeError: The answer is not in the API's form.
+            ModelAPIError: The call failed; this is pydantic-ai's exception.
+            LookupError | TypeError | AttributeError: The answer is not in the API's format.
         """
         if self._client is None:
             self._client = self._connect()
         with _library_errors(self.model):
-            said: Any = await self._client.post(
+            answer: Any = await self._client.post(
                 path, body={"model": self.model, **body}, cast_to=object
             )
-        if isinstance(said, str):
+        if isinstance(answer, str):
             raise TypeError("expected JSON data")
-        return said, self._completion(said)
+        return answer, self._completion(answer)
 
     async def aclose(self) -> None:
         """Closes the connections; the next request opens new ones."""
@@ -91,13 +91,13 @@ class PlainClient:
         if client is not None:
             await client.close()
 
-    def _completion(self, said: Mapping[str, Any]) -> Completion:
+    def _completion(self, answer: Mapping[str, Any]) -> Completion:
         from pydantic_ai.messages import ModelResponse, TextPart
         from pydantic_ai.usage import RequestUsage
 
-        choice = said["choices"][0]
+        choice = answer["choices"][0]
         message = choice["message"] if "message" in choice else {"content": choice["text"]}
-        usage = said.get("usage") or {}  # some servers tell none
+        usage = answer.get("usage") or {}  # some servers do not report it
         prompt = usage.get("prompt_tokens_details") or {}
         output = usage.get("completion_tokens_details") or {}
         reason, refusal = choice.get("finish_reason"), message.get("refusal")
@@ -109,7 +109,7 @@ class PlainClient:
                 output_tokens=usage.get("completion_tokens", 0),
                 details={"reasoning_tokens": output.get("reasoning_tokens") or 0},
             ),
-            model_name=said.get("model") or self.model,
+            model_name=answer.get("model") or self.model,
             provider_name="openai",
             provider_url=self.base_url,
             finish_reason="content_filter" if refusal else _FINISH_REASONS.get(reason, "stop"),  # type: ignore[arg-type]
@@ -145,8 +145,8 @@ def _library_errors(model: str) -> Iterator[None]:
     except openai.APIError as error:
         raise exceptions.ModelAPIError(model, error.message, body=error.body) from error
     except ValueError as error:  # neither JSON nor text
-        said = f"Failed to decode response as JSON: {error}"
-        raise exceptions.ModelAPIError(model, said) from error
+        message = f"Failed to decode response as JSON: {error}"
+        raise exceptions.ModelAPIError(model, message) from error
 
 
 def _category(
@@ -162,7 +162,7 @@ def _category(
 
 
 def _was_not_sent(error: BaseException | None) -> bool:
-    """Whether there was no connection to send a call through."""
+    """Returns whether a call failed before it could be sent."""
     while error is not None:
         if type(error).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout"):
             return True

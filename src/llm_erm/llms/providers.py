@@ -1,4 +1,4 @@
-"""Who can answer: one row of ``PROVIDERS`` is all that a provider needs."""
+"""The providers of language models: each is one row of ``PROVIDERS``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -23,26 +23,26 @@ from llm_erm.llms.scripted import ScriptedLLM
 
 EMBEDDED_CONTEXT_TOKENS = 8192
 OWN_CONTEXT_TOKENS = 32_768
-"""Enough for 100 examples of length 100, which take some 12,000, and a batch of answers."""
+"""Enough for 100 examples of length 100, which take about 12,000 tokens, and a batch of answers."""
 
 
 class ModelSettings(TypedDict, total=False):
     """Settings of a model; each provider takes some of them.
 
     Attributes:
-        api_key: The key; servers that ask for none need none.
+        api_key: The key, unless the server needs none.
         base_url: Address of the API (default: the provider's own).
-        budget: What may be spent.
-        reasoning_effort: How much it thinks.
+        budget: Limits what may be spent.
+        reasoning_effort: How much the model thinks.
         verbosity: How long the text of its answers is.
         tool_choice: Whether it may use its tools.
         code_interpreter: Whether it has the provider's hosted code interpreter.
-        timeout_seconds: Wall time of one call.
-        retries: How often a call that was surely not answered is sent again.
-        concurrency: Maximum number of calls in flight, over all requests.
+        timeout_seconds: Maximum wall time of one call.
+        retries: Maximum number of retries of a call that certainly got no answer.
+        concurrency: Maximum number of calls in flight, for all requests together.
         speculative: Maximum number of samples per request that are in flight or not yet settled.
-        threads: Threads that compute.
-        context_tokens: Tokens that the prompt and all samples drawn together may take.
+        threads: Number of compute threads.
+        context_tokens: Maximum number of tokens in the prompt and all samples drawn together.
     """
 
     api_key: str
@@ -62,11 +62,11 @@ class ModelSettings(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Defaults:
-    """What suits a search whose candidates a model proposes.
+    """Default settings of a search whose candidates a model proposes.
 
     Attributes:
         attempts: Maximum number of candidates.
-        max_tokens: Limit on generated tokens per attempt.
+        max_tokens: Maximum number of generated tokens per attempt.
         constraint: What the answers must match.
     """
 
@@ -84,21 +84,21 @@ class Provider:
     """One row of the table.
 
     Attributes:
-        name: What comes before the colon in the name of a model.
-        build: Makes a model of it, from the model's name (None for the default one) and the
-            settings given; nothing is sent or loaded.
-        default_model: The model where none is named; None where one must be.
+        name: The part before the colon in the name of a model.
+        build: Builds a model from its name (None for the default one) and the given settings,
+            without sending or loading anything.
+        default_model: The model used if none is named, or None.
         needs_model: Whether a model must be named.
         settings: Names of the settings that it takes.
-        given: Settings where none are given.
-        key_variables: Environment variables in which a key is usually kept.
-        needs_key: Whether it refuses to work without one.
-        address: Address of the API where none is given; None for what the client knows.
-        address_variables: Environment variables in which another address is usually kept.
-        price_list: Whose prices hold in genai-prices where the address says nothing.
-        takes_tool: Whether its models can use a tool of ours.
-        keeps_constraints: Whether its answers can be held to a grammar or schema.
-        defaults: What suits a search, given the model's name and the constraint asked for.
+        given: Default values of settings.
+        key_variables: Environment variables that usually hold a key.
+        needs_key: Whether it requires a key.
+        address: Default address of the API; None for the client's own default.
+        address_variables: Environment variables that usually hold another address.
+        price_list: Provider in genai-prices to use if the address is unknown there.
+        takes_tool: Whether its models can use our tools.
+        keeps_constraints: Whether its answers can be constrained by a grammar or schema.
+        defaults: Returns the default settings of a search for a model name and a constraint.
     """
 
     name: str
@@ -128,18 +128,18 @@ def _remote(
     key_variables: tuple[str, ...] = _OPENAI_KEY,
     **more: Any,  # noqa: ANN401 - the other columns
 ) -> Provider:
-    """A row of models behind an API.
+    """Returns the row of a provider with an API.
 
     Args:
         name: The provider.
         client: Makes the client from the model's name, the key and the address.
         without: Settings of remote models that this provider lacks.
-        key_variables: Where keys are; a server of one's own gets that of OpenAI, if any.
+        key_variables: Environment variables for the key (default: OpenAI's, for your own servers).
         more: Other columns of the row.
     """
 
     def build(model: str | None, settings: ModelSettings) -> LLM:
-        assert model is not None  # needed, or the default one
+        assert model is not None  # it is required or has a default
         given: dict[str, Any] = dict(settings)
         key, url = given.pop("api_key", None) or "unused", given.pop("base_url", None)
         budget = given.pop("budget", None)
@@ -173,7 +173,7 @@ def _local(model: str | None, settings: ModelSettings) -> LLM:
 
 
 def _local_defaults(model: str | None, constraint: str | None) -> Defaults:
-    """Many short expressions of the embedded model, some programs of another."""
+    """Returns a budget of many short expressions, or of a few programs for other models."""
     match constraint or ("grammar" if model is None else "schema"):
         case "grammar":
             return Defaults(256, 64, "grammar")
@@ -184,13 +184,13 @@ def _local_defaults(model: str | None, constraint: str | None) -> Defaults:
 
 
 def _scripted(model: str | None, settings: ModelSettings) -> LLM:
-    assert model is not None  # needed
+    assert model is not None  # it is required
     return ScriptedLLM.from_file(Path(model))
 
 
 def _replay(model: str | None, settings: ModelSettings) -> LLM:
     raise InputError(
-        f"The answers of {model} cannot be replayed by a name alone; read the run and give its "
+        f"The answers of {model} cannot be replayed by name alone; read the run and pass its "
         "answers to ReplayLLM."
     )
 
@@ -269,5 +269,5 @@ answers of an earlier run."""
 
 
 def key_variables() -> tuple[str, ...]:
-    """Returns the environment variables in which keys of all providers are usually kept."""
+    """Returns the environment variables that usually hold the providers' keys."""
     return tuple(dict.fromkeys(name for row in PROVIDERS.values() for name in row.key_variables))

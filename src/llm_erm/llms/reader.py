@@ -1,4 +1,4 @@
-"""Reads a model's completions as they arrive, while whoever wants them deals with one at a time."""
+"""Reads a model's completions as they arrive, while the caller processes them one at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,22 +14,22 @@ from llm_erm.llms.llm import LLM, Completion, Pace, Request
 class Reader:
     """The completions of one request, in the order in which they arrive.
 
-    A task of its own reads them and passes each to ``on_arrival`` at once, however long the caller
-    takes with the previous one::
+    A separate task reads them and passes each to ``on_arrival`` at once, however long the caller
+    takes to process the previous one::
 
         async with Reader(llm, request, journal) as completions:
             async for completion in completions:
                 if good(completion):
                     await completions.stop()
 
-    After ``stop`` the iterator yields what had arrived by then, and ends. Calls given up in flight
-    are passed to ``on_arrival`` only. Leaving the block also stops.
+    After ``stop``, the iterator yields what had arrived by then, and ends. Calls cancelled in
+    flight are passed to ``on_arrival`` only. Leaving the block also stops.
 
     Args:
-        llm: Who answers.
-        request: What is asked.
-        on_arrival: Called from the event loop with each completion, so it must be quick. What it
-            raises ends the iterator.
+        llm: The model.
+        request: The request.
+        on_arrival: Called from the event loop with each completion, so it must be quick. An error
+            that it raises ends the iterator.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Reader:
         self._taken = False
 
     async def __aenter__(self) -> Self:
-        """Starts to read."""
+        """Starts reading."""
         self._reading = asyncio.create_task(self._read())
         return self
 
@@ -53,17 +53,17 @@ class Reader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stops, if need be."""
+        """Stops reading, if necessary."""
         await self.stop()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Completion:
-        """Returns the next completion; the one before counts as dealt with.
+        """Returns the next completion; the previous one then counts as processed.
 
         Raises:
-            LLMERMError: What the model or ``on_arrival`` raised, unless the reader had stopped.
+            LLMERMError: The model or ``on_arrival`` raised it, and the reader was not stopped.
         """
         if self._taken:
             self._pace.settle()
@@ -71,13 +71,13 @@ class Reader:
         if completion is not None:
             self._taken = True
             return completion
-        self._arrived.put_nowait(None)  # for whoever asks again
+        self._arrived.put_nowait(None)  # for further calls
         if not self._pace.stopped:
             await self._reading
         raise StopAsyncIteration
 
     async def stop(self) -> None:
-        """Gives up what is in flight, and waits until it was passed to ``on_arrival``."""
+        """Cancels calls in flight, and waits until they were passed to ``on_arrival``."""
         self._pace.stop()
         if not self._pace.kept:
             self._reading.cancel()
@@ -85,7 +85,7 @@ class Reader:
         self._arrived.put_nowait(None)  # it may have been cancelled before it began
         error = None if self._reading.cancelled() else self._reading.exception()
         if error is not None and not isinstance(error, LLMERMError):
-            raise error  # a bug; that the model failed no longer matters to a caller that stopped
+            raise error  # a bug; a failure of the model no longer matters once stopped
 
     async def _read(self) -> None:
         read = 0

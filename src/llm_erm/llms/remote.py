@@ -1,4 +1,4 @@
-"""Language models behind an API: the samples of a request in flight, and how each of them ends."""
+"""Language models behind an API: draws the samples of a request concurrently."""
 
 import asyncio
 import time
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
 
 MOST_TOOLS = 32
-"""Uses of a tool at the same time; those of a sandbox wait for its workers anyway."""
+"""Maximum number of concurrent tool calls; those of a sandbox wait for its workers anyway."""
 
 
 @dataclass(frozen=True)
 class RemoteModel:
-    """What shapes the answers of a remote model.
+    """Settings that shape the answers of a remote model.
 
     Attributes:
         name: The provider and the model's name.
-        base_url: Where it is reached; None for its provider's own address.
-        settings: What goes with every call.
+        base_url: Address of the API; None for the provider's own.
+        settings: Settings of every call.
     """
 
     name: str
@@ -51,9 +51,9 @@ class RemoteLLM(LLM):
     """A model behind an API.
 
     A call that takes too long or gets a broken answer is a completion with
-    ``finish_reason="error"``: it may have been billed, so it is an attempt and not sent again. What
-    was not answered (status 429 and 5xx, a broken connection) is sent again, after the time that
-    the server asks for or else with exponential back-off and jitter.
+    ``finish_reason="error"``: it may have been billed, so it counts as an attempt and is not
+    retried. A call without an answer (status 429 and 5xx, a broken connection) is retried, after
+    the time that the server asks for, or else with exponential back-off and jitter.
     """
 
     def __init__(
@@ -69,11 +69,10 @@ class RemoteLLM(LLM):
 
         Args:
             name: The provider and the model's name.
-            connect: Makes the client that is called; once at first, and anew after ``aclose``.
-            settings: What shapes the answers and the calls.
-            base_url: Where the client calls, for messages; the provider's own address where it is
-                None.
-            budget: What may be spent; None for no limit.
+            connect: Makes the client to call: once at first, and again after ``aclose``.
+            settings: Settings of the answers and the calls.
+            base_url: Address of the API, for messages; None for the provider's own.
+            budget: Limits what may be spent; None for no limit.
         """
         self._name = name
         self._connect = connect
@@ -94,12 +93,12 @@ class RemoteLLM(LLM):
 
     @property
     def described(self) -> object:
-        """What shapes the answers: who gives them, at which address, and with which settings."""
+        """What shapes the answers: the model, its address and its settings."""
         return RemoteModel(self._name, self._base_url, self._settings)
 
     @property
     def budget(self) -> Budget:
-        """What its calls may cost."""
+        """The budget of its calls."""
         return self._budget
 
     @property
@@ -110,12 +109,12 @@ class RemoteLLM(LLM):
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples of ``request`` as they arrive.
 
-        At most ``speculative`` samples are in flight or not yet dealt with.
+        At most ``speculative`` samples are in flight or not yet settled.
 
         Raises:
             ProviderError: The key, the model's name, the quota or the request itself was refused,
-                or nobody answers at the address.
-            BudgetSpentError: A call could pass the budget.
+                or there is no server at the address.
+            BudgetSpentError: A call could exceed the budget.
         """
         pace = request.pace or Pace()
         pace.kept = True
@@ -141,7 +140,7 @@ class RemoteLLM(LLM):
                     change = asyncio.create_task(pace.change())
                 running -= done
                 failures += [e for task in done if (e := _failure_of(task)) is not None]
-                # A spent budget lets the others finish: they are paid for already.
+                # A spent budget lets the others finish, since they are already paid for.
                 if pace.stopped or any(not isinstance(e, BudgetSpentError) for e in failures):
                     await _cancel(running)
                     running = set()
@@ -180,7 +179,7 @@ class RemoteLLM(LLM):
         return self._opened
 
     async def _answer(self, request: Request, index: int, arrived: list[Completion]) -> None:
-        """Adds one sample to those that arrived, also where it is given up in flight."""
+        """Draws one sample and appends it to ``arrived``, even if it is cancelled in flight."""
         opened = self._open()
         conversation = Conversation(
             opened.caller,
@@ -218,7 +217,7 @@ class RemoteLLM(LLM):
 
         Raises:
             ProviderError: No other call can succeed either.
-            BudgetSpentError: The first call could pass the budget.
+            BudgetSpentError: The first call could exceed the budget.
         """
         try:
             await conversation.run()
@@ -229,7 +228,7 @@ class RemoteLLM(LLM):
         except CallFailedError as failure:
             if failure.kind in ("unreachable", "refused"):
                 raise provider_error(failure, self.name, self._base_url) from failure
-            return failure.said
+            return failure.message
         return None
 
     def _tools(self, tool: Tool | None) -> "ModelRequestParameters":

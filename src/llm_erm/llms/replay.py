@@ -1,4 +1,4 @@
-"""A model that says again what a journal holds: no key, no calls, nothing paid."""
+"""A model that repeats the answers in a journal, without a key, calls or costs."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 
@@ -6,11 +6,11 @@ from llm_erm.llms.llm import LLM, Completion, Request
 
 
 class ReplayLLM(LLM):
-    """Answers each request with the completions that a finished run's model gave to it.
+    """Answers each request with the completions of an earlier run's model.
 
     Args:
         name: The name of that model.
-        answers: For the seed of each series of samples, its completions in the order they came.
+        answers: For the seed of each series of samples, its completions in order of arrival.
         described: What shaped that model's answers; see ``LLM.described``.
     """
 
@@ -28,19 +28,19 @@ class ReplayLLM(LLM):
 
     @property
     def described(self) -> object:
-        """That these are answers again, and what shaped them."""
+        """The fact that this is a replay, and what shaped the original answers."""
         return {"name": self._name, "replayed": self._described}
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
-        """Yields what there is of the samples wanted, in the order in which it came.
+        """Yields those of the requested samples that exist, in their original order of arrival.
 
-        All of it has arrived already, so none of it waits for the pace.
+        They do not wait for the pace, because all of them have already arrived.
         """
         if request.pace is not None:
             request.pace.kept = True
-        wanted = set(request.indices)
+        indices = set(request.indices)
         for completion in self._answers.get(request.seed, ()):
-            if completion.index in wanted:
+            if completion.index in indices:
                 yield completion
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""A GGUF model in this process, by llama.cpp: loaded, looked at, asked and freed in one place."""
+"""Loads, inspects, calls and frees a GGUF model in this process, with llama.cpp."""
 
 import http.client
 import json
@@ -9,16 +9,16 @@ from typing import Any, Protocol
 from llm_erm.errors import InputError
 
 Chunks = Callable[[Mapping[str, Any]], bool]
-"""Takes the chunks of a stream one by one; answering True ends the stream."""
+"""Takes the chunks of a stream one by one; returning True ends the stream."""
 
 _LOOK_TOKENS = 64
 
 
 class _Loaded(Protocol):
-    """What is used of the runtime."""
+    """The part of the runtime's interface that is used here."""
 
     listening_address: str
-    """Where it also listens for HTTP, on this machine alone."""
+    """Address at which it also listens for HTTP, from this machine only."""
 
     def handle_completions(self, prompt: dict[str, Any], callback: Chunks) -> None:
         """Continues a text."""
@@ -30,11 +30,11 @@ class _Loaded(Protocol):
 
 
 class GGUFModel:
-    """One model file and what is loaded of it: nothing, enough to look at it, or all.
+    """A model file that is not loaded, loaded for inspection only, or fully loaded.
 
     Args:
         path: A GGUF file.
-        name: What messages call the model.
+        name: Name of the model in messages.
         threads: Number of compute threads.
     """
 
@@ -46,17 +46,17 @@ class GGUFModel:
 
     @property
     def address(self) -> str:
-        """Where the loaded model also listens for HTTP, as ``http://127.0.0.1:<port>``."""
+        """Address at which the model also listens for HTTP, as ``http://127.0.0.1:<port>``."""
         return self._at_hand().listening_address
 
     def load(self, *, context_tokens: int, parallel: int, long_prompts: bool = False) -> None:
-        """Makes ready to answer; what was loaded before is freed first.
+        """Loads the model to answer; frees what was loaded before.
 
         Args:
-            context_tokens: Tokens that all texts worked on together may take.
-            parallel: Maximum number of texts worked on together.
-            long_prompts: Whether prompts have thousands of tokens; attention is then computed in
-                the way that is faster for those here, and rounds otherwise.
+            context_tokens: Maximum number of tokens of all texts processed together.
+            parallel: Maximum number of texts processed together.
+            long_prompts: Whether prompts have thousands of tokens; attention is then computed in a
+                way that is faster for them, and rounds differently.
 
         Raises:
             InputError: The file fails to load.
@@ -66,13 +66,13 @@ class GGUFModel:
         params.n_parallel = parallel
         params.kv_unified = True  # one prompt's cache serves all samples of a batch
         if long_prompts and not _has_gpu():
-            # On processors it takes nearly twice the time for 50 tokens after 5,000.
+            # On CPUs, flash attention takes nearly twice as long for 50 tokens after 5,000.
             import xllamacpp
 
             off = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
             params.flash_attn_type = off
         self._loaded = self._start(params)
-        # Freed before its loop runs, the runtime waits forever; an answer shows that the loop runs.
+        # If freed before its loop runs, the runtime hangs; an answer shows that the loop runs.
         self.stream({"prompt": "x", "n_predict": 1, "stream": True}, lambda chunk: False)
 
     def unload(self) -> None:
@@ -80,9 +80,9 @@ class GGUFModel:
         self._loaded = None
 
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
-        """Returns the JSON that the model answers a request with; interrupting it cancels the work.
+        """Returns the model's JSON response to a request; an interrupt cancels the work.
 
-        Where nothing is loaded, the file is mapped with next to no context: enough to describe the
+        If nothing is loaded, maps the file with a tiny context, which is enough to describe the
         model and its vocabulary.
 
         Raises:
@@ -105,12 +105,12 @@ class GGUFModel:
         return answer
 
     def stream(self, query: dict[str, Any], on_chunk: Chunks) -> None:
-        """Hands the chunks of an answer to ``on_chunk`` until it returns True.
+        """Passes the chunks of an answer to ``on_chunk`` until it returns True.
 
         Args:
-            query: With ``messages``, which are answered in the model's own chat format, or with a
-                ``prompt``, which is continued.
-            on_chunk: Called from the thread that computes.
+            query: Contains ``messages`` to answer in the model's own chat format, or a ``prompt``
+                to continue.
+            on_chunk: Called from the compute thread.
 
         Raises:
             InputError: The request is refused or the file fails to load.
@@ -132,14 +132,14 @@ class GGUFModel:
             raise self._refused(refused[0])
 
     def _at_hand(self) -> _Loaded:
-        """What is loaded; where nothing is, the file is mapped to be looked at."""
+        """Returns the loaded model; if nothing is loaded, loads it for inspection only."""
         if self._loaded is None:
             params = self._parameters(_LOOK_TOKENS, 1)
             params.n_parallel = 1
             params.n_gpu_layers = 0
             params.no_extra_bufts = True  # the weights stay as they are in the file
             self._loaded = self._start(params)
-            self.ask("/slots")  # answered by its loop, which must run before the model is freed
+            self.ask("/slots")  # answered by its loop, which must be running when it is freed
         return self._loaded
 
     def _parameters(self, context_tokens: int, threads: int) -> Any:  # noqa: ANN401
@@ -150,9 +150,9 @@ class GGUFModel:
         params.n_ctx = context_tokens
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
-        params.port = 0  # it insists on listening; any free loopback port will do
+        params.port = 0  # it always listens; any free loopback port will do
         params.verbosity = -1
-        params.warmup = False  # a first answer does that
+        params.warmup = False  # the first answer does that
         return params
 
     def _start(self, params: Any) -> _Loaded:  # noqa: ANN401 - the runtime's own parameters
@@ -171,7 +171,7 @@ class GGUFModel:
     def _refused(self, error: Mapping[str, Any]) -> InputError:
         if error.get("type") == "exceed_context_size_error":
             return InputError(
-                f"The prompt has {error['n_prompt_tokens']} tokens and {self.name} can read at "
+                f"The prompt has {error['n_prompt_tokens']} tokens, but {self.name} can read at "
                 f"most {error['n_ctx']}; use fewer or shorter examples or a larger context.",
                 setting="context_tokens",
             )
@@ -179,7 +179,7 @@ class GGUFModel:
 
 
 def _has_gpu() -> bool:
-    """Whether this build of the runtime sees more than processors."""
+    """Returns whether this build of the runtime can use more than CPUs."""
     import xllamacpp
 
     return any(device["name"] != "CPU" for device in xllamacpp.get_device_info())

