@@ -27,7 +27,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
-from llm_erm.training.engine import Engine, Plan
+from llm_erm.training.engine import Engine, Speedups
 from llm_erm.training.optimizers import learning_rate
 from llm_erm.training.settings import Settings
 
@@ -39,9 +39,9 @@ PUBLISHED = Settings()
 DEVICE = torch.device("cuda")
 
 PLANS = {
-    "compiled layers": Plan(compiled=True, mixed=False, graph=False),
-    "… and bf16 matrices": Plan(compiled=True, mixed=True, graph=False),
-    "… and a CUDA graph (in use)": Plan(compiled=True, mixed=True, graph=True),
+    "compiled layers": Speedups(compiled=True, mixed=False, graph=False),
+    "… and bf16 matrices": Speedups(compiled=True, mixed=True, graph=False),
+    "… and a CUDA graph (in use)": Speedups(compiled=True, mixed=True, graph=True),
 }
 
 
@@ -157,12 +157,18 @@ def curve(step, settings: Settings, count: int = 200) -> list[float]:
 
 
 def measure_ours(
-    settings: Settings, plan: Plan, name: str, size: int, figures: dict, *, losses: bool = False
+    settings: Settings,
+    speedups: Speedups,
+    name: str,
+    size: int,
+    figures: dict,
+    *,
+    losses: bool = False,
 ) -> list[float]:
     start = time.perf_counter()
     model = initial(settings)
     weights = sum(p.numel() for p in model.parameters())
-    engine = Engine(model, settings, DEVICE, plan)
+    engine = Engine(model, settings, DEVICE, speedups)
     data = batch(size, 1)
     found = curve(engine.step, settings) if losses else []
     engine.step(data, 0.0)
@@ -233,7 +239,7 @@ def profile(settings: Settings) -> None:
     """Where the time of a step and of an evaluation goes, kernel by kernel."""
     for graph, size in ((False, 20), (False, 200)):
         engine = Engine(
-            initial(settings), settings, DEVICE, Plan(compiled=True, mixed=True, graph=graph)
+            initial(settings), settings, DEVICE, Speedups(compiled=True, mixed=True, graph=graph)
         )
         data = batch(size, 1)
         for _ in range(4):
@@ -276,11 +282,12 @@ def published(arguments: argparse.Namespace) -> None:
             )
             seconds[name] = time.perf_counter() - start
             result = json.loads(done.stdout.splitlines()[-1])
-            times = [round(point["seconds"], 1) for point in result["curve"]]
+            times = [round(point["seconds"], 1) for point in result["facts"]["curve"]]
+            train, test = (result[name]["accuracy"] for name in ("train", "test"))
             print(
                 f"whole run, {name} caches: {seconds[name]:.1f} s (training and evaluation "
                 f"{result['seconds']:.1f} s; evaluations done after {times} s); training accuracy "
-                f"{result['train_accuracy']:.4f}, test accuracy {result['test_accuracy']:.4f}",
+                f"{train:.4f}, test accuracy {test:.4f}",
                 flush=True,
             )
     if not FIGURES.exists():
@@ -312,9 +319,9 @@ def command(arguments: argparse.Namespace) -> list[str]:
 def one(arguments: argparse.Namespace) -> None:
     """The published run without the command line."""
     import numpy as np
-    from llm_erm.training.artifacts import Artifacts
 
-    from llm_erm.tasks.task import Dataset, Splits
+    from llm_erm.serial import to_json
+    from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
     from llm_erm.training.learn import learn
 
     bits = np.random.RandomState(42).randint(0, 2, size=(4 * (TRAIN + TEST), LENGTH))
@@ -325,20 +332,15 @@ def one(arguments: argparse.Namespace) -> None:
         inputs = ["".join(map(str, x)) for pair in pairs for x in pair]
         return Dataset(tuple(inputs), (0, 1) * (len(inputs) // 2))
 
+    test = part(TRAIN // 2, (TRAIN + TEST) // 2)
     splits = Splits(
-        fn="fn_a",
-        name="parity_all",
+        key=DataKey("fn_a", LENGTH, 42),
         kind="binary",
-        length=LENGTH,
-        seed=42,
         train=part(0, TRAIN // 2),
         validation=Dataset((), ()),
-        test=part(TRAIN // 2, (TRAIN + TEST) // 2),
+        reveal=lambda: HeldOut(test),
     )
-    with Artifacts(Path(arguments.results_path), {}) as artifacts:
-        run = learn(splits, smaller(arguments), artifacts)
-    details = {name: run.details[name] for name in ("curve", "train_accuracy")}
-    print(json.dumps({"seconds": run.seconds, "test_accuracy": run.test.accuracy, **details}))
+    print(to_json(learn(splits, smaller(arguments), folder=Path(arguments.results_path))))
 
 
 def smaller(arguments: argparse.Namespace) -> Settings:

@@ -1,5 +1,6 @@
 """A method whose jobs do what their names say, for tests of what runs methods."""
 
+import asyncio
 import os
 import signal
 import time
@@ -11,6 +12,7 @@ from typing import Annotated
 
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Result, Verdict
 from llm_erm.runs.events import Attempted, Event, Isolated, Noticed, Observe, Started
@@ -107,6 +109,56 @@ class FakeSession:
                 time.sleep(1)  # the other process gets a job, too
             case "untellable":
                 observe(_Untellable())
+
+
+class Unlike:
+    """Like most models, it is equal to itself only.
+
+    Args:
+        held: What it holds, which some cannot send to another process.
+    """
+
+    def __init__(self, held: object = None) -> None:
+        self.held = held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited(Fake):
+    """The same with coroutines, and a model.
+
+    Attributes:
+        model: The model.
+        budget: What it may spend.
+    """
+
+    model: Annotated[Unlike, OPERATIONAL]
+    budget: Annotated[Budget | None, OPERATIONAL] = None
+
+    @contextmanager
+    def session(
+        self, work: Sequence[Work], spent: Sequence[Completion]
+    ) -> Iterator["AwaitedSession"]:
+        self.note(f"opened-{time.monotonic_ns()}")
+        yield AwaitedSession(self)
+        self.note(f"closed-{time.monotonic_ns()}")
+
+
+class AwaitedSession:
+    """Notes the event loops that it is used in."""
+
+    events: tuple[Event, ...] = ()
+
+    def __init__(self, method: Awaited) -> None:
+        self._method = method
+        self._loops: list[asyncio.AbstractEventLoop] = []
+
+    async def learn(self, work: Work, observe: Observe) -> Result:
+        self._loops.append(asyncio.get_running_loop())
+        return FakeSession(self._method).learn(work, observe)
+
+    async def aclose(self) -> None:
+        loops = {*self._loops, asyncio.get_running_loop()}
+        self._method.note(f"freed-after-{len(self._loops)}-in-{len(loops)}")
 
 
 class _Untellable(Event):

@@ -1,7 +1,7 @@
 """Learn short programs from a few labelled examples: a language model proposes, data decides.
 
-The names below are the public API. They load when first used, so that importing the package takes
-milliseconds and importing one room does not load them all.
+The names below are the public API. They load on first use, so that importing the package takes
+milliseconds and importing one subpackage does not load the others.
 """
 
 from importlib import import_module
@@ -51,7 +51,7 @@ _HOMES = {
     "tasks.task": ("DataKey", "Dataset", "HeldOut", "Splits"),
     "training.method": ("Training",),
 }
-"""Where the public names live."""
+"""The modules that define the public names."""
 
 _HOME = {name: f"llm_erm.{home}" for home, names in _HOMES.items() for name in names}
 
@@ -93,7 +93,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    """Loads a public name when it is first used."""
+    """Loads a public name on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'llm_erm' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)

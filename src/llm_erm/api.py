@@ -1,7 +1,7 @@
-"""The package from Python: run any method over a grid of data sets, and look at the results.
+"""The Python API: run any method over a grid of data sets and look at the results.
 
-Everything that the command line can do is a call here; nothing here prints or exits, and a run
-works where an event loop is running already, as in a notebook.
+It can do everything that the command line can. Nothing here prints or exits, and runs also work
+inside a running event loop, as in a notebook.
 """
 
 from collections.abc import Sequence
@@ -37,21 +37,21 @@ def run(
 ) -> list[Result]:
     """Returns what a method learns from each data set, in the order of its jobs.
 
-    With a folder, everything is journaled there as it happens, and the same call goes on from what
-    an interrupted one left; the folder is the one that the command of the method writes.
+    With a folder, everything is journaled there as it happens, and the same call resumes an
+    interrupted run. The commands write folders with the same layout.
 
     Args:
         method: How to learn: ``Synthesis``, ``Enumeration``, ``InContext``, ``Training`` or
             ``Baselines``, with their settings.
-        data: Which data: a grid, or data sets one by one. They are drawn where they are not yet in
-            the grid's ``dataset_dir``, or ``datasets`` for single ones.
-        folder: Where to keep the run; None keeps nothing but the data.
+        data: The data sets: a grid, or a list of specs. Missing data sets are drawn and written to
+            the grid's ``dataset_dir`` (for a list: ``datasets``).
+        folder: Where to keep the run; None to keep nothing but the data.
         executor: Where jobs run: in this process, or in a pool of ``Processes``.
-        observers: Are told of every event of every job.
+        observers: Receive every event of every job.
         fresh: Whether to delete what an earlier run left in the folder.
 
     Raises:
-        LLMERMError: The set-up cannot work; the message says what to change.
+        LLMERMError: The run cannot start or continue; the message says what to change.
         BudgetSpentError: The model's budget is spent; finished jobs are in the folder.
     """
     planned = plan(method, data, None if folder is None else Path(folder))
@@ -59,18 +59,18 @@ def run(
 
 
 def model(name: str, **settings: Any) -> LLM:  # noqa: ANN401 - those of the provider
-    """Returns a language model by its name; nothing is sent, and no environment is read.
+    """Returns the language model of that name; sends nothing and reads no environment variables.
 
     Args:
         name: ``provider:model``, such as ``openai:gpt-5``, ``anthropic:claude-opus-4-6``,
             ``local:model.gguf`` or ``scripted:answers.json``; a provider alone, for its default
-            model, such as ``local`` for the embedded one; or ``replay:FOLDER`` for the answers that
-            an earlier run got.
+            model, such as ``local`` for the embedded one; or ``replay:FOLDER`` for the answers of
+            an earlier run.
         settings: Fields of ``ModelSettings`` that the provider takes, such as ``api_key``.
 
     Raises:
-        InputError: There is no such model, or a setting cannot be used.
-        MissingExtraError: What the provider needs is not installed.
+        InputError: There is no such model, or a setting is not valid.
+        MissingExtraError: A package that the provider needs is not installed.
     """
     if name.startswith("replay:"):
         return read_replay(Path(name.removeprefix("replay:"))).llm
@@ -78,7 +78,7 @@ def model(name: str, **settings: Any) -> LLM:  # noqa: ANN401 - those of the pro
 
 
 def frame(results: Sequence[Result]) -> "pandas.DataFrame":
-    """Returns one row per result: accuracies, bounds, costs and the program, by short names.
+    """Returns a data frame with one row per result: accuracies, bounds, cost and the program.
 
     Raises:
         MissingExtraError: pandas is not installed.

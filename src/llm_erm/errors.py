@@ -2,14 +2,15 @@
 
 
 class LLMERMError(Exception):
-    """A set-up that cannot work.
+    """A run or command cannot do what was asked.
 
     The message says what was given, what is allowed and what to do next. The command line prints it
     and exits with status 2.
 
     Attributes:
-        setting: Name of the setting to change, as in ``dataset_dir``, or several joined by ``or``;
-            the command line adds their flags to the message. None where none is at fault.
+        setting: Name of the setting to change, such as ``dataset_dir``, or several joined by
+            ``or``; the command line adds their flags to the message. None if no setting is at
+            fault.
     """
 
     def __init__(self, message: str, *, setting: str | None = None) -> None:
@@ -18,7 +19,7 @@ class LLMERMError(Exception):
 
 
 class InputError(LLMERMError):
-    """A setting, file or size that cannot be used as it is."""
+    """A setting, file or size is not valid."""
 
 
 class MissingExtraError(LLMERMError):
@@ -26,7 +27,7 @@ class MissingExtraError(LLMERMError):
 
 
 class ProviderError(LLMERMError):
-    """A language model that cannot be reached or refuses to work, so that no call can succeed."""
+    """A language model cannot be reached or rejects requests, so that no call can succeed."""
 
 
 class BudgetSpentError(LLMERMError):

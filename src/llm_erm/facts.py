@@ -1,4 +1,4 @@
-"""What only one method has to tell of a result: one record per method."""
+"""Facts about a result that are specific to a method: one record type per method."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ Parameter = bool | int | float | str | tuple[int, ...] | None
 
 @dataclass(frozen=True)
 class SynthesisFacts:
-    """What a search with a language model has to tell.
+    """Facts about a search with a language model.
 
     Attributes:
-        test_accuracies: Test accuracy of each attempt, in [0, 1]; None for one whose program did
-            not run. Measured after the choice, and only where it was asked for; else None.
-        exact_attempts: Attempts that are right on all test and contrast examples. Measured only
-            where all attempts of the budget were drawn; else None.
-        pass_at: pass@k by k: the probability that one of k proposals is exact. Empty where
+        test_accuracies: Test accuracy of each attempt, in [0, 1], measured after the selection;
+            None for a program that did not run. None as a whole unless it was requested.
+        exact_attempts: Number of attempts that are correct on all test and contrast examples; None
+            unless all attempts of the budget were drawn.
+        pass_at: pass@k by k: the probability that at least one of k proposals is exact; None if
             ``exact_attempts`` is None.
     """
 
@@ -50,7 +50,7 @@ class LevelCount:
 
 @dataclass(frozen=True)
 class Tied:
-    """A program with the errors of the selected one on training and validation data.
+    """A program with as many training and validation errors as the selected one.
 
     Attributes:
         program: Its source.
@@ -63,18 +63,18 @@ class Tied:
 
 @dataclass(frozen=True)
 class EnumerationFacts:
-    """What a search without a language model has to tell.
+    """Facts about a search without a language model.
 
     Attributes:
-        inputs: What the inputs are: ``bits``, ``digits``, ``text`` or ``table``.
-        solutions: Solutions of the linear equations that were considered.
-        considered: Programs considered, those included.
-        kept: Programs kept, one per behaviour; None where programs are sampled.
+        inputs: Kind of inputs: ``bits``, ``digits``, ``text`` or ``table``.
+        solutions: Number of solutions of the linear equations that were considered.
+        considered: Number of programs considered, including these solutions.
+        kept: Number of programs kept, one per behaviour; None if programs are sampled.
         stopped_by: Why the search ended: ``found``, or the limit that it reached.
         levels: The counts by description length, shortest first.
         found_by: What found the selected program: ``enumeration``, ``elimination`` or ``sampling``;
-            None where none was selected.
-        bits: Description length of the selected program; None where none was selected.
+            None if no program was selected.
+        bits: Description length of the selected program; None if no program was selected.
         tied: Other programs with the same training and validation errors.
         cpu_seconds: CPU time of the search.
         peak_memory_bytes: Peak memory of the process.
@@ -96,20 +96,20 @@ class EnumerationFacts:
 
 @dataclass(frozen=True)
 class IncontextFacts:
-    """What in-context learning has to tell; a query whose answer has no label counts as wrong.
+    """Facts about in-context learning; a query whose answer has no label counts as wrong.
 
     Attributes:
-        shots: Examples in the prompt.
-        accuracy_interval: Exact 95 % interval on the accuracy.
+        shots: Number of examples in the prompt.
+        accuracy_interval: Exact 95 % interval of the accuracy.
         accuracy_parsed: Accuracy on the queries whose answers state a label; None without any.
-        accuracy_parsed_interval: Its exact 95 % interval.
-        differs_from_chance: Whether the latter excludes one half.
-        predicted_1: Queries that were answered with label 1.
+        accuracy_parsed_interval: Exact 95 % interval of ``accuracy_parsed``.
+        differs_from_chance: Whether that interval excludes one half.
+        predicted_1: Number of queries that were answered with label 1.
         log_loss: Mean negative log-likelihood of the true labels in nats; None without
             probabilities.
-        prompt_tokens_computed: Prompt tokens not found in a cache; None where unknown.
-        first_seconds: Wall time to the first answer; None where nothing was asked.
-        queries_per_second: Rate of the later answers; None where fewer than two were asked.
+        prompt_tokens_computed: Number of prompt tokens not found in a cache; None if unknown.
+        first_seconds: Wall time to the first answer; None without new answers.
+        queries_per_second: Rate of the later answers; None with fewer than two new answers.
     """
 
     shots: int
@@ -133,10 +133,10 @@ class CurvePoint:
         epoch: Epochs trained before it.
         step: Steps taken before it.
         train_loss: Mean binary cross-entropy on the training set.
-        train_accuracy: Fraction of right predictions on the training set.
-        test_loss: The same on the test set.
-        test_accuracy: The same on the test set.
-        seconds: Wall time since training began, earlier parts of a resumed run included.
+        train_accuracy: Fraction of correct predictions on the training set.
+        test_loss: The loss on the test set.
+        test_accuracy: The accuracy on the test set.
+        seconds: Wall time since training began, including earlier parts of a resumed run.
     """
 
     epoch: int
@@ -150,23 +150,22 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """What training a transformer has to tell; all figures are those of the final weights.
+    """Facts about training a transformer; all numbers are those of the final weights.
 
     Attributes:
-        train_size: Examples of the training set.
+        train_size: Number of examples in the training set.
         train_loss: Mean binary cross-entropy on it.
         test_loss: Mean binary cross-entropy on the test set.
-        epochs: Epochs trained.
-        steps: Steps taken.
-        samples: Examples seen, repetitions included.
-        parameters: Parameters of the model.
-        trained_parameters: Those that training changes.
-        context_length: Tokens that an input may have.
+        epochs: Number of epochs trained.
+        steps: Number of steps taken.
+        samples: Number of examples seen, including repetitions.
+        parameters: Number of parameters of the model.
+        trained_parameters: Number of parameters that training changes.
+        context_length: Maximum number of tokens per input.
         vocabulary: Size of the vocabulary.
         device: Where the model was trained.
         curve: The evaluations, in order.
-        accuracy_at_length: Test accuracy by the length of the inputs, where other lengths were
-            asked for.
+        accuracy_at_length: Test accuracy at other input lengths, if requested.
     """
 
     train_size: int
@@ -187,10 +186,10 @@ class TrainingFacts:
 
 @dataclass(frozen=True)
 class GridScore:
-    """How one point of a learner's grid did.
+    """Accuracy at one point of a learner's grid.
 
     Attributes:
-        parameters: The point, by the library's own names.
+        parameters: The point, by the library's parameter names.
         train_accuracy: Accuracy on the training examples.
         validation_accuracy: Accuracy on the validation examples.
     """
@@ -202,11 +201,11 @@ class GridScore:
 
 @dataclass(frozen=True)
 class BaselineFacts:
-    """What a classical learner has to tell.
+    """Facts about a classical learner.
 
     Attributes:
         learner: Its name.
-        parameters: The point of the grid that validation chose.
+        parameters: The point of the grid that validation selected.
         grid: All points with their accuracies.
         circuit: The gates that genetic programming found, as text; None for other learners.
     """

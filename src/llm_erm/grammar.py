@@ -1,9 +1,10 @@
 """A small grammar of Python expressions over ``x``, and the prompt that goes with it.
 
 The same grammar and prompt serve every task. They contain no examples and no data of any task, but
-they were written by people who know the task suite, and chosen over alternatives by how many of its
-rules the model samples with them (docs/log.md). A grammar is itself a prior: that a rule is short
-in it says something about its authors. Attribute results to the model and the grammar together.
+they were written by people who know the task suite, and were preferred to alternatives because the
+model samples more of its rules with them (docs/log.md). A grammar is itself a prior: which rules
+are short in it reflects what its authors had in mind. Attribute results to the model and the
+grammar together.
 
 The grammar has no cycles, so it derives finitely many expressions, each at most a few dozen
 characters long. Spacing and quotes are fixed, and every text has exactly one derivation, so

@@ -1,4 +1,4 @@
-"""What results are made of: candidates, verdicts, attempts, bounds and the one `Result`."""
+"""Records of results: candidates, verdicts, attempts, bounds and `Result` itself."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -23,7 +23,7 @@ class Candidate:
 
     Attributes:
         source: Python source that defines the program, or None.
-        reason: Why there is no source; None where there is one.
+        reason: Why there is no source; None if there is one.
     """
 
     source: str | None
@@ -32,15 +32,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a program did on one data set.
+    """The outcome of a program on one data set.
 
     Attributes:
         status: ``ok``, or why the program has no predictions.
-        correct: Number of right predictions.
+        correct: Number of correct predictions.
         invalid: Number of inputs without a prediction; they count as wrong.
         total: Number of examples.
         message: Why the program failed, or else its first exception; untrusted text.
-        cpu_seconds: CPU time of the execution; data sets that were run together share it.
+        cpu_seconds: CPU time of the execution, which data sets that ran together share.
     """
 
     status: Status
@@ -52,32 +52,32 @@ class Verdict:
 
     @property
     def accuracy(self) -> float:
-        """Fraction of right predictions, in [0, 1]."""
+        """Fraction of correct predictions, in [0, 1]."""
         return self.correct / self.total
 
     @property
     def errors(self) -> int:
-        """Number of examples that were not predicted right."""
+        """Number of examples that were not predicted correctly."""
         return self.total - self.correct
 
     @property
     def perfect(self) -> bool:
-        """Whether every prediction is right."""
+        """Whether every prediction is correct."""
         return self.status == "ok" and self.correct == self.total
 
 
 def score(predictions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[int, int]:
-    """Returns the numbers of right and of invalid predictions; both arrays have shape (n,)."""
+    """Returns the numbers of correct and of invalid predictions; both arrays have shape (n,)."""
     return int(np.sum(predictions == labels)), int(np.sum(predictions == INVALID))
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A candidate with its verdicts on the data that may shape the choice; it holds no test data.
+    """A candidate with its verdicts on the data used for selection; it holds no test data.
 
     Attributes:
-        index: Which attempt this is, counted from 1.
-        candidate: What was proposed.
+        index: Index of the attempt, counted from 1.
+        candidate: The proposal.
         train: Verdict on the training examples.
         validation: Verdict on the validation examples.
         duplicate_of: Index of the first attempt with the same source, whose verdicts these are.
@@ -92,15 +92,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Bound:
-    """An upper bound on the true error of what was learned, and what it rests on.
+    """An upper bound on the true error of what was learned, with its evidence and assumptions.
 
     Attributes:
         error_upper_bound: The error is at most this, in [0, 1], at the certificate's confidence.
-        errors: Errors on the examples that it is computed from.
+        errors: Number of errors on the examples that the bound is computed from.
         examples: Number of these examples.
-        choices: Among how many it holds at once, fixed beforehand; None where all programs of a
-            code share the failure probability by their description lengths.
-        assumes: When it holds, and for which inputs, in words.
+        choices: Number of candidates, fixed beforehand, for which the bound holds simultaneously;
+            None if the programs of a code share the failure probability by description length.
+        assumes: Under which assumptions and for which inputs the bound holds, in words.
     """
 
     error_upper_bound: float
@@ -112,14 +112,14 @@ class Bound:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the evidence guarantees; each bound holds by itself, and is None where it does not.
+    """What the evidence guarantees; each bound holds individually, and is None if it does not.
 
     Attributes:
-        confidence: Probability, over the draw of the examples, that one of the bounds holds.
+        confidence: Probability, over the draw of the examples, with which any single bound holds.
         validation: From the validation examples, for the best of K candidates.
-        test: From the test examples, which chose nothing.
-        occam: From training and validation examples without error and a description length.
-        paper: The paper's own, from the numbers of candidates and of validation examples alone.
+        test: From the test examples, which were not used for selection.
+        occam: From error-free training and validation examples and a description length.
+        paper: The paper's own bound, from the numbers of candidates and validation examples alone.
     """
 
     confidence: float
@@ -130,9 +130,9 @@ class Certificate:
 
     @property
     def error_upper_bound(self) -> float | None:
-        """The validation bound, or the test bound where nothing was chosen by validation.
+        """The validation bound, or the test bound if validation data were not used for selection.
 
-        Which one is fixed beforehand: the least of several bounds holds less often than each.
+        The choice is fixed beforehand: the least of several bounds holds less often than each.
         """
         bound = self.validation or self.test
         return None if bound is None else bound.error_upper_bound
@@ -140,13 +140,13 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a model's answers took together.
+    """What all answers of a model cost together.
 
     Attributes:
-        prompt_tokens: Tokens of the prompts.
-        completion_tokens: Tokens of the answers.
-        tool_calls: Uses of a tool.
-        usd: Price in US dollars; None where the price of an answer is unknown.
+        prompt_tokens: Number of prompt tokens.
+        completion_tokens: Number of answer tokens.
+        tool_calls: Number of tool calls.
+        usd: Price in US dollars; None if the price of any answer is unknown.
     """
 
     prompt_tokens: int = 0
@@ -156,14 +156,14 @@ class Cost:
 
 
 def cost_of(completions: Iterable[Completion]) -> Cost:
-    """Sums usage and cost; the cost is None if any is unknown."""
-    told = list(completions)
-    prices = [completion.cost_usd for completion in told]
+    """Returns the total usage and cost of completions; the price is None if any is unknown."""
+    answers = list(completions)
+    prices = [completion.cost_usd for completion in answers]
     known = [price for price in prices if price is not None]
     return Cost(
-        prompt_tokens=sum(completion.usage.prompt_tokens for completion in told),
-        completion_tokens=sum(completion.usage.completion_tokens for completion in told),
-        tool_calls=sum(len(completion.tool_calls) for completion in told),
+        prompt_tokens=sum(completion.usage.prompt_tokens for completion in answers),
+        completion_tokens=sum(completion.usage.completion_tokens for completion in answers),
+        tool_calls=sum(len(completion.tool_calls) for completion in answers),
         usd=sum(known) if len(known) == len(prices) else None,
     )
 
@@ -177,43 +177,43 @@ def _with_bound(certificate: Certificate, plain: SerializerFunctionWrapHandler) 
     return {"error_upper_bound": certificate.error_upper_bound, **plain(certificate)}
 
 
-# What a script wants to read is written beside what it follows from, and ignored when read back.
+# Derived values that scripts want are written as well, and ignored when a result is read back.
 _Verdict = Annotated[Verdict, WrapSerializer(_with_accuracy)]
 _Certificate = Annotated[Certificate, WrapSerializer(_with_bound)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one method learned from one data set; every method returns this, so results compare.
+    """What one method learned from one data set; all methods return this, so results compare.
 
     Attributes:
-        method: What learned: ``synthesis``, ``enumeration``, ``incontext``, ``training`` or
-            ``baseline:`` and the name of a learner.
-        model: ``provider:model``, or what stands in its place.
+        method: ``synthesis``, ``enumeration``, ``incontext``, ``training``, or ``baseline:`` and
+            the name of a learner.
+        model: ``provider:model``, or the name of the learner or search.
         data: The data set.
-        variant: What tells the results of one method on one data set apart, as in ``shots=20``;
-            empty where there is one.
+        variant: Distinguishes the results of one method on one data set, as in ``shots=20``; empty
+            if there is only one.
         examples: Number of labelled examples that it learned and selected from.
-        attempts: Candidates that were proposed; 0 where nothing was searched.
-        duplicates: Those with the program of an earlier one.
-        selected_attempt: Index of the attempt with the lowest validation error; None where no
-            program ran.
+        attempts: Number of proposed candidates; 0 if there was no search.
+        duplicates: Number of attempts that repeat an earlier program.
+        selected_attempt: Index of the attempt with the lowest validation error; None if no program
+            ran.
         program: Its source.
-        candidates_to_selected: Candidates up to the selected one, itself included; None where
-            that is not known.
-        seconds_to_selected: Wall time up to its verdict; None where that is not known.
-        train: Verdict of what was learned on the training examples.
-        validation: Verdict on the validation examples, where they chose it.
+        candidates_to_selected: Number of candidates up to and including the selected one; None if
+            unknown.
+        seconds_to_selected: Wall time up to its verdict; None if unknown.
+        train: Verdict on the training examples.
+        validation: Verdict on the validation examples, if they were used for selection.
         test: Verdict on the test examples.
-        contrast: Verdict on the contrast set, next to the rule's boundary; None where the task has
+        contrast: Verdict on the contrast set, next to the rule's boundary; None if the task has
             none.
-        length_generalization: Verdict at other lengths; None where the task has no such set.
-        certificate: Bounds on its error; None where nothing was selected or none holds.
-        isolation: Level of the sandbox that ran the programs; None where none were run.
-        cost: What the model's answers took.
+        length_generalization: Verdict at other lengths; None if the task has no such set.
+        certificate: Bounds on the error; None if nothing was selected or no bound holds.
+        isolation: Isolation level of the sandbox that ran the programs; None if none were run.
+        cost: Cost of the model's answers.
         seconds: Wall time of the search.
-        notices: What a reader must know to trust the figures.
-        facts: What only this method has to tell.
+        notices: What one must know to interpret the numbers.
+        facts: Facts that are specific to the method.
         version: Version of this layout.
     """
 
@@ -243,10 +243,9 @@ class Result:
 
     @property
     def exact(self) -> bool:
-        """Whether all test examples are right, and all of the contrast set where there is one.
+        """Whether all test examples, and all examples of a contrast set, are predicted correctly.
 
-        A sample of the test data, which is what in-context learning is asked about, never shows
-        that.
+        It is False for in-context learning, which sees only a sample of the test data.
         """
         if isinstance(self.facts, IncontextFacts) or self.test is None:
             return False
@@ -254,11 +253,11 @@ class Result:
 
     @property
     def name(self) -> str:
-        """The task, the length, the variant and, after the first, the trial."""
+        """The task, the length, the trial unless it is the first, and the variant."""
         return " ".join(filter(None, (self.data.name, self.variant)))
 
     def flat(self) -> dict[str, Any]:
-        """Returns one row for a data frame: the figures that every method has, by short names."""
+        """Returns one row for a data frame: the values that every method has, by short names."""
         verdicts = ("train", "validation", "test", "contrast", "length_generalization")
         return {
             "method": self.method,

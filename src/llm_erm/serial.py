@@ -5,6 +5,7 @@ by the standard library, whose JSON can hold the lone surrogates that a model's 
 """
 
 import json
+import math
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,17 +14,30 @@ Record = TypeVar("Record")
 
 
 class RecordError(ValueError):
-    """A text that does not hold the record expected; the message says where and why."""
+    """A text does not hold the expected record; the message says where and why."""
 
 
 def to_plain(value: object) -> Any:  # noqa: ANN401 - what JSON holds
-    """Returns a record as JSON values; numbers that are not finite become None."""
+    """Returns a record as JSON values."""
     return _adapter(type(value)).dump_python(value, mode="json")
 
 
 def to_json(value: object) -> str:
-    """Returns a record as one line of JSON, without its line end."""
-    return json.dumps(to_plain(value))
+    """Returns a record as one line of JSON; numbers that are not finite become null."""
+    plain = to_plain(value)
+    try:
+        return json.dumps(plain, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(plain), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - what JSON holds
+    """Returns a JSON value with None for every number that JSON cannot write."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value
 
 
 def from_plain(kind: type[Record], value: object) -> Record:
@@ -42,7 +56,7 @@ def from_plain(kind: type[Record], value: object) -> Record:
 
 
 def from_json(kind: type[Record], text: str) -> Record:
-    """Returns the record in a text of JSON.
+    """Returns the record in a JSON text.
 
     Raises:
         RecordError: The text is not JSON, a field is missing, or one has another type.

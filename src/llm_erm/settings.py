@@ -1,4 +1,4 @@
-"""Which settings shape a result: said where a setting is defined, read by every fingerprint."""
+"""Marks the settings that do not shape results, where they are defined; fingerprints skip them."""
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import (
     runtime_checkable,
 )
 
+from llm_erm.errors import InputError
+
 
 class Operational:
-    """Marks a setting that changes how or where a run works, and never what comes out of it."""
+    """Marks a setting that changes how or where a run works, but never its results."""
 
 
 OPERATIONAL = Operational()
@@ -23,7 +25,7 @@ OPERATIONAL = Operational()
 
 @runtime_checkable
 class Described(Protocol):
-    """Something that is no dataclass of settings itself, such as a loaded model."""
+    """An object that describes itself, such as a loaded model; not a dataclass of settings."""
 
     @property
     def described(self) -> object:
@@ -32,16 +34,16 @@ class Described(Protocol):
 
 
 def shaping(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of settings
-    """Returns the values of a dataclass that shape results, as JSON values by field name.
+    """Returns the fields of a dataclass that shape results, as JSON values by name.
 
-    Nested dataclasses become objects, and so does what is ``Described``. Fields marked
-    ``OPERATIONAL`` are left out at every level.
+    Nested dataclasses and ``Described`` objects become JSON objects. Fields marked ``OPERATIONAL``
+    are left out at every level.
     """
     return {name: _plain(getattr(settings, name)) for name in _shaping_names(type(settings))}
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}
-"""Names of the shaping fields, found once per dataclass."""
+"""Cache: names of the shaping fields of each dataclass."""
 
 
 def _shaping_names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - any dataclass
@@ -66,7 +68,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting holds
     if isinstance(value, Path):
         return str(value)
     if callable(value):  # a strategy, say
-        return f"{value.__module__}.{value.__qualname__}"
+        name = getattr(value, "__qualname__", "<unnamed>")
+        if "<" in name:
+            raise InputError(
+                f"{value!r:.80} has no name that would tell it from another; give a class or a "
+                "function of a module."
+            )
+        return f"{value.__module__}.{name}"
     if isinstance(value, dict):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -1,3 +1,3 @@
-"""The version of this package, which every run's settings name."""
+"""The version of this package, which is part of every run's settings."""
 
 VERSION = "0.2.0"

@@ -121,7 +121,7 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
         assert len(api.calls) == 3
     folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
     budget = Budget(max_tokens=10**6)
-    budget.count(folder.completions(), prompt_bytes=1000, max_output_tokens=400)
+    budget.begin(folder.completions(), prompt_bytes=1000, max_output_tokens=400)
     folder.close()
     with pytest.raises(BudgetSpentError, match=f"{USED + 2 * 1400:,} of"):
         asyncio.run(budget.reserve(10**6, 400))

@@ -130,8 +130,8 @@ def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample
         ("incontext server:m, 40 examples", 20),
     ]
     assert (rows[2]["method"].split()[0], rows[2]["test_examples"]) == ("enumeration", 200)
-    assert [row["test"]["accuracy"] for row in rows] == [0.5, 0.5, 1.0]
-    assert [row["cost"]["usd"] for row in rows] == [None, None, 0.0]
+    assert [row["test_accuracy"] for row in rows] == [0.5, 0.5, 1.0]
+    assert [row["cost_usd"] for row in rows] == [None, None, 0.0]
     assert rows[0]["interval"] == pytest.approx([0.2720, 0.7280], abs=1e-4)  # of 10 in 20
     said = invoke("compare", "asked", "searched").stdout
     assert "incontext server:m, 40 examples was asked about 20 of the 200 test examples" in said
@@ -162,13 +162,13 @@ def test_the_figure_makes_the_searches_too(invoke, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     curves = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(c["data"]["function"], c["method"].split()[0], c["accuracy"]) for c in curves] == [
+    assert [(c["function"], c["method"].split()[0], c["accuracy"]) for c in curves] == [
         ("fn_a", "enumeration", [1.0]),
         ("fn_g", "enumeration", [1.0]),
     ]
     assert "guarantee (dashed): 10 bits" in (tmp_path / "f.svg").read_text()
     one = invoke("figure", "made/enumerate-40", "--functions", "fn_g", "--plot", "g.svg", "--json")
-    assert [json.loads(line)["data"]["function"] for line in one.stdout.splitlines()] == ["fn_g"]
+    assert [json.loads(line)["function"] for line in one.stdout.splitlines()] == ["fn_g"]
     none = invoke("figure", "made/enumerate-40", "--lengths", 30, "--plot", "g.svg")
     assert none.returncode == 2
     assert "--lengths" in none.stderr

@@ -129,7 +129,7 @@ def test_calls_in_flight_when_the_key_is_refused_are_said(synthesize):
         done = synthesize(api, *grid, "--concurrency", 3)
     assert done.returncode == 2
     assert "Incorrect API key" in done.stderr
-    assert "2 calls were given up in flight" in done.stderr
+    assert "Cancelled 2 calls in flight" in done.stderr
 
 
 def test_verification_holds_up_no_call_of_another_task_and_no_answers_way_to_the_disk(

@@ -1,5 +1,6 @@
 """From --provider and --model to who is called: names, keys, addresses, and what cannot be."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from api_server import Reply, serving
-from llm_erm.cli.models import ModelOptions, choose, fingerprint
+from llm_erm.cli.models import ModelOptions, choose
 from llm_erm.errors import InputError
-from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.models import model
 from llm_erm.llms.providers import PROVIDERS, Provider, key_variables
 from recorded import anthropic, chat, gemini
@@ -170,7 +171,7 @@ def test_an_address_that_is_none_or_holds_a_secret_is_refused_without_telling_it
 
 @pytest.mark.parametrize("url", ["http://localhost:8000/v1/", " HTTP://[::1]:8000/v1 ", "http://a"])
 def test_an_address_may_be_written_in_any_usual_way(url):
-    assert choose(ModelOptions(model="chat:m", base_url=url)).base_url == url.strip()
+    assert choose(ModelOptions(model="chat:m", base_url=url)).llm.described.base_url == url.strip()
 
 
 @pytest.mark.parametrize("key", ["sk-secret\nmore", "sk-secret more", "sk-secret\x7f", "sk-secrét"])
@@ -183,11 +184,12 @@ def test_a_key_that_no_header_can_carry_is_refused_without_telling_it(key, monke
 
 def test_a_file_named_with_its_provider_shapes_the_run_by_its_content(tmp_path):
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
-    digests = [
-        fingerprint(ModelOptions(model=f"{prefix}{tmp_path}/m.gguf")) for prefix in ("", "local:")
+    described = [
+        choose(ModelOptions(model=f"{prefix}{tmp_path}/m.gguf")).llm.described
+        for prefix in ("", "local:")
     ]
-    assert digests[0] == digests[1]
-    assert digests[0]["model_sha256"] is not None
+    assert described[0] == described[1]
+    assert described[0].sha256 == hashlib.sha256(b"GGUF").hexdigest()
 
 
 def test_a_server_that_is_not_there_is_named_with_what_to_do(invoke):
@@ -209,12 +211,16 @@ def test_openais_address_in_the_environment_shapes_no_other_providers_run(invoke
     assert first.stdout == again.stdout
 
 
-class Constant:
+class Constant(LLM):
     """A model that always answers alike."""
 
     def __init__(self, body: str) -> None:
-        self.name = f"fake:{body}"
+        self._name = f"fake:{body}"
         self._body = body
+
+    @property
+    def name(self) -> str:
+        return self._name
 
     async def complete(self, request: Request):
         for index in request.indices:

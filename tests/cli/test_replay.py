@@ -124,7 +124,7 @@ def test_other_data_are_refused(invoke, remote, tmp_path):
     path.write_text("\n".join([other, *rows[1:]]) + "\n")
     done = invoke(*REPLAY, "--out-dir", "again")
     assert done.returncode == 2
-    assert "are not those of the run to replay" in done.stderr
+    assert "differ from those of the run to replay" in done.stderr
     assert not (tmp_path / "again").exists()
 
 
@@ -158,9 +158,9 @@ def without_settings(folder: Path) -> None:
         (without_settings, "is not that of a run of `llm-erm synthesize`"),
         (
             lambda folder: (folder / "answers.jsonl").write_text("no\n"),
-            "line 1, does not hold what a run writes",
+            "line 1, is damaged",
         ),
-        (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1, does not"),
+        (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1, is damaged"),
         (lambda folder: (folder / "answers.jsonl").unlink(), "no answers"),
     ],
 )

@@ -175,32 +175,22 @@ def test_each_place_sees_one_gpu(monkeypatch, visible, count, asked, places):
     assert command._devices(asked) == places
 
 
-def test_jobs_in_one_process_and_in_several_have_the_results_of_the_command_alone(sweep):
+def test_jobs_that_share_a_process_have_the_results_of_jobs_alone_in_one(sweep):
     """Bit for bit, but for times."""
     pytest.importorskip("torch", reason="training needs torch")
-    text = TRAININGS.replace("[fn_a]", "[fn_a, fn_g]\n  seed: [1, 2]")
+    text = TRAININGS.replace("[fn_a]", "[fn_a, fn_g]")
     shared = sweep(text, "--json")
     apart = sweep(text.replace("trainings", "apart"), "--json", "--jobs", "2")
     assert shared[0] == apart[0] == 0
     printed = [[json.loads(line) for line in out.splitlines()] for _, out, _ in (shared, apart)]
-    done = list(zip(*printed, strict=True))
-    assert len(done) == 4
-    for one, other in done:
+    for one, other in zip(*printed, strict=True):
         assert figures(one["results"]) == figures(other["results"])
-    flags = ["--n_layer", "1", "--n_head", "2", "--n_embd", "16", "--n_epochs", "1", "--seed", "2"]
-    flags += ["--train_set_size", "20", "--test_set_size", "40", "--lr", "1e-4", "--json"]
-    flags += ["--precision", "fp32", "--device", "cpu", "--sequence_length", "12"]
-    alone = subprocess.run(
-        [sys.executable, "-m", "llm_erm", "train", "--target_func", "fn_g", *flags],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=True,
-    )
-    assert figures([json.loads(alone.stdout)]) == figures(done[3][0]["results"])
-    place = Path("results/trainings/3")
-    assert (place / "metrics.jsonl").exists()
-    assert (place / "stderr.log").read_text() == ""
+        assert [result["data"]["function"] for result in one["results"]] == [
+            *one["values"].values()
+        ]
+    for name in ("trainings", "apart"):
+        assert Path(f"results/{name}/1/metrics.jsonl").exists()
+        assert Path(f"results/{name}/1/stderr.log").read_text() == ""
 
 
 def figures(results: list) -> list:

@@ -56,7 +56,8 @@ def test_the_published_command_runs_as_printed(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "results_new" / "0" / "0"
     assert {path.name for path in folder.iterdir()} == {
-        *("config.json", "logs.log", "metrics.py", "metrics.jsonl", "curves.png", "result.json")
+        *("config.json", "logs.log", "metrics.py", "metrics.jsonl", "curves.png"),
+        *("settings.json", "results.jsonl"),
     }
     config = json.loads((folder / "config.json").read_text())
     assert (config["target_func"], config["sequence_length"], config["seed"]) == ("fn_a", 50, 42)
@@ -78,7 +79,7 @@ def test_the_published_defaults(monkeypatch):
     from llm_erm.cli import published
 
     seen = []
-    monkeypatch.setattr(published, "train", lambda options: seen.append(options) or 0)
+    monkeypatch.setattr("llm_erm.cli.train.train", lambda options: seen.append(options) or 0)
     with pytest.raises(SystemExit):
         published.training(str(ROOT / "finetuning" / "main.py"), ["--results-path", "x"])
     (options,) = seen
@@ -99,15 +100,16 @@ def test_sizes_and_lengths_in_one_command(train):
     )
     assert code == 0
     rows = [json.loads(line) for line in out.splitlines()]
-    assert [row["train_size"] for row in rows] == [10, 20]
+    assert [row["facts"]["train_size"] for row in rows] == [10, 20]
+    assert [row["variant"] for row in rows] == ["n=10", "n=20"]
     for row in rows:
         assert row["method"] == "training"
         assert row["certificate"]["validation"] is None  # nothing was held out of training
         assert row["certificate"]["test"]["examples"] == 40
-        assert set(row["accuracy_at_length"]) == {"8", "20"}
-        assert Path(row["folder"], "result.json").exists()
+        assert set(row["facts"]["accuracy_at_length"]) == {"8", "20"}
     assert {path.name for path in Path("runs/curves").iterdir()} == {
-        *("fn_a-L12-n10", "fn_a-L12-n20", "sizes.png", "lengths.png")
+        *("fn_a-L12-n10", "fn_a-L12-n20", "sizes.png", "lengths.png"),
+        *("settings.json", "results.jsonl"),
     }
     _, table, _ = train(
         *TINY,
@@ -116,6 +118,7 @@ def test_sizes_and_lengths_in_one_command(train):
     )
     assert "L = 8" in table
     assert "L = 12" not in table
+    assert "contrast set" in table
 
 
 def test_a_finished_run_is_shown_and_another_is_not_mixed_with_it(train):
@@ -126,7 +129,7 @@ def test_a_finished_run_is_shown_and_another_is_not_mixed_with_it(train):
     assert Path("run/metrics.jsonl").stat().st_mtime_ns == before
     code, _, error = train(*asked, "--seed", 7)
     assert code == 2
-    assert "run holds a run with other settings (different: data_sha256, seed)" in error
+    assert "run holds a run with other settings (different: data, seed)" in error
     assert train(*asked, "--seed", 7, "--fresh")[0] == 0
 
 
@@ -147,7 +150,7 @@ def sample(rng, length):
     Path("own.py").write_text(rule.format(place=1))
     code, _, error = train(*asked)
     assert code == 2
-    assert "run holds a run with other settings (different: data_sha256)" in error
+    assert "run holds a run with other settings (different: data, task_file_sha256)" in error
 
 
 def test_all_data_are_drawn_before_the_first_run_starts(train):
@@ -169,6 +172,36 @@ def test_weights_that_were_not_kept_are_not_promised(train):
     assert train(*asked, "--save_model")[0] == 0
 
 
+def test_a_stopped_command_says_how_it_goes_on(train, monkeypatch):
+    from llm_erm.training.engine import Engine
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--out-dir", "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "step", stop)
+        code, out, error = train(*asked)
+    assert (code, out) == (130, "")
+    assert "goes on with the one under way from its start" in error
+    code, _, error = train(*asked, "--seed", 7)
+    assert code == 2  # its first evaluation is kept
+    assert "run holds a run with other settings" in error
+    assert train(*asked)[0] == 0
+
+
+def test_a_folder_that_holds_no_run_is_left_as_it_is(train):
+    """A model's folder has a config.json, too."""
+    Path("model").mkdir()
+    Path("model/config.json").write_text("{}")
+    asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--results_path", "model")
+    for flags in ((), ("--fresh",)):
+        code, _, error = train(*asked, *flags)
+        assert code == 2
+        assert "config.json but no logs.log, so it is not a run; name another folder" in error
+        assert [path.name for path in Path("model").iterdir()] == ["config.json"]
+
+
 def test_several_processes_need_accelerate(train, monkeypatch):
     from llm_erm.training import build
 
@@ -176,7 +209,7 @@ def test_several_processes_need_accelerate(train, monkeypatch):
     monkeypatch.setattr(build, "find_spec", lambda name: None if name == "accelerate" else name)
     code, _, error = train(*TINY)
     assert code == 2
-    assert "Training needs accelerate, not installed here; run: pip install" in error
+    assert "Training needs accelerate, which is not installed; run: pip install" in error
 
 
 def test_a_loss_that_is_no_number_is_said(train):
@@ -184,8 +217,8 @@ def test_a_loss_that_is_no_number_is_said(train):
     code, out, error = train(*asked, "--lr", 1e30, "--json")
     assert code == 0
     assert "NaN" not in out
-    assert json.loads(out)["test_loss"] is None
-    assert "Note: the loss was no finite number at epoch 2" in error
+    assert json.loads(out)["facts"]["test_loss"] is None
+    assert "fn_a L=12: the loss was not finite at epoch 2" in error
 
 
 def test_decimals_and_graphs_train(train):
@@ -195,8 +228,8 @@ def test_decimals_and_graphs_train(train):
         *("--test_set_size", 60, "--json"),
     )
     assert code == 0
-    assert [json.loads(line)["test_examples"] for line in out.splitlines()] == [60, 60]
-    assert [json.loads(line)["vocabulary"] for line in out.splitlines()] == [11, 13]
+    assert [json.loads(line)["test"]["total"] for line in out.splitlines()] == [60, 60]
+    assert [json.loads(line)["facts"]["vocabulary"] for line in out.splitlines()] == [11, 13]
 
 
 def test_online_training_from_the_command_line(train):
@@ -204,14 +237,14 @@ def test_online_training_from_the_command_line(train):
         *TINY, "--online", "--sequence_length", 12, "--train_set_size", 30, "--json"
     )
     assert code == 0
-    assert json.loads(out)["samples"] == 60
+    assert json.loads(out)["facts"]["samples"] == 60
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (("--target_func", "fn_z"), "there is no function 'fn_z'"),
-        (("--target_func", "fn_i", "--BOS_TOKEN", 2), "--BOS_TOKEN is 2, but decimal inputs have"),
+        (("--target_func", "fn_i", "--BOS_TOKEN", 2), "BOS_TOKEN is 2, but decimal inputs use"),
         (("--target_func", "fn_i", "--vocab_size", 3), "need 11 or more"),
         (("--test_sequence_length", 3, "--target_func", "fn_c"), "fn_c has no test inputs of len"),
         (
@@ -219,9 +252,9 @@ def test_online_training_from_the_command_line(train):
             "a rule learned at length 50 does not determine labels at that length",
         ),
         (("--model", "gpt2"), "There is no model 'gpt2'"),
-        (("--device", "cuda:7"), "--device is cuda:7, which is not here"),
-        (("--n_epochs", 0), "--n_epochs is 0; give 1 or more"),
-        (("--report_to", "mlflow"), "--report_to names mlflow, not installed here; run: pip"),
+        (("--device", "cuda:7"), "The device cuda:7 is not available; choose from"),
+        (("--n_epochs", 0), "n_epochs is 0; give 1 or more (--n-epochs)"),
+        (("--report_to", "mlflow"), "report_to names mlflow, which is not installed; run: pip"),
     ],
 )
 def test_what_cannot_work_is_said_in_one_sentence(train, flags, message):
@@ -275,8 +308,11 @@ def test_two_processes_train_the_same_model_as_one(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         results[count] = [json.loads(line) for line in done.stdout.splitlines()[-2:]]
+        for size in (22, 16):  # one of the processes writes
+            log = (tmp_path / str(count) / f"fn_a-L12-n{size}" / "logs.log").read_text()
+            assert (log.count("Model: "), log.count("Epoch 0002")) == (1, 1)
     for alone, together in zip(results[1], results[2], strict=True):
-        for point, same in zip(alone["curve"], together["curve"], strict=True):
+        for point, same in zip(*(row["facts"]["curve"] for row in (alone, together)), strict=True):
             assert same["train_loss"] == pytest.approx(point["train_loss"], abs=1e-4)
             assert same["test_loss"] == pytest.approx(point["test_loss"], abs=1e-4)
 

@@ -206,7 +206,7 @@ def test_what_earlier_parts_of_a_run_took_counts_for_its_budget(planned):
     counted = []
 
     class Counting(Budget):
-        def count(self, completions, prompt_bytes, max_output_tokens):
+        def begin(self, completions, prompt_bytes, max_output_tokens):
             counted.append((len(list(completions)), prompt_bytes, max_output_tokens))
 
     engine = ScriptedEngine(truth)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from api_server import Api, serving
-from llm_erm.errors import BudgetSpentError, ProviderError
+from llm_erm.errors import ProviderError
 from llm_erm.incontext.engine import Prompt
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.settings import Settings
@@ -17,11 +17,11 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Request, Usage
 from llm_erm.llms.models import model
 from llms.faults import FAULTS, RETRIES, TIMEOUT_SECONDS, Fault
+from llms.spent import ROOM, spent
 
 PROMPT = "the prompt"
 MAX_TOKENS = 2048
 WORST = len(PROMPT) + MAX_TOKENS
-ROOM = 10**6
 
 
 @dataclass
@@ -78,15 +78,6 @@ def in_context(url: str, *, raw: bool = False) -> Outcome:
     finally:
         engine.close()
     return outcome
-
-
-def spent(budget: Budget) -> int:
-    """Tokens that the calls took from the budget."""
-    with pytest.raises(BudgetSpentError) as spent:
-        asyncio.run(budget.reserve(2 * ROOM, 0))
-    found = re.search(r"([\d,]+) of the limit", str(spent.value))
-    assert found is not None
-    return int(found[1].replace(",", ""))
 
 
 @pytest.fixture

@@ -161,9 +161,9 @@ EARLIER = Completion(1, "x", Usage(100, 0, 100), cost_usd=0.5)
 def test_earlier_calls_count_and_at_worst_where_nobody_knows(earlier, tokens, dollars):
     async def fits(more: int, money: float) -> bool:
         budget = Budget(tokens + more, None)
-        budget.count([earlier], 200, 100)
+        budget.begin([earlier], 200, 100)
         costs = Budget(None, dollars + money, price)
-        costs.count([earlier], 200, 100)
+        costs.begin([earlier], 200, 100)
         try:
             await budget.reserve(1, 1)
             await costs.reserve(1, 1)

@@ -4,14 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fake_method import SPEC, STEPS, Fake
+from fake_method import SPEC, STEPS, Awaited, Fake, Unlike
 from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
+from llm_erm.llms.budget import Budget
 from llm_erm.runs.events import Attempted, Finished, Isolated, Noticed, Started
 from llm_erm.runs.executors import InProcess, Processes
 from llm_erm.runs.run import Plan, plan, run
@@ -194,6 +196,44 @@ def test_processes_see_the_devices_and_threads_that_they_are_given(planned):
         *("CUDA_VISIBLE_DEVICES=7", "CUDA_VISIBLE_DEVICES=9"),
         *("OMP_NUM_THREADS=3", "OMP_NUM_THREADS=3"),
     ]
+
+
+@EXECUTORS
+def test_jobs_of_a_process_share_a_session_and_its_event_loop_until_it_is_freed(
+    executor, planned, tmp_path
+):
+    method = Awaited(variants=("a", "b", "c"), notes=planned().method.notes, model=Unlike())
+    count = replace(executor, count=1) if isinstance(executor, Processes) else executor
+    results = run(plan(method, [SPEC], dataset_dir=tmp_path / "data"), executor=count)
+    assert [result.variant for result in results] == ["a", "b", "c"]
+    assert len(method.noted("opened-")) == len(method.noted("closed-")) == 1
+    assert method.noted("freed-") == ["after-3-in-1"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"model": Unlike(threading.Lock())}, r"cannot be sent to other processes \(.*lock.*\)"),
+        ({"model": Unlike(lambda: 1)}, r"cannot be sent to other processes \(.*lambda.*\)"),
+        ({"budget": Budget(max_tokens=1)}, "has a budget, which processes cannot share"),
+        ({"budget": Budget(max_dollars=1)}, "has a budget, which processes cannot share"),
+    ],
+    ids=["lock", "lambda", "tokens", "dollars"],
+)
+def test_what_processes_cannot_share_is_refused_before_any_starts(changes, said, planned, tmp_path):
+    fields = {"variants": ("a",), "notes": planned().method.notes, "model": Unlike()} | changes
+    method, told = Awaited(**fields), Told()
+    made = plan(method, [SPEC], dataset_dir=tmp_path / "data")
+    with pytest.raises(InputError, match=said + ".*InProcess"):
+        run(made, executor=Processes(2), observers=[told])
+    assert told.events == []
+    assert method.noted("opened-") == []
+    assert len(run(made)) == 1
+
+
+def test_a_budget_without_limits_is_shared_by_processes(planned, tmp_path):
+    method = Awaited(variants=("a",), notes=planned().method.notes, model=Unlike(), budget=Budget())
+    assert len(run(plan(method, [SPEC], dataset_dir=tmp_path / "data"), executor=Processes(1))) == 1
 
 
 SCRIPT = """

@@ -28,7 +28,7 @@ from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey
 
 JOB = JobKey("fn_a", 20, 42)
-DATA = DataRecord(DataSpec(function="fn_a", length=20), "abc")
+DATA = DataRecord(DataSpec(function="fn_a", length=20), "abc", "abc")
 
 
 def attempt(index: int) -> Attempt:
@@ -161,7 +161,7 @@ def test_fresh_deletes_nothing_that_no_run_wrote(open_folder, tmp_path):
 def test_fresh_refuses_a_folder_that_holds_no_run(open_folder, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "results.jsonl").write_text("my own results\n")
-    with pytest.raises(InputError, match="not a run to start afresh"):
+    with pytest.raises(InputError, match="does not hold a run that could be deleted"):
         open_folder(fresh=True)
     assert (tmp_path / "run" / "results.jsonl").read_text() == "my own results\n"
 
@@ -339,3 +339,39 @@ def test_other_data_are_refused_and_named(open_folder):
         open_folder(data=(replace(DATA, sha256="def"),))
     with pytest.raises(InputError, match=r"different: test_size\)"):
         open_folder(data=(replace(DATA, spec=replace(DATA.spec, test_size=10)),))
+
+
+def test_answers_to_another_prompt_are_not_continued(open_folder):
+    folder = open_folder()
+    folder(JOB, Prompted("one"))
+    folder(JOB, Prompted("two"))  # nothing was answered yet
+    folder(JOB, Answered(answer(1)))
+    with pytest.raises(InputError, match="prompt of fn_a L=20 is not the one whose answers are"):
+        folder(JOB, Prompted("three"))
+    folder(JOB, Prompted("for later samples", index=4))
+    folder.close()
+    again = open_folder()
+    assert [again.prompt(JOB, index) for index in (1, 3, 4, 9)] == [
+        "two",
+        "two",
+        "for later samples",
+        "for later samples",
+    ]
+
+
+def test_the_folder_stays_locked_when_a_result_is_written_anew(open_folder):
+    folder = open_folder()
+    folder(JOB, Finished(result()))
+    folder(JOB, Finished(result(exact_attempts=1)))
+    with pytest.raises(InputError, match="Another process is writing"):
+        open_folder()
+    folder.close()
+    assert open_folder().results[JOB].facts.exact_attempts == 1
+
+
+def test_other_order_of_the_training_examples_is_other_data(open_folder):
+    folder = open_folder()
+    folder(JOB, Attempted(attempt(1)))
+    folder.close()
+    with pytest.raises(InputError, match=r"different: data\)"):
+        open_folder(data=(replace(DATA, learning_sha256="other"),))

@@ -61,14 +61,14 @@ def test_the_published_file_is_read_as_it_is():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("grid:", "grids:"), "has the unknown grids"),
+        (("grid:", "grids:"), "has the unknown key grids"),
         (("base_args: {", "# {"), "has no base_args"),
         (("seed: [1, 2]", "seed: 1"), "seed in grid is 1; give a list of values"),
         (("seed: [1, 2]", "seed: []"), "seed in grid is"),
         (("seed: [1, 2]", "seed: [1"), "is not valid YAML"),
         (("base_args: {", "base_args: 3 # {"), "base_args must map names to values"),
-        (("base_args: {", "base_args: {results-path: x, "), "gives results-path, but every job"),
-        (("grid:", "grid:\n  out_dir: [x, y]"), "gives out_dir, but every job"),
+        (("base_args: {", "base_args: {results-path: x, "), "sets results-path, but every job"),
+        (("grid:", "grid:\n  out_dir: [x, y]"), "sets out_dir, but every job"),
     ],
 )
 def test_a_file_that_is_no_sweep_is_named(file, change, message):

@@ -10,12 +10,12 @@ import pytest
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
-from llm_erm.records import Attempt, Result
+from llm_erm.records import Attempt, Candidate, Result, Verdict
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import learn
 from llm_erm.synthesis.settings import Settings
-from llm_erm.synthesis.strategies import IndependentSampling, sample_seed
+from llm_erm.synthesis.strategies import IndependentSampling, Tried, sample_seed
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 from watching import Seen
 
@@ -322,16 +322,46 @@ def test_a_model_without_further_answers_ends_the_search(sandbox):
     assert run.result.attempts == 1
 
 
-def test_independent_sampling_asks_for_what_was_not_drawn_until_a_program_is_perfect(sandbox):
-    wrong = search(sandbox, [HALF], attempts=2).attempts
-    right = search(sandbox, [HALF, RIGHT], attempts=2).attempts
-    request = Request("prompt", indices=range(1, 5))
-    strategy = IndependentSampling(request, Settings(4))
+class Greedy(Twice):
+    """A strategy that always asks for more than there is, and keeps what it hears."""
+
+    def ask(self, history):
+        self.history = history
+        return replace(self.request, prompt="another prompt", indices=range(1, 100))
+
+
+def test_a_strategy_cannot_pass_the_budget_nor_learn_of_validation_data(sandbox):
+    made: list[Greedy] = []
+
+    def make(request, settings):
+        made.append(Greedy(request, settings))
+        return made[-1]
+
+    llm = Listening()
+    run = search(sandbox, llm, strategy=make, attempts=3)
+    assert run.result.attempts == 3
+    assert [list(request.indices) for request in llm.requests] == [[1, 2, 3]]
+    assert all(not hasattr(tried, "validation") for tried in made[0].history)
+    assert run.seen.prompts[1:] == ["another prompt"]
+    resumed = search(
+        sandbox,
+        llm,
+        strategy=make,
+        attempts=3,
+        done=run.attempts[:2],
+        answers=some(run.answers, 1, 2),
+    )
+    assert made[1].heard == [1, 2, 3]  # those of the interrupted part included
+    assert list(llm.requests[-1].indices) == [3]
+    assert resumed.result.attempts == 3
+
+
+def test_independent_sampling_asks_for_what_was_not_drawn():
+    tried = [Tried(index, Candidate(None), Verdict("ok", 1, 0, 2)) for index in (1, 3)]
+    strategy = IndependentSampling(Request("prompt", indices=range(1, 5)), Settings(4))
     assert strategy.ask([]).indices == [1, 2, 3, 4]
-    assert strategy.ask(wrong).indices == [3, 4]
-    assert strategy.ask(right) is None
-    on = IndependentSampling(request, Settings(4, early_stop=False))
-    assert on.ask(right).indices == [3, 4]
+    assert strategy.ask(tried).indices == [2, 4]
+    assert strategy.ask([*tried, *tried, *(replace(t, index=t.index + 1) for t in tried)]) is None
 
 
 def test_the_certificate_uses_the_budget_and_not_the_attempts_made(sandbox):

@@ -3,22 +3,19 @@
 import json
 import math
 from dataclasses import asdict
+from random import Random
 
 import pytest
 
 from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint, TrainingFacts
 from llm_erm.records import Result, Verdict
-from llm_erm.runs.events import Finished
-from llm_erm.tasks.spec import DataSpec
+from llm_erm.runs.events import Event, Finished
 from llm_erm.tasks.task import DataKey
 from llm_erm.training.events import Evaluated, Prepared
-from llm_erm.training.export import Artifacts, check_places, clear
-from llm_erm.training.method import TrainingJob
+from llm_erm.training.export import Artifacts, check_place, clear
 from llm_erm.training.plots import plot_curve, plot_lengths, plot_sizes
 
-SPEC = DataSpec(function="fn_a", length=12, train_size=20, val_size=0)
-JOB = TrainingJob(SPEC)
 PREPARED = Prepared("Model()", 1000, 2000, "cpu", compiled=False, mixed=False, graph=True)
 POINTS = (
     CurvePoint(0, 0, 0.7, 0.5, 0.75, 0.25, 0.1),
@@ -37,11 +34,10 @@ def result(size: int = 20, test: int = 30) -> Result:
     )
 
 
-def write(folder, *events, job=JOB) -> None:
-    with Artifacts(folder, [job], [{"seed": 1}]) as artifacts:
-        artifacts(None, PREPARED)  # of no job
+def write(folder, *events: Event) -> None:
+    with Artifacts(folder, "fn_a-L12-n20", {"seed": 1}) as artifacts:
         for event in events:
-            artifacts(job.key, event)
+            artifacts(event)
 
 
 def test_files_are_as_published(tmp_path):
@@ -88,9 +84,21 @@ def test_a_resumed_run_keeps_the_curve_up_to_its_checkpoint(tmp_path):
     assert (tmp_path / "logs.log").read_text().count("Resumed after epoch 1") == 2
 
 
-def test_several_jobs_write_into_folders_of_their_own(tmp_path):
-    write(tmp_path, PREPARED, job=TrainingJob(SPEC, several=True))
-    assert [path.name for path in tmp_path.iterdir()] == ["fn_a-L12-n20"]
+def test_what_is_missing_is_made_of_the_result(tmp_path):
+    """As training wrote it, but for the log, which says so."""
+    write(tmp_path / "whole", PREPARED, *map(Evaluated, POINTS), Finished(result()))
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    for lost in ("curves.png", "metrics.jsonl", "metrics.py", "config.json", "logs.log"):
+        (tmp_path / "whole" / lost).unlink()
+        with Artifacts(tmp_path / "whole", "fn_a-L12-n20", {"seed": 1}) as artifacts:
+            artifacts.restore(result())
+        found = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+        log = found.pop("logs.log").decode()
+        assert log.splitlines()[-1].endswith("The files were written anew from the result")
+        assert found == {name: data for name, data in whole.items() if name != "logs.log"}
+    with Artifacts(tmp_path / "whole", "fn_a-L12-n20", {"seed": 1}) as artifacts:
+        artifacts.restore(result())
+    assert (tmp_path / "whole" / "logs.log").read_text() == log  # nothing was missing
 
 
 def test_clearing_deletes_what_a_training_left_and_nothing_else(tmp_path):
@@ -98,21 +106,21 @@ def test_clearing_deletes_what_a_training_left_and_nothing_else(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "head.safetensors").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("mine")
-    clear(tmp_path, [JOB])
+    clear(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "notes.txt"}
     (tmp_path / "model").mkdir()  # somebody else's
-    clear(tmp_path, [JOB])
+    clear(tmp_path)
     assert (tmp_path / "model").exists()
 
 
 def test_a_folder_that_holds_no_run_is_refused(tmp_path):
     """A model's folder has a config.json, too."""
-    check_places(tmp_path, [JOB])
+    check_place(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "llama"}')
     with pytest.raises(InputError, match="config.json but no logs.log, so it is not a run"):
-        check_places(tmp_path, [JOB])
+        check_place(tmp_path)
     write(tmp_path, PREPARED)
-    check_places(tmp_path, [JOB])
+    check_place(tmp_path)
 
 
 def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
@@ -121,21 +129,25 @@ def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
         write(tmp_path / "file", PREPARED)
 
 
-def test_a_picture_is_the_same_after_others_as_alone(tmp_path):
-    from llm_erm.training.plots import _chart
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_pictures_that_share_a_chart_are_what_matplotlib_draws_from_scratch(tmp_path, count):
+    from matplotlib.figure import Figure
 
-    plot_curve(POINTS, "one", tmp_path / "first.png")
-    plot_curve(POINTS[::-1], "one", tmp_path / "other.png")  # other values over other epochs
-    swapped = (CurvePoint(0, 0, 0.7, 0.9, 0.75, 1.0, 0.1), POINTS[1])
-    plot_curve(swapped, "one", tmp_path / "swapped.png")
-    plot_curve(POINTS, "one", tmp_path / "again.png")
-    first = (tmp_path / "first.png").read_bytes()
-    assert (tmp_path / "again.png").read_bytes() == first
-    assert (tmp_path / "swapped.png").read_bytes() != first
-    after = (tmp_path / "swapped.png").read_bytes()
-    _chart.cache_clear()
-    plot_curve(swapped, "one", tmp_path / "alone.png")
-    assert (tmp_path / "alone.png").read_bytes() == after
+    random = Random(count)
+    for title in ("fn_a-L12-n20, m", "y", "fn_a-L12-n20, m"):
+        curve = [
+            CurvePoint(3 * i, i, 0.7, random.random(), 0.7, i % 2 * 1.0, 0.1) for i in range(count)
+        ]
+        plot_curve(curve, title, tmp_path / "curve.png")
+        axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
+        epochs = [point.epoch for point in curve]
+        axes.plot(epochs, [point.train_accuracy for point in curve], "o-", label="train")
+        axes.plot(epochs, [point.test_accuracy for point in curve], "o-", label="test")
+        axes.axhline(0.5, color="gray", linestyle=":", label="chance")
+        axes.set(xlabel="epochs", ylabel="accuracy", ylim=(0, 1.03), title=title)
+        axes.legend()
+        figure.savefig(tmp_path / "plain.png", dpi=120)
+        assert (tmp_path / "curve.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
 def test_sizes_and_lengths_are_drawn(tmp_path):

@@ -1,6 +1,8 @@
 """Training as a run: which jobs it has, what it keeps, and that no job changes another."""
 
-from dataclasses import replace
+import json
+import shutil
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from small_training import SMALL
 SPEC = DataSpec(function="fn_a", length=12, train_size=20, val_size=0, test_size=40)
 SIZES = (SPEC, replace(SPEC, train_size=10))
 ONE_EPOCH = replace(SMALL, n_layer=1, n_epochs=1)
+PUBLISHED = ("config.json", "logs.log", "metrics.py", "metrics.jsonl", "curves.png")
 
 
 def test_jobs_are_told_apart_by_size_only_where_there_are_several_sizes():
@@ -125,7 +128,9 @@ def test_a_folder_with_a_checkpoint_is_that_runs_alone(tmp_path):
     (result,) = start(folder, other, tmp_path, fresh=True)
     assert figures(result) == figures(start(None, other, tmp_path)[0])  # nothing was resumed
     left = {path.name for path in folder.iterdir()}
-    assert left == {"settings.json", "results.jsonl", "notes.txt"}
+    assert left == {"settings.json", "results.jsonl", "notes.txt", *PUBLISHED}
+    assert "Epoch 0000" in (folder / "logs.log").read_text().split("Device: ", 1)[1]
+    assert (folder / "logs.log").read_text().count("Model: ") == 1  # of the fresh run alone
 
 
 def test_every_process_knows_what_is_done_and_one_writes(tmp_path):
@@ -141,3 +146,57 @@ def test_every_process_knows_what_is_done_and_one_writes(tmp_path):
         assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
     assert not RunFolder(tmp_path / "new", planned.fingerprint, writer=False).results
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_has_the_published_files_whoever_starts_it(tmp_path):
+    """Each training in its own folder, and with what config.json knows without a command line."""
+    folder = tmp_path / "run"
+    method = Training(settings=ONE_EPOCH, test_lengths=(8,))
+    results = start(folder, method, tmp_path, SIZES)
+    for result, size in zip(results, (20, 10), strict=True):
+        place = folder / f"fn_a-L12-n{size}"
+        assert {path.name for path in place.iterdir()} == set(PUBLISHED)
+        config = json.loads((place / "config.json").read_text())
+        assert (
+            config.items()
+            >= {
+                "lr": 1e-3,
+                "report_to": [],
+                "target_func": "fn_a",
+                "sequence_length": 12,
+                "test_sequence_length": [8],
+                "train_set_size": size,
+                "test_set_size": 40,
+                "data_sha256": result.data.sha256,
+            }.items()
+        )
+        points = [json.loads(line) for line in (place / "metrics.jsonl").read_text().splitlines()]
+        assert points == [asdict(point) for point in result.facts.curve]
+
+
+def test_a_finished_training_gets_back_the_files_that_it_lacks(tmp_path):
+    """After a kill between its last epoch and the picture, say; nothing is trained again."""
+    folder = tmp_path / "run"
+    method = Training(settings=ONE_EPOCH)
+    results = start(folder, method, tmp_path, SIZES)
+    places = [folder / "fn_a-L12-n20", folder / "fn_a-L12-n10"]
+    before = [{name: (place / name).read_bytes() for name in PUBLISHED} for place in places]
+    (places[0] / "curves.png").unlink()
+    shutil.rmtree(places[1])
+    assert start(folder, method, tmp_path, SIZES) == results
+    for place, files in zip(places, before, strict=True):
+        for name in set(PUBLISHED) - {"logs.log"}:
+            assert (place / name).read_bytes() == files[name]
+    logs = [(place / "logs.log").read_bytes() for place in places]
+    assert logs[0].startswith(before[0]["logs.log"])
+    start(folder, method, tmp_path, SIZES)
+    assert [(place / "logs.log").read_bytes() for place in places] == logs
+
+
+def test_a_folder_of_somebody_elses_model_is_left_alone(tmp_path):
+    model = tmp_path / "config.json"
+    model.write_text('{"model_type": "llama"}')
+    for fresh in (False, True):
+        with pytest.raises(InputError, match="config.json but no logs.log, so it is not a run"):
+            start(tmp_path, Training(settings=ONE_EPOCH), tmp_path, fresh=fresh)
+        assert model.read_text() == '{"model_type": "llama"}'

@@ -44,7 +44,7 @@ class Options(DataGrid):
 def baselines(options: Options) -> int:
     """Fit classical learners to each task; validation data choose their parameters."""
     executor, plan = _executor(options.workers), _plan(options)
-    jobs = plan.method.jobs(plan.specs)
+    jobs = plan.jobs
     try:
         with Bars(len(jobs), "learners") as bars:
             results = run(plan, fresh=options.fresh, executor=executor, observers=[bars])

@@ -53,7 +53,7 @@ class Options(LimitOptions, DataGrid):
 def enumerate(options: Options) -> int:
     """Learn a program for each task without a language model, shortest first."""
     plan = _plan(options)
-    jobs = plan.method.jobs(plan.specs)
+    jobs = plan.jobs
     try:
         with Bars(len(jobs), "searches") as bars:
             results = run(plan, fresh=options.fresh, observers=[bars, say_level])

@@ -135,7 +135,7 @@ def _run(plan: Plan, folder: RunFolder, observers: Sequence[Observer] = ()) -> l
 
 
 def _keys(plan: Plan) -> list[JobKey]:
-    return [job.key for job in plan.method.jobs(plan.specs)]
+    return [job.key for job in plan.jobs]
 
 
 def _dry_run(plan: Plan, method: InContext) -> int:

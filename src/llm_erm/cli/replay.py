@@ -57,8 +57,7 @@ def replay_of(options: "Options") -> tuple[Replay, Synthesis, list[DataSpec]]:
         isolation="wasm" if not given and earlier.isolation == "wasm" else options.isolation,
         unsafe_no_isolation=options.unsafe_no_isolation,
     )
-    specs = [replace(spec, task_file=options.task_file or spec.task_file) for spec in earlier.specs]
-    return earlier, method, specs
+    return earlier, method, earlier.specs(options.task_file)
 
 
 def _refuse_given(options: "Options") -> None:

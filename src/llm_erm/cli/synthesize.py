@@ -184,7 +184,7 @@ def _search(
     options: Options, plan: Plan, folder: RunFolder, observers: Sequence[Observer]
 ) -> list[Result]:
     """Searches every data set without a result and returns all results."""
-    jobs = plan.method.jobs(plan.specs)
+    jobs = plan.jobs
     for job in jobs:
         folder.check_answers(job.key)
     with (

@@ -1,11 +1,10 @@
 """`llm-erm train`: trains transformers on the examples of tasks."""
 
 import gc
-import json as jsonlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,7 +23,6 @@ from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.run import Plan, opened, run_in
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.training.build import require_packages
-from llm_erm.training.export import Artifacts, check_places, clear
 from llm_erm.training.method import Training, TrainingJob
 from llm_erm.training.plots import plot_lengths, plot_sizes
 from llm_erm.training.settings import Settings
@@ -109,7 +107,6 @@ def _run(options: Options, observers: Sequence[Observer] = ()) -> tuple[list[Res
         plan = planned(method, grid, specs, options.results_path, "train")
     assert plan.folder is not None
     jobs = method.jobs(specs)
-    check_places(plan.folder, jobs)
     with opened(plan, fresh=options.fresh, writer=rank == 0) as folder:
         assert folder is not None
         _check_weights(options, folder, jobs)
@@ -146,6 +143,7 @@ def _prepared(options: Options) -> tuple[DataGrid, list[DataSpec], Training]:
     method = Training(
         settings=Settings(**{f.name: getattr(options, f.name) for f in fields(Settings)}),
         test_lengths=options.test_sequence_length,
+        flags=asdict(options),
     )
     require_packages(options, "matplotlib", *["accelerate"] * ("RANK" in os.environ))
     method.jobs(specs)
@@ -166,17 +164,9 @@ def _trained(
         logging.disable_progress_bar()
     if _rank():  # one process writes and shows
         return run_in(folder, plan)
-    if options.fresh:
-        clear(folder.path, jobs)
-    configs = [
-        _config(options, job) | {"data_sha256": splits.key.sha256}
-        for job, splits in zip(jobs, plan.data, strict=True)
-    ]
     try:
-        with ExitStack() as shown:
-            artifacts = shown.enter_context(Artifacts(folder.path, jobs, configs))
-            bars = shown.enter_context(Bars(len(jobs), "trainings"))
-            return run_in(folder, plan, observers=[artifacts, bars, *observers])
+        with Bars(len(jobs), "trainings") as bars:
+            return run_in(folder, plan, observers=[bars, *observers])
     except KeyboardInterrupt:
         kept = "its last checkpoint" if options.checkpoint_every else "its start"
         output.note(
@@ -184,18 +174,6 @@ def _trained(
             f"continues the interrupted one from {kept}."
         )
         raise
-
-
-def _config(options: Options, job: TrainingJob) -> dict[str, Any]:
-    """Returns every setting of a training, by its published name where it has one."""
-    spec = job.spec
-    values = asdict(options) | {
-        "target_func": spec.function,
-        "sequence_length": spec.length,
-        "train_set_size": spec.train_size,
-    }
-    result: dict[str, Any] = jsonlib.loads(jsonlib.dumps(values, default=str))
-    return result
 
 
 def _check_weights(options: Options, folder: RunFolder, jobs: Sequence[TrainingJob]) -> None:

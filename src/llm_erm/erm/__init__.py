@@ -1,1 +1,1 @@
-"""What every search over programs shares: verification, selection, and the bound on the result."""
+"""Shared by all searches over programs: verification, selection and bounds on the error."""

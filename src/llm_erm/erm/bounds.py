@@ -1,4 +1,4 @@
-"""How sure one can be of what was learned: exact bounds on its error, and their assumptions.
+"""Certificates: exact bounds on the error of what was learned, with their assumptions.
 
 The examples are half positive by design, so the number of errors is a sum of two binomials. Their
 sum is less spread than one binomial of the mean rate (Hoeffding, Annals of Mathematical Statistics
@@ -26,14 +26,14 @@ def binomial_upper(errors: int, examples: int, delta: float) -> float:
 
 
 def binomial_interval(correct: int, examples: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Returns the exact (Clopper-Pearson) two-sided confidence interval of a rate of success."""
+    """Returns the exact (Clopper-Pearson) two-sided confidence interval of a success rate."""
     delta = (1 - confidence) / 2
     low = 1 - binomial_upper(examples - correct, examples, delta)
     return low, binomial_upper(correct, examples, delta)
 
 
 def occam_upper(bits: float, examples: float, delta: float) -> float:
-    """Returns the limit on the error of a program without errors, by its description length.
+    """Returns an upper limit on the true error of a program without observed errors.
 
     A prefix-free code gives each program the share ``2^-bits`` of the failure probability (Kraft's
     inequality), so the limit holds for all programs at once: the rate at which no error in
@@ -43,7 +43,7 @@ def occam_upper(bits: float, examples: float, delta: float) -> float:
     Args:
         bits: Length of the program in the code, 0 or more.
         examples: Number of examples, none of which the program gets wrong.
-        delta: Probability that the limit may fail with.
+        delta: Probability with which the limit may fail.
     """
     return -math.expm1((math.log(delta) - bits * math.log(2)) / examples)
 
@@ -59,12 +59,12 @@ def paper_excess(budget: int, examples: int, delta: float) -> float:
 
 
 def examples_needed(errors: int, error_upper_bound: float, delta: float) -> int:
-    """Returns the least number of examples at which the exact limit is as low as asked.
+    """Returns the least number of examples at which the exact limit reaches a target.
 
     Args:
-        errors: Errors there will be on them.
-        error_upper_bound: What the limit should be, above 0 and below 1.
-        delta: Probability that the limit may fail with.
+        errors: Number of errors on these examples.
+        error_upper_bound: The target, above 0 and below 1.
+        delta: Probability with which the limit may fail.
     """
     most = errors + 1
     while binomial_upper(errors, most, delta) > error_upper_bound:
@@ -89,21 +89,21 @@ def certify(
     code_bits: float | None = None,
     confidence: float = 0.95,
 ) -> Certificate | None:
-    """Returns what the evidence guarantees, or None where the data support no bound.
+    """Returns what the evidence guarantees, or None if the data support no bound.
 
-    That is so where splits share inputs and where the examples may not be independent; the
+    The data support none if splits share inputs or the examples may not be independent; the
     ``warnings`` of the splits say which.
 
     Args:
-        splits: The data, test data included.
-        test: Verdict of what was learned on the test examples, opened once after every choice.
-        validation: Its verdict on the validation examples, if they chose it.
-        budget: Number K of candidates it was chosen among, fixed before validation. Stopping early
-            does not make K smaller; candidates met twice, or turned into their complement by what
-            training data say, do not make it larger.
+        splits: The data.
+        test: Verdict of what was learned on the test examples, which are used once, at the end.
+        validation: Its verdict on the validation examples, if they were used to select it.
+        budget: Number K of candidates it was selected from, fixed before validation. Stopping early
+            does not reduce K; duplicates, and complements chosen by training data, do not
+            increase it.
         train: Its verdict on the training examples, for the Occam bound.
         code_bits: Length of the program in a prefix-free code that does not depend on the data.
-        confidence: Probability that each bound holds with.
+        confidence: Probability with which each bound holds.
     """
     if not (splits.disjoint and splits.drawn_here):
         return None
@@ -166,7 +166,7 @@ def _of_test(data: Dataset) -> str:
 
 
 def _drawn(data: Dataset) -> str:
-    """In which proportion the classes are among inputs that the bound speaks of."""
+    """Returns a phrase on the distribution of the inputs for which the bound holds."""
     if not set(data.labels) <= {0, 1}:
         return "drawn as the splits are, their classes' shares included"
     positive = sum(data.labels) / len(data)

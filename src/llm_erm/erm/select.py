@@ -1,4 +1,4 @@
-"""Chooses a program by what training and validation data say; test data cannot reach it."""
+"""Selects a program by its training and validation errors; test data are not available here."""
 
 import ast
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from llm_erm.records import Attempt
 
 
 def select_best(attempts: Sequence[Attempt]) -> Attempt | None:
-    """Returns the attempt with the lowest validation error, or None when no program ran.
+    """Returns the attempt with the lowest validation error, or None if no program ran.
 
     Ties go to the lower training error, then to the shorter program, then to the earlier attempt.
     """
@@ -25,9 +25,9 @@ def _rank(attempt: Attempt) -> tuple[int, int, int, int]:
 
 
 def program_length(source: str) -> int:
-    """Returns the number of characters of the program without comments and spacing.
+    """Returns the number of characters of the program without comments and extra spacing.
 
-    That is the text `ast.unparse` gives; where it cannot (a very deep program), the source's own.
+    This is the length of `ast.unparse`'s output, or of the source if it is nested too deeply.
     """
     try:
         return len(ast.unparse(ast.parse(source)))

@@ -1,7 +1,7 @@
-"""What several trials say together: means over them, and how sure one can be.
+"""Means over several trials, with confidence intervals.
 
-Trials are independent; the candidates of one trial are not, since they answer one prompt. So every
-interval here treats a trial as a cluster.
+Trials are independent, but the candidates of one trial are not, since they answer the same prompt.
+So every interval here treats a trial as a cluster.
 """
 
 import math
@@ -18,8 +18,8 @@ class Estimate:
 
     Attributes:
         mean: In [0, 1].
-        low: Lower end of the interval; None where the trials give none.
-        high: Upper end.
+        low: Lower end of the interval; None if the trials do not determine one.
+        high: Upper end; None likewise.
         trials: Number of trials.
     """
 
@@ -43,9 +43,9 @@ def pass_at(k: int, right: int, drawn: int) -> float:
 def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Returns the mean of one share per trial, such as pass@k, with its interval.
 
-    Clopper-Pearson, as if every trial were one coin: among all shares with the same mean, all or
-    nothing scatters most (Hoeffding, 1963), so the interval is wide rather than wrong. Taking the
-    scatter between the trials at hand for that of all trials is not: with ten skewed ones such
+    The interval is Clopper-Pearson's, as if every trial were one coin toss. Among all shares with
+    the same mean, those of 0 and 1 vary most (Hoeffding, 1963), so the interval is conservative.
+    Estimating the variance from the trials is not: with ten trials and a skewed distribution, such
     intervals miss the truth four times too often.
     """
     n, values = len(shares), np.asarray(shares, float)
@@ -59,9 +59,9 @@ def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimat
 
 
 def mean_of_accuracies(accuracies: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Returns the mean accuracy over trials, with Student's interval cut to [0, 1].
+    """Returns the mean accuracy over trials, with Student's interval clipped to [0, 1].
 
-    Trials that all agree give none: their scatter says nothing of what others would be.
+    There is no interval if all trials agree, since they then tell nothing about the variance.
     """
     n, values = len(accuracies), np.asarray(accuracies, float)
     mean = float(values.mean())

@@ -1,4 +1,4 @@
-"""Runs a program on data sets and counts what it got right."""
+"""Runs a program on data sets and counts its correct predictions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,22 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.records import Verdict, score
-from llm_erm.sandbox import BINARY, Limits, Outputs, Sandbox
-from llm_erm.sandbox import Execution as Ran
+from llm_erm.sandbox import BINARY, Execution, Limits, Outputs, Sandbox
 from llm_erm.tasks.task import Dataset, HeldOut
 
 
 @dataclass(frozen=True)
-class Execution:
-    """One run of a program over several data sets.
+class Verification:
+    """The verdicts on a program, from one execution over several data sets.
 
     Attributes:
         verdicts: One per data set.
-        ran: What the sandbox returned, to compare a replay with; None where there is no program.
+        execution: What the sandbox returned, to compare a replay with; None without a program.
     """
 
     verdicts: list[Verdict]
-    ran: Ran | None = None
+    execution: Execution | None = None
 
 
 def verify(
@@ -36,21 +35,21 @@ def verify(
 ) -> list[Verdict]:
     """Returns one verdict per data set, from one execution over all of them together.
 
-    Labels stay in this process. A limit that is passed fails the program on every data set.
+    Labels stay in this process. A program that exceeds a limit fails on every data set.
 
     Args:
-        source: The program; None is a verdict ``no_code``.
-        datasets: What to run it on.
+        source: The program; None gives the status ``no_code``.
+        datasets: The data sets to run it on.
         sandbox: Where it runs.
-        limits: What the execution may use.
-        replay: Whether to run it once more in other processes and another order, so that a program
-            whose answers depend on more than its input is ``nondeterministic``.
+        limits: Limits of the execution.
+        replay: Whether to run it again in other processes and another order, so that a program
+            whose outputs depend on more than its input gets the status ``nondeterministic``.
         outputs: What counts as a label.
     """
-    execution = execute(source, datasets, sandbox, limits, outputs)
+    verification = execute(source, datasets, sandbox, limits, outputs)
     if replay:
-        return confirm(source, datasets, execution, sandbox, limits, outputs)
-    return execution.verdicts
+        return confirm(source, datasets, verification, sandbox, limits, outputs)
+    return verification.verdicts
 
 
 def execute(
@@ -59,38 +58,44 @@ def execute(
     sandbox: Sandbox,
     limits: Limits,
     outputs: Outputs = BINARY,
-) -> Execution:
+) -> Verification:
     """Runs a program once over data sets; see :func:`verify`."""
     if source is None:
-        return Execution([Verdict("no_code", 0, len(data), len(data)) for data in datasets])
-    ran = sandbox.execute(source, _inputs(datasets), limits, outputs)
-    return Execution(_verdicts(ran, datasets), ran)
+        return Verification([Verdict("no_code", 0, len(data), len(data)) for data in datasets])
+    execution = sandbox.execute(source, _inputs(datasets), limits, outputs)
+    return Verification(_verdicts(execution, datasets), execution)
 
 
 def confirm(
     source: str | None,
     datasets: Sequence[Dataset],
-    execution: Execution,
+    verification: Verification,
     sandbox: Sandbox,
     limits: Limits,
     outputs: Outputs = BINARY,
 ) -> list[Verdict]:
-    """Returns the verdicts of an execution, or ``nondeterministic`` ones where a replay differs."""
-    if source is None or execution.ran is None:
-        return execution.verdicts
-    ran = sandbox.replay(source, _inputs(datasets), execution.ran, limits, outputs)
-    return _verdicts(ran, datasets)
+    """Returns the verdicts unchanged, or as ``nondeterministic`` if a replay differs."""
+    if source is None or verification.execution is None:
+        return verification.verdicts
+    replayed = sandbox.replay(source, _inputs(datasets), verification.execution, limits, outputs)
+    return _verdicts(replayed, datasets)
 
 
 def _inputs(datasets: Sequence[Dataset]) -> list[str]:
     return [x for data in datasets for x in data.inputs]
 
 
-def _verdicts(ran: Ran, datasets: Sequence[Dataset]) -> list[Verdict]:
-    predictions = ran.predictions.astype(np.uint8)
+def _verdicts(execution: Execution, datasets: Sequence[Dataset]) -> list[Verdict]:
+    predictions = execution.predictions.astype(np.uint8)
     parts = np.split(predictions, np.cumsum([len(data) for data in datasets])[:-1])
     return [
-        Verdict(ran.status, *score(part, labels_of(data)), len(data), ran.message, ran.cpu_seconds)
+        Verdict(
+            execution.status,
+            *score(part, labels_of(data)),
+            len(data),
+            execution.message,
+            execution.cpu_seconds,
+        )
         for part, data in zip(parts, datasets, strict=True)
     ]
 
@@ -102,9 +107,9 @@ def evaluate(
     limits: Limits,
     outputs: Outputs = BINARY,
 ) -> tuple[Verdict | None, Verdict | None, Verdict | None]:
-    """Returns the selected program's verdicts on test data, contrast set and other lengths.
+    """Returns the selected program's verdicts on the test data, contrast set and other lengths.
 
-    None where there is no such data, or no program.
+    A verdict is None without such data or without a program.
     """
     test, contrast, elsewhere = (
         verify(source, [data], sandbox, limits, outputs=outputs)[0]
@@ -116,7 +121,7 @@ def evaluate(
 
 
 def failures(*verdicts: Verdict | None) -> list[str]:
-    """Says where the selected program has no accuracy because it failed there.
+    """Returns notices on held-out data on which the selected program failed.
 
     Args:
         verdicts: What :func:`evaluate` returned.

@@ -103,5 +103,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees what the engine holds."""
+        """Frees what the engine holds, until it loads again."""
         ...

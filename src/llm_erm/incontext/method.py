@@ -9,6 +9,7 @@ from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.learn import Questions, learn, pose, variant_of
 from llm_erm.incontext.prompt import check_balance
 from llm_erm.incontext.settings import Settings
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Observe
@@ -38,6 +39,11 @@ class InContext(Method):
     def name(self) -> str:
         """``incontext``."""
         return "incontext"
+
+    @property
+    def budget(self) -> Budget | None:
+        """That of the model."""
+        return self.engine.budget
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one job per data set and number of shots.
@@ -77,13 +83,13 @@ class InContext(Method):
         """Poses all questions, and only then loads the model, if any of them is not answered."""
         with closing(self.engine):
             questions = self.questions(work)
-            if (budget := self.engine.budget) is not None:
+            if (budget := self.budget) is not None:
                 longest = max(
                     len(asked.prompt(index).encode())
                     for asked in questions.values()
                     for index in range(1, self.queries + 1)
                 )
-                budget.count(spent, longest, self.settings.answer_tokens)
+                budget.begin(spent, longest, self.settings.answer_tokens)
             if any(len(one.answers) < self.queries for one in work):
                 self.engine.load()
             yield Asking(self, questions)

@@ -72,7 +72,7 @@ class ServerEngine(Engine):
         self._client = PlainClient(model, base_url, api_key)
         self._budget = budget or Budget()
         self._concurrency = concurrency
-        self._caller = Caller(self._budget, concurrency, timeout_seconds, retries)
+        self._new_caller = partial(Caller, self._budget, concurrency, timeout_seconds, retries)
         self._thread: LoopThread | None = None
 
     @property
@@ -123,9 +123,9 @@ class ServerEngine(Engine):
             work.cancel()
 
     def close(self) -> None:
-        """Gives up what is in flight and closes the connections."""
+        """Gives up what is in flight and closes the connections; the next answer opens new ones."""
         if self._thread is None:
-            self._thread = LoopThread()
+            return
         self._thread.start(self._client.aclose()).result()
         self._thread.close()
         self._thread = None
@@ -133,14 +133,15 @@ class ServerEngine(Engine):
     async def _answer_all(
         self, prompts: Sequence[Prompt], settings: Settings, on_arrival: Callable[[Answer], None]
     ) -> None:
-        on_arrival(await self._ask(prompts[0], settings))
+        ask = partial(self._ask, self._new_caller())
+        on_arrival(await ask(prompts[0], settings))
         waiting = deque(prompts[1:])
         running: set[asyncio.Task[Answer]] = set()
         failure: BaseException | None = None
         try:
             while running or (waiting and failure is None):
                 while waiting and failure is None and len(running) < self._concurrency:
-                    running.add(asyncio.create_task(self._ask(waiting.popleft(), settings)))
+                    running.add(asyncio.create_task(ask(waiting.popleft(), settings)))
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:  # after a failure what is in flight still counts
                     if (error := task.exception()) is None:
@@ -153,7 +154,7 @@ class ServerEngine(Engine):
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _ask(self, prompt: Prompt, settings: Settings) -> Answer:
+    async def _ask(self, caller: Caller, prompt: Prompt, settings: Settings) -> Answer:
         if settings.raw_prompt:
             path, body = "/completions", self._raw(prompt, settings)
         else:
@@ -162,9 +163,7 @@ class ServerEngine(Engine):
         worst = len((prompt.text + begun).encode()), settings.answer_tokens
         started = time.monotonic()
         try:
-            answer, _ = await self._caller.call(
-                partial(self._send, prompt, path, body, settings), worst
-            )
+            answer, _ = await caller.call(partial(self._send, prompt, path, body, settings), worst)
         except CallFailedError as failure:
             raise self._fatal(failure, prompt, settings) from failure
         seconds = time.monotonic() - started

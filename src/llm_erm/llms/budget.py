@@ -24,7 +24,7 @@ class Budget:
 
     While a call is in flight its worst case is set aside: the prompt at one token per byte, and
     all the output it may write. A call that does not fit waits for those in flight; if none is left
-    to wait for, the budget is spent.
+    to wait for, the budget is spent. The limits hold for each run: ``begin`` starts the next one.
 
     Args:
         max_tokens: Prompt and output tokens together, or None.
@@ -41,27 +41,30 @@ class Budget:
         self._max_tokens = max_tokens
         self._max_dollars = max_dollars
         self._price = price
-        self._tokens = 0
-        self._dollars = 0.0
-        self._in_flight = 0
-        self._reserved_tokens = 0
-        self._reserved_dollars = 0.0
-        self._changed = asyncio.Condition()
+        self._reset()
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is any limit."""
+        return self._max_tokens is not None or self._max_dollars is not None
 
     def price(self, prompt_tokens: int, output_tokens: int) -> float | None:
         """Returns what a call costs in US dollars, or None where nobody knows."""
         return self._price(prompt_tokens, output_tokens) if self._price is not None else None
 
-    def count(
+    def begin(
         self, completions: Iterable[Completion], prompt_bytes: int, max_output_tokens: int
     ) -> None:
-        """Counts what earlier calls of the same run took, at worst where that is not known.
+        """Starts a run, or a part of one, in which only its own earlier calls count.
+
+        They count as the worst case where it is not known what they took.
 
         Args:
-            completions: What came of them.
+            completions: What came of the earlier calls.
             prompt_bytes: Bytes of the longest prompt.
             max_output_tokens: Limit on the output of each.
         """
+        self._reset()
         for completion in completions:
             self._add(completion.usage, completion.cost_usd)
             failed = completion.finish_reason in ("error", "cancelled")
@@ -108,6 +111,14 @@ class Budget:
             else:
                 self._add(usage, dollars)
             self._changed.notify_all()
+
+    def _reset(self) -> None:
+        self._tokens = 0
+        self._dollars = 0.0
+        self._in_flight = 0
+        self._reserved_tokens = 0
+        self._reserved_dollars = 0.0
+        self._changed = asyncio.Condition()  # belongs to the event loop that first waits for it
 
     def _add(self, usage: Usage, dollars: float | None) -> None:
         self._tokens += usage.prompt_tokens + usage.completion_tokens

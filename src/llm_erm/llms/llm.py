@@ -191,4 +191,4 @@ class LLM(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Frees what the model holds (threads, connections, memory)."""
+        """Frees what the model holds (threads, connections, memory), until it is asked again."""

@@ -8,6 +8,7 @@ meaning of a fault are the same as for every other model.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import MissingExtraError
@@ -48,7 +49,8 @@ class PlainClient:
         try:
             from llm_erm.llms.clients import openai_client
 
-            self._client = openai_client(api_key, base_url)
+            self._connect = partial(openai_client, api_key, base_url)
+            self._client: openai.AsyncOpenAI | None = self._connect()
         except ImportError as error:
             raise MissingExtraError(
                 "The client for servers is not installed; run: pip install 'llm-erm[remote]'"
@@ -69,6 +71,8 @@ class PlainClient:
             ModelAPIError: pydantic-ai's; the call failed.
             LookupError | TypeError | AttributeError: The answer is not in the API's form.
         """
+        if self._client is None:
+            self._client = self._connect()
         with _library_errors(self.model):
             said: Any = await self._client.post(
                 path, body={"model": self.model, **body}, cast_to=object
@@ -78,8 +82,10 @@ class PlainClient:
         return said, self._completion(said)
 
     async def aclose(self) -> None:
-        """Closes the connections."""
-        await self._client.close()
+        """Closes the connections; the next request opens new ones."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
     def _completion(self, said: Mapping[str, Any]) -> Completion:
         from pydantic_ai.messages import ModelResponse, TextPart

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -142,15 +143,14 @@ def _remote(
         given: dict[str, Any] = dict(settings)
         key, url = given.pop("api_key", None) or "unused", given.pop("base_url", None)
         budget = given.pop("budget", None)
+        connect = partial(client, model, key, url)
+        own = RemoteSettings(**given)
         try:
-            made = client(model, key, url)
+            return RemoteLLM(f"{name}:{model}", connect, own, base_url=url, budget=budget)
         except ImportError as error:
             raise MissingExtraError(
                 f"The client for {name} is not installed; run: pip install 'llm-erm[remote]'"
             ) from error
-        return RemoteLLM(
-            f"{name}:{model}", made, RemoteSettings(**given), base_url=url, budget=budget
-        )
 
     return Provider(
         name,

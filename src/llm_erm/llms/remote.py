@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -38,6 +38,15 @@ class RemoteModel:
     settings: RemoteSettings
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """What calls share in one event loop."""
+
+    client: Client
+    caller: Caller
+    threads: ThreadPoolExecutor
+
+
 class RemoteLLM(LLM):
     """A model behind an API.
 
@@ -50,7 +59,7 @@ class RemoteLLM(LLM):
     def __init__(
         self,
         name: str,
-        client: Client,
+        connect: Callable[[], Client],
         settings: RemoteSettings,
         *,
         base_url: str | None = None,
@@ -60,22 +69,19 @@ class RemoteLLM(LLM):
 
         Args:
             name: The provider and the model's name.
-            client: Who is called.
+            connect: Makes the client that is called; once at first, and anew after ``aclose``.
             settings: What shapes the answers and the calls.
             base_url: Where the client calls, for messages; the provider's own address where it is
                 None.
             budget: What may be spent; None for no limit.
         """
         self._name = name
-        self._client = client
+        self._connect = connect
+        self._client: Client | None = connect()
+        self._opened: _Opened | None = None
         self._base_url = base_url
         self._settings = settings
-        # Threads of its own: the loop's own look names up, which must not wait for a tool.
-        self._threads = ThreadPoolExecutor(MOST_TOOLS, "tool")
         self._budget = budget or Budget()
-        self._caller = Caller(
-            self._budget, settings.concurrency, settings.timeout_seconds, settings.retries
-        )
 
     @property
     def name(self) -> str:
@@ -148,18 +154,36 @@ class RemoteLLM(LLM):
         return begun - pace.settled < self._settings.speculative
 
     async def aclose(self) -> None:
-        """Closes the connections."""
-        self._threads.shutdown(wait=False)
-        await self._client.close()
+        """Closes the connections; the next request opens new ones."""
+        opened, self._opened = self._opened, None
+        client, self._client = self._client, None
+        if opened is not None:
+            opened.threads.shutdown(wait=False)
+        if client is not None:
+            await client.close()
+
+    def _open(self) -> "_Opened":
+        """Returns what all calls until ``aclose`` share."""
+        if self._opened is None:
+            own = self._settings
+            self._client = self._client or self._connect()
+            self._opened = _Opened(
+                self._client,
+                Caller(self._budget, own.concurrency, own.timeout_seconds, own.retries),
+                # Its own: the loop's threads look names up, which must not wait for a tool.
+                ThreadPoolExecutor(MOST_TOOLS, "tool"),
+            )
+        return self._opened
 
     async def _answer(self, request: Request, index: int, arrived: list[Completion]) -> None:
         """Adds one sample to those that arrived, also where it is given up in flight."""
+        opened = self._open()
         conversation = Conversation(
-            self._caller,
-            self._client.model,
-            self._threads,
+            opened.caller,
+            opened.client.model,
+            opened.threads,
             request,
-            self._client.call_settings(self._settings, request),
+            opened.client.call_settings(self._settings, request),
             self._tools(request.tool),
         )
         started = time.monotonic()

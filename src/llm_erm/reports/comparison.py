@@ -1,4 +1,4 @@
-"""Methods side by side on the same data: who is most accurate, first, soonest, cheapest."""
+"""Compares methods on the same data: accuracy, candidates, time and cost."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class Row:
 
     Attributes:
         point: The task's id and the length of its inputs.
-        method: What learned; with its folder where two runs have the same name.
-        entries: One for each trial.
+        method: The method's name, with its folder if two runs have the same name.
+        entries: One per trial.
         rivals: Number of methods compared on this task.
     """
 
@@ -35,17 +35,17 @@ class Row:
 
     @property
     def test_examples(self) -> int:
-        """Number of test examples of a trial."""
+        """Number of test examples per trial."""
         return self.entries[0].test_examples
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Its 95 % interval: exact for one trial's test examples, Student's for several trials."""
+        """95 % interval of the accuracy: exact binomial for one trial, Student's for several."""
         return accuracy_interval([entry.accuracy for entry in self.entries], self.test_examples)
 
     @property
     def error_at_most(self) -> float | None:
-        """The largest test bound of the trials at δ/R, R methods being compared; None if none."""
+        """Largest test bound of the trials at δ/R for R compared methods; None if none holds."""
         if not all(entry.result.certificate for entry in self.entries):
             return None
         share = (1 - CONFIDENCE) / self.rivals
@@ -55,7 +55,7 @@ class Row:
 
     @property
     def contrast_accuracy(self) -> float | None:
-        """Mean accuracy on the contrast set, where the task has one."""
+        """Mean accuracy on the contrast set; None if the task has none."""
         return _mean(entry.contrast_accuracy for entry in self.entries)
 
     @property
@@ -65,7 +65,7 @@ class Row:
 
     @property
     def candidates(self) -> float | None:
-        """Mean candidates up to the first exact one; None unless every trial has one."""
+        """Mean number of candidates up to the first exact one; None unless every trial has one."""
         return _mean(entry.candidates for entry in self.entries)
 
     @property
@@ -80,14 +80,14 @@ class Row:
 
     @property
     def cost_usd(self) -> float | None:
-        """Mean price; None where one is unknown."""
+        """Mean price; None if any price is unknown."""
         return _mean(entry.result.cost.usd for entry in self.entries)
 
 
 def accuracy_interval(accuracies: Sequence[float], test_examples: int) -> tuple[float, float]:
     """Returns the 95 % interval of a mean test accuracy.
 
-    One trial has the exact binomial interval of its test examples, several have Student's.
+    For one trial this is the exact binomial interval, for several trials Student's.
     """
     estimate = mean_of_accuracies(accuracies, CONFIDENCE)
     if estimate.low is None or estimate.high is None:
@@ -96,10 +96,10 @@ def accuracy_interval(accuracies: Sequence[float], test_examples: int) -> tuple[
 
 
 def compare(results: Sequence[Result | Entry]) -> list[Row]:
-    """Returns one row per task and method, of the data sets that all methods of the task share.
+    """Returns one row per task and method, over the data sets that all methods of a task share.
 
     Raises:
-        InputError: Methods of a task share no data, or a method is there twice on the same.
+        InputError: The methods of a task share no data, or a method occurs twice on the same data.
     """
     entries = [one if isinstance(one, Entry) else Entry(one) for one in results]
     rows = []
@@ -115,12 +115,12 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
 
 
 def left_out(results: Sequence[Result | Entry], rows: Sequence[Row]) -> int:
-    """Returns how many results are on data that not all methods of their task have."""
+    """Returns how many results are on data that some method of their task has not seen."""
     return len(results) - sum(len(row.entries) for row in rows)
 
 
 def verdicts(rows: Sequence[Row]) -> list[str]:
-    """Returns which method wins where, a sentence for each task that several methods tried."""
+    """Returns which methods win, one sentence per task that several methods tried."""
     points = dict.fromkeys(row.point for row in rows)
     groups = {point: [row for row in rows if row.point == point] for point in points}
     return [
@@ -131,9 +131,10 @@ def verdicts(rows: Sequence[Row]) -> list[str]:
 
 
 def samples(rows: Sequence[Row]) -> list[str]:
-    """Returns a sentence for each row scored on fewer test examples than others of its task.
+    """Returns a sentence for each row with fewer test examples than other rows of its task.
 
-    Its interval and its bound are as wide as that makes them, so they compare; exactness does not.
+    Intervals and bounds account for the number of examples, so they are comparable; exactness is
+    not.
     """
     most = {row.point: 0 for row in rows}
     for row in rows:
@@ -181,7 +182,7 @@ def _most_accurate(group: Sequence[Row]) -> str:
 def _least(
     rows: Sequence[Row], key: Callable[[Row], float | None]
 ) -> tuple[Row, float, str] | None:
-    """The row with the least value, the value, and how far the next is; None without a rival."""
+    """Returns the row with the least value, the value, and a phrase on the second-best row."""
     known = sorted(
         ((value, index) for index, row in enumerate(rows) if (value := key(row)) is not None)
     )
@@ -193,9 +194,9 @@ def _least(
 
 
 def _by_method(entries: Sequence[Entry]) -> dict[str, dict[str, Entry]]:
-    """Entries by method and data; methods of one name are told apart by folder or examples.
+    """Returns entries by method and data; the same method gets its folder or size as a suffix.
 
-    The latter are the points of an in-context curve, which show more or fewer of the same data.
+    Sizes distinguish the points of an in-context learning curve, which use the same data.
     """
     folders: dict[str, set[str]] = {}
     sizes: dict[tuple[str, str, str], set[int]] = {}
@@ -214,7 +215,7 @@ def _by_method(entries: Sequence[Entry]) -> dict[str, dict[str, Entry]]:
         if data.sha256 in by_data:
             raise InputError(
                 f"{entry.run or 'The list'} holds {entry.method} twice on the same data of "
-                f"{data.function} L={data.length}; give its runs one by one."
+                f"{data.function} L={data.length}; name the folder of each run separately."
             )
         by_data[data.sha256] = entry
     return methods
@@ -225,13 +226,13 @@ def _different(point: TaskPoint, methods: dict[str, dict[str, Entry]]) -> str:
     examples = " and ".join(map(str, sizes))
     return (
         f"{' and '.join(methods)} share no data of {point[0]} L={point[1]} ({examples} labelled "
-        "examples): accuracies on different data do not compare; run them with the same seed, "
-        "sizes and options that change the data."
+        "examples), and accuracies on different data are not comparable; run them with the same "
+        "seed, sizes and other data settings."
     )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """The mean of numbers, or None where one of them is missing."""
+    """Returns the mean of the numbers, or None if one is missing."""
     known = list(values)
     present = [value for value in known if value is not None]
     return sum(present) / len(present) if present and len(present) == len(known) else None

@@ -1,4 +1,4 @@
-"""Accuracy against the number of labelled examples: each method's, and what theory guarantees."""
+"""Accuracy as a function of the number of labelled examples: measured, and guaranteed by theory."""
 
 import math
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from llm_erm.reports.comparison import CONFIDENCE, accuracy_interval, compare
 from llm_erm.reports.results import Entry, TaskPoint
 
 SYMBOLS = 97
-"""Characters of a program's text, printable ASCII and the line end, and the mark of its end."""
+"""Symbols of a program's text: 95 printable ASCII characters, the line end and an end mark."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One method on one task, by the number of labelled examples.
+    """Accuracy of one method on one task, by the number of labelled examples.
 
     Attributes:
-        method: What learned.
+        method: Name of the method.
         examples: Numbers of training and validation examples together, increasing.
         accuracy: Mean test accuracy at each.
         low: Lower end of its 95 % interval.
@@ -39,10 +39,10 @@ class Guarantee:
     """The accuracy that theory guarantees to a search without errors over all short programs.
 
     Attributes:
-        bits: Length of the shortest exact program that is known, in a prefix-free code.
-        code: Which code that is.
+        bits: Length of the shortest known exact program in a prefix-free code.
+        code: Name of that code.
         examples: Numbers of examples.
-        accuracy: At least this, with 95 % confidence, by the Occam bound.
+        accuracy: Lower bounds on the accuracy with 95 % confidence, by the Occam bound.
     """
 
     bits: float
@@ -52,10 +52,10 @@ class Guarantee:
 
 
 def curves(entries: Sequence[Entry]) -> dict[TaskPoint, list[Curve]]:
-    """Returns the curves of each task; runs of one method on several sizes make one curve.
+    """Returns the curves of each task; the runs of one method at several sizes form one curve.
 
     Raises:
-        InputError: At some size, methods share no data.
+        InputError: At some size, the methods share no data.
     """
     for size in {entry.result.examples for entry in entries}:
         compare([entry for entry in entries if entry.result.examples == size])
@@ -85,14 +85,14 @@ def _curve(method: str, entries: Sequence[Entry]) -> Curve:
 
 
 def guarantee(entries: Sequence[Entry], bits: float | None = None) -> Guarantee | None:
-    """Returns what the Occam bound guarantees on one task, or None where no exact program is known.
+    """Returns what the Occam bound guarantees on one task, or None if no exact program is known.
 
-    The description length is the one given; else that of the shortest exact program in the code of
-    its method; else that of its text, at the cost of one of 97 symbols per character.
+    The description length is ``bits`` if given; else that of the shortest exact program in the code
+    of its method; else that of its text, with 97 equally long codes for its symbols.
 
     Args:
         entries: Results on the task.
-        bits: Length of a program that is exact, in a prefix-free code.
+        bits: Length of an exact program in a prefix-free code.
     """
     exact = [entry for entry in entries if entry.result.exact]
     coded = [entry.bits for entry in exact if entry.bits is not None]
@@ -112,5 +112,5 @@ def guarantee(entries: Sequence[Entry], bits: float | None = None) -> Guarantee 
 
 
 def _text_bits(program: str) -> float:
-    """Bits of a program as text, its end mark included: a prefix-free code that needs no data."""
+    """Returns the bits of a program as text with an end mark: a code that does not need data."""
     return (program_length(program) + 1) * math.log2(SYMBOLS)

@@ -1,4 +1,4 @@
-"""Pictures of comparisons, by matplotlib."""
+"""Plots comparisons with matplotlib."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,36 +20,36 @@ FORMATS = (".png", ".svg", ".pdf")
 PANEL_INCHES = (4.2, 3.2)
 ROW_INCHES = 0.2
 ASIDE = 1.05
-"""Where a method is drawn at a number of examples, as a multiple of where the one before is."""
+"""Horizontal offset between methods at the same number of examples, as a factor."""
 MARKERS = "osD^vPX*<>"
 MOST_TICKS = 8
-"""Numbers of examples that are written at the axis; of more, powers of ten are."""
+"""Maximum number of sizes shown as ticks; with more sizes, the ticks are powers of ten."""
 
 
 def check_target(path: Path) -> None:
-    """Makes sure that a picture can be drawn there.
+    """Checks that a plot can be written to the path.
 
     Raises:
-        InputError: The name has another ending, or nothing can be written there.
+        InputError: The extension is not supported, or the file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
     if path.suffix not in FORMATS:
         raise InputError(
-            f"The file to draw into is {path}; give one that ends in {', '.join(FORMATS)}.",
+            f"Cannot plot to {path}; give a file name that ends in {' or '.join(FORMATS)}.",
             setting="plot",
         )
     try:
         import matplotlib  # noqa: F401 - only whether it is there
     except ImportError:
         raise MissingExtraError(
-            "Pictures need matplotlib; install it with: pip install 'llm-erm[reports]'"
+            "Plots need matplotlib; install it with: pip install 'llm-erm[reports]'"
         ) from None
     with writing(path, "plot"):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def draw_comparison(rows: Sequence[Row], path: Path) -> None:
-    """Draws accuracies with intervals, and candidates and seconds to the first exact program."""
+    """Plots accuracies with intervals, and candidates and seconds to the first exact program."""
     tasks = list(dict.fromkeys(row.point for row in rows))
     methods = list(dict.fromkeys(row.method for row in rows))
     colours = _colours(methods)
@@ -87,9 +87,9 @@ def draw_curves(
     guarantees: Mapping[TaskPoint, Guarantee],
     path: Path,
 ) -> None:
-    """Draws test accuracy against labelled examples, a panel for each task.
+    """Plots test accuracy against labelled examples, one panel per task.
 
-    Methods stand side by side, since the exact ones would hide each other.
+    Methods are offset horizontally, since exact ones would otherwise hide each other.
     """
     tasks = list(curves)
     methods = sorted({curve.method for each in curves.values() for curve in each})
@@ -133,7 +133,7 @@ def draw_curves(
 
 @contextmanager
 def _figure(path: Path, panels: int, height: float) -> "Iterator[list[Axes]]":
-    """A row of panels, without any display and without global state; written when it is done."""
+    """Yields the axes of a figure and then writes it; needs no display and no global state."""
     from matplotlib.figure import Figure
 
     columns = min(panels, 4)
@@ -149,7 +149,7 @@ def _figure(path: Path, panels: int, height: float) -> "Iterator[list[Axes]]":
 
 
 def _colours(methods: Sequence[str]) -> dict[str, str]:
-    """One colour a method; the tenth and later ones repeat."""
+    """Returns one colour per method; they repeat after ten methods."""
     return {method: f"C{index % 10}" for index, method in enumerate(methods)}
 
 

@@ -1,4 +1,4 @@
-"""Results in the form in which methods compare: named, and with the run that they come from."""
+"""Reads results for comparison, each with its run."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from llm_erm.records import Result
 from llm_erm.runs.journal import records_in
 
 TaskPoint = tuple[str, int]
-"""Task id and length of the inputs."""
+"""Task id and input length."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One result with the run that it comes from.
+    """One result with its run.
 
     Attributes:
         result: The result.
-        run: Folder of the run, as it was named; empty for results that were given as they are.
+        run: Folder of the run, as given; empty for a result passed in memory.
     """
 
     result: Result
@@ -27,7 +27,7 @@ class Entry:
 
     @property
     def method(self) -> str:
-        """What learned, with the model where that says more."""
+        """Name of the method, with the model unless the name already contains it."""
         method, model = self.result.method, self.result.model
         return method if method.endswith(f":{model}") else f"{method} {model}"
 
@@ -38,7 +38,7 @@ class Entry:
 
     @property
     def accuracy(self) -> float:
-        """Test accuracy; 0 where what was learned has none."""
+        """Test accuracy; 0 without a valid test verdict."""
         test = self.result.test
         return test.accuracy if test is not None and test.status == "ok" else 0.0
 
@@ -49,38 +49,38 @@ class Entry:
 
     @property
     def test_errors(self) -> int:
-        """Number of test examples that are not predicted right."""
+        """Number of test examples that are not predicted correctly."""
         test = self.result.test
         return self.test_examples if test is None or test.status != "ok" else test.errors
 
     @property
     def contrast_accuracy(self) -> float | None:
-        """Accuracy on the contrast set, where the task has one and the program ran there."""
+        """Accuracy on the contrast set; None if the task has none or the program failed on it."""
         contrast = self.result.contrast
         return contrast.accuracy if contrast is not None and contrast.status == "ok" else None
 
     @property
     def candidates(self) -> int | None:
-        """Candidates up to the first exact one, if the result is exact."""
+        """Number of candidates up to the first exact one; None if the result is not exact."""
         return self.result.candidates_to_selected if self.result.exact else None
 
     @property
     def seconds_to_exact(self) -> float | None:
-        """Wall time up to it."""
+        """Wall time up to the first exact candidate; None if the result is not exact."""
         return self.result.seconds_to_selected if self.result.exact else None
 
     @property
     def bits(self) -> float | None:
-        """Description length of the program, where its method has a code."""
+        """Description length of the program; None if its method has no code."""
         facts = self.result.facts
         return facts.bits if isinstance(facts, EnumerationFacts) else None
 
 
 def read_results(run: Path) -> list[Result]:
-    """Returns the results in a run's folder and in the folders below it.
+    """Returns the results in a run's folder and its subfolders.
 
     Raises:
-        InputError: There are none, or one of them is damaged.
+        InputError: There are no results, or one of them is damaged.
     """
     found = [
         result for path in sorted(run.rglob("results.jsonl")) for result in records_in(path, Result)
@@ -96,13 +96,13 @@ def entries_in(runs: Iterable[Path]) -> list[Entry]:
     """Returns the results of several runs, each with its folder.
 
     Raises:
-        InputError: A folder holds no results, or damaged ones, or results without test data.
+        InputError: A folder holds no results, damaged results, or results without a test verdict.
     """
     entries = [Entry(result, str(run)) for run in runs for result in read_results(run)]
     for entry in entries:
         if not entry.test_examples:
             raise InputError(
                 f"A result of {entry.method} on {entry.result.data.name} in {entry.run} has no "
-                "test verdict, so it cannot be compared; leave that run out."
+                "test verdict, so it cannot be compared; omit that run."
             )
     return entries

@@ -1,1 +1,1 @@
-"""Runs of any method over many data sets: one folder, one runner, one way to watch."""
+"""Runs any method over many data sets: the same folder, runner and observers for all methods."""

@@ -1,4 +1,4 @@
-"""The answers that a run's journal holds, to be verified and selected from again."""
+"""Reads the answers in a run's journal, so that they can be verified and selected from again."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from llm_erm.runs.journal import records_in
 
 
 def read_answers(folder: Path) -> dict[JobKey, list[Completion]]:
-    """Returns the model's answers by job, in the order in which they came.
+    """Returns the model's answers by job, in the order in which they arrived.
 
     Raises:
-        InputError: The folder holds no answers, or a damaged journal.
+        InputError: The folder holds no answers, or its journal is damaged.
     """
     answers: dict[JobKey, dict[int, Completion]] = {}
     for line in records_in(folder / "answers.jsonl", AnswerLine):

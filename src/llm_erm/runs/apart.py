@@ -1,4 +1,4 @@
-"""Does jobs that must not disturb one another: in this process, or in processes that may crash."""
+"""Runs jobs in isolation from each other: in this process, or in processes that may crash."""
 
 import io
 import os
@@ -26,11 +26,11 @@ from llm_erm.runs.pool import JobPool
 Call = Callable[[], list[Result]]
 """Does one job and returns its results; picklable."""
 Sentence = Callable[[LLMERMError], str]
-"""Returns what an error says; picklable."""
+"""Returns the message of an error; picklable."""
 Returned = TypeVar("Returned")
 
 GRACE_SECONDS = 5.0
-"""What a job that is stopped has to clean up; one that waits for a slow program takes minutes."""
+"""Time for a stopped job to clean up; one that waits for a slow program could take minutes."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Ended:
     """How a job ended.
 
     Attributes:
-        status: 0 if it succeeded; else what the exit status of a command would be.
+        status: 0 if it succeeded, else the exit status that a command would have.
         results: Its results.
     """
 
@@ -47,7 +47,7 @@ class Ended:
 
 
 def perform(log: Path, call: Call, sentence: Sentence) -> Ended:
-    """Does a job in this process; whatever it says, and why it failed, goes to the log.
+    """Does a job in this process; its output and the reason for a failure go to the log.
 
     Raises:
         InputError: The log cannot be written.
@@ -65,16 +65,16 @@ def perform(log: Path, call: Call, sentence: Sentence) -> Ended:
 
 
 class Places:
-    """Processes, each of which does one job at a time; one that crashes is replaced.
+    """Processes that each do one job at a time; a process that crashes is replaced.
 
-    Ctrl-C and SIGTERM end all jobs, those included that are just starting, and let no other start.
+    Ctrl-C and SIGTERM end all jobs, including those just starting, and let no other job start.
     """
 
     def __init__(self, devices: Sequence[str | None]) -> None:
         """Prepares the places; a process starts with its first job.
 
         Args:
-            devices: The CUDA device that each process sees; None for all there are.
+            devices: The CUDA device that each process sees; None for all devices.
         """
         self._places = [_Place(device) for device in devices]
         self._free: queue.SimpleQueue[_Place] = queue.SimpleQueue()
@@ -114,15 +114,15 @@ class Places:
         arguments: Sequence[tuple[Any, ...]],
         tell: Callable[[Returned], None],
     ) -> None:
-        """Calls a function, which uses ``perform``, with all arguments, in threads of its own.
+        """Calls a function that uses ``perform`` once per entry of ``arguments``, in threads.
 
         Args:
             do: The function.
-            arguments: Its arguments, call by call.
-            tell: Called with each thing that it returns as it comes, one at a time.
+            arguments: The arguments of each call.
+            tell: Called with each return value as soon as it is there, one at a time.
 
         Raises:
-            KeyboardInterrupt: The jobs were stopped, and all have ended.
+            KeyboardInterrupt: The jobs were stopped, and all of them have ended.
         """
         with ThreadPoolExecutor(len(self._places)) as threads:
             futures = [threads.submit(self._unless_stopped, do, some) for some in arguments]
@@ -136,7 +136,7 @@ class Places:
             raise KeyboardInterrupt
 
     def perform(self, log: Path, call: Call, sentence: Sentence) -> Ended:
-        """Does a job in a process of its own; see the function of that name."""
+        """Does a job in a separate process; see the function of the same name."""
         place = self._free.get()
         try:
             return self._unless_stopped(place.perform, (log, call, sentence))
@@ -144,7 +144,7 @@ class Places:
             self._free.put(place)
 
     def _unless_stopped(self, do: Callable[..., Returned], arguments: tuple[Any, ...]) -> Returned:
-        """Returns what a function returns, unless the jobs are stopped before or meanwhile."""
+        """Calls a function and returns its value, unless the jobs are stopped by then."""
         if not self._stopping:
             returned = do(*arguments)
         if self._stopping:
@@ -152,7 +152,7 @@ class Places:
         return returned
 
     def _stop(self, number: int = 0, frame: FrameType | None = None) -> None:
-        if self._stopping:  # another signal may come in the middle of this, where locks are held
+        if self._stopping:  # another signal may arrive while this one holds locks
             return
         self._stopping = True
         for place in self._places:
@@ -160,7 +160,7 @@ class Places:
         self._asked_to_stop.set()
 
     def _kill(self) -> None:
-        """Ends the jobs that do not stop by themselves; their journals are whole at any moment."""
+        """Kills jobs that do not stop in time; their journals are complete at any moment."""
         self._asked_to_stop.wait()
         if not self._ended.wait(GRACE_SECONDS):
             for place in self._places:
@@ -179,7 +179,7 @@ class _Place:
     def perform(self, log: Path, call: Call, sentence: Sentence) -> Ended:
         if self._pool is None:
             self._pool = self._opened.enter_context(JobPool(1, self._devices, _ignore))
-        if self._stopping:  # asked to before there was a pool
+        if self._stopping:  # stopped before the pool existed
             self._pool.stop()
         try:
             ended: Ended = self._pool.submit(_perform_apart, log, call, sentence).result()
@@ -201,7 +201,7 @@ class _Place:
 
 
 def _perform_apart(log: Path, call: Call, sentence: Sentence) -> Ended:
-    """Does a job in a process that does nothing else, so that all output can go to the log."""
+    """Does a job in a process that does nothing else, so all output can go to the log."""
     with writing(log), log.open("ab") as file:  # at its end, with whatever else is written there
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
@@ -209,13 +209,13 @@ def _perform_apart(log: Path, call: Call, sentence: Sentence) -> Ended:
 
 
 def _ignore(job: JobKey | None, event: Event) -> None:
-    """Takes no note of an event: each job's run keeps its own."""
+    """Ignores an event: the run of each job records its own."""
 
 
 class _Stream(io.TextIOBase):
-    """Goes to the log of the job that is being done.
+    """Writes to the log of the current job.
 
-    It is the same object for all jobs: libraries keep what they find as ``sys.stderr``.
+    It is the same object for all jobs because libraries keep a reference to ``sys.stderr``.
     """
 
     def __init__(self) -> None:
@@ -243,7 +243,7 @@ _STREAM = _Stream()
 
 @contextmanager
 def _logged(log: Path) -> Iterator[None]:
-    """Sends all that this process says to a file, which is written anew."""
+    """Sends all output of this process to a file, which is overwritten."""
     with writing(log):
         log.write_bytes(b"")
         file = log.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)

@@ -1,4 +1,4 @@
-"""What happens in a run and who is told of it: journals, bars, logs and trackers alike."""
+"""The events of a run, and the observers that receive them: journals, bars, logs, trackers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """A job began, or went on.
+    """A job started or resumed.
 
     Attributes:
-        total: Steps that it takes at most: attempts, queries, epochs; None where that is unknown.
-        done: Those that were done before.
+        total: Maximum number of steps (attempts, queries or epochs); None if unknown.
+        done: Number of steps done by an earlier run.
     """
 
     total: int | None
@@ -31,13 +31,15 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Prompted(Event):
-    """The prompt of a job was written.
+    """A prompt was written; a search with one prompt tells of it once.
 
     Attributes:
-        prompt: Its text; where it is the same for many queries but for a gap, that with the gap.
+        prompt: Its text. That of in-context learning has a gap for the query.
+        index: The first sample that it is for; a strategy may write another one for later samples.
     """
 
     prompt: str
+    index: int = 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Answered(Event):
     """A model's answer arrived; it may have been paid for.
 
     Attributes:
-        completion: The answer, or a cancelled one for a call that was given up on.
+        completion: The answer; one marked as cancelled if the call was abandoned.
     """
 
     completion: Completion
@@ -56,7 +58,7 @@ class Attempted(Event):
     """A candidate was verified, or failed the replay of the selected program.
 
     Attributes:
-        attempt: The attempt; it takes the place of an earlier one with its index.
+        attempt: The attempt; it replaces an earlier one with the same index.
     """
 
     attempt: Attempt
@@ -64,10 +66,10 @@ class Attempted(Event):
 
 @dataclass(frozen=True)
 class Advanced(Event):
-    """A job came closer to its end.
+    """A job made progress.
 
     Attributes:
-        done: Steps that are done.
+        done: Number of steps done so far.
     """
 
     done: int
@@ -75,7 +77,7 @@ class Advanced(Event):
 
 @dataclass(frozen=True)
 class Noticed(Event):
-    """Something that a reader should know.
+    """There is something that the user should know.
 
     Attributes:
         text: One sentence.
@@ -90,7 +92,7 @@ class Isolated(Event):
 
     Attributes:
         level: How well it isolates programs.
-        missing: What keeps the level from being ``strong``, one sentence each.
+        missing: Reasons why the level is not ``strong``, one sentence each.
     """
 
     level: str
@@ -109,20 +111,20 @@ class Finished(Event):
 
 
 Observe = Callable[[Event], None]
-"""Tells of the events of one job."""
+"""Receives the events of one job."""
 
 
 def ignore(event: Event) -> None:
-    """Takes no note of an event."""
+    """Ignores an event."""
 
 
 class Observer(Protocol):
-    """Is told of every event of a run, in the order of the events of each job.
+    """Receives every event of a run; the events of each job arrive in order.
 
-    Called by one thread at a time, and by whichever made the event, so it must be quick. The run
-    stops at an error that it raises.
+    It is called by one thread at a time, the one that caused the event, so it must be quick. An
+    error that it raises stops the run.
     """
 
     def __call__(self, job: "JobKey | None", event: Event) -> None:
-        """Takes note of an event of a job, or of the whole run where ``job`` is None."""
+        """Receives an event of a job, or of the whole run if ``job`` is None."""
         ...

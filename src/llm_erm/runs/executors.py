@@ -1,7 +1,8 @@
-"""Where the jobs of a run are done: in this process, or in a pool of processes."""
+"""Executors run the jobs of a run in this process or in a pool of processes."""
 
 import asyncio
 import inspect
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -11,14 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from llm_erm.errors import BudgetSpentError, LLMERMError
+from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
 from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Finished, Observer
 from llm_erm.runs.jobs import Method, Session, Work
-from llm_erm.runs.pool import JobPool, do
 
 WAKE_SECONDS = 0.5
-"""A signal just before a wait begins does not end it, so waits are short."""
+"""A signal that arrives just before a wait does not end it, so waits are short."""
 
 
 class Executor(Protocol):
@@ -31,24 +31,24 @@ class Executor(Protocol):
         observe: Observer,
         spent: Sequence[Completion] = (),
     ) -> None:
-        """Does all jobs; each result is told as a ``Finished`` event.
+        """Does all jobs and reports each result as a ``Finished`` event.
 
         Args:
             method: How to learn.
-            work: The jobs, with what there is for each.
-            observe: Told of every event; may be called from several threads.
-            spent: What earlier parts of the run got from a model.
+            work: The jobs, each with its data and with what an interrupted run left.
+            observe: Receives every event; may be called from several threads.
+            spent: Completions that earlier parts of the run got from a model.
 
         Raises:
-            LLMERMError: A job cannot be done; those under way were stopped.
-            BudgetSpentError: Some jobs could not go on; the others are done.
+            LLMERMError: A job cannot be done; running jobs were stopped.
+            BudgetSpentError: Some jobs could not continue; the others are done.
         """
         ...
 
 
 @dataclass(frozen=True)
 class InProcess:
-    """Does the jobs in this process: at the same time where the method waits for a server."""
+    """Does the jobs in this process, concurrently if the method waits for a server."""
 
     def execute(
         self,
@@ -76,7 +76,7 @@ class InProcess:
 
 
 async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer) -> None:
-    """Does the jobs of a session at the same time; a spent budget lets those under way end."""
+    """Does the jobs of a session concurrently; a spent budget lets running jobs finish."""
     spent: list[BudgetSpentError] = []
 
     async def one(todo: Work) -> None:
@@ -100,16 +100,17 @@ async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer
 
 
 def _first(error: BaseException) -> BaseException:
-    """The first error in a group, or in a group within it."""
+    """Returns the first error in a group, or in a group within it."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
 
 
 def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end, also where an event loop is running already, as in a notebook.
+    """Runs a coroutine to its end, even if an event loop is already running, as in a notebook.
 
-    Ctrl-C cancels the coroutine, waits until it has cleaned up, and is raised then.
+    Ctrl-C cancels the coroutine, waits until it has cleaned up, and then raises
+    KeyboardInterrupt.
     """
     try:
         asyncio.get_running_loop()
@@ -132,7 +133,7 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
         nonlocal stopped
         if stopped:
             raise KeyboardInterrupt
-        stopped = True  # not raised here: it could hit the thread while it starts
+        stopped = True  # not raised here: the thread might just be starting
         for loop, task in begun:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(task.cancel)
@@ -150,9 +151,29 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
         raise KeyboardInterrupt
 
 
+def _to_send(method: Method) -> bytes:
+    """Returns the method as it is sent to other processes.
+
+    Raises:
+        InputError: The method has a budget, or holds what no other process can be sent.
+    """
+    if method.budget is not None and method.budget.limited:
+        raise InputError(
+            f"The method {method.name!r} has a budget, which processes cannot share; use "
+            "InProcess, or set no limits."
+        )
+    try:
+        return pickle.dumps(method)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"The method {method.name!r} or its model cannot be sent to other processes ({error}); "
+            "use InProcess."
+        ) from error
+
+
 @contextmanager
 def _at_interrupt(handler: Callable[..., None]) -> Iterator[None]:
-    """Has Ctrl-C handled, in the main thread and unless it is ignored."""
+    """Installs a handler for Ctrl-C, in the main thread and unless Ctrl-C is ignored."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not (in_main_thread and callable(signal.getsignal(signal.SIGINT))):
         yield
@@ -170,8 +191,8 @@ class Processes:
 
     Attributes:
         count: Number of processes.
-        devices: Where given, process i sees only the CUDA device ``devices[i % len(devices)]``.
-        threads: Where given, threads that the numerical libraries of each process may use.
+        devices: If given, process i sees only the CUDA device ``devices[i % len(devices)]``.
+        threads: If given, number of threads that the numerical libraries of each process may use.
     """
 
     count: int
@@ -188,12 +209,16 @@ class Processes:
         """Does all jobs, ``count`` at a time.
 
         Raises:
+            InputError: The method has a budget, or holds what no other process can be sent.
             LLMERMError: A job cannot be done, or a process was killed.
         """
+        from llm_erm.runs.pool import JobPool, do
+
+        sent = _to_send(method)
         spent_at: BudgetSpentError | None = None
         count = max(min(self.count, len(work)), 1)
         with JobPool(count, self.devices, observe, threads=self.threads) as pool:
-            for future in as_completed([pool.submit(do, method, one, spent) for one in work]):
+            for future in as_completed([pool.submit(do, sent, one) for one in work]):
                 try:
                     future.result()
                 except BudgetSpentError as error:  # what others have in flight is paid for

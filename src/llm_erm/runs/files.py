@@ -1,4 +1,4 @@
-"""Reading and writing the files of a run: whole or not at all, and errors that name the file."""
+"""Reads and writes the files of a run: whole or not at all, with errors that name the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from llm_erm.errors import InputError
 
 
 def read(path: Path, setting: str | None = "out_dir") -> str:
-    """Returns the text of a file of a run; ``setting`` is the one that names the run.
+    """Returns the text of a file of a run; ``setting`` is the setting that names the run.
 
     Raises:
         InputError: It cannot be read.
@@ -23,9 +23,9 @@ def read(path: Path, setting: str | None = "out_dir") -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Writes a whole file or nothing; a link stays one, and what it names is written.
+    """Writes a whole file or nothing; follows links.
 
-    A device or a pipe is written to, since no file may take its place.
+    A device or a pipe is written to directly, since no file may replace it.
     """
     data = text.encode("utf-8", errors="backslashreplace")
     if is_special(path):
@@ -38,18 +38,18 @@ def replace(path: Path, text: str) -> None:
 
 
 def is_special(path: Path) -> bool:
-    """Returns whether there is something that is neither file nor folder, such as /dev/null."""
+    """Returns whether the path is neither a file nor a folder, such as /dev/null."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
 @contextmanager
 def writing(place: Path, setting: str = "out_dir") -> Iterator[None]:
-    """Turns a failure to write into one sentence for the user; ``setting`` names another place."""
+    """Turns a failed write into an InputError; ``setting`` is the setting that names the place."""
     try:
         yield
     except OSError as error:
         raise InputError(
-            f"Cannot write to {place}: {error.strerror or error}; free space, change its "
+            f"Cannot write to {place}: {error.strerror or error}; free up space, change its "
             "permissions, or name another place.",
             setting=setting,
         ) from error

@@ -1,4 +1,4 @@
-"""What shapes the results of a run: another set of settings or data is another run."""
+"""Identifies a run by what shapes its results: other settings or data make another run."""
 
 import hashlib
 import json
@@ -22,23 +22,26 @@ class DataRecord:
 
     Attributes:
         spec: How it was drawn.
-        sha256: Digest of its labelled examples.
+        sha256: Digest of its labelled examples, however they are divided and ordered.
+        learning_sha256: Digest of the training and validation examples as they are divided and
+            ordered, which prompts show.
         task_file_sha256: Digest of the user's file that defines the task; None for the suite.
     """
 
     spec: DataSpec
     sha256: str
+    learning_sha256: str
     task_file_sha256: str | None = None
 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What ``settings.json`` holds.
+    """The content of ``settings.json``.
 
     Attributes:
         version: Version of this package.
         method: Name of the method.
-        settings: Its settings that shape results, as JSON values.
+        settings: Those of its settings that shape results, as JSON values.
         data: The data sets.
     """
 
@@ -63,10 +66,20 @@ def fingerprint(
 ) -> Fingerprint:
     """Returns the fingerprint of a method on data sets."""
     records = tuple(
-        DataRecord(spec, splits.key.sha256, file_digest(spec.task_file))
+        DataRecord(
+            spec,
+            splits.key.sha256,
+            _learning_digest(splits),
+            file_digest(spec.task_file),
+        )
         for spec, splits in zip(specs, data, strict=True)
     )
     return Fingerprint(version, method.name, shaping(method), records)
+
+
+def _learning_digest(splits: Splits) -> str:
+    parts = [[data.inputs, data.labels] for data in (splits.train, splits.validation)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def read_fingerprint(folder: Path, setting: str = "out_dir") -> Fingerprint:
@@ -87,7 +100,7 @@ def read_fingerprint(folder: Path, setting: str = "out_dir") -> Fingerprint:
 
 
 def difference(earlier: str, now: Fingerprint) -> str:
-    """Says in which settings the text of an earlier fingerprint differs."""
+    """Returns a phrase that lists the settings in which an earlier fingerprint differs."""
     try:
         before, after = json.loads(earlier), json.loads(now.text)
         changed = sorted(_changed(before, after))
@@ -115,11 +128,11 @@ def _changed_data(before: list[Any], after: list[Any]) -> set[str]:
     if len(before) != len(after):
         return {"data"}
     names = set().union(*(_changed(one, other) for one, other in zip(before, after, strict=True)))
-    return {"data" if name == "sha256" else name for name in names}
+    return {"data" if name in ("sha256", "learning_sha256") else name for name in names}
 
 
 def file_digest(path: Path | None) -> str | None:
-    """Returns the SHA-256 of a file in hex, or None where there is none."""
+    """Returns the SHA-256 of a file in hex, or None if there is no file."""
     if path is None or not path.is_file():
         return None
     with path.open("rb") as file:

@@ -1,11 +1,11 @@
-"""The folder of a run, from which an interrupted one goes on; every method has the same.
+"""The folder of a run, from which an interrupted run resumes; the same for every method.
 
-settings.json      the method, its settings that shape results, and the data with their digests
+settings.json      the method, the settings that shape results, and the data with their digests
 prompts.jsonl      one line per search: its prompt
-answers.jsonl      one line per answer of a model, the moment it arrives
-attempts.jsonl     one line per attempt, the moment it is verified
+answers.jsonl      one line per answer of a model, written when it arrives
+attempts.jsonl     one line per attempt, written when it is verified
 results.jsonl      one line per result
-programs/<job>.py  the selected programs, each a file that needs nothing of this package
+programs/<job>.py  the selected programs, as files that do not need this package
 """
 
 import math
@@ -26,16 +26,16 @@ from llm_erm.runs.journal import Journal, records_in
 from llm_erm.serial import to_json
 
 JOURNALS = ("results", "prompts", "answers", "attempts")
-"""Names of the journals; the first one's lock is the folder's."""
+"""Names of the journals; the first one is always there."""
 FILES = ("settings.json", *(f"{name}.jsonl" for name in JOURNALS))
-"""What a run is read back from."""
+"""The files that an interrupted run is read back from."""
 PROGRAMS = "programs/*-L*-seed*.py"
 TRAININGS = tuple(
     f"{place}{name}"
     for place in ("", "*-L*-n*/")
     for name in ("checkpoint.pt", "checkpoint.part", "metrics.jsonl")
 )
-"""What trainings keep of their own, in the folder or, if there are several, one inside for each."""
+"""Extra files of training jobs, in the folder or, if there are several jobs, in subfolders."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class PromptLine:
 
     job: JobKey
     prompt: str
+    index: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,13 @@ class AttemptLine:
 class RunFolder:
     """Writes one run's folder and reads back what an interrupted run left there.
 
-    It is the run's first observer: what it is told of is on disk when the call returns. Files of
-    kinds that a run does not write are not created.
+    It is the run's first observer: an event is on disk when the call returns. Journals that a run
+    does not write to are not created.
 
     Attributes:
-        path: Where the folder is.
+        path: The folder.
         results: The results by job.
+        writer: Whether this process writes there.
     """
 
     def __init__(
@@ -79,33 +81,34 @@ class RunFolder:
         """Opens the folder, creating it if necessary, and locks it.
 
         Args:
-            path: Where everything of this run goes.
+            path: The folder.
             fingerprint: What shapes the results.
             fresh: Whether to delete what an earlier run left there.
-            writer: Whether this process writes; if several processes share a job, one does, and
-                the others only need to know what is done.
+            writer: Whether this process writes; if several processes share a job, only one writes,
+                and the others only read which jobs are done.
 
         Raises:
-            InputError: The folder cannot be written, holds a run with other settings or a damaged
-                journal, or another process is writing there.
+            InputError: The folder is not writable, holds a run with other settings or a damaged
+                journal, or another process is writing to it.
         """
         self.path = path
         self.results: dict[JobKey, Result] = {}
-        self._prompts: dict[JobKey, str] = {}
+        self._prompts: dict[JobKey, dict[int, str]] = {}
         self._attempts: dict[JobKey, list[Attempt]] = {}
         self._answers: dict[JobKey, dict[int, Completion]] = {}
         self._given_up: list[Completion] = []
         self._writing = threading.Lock()
-        self._writer = writer
+        self.writer = writer
         self._settings_path = path / "settings.json"
         self._journals: dict[str, Journal] = {}
+        self._held: Journal | None = None
         if not writer:
             if not fresh:
                 self._read_results()
             return
-        self._journals[JOURNALS[0]] = Journal(path / f"{JOURNALS[0]}.jsonl")
         try:
             self._lock()
+            self._journals[JOURNALS[0]] = Journal(path / f"{JOURNALS[0]}.jsonl")
             if fresh:
                 self._clear()
             self._check(fingerprint)
@@ -115,18 +118,17 @@ class RunFolder:
             raise
 
     def __call__(self, job: JobKey | None, event: Event) -> None:
-        """Writes down what happened; from any thread.
+        """Records an event; may be called from any thread.
 
         Raises:
-            InputError: The disk is full or the folder is gone.
+            InputError: The disk is full or the folder was deleted.
         """
-        if job is None or not self._writer:
+        if job is None or not self.writer:
             return
         with self._writing:
             match event:
-                case Prompted(prompt) if self._prompts.get(job) != prompt:
-                    self._prompts[job] = prompt
-                    self._append("prompts", PromptLine(job, prompt))
+                case Prompted(prompt, index):
+                    self._prompted(job, prompt, index)
                 case Answered(completion):
                     self._append("answers", AnswerLine(job, completion))
                     self._keep(job, completion)
@@ -140,15 +142,17 @@ class RunFolder:
         """Returns the journaled attempts of a job, in order."""
         return list(self._attempts.get(job, ()))
 
-    def prompt(self, job: JobKey) -> str:
-        """Returns the prompt of a search; empty where none was written."""
-        return self._prompts.get(job, "")
+    def prompt(self, job: JobKey, index: int = 1) -> str:
+        """Returns the prompt of a sample; empty where none was written."""
+        prompts = self._prompts.get(job, {})
+        first = max((start for start in prompts if start <= index), default=None)
+        return "" if first is None else prompts[first]
 
     def check_answers(self, job: JobKey) -> None:
-        """Makes sure that the answer to every attempt of a job is there.
+        """Checks that the journal holds the answer behind every attempt of a job.
 
         Raises:
-            InputError: One is missing, so what it said and cost would be missing in the results.
+            InputError: One is missing, so its text and cost would be missing from the results.
         """
         answers = self._answers.get(job, {})
         for attempt in self._attempts.get(job, ()):
@@ -160,24 +164,26 @@ class RunFolder:
                 )
 
     def answers(self, job: JobKey) -> dict[int, Completion]:
-        """Returns all answers of a job by index, in the order in which they came."""
+        """Returns all answers of a job by index, in the order in which they arrived."""
         return dict(self._answers.get(job, {}))
 
     def completions(self) -> list[Completion]:
-        """Returns what all calls gave: every answer, used or not, and every call given up on."""
+        """Returns the completions of all calls: every answer, used or not, and cancelled calls."""
         return [
             *(one for answers in self._answers.values() for one in answers.values()),
             *self._given_up,
         ]
 
     def given_up(self) -> int:
-        """Returns the number of calls that were given up on while in flight."""
+        """Returns the number of calls that were cancelled in flight."""
         return len(self._given_up)
 
     def close(self) -> None:
         """Closes the journals and lets other processes write to the folder."""
         for journal in self._journals.values():
             journal.close()
+        if self._held is not None:
+            self._held.close()
 
     def _journal(self, name: str) -> Journal:
         if name not in self._journals:
@@ -187,6 +193,20 @@ class RunFolder:
     def _append(self, name: str, record: object) -> None:
         self._journal(name).append(record)
 
+    def _prompted(self, job: JobKey, prompt: str, index: int) -> None:
+        """Writes down a prompt, unless it is there; answers to another one are not continued."""
+        prompts = self._prompts.setdefault(job, {})
+        if prompts.get(index, prompt) != prompt and self._answers.get(job):
+            raise InputError(
+                f"The prompt of {job.name} is not the one whose answers are in {self.path}: the "
+                "data or the model's chat template changed; name another folder, or delete the "
+                "run.",
+                setting="out_dir or fresh",
+            )
+        if prompts.get(index) != prompt:
+            prompts[index] = prompt
+            self._append("prompts", PromptLine(job, prompt, index))
+
     def _finish(self, job: JobKey, result: Result) -> None:
         if result.program is not None:
             with writing(self.path):
@@ -194,19 +214,17 @@ class RunFolder:
                 programs.mkdir(exist_ok=True)
                 replace(programs / f"{job.file_name}.py", standalone(result))
         known, self.results[job] = job in self.results, result
-        if known:  # measured on later: the line is replaced
+        if known:  # more was measured later: the line is replaced
             text = "".join(to_json(one) + "\n" for one in self.results.values())
             with writing(self.path):
                 replace(self._journals["results"].path, text)
-            reopened = Journal(self._journals["results"].path)
-            reopened.lock()
             self._journals["results"].close()
-            self._journals["results"] = reopened
+            self._journals["results"] = Journal(self._journals["results"].path)
         else:
             self._append("results", result)
 
     def _keep(self, job: JobKey, completion: Completion) -> None:
-        """A sample that was given up on may be asked for again; both calls may be billed."""
+        """Stores an answer; a cancelled call may be repeated, and both may be billed."""
         if completion.finish_reason == "cancelled":
             self._given_up.append(completion)
         else:
@@ -220,7 +238,7 @@ class RunFolder:
             self._journal(name).repair()
         self._read_results()
         for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
-            self._prompts[prompted.job] = prompted.prompt
+            self._prompts.setdefault(prompted.job, {})[prompted.index] = prompted.prompt
         for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
         for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
@@ -231,14 +249,15 @@ class RunFolder:
             self.results[key_of(result)] = result
 
     def _lock(self) -> None:
-        if not self._journals[JOURNALS[0]].lock():
+        self._held = Journal(self.path / ".lock")
+        if not self._held.lock():
             raise InputError(
                 f"Another process is writing to {self.path}; wait for it, or name another folder.",
                 setting="out_dir",
             )
 
     def _begun(self) -> bool:
-        """Whether any journal holds a line, or a training has begun."""
+        """Returns whether any journal holds a line, or a training job has started."""
         paths = [self.path / f"{name}.jsonl" for name in JOURNALS]
         trainings = self._matching(*TRAININGS)
         return bool(trainings) or any(path.exists() and path.stat().st_size for path in paths)
@@ -247,11 +266,11 @@ class RunFolder:
         return [path for pattern in patterns for path in self.path.glob(pattern)]
 
     def _clear(self) -> None:
-        """Deletes an earlier run, and nothing that no run wrote."""
+        """Deletes an earlier run, but no other files."""
         if self._begun() and not self._settings_path.exists():
             raise InputError(
-                f"{self.path} holds a journal but no settings.json, so it is not a run to start "
-                "afresh; name another folder.",
+                f"{self.path} holds a journal but no settings.json, so it does not hold a run that "
+                "could be deleted; name another folder.",
                 setting="out_dir",
             )
         with writing(self.path):
@@ -263,7 +282,7 @@ class RunFolder:
                 path.unlink()
 
     def _check(self, fingerprint: Fingerprint) -> None:
-        """Makes sure that what is there comes from the same settings and data."""
+        """Checks that an earlier run in the folder had the same settings and data."""
         if not self._begun():
             with writing(self.path):
                 replace(self._settings_path, fingerprint.text)
@@ -278,19 +297,19 @@ class RunFolder:
 
 
 def standalone(result: Result) -> str:
-    """Returns the selected program as a file of its own, with what is known of it on top."""
+    """Returns the selected program as a file that starts with comments on its accuracy."""
     assert result.program is not None
     assert result.validation is not None
     test = result.test
     if test is None:
-        told = "none"
+        accuracy = "none"
     else:
-        told = f"{test.accuracy:.4f}" if test.status == "ok" else f"none ({test.status})"
+        accuracy = f"{test.accuracy:.4f}" if test.status == "ok" else f"none ({test.status})"
     data = result.data
     lines = [
         f"Program for {data.function} at length {data.length}, found by {result.method} "
         f"({result.model}).",
-        f"Validation accuracy {result.validation.accuracy:.4f}, test accuracy {told}.",
+        f"Validation accuracy {result.validation.accuracy:.4f}, test accuracy {accuracy}.",
     ]
     if result.certificate is not None and (bound := result.certificate.validation) is not None:
         lines.append(
@@ -306,7 +325,7 @@ def standalone(result: Result) -> str:
 
 
 def _put(attempts: list[Attempt], attempt: Attempt) -> None:
-    """Puts an attempt in its place, that of an earlier one with its index included."""
+    """Inserts an attempt in order, or replaces an earlier one with the same index."""
     place = bisect_left(attempts, attempt.index, key=attrgetter("index"))
     same = place < len(attempts) and attempts[place].index == attempt.index
     attempts[place : place + same] = [attempt]

@@ -1,4 +1,4 @@
-"""A job is one result to be made; a method says how."""
+"""Jobs and methods: a job produces one result, and a method defines how."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Event, Observe
@@ -22,7 +23,7 @@ class JobKey:
         length: Length of the training inputs in characters.
         seed: The base seed of its data.
         trial: Which of several data sets drawn alike, counted from 1.
-        variant: What tells the jobs of one data set apart, as in ``shots=20``; mostly empty.
+        variant: Distinguishes the jobs on one data set, as in ``shots=20``; usually empty.
     """
 
     function: str
@@ -33,19 +34,19 @@ class JobKey:
 
     @property
     def name(self) -> str:
-        """The task, the length, the variant and, after the first, the trial."""
+        """The task, the length, the variant and, unless it is the first, the trial."""
         trial = f"trial={self.trial}" if self.trial > 1 else ""
         return " ".join(filter(None, (self.function, f"L={self.length}", self.variant, trial)))
 
     @property
     def file_name(self) -> str:
-        """The same as the name of a file or folder, without its ending."""
+        """The same as a file name without its extension."""
         variant = f"-{self.variant.replace('=', '')}" if self.variant else ""
         return f"{self.function}-L{self.length}-seed{self.seed}{variant}"
 
 
 def key_of(result: Result) -> JobKey:
-    """Returns the job that a result is of."""
+    """Returns the key of the job that a result belongs to."""
     data = result.data
     return JobKey(data.function, data.length, data.seed, data.trial, result.variant)
 
@@ -56,7 +57,7 @@ class Job:
 
     Attributes:
         spec: The data set.
-        variant: What tells the jobs of one data set apart; see ``JobKey``.
+        variant: Distinguishes the jobs on one data set; see ``JobKey``.
     """
 
     spec: DataSpec
@@ -71,17 +72,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Work:
-    """A job that is to be done, with what there is for it.
+    """A job to do, with its data and what an interrupted run left of it.
 
     Attributes:
         job: The job.
-        splits: Its data; what is held out is not read yet.
-        attempts: What an interrupted run verified, in order.
-        answers: All answers of a model that an interrupted run got, by index, in the order in
-            which they came.
-        result: What the job gave before, where the method wants more of it.
-        folder: The run's folder, where the job may keep files of its own, such as checkpoints; None
-            where the run keeps nothing.
+        splits: Its data; the held-out data have not been read yet.
+        attempts: Attempts that an interrupted run verified, in order.
+        answers: All model answers of an interrupted run, by index, in the order in which they
+            arrived.
+        result: The job's earlier result, if the method wants to add to it.
+        folder: The run's folder, where the job may keep its own files, such as checkpoints; None
+            if the run keeps nothing.
     """
 
     job: Job
@@ -93,29 +94,29 @@ class Work:
 
 
 class Session(Protocol):
-    """What the jobs of a run share while it lasts: a loaded model, a sandbox.
+    """Resources that the jobs of a run share, such as a loaded model or a sandbox.
 
-    A session whose ``learn`` is a coroutine may have a coroutine ``aclose``, too: it is awaited in
-    the same event loop, after the last job.
+    A session whose ``learn`` is a coroutine may have a coroutine ``aclose``, too: it is awaited
+    after the last job. One event loop runs all coroutines of a session.
     """
 
     @property
     def events(self) -> Sequence[Event]:
-        """What a reader should know of it, as events of the whole run."""
+        """What the user should know about the session, as events of the whole run."""
         ...
 
     def learn(self, work: Work, observe: Observe) -> Any:  # noqa: ANN401
         """Returns the job's ``Result``, or a coroutine that does.
 
-        Jobs of a session with coroutines run at the same time, the others one after another.
+        With coroutines, the jobs of a session run concurrently, otherwise one after another.
 
         Args:
-            work: What to do, and what is already done of it.
-            observe: Told of every event as it happens.
+            work: The job, and what is already done.
+            observe: Receives every event as it happens.
 
         Raises:
-            LLMERMError: The job cannot be done, nor can the others.
-            BudgetSpentError: The job cannot go on; those under way still can.
+            LLMERMError: Neither this job nor the others can be done.
+            BudgetSpentError: The job cannot continue; jobs that are running still can.
         """
         ...
 
@@ -123,13 +124,19 @@ class Session(Protocol):
 class Method(Protocol):
     """A way of learning with all its settings; a frozen dataclass.
 
-    Fields marked ``settings.OPERATIONAL`` shape no result; all others are the run's fingerprint.
+    Fields marked ``settings.OPERATIONAL`` do not shape results; all others are part of the run's
+    fingerprint.
     """
 
     @property
     def name(self) -> str:
         """``synthesis``, ``enumeration``, ``incontext``, ``training`` or ``baselines``."""
         ...
+
+    @property
+    def budget(self) -> Budget | None:
+        """What the calls of all jobs may cost together; None where they cost nothing."""
+        return None
 
     def jobs(self, specs: Sequence[DataSpec]) -> Sequence[Job]:
         """Returns the jobs on these data sets.
@@ -142,11 +149,11 @@ class Method(Protocol):
     def session(
         self, work: Sequence[Work], spent: Sequence[Completion]
     ) -> AbstractContextManager[Session]:
-        """Returns what the jobs share, for the time that they run.
+        """Returns a context with the resources that the jobs share.
 
         Args:
-            work: All that is to be done in the session, to be checked before anything is loaded.
-            spent: What earlier parts of the run got from a model, for the budget.
+            work: All work of the session, so that it can be checked before anything is loaded.
+            spent: Completions that earlier parts of the run got from a model, for the budget.
 
         Raises:
             LLMERMError: The method cannot run here.
@@ -154,5 +161,29 @@ class Method(Protocol):
         ...
 
     def wants(self, result: Result | None) -> bool:
-        """Returns whether a job with this result, or with none yet, is to be run."""
+        """Returns whether to run a job that has this result, or none yet."""
         return result is None
+
+    def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Makes sure that jobs would not replace files in a folder that are not theirs.
+
+        Raises:
+            InputError: They would.
+        """
+        return
+
+    def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Deletes the files of their own that the jobs of an earlier run left in a folder.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        return
+
+    def restore(self, work: Work) -> None:
+        """Writes the files that a finished job should have in its folder, if any is missing.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        return

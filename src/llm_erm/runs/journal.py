@@ -1,4 +1,4 @@
-"""JSON-lines files that survive a kill: a line is handed over before work goes on."""
+"""JSON-lines files that survive a kill: a line reaches the system before work continues."""
 
 import os
 import sys
@@ -20,20 +20,20 @@ else:
 Record = TypeVar("Record")
 
 FAR = 2**30
-"""A place in a file that no journal reaches; locks of Windows reach no further than 2 GiB."""
+"""An offset that no journal reaches; Windows cannot lock beyond 2 GiB."""
 
 
 class Journal:
     """A file that grows by one record per line.
 
-    A last line without its end was cut off by a kill; ``repair`` removes it.
+    A kill may leave an incomplete last line; ``repair`` removes it.
     """
 
     def __init__(self, path: Path, setting: str = "out_dir") -> None:
-        """Opens the file, creating it if necessary; ``setting`` names another place for it.
+        """Opens the file, creating it if necessary; ``setting`` is the one that names its place.
 
         Raises:
-            InputError: It cannot be written.
+            InputError: The file cannot be written.
         """
         self.path = path
         self._appending = threading.Lock()
@@ -42,9 +42,9 @@ class Journal:
             self.file = path.open("ab", buffering=0)
 
     def lock(self) -> bool:
-        """Takes the file for this process until it is closed; returns whether it was free."""
+        """Locks the file for this process until it is closed; returns whether that worked."""
         try:
-            if sys.platform == "win32":  # nobody else may read what is locked there
+            if sys.platform == "win32":  # no other process can read a locked part there
                 self.file.seek(FAR)
                 msvcrt.locking(self.file.fileno(), msvcrt.LK_NBLCK, 1)
             else:
@@ -54,7 +54,7 @@ class Journal:
         return True
 
     def repair(self) -> None:
-        """Removes a last line that was cut off.
+        """Removes an incomplete last line.
 
         Raises:
             InputError: The file cannot be written.
@@ -69,15 +69,15 @@ class Journal:
         """Adds a whole line or nothing; may be called from several threads.
 
         Raises:
-            InputError: The disk is full or the folder is gone.
+            InputError: The disk is full or the folder was deleted.
         """
         data = (to_json(record) + "\n").encode()
         with self._appending, writing(self.path.parent):
             end = os.fstat(self.file.fileno()).st_size
             try:
-                while data:  # unbuffered: nothing is left behind to fail once more on closing
+                while data:  # unbuffered, so that closing the file cannot fail again
                     data = data[self.file.write(data) :]
-            except OSError:  # a later line may find room, and must not follow half of this one
+            except OSError:  # a later line may fit, and must not follow half of this one
                 with suppress(OSError):
                     self.file.truncate(end)
                 raise
@@ -96,9 +96,9 @@ class Journal:
 
 
 def records_in(path: Path, kind: type[Record], setting: str | None = None) -> Iterator[Record]:
-    """Yields the records in the whole lines of a file, none where there is no file.
+    """Yields the records in the complete lines of a file; nothing if there is no file.
 
-    ``setting`` is the one that deletes the run, where there is one.
+    ``setting`` is the one that deletes the run, if there is one.
 
     Raises:
         InputError: The file cannot be read, or a line does not hold such a record.
@@ -111,8 +111,8 @@ def records_in(path: Path, kind: type[Record], setting: str | None = None) -> It
             record = from_json(kind, line)
         except RecordError as error:
             raise InputError(
-                f"{path}, line {number}, does not hold what a run writes ({error}); fix that "
-                "line, or delete the run if another version of llm-erm wrote it.",
+                f"{path}, line {number}, is damaged, or another version of llm-erm wrote it "
+                f"({error}); fix that line, or delete the run.",
                 setting=setting,
             ) from None
         yield record

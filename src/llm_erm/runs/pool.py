@@ -1,9 +1,10 @@
-"""A pool of processes that do jobs and tell their parent of what happens."""
+"""A pool of processes that do jobs and send their events to the parent."""
 
 import asyncio
 import inspect
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -17,7 +18,6 @@ from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import LLMERMError
-from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.jobs import JobKey, Method, Work
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class JobPool:
-    """A pool of processes whose jobs tell the parent of their events.
+    """A pool of processes whose jobs send their events to the parent.
 
-    Every process ignores Ctrl-C, which the parent answers by ending them all, and ends when the
-    parent is gone.
+    Every process ignores Ctrl-C, because the parent reacts to it by ending them all, and exits when
+    the parent is gone.
     """
 
     def __init__(
@@ -44,9 +44,10 @@ class JobPool:
 
         Args:
             count: Number of processes.
-            devices: The CUDA device of each, one after another; empty to leave them as they are.
-            observe: Told of every event, one at a time, and once of what all sessions say.
-            threads: Threads that numerical libraries may use in each; None leaves it to them.
+            devices: The CUDA device of each, in turn; empty to leave all devices visible.
+            observe: Receives every event, one at a time; an event that every session sends, once.
+            threads: Number of threads that numerical libraries may use in each process; None for
+                their default.
         """
         context = _Spawning()
         self._processes = context.started
@@ -80,17 +81,17 @@ class JobPool:
             raise self._failure
         if isinstance(error, BrokenProcessPool):
             raise LLMERMError(
-                "A process of the run was killed, perhaps for lack of memory; the same command "
-                "goes on from what is done."
+                "A process of the run was killed, perhaps for lack of memory; run the same command "
+                "to resume."
             ) from error
 
     def submit(self, function: Callable[..., Any], *arguments: object) -> "Future[Any]":
-        """Has a function run by one of the processes."""
+        """Runs a function in one of the processes."""
         with _environment(self._threads), _uninterrupted():
             return self._pool.submit(function, *arguments)
 
     def stop(self, *, kill: bool = False) -> None:
-        """Ends all processes, also those that are only starting.
+        """Ends all processes, including those that are still starting.
 
         Args:
             kill: Whether to end them at once instead of letting them clean up.
@@ -104,7 +105,7 @@ class JobPool:
             while True:
                 try:
                     job, event = self._events.recv()
-                except (EOFError, OSError):  # all are gone, one perhaps in the middle of a message
+                except (EOFError, OSError):  # all have exited, perhaps in the middle of a message
                     return
                 if job is None and event in self._of_run:
                     continue  # every process opens a session
@@ -117,7 +118,7 @@ class JobPool:
 
 
 class _Spawning(SpawnContext):
-    """Starts processes that copy no lock or thread of ours, and remembers them."""
+    """Starts processes that copy none of our locks and threads, and remembers them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,13 +131,13 @@ class _Spawning(SpawnContext):
 
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""What numerical libraries read when they are loaded, which is before a process's first line."""
+"""Read by numerical libraries when they load, which is before any code of ours runs there."""
 
 
 @contextmanager
 def _environment(threads: int | None) -> Iterator[None]:
-    """Sets how many threads numerical libraries use in processes that start meanwhile."""
-    environment = os.environ  # noqa: TID251 - that of the processes to start
+    """Limits the threads of numerical libraries in processes that start in this context."""
+    environment = os.environ  # noqa: TID251 - inherited by the processes to start
     before = {name: environment.get(name) for name in _THREADS}
     if threads is not None:
         environment.update(dict.fromkeys(_THREADS, str(threads)))
@@ -152,9 +153,9 @@ def _environment(threads: int | None) -> Iterator[None]:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back until the end, and for good from processes that start meanwhile.
+    """Delays Ctrl-C until the end, and blocks it in processes that start in this context.
 
-    In the middle of its start a process would be one that nobody knows of, or print a traceback.
+    Otherwise a process that is just starting could get lost, or print a traceback.
     """
     held: list[int] = []
     main = threading.current_thread() is threading.main_thread()
@@ -172,14 +173,15 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _block_interrupts() -> set[signal.Signals]:
-    """Blocks Ctrl-C in this thread and what it starts; returns what was not blocked before."""
+    """Blocks Ctrl-C in this thread and its children; returns the signals to unblock later."""
     if sys.platform == "win32":
         return set()
     return {signal.SIGINT} - signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 _process: dict[str, Any] = {}
-"""What a process of a pool keeps between jobs: its way to the parent, and the session open."""
+"""What a process of a pool keeps between jobs: its way to the parent, the session open and
+its event loop."""
 
 
 def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: ANN401
@@ -188,13 +190,13 @@ def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: AN
     if places is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = places.get()  # noqa: TID251 - before CUDA is loaded
     sessions = ExitStack()
-    Finalize(None, sessions.close, exitpriority=0)  # processes of a pool end without `atexit`
+    Finalize(None, sessions.close, exitpriority=0)  # pool processes exit without `atexit`
     _process.update(sender=sender, sending=sending, sessions=sessions, method=None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Ends this process when the parent was killed: nobody would."""
+    """Ends this process if the parent was killed, since nobody else would."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -202,20 +204,38 @@ def _end_with_parent() -> None:
 
 
 def tell(job: JobKey | None, event: Event) -> None:
-    """Tells the parent of an event, from a process of a pool."""
+    """Sends an event from a process of a pool to the parent."""
     with _process["sending"]:
         _process["sender"].send((job, event))
 
 
-def do(method: Method, work: Work, spent: Sequence[Completion]) -> None:
-    """Does a job in a process of a pool, in the session that is open there for its method."""
-    if _process["method"] != method:
-        _process["method"] = None
-        _process["sessions"].close()
-        _process["session"] = _process["sessions"].enter_context(method.session([work], spent))
-        _process["method"] = method
-        for event in _process["session"].events:
-            tell(None, event)
+def do(pickled: bytes, work: Work) -> None:
+    """Does a job in a process of a pool, in the session that is open there for its method.
+
+    Args:
+        pickled: The method, without a budget. Two methods are the same if their bytes are: few
+            models compare equal to a copy.
+        work: The job.
+    """
+    if _process["method"] != pickled:
+        _open(pickled, work)
     observe = partial(tell, work.job.key)
     learned = _process["session"].learn(work, observe)
-    observe(Finished(asyncio.run(learned) if inspect.iscoroutine(learned) else learned))
+    if inspect.iscoroutine(learned):
+        learned = _process["loop"].run(learned)
+    observe(Finished(learned))
+
+
+def _open(pickled: bytes, work: Work) -> None:
+    """Opens the session of a method, and an event loop for it."""
+    method: Method = pickle.loads(pickled)  # noqa: S301 - from the parent
+    opened: ExitStack = _process["sessions"]
+    _process["method"] = None
+    opened.close()
+    session = opened.enter_context(method.session([work], ()))
+    loop = opened.enter_context(asyncio.Runner())
+    if (close := getattr(session, "aclose", None)) is not None:
+        opened.callback(lambda: loop.run(close()))
+    _process.update(method=pickled, session=session, loop=loop)
+    for event in session.events:
+        tell(None, event)

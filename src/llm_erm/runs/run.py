@@ -1,20 +1,22 @@
-"""Runs a method over data sets: skips what is done and resumes what is half done."""
+"""Runs a method over data sets: skips finished jobs and resumes interrupted ones."""
 
 import asyncio
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llm_erm.errors import InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.fingerprint import Fingerprint, fingerprint
 from llm_erm.runs.folder import RunFolder
-from llm_erm.runs.jobs import JobKey, Method, Work
+from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -25,18 +27,20 @@ IN_PROCESS = InProcess()
 
 @dataclass(frozen=True)
 class Plan:
-    """A run with its data read, from which everything that shapes its results is known.
+    """A run whose data are loaded, so that everything that shapes its results is known.
 
     Attributes:
         method: How to learn.
         specs: Which data.
+        jobs: One per result.
         data: Their splits, what is held out excepted.
         fingerprint: What shapes the results.
-        folder: Where the run is kept; None for nowhere.
+        folder: Where the run is kept; None to keep nothing.
     """
 
     method: Method
     specs: tuple[DataSpec, ...]
+    jobs: tuple[Job, ...]
     data: tuple[Splits, ...]
     fingerprint: Fingerprint
     folder: Path | None
@@ -52,20 +56,20 @@ def plan(
     fresh_data: bool = False,
     on_data: Callable[[Splits], None] = lambda splits: None,
 ) -> Plan:
-    """Returns a run of a method over data sets, which are drawn or read for that.
+    """Returns a run of a method over data sets, after drawing or reading the data.
 
     Args:
         method: How to learn.
-        data: Which data: a grid, or specs.
+        data: The data sets: a grid, or specs.
         folder: Where to keep the run.
-        name: Where there is no folder, the beginning of the name of one below ``runs``, which ends
-            in a digest of all that shapes results. None keeps nothing.
-        dataset_dir: Folder of the data sets; that of the grid, or ``datasets``, unless given.
-        fresh_data: Draw the data anew in place of the files that are there.
-        on_data: Called with the splits of each data set as soon as they are there.
+        name: Without a folder, the run is kept in ``runs/NAME-DIGEST``, with a digest of all that
+            shapes results. Without a name as well, nothing is kept.
+        dataset_dir: Folder of the data sets (default: that of the grid, or ``datasets``).
+        fresh_data: Whether to draw new data even if files exist, and replace them.
+        on_data: Called with the splits of each data set as soon as they are loaded.
 
     Raises:
-        LLMERMError: The data cannot be drawn or read.
+        LLMERMError: The method cannot run on this data, or the data cannot be drawn or read.
     """
     if isinstance(data, DataGrid):
         specs = tuple(data.specs())
@@ -73,6 +77,13 @@ def plan(
         fresh_data = fresh_data or data.fresh_data
     else:
         specs = tuple(data)
+    jobs = tuple(method.jobs(specs))
+    for job, count in Counter(job.key for job in jobs).items():
+        if count > 1:
+            raise InputError(
+                f"{count} of the data sets are called {job.name}: they differ only in sizes or in "
+                "how they are drawn, so one result would replace another; run them one by one."
+            )
     splits = []
     for spec in specs:
         splits.append(load(spec, dataset_dir or Path("datasets"), fresh=fresh_data))
@@ -80,7 +91,7 @@ def plan(
     known = fingerprint(VERSION, method, specs, splits)
     if folder is None and name is not None:
         folder = Path("runs") / f"{name}-{known.digest}"
-    return Plan(method, specs, tuple(splits), known, folder)
+    return Plan(method, specs, jobs, tuple(splits), known, folder)
 
 
 def run(
@@ -92,19 +103,19 @@ def run(
 ) -> list[Result]:
     """Returns the results of a plan, in the order of its jobs.
 
-    Jobs with a result in the folder are skipped, and what an interrupted run left of the others is
-    gone on from: the journal is written as things happen. SIGTERM stops a run like Ctrl-C.
+    Every event is journaled in the folder as it happens. Jobs with a result there are skipped, and
+    interrupted jobs resume. SIGTERM stops a run like Ctrl-C.
 
     Args:
         planned: What to run.
         fresh: Whether to delete what an earlier run left in the folder.
         executor: Where jobs run: in this process, or in a pool of processes.
-        observers: Are told of every event, after the journal.
+        observers: Receive every event, after the journal.
 
     Raises:
-        BudgetSpentError: The budget of the model is spent; the other jobs are done.
-        LLMERMError: The set-up cannot work; what was done is in the folder.
-        KeyboardInterrupt: The run was stopped; what was done is in the folder.
+        BudgetSpentError: The model's budget is spent; the other jobs are done.
+        LLMERMError: The run cannot start or continue; finished work is in the folder.
+        KeyboardInterrupt: The run was stopped; finished work is in the folder.
     """
     with opened(planned, fresh=fresh) as folder:
         return run_in(folder, planned, executor, observers)
@@ -114,21 +125,27 @@ def run(
 def opened(
     planned: Plan, *, fresh: bool = False, writer: bool = True
 ) -> Iterator[RunFolder | None]:
-    """Yields the folder of a plan, locked; None where the plan keeps nothing.
+    """Yields the locked folder of a plan; None if the plan keeps nothing.
 
     Args:
         planned: The run.
         fresh: Whether to delete what an earlier run left in the folder.
-        writer: Whether this process writes there; if several processes share the jobs, one does.
+        writer: Whether this process writes to it; if several processes share the jobs, only one
+            does.
 
     Raises:
-        InputError: It cannot be written, holds another run, or another process is writing there.
+        InputError: The folder is not writable, holds another run, or another process is writing
+            to it.
     """
     if planned.folder is None:
         yield None
         return
+    if writer:
+        planned.method.check_folder(planned.folder, planned.specs)
     folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh, writer=writer)
     try:
+        if fresh and writer:
+            planned.method.clear(planned.folder, planned.specs)
         yield folder
     finally:
         folder.close()
@@ -141,9 +158,16 @@ def run_in(
     observers: Sequence[Observer] = (),
 ) -> list[Result]:
     """Does what ``run`` does in a folder that is open already."""
-    jobs = planned.method.jobs(planned.specs)
+    jobs = planned.jobs
     splits = dict(zip(planned.specs, planned.data, strict=True))
     results: dict[JobKey, Result] = {} if folder is None else folder.results.copy()
+    for job in jobs:
+        if (earlier := results.get(job.key)) and earlier.data != splits[job.spec].key:
+            raise InputError(
+                f"The result of {job.key.name} in the folder is of other data; delete the run, or "
+                "name another folder.",
+                setting="fresh or out_dir",
+            )
     telling = threading.Lock()
 
     def observe(job: JobKey | None, event: Event) -> None:
@@ -155,7 +179,7 @@ def run_in(
             for observer in observers:
                 observer(job, event)
 
-    todo = [
+    work = [
         Work(
             job,
             splits[job.spec],
@@ -165,8 +189,12 @@ def run_in(
             folder=None if folder is None else folder.path,
         )
         for job in jobs
-        if planned.method.wants(results.get(job.key))
     ]
+    todo = [one for one in work if planned.method.wants(one.result)]
+    if folder is not None and folder.writer:
+        for one in work:
+            if one.result is not None:
+                planned.method.restore(one)
     spent = () if folder is None else folder.completions()
     if todo:
         with stopping_at_sigterm():

@@ -1,10 +1,10 @@
-"""A grid of runs in one YAML file: what its jobs are, and how they are done, several at a time.
+"""Sweeps: grids of runs, defined in one YAML file and executed several at a time.
 
 The file, as published::
 
-    experiment_name: parities            # jobs have the folders ./results/parities/0, 1, …
+    experiment_name: parities            # the jobs' folders are ./results/parities/0, 1, …
     results_root: ./results
-    command: train                       # which command of llm-erm (default: train)
+    command: train                       # command of llm-erm to run (default: train)
     base_args: {batch_size: 20}          # flags of every job
     grid: {target_func: [fn_a, fn_b]}    # flags that vary; every combination is a job
 """
@@ -29,7 +29,7 @@ _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
 _SETTING = "results_root in the file"
 
 _FOLDERS = frozenset({"results_path", "out_dir"})
-"""Flags that say where a command writes; a sweep gives them itself."""
+"""Flags that say where a command writes; the sweep sets them."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class SweepJob:
     """One run of a sweep.
 
     Attributes:
-        index: Which job this is, counted from 0; the name of its folder.
-        values: What the grid gives it, by key.
+        index: Index of the job, counted from 0; also the name of its folder.
+        values: Its values from the grid, by key.
         arguments: Its command line, without the folder.
-        folder: Where everything of it goes.
+        folder: Its folder.
     """
 
     index: int
@@ -51,11 +51,11 @@ class SweepJob:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """How a job ended.
 
     Attributes:
         job: The job.
-        status: 0 if it succeeded; else what the exit status of its command would be.
+        status: 0 if it succeeded, else the exit status that its command would have.
         results: Its results.
         seconds: Wall time; 0 if it was skipped.
         skipped: Whether an earlier sweep had finished it.
@@ -74,7 +74,7 @@ class Sweep:
 
     Attributes:
         command: The command that every job runs.
-        folder: Where the jobs' folders are.
+        folder: The folder that holds the jobs' folders.
         jobs: The jobs; the last key of the grid varies fastest.
     """
 
@@ -88,7 +88,7 @@ def read_sweep(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = No
 
     Args:
         path: The file.
-        defaults: By command, flags of every job that the file does not give.
+        defaults: For each command, flags of every job that the file does not set.
 
     Raises:
         InputError: The file cannot be read or does not describe a sweep.
@@ -98,9 +98,9 @@ def read_sweep(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = No
     unknown = content.keys() - _KEYS - {"command"}
     missing = _KEYS - content.keys()
     if unknown or missing:
-        fault = f"the unknown {_listed(unknown)}" if unknown else f"no {_listed(missing)}"
+        fault = f"the unknown key {_listed(unknown)}" if unknown else f"no {_listed(missing)}"
         raise InputError(
-            f"{path} has {fault}; it must have {_listed(_KEYS)}, and may have command."
+            f"{path} has {fault}; the keys are {_listed(_KEYS)} and, optionally, command."
         )
     command = str(content.get("command", "train"))
     given = _mapping(path, content["base_args"] or {}, "base_args")
@@ -109,8 +109,8 @@ def read_sweep(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = No
     for key in (*given, *grid):
         if key.replace("-", "_") in _FOLDERS:
             raise InputError(
-                f"{path} gives {key}, but every job has a folder of its own in "
-                "results_root/experiment_name; leave it out."
+                f"{path} sets {key}, but every job gets its own folder in "
+                "results_root/experiment_name; omit it."
             )
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
@@ -125,12 +125,12 @@ def read_sweep(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = No
 
 
 def check_folders(sweep: Sweep) -> None:
-    """Makes sure that no job's folder holds another job that succeeded.
+    """Checks that no job's folder holds another job that succeeded.
 
-    A failed job gives way to its correction; what it left there is for the command to refuse.
+    A failed job may be replaced by a corrected one; the command checks what it left there.
 
     Raises:
-        InputError: A folder does.
+        InputError: A folder holds such a job.
     """
     for job in sweep.jobs:
         earlier = _record(job)
@@ -150,21 +150,20 @@ def run_sweep(
     on_outcome: Callable[[Outcome], None],
     sentence: Sentence = str,
 ) -> list[Outcome]:
-    """Does the jobs, as many at a time as there are devices; a failed one stops no other.
+    """Does the jobs, as many at a time as there are devices; a failed job does not stop others.
 
-    With one device, jobs are done in this process, else in as many processes. What a job says goes
-    to ``stderr.log`` in its folder. SIGTERM stops a sweep like Ctrl-C.
+    With one device, jobs run in this process, otherwise in one process per device. A job's output
+    goes to ``stderr.log`` in its folder. SIGTERM stops a sweep like Ctrl-C.
 
     Args:
-        jobs: What to do; finished jobs are skipped.
-        calls: How to do each.
-        devices: The CUDA device of each place where a job can be done; None where all places are
-            alike.
-        on_outcome: Called with each outcome as it comes, one at a time.
-        sentence: Returns what an error says.
+        jobs: The jobs; finished ones are skipped.
+        calls: How to do each job.
+        devices: The CUDA device of each process; None to leave all devices visible.
+        on_outcome: Called with each outcome as soon as it is known, one at a time.
+        sentence: Returns the message of an error.
 
     Raises:
-        InputError: A folder cannot be written.
+        InputError: A folder is not writable.
         KeyboardInterrupt: The sweep was stopped, and every job has ended.
     """
     todo = list(zip(jobs, calls, strict=True))
@@ -189,7 +188,7 @@ def run_sweep(
 
 
 def _outcome(job: SweepJob, do: Callable[[Path], Ended]) -> Outcome:
-    """Does one job, unless it is done, and writes down what became of it."""
+    """Does one job, unless it is already done, and records how it ended."""
     earlier = _record(job)
     if earlier is not None and earlier.get("status") == 0:
         results = tuple(records_in(job.folder / "results.jsonl", Result))
@@ -206,7 +205,7 @@ def _outcome(job: SweepJob, do: Callable[[Path], Ended]) -> Outcome:
 
 
 def _flags(values: Mapping[str, Any]) -> list[str]:
-    """Returns a command line; true is a flag alone, false and null are none."""
+    """Returns a command line; true becomes a bare flag, false and null are left out."""
     flags = []
     for name, value in values.items():
         if value is None or value is False:
@@ -240,7 +239,7 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
 
 def _mapping(path: Path, value: Any, what: str) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise InputError(f"{path}: {what} must map names to values; see `llm-erm sweep --help`.")
+        raise InputError(f"{path}: {what} must map names to values, as in 'batch_size: 20'.")
     return value
 
 

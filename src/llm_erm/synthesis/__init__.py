@@ -1,1 +1,1 @@
-"""LLM-ERM: a language model proposes programs, held-out data chooses among them."""
+"""LLM-ERM: a language model proposes programs, and held-out data select one of them."""

@@ -11,7 +11,7 @@ CALLS = 16
 OUTPUT_BYTES = 6000
 SECONDS = 10.0
 CODE_CHARACTERS = 200_000
-"""No answer is that long; what is longer would take its time before the sandbox bounds any."""
+"""Longer code would take long to parse, before any limit of the sandbox applies."""
 
 _BYTES = Outputs(labels=tuple(range(255)))
 _END = 254  # no byte of UTF-8
@@ -49,20 +49,20 @@ _said = "".join(_output.said).encode("utf-8", "replace")
 def f(x):
     return _said[int(x)] if int(x) < len(_said) else {end}
 """
-"""Runs the model's code while it loads; the sandbox's one byte an input then carries the text."""
+"""Runs the model's code while it loads; one byte per input then carries the text out."""
 
 
 def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
     """Returns a tool that runs Python in the sandbox, with the training examples as a variable.
 
-    Each use starts afresh, in a child of its own that dies with it: it has no files, no network, no
-    memory of other uses, and no way to other data than ``train``. It may take ``SECONDS`` of CPU
-    and print ``OUTPUT_BYTES``.
+    Each call runs in a new child process that ends with the call. It has no files, no network, no
+    memory of other calls, and no access to data other than ``train``. It may use ``SECONDS`` of
+    CPU time and print ``OUTPUT_BYTES`` bytes.
 
     Args:
         train: What the code sees as ``examples``, a list of ``(x, y)``.
         sandbox: Where it runs.
-        limits: The memory that it may take is that of a candidate.
+        limits: Limits of a candidate, of which the memory limit applies.
     """
     examples = list(zip(train.inputs, train.labels, strict=True))
     own_limits = Limits(SECONDS, SECONDS, limits.memory_bytes)
@@ -97,7 +97,7 @@ def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
 
 
 def _imports(code: str) -> str:
-    """The modules that the code imports, named where the sandbox looks for such names."""
+    """Returns import statements of the code's modules, for the sandbox to find in the program."""
     try:
         nodes = list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):

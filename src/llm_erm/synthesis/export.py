@@ -32,7 +32,7 @@ PUBLISHED_COLUMNS = (
     "stopped_early",
     "compile_error",
 )
-"""Columns of the published CSV, in its order; ours has more after them."""
+"""Columns of the published CSV, in their order; ours adds more after them."""
 
 
 def export(
@@ -42,19 +42,19 @@ def export(
     jsonl: Path | None,
     table: Path | None,
 ) -> None:
-    """Writes the published files anew from a run's journal; nothing where it holds no attempt.
+    """Writes the published files from a run's journal; writes nothing if it holds no attempt.
 
-    Attempts of a search that has not ended have no test accuracy: no choice was made yet.
+    Attempts of an unfinished search have no test accuracy, because nothing was selected yet.
 
     Args:
         folder: The run.
         jobs: Its searches, in the order of the records.
-        isolation: Level of the sandbox, for searches that have not ended.
-        jsonl: The file of JSON records, if it is wanted.
-        table: The CSV file, if it is wanted.
+        isolation: Level of the sandbox, for unfinished searches.
+        jsonl: File for the JSON records, or None.
+        table: File for the CSV table, or None.
 
     Raises:
-        InputError: One of the files cannot be written.
+        InputError: A file cannot be written.
     """
     records = [record for job in jobs for record in _records_of(folder, job, isolation)]
     for path, text, setting in (
@@ -72,7 +72,7 @@ def _records_of(folder: RunFolder, job: JobKey, isolation: str) -> list[dict[str
     result = folder.results.get(job)
     first_perfect = next((a.index for a in attempts if a.validation.perfect), None)
     return [
-        _record(job, folder.prompt(job), attempt, answers[attempt.index], accuracy)
+        _record(job, folder.prompt(job, attempt.index), attempt, answers[attempt.index], accuracy)
         | {
             "stopped_early": attempt.index == first_perfect,
             "isolation": isolation if result is None else result.isolation,
@@ -95,7 +95,7 @@ def _record(
     completion: Completion,
     test_accuracy: float | None,
 ) -> dict[str, Any]:
-    """The published record of an attempt, with what ours knows beyond it at the end."""
+    """Returns the published record of an attempt, followed by fields of our own."""
     candidate, validation, usage = attempt.candidate, attempt.validation, completion.usage
     ran = validation.status == "ok"
     return {
@@ -150,7 +150,7 @@ def _as_jsonl(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _as_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """The published columns, ``error``, and which trial it is where there are several."""
+    """Returns the published columns, ``error``, and the trial if there are several."""
     text = io.StringIO(newline="")
     several = any(record["trial"] > 1 for record in records)
     columns = [*PUBLISHED_COLUMNS, "error", *(["trial", "seed"] if several else [])]

@@ -1,4 +1,4 @@
-"""Finds the program in whatever text a language model answers with."""
+"""Finds the program in the text of a language model's answer."""
 
 import ast
 import json
@@ -20,15 +20,15 @@ _JSON_TRIES = 200
 _CUT_TRIES = 50
 _START_TRIES = 20
 _MOST_PARSED = 1_000_000
-"""Characters of one answer that are parsed at most, those that are parsed again included: a model
-that repeats itself without end must not hold up the calls of others."""
+"""Maximum number of characters parsed per answer, repeated parsing included, so that a model that
+repeats itself endlessly does not delay other calls."""
 
 
 def extract_source(completion: Completion) -> tuple[str | None, str | None]:
-    """Returns ``(source, None)``, or ``(None, reason)`` where the answer holds no program.
+    """Returns ``(source, None)``, or ``(None, reason)`` if the answer holds no program.
 
-    Looked for in this order, the last one of each winning: a JSON object with a ``code`` string, a
-    fenced block of code, a bare function. Reasoning up to ``</think>`` is ignored.
+    Looks for a JSON object with a ``code`` string, then for a fenced code block, then for a bare
+    function; the last one of each kind counts. Reasoning up to ``</think>`` is ignored.
     """
     if completion.finish_reason in ("error", "refusal"):
         return None, f"{completion.finish_reason}: {completion.error or 'no message'}"
@@ -53,7 +53,7 @@ def extract_source(completion: Completion) -> tuple[str | None, str | None]:
 
 
 class _Parser:
-    """Parses so much of one answer and no more."""
+    """Parses parts of one answer, up to a limit on their total length."""
 
     def __init__(self) -> None:
         self._left = _MOST_PARSED
@@ -66,7 +66,7 @@ class _Parser:
 
 
 def _from_json(text: str, parser: _Parser) -> str | None:
-    """The ``code`` of the last JSON object that has one; inside strings no object can start."""
+    """Returns the ``code`` of the last JSON object that has one."""
     for start in [match.start() for match in _JSON_START.finditer(text)][: -_JSON_TRIES - 1 : -1]:
         try:
             value, _ = _DECODER.raw_decode(text, start)
@@ -86,7 +86,7 @@ def _from_fence(text: str, parser: _Parser) -> str | None:
 
 
 def _from_bare_code(text: str, parser: _Parser) -> str | None:
-    """The text from its first line of code on, less the prose that follows."""
+    """Returns the text from its first line of code, without the prose after the code."""
     for start in islice(_CODE_START.finditer(text), _START_TRIES):
         before, after = text[: start.start()], text[start.start() :]
         source = _parsed_part((_leading_assignments(before) + after).splitlines(), parser)
@@ -96,7 +96,7 @@ def _from_bare_code(text: str, parser: _Parser) -> str | None:
 
 
 def _parsed_part(lines: list[str], parser: _Parser) -> str | None:
-    """The first lines that parse together and define a function."""
+    """Returns the first lines that parse together and define a function."""
     for _ in range(_CUT_TRIES):
         source = "\n".join(lines)
         try:
@@ -114,7 +114,7 @@ def _parsed_part(lines: list[str], parser: _Parser) -> str | None:
 
 
 def _leading_assignments(text: str) -> str:
-    """The run of ``NAME = ...`` lines right before the first line of code."""
+    """Returns the ``NAME = ...`` lines directly before the first line of code."""
     kept: list[str] = []
     for line in reversed(text.splitlines()):
         if line.strip() and not re.match(r"[A-Za-z_]\w*\s*=[^=]", line):

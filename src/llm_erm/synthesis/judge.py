@@ -1,4 +1,4 @@
-"""Evaluates every attempt on held-out data, when the choice is made: the model as a proposer."""
+"""Evaluates every attempt on held-out data after the selection, to measure the model itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ def judge(
     *,
     all_drawn: bool,
 ) -> SynthesisFacts:
-    """Returns how all attempts do on the test examples, and pass@k.
+    """Returns the test accuracy of all attempts, and pass@k.
 
     Args:
-        attempts: The attempts of a search that is over, in order.
-        held_out: Data that no choice may use any more.
+        attempts: The attempts of a finished search, in order.
+        held_out: The held-out data; nothing may be selected by them from now on.
         sandbox: Where programs run.
-        limits: What one execution may use.
-        all_drawn: Whether the whole budget was drawn; with early stopping the best candidates are
-            missing by design, and pass@k is not known.
+        limits: Limits of one execution.
+        all_drawn: Whether the whole budget was drawn; early stopping biases the sample, so that
+            pass@k is then unknown.
     """
     fresh = {
         attempt.index: _judged(attempt, held_out, sandbox, limits)

@@ -19,7 +19,7 @@ from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
 from llm_erm.synthesis.settings import Settings
-from llm_erm.synthesis.strategies import IndependentSampling, Strategy, sample_seed
+from llm_erm.synthesis.strategies import IndependentSampling, Strategy, Tried, sample_seed
 from llm_erm.synthesis.verifier import Verifier
 from llm_erm.tasks.task import Splits
 
@@ -42,17 +42,18 @@ async def learn(
     """Returns the program with the lowest validation error among at most K proposals.
 
     Args:
-        splits: The labelled data. What is held out is read once, after the choice is made.
-        llm: Where proposals come from.
+        splits: The labelled data. The held-out data are read once, after the selection.
+        llm: The model that proposes.
         sandbox: Where programs run.
         settings: Settings of the search.
-        strategy: Decides what the model is asked.
-        attempts: What an interrupted search with the same settings verified; not asked for again.
-        answers: All its answers by index, in the order in which they came; those without an
-            attempt are verified first.
-        observe: Told of the prompt, of each answer the moment it arrives and of each attempt the
-            moment it is verified.
-        threads: Where programs are verified; the event loop's own threads where it is None.
+        strategy: Decides what to ask the model.
+        attempts: Attempts that an interrupted search with the same settings verified; they are not
+            repeated.
+        answers: All answers of that search by index, in the order in which they arrived; those
+            without an attempt are verified first.
+        observe: Receives the prompt, each answer when it arrives, and each attempt when it is
+            verified.
+        threads: Where programs are verified (default: the event loop's own threads).
 
     Raises:
         ProviderError: The model cannot answer any call.
@@ -60,33 +61,35 @@ async def learn(
     """
     started = time.monotonic()
     in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
-    said = dict(answers or {})
+    answered = dict(answers or {})
     verifier = Verifier(
-        splits, sandbox, settings, attempts, said, lambda attempt: observe(Attempted(attempt))
+        splits, sandbox, settings, attempts, answered, lambda attempt: observe(Attempted(attempt))
     )
     request = request_for(splits, settings, sandbox)
     observe(Prompted(request.prompt))
-    asking = strategy(request, settings)
+    asking = _Asking(strategy(request, settings), settings, verifier.attempts)
 
     async def verify(completion: Completion) -> None:
-        said[completion.index] = completion
+        answered[completion.index] = completion
         asking.tell(await in_thread(verifier.add, completion))
 
     verified = {attempt.index for attempt in attempts}
-    for completion in [one for one in said.values() if one.index not in verified]:
+    for completion in [one for one in answered.values() if one.index not in verified]:
         await verify(completion)
-    while (wanted := _wanted(asking, verifier.attempts, request, said)) is not None:
+    while (wanted := asking.ask() or asking.drawn_together(request, answered)) is not None:
         before = len(verifier.attempts)
+        if wanted.prompt != request.prompt:
+            observe(Prompted(wanted.prompt, wanted.indices[0]))
         async with Reader(llm, wanted, lambda answer: observe(Answered(answer))) as completions:
             async for completion in completions:
                 await verify(completion)
-                if not completion.more_drawn and asking.ask(verifier.attempts) is None:
+                if not completion.more_drawn and asking.ask() is None:
                     await completions.stop()  # what has arrived is paid for: verified, too
         if len(verifier.attempts) == before:
             break  # the model has no more answers
     selected = await in_thread(verifier.select)
     return await in_thread(
-        _report, splits, llm.name, sandbox, settings, verifier.attempts, said, selected, started
+        _report, splits, llm.name, sandbox, settings, verifier.attempts, answered, selected, started
     )
 
 
@@ -111,19 +114,45 @@ def prompt_for(splits: Splits, settings: Settings) -> str:
     return build_prompt(splits.train, splits.kind, splits.key.length)
 
 
-def _wanted(
-    asking: Strategy, attempts: Sequence[Attempt], request: Request, said: Mapping[int, Completion]
-) -> Request | None:
-    """What to ask for next; also where the search is over but more was drawn with its last answer.
+class _Asking:
+    """A strategy held to the budget, and told nothing of validation data."""
 
-    That is there and paid for, and a shorter program may be among it.
-    """
-    if (wanted := asking.ask(attempts)) is not None:
-        return wanted
-    last = said.get(attempts[-1].index) if attempts else None
-    left = sorted(set(request.indices) - {attempt.index for attempt in attempts})
-    together = last is not None and last.more_drawn and bool(left)
-    return replace(request, indices=left) if together else None
+    def __init__(self, strategy: Strategy, settings: Settings, attempts: Sequence[Attempt]) -> None:
+        """Takes the attempts of the search, which grow, and tells of those that are there."""
+        self._strategy = strategy
+        self._settings = settings
+        self._attempts = attempts
+        for attempt in attempts:
+            self.tell(attempt)
+
+    def tell(self, attempt: Attempt) -> None:
+        self._strategy.tell(_tried(attempt))
+
+    def ask(self) -> Request | None:
+        """What to ask for next, within the budget; None when the search is over."""
+        found = any(attempt.validation.perfect for attempt in self._attempts)
+        if found and self._settings.early_stop:
+            return None
+        wanted = self._strategy.ask([_tried(attempt) for attempt in self._attempts])
+        return None if wanted is None else self._within_budget(wanted)
+
+    def drawn_together(self, request: Request, said: Mapping[int, Completion]) -> Request | None:
+        """What was drawn with the last answer of a search that is over.
+
+        It is there and paid for, and a shorter program may be among it.
+        """
+        last = said.get(self._attempts[-1].index) if self._attempts else None
+        return self._within_budget(request) if last is not None and last.more_drawn else None
+
+    def _within_budget(self, wanted: Request) -> Request | None:
+        left = set(range(1, self._settings.attempts + 1))
+        left -= {attempt.index for attempt in self._attempts}
+        indices = [index for index in wanted.indices if index in left]
+        return replace(wanted, indices=indices) if indices else None
+
+
+def _tried(attempt: Attempt) -> Tried:
+    return Tried(attempt.index, attempt.candidate, attempt.train)
 
 
 def _report(
@@ -132,15 +161,15 @@ def _report(
     sandbox: Sandbox,
     settings: Settings,
     attempts: Sequence[Attempt],
-    said: Mapping[int, Completion],
+    answers: Mapping[int, Completion],
     selected: Attempt | None,
     started: float,
 ) -> Result:
-    """Evaluates the selected program on what was held out and says what is known of it."""
+    """Evaluates the selected program on the held-out data and returns the result."""
     held_out = splits.reveal()
     source = None if selected is None else selected.candidate.source
     test, contrast, elsewhere = evaluate(source, held_out, sandbox, settings.limits)
-    first, seconds = _first_with(source, attempts, said)
+    first, seconds = _first_with(source, attempts, answers)
     return Result(
         method="synthesis",
         model=model,
@@ -169,7 +198,7 @@ def _report(
             else None
         ),
         isolation=sandbox.isolation,
-        cost=cost_of(said[attempt.index] for attempt in attempts if attempt.index in said),
+        cost=cost_of(answers[attempt.index] for attempt in attempts if attempt.index in answers),
         seconds=round(time.monotonic() - started, 3),
         notices=(*splits.warnings, *failures(test, contrast, elsewhere)),
         facts=SynthesisFacts(),
@@ -177,15 +206,17 @@ def _report(
 
 
 def _first_with(
-    source: str | None, attempts: Sequence[Attempt], said: Mapping[int, Completion]
+    source: str | None, attempts: Sequence[Attempt], answers: Mapping[int, Completion]
 ) -> tuple[int | None, float | None]:
-    """Attempts and wall time up to the first with a program: answers follow one another.
+    """Returns the number of attempts and the wall time up to the first one with a program.
 
-    Those that were drawn together share their time.
+    The time is that of sequential calls; samples that were drawn together share their time.
     """
     same = [attempt.index for attempt in attempts if attempt.candidate.source == source]
     if source is None or not same:
         return None, None
     before = [attempt for attempt in attempts if attempt.index <= min(same)]
-    calls = {said[attempt.index].latency_seconds for attempt in before if attempt.index in said}
+    calls = {
+        answers[attempt.index].latency_seconds for attempt in before if attempt.index in answers
+    }
     return min(same), sum(calls) + sum(attempt.validation.cpu_seconds for attempt in before)

@@ -1,4 +1,4 @@
-"""LLM-ERM as a method of a run: searches that share a model, a sandbox and threads."""
+"""LLM-ERM as a method that runs can use: searches share a model, a sandbox and threads."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 
 from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM, Completion
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import split_name
@@ -36,10 +37,10 @@ class Synthesis(Method):
     Attributes:
         llm: The model that proposes.
         settings: Settings of the searches.
-        strategy: Decides what the model is asked.
-        judge_all: Whether to measure the test accuracy of every attempt, when the choice is made.
-        isolation: What holds programs back; see ``Sandbox``.
-        unsafe_no_isolation: Run programs even where nothing holds them back.
+        strategy: Decides what to ask the model.
+        judge_all: Whether to measure the test accuracy of every attempt after the selection.
+        isolation: How programs are isolated; see ``Sandbox``.
+        unsafe_no_isolation: Whether to run programs even if nothing can isolate them.
     """
 
     llm: LLM
@@ -57,17 +58,17 @@ class Synthesis(Method):
         model_settings: ModelSettings | None = None,
         **settings: Any,  # noqa: ANN401 - fields of two dataclasses
     ) -> Self:
-        """Returns the method with a model by name, and with settings that suit it.
+        """Returns the method for the model of that name, with defaults that suit the model.
 
         Args:
             model: ``provider:model``, such as ``local``, ``openai:gpt-5`` or ``scripted:FILE``; or
                 ``replay:FOLDER`` for the answers and settings of an earlier run.
-            model_settings: Key, address, reasoning effort and more, for the model.
-            settings: Fields of ``Settings`` and of this class that are not to be as usual.
+            model_settings: Key, address, reasoning effort and other settings of the model.
+            settings: Fields of ``Settings`` and of this class that override the defaults.
 
         Raises:
-            InputError: There is no such model, or a setting of it cannot be used.
-            MissingExtraError: What the model needs is not installed.
+            InputError: There is no such model, or one of its settings is not valid.
+            MissingExtraError: A package that the model needs is not installed.
         """
         own = {name: settings.pop(name) for name in _OWN & settings.keys()}
         if model.startswith("replay:"):
@@ -88,11 +89,16 @@ class Synthesis(Method):
         """``synthesis``."""
         return "synthesis"
 
+    @property
+    def budget(self) -> Budget | None:
+        """That of the model."""
+        return self.llm.budget
+
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one search per data set.
 
         Raises:
-            InputError: There are no validation examples to choose by, or the budget is empty.
+            InputError: There are too few validation examples, or the budget is below 1.
         """
         if self.settings.attempts < 1:
             raise InputError(
@@ -102,8 +108,8 @@ class Synthesis(Method):
         for spec in specs:
             if spec.val_size < 2:
                 raise InputError(
-                    f"There are {spec.val_size} validation examples, and they choose the program; "
-                    "give 2 or more.",
+                    f"There are {spec.val_size} validation examples, but they are needed to select "
+                    "the program; give 2 or more.",
                     setting="val_size",
                 )
         return [Job(spec) for spec in specs]
@@ -115,18 +121,17 @@ class Synthesis(Method):
             Sandbox(
                 isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation
             ) as sandbox,
-            # Threads of its own: programs that run long must not hold up the calls' name look-ups.
+            # Separate threads, so that slow programs do not delay the name look-ups of calls.
             ThreadPoolExecutor(sandbox.workers + 1, "verify") as threads,
         ):
-            budget = self.llm.budget
-            if budget is not None:
+            if (budget := self.budget) is not None:
                 prompts = (prompt_for(one.splits, self.settings) for one in work)
                 longest = max(len(prompt.encode()) for prompt in prompts)
-                budget.count(spent, longest, self.settings.max_tokens)
+                budget.begin(spent, longest, self.settings.max_tokens)
             yield Searches(self, sandbox, threads)
 
     def wants(self, result: Result | None) -> bool:
-        """Returns whether there is no result yet, or one without the test accuracies asked for."""
+        """Returns whether there is no result yet, or one that lacks required test accuracies."""
         if result is None:
             return True
         facts = result.facts
@@ -134,16 +139,16 @@ class Synthesis(Method):
 
     @property
     def judging(self) -> bool:
-        """Whether all attempts are evaluated: it was asked for, or pass@k is to be known."""
+        """Whether to evaluate all attempts: on request, or because pass@k needs it."""
         return self.judge_all or not self.settings.early_stop
 
 
 _OWN = {"strategy", "judge_all", "isolation", "unsafe_no_isolation"}
-"""Fields of ``Synthesis`` that are no settings of a search."""
+"""Fields of ``Synthesis`` that are not settings of a search."""
 
 
 class Searches:
-    """The searches of one run; those of a remote model run at the same time."""
+    """The searches of one run; with a remote model they run concurrently."""
 
     def __init__(self, method: Synthesis, sandbox: Sandbox, threads: ThreadPoolExecutor) -> None:
         self._method = method

@@ -1,13 +1,12 @@
-"""An earlier run again, from its journal alone: no key, no call, nothing paid."""
+"""Repeats an earlier run from its journal alone, without a key, calls or costs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.runs.answers import read_answers
-from llm_erm.runs.fingerprint import read_fingerprint
+from llm_erm.runs.fingerprint import DataRecord, file_digest, read_fingerprint
 from llm_erm.runs.run import Plan
 from llm_erm.serial import RecordError, from_plain
 from llm_erm.synthesis.settings import Settings
@@ -17,32 +16,47 @@ from llm_erm.tasks.spec import DataSpec
 
 @dataclass(frozen=True)
 class Replay:
-    """A run to be replayed.
+    """A run to replay.
 
     Attributes:
         llm: Its model's answers.
         settings: Its settings.
         isolation: What isolated its programs.
-        sha256: The digests of its data sets, by how they were drawn.
+        data: Its data sets, with their digests.
     """
 
     llm: ReplayLLM
     settings: Settings
     isolation: str
-    sha256: Mapping[DataSpec, str]
+    data: tuple[DataRecord, ...]
 
-    @property
-    def specs(self) -> list[DataSpec]:
-        """Its data sets."""
-        return list(self.sha256)
+    def specs(self, task_file: Path | None = None) -> list[DataSpec]:
+        """Returns its data sets.
 
-    def check(self, plan: Plan) -> None:
-        """Makes sure that the data of a plan are those of the run.
+        Args:
+            task_file: The file that defines the task, if it is no task of the suite. That of the
+                run is not taken: it would be executed, whoever wrote the run.
 
         Raises:
-            InputError: They are others.
+            InputError: The task is defined by a file, and that is not named or another.
         """
-        known = {_place(spec): digest for spec, digest in self.sha256.items()}
+        for record in self.data:
+            wanted = record.task_file_sha256
+            if wanted is not None and wanted != file_digest(task_file):
+                raise InputError(
+                    f"The task {record.spec.function} is defined by a file with the SHA-256 "
+                    f"{wanted}; name that file.",
+                    setting="task_file",
+                )
+        return [replace(record.spec, task_file=task_file) for record in self.data]
+
+    def check(self, plan: Plan) -> None:
+        """Checks that the data of a plan are those of the run.
+
+        Raises:
+            InputError: They differ.
+        """
+        known = {_place(record.spec): record.sha256 for record in self.data}
         other = [
             spec.name
             for spec, splits in zip(plan.specs, plan.data, strict=True)
@@ -50,21 +64,21 @@ class Replay:
         ]
         if other:
             raise InputError(
-                f"The data of {', '.join(other)} are not those of the run to replay; name the "
-                "folder of its data (and the file of its task), or draw them anew.",
+                f"The data of {', '.join(other)} differ from those of the run to replay; name the "
+                "folder of its data (and its task file), or draw the data again.",
                 setting="dataset_dir or task_file or fresh_data",
             )
 
 
 def _place(spec: DataSpec) -> tuple[str, int, int]:
-    return spec.function, spec.length, spec.trial
+    return spec.function, spec.length, spec.trial_seed
 
 
 def read_replay(folder: Path) -> Replay:
-    """Returns the run in a folder, to be replayed.
+    """Returns the run in a folder, ready to be replayed.
 
     Raises:
-        InputError: The folder holds no run of a search with a language model, or a damaged one.
+        InputError: The folder does not hold a synthesis run, or the run is damaged.
     """
     known = read_fingerprint(folder, "replay_from")
     try:
@@ -82,4 +96,4 @@ def read_replay(folder: Path) -> Replay:
         for job, completions in read_answers(folder).items()
     }
     llm = ReplayLLM(name, answers, known.settings["llm"])
-    return Replay(llm, settings, isolation, {one.spec: one.sha256 for one in known.data})
+    return Replay(llm, settings, isolation, known.data)

@@ -1,4 +1,4 @@
-"""What shapes one LLM-ERM search; its data and its model are apart."""
+"""Settings of an LLM-ERM search, apart from its data and its model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,11 +16,11 @@ class Settings:
     Attributes:
         attempts: The budget K: the maximum number of candidates, fixed beforehand.
         constraint: What the model's answers must match.
-        max_tokens: Limit on generated tokens per attempt.
+        max_tokens: Maximum number of generated tokens per attempt.
         confidence: Confidence of the certificate.
         early_stop: Whether a program without validation errors ends the search.
         code_tool: Whether the model may run Python on the training examples, in the sandbox.
-        limits: What one execution of a candidate may use.
+        limits: Limits of one execution of a candidate.
     """
 
     attempts: int

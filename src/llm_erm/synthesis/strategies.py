@@ -1,51 +1,67 @@
-"""What to ask the model next: strategies decide, the search verifies and selects."""
+"""Strategies decide what to ask the model next; the search verifies and selects."""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from llm_erm.llms.llm import Request
-from llm_erm.records import Attempt
+from llm_erm.records import Candidate, Verdict
 from llm_erm.synthesis.settings import Settings
 
 
+@dataclass(frozen=True)
+class Tried:
+    """What a strategy may know of an attempt: nothing that validation or test data say.
+
+    The bound on the selected program holds for candidates that do not depend on validation data.
+
+    Attributes:
+        index: Which attempt it is, counted from 1.
+        candidate: What was proposed.
+        train: Verdict on the training examples.
+    """
+
+    index: int
+    candidate: Candidate
+    train: Verdict
+
+
 class Strategy(Protocol):
-    """Decides what the model is asked, from attempts that hold no test data."""
+    """Decides what the model is asked.
 
-    def ask(self, history: Sequence[Attempt]) -> Request | None:
-        """Returns the next samples to ask for, or None when the search is over.
+    The search itself keeps to the budget, and ends when a program has no validation errors.
+    """
 
-        Asked again after every attempt: None ends the search, even in the middle of a request.
+    def ask(self, history: Sequence[Tried]) -> Request | None:
+        """Returns the next samples to ask for, or None to end the search.
+
+        Called again after every attempt: None ends the search, even in the middle of a request.
 
         Args:
-            history: The attempts so far, those of an interrupted run included, in order.
+            history: All attempts so far, in order, including those of an interrupted run.
         """
         ...
 
-    def tell(self, attempt: Attempt) -> None:
-        """Takes note of a new attempt."""
+    def tell(self, attempt: Tried) -> None:
+        """Takes note of an attempt, those of an interrupted run included."""
         ...
 
 
 class IndependentSampling:
-    """The paper's: one prompt, up to K samples, no feedback, and a perfect program ends it."""
+    """The paper's strategy: one prompt, up to K samples, no feedback."""
 
     def __init__(self, request: Request, settings: Settings) -> None:
         """Takes the request for the whole budget, with indices from 1 to K."""
         self._request = request
-        self._settings = settings
 
-    def ask(self, history: Sequence[Attempt]) -> Request | None:
+    def ask(self, history: Sequence[Tried]) -> Request | None:
         """Returns the request for the samples that were not drawn yet."""
         drawn = {attempt.index for attempt in history}
         left = [index for index in self._request.indices if index not in drawn]
-        found = any(attempt.validation.perfect for attempt in history)
-        if not left or (found and self._settings.early_stop):
-            return None
-        return replace(self._request, indices=left)
+        return replace(self._request, indices=left) if left else None
 
-    def tell(self, attempt: Attempt) -> None:
+    def tell(self, attempt: Tried) -> None:
         """Does nothing: nothing that was measured goes back to the model."""
 
 

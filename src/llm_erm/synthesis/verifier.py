@@ -1,4 +1,4 @@
-"""From an answer of the model to a verified attempt, and to the attempt that is selected."""
+"""Turns the model's answers into verified attempts, and selects the best attempt."""
 
 from bisect import insort
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from llm_erm import grammar
 from llm_erm.erm.select import select_best
-from llm_erm.erm.verify import Execution, confirm, execute
+from llm_erm.erm.verify import Verification, confirm, execute
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Verdict
 from llm_erm.sandbox import Sandbox
@@ -16,7 +16,7 @@ from llm_erm.tasks.task import Splits
 
 
 class Verifier:
-    """Runs what the model proposes on training and validation data, each program once.
+    """Runs the proposed programs on training and validation data, each program once.
 
     Attributes:
         attempts: The attempts so far, in order of their indices.
@@ -31,16 +31,16 @@ class Verifier:
         answers: Mapping[int, Completion],
         on_attempt: Callable[[Attempt], None],
     ) -> None:
-        """Takes up a search, with what an interrupted one left.
+        """Starts or resumes a search.
 
         Args:
             splits: The labelled data.
             sandbox: Where programs run.
             settings: Settings of the search.
             attempts: Attempts of the interrupted search.
-            answers: The answers that they were made of, by index.
-            on_attempt: Called with each attempt when it is verified, and again with one that
-                failed the replay of the selected program.
+            answers: The answers behind these attempts, by index.
+            on_attempt: Called with each verified attempt, and again if the attempt later fails the
+                replay of the selected program.
         """
         self._data = [splits.train, splits.validation]
         self._sandbox = sandbox
@@ -54,7 +54,7 @@ class Verifier:
                 self._remember(self._extract(answer)[0], attempt)
 
     def add(self, completion: Completion) -> Attempt:
-        """Verifies what an answer proposes and returns the attempt."""
+        """Verifies the program in an answer and returns the attempt."""
         source, reason = self._extract(completion)
         earlier = self._first_with.get(source) if source is not None else None
         if earlier is not None:
@@ -67,7 +67,7 @@ class Verifier:
         return attempt
 
     def select(self) -> Attempt | None:
-        """Returns the best attempt whose program gives the same answers when run again."""
+        """Returns the best attempt whose program gives the same outputs when run again."""
         while (best := select_best(self.attempts)) is not None:
             confirmed = self._confirm(best)
             if confirmed.validation.status == "ok":
@@ -85,40 +85,40 @@ class Verifier:
 
     def _verify(self, index: int, candidate: Candidate) -> Attempt:
         source = candidate.source
-        execution = self._execute(source)
-        train, validation = execution.verdicts
+        verification = self._execute(source)
+        train, validation = verification.verdicts
         complement = _complement(train)
         if self._settings.constraint == "grammar" and complement.correct > train.correct:
             assert source is not None
             candidate = replace(candidate, source=grammar.complement(source))
             train, validation = complement, _complement(validation)
         attempt = Attempt(index, candidate, train, validation)
-        return self._confirm(attempt, source, execution) if validation.perfect else attempt
+        return self._confirm(attempt, source, verification) if validation.perfect else attempt
 
     def _confirm(
-        self, attempt: Attempt, source: str | None = None, execution: Execution | None = None
+        self, attempt: Attempt, source: str | None = None, verification: Verification | None = None
     ) -> Attempt:
-        """The attempt as it is, or failed where a replay of its program differs.
+        """Returns the attempt unchanged, or as failed if a replay of its program differs.
 
         Args:
-            attempt: What to confirm.
-            source: The program that was executed, where it is known: the attempt's own, or the one
-                that the attempt's is the complement of, which is as deterministic.
-            execution: What it did.
+            attempt: The attempt to confirm.
+            source: The program that was executed, if known: the attempt's own, or its complement,
+                which is equally deterministic.
+            verification: The verification to compare with.
         """
         if attempt.index in self._confirmed:
             return attempt
-        if execution is None:
+        if verification is None:
             source = attempt.candidate.source
-            execution = self._execute(source)
+            verification = self._execute(source)
         limits = self._settings.limits
-        train, validation = confirm(source, self._data, execution, self._sandbox, limits)
+        train, validation = confirm(source, self._data, verification, self._sandbox, limits)
         if validation.status == "ok":
             self._confirmed.add(attempt.index)
             return attempt
         return replace(attempt, train=train, validation=validation)
 
-    def _execute(self, source: str | None) -> Execution:
+    def _execute(self, source: str | None) -> Verification:
         return execute(source, self._data, self._sandbox, self._settings.limits)
 
     def _remember(self, source: str | None, attempt: Attempt) -> None:
@@ -131,5 +131,5 @@ def _index(attempt: Attempt) -> int:
 
 
 def _complement(verdict: Verdict) -> Verdict:
-    """The verdict of 1 - f: every valid prediction changes sides."""
+    """Returns the verdict of 1 - f, which flips every valid prediction."""
     return replace(verdict, correct=verdict.total - verdict.invalid - verdict.correct)

@@ -1,4 +1,4 @@
-"""What a reader of results must know about a data set, one sentence per fact."""
+"""Warnings about data sets that one must know to interpret results, one sentence each."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ SPLITS = ("training", "validation", "test")
 
 
 def shared_inputs(parts: Sequence[Dataset]) -> int:
-    """Returns the number of inputs that are in more than one split."""
+    """Returns the number of inputs that occur in more than one split."""
     counts = Counter([x for data in parts for x in set(data.inputs)])
     return sum(n > 1 for n in counts.values())
 
 
 def shared_warnings(shared: int, place: Path) -> list[str]:
-    """Says that splits share inputs, where they do."""
+    """Returns a warning if splits share inputs."""
     if not shared:
         return []
     return [
@@ -31,13 +31,13 @@ def shared_warnings(shared: int, place: Path) -> list[str]:
 def repeat_warnings(
     spec: DataSpec, parts: Sequence[Dataset], place: Path, *, distinct_tests: int | None = None
 ) -> list[str]:
-    """Says which splits repeat inputs or are not half positive.
+    """Returns warnings about splits that repeat inputs or are not half positive.
 
     Args:
-        spec: Which data.
-        parts: Training and validation examples, and the test examples where they were read.
+        spec: The data set.
+        parts: Training and validation examples, and the test examples if they were read.
         place: Their folder.
-        distinct_tests: Number of distinct test inputs, where the test examples were not read.
+        distinct_tests: Number of distinct test inputs, if the test examples were not read.
     """
     warnings = []
     for name, data in zip(SPLITS, parts, strict=False):
@@ -62,7 +62,7 @@ def _repeats(spec: DataSpec, name: str, place: Path, distinct: int, total: int) 
 
 
 def foreign_warnings(place: Path) -> list[str]:
-    """Says that this package did not draw the data."""
+    """Returns a warning that this package did not draw the data."""
     return [
         f"the data in {place} were not drawn by this package, so the examples may not be "
         "independent: no certificate"
@@ -70,7 +70,7 @@ def foreign_warnings(place: Path) -> list[str]:
 
 
 def source_warnings(task: Task, meta: Meta | None, place: Path) -> list[str]:
-    """Says that the user's file, and perhaps its sampler, has changed since the data were drawn."""
+    """Returns a warning if the user's task file has changed since the data were drawn."""
     before = None if meta is None else meta.task_file_sha256
     if task.source is None or before in (None, task_file_digest(task)):
         return []
@@ -81,13 +81,13 @@ def source_warnings(task: Task, meta: Meta | None, place: Path) -> list[str]:
 
 
 def label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[str]:
-    """Returns a warning if stored labels differ from the rule's, for rules that are cheap.
+    """Returns a warning if stored labels differ from the rule's, for rules that are fast.
 
     Raises:
-        InputError: If labels differ and the rule is the user's own, which must have changed.
+        InputError: Labels differ and the rule is the user's own, which must have changed.
     """
     if task.kind == "decimal" and task.source is None:
-        return []  # would take thousands of primality tests on each start
+        return []  # would take thousands of primality tests at each start
     wrong = sum(
         label != true
         for data in stored

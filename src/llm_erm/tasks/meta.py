@@ -1,4 +1,4 @@
-"""``meta.json``: what a data folder holds, and by which digests it is known to be unchanged."""
+"""``meta.json``: describes a data folder, with digests that show whether it was changed."""
 
 import hashlib
 import json
@@ -19,14 +19,14 @@ class Meta:
         fn: The task's id.
         target_name: The task's name.
         length: Length of the inputs.
-        decimal: Whether they are decimal numbers.
-        derived_seed: The seed that the data were drawn with.
-        base_seed: The seed that it was derived from.
+        decimal: Whether the inputs are decimal numbers.
+        derived_seed: The seed with which the data were drawn.
+        base_seed: The seed from which that seed was derived.
         sizes: Numbers of training, validation and test examples.
         task_file_sha256: Digest of the user's file that defines the task; None for the suite.
         examples_sha256: Digest of all labelled examples, however they are divided.
         files_sha256: Digests of the three files.
-        shared_inputs: Number of inputs that are in more than one split.
+        shared_inputs: Number of inputs that occur in more than one split.
         distinct_tests: Number of distinct test inputs.
     """
 
@@ -44,17 +44,17 @@ class Meta:
     distinct_tests: int = 0
 
     def measured(self, parts: Sequence[Dataset], sha256: str, shared: int) -> "Meta":
-        """Returns the description with what is known of the examples themselves."""
+        """Returns the description with the facts about the examples filled in."""
         distinct = len(set(parts[2].inputs))
         return replace(self, examples_sha256=sha256, shared_inputs=shared, distinct_tests=distinct)
 
     def names(self, other: "Meta") -> bool:
-        """Whether both name the same examples: task and seeds agree."""
+        """Returns whether both describe the same examples: task and seeds agree."""
         mine = (self.fn, self.derived_seed, self.base_seed)
         return mine == (other.fn, other.derived_seed, other.base_seed)
 
     def describes(self, expected: "Meta") -> bool:
-        """Whether this holds digests of the data expected, drawn from the same task file."""
+        """Returns whether this holds digests of the expected data, from the same task file."""
         same = self.names(expected) and self.task_file_sha256 == expected.task_file_sha256
         sums = [
             (train + validation, test) for train, validation, test in (self.sizes, expected.sizes)
@@ -111,9 +111,9 @@ def task_file_digest(task: Task) -> str | None:
 
 
 def read_meta(place: Path) -> Meta | None:
-    """Returns the description in a folder; None where there is none of this form.
+    """Returns the description in a folder; None if there is none in this format.
 
-    Folders of the published code and of earlier releases lack digests.
+    Folders of the published code and of earlier releases have no digests.
     """
     names = ("train", "val", "test")
     try:

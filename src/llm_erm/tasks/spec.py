@@ -1,4 +1,4 @@
-"""Which data: one data set or a grid of them; the parameters are spelled out only here."""
+"""Specifies data sets, one or a grid of them; the only place that lists the parameters."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -13,14 +13,14 @@ from llm_erm.tasks.task import Draw, Task
 from llm_erm.tasks.task_file import load_task_file
 
 Negatives = Literal["near-miss", "random"]
-"""How inputs of label 0 are drawn where the task has both: next to a positive, or uniformly."""
+"""How to draw inputs with label 0 if the task offers both: next to a positive, or uniformly."""
 
 SCARCE_LENGTH = 20
-"""Where the published code drew fn_g with near misses; elsewhere it drew them uniformly."""
+"""The only length at which the published code drew near misses for fn_g; others were uniform."""
 MAX_EXAMPLES = 2_000_000
-"""Examples that one data set may hold; about 1 kB of memory per example at L = 100."""
+"""Maximum number of examples of a data set; an example at L = 100 takes about 1 kB of memory."""
 MAX_CHARACTERS = 100_000_000
-"""The same limit for long inputs, in characters of all inputs together."""
+"""Maximum number of characters of all inputs of a data set together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,21 +28,37 @@ class DataSettings:
     """What the data sets of a grid have in common."""
 
     train_size: int = 100
-    """Training examples; even."""
+    """Number of training examples; even."""
     val_size: int = 100
-    """Validation examples; even, 0 for none."""
+    """Number of validation examples; even, 0 for none."""
     test_size: int = 10_000
-    """Test examples; even."""
+    """Number of test examples; even."""
     seed: int = 42
     """Base seed of the data."""
     negatives: Negatives = "near-miss"
-    """How palindrome negatives are drawn: one bit from a palindrome, or uniform."""
+    """How to draw negative examples of palindromes: one bit off a palindrome, or uniformly."""
     published: bool = False
-    """Draw as the published code did where it differs, to compare with published figures."""
+    """Draw data as the published code did where it differs, to compare with published results."""
     allow_repeats: bool = False
     """Let splits share inputs where too few exist; such results carry no certificate."""
-    task_file: Path | None = None
+    task_file: Annotated[Path | None, OPERATIONAL] = None
     """A Python file that defines a task of your own."""
+
+    def __post_init__(self) -> None:
+        """Takes lists for tuples and texts for paths, as callers from Python write them.
+
+        Raises:
+            InputError: A text stands where several values go.
+        """
+        for name in ("functions", "lengths"):
+            value = getattr(self, name, ())
+            if isinstance(value, str):
+                raise InputError(f"{name} is the text {value!r}; give a list.", setting=name)
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+        for name in ("task_file", "dataset_dir"):
+            if isinstance(value := getattr(self, name, None), str):
+                object.__setattr__(self, name, Path(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +68,8 @@ class DataSpec(DataSettings):
     Attributes:
         function: The task's id, as in ``fn_a``.
         length: Length of the inputs in characters.
-        trial: Which of several data sets drawn independently, counted from 1; the first has the
-            base seed itself.
+        trial: Index of the data set among independently drawn ones, counted from 1; the first uses
+            the base seed itself.
     """
 
     function: str
@@ -62,13 +78,13 @@ class DataSpec(DataSettings):
 
     @property
     def name(self) -> str:
-        """The task, the length and, after the first, the trial."""
+        """The task, the length and, unless it is the first, the trial."""
         trial = f" trial={self.trial}" if self.trial > 1 else ""
         return f"{self.function} L={self.length}{trial}"
 
     @property
     def task(self) -> Task:
-        """The task: a row of the suite, or what the user's file defines.
+        """The task, from the suite or from the user's file.
 
         Raises:
             InputError: There is no such task, or the file does not define one.
@@ -82,13 +98,13 @@ class DataSpec(DataSettings):
 
     @property
     def derived_seed(self) -> int:
-        """The seed that the data set is drawn with, by the published formula."""
+        """The seed with which the data set is drawn, by the published formula."""
         learning_size = self.train_size + self.val_size
         return data_seed(self.function, self.length, learning_size, self.test_size, self.trial_seed)
 
     @property
     def draw(self) -> Draw:
-        """How inputs of both classes are drawn."""
+        """The sampler for inputs of both classes."""
         task = self.task
         published_so = self.published and self.length != SCARCE_LENGTH
         chosen_so = not self.published and self.negatives == "random"
@@ -96,7 +112,7 @@ class DataSpec(DataSettings):
         return task.draw_random if at_random and task.draw_random else task.draw
 
     def folder(self, dataset_dir: Path) -> Path:
-        """Returns where the data set is kept below the folder of all data sets."""
+        """Returns the folder of the data set, within the folder of all data sets."""
         task = self.task
         random_negatives = self.negatives == "random" and task.draw_random and not self.published
         name = (
@@ -108,7 +124,7 @@ class DataSpec(DataSettings):
         return dataset_dir / name / f"L{self.length}" / f"seed{self.derived_seed}"
 
     def check(self) -> None:
-        """Makes sure, as far as that needs no drawing, that there can be such a data set.
+        """Checks, as far as possible without drawing, that such a data set can exist.
 
         Raises:
             InputError: The task is unknown, or the length or a size is impossible.
@@ -139,21 +155,22 @@ class DataSpec(DataSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class DataGrid(DataSettings):
-    """Data sets of several tasks, lengths and trials, and where they are kept."""
+    """The data sets of several tasks, lengths and trials, and where they are kept."""
 
     functions: tuple[str, ...] = ()
     """Task ids, as `llm-erm tasks` lists them (default: the twelve published ones)."""
     lengths: tuple[int, ...] = ()
     """Input lengths in characters (default: each task's published lengths)."""
     num_trials: int = 1
-    """Data sets drawn independently per task and length; the first has the base seed itself."""
+    """Number of independently drawn data sets per task and length; the first uses the base seed
+    itself."""
     dataset_dir: Annotated[Path, OPERATIONAL] = Path("datasets")
-    """Folder of the data sets; files there with the sizes asked for are used as they are."""
+    """Folder of the data sets; existing files of the requested sizes are reused."""
     fresh_data: Annotated[bool, OPERATIONAL] = False
-    """Draw the data anew in place of the files that are there."""
+    """Draw new data even if files exist, and replace them."""
 
     def specs(self) -> list[DataSpec]:
-        """Returns the data sets of the grid: every task, length and trial that is possible.
+        """Returns the data sets of the grid: every possible combination of task, length and trial.
 
         Raises:
             InputError: A task is unknown, no length is possible, or there are no trials.
@@ -200,7 +217,7 @@ class DataGrid(DataSettings):
 
 
 def task_named(name: str, task_file: Path | None = None) -> Task:
-    """Returns a task by its id: the one that a user's file defines, or one of the suite.
+    """Returns the task with that id, from the user's file or the suite.
 
     Raises:
         InputError: There is no such task, or the file does not define one.

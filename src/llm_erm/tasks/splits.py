@@ -1,4 +1,4 @@
-"""Balanced, disjoint, repeatable train, validation and test splits, drawn once and kept on disk."""
+"""Balanced, disjoint, reproducible training, validation and test splits, kept on disk."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,24 +23,25 @@ from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits, digest
 
 
 def load(spec: DataSpec, dataset_dir: Path = Path("datasets"), *, fresh: bool = False) -> Splits:
-    """Returns the splits of a spec: those on disk if there are any, else drawn and written there.
+    """Returns the splits of a spec, from disk if they exist; else draws and writes them.
 
-    Each split is half positive and in random order. No input is in two of them, and none twice in
-    one wherever enough exist; else the test split repeats inputs, and ``warnings`` says so. The
-    same spec gives the same bytes in any process. Another division of the same number of training
-    and validation examples comes from the stored files, which stay as they are.
+    Each split is half positive and in random order. No input occurs in two splits, or twice in one
+    if enough inputs exist; otherwise the test split repeats inputs, and ``warnings`` says so. The
+    same spec gives the same bytes in any process. If only the division into training and
+    validation examples differs, the stored examples are divided again, and the files stay as they
+    are.
 
-    Files that this package wrote and nobody changed are checked by their digests; all others are
-    read as a whole, and their labels, repeats and shared inputs are looked at again.
+    Files that this package wrote and that were not changed are checked by their digests; all other
+    files are read completely, and their labels, repeats and shared inputs are checked again.
 
     Args:
-        spec: Which data.
+        spec: The data set.
         dataset_dir: The folder of all data sets.
-        fresh: Draw and write even if there are files.
+        fresh: Whether to draw and write the data even if files exist.
 
     Raises:
         InputError: The length or a size is impossible, stored files are malformed or of other
-            sizes, or the folder cannot be written.
+            sizes, or the folder is not writable.
     """
     spec.check()
     if fresh:
@@ -62,13 +63,13 @@ def _draw(spec: DataSpec, dataset_dir: Path) -> Splits:
 
 
 def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
-    """The splits of a folder that is as this package wrote it, without reading the test data."""
+    """Returns the splits of an unchanged folder of this package, without reading the test data."""
     place, meta = spec.folder(dataset_dir), read_meta(spec.folder(dataset_dir))
     if meta is None or not meta.describes(meta_of(spec)):
         return None
     if file_digests(place) != meta.files_sha256:
         return None
-    parts = _as_asked(spec, *read_learning(place, spec.task.kind, spec.length), place)
+    parts = _divided(spec, *read_learning(place, spec.task.kind, spec.length), place)
     warnings = [
         *shared_warnings(meta.shared_inputs, place),
         *repeat_warnings(spec, parts, place, distinct_tests=meta.distinct_tests),
@@ -85,7 +86,7 @@ def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
 
 
 def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
-    """The splits of a folder that anybody may have written; None where there is none."""
+    """Returns the splits of a folder that anyone may have written; None if there is none."""
     place, task = spec.folder(dataset_dir), spec.task
     sizes = (spec.train_size, spec.val_size, spec.test_size)
     stored = read_folder(place, task.kind, spec.length, sizes)
@@ -94,7 +95,7 @@ def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
         return None
     meta = read_meta(place)
     drawn_here = meta is not None and meta.names(meta_of(spec))
-    parts = (*_as_asked(spec, *stored[:2], place), stored[2])
+    parts = (*_divided(spec, *stored[:2], place), stored[2])
     shared = shared_inputs(parts)
     warnings = [
         *label_warnings(task, stored, place),
@@ -136,7 +137,7 @@ def _reveal(spec: DataSpec, dataset_dir: Path, test_sha256: str) -> HeldOut:
     """Returns the held-out data of a spec whose splits were loaded before.
 
     Raises:
-        InputError: The test file is gone, malformed, or another than when the splits were loaded.
+        InputError: The test file is missing or malformed, or has changed since then.
     """
     task = spec.task
     return HeldOut(
@@ -146,7 +147,7 @@ def _reveal(spec: DataSpec, dataset_dir: Path, test_sha256: str) -> HeldOut:
     )
 
 
-def _as_asked(
+def _divided(
     spec: DataSpec, train: Dataset, validation: Dataset, place: Path
 ) -> tuple[Dataset, Dataset]:
     """Returns stored training and validation data divided into the requested sizes."""

@@ -1,23 +1,27 @@
 """Training as a method of a run: one model per data set."""
 
 import gc
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Annotated, Any
 
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
-from llm_erm.runs.events import Event, Observe
+from llm_erm.runs.events import Event, Finished, Observe, ignore
 from llm_erm.runs.jobs import Job, Method, Work
+from llm_erm.settings import OPERATIONAL
 from llm_erm.tasks import probes
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.stream import stream
 from llm_erm.training.build import check, require_packages
 from llm_erm.training.checkpoints import drop_checkpoint
+from llm_erm.training.export import Artifacts, check_place, clear
 from llm_erm.training.settings import Settings
 
 
@@ -50,10 +54,12 @@ class Training(Method):
     Attributes:
         settings: Settings of training.
         test_lengths: Further lengths to test at; that of the training inputs is skipped.
+        flags: Further entries of config.json, such as the flags of the command.
     """
 
     settings: Settings
     test_lengths: tuple[int, ...] = ()
+    flags: Annotated[Mapping[str, Any], OPERATIONAL] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -99,9 +105,54 @@ class Training(Method):
     @contextmanager
     def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Trainings"]:
         """Yields what trains one model after another."""
+        if any(one.folder is not None for one in work):
+            require_packages(self.settings, "matplotlib")
         trainings = Trainings(self)
         yield trainings
         trainings.drop_checkpoint()
+
+    def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Makes sure that no training would write over a model's files."""
+        for job in self.jobs(specs):
+            check_place(job.folder(folder))
+
+    def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+        """Deletes the published files and the weights of earlier trainings."""
+        for job in self.jobs(specs):
+            clear(job.folder(folder))
+
+    def restore(self, work: Work) -> None:
+        """Writes the published files of a finished training, if any of them is missing."""
+        assert work.result is not None
+        require_packages(self.settings, "matplotlib")
+        with self.artifacts(work) as artifacts:
+            artifacts.restore(work.result)
+
+    def artifacts(self, work: Work) -> Artifacts:
+        """Returns what writes the published files of a training."""
+        job = work.job
+        assert isinstance(job, TrainingJob)
+        assert work.folder is not None
+        return Artifacts(job.folder(work.folder), job.label, self._config(work))
+
+    def _config(self, work: Work) -> dict[str, Any]:
+        """Returns every setting of a training, by its published name where it has one."""
+        spec = work.job.spec
+        values = dict(self.flags) | asdict(self.settings)
+        values |= {
+            "target_func": spec.function,
+            "sequence_length": spec.length,
+            "test_sequence_length": self.test_lengths,
+            "train_set_size": _examples(spec),
+            "test_set_size": spec.test_size,
+            "negatives": spec.negatives,
+            "published": spec.published,
+            "allow_repeats": spec.allow_repeats,
+            "task_file": spec.task_file,
+            "data_sha256": work.splits.key.sha256,
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
+        return plain
 
     def _lengths(self, spec: DataSpec) -> list[int]:
         return [length for length in dict.fromkeys(self.test_lengths) if length != spec.length]
@@ -126,24 +177,40 @@ class Trainings:
         spec = job.spec
         task = spec.task
         folder = None if work.folder is None else job.folder(work.folder)
-        try:
-            result = learn(
-                work.splits,
-                method.settings,
-                folder=folder,
-                lengths={
-                    length: probes.at_length(
-                        task, spec.length, length, spec.test_size, spec.trial_seed
-                    )
-                    for length in method._lengths(spec)
-                },
-                fresh=partial(stream, task, spec.draw, spec.length, spec.trial_seed),
-                observe=observe,
-            )
-        finally:
-            _free_gpu()
+        with self._published(work) as publish:
+
+            def tell(event: Event) -> None:
+                publish(event)
+                observe(event)
+
+            try:
+                result = learn(
+                    work.splits,
+                    method.settings,
+                    folder=folder,
+                    lengths={
+                        length: probes.at_length(
+                            task, spec.length, length, spec.test_size, spec.trial_seed
+                        )
+                        for length in method._lengths(spec)
+                    },
+                    fresh=partial(stream, task, spec.draw, spec.length, spec.trial_seed),
+                    observe=tell,
+                )
+            finally:
+                _free_gpu()
+            publish(Finished(result))
         self._trained = folder
         return replace(result, variant=job.variant)
+
+    @contextmanager
+    def _published(self, work: Work) -> Iterator[Observe]:
+        """Yields what is told of a training to write its files, if this process writes any."""
+        if work.folder is None or not _is_first_process():
+            yield ignore
+            return
+        with self._method.artifacts(work) as artifacts:
+            yield artifacts
 
     def drop_checkpoint(self) -> None:
         """Deletes the checkpoint of the last training, whose result is kept by now."""

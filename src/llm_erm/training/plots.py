@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -14,11 +15,20 @@ from llm_erm.runs.files import writing
 
 def plot_curve(curve: Sequence[CurvePoint], title: str, path: Path) -> None:
     """Draws training and test accuracy over the epochs into an image file."""
+    from matplotlib.image import imsave
+
+    accuracies = {
+        "train": [point.train_accuracy for point in curve],
+        "test": [point.test_accuracy for point in curve],
+    }
     with _drawing:
-        canvas, lines = _chart(tuple(point.epoch for point in curve), title)
-        lines["train"].set_ydata([point.train_accuracy for point in curve])
-        lines["test"].set_ydata([point.test_accuracy for point in curve])
-        canvas.print_png(path)
+        chart = _chart(tuple(point.epoch for point in curve), title)
+        for name, values in accuracies.items():
+            chart.lines[name].set_ydata(values)
+        chart.canvas.restore_region(chart.background)
+        for artist in chart.foreground:
+            artist.draw(chart.canvas.get_renderer())
+        imsave(path, chart.canvas.buffer_rgba(), format="png", dpi=chart.canvas.figure.dpi)
 
 
 def plot_sizes(results: Iterable[Result], path: Path) -> None:
@@ -52,19 +62,40 @@ _drawing = threading.Lock()
 """Held while a chart is drawn that others use as well."""
 
 
-@lru_cache(maxsize=8)
-def _chart(epochs: tuple[int, ...], title: str) -> tuple[Any, dict[str, Any]]:
-    """Returns the canvas of a chart whose layout is done, and its lines, which are to be set.
+@dataclass(frozen=True)
+class _Chart:
+    """What the curves of many trainings have in common, and takes most of the time to draw.
 
-    The layout takes most of the time that a picture takes, and depends on nothing else.
+    Attributes:
+        canvas: The canvas, with its layout done.
+        lines: The lines by name, whose values are those of the last curve drawn.
+        background: The picture without what lies over the axes.
+        foreground: What lies over them, in the order in which it is drawn.
     """
+
+    canvas: Any
+    lines: Mapping[str, Any]
+    background: Any
+    foreground: Sequence[Any]
+
+
+@lru_cache(maxsize=8)
+def _chart(epochs: tuple[int, ...], title: str) -> _Chart:
+    """Returns the chart of curves over these epochs; its layout depends on nothing else."""
     figure, axes = _figure()
     level = [0.0] * len(epochs)
     lines = {name: axes.plot(epochs, level, "o-", label=name)[0] for name in ("train", "test")}
     _finish(axes, "epochs", title)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    return figure.canvas, lines
+    foreground = (*axes.lines, *axes.spines.values(), axes.get_legend())
+    for artist in foreground:
+        artist.set_visible(False)
+    figure.canvas.draw()
+    background = figure.canvas.copy_from_bbox(figure.bbox)
+    for artist in foreground:
+        artist.set_visible(True)
+    return _Chart(figure.canvas, lines, background, foreground)
 
 
 def _figure() -> tuple[Any, Any]:

@@ -1,0 +1,80 @@
+"""What is written is JSON; what is read back is what was written, or an error that says where."""
+
+import json
+import math
+
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.facts import BaselineFacts, GridScore
+from llm_erm.records import Certificate, Result, Verdict
+from llm_erm.serial import RecordError, from_json, to_json
+from llm_erm.settings import shaping
+from llm_erm.synthesis.method import Synthesis
+from llm_erm.tasks.spec import DataGrid, DataSpec
+from llm_erm.tasks.task import DataKey
+
+
+def result(**more) -> Result:
+    facts = BaselineFacts("knn", {"k": 3, "hidden": (64, 32), "early": True, "depth": None}, ())
+    values = {
+        "method": "baseline:knn",
+        "model": "knn",
+        "data": DataKey("fn_a", 20, 42, 1, "abc"),
+        "examples": 200,
+        "seconds": 1.0,
+        "program": "naïve \ud800 \u2028",
+        "test": Verdict("ok", 1, 0, 3, "lone \udfff"),
+        "certificate": Certificate(0.95),
+        "facts": facts,
+    }
+    return Result(**values | more)
+
+
+def test_a_result_comes_back_as_it_was():
+    assert from_json(Result, to_json(result())) == result()
+
+
+def test_scripts_find_accuracies_and_bounds_beside_the_counts():
+    line = json.loads(to_json(result(validation=Verdict("timeout", 0, 3, 3))))
+    assert line["test"]["accuracy"] == 1 / 3
+    assert line["validation"]["accuracy"] is None
+    assert line["certificate"]["error_upper_bound"] is None
+
+
+def test_numbers_that_json_cannot_write_are_null():
+    text = to_json(GridScore({"a": math.inf, "b": 1.5}, math.nan, 1.0))
+    assert json.loads(text) == {
+        "parameters": {"a": None, "b": 1.5},
+        "train_accuracy": None,
+        "validation_accuracy": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"seconds": "long"}, "seconds"),
+        ({"data": {"function": "fn_a"}}, "data.length"),
+        ({"facts": {"method": "magic"}}, "facts"),
+        ({"test": {"status": "fine", "correct": 1, "invalid": 0, "total": 1}}, "test"),
+    ],
+)
+def test_a_damaged_record_is_named_by_its_field(change, place):
+    line = json.dumps(json.loads(to_json(result())) | change)
+    with pytest.raises(RecordError, match=place):
+        from_json(Result, line)
+
+
+def test_a_strategy_without_a_name_of_its_own_has_no_fingerprint():
+    method = Synthesis.of("local", attempts=1, strategy=lambda request, settings: None)
+    with pytest.raises(InputError, match="no name that would tell it"):
+        shaping(method)
+
+
+def test_lists_and_texts_are_taken_as_callers_write_them(tmp_path):
+    grid = DataGrid(functions=["fn_a"], lengths=[20], dataset_dir=str(tmp_path))
+    assert grid.specs() == [DataSpec(function="fn_a", length=20)]
+    assert grid.dataset_dir == tmp_path
+    with pytest.raises(InputError, match="functions is the text 'fn_a'; give a list"):
+        DataGrid(functions="fn_a")
