@@ -111,8 +111,8 @@ def records_in(path: Path, kind: type[Record], setting: str | None = None) -> It
             record = from_json(kind, line)
         except RecordError as error:
             raise InputError(
-                f"Could not read line {number} of {path} ({error}). Fix that line, or delete the "
-                "run if another version of llm-erm wrote it.",
+                f"{path}, line {number}, is damaged, or another version of llm-erm wrote it "
+                f"({error}); fix that line, or delete the run.",
                 setting=setting,
             ) from None
         yield record
