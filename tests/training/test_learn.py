@@ -339,7 +339,7 @@ def test_the_device_is_what_is_there(parity):
         ({"context_length": 20}, "context_length is 20, but an input has 21 tokens"),
         ({"lr": float("inf")}, "lr is inf"),
         ({"weight_decay": float("inf")}, "weight_decay is inf; give 0 or more"),
-        ({"seed": 2**63}, "seed is 9223372036854775808; give one between"),
+        ({"seed": 2**63}, "seed is 9223372036854775808; give a number between"),
         (
             {"gradient_tolerance": 0.1},
             "gradient_tolerance is 0.1, which has no effect without the optimizer coord",

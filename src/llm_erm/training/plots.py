@@ -1,4 +1,4 @@
-"""Accuracies as pictures."""
+"""Plots accuracies."""
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +59,7 @@ def plot_lengths(results: Iterable[Result], path: Path) -> None:
 
 
 _drawing = threading.Lock()
-"""Held while a chart is drawn that others use as well."""
+"""Held while a shared chart is drawn."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _figure() -> tuple[Any, Any]:
 
 
 def _finish(axes: Any, label: str, title: str) -> None:  # noqa: ANN401 - of matplotlib
-    """Adds to axes with their lines what all pictures have."""
+    """Adds to axes what all plots have in common."""
     axes.axhline(0.5, color="gray", linestyle=":", label="chance")
     axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
     axes.legend()
