@@ -27,7 +27,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
-from llm_erm.training.engine import Engine, Speedups
+from llm_erm.training.engine import Speedups, TrainingEngine
 from llm_erm.training.optimizers import learning_rate
 from llm_erm.training.settings import Settings
 
@@ -168,7 +168,7 @@ def measure_ours(
     start = time.perf_counter()
     model = initial(settings)
     weights = sum(p.numel() for p in model.parameters())
-    engine = Engine(model, settings, DEVICE, speedups)
+    engine = TrainingEngine(model, settings, DEVICE, speedups)
     data = batch(size, 1)
     found = curve(engine.step, settings) if losses else []
     engine.step(data, 0.0)
@@ -186,7 +186,9 @@ def measure_ours(
 def measure_evaluation(settings: Settings, figures: dict) -> None:
     plan = PLANS["… and a CUDA graph (in use)"]
     for size in (125, 250, 500, 1000):
-        engine = Engine(initial(settings), replace(settings, eval_batch_size=size), DEVICE, plan)
+        engine = TrainingEngine(
+            initial(settings), replace(settings, eval_batch_size=size), DEVICE, plan
+        )
         weights = sum(p.numel() for p in engine.model.parameters())
         data = batch(5000, 2)
         engine.predict(data)
@@ -238,7 +240,7 @@ def steps(arguments: argparse.Namespace) -> None:
 def profile(settings: Settings) -> None:
     """Where the time of a step and of an evaluation goes, kernel by kernel."""
     for graph, size in ((False, 20), (False, 200)):
-        engine = Engine(
+        engine = TrainingEngine(
             initial(settings), settings, DEVICE, Speedups(compiled=True, mixed=True, graph=graph)
         )
         data = batch(size, 1)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
 
-    from llm_erm.training.engine import Engine
+    from llm_erm.training.engine import TrainingEngine
 
 PARITIES = "parities"
 """The model that is linear in parities, for coordinate SGD."""
@@ -39,7 +39,7 @@ class Built:
         save: Writes the backbone's final weights into a folder.
     """
 
-    engine: "Engine"
+    engine: "TrainingEngine"
     encoder: Encoder
     context_length: int
     device: "torch.device"
@@ -115,7 +115,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     require_packages(settings)
     import torch
 
-    from llm_erm.training.engine import Engine, device_of, speedups_for
+    from llm_erm.training.engine import TrainingEngine, device_of, speedups_for
 
     check(settings, kind)
     accelerator = _accelerator(settings, folder)
@@ -145,7 +145,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
 
     processes = 1 if accelerator is None else accelerator.num_processes
     speedups = speedups_for(settings, model, device, processes)
-    engine = Engine(model, settings, device, speedups, accelerator)
+    engine = TrainingEngine(model, settings, device, speedups, accelerator)
     return Built(engine, encoder, context, device, accelerator, save)
 
 
