@@ -244,6 +244,7 @@ WHOLE: dict[str, Callable[[Line], dict[str, Any]]] = {
 }
 DATA = ("train.txt", "val.txt", "test.txt")
 LEFT_OUT = (
+    ".lock",
     "settings.json",
     "log.jsonl",
     "runner.log",

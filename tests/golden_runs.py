@@ -9,6 +9,12 @@ What is kept of a command is canonical: its exit status, what it printed, what i
 wrote, without times and places. Recordings of one machine agree to the bit; on another processor,
 or with other releases of numpy, torch or the embedded model's runtime, trained models and sampled
 answers may differ (``_environment.json`` says what a recording was made with, and is not compared).
+
+``golden/runs`` is a recording of 0.2.0. That of 0.1.0 agreed with it in all but what
+``CHANGELOG.md`` lists under 0.2.0: names of keys, columns and files, words of notices, digests in
+``meta.json``, the attempts that enumerations keep, whole numbers written as floats (``bits``,
+``cost_usd``), ``json`` in the ``config.json`` of a sweep's trainings, and the folder of trainings
+that is compared.
 """
 
 # ruff: noqa: T201

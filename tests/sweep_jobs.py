@@ -8,13 +8,19 @@ from pathlib import Path
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Result
+from llm_erm.runs.journal import records_in
 from llm_erm.serial import to_json
 from llm_erm.tasks.task import DataKey
 
 
 def do(folder: Path, name: str, seconds: float = 0.0, wait_for: Path | None = None) -> list[Result]:
-    """A job: it says something, waits, and has a result or fails by its name."""
+    """A job: it says something, waits, and has a result or fails by its name.
+
+    Like a command, it returns the results that are in its folder already.
+    """
     sys.stderr.write("a notice\n")
+    if (folder / "results.jsonl").exists() and name == "good":
+        return list(records_in(folder / "results.jsonl", Result))
     (folder / "started").touch()
     deadline = time.monotonic() + 60
     while wait_for is not None and not wait_for.exists() and time.monotonic() < deadline:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from api_server import Reply, serving
+from llm_erm.cli.output import note
 from responses_server import error, refusal, response, text
 
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
@@ -106,6 +107,20 @@ def test_a_quota_that_runs_out_stops_at_once_and_the_same_command_goes_on(synthe
     assert done.returncode == 0, done.stderr
     assert len(other.calls) == 1
     assert json.loads(done.stdout)["selected_attempt"] == 3
+
+
+def test_what_a_server_says_cannot_control_the_terminal(synthesize):
+    hostile = "no \x1b[2J\x1b]0;owned\x07\x9b31m key"
+    with serving(lambda _: Reply(error(hostile, "invalid_api_key"), 401)) as api:
+        done = synthesize(api, *ONE_POINT)
+    assert done.returncode == 2
+    assert "no \N{REPLACEMENT CHARACTER}[2J" in done.stderr
+    assert all(c.isprintable() or c == "\n" for c in done.stderr), done.stderr
+
+
+def test_a_notice_cannot_control_the_terminal(capsys):
+    note("one\x1b[2J\ntwo")
+    assert capsys.readouterr().err == "one\N{REPLACEMENT CHARACTER}[2J\ntwo\n"
 
 
 def test_a_wrong_key_stops_all_grid_points_after_what_was_in_flight(synthesize, tmp_path):

@@ -240,7 +240,7 @@ def test_one_row_of_the_table_and_one_class_are_all_that_a_provider_needs(
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["model"] == ("fake:1" if "--model" in named else "fake:0")
-    assert result["test_accuracy"] == 0.5
+    assert result["test"]["accuracy"] == 0.5
     assert result["attempts"] == 2
     done = invoke("synthesize", *named, *TINY, "--threads", 2, "--out-dir", "other")
     assert (done.returncode, "(--threads)" in done.stderr) == (2, True)

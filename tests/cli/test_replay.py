@@ -154,7 +154,7 @@ def without_settings(folder: Path) -> None:
         (lambda folder: (folder / "settings.json").unlink(), "Cannot read"),
         (lambda folder: (folder / "settings.json").write_text("{"), "settings.json is damaged"),
         (lambda folder: (folder / "settings.json").write_text("[1]"), "settings.json is damaged"),
-        (lambda folder: (folder / "settings.json").write_text("{}"), "settings.json is damaged"),
+        (lambda folder: (folder / "settings.json").write_text("{}"), "or another version"),
         (without_settings, "is not that of a run of `llm-erm synthesize`"),
         (
             lambda folder: (folder / "answers.jsonl").write_text("no\n"),

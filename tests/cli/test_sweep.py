@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from llm_erm.cli.main import main
+from llm_erm.cli.sweep import FOLDERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +68,80 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
     assert code == 1
     assert "failed (2); see results/others/0/stderr.log" in out
     assert "answers.json is empty" in Path("results/others/1/stderr.log").read_text()
+
+
+def test_a_job_whose_task_or_results_changed_is_not_taken_for_done(sweep):
+    rule = """
+kind = "binary"
+lengths = (10,)
+def rule(x):
+    return int(x[{place}])
+def sample(rng, length):
+    return "".join(map(str, rng.randint(2, size=length)))
+"""
+    grid = SYNTHESES.replace("[fn_a, fn_g]", "[own]").replace("lengths: [20]", "lengths: [10]")
+    grid = grid.replace("attempts: 1", "attempts: 1, task_file: own.py")
+    Path("answers.json").write_text(json.dumps(["def f(x):\n    return int(x[0])"]))
+    Path("own.py").write_text(rule.format(place=0))
+    assert sweep(grid)[0] == 0
+    Path("own.py").write_text(rule.format(place=1))
+    code, out, _ = sweep(grid, "--json")
+    assert (code, json.loads(out)["skipped"], json.loads(out)["status"]) == (1, False, 2)
+    log = Path("results/searches/0/stderr.log").read_text()
+    assert "differ from what the rule in own.py now returns" in log
+    Path("own.py").write_text(rule.format(place=0))
+    results = Path("results/searches/0/results.jsonl")
+    before = results.read_text()
+    results.unlink()
+    code, out, _ = sweep(grid, "--json")
+    assert (code, json.loads(out)["skipped"]) == (0, False)
+    assert results.exists()
+    assert json.loads(before)["program"] == json.loads(out)["results"][0]["program"]
+    assert json.loads(sweep(grid, "--json")[1])["skipped"]
+
+
+SMALL_DATA = "functions: [fn_a], lengths: [10], train_size: 10, val_size: 10, test_size: 20"
+SMALL = {
+    "synthesize": f"{SMALL_DATA}, provider: scripted, answers: answers.json, attempts: 1",
+    "enumerate": f"{SMALL_DATA}, max_programs: 2000",
+    "baselines": f"{SMALL_DATA}, learners: [decision-tree], workers: 1",
+    "incontext": "functions: [fn_a], lengths: [10], train_size: 10, answer: score, shots: [2], "
+    "test_size: 2, test_split_size: 20",
+    "train": "target_func: fn_a, n_layer: 1, n_head: 2, n_embd: 16, n_epochs: 1, device: cpu, "
+    "train_set_size: 20, test_set_size: 20, precision: fp32, sequence_length: 10",
+}
+"""Flags with which each command that can be swept takes seconds."""
+NEEDS = {"train": "torch", "enumerate": "numba", "baselines": "sklearn", "incontext": "xllamacpp"}
+
+
+@pytest.mark.parametrize("command", FOLDERS)
+def test_every_command_that_can_be_swept_is(sweep, command):
+    if command in NEEDS:
+        pytest.importorskip(NEEDS[command])
+    Path("answers.json").write_text(json.dumps(["def f(x):\n    return x.count('1') % 2"]))
+    grid = f"experiment_name: {command}\nresults_root: results\ncommand: {command}\n"
+    grid += f"base_args: {{{SMALL[command]}}}\ngrid: {{seed: [3]}}\n"
+    code, out, error = sweep(grid, "--json")
+    assert code == 0, error + Path(f"results/{command}/0/stderr.log").read_text()
+    (result,) = json.loads(out)["results"]
+    assert result["test"]["total"] > 0
+    assert json.loads(sweep(grid, "--json")[1])["skipped"]
+    wrong = grid.replace("fn_a", "fn_zz").replace(f"name: {command}", "name: wrong")
+    code, _, error = sweep(wrong)
+    assert code == 2
+    assert "Job 0 cannot start: " in error
+    assert "fn_zz" in error
+    assert not Path("results/wrong").exists()
+
+
+@pytest.mark.parametrize("command", ["synthesize", "incontext"])
+def test_a_dry_run_is_refused_before_a_model_is_paid(sweep, command):
+    grid = f"experiment_name: dry\nresults_root: results\ncommand: {command}\n"
+    grid += f"base_args: {{{SMALL[command]}, dry_run: true}}\ngrid: {{seed: [3]}}\n"
+    code, _, error = sweep(grid)
+    assert code == 2
+    assert "Job 0 cannot start: A dry run has no results; omit --dry-run." in error
+    assert not Path("results").exists()
 
 
 def processes_in(folder: Path) -> list[str]:

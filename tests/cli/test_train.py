@@ -183,7 +183,8 @@ def test_a_stopped_command_says_how_it_goes_on(train, monkeypatch):
         patch.setattr(Engine, "step", stop)
         code, out, error = train(*asked)
     assert (code, out) == (130, "")
-    assert "goes on with the one under way from its start" in error
+    assert "Run the same command to resume" in error
+    assert "from its start" in error
     code, _, error = train(*asked, "--seed", 7)
     assert code == 2  # its first evaluation is kept
     assert "run holds a run with other settings" in error

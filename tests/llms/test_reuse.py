@@ -12,6 +12,7 @@ from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.settings import Settings as AnswerSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.models import model
+from llm_erm.runs.executors import Processes
 from llm_erm.runs.jobs import Method
 from llm_erm.runs.run import plan, run
 from llm_erm.synthesis.method import Synthesis
@@ -108,6 +109,17 @@ def test_a_run_resumed_in_the_same_process_counts_earlier_answers_once(
     again = len(api.calls) - before
     assert again == (calls // (2 * ATTEMPTS) if make is not in_context else 1) * lost
     assert spent(budget) == calls * TOKENS
+
+
+@pytest.mark.parametrize("used", [False, True])
+@METHODS
+def test_a_model_answers_in_another_process(make, calls, used, api, tmp_path):
+    method = make(api, Budget())
+    made = plan(method, SPECS, dataset_dir=tmp_path / "data")
+    if used:
+        run(made)
+    assert len(run(made, executor=Processes(1))) == 2
+    assert len(api.calls) == calls * (1 + used)
 
 
 def test_a_spent_run_can_be_repeated_with_the_same_budget(api, tmp_path):

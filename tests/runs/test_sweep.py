@@ -118,6 +118,45 @@ def test_a_failed_job_stops_no_other_and_is_run_again_alone(file, places):
     assert [len(outcome.results) for outcome in again] == [1] * 4
 
 
+@pytest.mark.parametrize("places", [1, 2])
+def test_what_a_finished_job_has_is_asked_of_its_command(file, places):
+    """Which alone knows whether data, task files and settings are those of its results."""
+    plan = read_sweep(file)
+    first = run(plan, places=places)
+    (plan.jobs[1].folder / "results.jsonl").unlink()
+    again = run(plan, ["good", "good", "refused"], places=places)
+    assert [outcome.status for outcome in again] == [0, 0, 2, 0]
+    assert [outcome.skipped for outcome in again] == [True, False, False, True]
+    assert again[0].results == first[0].results
+    assert len(again[1].results) == 1
+    assert [outcome.seconds for outcome in again][::3] == [0, 0]
+    record = json.loads((plan.jobs[2].folder / "job.json").read_text())
+    assert record["status"] == 2
+
+
+@pytest.mark.parametrize("damage", ['{"argu', "[]", "", "\xff"])
+def test_a_job_whose_record_is_damaged_counts_as_not_done(file, damage):
+    plan = read_sweep(file)
+    run(plan)
+    path = plan.jobs[0].folder / "job.json"
+    whole = path.read_text()
+    path.write_bytes(damage.encode("latin-1"))
+    check_folders(plan)
+    assert [outcome.skipped for outcome in run(plan)] == [False, True, True, True]
+    assert path.read_text() == whole
+
+
+def test_a_record_is_replaced_as_a_whole(file):
+    """A kill in the middle leaves the earlier one."""
+    plan = read_sweep(file)
+    run(plan, ["refused"])
+    path = plan.jobs[0].folder / "job.json"
+    before, other = path.read_text(), path.with_name("other name")
+    os.link(path, other)
+    run(plan)
+    assert other.read_text() == before != path.read_text()
+
+
 def test_one_at_a_time_is_done_in_this_process_and_leaves_its_streams(file, capsys):
     outcomes = run(read_sweep(file))
     assert {outcome.results[0].model.split()[0] for outcome in outcomes} == {str(os.getpid())}

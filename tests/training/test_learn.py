@@ -81,6 +81,7 @@ def test_the_curve_has_the_start_the_schedule_and_the_final_weights(parity, tmp_
     assert seen.events[0] == Started(5, 0)
     assert isinstance(seen.events[1], Prepared)
     assert curve(run, "test_accuracy")[-1] == run.test.accuracy
+    assert run.seconds == round(curve(run, "seconds")[-1], 3)
     # What was evaluated last is what was saved.
     from safetensors.torch import load_file
     from transformers import AutoModel

@@ -9,7 +9,7 @@ from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.observers import Bars
-from llm_erm.cli.options import planned, specs_of
+from llm_erm.cli.options import check_data, planned, specs_of
 from llm_erm.cli.results import accuracy, at_most, print_json
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError, MissingExtraError
@@ -59,6 +59,17 @@ def baselines(options: Options) -> int:
         _table(results)
         print(f"\nResults: {plan.folder}")
     return 0
+
+
+def check(options: Options) -> None:
+    """Checks, as far as possible without data, that a run can start.
+
+    Raises:
+        LLMERMError: The run cannot start.
+    """
+    check_data(options)
+    _executor(options.workers)
+    method_of(options).jobs(options.specs())
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:

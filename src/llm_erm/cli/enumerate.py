@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from llm_erm.cli.observers import Bars
-from llm_erm.cli.options import LimitOptions, planned, specs_of
+from llm_erm.cli.options import LimitOptions, check_data, planned, specs_of
 from llm_erm.cli.output import note
 from llm_erm.cli.results import brief, print_json, result_table, trial_lines
 from llm_erm.enumeration.events import LevelDone
@@ -68,6 +68,16 @@ def enumerate(options: Options) -> int:
         print(line)
     print(f"Programs, journal and results: {plan.folder}")
     return 0
+
+
+def check(options: Options) -> None:
+    """Checks, as far as possible without data, that a run can start.
+
+    Raises:
+        LLMERMError: The run cannot start.
+    """
+    check_data(options)
+    method_of(options).jobs(options.specs())
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:

@@ -1,5 +1,6 @@
 """Adds to an error message the flag that changes the setting at fault."""
 
+from llm_erm.cli.text import printable
 from llm_erm.errors import LLMERMError
 
 _FLAGS = {
@@ -20,8 +21,8 @@ def flag_of(setting: str) -> str:
 
 
 def sentence(error: LLMERMError) -> str:
-    """Returns the message of an error, with the flag to change if there is one."""
-    message = str(error)
+    """Returns the message of an error, printable and with the flag to change if there is one."""
+    message = printable(str(error))
     if error.setting is None or flag_of(error.setting) in message:
         return message
     stop = "." if message.endswith(".") else ""

@@ -9,7 +9,7 @@ from llm_erm.cli import output
 from llm_erm.cli.engines import EngineOptions, budget_of, engine_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.observers import Bars
-from llm_erm.cli.options import planned, specs_of
+from llm_erm.cli.options import check_data, planned, specs_of
 from llm_erm.cli.places import check_files
 from llm_erm.cli.results import print_json
 from llm_erm.errors import BudgetSpentError
@@ -88,6 +88,18 @@ def incontext(options: Options) -> int:
     return 0
 
 
+def check(options: Options) -> None:
+    """Checks, as far as possible without a model, that a run can start and has results.
+
+    Raises:
+        LLMERMError: The run cannot start.
+    """
+    grid = _grid(options)
+    check_data(grid, dry_run=options.dry_run)
+    with closing((method := _method(options)).engine):
+        method.jobs(grid.specs())
+
+
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
     """Runs the queries and returns the results without printing them.
 
@@ -120,9 +132,14 @@ def _method(options: Options) -> InContext:
     )
 
 
+def _grid(options: Options) -> DataGrid:
+    """Returns the data sets, of which the queries are a part."""
+    return replace(options, test_size=options.test_split_size)
+
+
 def _plan(options: Options, method: InContext) -> Plan:
     """Returns the run after checking everything that needs no model."""
-    grid = replace(options, test_size=options.test_split_size)
+    grid = _grid(options)
     specs = specs_of(grid)
     check_files({"--out-jsonl": options.out_jsonl, "--out-csv": options.out_csv}, options.out_dir)
     method.jobs(specs)  # rejects what cannot run before any data are drawn

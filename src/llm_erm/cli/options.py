@@ -77,6 +77,18 @@ def specs_of(grid: DataGrid) -> list[DataSpec]:
     return grid.specs()
 
 
+def check_data(grid: DataGrid, *, dry_run: bool = False) -> None:
+    """Checks, without drawing anything, that a run has results and that its data sets can exist.
+
+    Raises:
+        InputError: It is a dry run, or a data set cannot exist.
+    """
+    if dry_run:
+        raise InputError("A dry run has no results; omit --dry-run.")
+    for spec in specs_of(grid):
+        spec.check()
+
+
 def planned(
     method: Method, grid: DataGrid, specs: list[DataSpec], out_dir: Path | None, command: str
 ) -> Plan:

@@ -8,6 +8,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from llm_erm.cli.text import printable
+
 WIDTH_WITHOUT_TERMINAL = 160
 
 
@@ -24,11 +26,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     console.print(result)
 
 
-def printable(text: str) -> str:
-    """Replaces control characters, which could control the terminal, except line ends."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 def percent(accuracy: float | None) -> str:
     """Returns an accuracy rounded down, so that only a perfect score reads 100."""
     if accuracy is None:
@@ -38,7 +35,7 @@ def percent(accuracy: float | None) -> str:
 
 def note(text: str) -> None:
     """Prints a notice to stderr."""
-    print(text, file=sys.stderr)
+    print(printable(text), file=sys.stderr)
 
 
 def progress() -> Progress:

@@ -1,24 +1,20 @@
 """`llm-erm sweep`: does a grid of runs from one YAML file.
 
-A sweep can run a command if it is in ``FOLDERS`` and its module ``llm_erm.cli.<command>`` has
-
-    Options                         its flags, a dataclass
-    results_of(options, observers)  runs it and returns its results; prints nothing to stdout
-    check(options)                  raises LLMERMError if a run cannot start, before it costs
-                                    anything; optional where Options is a DataGrid
+A sweep can run a command if it is in ``FOLDERS`` and its module ``llm_erm.cli.<command>`` is a
+``Sweepable``.
 """
 
 import contextlib
 import io
 import json as jsonlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, cast
 
 import tyro
 
@@ -28,9 +24,9 @@ from llm_erm.cli.parsing import parse
 from llm_erm.cli.results import accuracy
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.records import Result
+from llm_erm.runs.events import Observer
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
-from llm_erm.tasks.spec import DataGrid
 
 FOLDERS = {
     "synthesize": "out_dir",
@@ -40,6 +36,36 @@ FOLDERS = {
     "enumerate": "out_dir",
 }
 """The commands that a sweep can run, and the option of each that names its folder."""
+
+
+class Sweepable(Protocol):
+    """A module of a command that a sweep can run.
+
+    Attributes:
+        Options: Its flags, a dataclass.
+    """
+
+    Options: Any
+
+    def check(self, options: Any) -> None:  # noqa: ANN401 - its own
+        """Checks, before anything is drawn, loaded or paid for, that a run can start.
+
+        Raises:
+            LLMERMError: It cannot, or would have no results.
+        """
+        ...
+
+    def results_of(
+        self,
+        options: Any,  # noqa: ANN401 - its own
+        observers: Sequence[Observer] = (),
+    ) -> list[Result]:
+        """Runs what its folder lacks and returns all results; prints nothing to stdout.
+
+        Raises:
+            LLMERMError: The run cannot start, or its folder holds another one.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -94,8 +120,7 @@ def run_command(command: str, options: Any) -> list[Result]:  # noqa: ANN401 - o
     Raises:
         LLMERMError: The command cannot run.
     """
-    results: list[Result] = _module(command).results_of(options)
-    return results
+    return _module(command).results_of(options)
 
 
 def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any command
@@ -116,7 +141,7 @@ def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any comma
             options = replace(options, **{FOLDERS[command]: job.folder})
             if command == "train":
                 _check_device(options.device)
-            getattr(module, "check", _check_data)(options)
+            module.check(options)
     except SystemExit:
         reason = _brief(printed.getvalue())
         raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
@@ -125,14 +150,8 @@ def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any comma
     return options
 
 
-def _module(command: str) -> Any:  # noqa: ANN401 - as the module docstring describes
-    return import_module(f"llm_erm.cli.{command}")
-
-
-def _check_data(options: DataGrid) -> None:
-    """Checks that data sets as described can exist."""
-    for spec in options.specs():
-        spec.check()
+def _module(command: str) -> Sweepable:
+    return cast(Sweepable, import_module(f"llm_erm.cli.{command}"))
 
 
 def _check_device(device: str | None) -> None:

@@ -10,7 +10,7 @@ from llm_erm.cli.flags import sentence
 from llm_erm.cli.log import open_log
 from llm_erm.cli.models import Choice, ModelOptions, choose
 from llm_erm.cli.observers import Bars
-from llm_erm.cli.options import LimitOptions, planned, specs_of
+from llm_erm.cli.options import LimitOptions, check_data, planned, specs_of
 from llm_erm.cli.output import note
 from llm_erm.cli.places import check_files
 from llm_erm.cli.replay import missing, replay_of
@@ -90,11 +90,10 @@ def check(options: Options) -> None:
     Raises:
         InputError: The run cannot start.
     """
-    if options.dry_run:
-        raise InputError("A dry run has no results; omit --dry-run.")
     if not _is_replay(options):
-        for spec in specs_of(options):
-            spec.check()
+        check_data(options, dry_run=options.dry_run)
+    elif options.dry_run:
+        raise InputError("A dry run has no results; omit --dry-run.")
 
 
 def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:

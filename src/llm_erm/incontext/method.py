@@ -82,35 +82,49 @@ class InContext(Method):
     def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Asking"]:
         """Prepares all questions, and then loads the model if any of them is unanswered."""
         with closing(self.engine):
-            questions = self.questions(work)
+            asking = Asking(self, self.questions(work))
             if (budget := self.budget) is not None:
                 longest = max(
                     len(asked.prompt(index).encode())
-                    for asked in questions.values()
+                    for asked in asking.questions.values()
                     for index in range(1, self.queries + 1)
                 )
                 budget.begin(spent, longest, self.settings.answer_tokens)
-            if any(len(one.answers) < self.queries for one in work):
-                self.engine.load()
-            yield Asking(self, questions)
+            asking.load_for(work)
+            yield asking
 
     def _numbers(self, spec: DataSpec) -> list[int]:
         return list(dict.fromkeys(self.shots or (spec.train_size,)))
 
 
 class Asking:
-    """The jobs of one run, one after another."""
+    """The jobs of one run, one after another.
+
+    Attributes:
+        questions: Those of the jobs that are known; one that a process of a pool gets later poses
+            its own.
+    """
 
     events: tuple[Event, ...] = ()
 
     def __init__(self, method: InContext, questions: dict[JobKey, Questions]) -> None:
         self._method = method
-        self._questions = questions
+        self._loaded = False
+        self.questions = questions
+
+    def load_for(self, work: Sequence[Work]) -> None:
+        """Loads the model, unless it is loaded or all questions of these jobs are answered."""
+        if not self._loaded and any(len(one.answers) < self._method.queries for one in work):
+            self._method.engine.load()
+            self._loaded = True
 
     def learn(self, work: Work, observe: Observe) -> Result:
         """Returns the result of one job."""
+        if work.job.key not in self.questions:
+            self.questions |= self._method.questions([work])
+            self.load_for([work])
         return learn(
-            self._questions[work.job.key],
+            self.questions[work.job.key],
             self._method.engine,
             self._method.settings,
             observe=observe,

@@ -58,6 +58,10 @@ class PlainClient:
         self.model = model
         self.base_url = base_url
 
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but the connections, for another process."""
+        return {**self.__dict__, "_client": None}
+
     async def post(
         self, path: str, body: Mapping[str, Any]
     ) -> tuple[Mapping[str, Any], Completion]:

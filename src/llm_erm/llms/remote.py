@@ -82,6 +82,10 @@ class RemoteLLM(LLM):
         self._settings = settings
         self._budget = budget or Budget()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Everything but the connections and threads, for another process."""
+        return {**self.__dict__, "_client": None, "_opened": None}
+
     @property
     def name(self) -> str:
         """The provider and the model's name."""

@@ -93,7 +93,9 @@ def read_fingerprint(folder: Path, setting: str = "out_dir") -> Fingerprint:
         return from_json(Fingerprint, read(path, setting))
     except RecordError as error:
         raise InputError(
-            f"{path} is damaged ({error}); name another run.", setting=setting
+            f"{path} is damaged, or another version of llm-erm wrote it ({error}); name another "
+            "run.",
+            setting=setting,
         ) from None
 
 

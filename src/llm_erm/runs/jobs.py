@@ -152,7 +152,8 @@ class Method(Protocol):
         """Returns a context with the resources that the jobs share.
 
         Args:
-            work: All work of the session, so that it can be checked before anything is loaded.
+            work: The work known so far, so that it can be checked before anything is loaded. In a
+                process of a pool, that is its first job; others follow.
             spent: Completions that earlier parts of the run got from a model, for the budget.
 
         Raises:

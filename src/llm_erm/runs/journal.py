@@ -111,7 +111,8 @@ def records_in(path: Path, kind: type[Record], setting: str | None = None) -> It
             record = from_json(kind, line)
         except RecordError as error:
             raise InputError(
-                f"{path}, line {number}, is damaged ({error}); fix that line, or delete the run.",
+                f"{path}, line {number}, is damaged, or another version of llm-erm wrote it "
+                f"({error}); fix that line, or delete the run.",
                 setting=setting,
             ) from None
         yield record

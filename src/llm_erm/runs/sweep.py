@@ -21,8 +21,7 @@ from typing import Any
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.records import Result
 from llm_erm.runs.apart import Call, Ended, Places, Sentence, perform
-from llm_erm.runs.files import writing
-from llm_erm.runs.journal import records_in
+from llm_erm.runs.files import replace, writing
 from llm_erm.runs.run import stopping_at_sigterm
 
 _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
@@ -58,7 +57,7 @@ class Outcome:
         status: 0 if it succeeded, else the exit status that its command would have.
         results: Its results.
         seconds: Wall time; 0 if it was skipped.
-        skipped: Whether an earlier sweep had finished it.
+        skipped: Whether an earlier sweep had finished it, and its command found nothing to do.
     """
 
     job: SweepJob
@@ -156,8 +155,9 @@ def run_sweep(
     goes to ``stderr.log`` in its folder. SIGTERM stops a sweep like Ctrl-C.
 
     Args:
-        jobs: The jobs; finished ones are skipped.
-        calls: How to do each job.
+        jobs: The jobs.
+        calls: How to do each job. A call skips what is finished in the job's folder, and refuses a
+            folder of other settings or data.
         devices: The CUDA device of each process; None to leave all devices visible.
         on_outcome: Called with each outcome as soon as it is known, one at a time.
         sentence: Returns the message of an error.
@@ -188,18 +188,18 @@ def run_sweep(
 
 
 def _outcome(job: SweepJob, do: Callable[[Path], Ended]) -> Outcome:
-    """Does one job, unless it is already done, and records how it ended."""
+    """Does what is missing in one job's folder, and records how the job ended."""
     earlier = _record(job)
-    if earlier is not None and earlier.get("status") == 0:
-        results = tuple(records_in(job.folder / "results.jsonl", Result))
-        return Outcome(job, 0, results, 0.0, skipped=True)
+    before = _results(job) if earlier is not None and earlier.get("status") == 0 else None
     started = time.monotonic()
     with writing(job.folder, _SETTING):
         job.folder.mkdir(parents=True, exist_ok=True)
     ended = do(job.folder / "stderr.log")
+    if ended.status == 0 and before is not None and before == _results(job):
+        return Outcome(job, 0, ended.results, 0.0, skipped=True)
     record = {"arguments": list(job.arguments), "values": job.values, "status": ended.status}
     with writing(job.folder, _SETTING):
-        (job.folder / "job.json").write_text(json.dumps(record, indent=4, default=str) + "\n")
+        replace(job.folder / "job.json", json.dumps(record, indent=4, default=str) + "\n")
     seconds = time.monotonic() - started
     return Outcome(job, ended.status, ended.results, seconds, skipped=False)
 
@@ -244,11 +244,20 @@ def _mapping(path: Path, value: Any, what: str) -> dict[str, Any]:  # noqa: ANN4
 
 
 def _record(job: SweepJob) -> dict[str, Any] | None:
+    """Returns what an earlier sweep wrote of a job; None if nothing, or if that is damaged."""
     path = job.folder / "job.json"
     try:
         record = json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise InputError(f"{path} cannot be read ({error}); delete it.") from error
-    return record if isinstance(record, dict) else {}
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _results(job: SweepJob) -> bytes | None:
+    """Returns what the results in a job's folder are; None without any."""
+    path = job.folder / "results.jsonl"
+    return path.read_bytes() if path.is_file() else None

@@ -40,9 +40,9 @@ class DataSettings:
     published: bool = False
     """Draw data as the published code did where it differs, to compare with published results."""
     allow_repeats: bool = False
-    """Let splits share inputs where too few exist; such results carry no certificate."""
+    """Let splits share inputs if too few distinct ones exist; such results get no certificate."""
     task_file: Annotated[Path | None, OPERATIONAL] = None
-    """A Python file that defines a task of your own."""
+    """A Python file that defines your own task."""
 
     def __post_init__(self) -> None:
         """Takes lists for tuples and texts for paths, as callers from Python write them.

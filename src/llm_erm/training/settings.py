@@ -47,12 +47,13 @@ class Settings:
     """Scale of the adapters; it is divided by their rank."""
     optimizer: Literal["adamw", "coordinate-sgd"] = "adamw"
     """AdamW, or SGD that changes one randomly drawn weight per step, the learner of the paper's
-    lower bound. The latter needs --online."""
+    lower bound. The latter needs online training."""
     gradient_tolerance: float = 0.0
     """Coordinate SGD rounds gradients to multiples of this, like the answers to statistical
     queries; 0 for no rounding."""
     online: bool = False
-    """Train on fresh examples at every step; --train_set_size is then the size of an epoch."""
+    """Train on fresh examples at every step; an epoch has as many examples as the training set
+    would have."""
     batch_size: int = 20
     """Number of examples per step."""
     n_epochs: int = 200
