@@ -120,7 +120,7 @@ def measure(latency, right_on, arguments):
 
 
 def marginal(test_size):
-    """CPU time per additional call, with verification: the same 100 searches, 5 and 25 calls long."""
+    """CPU time per additional call and its verification: the same 100 searches, 5 and 25 long."""
     taken = []
     for attempts in (5, 25):
         arguments = (
