@@ -42,7 +42,7 @@ class InContext(Method):
 
     @property
     def budget(self) -> Budget | None:
-        """That of the model."""
+        """The budget of the model."""
         return self.engine.budget
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
@@ -65,7 +65,7 @@ class InContext(Method):
         """Returns the questions of each job, without loading the model's weights.
 
         Raises:
-            InputError: There are too few examples, or a prompt is longer than the model can read.
+            InputError: There are too few examples, or a prompt is too long for the model.
         """
         # Jobs that differ only in their shots read the same held-out data.
         reveals: dict[DataSpec, Callable[[], HeldOut]] = {}
@@ -101,8 +101,8 @@ class Asking:
     """The jobs of one run, one after another.
 
     Attributes:
-        questions: Those of the jobs that are known; one that a process of a pool gets later poses
-            its own.
+        questions: The questions of the jobs known so far; for jobs that a pool process receives
+            later, they are prepared then.
     """
 
     events: tuple[Event, ...] = ()

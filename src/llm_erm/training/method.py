@@ -53,7 +53,7 @@ class Training(Method):
 
     Attributes:
         settings: Settings of training.
-        test_lengths: Further lengths to test at; that of the training inputs is skipped.
+        test_lengths: Further lengths to test at; the training length is skipped.
         flags: Further entries of config.json, such as the flags of the command.
     """
 
@@ -112,24 +112,24 @@ class Training(Method):
         trainings.drop_checkpoint()
 
     def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
-        """Makes sure that no training would write over a model's files."""
+        """Checks that no job would overwrite the files of a model."""
         for job in self.jobs(specs):
             check_place(job.folder(folder))
 
     def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
-        """Deletes the published files and the weights of earlier trainings."""
+        """Deletes the published files and the weights of earlier jobs."""
         for job in self.jobs(specs):
             clear(job.folder(folder))
 
     def restore(self, work: Work) -> None:
-        """Writes the published files of a finished training, if any of them is missing."""
+        """Writes the published files of a finished job if any of them is missing."""
         assert work.result is not None
         require_packages(self.settings, "matplotlib")
         with self.artifacts(work) as artifacts:
             artifacts.restore(work.result)
 
     def artifacts(self, work: Work) -> Artifacts:
-        """Returns what writes the published files of a training."""
+        """Returns the observer that writes the published files of a job."""
         job = work.job
         assert isinstance(job, TrainingJob)
         assert work.folder is not None
@@ -159,7 +159,7 @@ class Training(Method):
 
 
 class Trainings:
-    """The trainings of one run, one after another."""
+    """The training jobs of one run, one after another."""
 
     events: Sequence[Event] = ()
 
@@ -205,7 +205,7 @@ class Trainings:
 
     @contextmanager
     def _published(self, work: Work) -> Iterator[Observe]:
-        """Yields what is told of a training to write its files, if this process writes any."""
+        """Yields an observer that also writes the published files, if this process writes any."""
         if work.folder is None or not _is_first_process():
             yield ignore
             return

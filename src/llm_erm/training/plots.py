@@ -64,13 +64,13 @@ _drawing = threading.Lock()
 
 @dataclass(frozen=True)
 class _Chart:
-    """What the curves of many trainings have in common, and takes most of the time to draw.
+    """The parts of a plot that many training jobs share; drawing them takes most of the time.
 
     Attributes:
-        canvas: The canvas, with its layout done.
-        lines: The lines by name, whose values are those of the last curve drawn.
-        background: The picture without what lies over the axes.
-        foreground: What lies over them, in the order in which it is drawn.
+        canvas: The canvas, with a finished layout.
+        lines: The lines by name, with the data of the last curve drawn.
+        background: The image without the artists in front of the axes.
+        foreground: The artists in front of the axes, in drawing order.
     """
 
     canvas: Any
