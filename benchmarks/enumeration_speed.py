@@ -1,13 +1,15 @@
 """Speed of the enumeration: python benchmarks/enumeration_speed.py [--long-seconds 60].
 
-1. A fixed part of the language is enumerated up to a fixed price, by the compiled search, by a
-   plain Python one that shares no code with it, and by the latter with a truth's answers to all
-   inputs in one Python integer, in turns; all must count the same programs considered and kept at
-   every price. Programs are truths; texts and numbers on the way are not counted.
-2. That part, and the whole language, are enumerated for a minute or so on data that no program
-   explains: programs a second, memory, and growth.
+1. Enumerates a fixed part of the language up to a fixed price in three ways, in turns: with the
+   compiled search, with a plain Python search that shares no code with it, and with the latter
+   storing a truth's answers to all inputs in one Python integer. All of them must consider and keep
+   the same numbers of programs at every price. Programs are truths; intermediate texts and numbers
+   are not counted.
+2. Enumerates that part and the whole language for about a minute on data that no program explains,
+   and reports programs per second, memory and growth.
 
-Seconds are CPU seconds of this process, medians over the turns; wall seconds where named.
+Seconds are CPU seconds of this process, medians over the turns, unless they are called wall
+seconds.
 """
 
 import argparse
@@ -62,7 +64,7 @@ def compiled(inputs, max_bits):
 
 
 class Plain:
-    """The same in plain Python: values are tuples, one entry an input; known ones are in sets."""
+    """The same in plain Python: values are tuples (one entry per input); known ones are in sets."""
 
     def __init__(self, inputs):
         self.inputs = tuple(inputs)
@@ -96,7 +98,7 @@ class Plain:
         return tuple([u != v for u, v in zip(one, other, strict=True)])
 
     def answers(self, values):
-        """One truth an input, as they are kept."""
+        """One truth value per input, in the stored form."""
         return tuple(values)
 
     def pairs(self, sort, cost):
@@ -196,7 +198,7 @@ def same_counts(inputs, max_bits):
 
 
 def long_run(costs, seconds, memory_mb):
-    """Programs a second where nothing is found."""
+    """Programs per second if nothing is found."""
     inputs = words(256, 20, seed=1)
     labels = np.random.RandomState(2).randint(2, size=(1, 100)).astype(bool)
     search = BottomUpSearch(

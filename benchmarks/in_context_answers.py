@@ -3,10 +3,10 @@
     python benchmarks/in_context_answers.py [--model FOLDER_OR_GGUF | --base-url URL --model NAME]
         [--shots 200] [--queries 20] [--together 1]
 
-The ways take turns, --together queries at a time, so that other load on the machine slows all of
-them alike; the table shows medians. Each way has its own queries, so that none finds in the cache
-what another has computed; what all prompts share is cached beforehand. Without a schema, eight
-tokens are generated per answer.
+The ways take turns, with --together queries at a time, so that other load on the machine affects
+all of them equally; the table shows medians. Each way has its own queries, so that it does not find
+results of the others in the cache; the common beginning of all prompts is cached beforehand.
+Without a schema, eight tokens are generated per answer.
 """
 
 import argparse

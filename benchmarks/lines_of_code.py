@@ -1,4 +1,4 @@
-"""Lines of source code of the package per room, without blank lines, comments and docstrings."""
+"""Counts lines of code per subpackage, without blank lines, comments and docstrings."""
 
 import ast
 import io
@@ -16,7 +16,7 @@ def code_lines(source: str) -> int:
     spans = [(t.start[0], t.end[0]) for t in tokens if t.type not in NO_CODE]
     lines = {line for first, last in spans for line in range(first, last + 1)}
     for node in ast.walk(ast.parse(source)):
-        # A text that stands alone is documentation, of an attribute as of a function.
+        # A string that stands alone documents an attribute or a function.
         text = node.value if isinstance(node, ast.Expr) else None
         if isinstance(text, ast.Constant) and isinstance(text.value, str):
             lines -= set(range(text.lineno, (text.end_lineno or text.lineno) + 1))

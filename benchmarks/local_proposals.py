@@ -3,9 +3,9 @@
     python benchmarks/local_proposals.py [--seeds 10] [--samples 256] [--threads N]
 
 The prompt and the grammar are the same for every task, so one set of samples serves all tasks. A
-sample counts as a task's exact rule if it, or its complement, is right on every input of the task's
-own distribution, its probe set and its length-shift set that is drawn here. Sampled expressions
-are evaluated in this process: the grammar has nothing in it that could do harm.
+sample counts as a task's exact rule if it, or its complement, is correct on all inputs that are
+drawn here from the task's own distribution, its contrast set and its other lengths. Sampled
+expressions are evaluated in this process, since the grammar contains nothing harmful.
 """
 
 import argparse
@@ -34,7 +34,7 @@ async def draw(llm: LocalLLM, seed: int, samples: int) -> list[Completion]:
 
 
 def example_sets(id: str) -> list[Dataset]:
-    """Returns all that a task offers to tell its rule from another."""
+    """Returns all examples of a task that can distinguish its rule from another."""
     task = suite.get(id)
     negatives, positives = task.draw(np.random.RandomState(5), LENGTH, (INPUTS, INPUTS))
     usual = Dataset((*negatives, *positives), (0,) * len(negatives) + (1,) * len(positives))
@@ -43,7 +43,7 @@ def example_sets(id: str) -> list[Dataset]:
 
 
 def is_exact(rule: Callable[[str], object], data: Iterable[Dataset]) -> bool:
-    """Whether a rule, or its complement, is right on every example."""
+    """Returns whether a rule, or its complement, is correct on every example."""
     flips = set()
     for dataset in data:
         for x, label in zip(dataset.inputs, dataset.labels, strict=True):

@@ -2,11 +2,11 @@
 
     python benchmarks/parity_samples.py        # about two minutes; writes build/parity_samples.png
 
-The model is linear in all parities of k bits, so that the planted one is a single weight; a step
-draws fresh examples and changes one weight, drawn at random, by its gradient rounded to 1/4. Until
-that weight is drawn nothing tells where it is, so the steps to success are geometric with mean
-C(n, k): what the lower bound of arXiv 2510.14331 says of this learner, whatever the model. A
-program that computes the parity has a length that grows with k log n alone.
+The model is linear in all parities of k bits, so the planted parity is a single weight. A step
+draws fresh examples and changes one random weight by its gradient rounded to 1/4. Until the right
+weight is drawn, nothing reveals where it is, so the number of steps to success is geometric with
+mean C(n, k), as the lower bound of arXiv 2510.14331 says about this learner for any model. The
+length of a program that computes the parity grows only with k log n.
 """
 
 import argparse
@@ -41,7 +41,7 @@ SETTINGS = Settings(
 
 
 def samples_to_success(n: int, k: int, seed: int) -> int | None:
-    """Fresh examples drawn before a whole batch of further ones was answered right."""
+    """Returns how many fresh examples were drawn until a whole further batch was correct."""
     task = planted_parity(f"parity_{k}", f"parity_{k}", k)
     rng = np.random.RandomState(seed)
     sizes = (SETTINGS.batch_size, 200)  # an epoch is one step

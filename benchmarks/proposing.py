@@ -2,9 +2,9 @@
 
     PYTHONPATH=tests python benchmarks/proposing.py [--only small|large|marginal]
 
-The server runs in a process of its own and answers after a fixed latency, so wall time above
-latency x rounds is the client's. CPU seconds are those of the client process and of every process
-of its sandbox.
+The server runs in a separate process and answers after a fixed latency, so any wall time beyond
+latency x rounds is due to the client. CPU seconds are those of the client process and of all
+processes of its sandbox.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def response(text):
 
 
 def serve(latency, right_on, pipe):
-    """Answers the n-th call for a prompt with the right program where n is ``right_on``."""
+    """Answers the n-th call for a prompt with the correct program if n is ``right_on``."""
     seen = {}
 
     def answer(call):
@@ -120,7 +120,7 @@ def measure(latency, right_on, arguments):
 
 
 def marginal(test_size):
-    """CPU time of one call more, verification included: the same 100 searches, 5 and 25 long."""
+    """CPU time per additional call and its verification: the same 100 searches, 5 and 25 long."""
     taken = []
     for attempts in (5, 25):
         arguments = (

@@ -1,9 +1,9 @@
 """Times the sandbox beside plain in-process exec, in one run: python benchmarks/sandbox_speed.py.
 
-Each pair does the same work: compile, run on every input, score. Figures are medians of rounds in
-which the two sides take turns, so that a change in the machine's load meets both alike. CPU seconds
-are those of this process and of all it waits for; where the sandbox's processes are not waited for
-by this one, the figure is what the kernel tells of each.
+Both sides do the same work: compile, run on every input, score. The numbers are medians of rounds
+in which the two sides take turns, so that changes in the machine's load affect both equally. CPU
+seconds are those of this process and of all processes that it waits for; for sandbox processes that
+it does not wait for, they are the kernel's per-process numbers.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def strings(count, length, digits="01"):
 
 
 def in_process(source, inputs, labels):
-    """Compiles, runs and scores a program with nothing around it but its own exceptions."""
+    """Compiles, runs and scores a program without a sandbox; only its exceptions are caught."""
     names = {}
     exec(compile(source, "<candidate>", "exec"), names)
     function = names["f"]
@@ -90,7 +90,7 @@ def quantile(values, share):
 
 
 def calls_per_second(sandbox, inputs, rounds):
-    """Compares the calls alone: the sandbox's start-up of a child is taken off, and given apart."""
+    """Compares the calls alone; the sandbox's start-up time of a child is reported separately."""
     figures = {}
     labels = np.array([x.count("1") % 2 for x in inputs])
     start = statistics.median(

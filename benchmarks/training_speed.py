@@ -1,12 +1,12 @@
-"""Training speed on one GPU, side by side with a plain form of the published settings.
+"""Compares training speed on one GPU with a plain implementation of the published settings.
 
     python benchmarks/training_speed.py steps      # steps, evaluation, loss curves: about 6 minutes
     python benchmarks/training_speed.py published  # the whole published run, cold and warm caches
 
 The published settings: the Qwen3-1.7B shape from scratch (1.41 B weights), L = 50, AdamW, 32-bit
-weights under bf16 autocast. Their plain form is eager, with gradient checkpointing, and evaluates
-20 examples at a time. `steps` leaves its figures in build/training_speed.json, from which
-`published` works out how long the whole run takes in plain form (12 minutes and more).
+weights under bf16 autocast. The plain implementation is eager, uses gradient checkpointing, and
+evaluates 20 examples at a time. `steps` writes its results to build/training_speed.json, from which
+`published` computes how long the whole run takes in the plain implementation (12 minutes or more).
 """
 
 import argparse
@@ -27,7 +27,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
-from llm_erm.training.engine import Engine, Speedups
+from llm_erm.training.engine import Speedups, TrainingEngine
 from llm_erm.training.optimizers import learning_rate
 from llm_erm.training.settings import Settings
 
@@ -46,7 +46,7 @@ PLANS = {
 
 
 def batch(rows: int, seed: int) -> Encoded:
-    """Bit strings with their parity, after a first token."""
+    """Bit strings with their parity; a first token precedes the bits."""
     random = torch.Generator().manual_seed(seed)
     bits = torch.randint(0, 2, (rows, LENGTH), generator=random)
     tokens = torch.cat([torch.full((rows, 1), 2), bits], dim=1)
@@ -76,7 +76,7 @@ def timed(work, count: int) -> float:
 
 
 class Plain:
-    """The published settings, written down plainly."""
+    """The published settings in a plain implementation."""
 
     def __init__(self, settings: Settings, checkpointing: bool = True) -> None:
         self.model = initial(settings)
@@ -147,7 +147,7 @@ def measure_plain(settings: Settings, sizes: tuple[int, ...], figures: dict) -> 
 
 
 def curve(step, settings: Settings, count: int = 200) -> list[float]:
-    """Losses of the published run's first steps: ten batches of twenty, again and again."""
+    """Losses of the published run's first steps: ten batches of twenty, repeated."""
     batches = [batch(20, seed) for seed in range(100, 110)]
     losses = []
     for i in range(count):
@@ -168,7 +168,7 @@ def measure_ours(
     start = time.perf_counter()
     model = initial(settings)
     weights = sum(p.numel() for p in model.parameters())
-    engine = Engine(model, settings, DEVICE, speedups)
+    engine = TrainingEngine(model, settings, DEVICE, speedups)
     data = batch(size, 1)
     found = curve(engine.step, settings) if losses else []
     engine.step(data, 0.0)
@@ -186,7 +186,9 @@ def measure_ours(
 def measure_evaluation(settings: Settings, figures: dict) -> None:
     plan = PLANS["… and a CUDA graph (in use)"]
     for size in (125, 250, 500, 1000):
-        engine = Engine(initial(settings), replace(settings, eval_batch_size=size), DEVICE, plan)
+        engine = TrainingEngine(
+            initial(settings), replace(settings, eval_batch_size=size), DEVICE, plan
+        )
         weights = sum(p.numel() for p in engine.model.parameters())
         data = batch(5000, 2)
         engine.predict(data)
@@ -236,9 +238,9 @@ def steps(arguments: argparse.Namespace) -> None:
 
 
 def profile(settings: Settings) -> None:
-    """Where the time of a step and of an evaluation goes, kernel by kernel."""
+    """Time of a step and of an evaluation, by kernel."""
     for graph, size in ((False, 20), (False, 200)):
-        engine = Engine(
+        engine = TrainingEngine(
             initial(settings), settings, DEVICE, Speedups(compiled=True, mixed=True, graph=graph)
         )
         data = batch(size, 1)
@@ -307,7 +309,7 @@ def published(arguments: argparse.Namespace) -> None:
 
 
 def command(arguments: argparse.Namespace) -> list[str]:
-    """The published command, or this file's `one` where its packages are not installed."""
+    """The published command, or this file's `one` if the command's packages are not installed."""
     if all(map(find_spec, ("tyro", "rich", "gmpy2", "scipy", "sympy", "matplotlib"))):
         python = [sys.executable, "-m", "llm_erm", "train", "--target_func", "fn_a", "--json"]
         small = ["--n_layer", "2"] * arguments.small
@@ -355,7 +357,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true", help="two layers, to try the script")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
-        print("This benchmark needs a GPU that CUDA can use, and there is none here.")
+        print("This benchmark needs a CUDA GPU, but none was found.")
         return
     {"steps": steps, "published": published, "one": one}[arguments.what](arguments)
 

@@ -32,7 +32,7 @@ def to_json(value: object) -> str:
 
 
 def _finite(value: Any) -> Any:  # noqa: ANN401 - what JSON holds
-    """Returns a JSON value with None for every number that JSON cannot write."""
+    """Returns a JSON value with None in place of non-finite numbers."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

@@ -72,7 +72,7 @@ def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(comm
     [
         (("--learners", "oracle"), "oracle"),
         (("--tabpfn-weights", "no.ckpt"), "no.ckpt"),
-        (("--tabpfn-weights", __file__), "not a file of weights"),
+        (("--tabpfn-weights", __file__), "does not hold weights"),
         (("--workers", 0), "--workers"),
         (("--val-size", 0), "--val-size"),
     ],

@@ -90,7 +90,7 @@ def test_a_raw_prompt_is_what_the_model_reads():
 def test_a_context_that_does_not_do_is_refused(room):
     engine = LocalEngine(threads=1, context_tokens=room)
     try:
-        with pytest.raises(InputError, match=r"examples fit|8192 tokens; give"):
+        with pytest.raises(InputError, match=r"examples fit|trained for 8192; give"):
             pose(SPLITS, 32, 4, engine, Settings(answer="score"))
     finally:
         engine.close()

@@ -176,7 +176,7 @@ def test_a_refusal_ends_the_run_with_the_servers_words_and_keeps_what_is_answere
         engine = ServerEngine("a-model", f"{api.url}/v1", "k", concurrency=3)
         questions = pose(SPLITS, 8, 10, engine, Settings())
         with pytest.raises(
-            ProviderError, match="maximum context length.*show fewer examples"
+            ProviderError, match="maximum context length.*use fewer examples"
         ) as stop:
             learn(questions, engine, Settings(), observe=kept.append)
         engine.close()

@@ -87,7 +87,7 @@ def test_our_attention_is_the_models_own(model):
 
 
 def test_impossible_sizes_are_refused():
-    with pytest.raises(InputError, match="There is no model 'gpt2'; from scratch there are qwen"):
+    with pytest.raises(InputError, match="There is no model 'gpt2'; choose from qwen"):
         from_scratch(Settings(model="gpt2"), 3, 30)
     with pytest.raises(InputError, match="a width of 30 .* and 4 heads"):
         from_scratch(Settings(model="bloom", n_embd=30, n_head=4), 3, 30)

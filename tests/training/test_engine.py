@@ -9,7 +9,7 @@ import torch
 
 from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
-from llm_erm.training.engine import Engine, Speedups, speedups_for
+from llm_erm.training.engine import Speedups, TrainingEngine, speedups_for
 from llm_erm.training.settings import Settings
 
 # torch's compiler looks into deprecated and odd places of torch itself while it traces.
@@ -19,9 +19,9 @@ SETTINGS = Settings(n_layer=4, n_head=2, n_embd=32, lr=1e-3, eval_batch_size=30)
 CPU = torch.device("cpu")
 
 
-def engine(chosen: Speedups, device: torch.device, settings: Settings = SETTINGS) -> Engine:
+def engine(chosen: Speedups, device: torch.device, settings: Settings = SETTINGS) -> TrainingEngine:
     torch.manual_seed(0)
-    return Engine(from_scratch(settings, 3, 11).to(device), settings, device, chosen)
+    return TrainingEngine(from_scratch(settings, 3, 11).to(device), settings, device, chosen)
 
 
 def batch(device: torch.device, rows: int = 20, seed: int = 0) -> Encoded:
@@ -31,7 +31,7 @@ def batch(device: torch.device, rows: int = 20, seed: int = 0) -> Encoded:
     return Encoded(*(part.to(device) for part in parts))
 
 
-def agree(fast: Engine, device: torch.device) -> None:
+def agree(fast: TrainingEngine, device: torch.device) -> None:
     """Trains both ways, a smaller last batch included, and evaluates."""
     plain = engine(Speedups(compiled=False, mixed=False, graph=False), device)
     for step, rows in enumerate((20, 20, 20, 20, 20, 20, 7, 20, 20)):

@@ -128,13 +128,13 @@ def test_every_epoch_has_every_example_once_in_an_order_of_its_own_at_the_cosine
     parity, monkeypatch
 ):
     seen = []
-    step = engine_module.Engine.step
+    step = engine_module.TrainingEngine.step
 
     def record(engine, batch, rate):
         seen.append(([tuple(row) for row in batch.tokens.tolist()], rate))
         return step(engine, batch, rate)
 
-    monkeypatch.setattr(engine_module.Engine, "step", record)
+    monkeypatch.setattr(engine_module.TrainingEngine, "step", record)
     settings = replace(SMALL, batch_size=8, lr=1e-3, eta_min=5e-4)
     learn(parity, settings)
     assert [len(rows) for rows, _ in seen] == [8, 8, 4] * 2
@@ -164,7 +164,7 @@ def test_too_little_memory_of_the_device_is_one_sentence(parity, monkeypatch):
     def fail(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr(engine_module.Engine, "step", fail)
+    monkeypatch.setattr(engine_module.TrainingEngine, "step", fail)
     with pytest.raises(InputError, match="with batch_size 20 does not fit .*; choose smaller"):
         learn(parity, SMALL)
 
@@ -224,7 +224,7 @@ def test_a_stopped_run_goes_on_exactly(parity, tmp_path):
 
 
 def test_a_stopped_run_remembers_how_long_it_was_perfect(parity, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module.Engine, "correct_in_all", lambda _: 20.0)
+    monkeypatch.setattr(engine_module.TrainingEngine, "correct_in_all", lambda _: 20.0)
     settings = replace(SMALL, n_epochs=9, patience=4, checkpoint_every=1)
     with pytest.raises(KeyboardInterrupt):
         learn(parity, settings, folder=tmp_path / "run", observe=Stop(after=2))
@@ -340,7 +340,7 @@ def test_the_device_is_what_is_there(parity):
         ({"context_length": 20}, "context_length is 20, but an input has 21 tokens"),
         ({"lr": float("inf")}, "lr is inf"),
         ({"weight_decay": float("inf")}, "weight_decay is inf; give 0 or more"),
-        ({"seed": 2**63}, "seed is 9223372036854775808; give one between"),
+        ({"seed": 2**63}, "seed is 9223372036854775808; give a number between"),
         (
             {"gradient_tolerance": 0.1},
             "gradient_tolerance is 0.1, which has no effect without the optimizer coord",

@@ -8,7 +8,7 @@ import torch
 
 from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
-from llm_erm.training.engine import Engine, Speedups
+from llm_erm.training.engine import Speedups, TrainingEngine
 from llm_erm.training.optimizers import CoordinateSGD, learning_rate
 from llm_erm.training.settings import Settings
 
@@ -16,10 +16,10 @@ CPU = torch.device("cpu")
 SETTINGS = Settings(n_layer=2, n_head=2, n_embd=32, lr=1e-3, precision="bf16")
 
 
-def engine(mixed: bool, settings: Settings = SETTINGS) -> Engine:
+def engine(mixed: bool, settings: Settings = SETTINGS) -> TrainingEngine:
     torch.manual_seed(0)
     model = from_scratch(settings, 3, 11)
-    return Engine(model, settings, CPU, Speedups(compiled=False, mixed=mixed, graph=False))
+    return TrainingEngine(model, settings, CPU, Speedups(compiled=False, mixed=mixed, graph=False))
 
 
 def batch(seed: int = 0, rows: int = 12) -> Encoded:
@@ -71,7 +71,7 @@ def test_a_matrix_without_a_gradient_stays():
     model = from_scratch(SETTINGS, 3, 11)
     model.unused = torch.nn.Linear(4, 4)
     before = model.unused.weight.detach().clone()
-    Engine(model, SETTINGS, CPU, Speedups(compiled=False, mixed=True, graph=False)).step(
+    TrainingEngine(model, SETTINGS, CPU, Speedups(compiled=False, mixed=True, graph=False)).step(
         batch(), 1e-3
     )
     assert torch.equal(model.unused.weight, before.to(torch.bfloat16))

@@ -1,4 +1,4 @@
-"""Inputs as the arrays that classical learners take."""
+"""Encodes inputs as arrays for classical learners."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,16 @@ _GRAPH_LETTERS = {"u": 10, "v": 11}
 def encode(kind: Kind, inputs: Sequence[str], width: int) -> NDArray[np.float32]:
     """Returns one number per character, as in the published baselines; shape ``(n, width)``.
 
-    Digits are 0 to 9, the graph's ``u`` and ``v`` 10 and 11. Characters of free text are their
-    code points; texts are cut or filled with zeros to the width, that of the longest to learn from.
+    Digits become 0 to 9, and the graph's ``u`` and ``v`` become 10 and 11. Characters of free text
+    become their code points; texts are cut, or padded with zeros, to the length of the longest
+    training text.
 
     Raises:
         InputError: The inputs are not strings.
     """
     if kind == "table":
         raise InputError(
-            "The classical learners here take strings, and these inputs are rows of a table; use "
+            "The classical learners take strings, but these inputs are rows of a table; use "
             "another method."
         )
     if kind == "text":
@@ -39,7 +40,7 @@ def encode(kind: Kind, inputs: Sequence[str], width: int) -> NDArray[np.float32]
 def to_bits(codes: NDArray[np.float32], bits: int) -> NDArray[np.float64]:
     """Returns the lowest binary digits of every number; shape ``(n, width * bits)``.
 
-    Boolean circuits take these; numbers that need more digits than were learned from lose the rest.
+    They are the inputs of Boolean circuits; higher digits than in the training data are dropped.
     """
     whole = codes.astype(np.int64)
     digits = whole[:, :, None] >> np.arange(bits)[None, None, :] & 1

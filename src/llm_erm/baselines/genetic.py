@@ -1,8 +1,8 @@
-"""Genetic programming over Boolean circuits of the input's bits, by gplearn.
+"""Genetic programming over Boolean circuits of the input's bits, with gplearn.
 
-gplearn is the one kept library that needs no other language and no code of ours beyond the four
-gates: PySR needs Julia, DEAP leaves the whole loop to its user. The gates and the settings are
-those of the published baseline.
+gplearn is the only maintained library that needs neither another language nor much code beyond the
+four gates: PySR needs Julia, and DEAP leaves the whole loop to its user. The gates and the settings
+are those of the published baseline.
 """
 
 from typing import Any, Self
@@ -14,18 +14,19 @@ from llm_erm.baselines.encode import to_bits
 
 
 class GeneticProgramming:
-    """A circuit of AND, OR, XOR and NOT, evolved for training accuracy less a price of its size."""
+    """A circuit of AND, OR, XOR and NOT, evolved for training accuracy minus a size penalty."""
 
     def __init__(
         self, generations: int, population_size: int, depth: int, random_state: int
     ) -> None:
-        """Sets the search up.
+        """Prepares the search.
 
         Args:
-            generations: Generations at most; a circuit without training errors ends the search.
-            population_size: Circuits in a generation.
-            depth: Greatest depth of the first generation's circuits.
-            random_state: Fixes the search.
+            generations: Maximum number of generations; a circuit without training errors ends the
+                search.
+            population_size: Number of circuits per generation.
+            depth: Maximum depth of circuits in the first generation.
+            random_state: Seed of the search.
         """
         self._options = {
             "generations": generations,

@@ -1,4 +1,4 @@
-"""A classical learner on one task: fitted on training data, chosen on validation data."""
+"""Fits a classical learner on training data and selects its parameters on validation data."""
 
 import time
 import warnings
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llm_erm.baselines.encode import encode
 from llm_erm.baselines.genetic import GeneticProgramming
-from llm_erm.baselines.learners import Classifier, Learner
+from llm_erm.baselines.learners import Estimator, Learner
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.verify import labels_of
 from llm_erm.facts import BaselineFacts, GridScore, Parameter
@@ -21,9 +21,9 @@ from llm_erm.tasks.task import Dataset, Splits
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A fitted classifier with what may choose it."""
+    """A fitted classifier with the verdicts used for selection."""
 
-    classifier: Classifier
+    classifier: Estimator
     point: Mapping[str, Parameter]
     train: Verdict
     validation: Verdict
@@ -37,17 +37,18 @@ def learn(
     confidence: float = 0.95,
     observe: Observe = ignore,
 ) -> Result:
-    """Returns the point of the grid with the lowest validation error, fitted on training data.
+    """Returns the result of the point of the grid with the lowest validation error.
 
-    All points are fitted, so the grid's size is the budget K of the certificate. Ties go to the
-    lower training error, then to the earlier point. Validation examples are not learned from.
+    All points are fitted on the training data, so the size of the grid is the budget K of the
+    certificate. Ties go to the lower training error, then to the earlier point. Validation examples
+    are not used for fitting.
 
     Args:
-        name: What the learner is called.
+        name: Name of the learner.
         learner: The learner and its grid.
-        splits: The labelled data. What is held out is read once, after the choice is made.
-        confidence: Probability that each bound of the certificate holds with.
-        observe: Told of each point that is fitted.
+        splits: The labelled data. The held-out data are read once, after the selection.
+        confidence: Probability with which each bound of the certificate holds.
+        observe: Receives the progress after each fitted point.
 
     Raises:
         InputError: The inputs are not strings.
@@ -79,7 +80,7 @@ def learn(
         validation=best.validation,
         test=test,
         contrast=None if contrast is None else _judge(best.classifier, *arrays(contrast)),
-        length_generalization=None,  # a fixed number of columns: other lengths are no inputs at all
+        length_generalization=None,  # the number of columns is fixed, so other lengths do not fit
         certificate=certify(
             splits,
             test,
@@ -102,14 +103,14 @@ def _fit(
 ) -> _Fitted:
     classifier = learner.make(point, seed)
     with warnings.catch_warnings():
-        # The published limits on iterations are part of the grid; that one was met is no fault.
+        # The published limits on iterations are part of the grid; reaching one is not an error.
         warnings.filterwarnings("ignore", message=".*(reached|failed to converge|maximum iter).*")
         classifier.fit(*train)
     return _Fitted(classifier, point, _judge(classifier, *train), _judge(classifier, *validation))
 
 
 def _judge(
-    classifier: Classifier, inputs: NDArray[np.float32], labels: NDArray[np.uint8]
+    classifier: Estimator, inputs: NDArray[np.float32], labels: NDArray[np.uint8]
 ) -> Verdict:
     predictions = classifier.predict(inputs).astype(np.uint8)
     return Verdict("ok", *score(predictions, labels), len(labels))

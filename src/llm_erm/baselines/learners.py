@@ -1,8 +1,9 @@
-"""The classical learners and the grids they are chosen from.
+"""The classical learners and their parameter grids.
 
-Grids and fixed settings are those of the published baselines (the follow-up's repository) where
-these have the learner. k-NN's is ours, and so is the choice of training the MLP to the end:
-published, it stops by ten of a hundred training examples, often before it has learned anything.
+Grids and fixed settings are those of the published baselines (the follow-up's repository), if these
+include the learner. The grid of k-NN is ours, and so is the option to train the MLP to the end: the
+published one stops early, judged by ten of a hundred training examples, often before it has learned
+anything.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +23,8 @@ from llm_erm.errors import InputError, MissingExtraError
 INSTALL = "pip install 'llm-erm[baselines]'"
 
 
-class Classifier(Protocol):
-    """What scikit-learn calls a classifier."""
+class Estimator(Protocol):
+    """A classifier with scikit-learn's interface."""
 
     def fit(self, inputs: NDArray[np.float32], labels: NDArray[np.uint8]) -> object:
         """Learns from inputs of shape ``(n, width)`` and labels of shape ``(n,)``."""
@@ -37,13 +38,13 @@ class Learner:
     """A classical learner.
 
     Attributes:
-        classifier: Its class, as ``module:name``; loaded when it is first made.
-        grid: The values of each parameter; the learner is chosen among all combinations.
-        fixed: Parameters that stay.
-        least: Training examples that a point of the grid needs, at least.
-        seeded: Whether it draws random numbers.
+        classifier: Its class, as ``module:name``; imported on first use.
+        grid: The values of each parameter; all combinations are tried.
+        fixed: Parameters that do not vary.
+        least: Returns the minimum number of training examples for a point of the grid.
+        seeded: Whether it uses random numbers.
         needs: The module that must be installed.
-        install: How to get that module.
+        install: Command that installs this module.
     """
 
     classifier: str
@@ -58,24 +59,24 @@ class Learner:
         """Returns the combinations of the grid's values, in its order.
 
         Args:
-            examples: Training examples there are; combinations that need more are left out.
+            examples: Number of training examples; combinations that need more are left out.
         """
         combinations = [
             dict(zip(self.grid, values, strict=True)) for values in product(*self.grid.values())
         ]
         return [point for point in combinations if self.least(point) <= examples]
 
-    def make(self, point: Mapping[str, Any], seed: int) -> Classifier:
-        """Returns the classifier at a point of the grid, not fitted yet."""
+    def make(self, point: Mapping[str, Any], seed: int) -> Estimator:
+        """Returns the unfitted classifier at a point of the grid."""
         module, _, name = self.classifier.partition(":")
         randomness = {"random_state": seed} if self.seeded else {}
-        classifier: Classifier = getattr(import_module(module), name)(
+        classifier: Estimator = getattr(import_module(module), name)(
             **self.fixed, **point, **randomness
         )
         return classifier
 
     def why_not(self) -> str | None:
-        """Returns what is missing to use it, or None."""
+        """Returns why the learner cannot be used, or None."""
         if find_spec(self.needs) is None:
             return f"{self.needs} is not installed; install it with: {self.install}"
         return None
@@ -136,7 +137,7 @@ LEARNERS: dict[str, Learner] = {
         needs="gplearn",
     ),
 }
-"""The learners by name, TabPFN excepted."""
+"""The learners by name, except TabPFN."""
 
 TABPFN = "tabpfn"
 NAMES = (*LEARNERS, TABPFN)
@@ -151,16 +152,16 @@ def learner_named(name: str, weights: Path | None = None) -> Learner:
         weights: File of TabPFN's weights.
 
     Raises:
-        InputError: There is none of that name.
-        MissingExtraError: Something that it needs is missing.
+        InputError: There is no learner of that name.
+        MissingExtraError: A package or file that it needs is missing.
     """
     if name not in NAMES:
         raise InputError(
-            f"There is no learner {name!r}; choose among {' '.join(NAMES)}.", setting="learners"
+            f"There is no learner {name!r}; choose from {', '.join(NAMES)}.", setting="learners"
         )
     if name == TABPFN and weights is None:
         raise MissingExtraError(
-            f"{name} cannot run: its weights are missing; name their file.",
+            f"{name} cannot run: its weights are missing; name the file that holds them.",
             setting="tabpfn_weights",
         )
     learner = LEARNERS[name] if weights is None or name != TABPFN else tabpfn(weights)
@@ -170,15 +171,15 @@ def learner_named(name: str, weights: Path | None = None) -> Learner:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Returns whether a file looks like one of weights, without loading torch."""
+    """Returns whether a file looks like model weights, without loading torch."""
     return is_zipfile(path) or path.suffix == ".safetensors"
 
 
 def tabpfn(weights: Path) -> Learner:
-    """Returns TabPFN with the weights in a file; it has no grid, as published."""
+    """Returns TabPFN with the weights in a file; as published, it has no grid."""
     return Learner(
         "tabpfn:TabPFNClassifier",
-        # Else 1,001 examples without a GPU are refused, for being slow.
+        # Otherwise it rejects more than 1,000 examples without a GPU because they are slow.
         fixed={"model_path": str(weights), "ignore_pretraining_limits": True},
         needs="tabpfn",
         install="pip install 'llm-erm[tabpfn]'",

@@ -1,4 +1,4 @@
-"""Classical learners as a method of a run: one job per data set and learner."""
+"""Classical learners as a method that runs can use: one job per data set and learner."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,13 +42,13 @@ def read_weights(path: Path) -> TabPFNWeights:
     sha256 = file_digest(path)
     if sha256 is None:
         raise InputError(
-            f"There is no file {path}; name TabPFN's weights, or leave them out.",
+            f"There is no file {path}; name the file with TabPFN's weights, or omit it.",
             setting="tabpfn_weights",
         )
     if not is_checkpoint(path):
         raise InputError(
-            f"{path} is not a file of weights, a .ckpt that torch saved or a .safetensors; name "
-            "TabPFN's, under the name it was published with.",
+            f"{path} does not hold weights (a .ckpt file saved by torch, or .safetensors); name "
+            "TabPFN's file under its published name.",
             setting="tabpfn_weights",
         )
     return TabPFNWeights(path, sha256)
@@ -56,11 +56,11 @@ def read_weights(path: Path) -> TabPFNWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines(Method):
-    """Classical learners, each chosen from a grid by validation data.
+    """Classical learners, whose parameters validation data select from a grid.
 
     Attributes:
         learners: Their names; see ``learners.NAMES``.
-        weights: TabPFN's weights, if it is among them.
+        weights: TabPFN's weights, if it is one of the learners.
     """
 
     learners: tuple[str, ...]
@@ -75,9 +75,9 @@ class Baselines(Method):
         """Returns one job per data set and learner.
 
         Raises:
-            InputError: No learner is named, one is unknown, or there are no validation examples to
-                choose by.
-            MissingExtraError: Something that a learner needs is missing.
+            InputError: No learner is named, one is unknown, or there are too few validation
+                examples.
+            MissingExtraError: A package or file that a learner needs is missing.
         """
         if not self.learners:
             raise InputError("No learner is named; name one or more.", setting="learners")
@@ -86,8 +86,8 @@ class Baselines(Method):
         for spec in specs:
             if spec.val_size < 2:
                 raise InputError(
-                    f"There are {spec.val_size} validation examples, and they choose the learners' "
-                    "parameters; give 2 or more.",
+                    f"There are {spec.val_size} validation examples, but they are needed to select "
+                    "the learners' parameters; give 2 or more.",
                     setting="val_size",
                 )
         return [Job(spec, name) for spec in specs for name in dict.fromkeys(self.learners)]
@@ -96,7 +96,7 @@ class Baselines(Method):
     def session(
         self, work: Sequence[Work], spent: Sequence[Completion]
     ) -> Iterator["BaselineSession"]:
-        """Prepares the learners; nothing is loaded before they are fitted."""
+        """Prepares the learners without loading anything."""
         learners = {name: learner_named(name, self._weights_path) for name in self.learners}
         yield BaselineSession(learners)
 
@@ -121,7 +121,7 @@ class BaselineSession:
         return learn(name, self._learners[name], sealed, observe=observe)
 
     def _reveal(self, splits: Splits) -> HeldOut:
-        """Reads held-out data once for the learners of a data set, which follow one another."""
+        """Reads held-out data once for all learners of a data set, which run in sequence."""
         if splits.key not in self._held_out:
             self._held_out = {splits.key: splits.reveal()}
         return self._held_out[splits.key]

@@ -133,7 +133,7 @@ def _method(options: Options) -> InContext:
 
 
 def _grid(options: Options) -> DataGrid:
-    """Returns the data sets, of which the queries are a part."""
+    """Returns the data sets; the queries are taken from their test examples."""
     return replace(options, test_size=options.test_split_size)
 
 

@@ -1,6 +1,6 @@
 """`llm-erm`: runs a command and exits.
 
-A set-up that cannot work is one sentence on stderr and exit status 2.
+If the command cannot run as asked, it prints one sentence to stderr and exits with status 2.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _overview() -> ArgumentParser:
-    """What all commands do, without loading one."""
+    """Returns a parser that describes all commands without importing any of them."""
     columns = get_terminal_size().columns
     indent = max(map(len, COMMANDS)) + 4
     lines = (
@@ -64,7 +64,7 @@ def _overview() -> ArgumentParser:
 
 
 def exit_with(command: Callable[[], int]) -> None:
-    """Runs a command and exits: 0 done, 1 a candidate failed, 2 wrong use, 130 stopped."""
+    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, 130 stopped."""
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started this
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
@@ -77,8 +77,8 @@ def exit_with(command: Callable[[], int]) -> None:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
-        # It was the output that failed: files answer for themselves.
-        if _printed() and error.errno == errno.ENOSPC:  # unbuffered, nothing is left to fail again
+        # Printing failed: errors in writing files are LLMERMErrors.
+        if _printed() and error.errno == errno.ENOSPC:  # unbuffered: the flush did not fail again
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
@@ -91,7 +91,10 @@ def exit_with(command: Callable[[], int]) -> None:
 
 
 def _printed() -> bool:
-    """Whether all output went out; what did not is dropped, or the exit would fail on it again."""
+    """Flushes stdout and returns whether that worked; if not, drops the rest of the output.
+
+    Otherwise Python would fail on it again at exit.
+    """
     try:
         sys.stdout.flush()
     except OSError as error:

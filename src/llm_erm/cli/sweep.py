@@ -51,7 +51,7 @@ class Sweepable(Protocol):
         """Checks, before anything is drawn, loaded or paid for, that a run can start.
 
         Raises:
-            LLMERMError: It cannot, or would have no results.
+            LLMERMError: The run cannot start, or would have no results.
         """
         ...
 
@@ -60,10 +60,10 @@ class Sweepable(Protocol):
         options: Any,  # noqa: ANN401 - its own
         observers: Sequence[Observer] = (),
     ) -> list[Result]:
-        """Runs what its folder lacks and returns all results; prints nothing to stdout.
+        """Does the unfinished jobs and returns all results; prints nothing to stdout.
 
         Raises:
-            LLMERMError: The run cannot start, or its folder holds another one.
+            LLMERMError: The run cannot start, or its folder holds another run.
         """
         ...
 

@@ -16,7 +16,7 @@ class Prompt:
     """One query as the model reads it.
 
     Attributes:
-        index: Which query it is, counted from 1.
+        index: Index of the query, counted from 1.
         text: The whole rendered prompt.
         seed: Seed of its answer, in [0, 2³¹).
     """
@@ -28,14 +28,14 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answers to a prompt.
+    """A model's answer to a prompt.
 
     Attributes:
-        completion: Its text, tokens and time; the index is the query's.
-        probability: Of label 1, given that the next token is one of the two labels; for ``score``
-            alone, and None where the model names neither.
-        computed_tokens: Prompt tokens that were computed and not found in the cache, by the
-            engine's own counters; None where it does not tell.
+        completion: Its text, tokens and time; the index is that of the query.
+        probability: Probability of label 1, given that the next token is one of the two labels; for
+            ``score`` only, and None if neither is among the likely tokens.
+        computed_tokens: Number of prompt tokens that were not found in the cache, by the engine's
+            own counters; None if unknown.
     """
 
     completion: Completion
@@ -44,9 +44,9 @@ class Answer:
 
 
 class Engine(Protocol):
-    """A language model that answers prompts which share their beginning.
+    """A language model that answers prompts with a common beginning.
 
-    What is not abstract here suits a model that costs nothing.
+    The default implementations suit a model without costs.
     """
 
     @property
@@ -56,7 +56,7 @@ class Engine(Protocol):
 
     @property
     def described(self) -> object:
-        """What shapes its answers beside prompts and settings: a frozen dataclass, or JSON values.
+        """What shapes its answers besides prompts and settings: a frozen dataclass, or JSON values.
 
         Loads no weights.
         """
@@ -64,12 +64,12 @@ class Engine(Protocol):
 
     @property
     def budget(self) -> "Budget | None":
-        """What its calls may cost; None where they cost nothing."""
+        """The budget of its calls; None if they cost nothing."""
         return None
 
     @property
     def context_tokens(self) -> int | None:
-        """Tokens that a prompt and its answer may take together; None where that is unknown."""
+        """Maximum number of tokens in a prompt and its answer; None if unknown."""
         ...
 
     def render(self, message: str, settings: Settings) -> str:
@@ -80,22 +80,22 @@ class Engine(Protocol):
         ...
 
     def count_tokens(self, prompt: str) -> int | None:
-        """Returns the tokens of a rendered prompt; None where that is unknown."""
+        """Returns the number of tokens in a rendered prompt; None if unknown."""
         ...
 
     def load(self) -> None:
-        """Gets ready to answer.
+        """Loads the model.
 
         Raises:
-            LLMERMError: The model does not load; the message names what to change.
+            LLMERMError: The model fails to load; the message says what to change.
         """
         ...
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
         """Yields the answers in the order in which they arrive.
 
-        The first prompt is answered alone, so that the others find the beginning that all share in
-        the cache.
+        The first prompt is answered alone, so that the others find the common beginning in the
+        cache.
 
         Raises:
             LLMERMError: The model cannot answer.
@@ -103,5 +103,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees what the engine holds, until it loads again."""
+        """Frees the engine's resources, until it is loaded again."""
         ...

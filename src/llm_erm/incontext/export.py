@@ -32,8 +32,8 @@ COLUMNS = (
     "accuracy_parsed",
     "differs_from_chance",
 )
-"""Columns of the CSV: the three published ones, then ours. Bounds are those of the exact 95 %
-interval on ``accuracy``."""
+"""Columns of the CSV: the three published ones, then ours. ``accuracy_low`` and ``accuracy_high``
+are the exact 95 % interval of ``accuracy``."""
 
 
 def queries_in(
@@ -47,7 +47,7 @@ def queries_in(
         method: Its settings.
 
     Raises:
-        InputError: The test data are gone.
+        InputError: The test data were deleted.
     """
     data = dict(zip(plan.specs, plan.data, strict=True))
     held_out = cache(lambda spec: data[spec].reveal())
@@ -72,18 +72,18 @@ def export(
     jsonl: Path | None,
     table: Path | None,
 ) -> None:
-    """Writes the published files anew, each whole or not at all.
+    """Writes the published files, each whole or not at all.
 
     Args:
         folder: The run, which holds the answers.
         plan: Its jobs and data.
         method: Its settings.
         results: Its results, one row each.
-        jsonl: The file of JSON records, if it is wanted.
-        table: The CSV file, if it is wanted.
+        jsonl: File for the JSON records, or None.
+        table: File for the CSV table, or None.
 
     Raises:
-        InputError: A file cannot be written, or the test data are gone.
+        InputError: A file cannot be written, or the test data were deleted.
     """
     if jsonl is not None:
         records = [record(*one) for one in queries_in(folder, plan, method)]
@@ -93,7 +93,7 @@ def export(
 
 
 def record(questions: Questions, query: Query) -> dict[str, Any]:
-    """Returns the published record of a query, with what ours knows beyond it at the end."""
+    """Returns the published record of a query, followed by fields of our own."""
     key, completion, prediction = questions.splits.key, query.completion, query.prediction
     return {
         "prompt": query.prompt,

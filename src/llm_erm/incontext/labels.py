@@ -1,4 +1,4 @@
-"""From the text of an answer to a label."""
+"""Reads the label from the text of an answer."""
 
 import json
 import re
@@ -6,15 +6,15 @@ import re
 _DECODER = json.JSONDecoder()
 _OBJECT = re.compile(r"\{")
 _TRIES = 1000
-"""Maximum number of opening braces tried, from the end: an answer may be nothing but braces."""
+"""Maximum number of opening braces tried, from the end, since an answer may consist of braces."""
 
 
 def label_of(text: str) -> int | None:
-    """Returns the label that an answer states, or None where it states none.
+    """Returns the label that an answer states, or None.
 
     As published, the label is that of a JSON object with the key ``label`` anywhere in the text;
-    without one, the whole text must be 0 or 1, perhaps in quotes. If there are several objects, the
-    last one counts, whatever its label.
+    without one, the whole text must be 0 or 1, possibly in quotes. If there are several objects,
+    the last one counts, even if its label is not valid.
     """
     starts = [match.start() for match in _OBJECT.finditer(text)]
     for start in starts[: -_TRIES - 1 : -1]:

@@ -1,4 +1,4 @@
-"""In-context learning: labelled examples and one query in a prompt, the label as the answer."""
+"""In-context learning: a prompt with labelled examples and one query, answered by a label."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,9 @@ class Questions:
     """Everything that a model is asked about one data set.
 
     Attributes:
-        splits: The data; its test examples are in memory only as far as they are queries.
+        splits: The data; of the test examples, only the queries are in memory.
         shots: Number of training examples in a prompt.
-        queries: The test examples that the model is asked about; their labels are never shown.
+        queries: The test examples to label; the model never sees their labels.
         frame: The rendered prompt around each query.
     """
 
@@ -40,12 +40,12 @@ class Questions:
 
     @property
     def variant(self) -> str:
-        """What tells it apart from other questions about the same data."""
+        """Distinguishes it from other questions about the same data."""
         return variant_of(self.shots)
 
     @property
     def name(self) -> str:
-        """The task, the length, the shots and, after the first, the trial."""
+        """The task, the length, the shots and, unless it is the first, the trial."""
         key = self.splits.key
         trial = f" trial={key.trial}" if key.trial > 1 else ""
         return f"{key.function} L={key.length} {self.variant}{trial}"
@@ -60,12 +60,12 @@ class Query:
     """One query with its answer.
 
     Attributes:
-        index: Which query it is, counted from 1.
+        index: Index of the query, counted from 1.
         input: The test input.
         label: Its true label.
         prompt: The whole prompt as the model read it.
         completion: The model's answer.
-        prediction: The label that the answer states; None where it states none.
+        prediction: The label that the answer states, or None.
     """
 
     index: int
@@ -77,7 +77,7 @@ class Query:
 
 
 def variant_of(shots: int) -> str:
-    """Returns what tells questions with this many shots apart from others about the same data."""
+    """Returns the variant of jobs with this many shots."""
     return f"shots={shots}"
 
 
@@ -86,18 +86,18 @@ def pose(splits: Splits, shots: int, queries: int, engine: Engine, settings: Set
 
     Args:
         splits: The labelled data.
-        shots: Training examples per prompt; the first of each label, in their order.
-        queries: Number of test examples to ask about, chosen likewise.
+        shots: Number of training examples per prompt: the first of each label, in their order.
+        queries: Number of test examples to ask about, chosen in the same way.
         engine: The model that will answer.
         settings: Settings of the run.
 
     Raises:
-        InputError: A number is odd or larger than the data allow, or a prompt is longer than the
-            model can read; the message says how many examples fit.
+        InputError: A number is odd or larger than the data allow, or a prompt is too long for the
+            model; the message says how many examples fit.
     """
     examples = balanced(splits.train, shots, "examples per prompt", "shots")
     # Prompts contain the test inputs, so the held-out data are read before the model has answered.
-    # Nothing is chosen by them: no prompt contains a test label, and there is nothing to select.
+    # This is harmless: no prompt contains a test label, and nothing is selected.
     asked = balanced(splits.reveal().test, queries, "queries", "queries")
     posed = Questions(splits, shots, asked, _rendered(splits, examples, engine, settings))
     _check_length(posed, engine, settings)
@@ -116,11 +116,11 @@ def learn(
 
     Args:
         questions: What to ask.
-        engine: The model that answers; loaded, unless all answers are there.
+        engine: The model that answers; it must be loaded unless all answers are given.
         settings: Settings of the run.
-        observe: Told of the prompt and of each answer the moment it arrives.
-        answers: The answers of an interrupted run with the same settings, by the index of their
-            query; these queries are not asked again.
+        observe: Receives the prompt, and each answer when it arrives.
+        answers: The answers of an interrupted run with the same settings, by query index; these
+            queries are not repeated.
 
     Raises:
         LLMERMError: The model cannot answer.
@@ -163,7 +163,7 @@ def query_of(questions: Questions, completion: Completion, settings: Settings) -
 
 
 def _completion(answer: Answer) -> Completion:
-    """An engine's answer as the journal keeps it."""
+    """Returns an engine's answer in the form that the journal keeps."""
     return replace(
         answer.completion,
         probability=answer.probability,
@@ -177,7 +177,7 @@ def _rendered(splits: Splits, examples: Dataset, engine: Engine, settings: Setti
 
 
 def _check_length(questions: Questions, engine: Engine, settings: Settings) -> None:
-    """Refuses prompts that the model cannot read, and says how many examples would fit."""
+    """Rejects prompts that are too long for the model, and says how many examples would fit."""
     limit = engine.context_tokens
     room = None if limit is None else limit - settings.answer_tokens
     longest = _longest(questions.frame, questions.queries, engine, room)
@@ -201,7 +201,7 @@ def _check_length(questions: Questions, engine: Engine, settings: Settings) -> N
 
 
 def _longest(frame: Frame, queries: Dataset, engine: Engine, room: int | None) -> int | None:
-    """Tokens of the longest prompt; of the first one, where that is far from the limit."""
+    """Returns the length of the longest prompt, or of the first one if far from the limit."""
     first = engine.count_tokens(frame.around(queries.inputs[0]))
     if first is None or room is None or not 0.9 * room < first <= room:
         return first
@@ -243,10 +243,10 @@ def _report(
 def _facts(
     shots: int, verdict: Verdict, queries: Sequence[Query], arrivals: Sequence[float]
 ) -> IncontextFacts:
-    """What a reader of the accuracy must know.
+    """Returns the facts needed to interpret the accuracy.
 
-    Answers that state no label count as wrong, as published. Whether the model does better or worse
-    than chance is judged by the other answers alone: no label is not the opposite label.
+    Answers without a label count as wrong, as published. Only the other answers determine whether
+    the model is better or worse than chance, since no label is not the opposite label.
     """
     parsed = verdict.total - verdict.invalid
     low, high = binomial_interval(verdict.correct, parsed, CONFIDENCE)
@@ -268,7 +268,7 @@ def _facts(
 
 
 def _log_loss(queries: Sequence[Query]) -> float | None:
-    """Mean negative log-likelihood of the true labels in nats; None without probabilities."""
+    """Returns the mean negative log-likelihood of the true labels in nats, or None."""
     given = [
         (query.completion.probability, query.label)
         for query in queries
@@ -281,7 +281,7 @@ def _log_loss(queries: Sequence[Query]) -> float | None:
 
 
 def _speed(arrivals: Sequence[float]) -> tuple[float | None, float | None]:
-    """Seconds to the first answer, which computes what all prompts share, and the later rate."""
+    """Returns the time to the first answer, which fills the cache, and the rate of later ones."""
     if len(arrivals) < 2:
         return (arrivals[0] if arrivals else None), None
     rate = (len(arrivals) - 1) / max(arrivals[-1] - arrivals[0], 1e-9)

@@ -1,4 +1,4 @@
-"""A GGUF model in this process: one text at a time, its beginning kept from query to query."""
+"""A GGUF model in this process that caches the common beginning of the prompts."""
 
 import mmap
 import time
@@ -18,17 +18,17 @@ from llm_erm.runs.fingerprint import file_digest
 
 DEFAULT_CONTEXT_TOKENS = 25_000
 _METADATA_BYTES = 2**26
-"""The metadata of a GGUF file, its vocabulary included, lie within this of its beginning."""
+"""The metadata of a GGUF file, including its vocabulary, are within this many bytes."""
 _PREFERENCE = 100.0
 """Added to the logits of both labels, so that they are the two most probable tokens."""
 
 
 class LocalEngine(Engine):
-    """A model that runs on this machine's processors, by llama.cpp.
+    """A model that llama.cpp runs on this machine's processors.
 
-    The model has one slot. Its cache holds the last prompt, so of each query only what differs
-    from the one before is computed. Where two queries begin alike, a few tokens more are found
-    there, which rounds a little otherwise: answers repeat to within that.
+    The model has one slot. Its cache holds the last prompt, so for each query only the part that
+    differs from the previous one is computed. If two queries begin alike, a few more tokens are
+    found there, which changes rounding slightly: answers are reproducible up to that.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class LocalEngine(Engine):
         threads: int | None = None,
         context_tokens: int | None = None,
     ) -> None:
-        """Looks for the file; nothing is loaded.
+        """Finds the file without loading it.
 
         Args:
-            path: A GGUF file; the embedded SmolLM2-135M-Instruct where it is None.
-            threads: Number of compute threads; one per usable core where it is None.
-            context_tokens: Tokens that a prompt and its answer may take; where it is None, what
-                the model was trained for, but at most 25,000.
+            path: A GGUF file (default: the embedded SmolLM2-135M-Instruct).
+            threads: Number of compute threads (default: one per usable core).
+            context_tokens: Maximum number of tokens in a prompt and its answer (default: what the
+                model was trained for, but at most 25,000).
 
         Raises:
             InputError: ``path`` is missing or not a GGUF file, or a number is out of range.
@@ -73,24 +73,24 @@ class LocalEngine(Engine):
 
     @property
     def context_tokens(self) -> int:
-        """Tokens that a prompt and its answer may take together.
+        """Maximum number of tokens in a prompt and its answer.
 
         Raises:
-            InputError: More were asked for than the model was trained for.
+            InputError: More were requested than the model was trained for.
         """
         trained: int = self._model.ask("/v1/models")["data"][0]["meta"]["n_ctx_train"]
         if self._asked_context is None:
             return min(trained, DEFAULT_CONTEXT_TOKENS)
         if self._asked_context > trained:
             raise InputError(
-                f"A context of {self._asked_context} tokens was asked for and {self.name} was "
-                f"trained for {trained} tokens; give {trained} or less.",
+                f"The context is {self._asked_context} tokens, but {self.name} was trained for "
+                f"{trained}; give at most {trained}.",
                 setting="context_tokens",
             )
         return self._asked_context
 
     def render(self, message: str, settings: Settings) -> str:
-        """Returns what the model reads for a message: in its chat template, where it has one."""
+        """Returns what the model reads for a message, in its chat template if it has one."""
         if settings.raw_prompt or not self._has_template():
             text = message
         else:
@@ -99,11 +99,11 @@ class LocalEngine(Engine):
         return text + ANSWER_START if settings.answer == "score" else text
 
     def count_tokens(self, prompt: str) -> int:
-        """Returns the tokens of a rendered prompt."""
+        """Returns the number of tokens in a rendered prompt."""
         return len(self._tokens(prompt))
 
     def load(self) -> None:
-        """Makes room for the whole context.
+        """Loads the model with room for the whole context.
 
         Raises:
             InputError: The file fails to load.
@@ -119,8 +119,8 @@ class LocalEngine(Engine):
         labels = self._label_tokens() if settings.answer == "score" else ()
         for prompt in prompts:
             started = time.monotonic()
-            said = self._model.ask("/completion", _query(prompt, settings, labels))
-            yield _answer(prompt, said, time.monotonic() - started)
+            reply = self._model.ask("/completion", _query(prompt, settings, labels))
+            yield _answer(prompt, reply, time.monotonic() - started)
 
     def close(self) -> None:
         """Frees the memory."""
@@ -133,18 +133,18 @@ class LocalEngine(Engine):
         return found
 
     def _label_tokens(self) -> tuple[int, int]:
-        """The token of each label after the beginning of the answer."""
+        """Returns the token of each label after the beginning of the answer."""
         start, *whole = (self._tokens(ANSWER_START + label) for label in ("", "0", "1"))
         if any(tokens[:-1] != start for tokens in whole):
             raise InputError(
-                f"{self.name} has no single token for each label, so there is nothing to score; "
-                "ask for constrained answers.",
+                f"{self.name} has no single token for each label, so labels cannot be scored; use "
+                "constrained answers.",
                 setting="answer",
             )
         return whole[0][-1], whole[1][-1]
 
     def _has_template(self) -> bool:
-        """Whether the file brings a chat template; the runtime would make one up."""
+        """Returns whether the file contains a chat template; else the runtime makes one up."""
         with (
             self._path.open("rb") as file,
             mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data,
@@ -172,24 +172,24 @@ def _query(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> dict[st
     return query
 
 
-def _answer(prompt: Prompt, said: dict[str, Any], seconds: float) -> Answer:
-    timings = said["timings"]
+def _answer(prompt: Prompt, reply: dict[str, Any], seconds: float) -> Answer:
+    timings = reply["timings"]
     computed, cached = timings["prompt_n"], timings["cache_n"]
-    probability = _probability(said)
+    probability = _probability(reply)
     completion = Completion(
         index=prompt.index,
-        text=said["content"] if probability is None else str(int(probability > 0.5)),
-        usage=Usage(computed + cached, cached, said["tokens_predicted"]),
+        text=reply["content"] if probability is None else str(int(probability > 0.5)),
+        usage=Usage(computed + cached, cached, reply["tokens_predicted"]),
         latency_seconds=seconds,
-        finish_reason="length" if said["stop_type"] == "limit" else "stop",
+        finish_reason="length" if reply["stop_type"] == "limit" else "stop",
         cost_usd=0.0,
     )
     return Answer(completion, probability, computed)
 
 
-def _probability(said: dict[str, Any]) -> float | None:
-    """Probability of label 1 among the two, where the labels were compared."""
-    if not (compared := said.get("completion_probabilities")):
+def _probability(reply: dict[str, Any]) -> float | None:
+    """Returns the probability of label 1 relative to both labels, if they were compared."""
+    if not (compared := reply.get("completion_probabilities")):
         return None
     given = {token["token"]: token["prob"] for token in compared[0]["top_probs"]}
     return float(given["1"] / (given["0"] + given["1"]))

@@ -1,4 +1,4 @@
-"""In-context learning as a method of a run: questions that share a loaded model."""
+"""In-context learning as a method that runs can use; its jobs share a loaded model."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -25,9 +25,9 @@ class InContext(Method):
     Attributes:
         engine: The model that answers.
         settings: Settings of the answers.
-        shots: Numbers of examples in the prompt, each of which makes a job per data set; empty for
-            all training examples.
-        queries: Number of test examples per job that the model is asked about.
+        shots: Numbers of examples in the prompt; each makes one job per data set. Empty for all
+            training examples.
+        queries: Number of test examples to label per job.
     """
 
     engine: Engine
@@ -42,14 +42,14 @@ class InContext(Method):
 
     @property
     def budget(self) -> Budget | None:
-        """That of the model."""
+        """The budget of the model."""
         return self.engine.budget
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one job per data set and number of shots.
 
         Raises:
-            InputError: A setting is out of its range.
+            InputError: A setting is out of range.
         """
         self.settings.check()
         check_balance(self.queries, "queries", "queries")
@@ -58,16 +58,16 @@ class InContext(Method):
         return [Job(spec, variant_of(shots)) for spec in specs for shots in self._numbers(spec)]
 
     def shots_of(self, job: Job) -> int:
-        """Returns how many examples the prompts of a job contain."""
+        """Returns the number of examples in the prompts of a job."""
         return {variant_of(shots): shots for shots in self._numbers(job.spec)}[job.variant]
 
     def questions(self, work: Sequence[Work]) -> dict[JobKey, Questions]:
         """Returns the questions of each job, without loading the model's weights.
 
         Raises:
-            InputError: There are too few examples, or a prompt is longer than the model can read.
+            InputError: There are too few examples, or a prompt is too long for the model.
         """
-        # Jobs that differ in their shots alone read the same held-out data.
+        # Jobs that differ only in their shots read the same held-out data.
         reveals: dict[DataSpec, Callable[[], HeldOut]] = {}
         posed = {}
         for one in work:
@@ -75,12 +75,12 @@ class InContext(Method):
             reveal = reveals.setdefault(spec, cache(one.splits.reveal))
             splits, shots = replace(one.splits, reveal=reveal), self.shots_of(one.job)
             asked = pose(splits, shots, self.queries, self.engine, self.settings)
-            posed[one.job.key] = replace(asked, splits=one.splits)  # lets go of the other test data
+            posed[one.job.key] = replace(asked, splits=one.splits)  # frees the other test data
         return posed
 
     @contextmanager
     def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Asking"]:
-        """Poses all questions, and only then loads the model, if any of them is not answered."""
+        """Prepares all questions, and then loads the model if any of them is unanswered."""
         with closing(self.engine):
             asking = Asking(self, self.questions(work))
             if (budget := self.budget) is not None:
@@ -101,8 +101,8 @@ class Asking:
     """The jobs of one run, one after another.
 
     Attributes:
-        questions: Those of the jobs that are known; one that a process of a pool gets later poses
-            its own.
+        questions: The questions of the jobs known so far; for jobs that a pool process receives
+            later, they are prepared then.
     """
 
     events: tuple[Event, ...] = ()

@@ -83,7 +83,7 @@ def split_at_gap(rendered: str) -> Frame:
 
 
 def check_balance(size: int, what: str, setting: str) -> None:
-    """Makes sure that half of ``size`` examples can be of each label.
+    """Checks that half of ``size`` examples can have each label.
 
     Args:
         size: How many examples are wanted.

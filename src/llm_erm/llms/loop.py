@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-Result = TypeVar("Result")
+Returned = TypeVar("Returned")
 
 
 class LoopThread:
@@ -17,7 +17,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
-    def start(self, coroutine: Coroutine[Any, Any, Result]) -> "Future[Result]":
+    def start(self, coroutine: Coroutine[Any, Any, Returned]) -> "Future[Returned]":
         """Starts a coroutine; cancelling the returned future cancels it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 

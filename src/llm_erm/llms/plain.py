@@ -59,7 +59,7 @@ class PlainClient:
         self.base_url = base_url
 
     def __getstate__(self) -> dict[str, object]:
-        """Everything but the connections, for another process."""
+        """Returns the state without the connections, for another process."""
         return {**self.__dict__, "_client": None}
 
     async def post(

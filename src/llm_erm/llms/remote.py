@@ -40,7 +40,7 @@ class RemoteModel:
 
 @dataclass(frozen=True)
 class _Opened:
-    """What calls share in one event loop."""
+    """Objects that calls share within one event loop."""
 
     client: Client
     caller: Caller
@@ -83,7 +83,7 @@ class RemoteLLM(LLM):
         self._budget = budget or Budget()
 
     def __getstate__(self) -> dict[str, object]:
-        """Everything but the connections and threads, for another process."""
+        """Returns the state without connections and threads, for another process."""
         return {**self.__dict__, "_client": None, "_opened": None}
 
     @property
@@ -166,7 +166,7 @@ class RemoteLLM(LLM):
             await client.close()
 
     def _open(self) -> "_Opened":
-        """Returns what all calls until ``aclose`` share."""
+        """Returns the objects that all calls share until ``aclose``."""
         if self._opened is None:
             own = self._settings
             self._client = self._client or self._connect()

@@ -152,10 +152,10 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
 
 
 def _to_send(method: Method) -> bytes:
-    """Returns the method as it is sent to other processes.
+    """Returns the method in the form that is sent to other processes.
 
     Raises:
-        InputError: The method has a budget, or holds what no other process can be sent.
+        InputError: The method has a budget, or cannot be sent to other processes.
     """
     if method.budget is not None and method.budget.limited:
         raise InputError(
@@ -209,7 +209,7 @@ class Processes:
         """Does all jobs, ``count`` at a time.
 
         Raises:
-            InputError: The method has a budget, or holds what no other process can be sent.
+            InputError: The method has a budget, or cannot be sent to other processes.
             LLMERMError: A job cannot be done, or a process was killed.
         """
         from llm_erm.runs.pool import JobPool, do

@@ -72,7 +72,7 @@ class RunFolder:
     Attributes:
         path: The folder.
         results: The results by job.
-        writer: Whether this process writes there.
+        writer: Whether this process writes to it.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class RunFolder:
         return list(self._attempts.get(job, ()))
 
     def prompt(self, job: JobKey, index: int = 1) -> str:
-        """Returns the prompt of a sample; empty where none was written."""
+        """Returns the prompt of a sample, or an empty string."""
         prompts = self._prompts.get(job, {})
         first = max((start for start in prompts if start <= index), default=None)
         return "" if first is None else prompts[first]
@@ -194,7 +194,7 @@ class RunFolder:
         self._journal(name).append(record)
 
     def _prompted(self, job: JobKey, prompt: str, index: int) -> None:
-        """Writes down a prompt, unless it is there; answers to another one are not continued."""
+        """Records a prompt unless it is known; rejects one that differs from an earlier prompt."""
         prompts = self._prompts.setdefault(job, {})
         if prompts.get(index, prompt) != prompt and self._answers.get(job):
             raise InputError(

@@ -22,7 +22,7 @@ class JobKey:
         function: The task's id.
         length: Length of the training inputs in characters.
         seed: The base seed of its data.
-        trial: Which of several data sets drawn alike, counted from 1.
+        trial: Index of the data set among independently drawn ones, counted from 1.
         variant: Distinguishes the jobs on one data set, as in ``shots=20``; usually empty.
     """
 
@@ -96,7 +96,7 @@ class Work:
 class Session(Protocol):
     """Resources that the jobs of a run share, such as a loaded model or a sandbox.
 
-    A session whose ``learn`` is a coroutine may have a coroutine ``aclose``, too: it is awaited
+    A session whose ``learn`` is a coroutine may also have a coroutine ``aclose``, which is awaited
     after the last job. One event loop runs all coroutines of a session.
     """
 
@@ -135,7 +135,7 @@ class Method(Protocol):
 
     @property
     def budget(self) -> Budget | None:
-        """What the calls of all jobs may cost together; None where they cost nothing."""
+        """The budget of the calls of all jobs together; None if they cost nothing."""
         return None
 
     def jobs(self, specs: Sequence[DataSpec]) -> Sequence[Job]:
@@ -166,15 +166,15 @@ class Method(Protocol):
         return result is None
 
     def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
-        """Makes sure that jobs would not replace files in a folder that are not theirs.
+        """Checks that jobs would not overwrite files in a folder that do not belong to them.
 
         Raises:
-            InputError: They would.
+            InputError: They would overwrite such files.
         """
         return
 
     def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
-        """Deletes the files of their own that the jobs of an earlier run left in a folder.
+        """Deletes the extra files that the jobs of an earlier run left in a folder.
 
         Raises:
             InputError: The folder cannot be written.
@@ -182,7 +182,7 @@ class Method(Protocol):
         return
 
     def restore(self, work: Work) -> None:
-        """Writes the files that a finished job should have in its folder, if any is missing.
+        """Writes the extra files of a finished job if any of them is missing.
 
         Raises:
             InputError: The folder cannot be written.

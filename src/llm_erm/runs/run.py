@@ -31,9 +31,9 @@ class Plan:
 
     Attributes:
         method: How to learn.
-        specs: Which data.
-        jobs: One per result.
-        data: Their splits, what is held out excepted.
+        specs: The data sets.
+        jobs: The jobs, one per result.
+        data: Their splits, without the held-out data.
         fingerprint: What shapes the results.
         folder: Where the run is kept; None to keep nothing.
     """
@@ -157,7 +157,7 @@ def run_in(
     executor: Executor = IN_PROCESS,
     observers: Sequence[Observer] = (),
 ) -> list[Result]:
-    """Does what ``run`` does in a folder that is open already."""
+    """Does what ``run`` does, in a folder that is already open."""
     jobs = planned.jobs
     splits = dict(zip(planned.specs, planned.data, strict=True))
     results: dict[JobKey, Result] = {} if folder is None else folder.results.copy()

@@ -21,7 +21,7 @@ from llm_erm.sandbox.execution import (
     SandboxJob,
     nothing,
 )
-from llm_erm.sandbox.linux import Processes
+from llm_erm.sandbox.linux import LinuxProcesses
 from llm_erm.sandbox.wasm import INSTALL_WASM, Guests
 
 DEFAULT_LIMITS = Limits()
@@ -181,7 +181,7 @@ class Sandbox:
         self.close()
 
 
-def _runner(isolation: Isolation, workers: int) -> Processes | Guests:
+def _runner(isolation: Isolation, workers: int) -> LinuxProcesses | Guests:
     if isolation == "wasm":
         return Guests(workers)
     if platform.system() != "Linux":
@@ -190,7 +190,7 @@ def _runner(isolation: Isolation, workers: int) -> Processes | Guests:
             "Linux machine, a Linux container or WSL.",
             setting="isolation",
         )
-    return Processes(workers)
+    return LinuxProcesses(workers)
 
 
 def _check(limits: Limits, outputs: Outputs) -> None:

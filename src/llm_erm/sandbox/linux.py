@@ -14,7 +14,7 @@ from llm_erm.sandbox.spread import run_parts
 LATE_SECONDS = 0.1  # two polling intervals of the zygote
 
 
-class Processes:
+class LinuxProcesses:
     """Zygotes and their children.
 
     Attributes:

@@ -84,7 +84,7 @@ async def learn(
             async for completion in completions:
                 await verify(completion)
                 if not completion.more_drawn and asking.ask() is None:
-                    await completions.stop()  # what has arrived is paid for: verified, too
+                    await completions.stop()  # answers that have arrived are still verified
         if len(verifier.attempts) == before:
             break  # the model has no more answers
     selected = await in_thread(verifier.select)

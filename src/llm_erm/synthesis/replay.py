@@ -21,7 +21,7 @@ class Replay:
     Attributes:
         llm: Its model's answers.
         settings: Its settings.
-        isolation: What isolated its programs.
+        isolation: How its programs were isolated.
         data: Its data sets, with their digests.
     """
 
@@ -34,11 +34,11 @@ class Replay:
         """Returns its data sets.
 
         Args:
-            task_file: The file that defines the task, if it is no task of the suite. That of the
-                run is not taken: it would be executed, whoever wrote the run.
+            task_file: The file that defines the task, unless the task belongs to the suite. The path
+                stored in the run is not used, since its file would be executed untrusted.
 
         Raises:
-            InputError: The task is defined by a file, and that is not named or another.
+            InputError: The task is defined by a file, which is not given or is a different one.
         """
         for record in self.data:
             wanted = record.task_file_sha256

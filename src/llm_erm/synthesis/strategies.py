@@ -56,13 +56,13 @@ class IndependentSampling:
         self._request = request
 
     def ask(self, history: Sequence[Tried]) -> Request | None:
-        """Returns the request for the samples that were not drawn yet."""
+        """Returns a request for the samples that were not drawn yet."""
         drawn = {attempt.index for attempt in history}
         left = [index for index in self._request.indices if index not in drawn]
         return replace(self._request, indices=left) if left else None
 
     def tell(self, attempt: Tried) -> None:
-        """Does nothing: nothing that was measured goes back to the model."""
+        """Does nothing, because the model gets no feedback."""
 
 
 def sample_seed(function: str, length: int, seed: int) -> int:

@@ -45,10 +45,10 @@ class DataSettings:
     """A Python file that defines your own task."""
 
     def __post_init__(self) -> None:
-        """Takes lists for tuples and texts for paths, as callers from Python write them.
+        """Converts lists to tuples and strings to paths, for callers from Python.
 
         Raises:
-            InputError: A text stands where several values go.
+            InputError: A string is given where several values are expected.
         """
         for name in ("functions", "lengths"):
             value = getattr(self, name, ())

@@ -70,9 +70,9 @@ def shape_of(settings: Settings) -> Shape:
     """
     if settings.model not in SHAPES:
         raise InputError(
-            f"There is no model {settings.model!r}; from scratch there are {', '.join(SHAPES)}, "
-            "`llm-erm train --help` names those to fine-tune, and a Hugging Face folder or a GGUF "
-            "file must be on this machine.",
+            f"There is no model {settings.model!r}; choose from {', '.join(SHAPES)} to train from "
+            "scratch, or fine-tune one that the help of `llm-erm train` lists, a Hugging Face "
+            "folder or a GGUF file on this machine.",
             setting="model",
         )
     shape = SHAPES[settings.model]

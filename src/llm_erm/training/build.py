@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
 
-    from llm_erm.training.engine import Engine
+    from llm_erm.training.engine import TrainingEngine
 
 PARITIES = "parities"
 """The model that is linear in parities, for coordinate SGD."""
@@ -39,7 +39,7 @@ class Built:
         save: Writes the backbone's final weights into a folder.
     """
 
-    engine: "Engine"
+    engine: "TrainingEngine"
     encoder: Encoder
     context_length: int
     device: "torch.device"
@@ -67,10 +67,10 @@ class Built:
 
 
 def check(settings: Settings, kind: Kind) -> None:
-    """Makes sure, as far as possible without torch and data, that a run can start.
+    """Checks, as far as possible without torch and data, that a run can start.
 
     Raises:
-        LLMERMError: It cannot, and why.
+        LLMERMError: The run cannot start; the message says why.
     """
     settings.check()
     if pretrained.is_pretrained(settings.model):
@@ -105,8 +105,8 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     Args:
         settings: Settings of training.
         kind: What the inputs are.
-        data: All inputs that the model will meet, those to train on first; fresh ones, which are
-            of the same length, are not needed.
+        data: All inputs that the model will see, the training inputs first; fresh examples are not
+            needed, since they have the same length.
         folder: Where trackers write.
 
     Raises:
@@ -115,7 +115,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
     require_packages(settings)
     import torch
 
-    from llm_erm.training.engine import Engine, device_of, speedups_for
+    from llm_erm.training.engine import TrainingEngine, device_of, speedups_for
 
     check(settings, kind)
     accelerator = _accelerator(settings, folder)
@@ -145,7 +145,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
 
     processes = 1 if accelerator is None else accelerator.num_processes
     speedups = speedups_for(settings, model, device, processes)
-    engine = Engine(model, settings, device, speedups, accelerator)
+    engine = TrainingEngine(model, settings, device, speedups, accelerator)
     return Built(engine, encoder, context, device, accelerator, save)
 
 
@@ -203,14 +203,14 @@ def _longest(encoder: Encoder, data: Sequence[Dataset]) -> int:
 
 
 def require_packages(settings: Settings, *more: str) -> None:
-    """Makes sure that the necessary libraries are installed.
+    """Checks that the necessary libraries are installed.
 
     Args:
         settings: What is to be trained.
         more: Further packages that the caller needs.
 
     Raises:
-        MissingExtraError: One of them is not.
+        MissingExtraError: A library is not installed.
     """
     needed = ["torch", "transformers", *more]
     needed += ["peft"] * (settings.lora_rank > 0) + ["accelerate"] * bool(settings.report_to)

@@ -77,7 +77,7 @@ def speedups_for(
     return Speedups(compiled, mixed, graph=mixed and maskless and device.type == "cuda")
 
 
-class Engine:
+class TrainingEngine:
     """Trains and evaluates one model."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The published files of a training, written as it proceeds or made of its result.
+"""The published files of a training job, written as it proceeds or from its result.
 
 config.json     every setting, as published
 logs.log        what happened, as published
@@ -28,15 +28,15 @@ FILES = ("config.json", "logs.log", "metrics.py", "metrics.jsonl", "curves.png")
 
 
 class Artifacts:
-    """Writes the published files of one training, which tells it of its events."""
+    """Writes the published files of one training job, as an observer of its events."""
 
     def __init__(self, folder: Path, label: str, config: Mapping[str, Any]) -> None:
         """Takes what to write.
 
         Args:
             folder: Where the files go.
-            label: What the picture is called, with the model.
-            config: What config.json holds; JSON values.
+            label: Title of the plot, to which the model is added.
+            config: Content of config.json, as JSON values.
         """
         self._folder = folder
         self._label = label
@@ -70,7 +70,7 @@ class Artifacts:
                 self._finish(result.model)
 
     def restore(self, result: Result) -> None:
-        """Writes the files of a finished training from its result, if any of them is missing.
+        """Writes the files of a finished job from its result if any of them is missing.
 
         Raises:
             InputError: The disk is full or the folder is gone.
@@ -116,7 +116,7 @@ class Artifacts:
         self._write_metrics()
 
     def _write_metrics(self) -> None:
-        """Writes all evaluations so far anew."""
+        """Rewrites the files with all evaluations so far."""
         lines = [json.dumps(asdict(point)) + "\n" for point in self._curve]
         lists: dict[str, list[float | None]] = {
             "test_accuracies": [point.test_accuracy for point in self._curve],
@@ -142,10 +142,10 @@ class Artifacts:
 
 
 def check_place(folder: Path) -> None:
-    """Makes sure that a training would not write over files that are not a training's.
+    """Checks that a training job would not overwrite files that do not belong to one.
 
     Raises:
-        InputError: The folder holds a config.json that no training wrote, such as a model's.
+        InputError: The folder holds another config.json, such as a model's.
     """
     if (folder / "config.json").exists() and not (folder / "logs.log").exists():
         raise InputError(
@@ -156,7 +156,7 @@ def check_place(folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Deletes what an earlier training left in its folder, except checkpoints.
+    """Deletes what an earlier training job left in its folder, except checkpoints.
 
     Raises:
         InputError: The folder cannot be written.

@@ -39,20 +39,20 @@ def learn(
     fresh: FreshWithout | None = None,
     observe: Observe = ignore,
 ) -> Result:
-    """Returns how a model trained on the training and validation examples does on the test split.
+    """Trains a model on the training and validation examples and returns its test result.
 
-    The held-out data are revealed at the start, since the curve shows the test accuracy, too; that
-    is harmless because nothing is selected: the result is that of the final weights. The same
+    The held-out data are revealed at the start, because the curve also shows the test accuracy.
+    This is harmless, since nothing is selected: the result is that of the final weights. The same
     settings give the same initial weights and the same order of examples for any data.
 
     Args:
         splits: The labelled data.
         settings: Settings of training.
-        folder: Where checkpoints and the final weights go, as far as ``settings`` asks for them;
-            a checkpoint there is resumed from. None keeps nothing.
+        folder: Folder for checkpoints and the final weights, if ``settings`` asks for them; a
+            checkpoint there is resumed from. None to keep nothing.
         lengths: Test inputs of other lengths, by length.
         fresh: Where online training gets its examples.
-        observe: Told of every epoch and evaluation as it happens.
+        observe: Receives every epoch and evaluation as it happens.
 
     Raises:
         LLMERMError: The settings, the data and this machine do not fit together.
@@ -101,7 +101,7 @@ def learn(
 
 
 class _Epochs:
-    """The epochs of one run, and what is known of them so far.
+    """The epochs of one run, and their evaluations so far.
 
     Attributes:
         curve: The evaluations.
@@ -161,7 +161,7 @@ class _Epochs:
                 tracker.finish()  # end_training would end the group of processes as well
 
     def notices(self) -> list[str]:
-        """Returns what a reader of the result must know of the training."""
+        """Returns what one must know about the training to interpret the result."""
         lost = [p.epoch for p in self.curve if p.train_loss is None or p.test_loss is None]
         return [
             f"the loss was not finite at epoch {epoch}, and a prediction that is not a number "
@@ -170,7 +170,7 @@ class _Epochs:
         ]
 
     def facts(self, accuracy_at_length: Mapping[int, float]) -> TrainingFacts:
-        """Returns what only training has to tell."""
+        """Returns the facts that are specific to training."""
         built, final = self._built, self.curve[-1]
         parameters, trained = built.sizes()
         return TrainingFacts(

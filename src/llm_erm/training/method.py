@@ -1,4 +1,4 @@
-"""Training as a method of a run: one model per data set."""
+"""Training as a method that runs can use: one model per data set."""
 
 import gc
 import json
@@ -27,23 +27,23 @@ from llm_erm.training.settings import Settings
 
 @dataclass(frozen=True)
 class TrainingJob(Job):
-    """A training, which may keep files of its own.
+    """A training job, which may keep its own files.
 
     Attributes:
-        several: Whether the run has other trainings as well.
+        several: Whether the run has several training jobs.
     """
 
     several: bool = False
 
     @property
     def label(self) -> str:
-        """The task, the length, the number of examples and, after the first, the trial."""
+        """The task, the length, the number of examples and, unless it is the first, the trial."""
         spec = self.spec
         trial = f"-trial{spec.trial}" if spec.trial > 1 else ""
         return f"{spec.function}-L{spec.length}-n{_examples(spec)}{trial}"
 
     def folder(self, base: Path) -> Path:
-        """Returns where its files are: in the run's folder, or one inside if there are several."""
+        """Returns the folder of its files: the run's folder, or a subfolder if several jobs run."""
         return base / self.label if self.several else base
 
 
@@ -53,7 +53,7 @@ class Training(Method):
 
     Attributes:
         settings: Settings of training.
-        test_lengths: Further lengths to test at; that of the training inputs is skipped.
+        test_lengths: Further lengths to test at; the training length is skipped.
         flags: Further entries of config.json, such as the flags of the command.
     """
 
@@ -67,10 +67,10 @@ class Training(Method):
         return "training"
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[TrainingJob]:
-        """Returns one training per data set, checked as far as possible without data.
+        """Returns one job per data set, checked as far as possible without data.
 
         Raises:
-            LLMERMError: One of them cannot start.
+            LLMERMError: A job cannot start.
         """
         require_packages(self.settings)
         if self.settings.device is not None:
@@ -97,14 +97,14 @@ class Training(Method):
         labels = Counter(job.label for job in jobs)
         if (twice := labels.most_common(1)) and twice[0][1] > 1:
             raise InputError(
-                f"Two trainings of the run would be called {twice[0][0]}; train on one of the data "
-                "sets in a run of its own."
+                f"Two models of the run would be called {twice[0][0]}; train on one of the data "
+                "sets in a separate run."
             )
         return jobs
 
     @contextmanager
     def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Trainings"]:
-        """Yields what trains one model after another."""
+        """Yields a session that trains one model after another."""
         if any(one.folder is not None for one in work):
             require_packages(self.settings, "matplotlib")
         trainings = Trainings(self)
@@ -112,24 +112,24 @@ class Training(Method):
         trainings.drop_checkpoint()
 
     def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
-        """Makes sure that no training would write over a model's files."""
+        """Checks that no job would overwrite the files of a model."""
         for job in self.jobs(specs):
             check_place(job.folder(folder))
 
     def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
-        """Deletes the published files and the weights of earlier trainings."""
+        """Deletes the published files and the weights of earlier jobs."""
         for job in self.jobs(specs):
             clear(job.folder(folder))
 
     def restore(self, work: Work) -> None:
-        """Writes the published files of a finished training, if any of them is missing."""
+        """Writes the published files of a finished job if any of them is missing."""
         assert work.result is not None
         require_packages(self.settings, "matplotlib")
         with self.artifacts(work) as artifacts:
             artifacts.restore(work.result)
 
     def artifacts(self, work: Work) -> Artifacts:
-        """Returns what writes the published files of a training."""
+        """Returns the observer that writes the published files of a job."""
         job = work.job
         assert isinstance(job, TrainingJob)
         assert work.folder is not None
@@ -159,7 +159,7 @@ class Training(Method):
 
 
 class Trainings:
-    """The trainings of one run, one after another."""
+    """The training jobs of one run, one after another."""
 
     events: Sequence[Event] = ()
 
@@ -205,7 +205,7 @@ class Trainings:
 
     @contextmanager
     def _published(self, work: Work) -> Iterator[Observe]:
-        """Yields what is told of a training to write its files, if this process writes any."""
+        """Yields an observer that also writes the published files, if this process writes any."""
         if work.folder is None or not _is_first_process():
             yield ignore
             return
@@ -213,14 +213,14 @@ class Trainings:
             yield artifacts
 
     def drop_checkpoint(self) -> None:
-        """Deletes the checkpoint of the last training, whose result is kept by now."""
+        """Deletes the checkpoint of the last job, whose result is stored by now."""
         if self._trained is not None and _is_first_process():
             drop_checkpoint(self._trained)
         self._trained = None
 
 
 def _examples(spec: DataSpec) -> int:
-    """Returns how many examples are trained on."""
+    """Returns the number of examples to train on."""
     return spec.train_size + spec.val_size
 
 

@@ -1,4 +1,4 @@
-"""Accuracies as pictures."""
+"""Plots accuracies."""
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,18 +59,18 @@ def plot_lengths(results: Iterable[Result], path: Path) -> None:
 
 
 _drawing = threading.Lock()
-"""Held while a chart is drawn that others use as well."""
+"""Held while a shared chart is drawn."""
 
 
 @dataclass(frozen=True)
 class _Chart:
-    """What the curves of many trainings have in common, and takes most of the time to draw.
+    """The parts of a plot that many training jobs share; drawing them takes most of the time.
 
     Attributes:
-        canvas: The canvas, with its layout done.
-        lines: The lines by name, whose values are those of the last curve drawn.
-        background: The picture without what lies over the axes.
-        foreground: What lies over them, in the order in which it is drawn.
+        canvas: The canvas, with a finished layout.
+        lines: The lines by name, with the data of the last curve drawn.
+        background: The image without the artists in front of the axes.
+        foreground: The artists in front of the axes, in drawing order.
     """
 
     canvas: Any
@@ -109,7 +109,7 @@ def _figure() -> tuple[Any, Any]:
 
 
 def _finish(axes: Any, label: str, title: str) -> None:  # noqa: ANN401 - of matplotlib
-    """Adds to axes with their lines what all pictures have."""
+    """Adds to axes what all plots have in common."""
     axes.axhline(0.5, color="gray", linestyle=":", label="chance")
     axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
     axes.legend()

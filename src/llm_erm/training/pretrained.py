@@ -53,10 +53,10 @@ def is_pretrained(name: str) -> bool:
 
 
 def check(settings: Settings) -> None:
-    """Makes sure that every setting has an effect.
+    """Checks that every setting has an effect.
 
     Raises:
-        InputError: One of them is for models from scratch only.
+        InputError: A setting is for models from scratch only.
     """
     given = [name for name in _FROM_SCRATCH_ONLY if getattr(settings, name) is not None]
     if settings.num_models != 1:

@@ -36,11 +36,11 @@ class Settings:
     n_embd: int | None = None
     """Width of a model from scratch (default: that of its published shape; bloom: 500)."""
     num_models: int = 1
-    """Models from scratch whose last hidden states are averaged."""
+    """Number of models from scratch whose last hidden states are averaged."""
     degree: int = 3
     """Size of the parities that the model `parities` is linear in."""
     num_layers_to_finetune: int | Literal["all"] = 2
-    """Number of top layers that fine-tuning changes, or all for the whole model."""
+    """Number of top layers to fine-tune, or all for the whole model."""
     lora_rank: int = 0
     """Fine-tune adapters of this rank in those layers instead of their weights; 0 for none."""
     lora_alpha: float = 16.0
@@ -52,11 +52,12 @@ class Settings:
     """Coordinate SGD rounds gradients to multiples of this, like the answers to statistical
     queries; 0 for no rounding."""
     online: bool = False
-    """Train on fresh examples at every step; an epoch has as many as the training set would."""
+    """Train on fresh examples at every step; an epoch has as many examples as the training set
+    would have."""
     batch_size: int = 20
-    """Examples per step."""
+    """Number of examples per step."""
     n_epochs: int = 200
-    """Passes over the training set."""
+    """Number of passes over the training set."""
     lr: float = 1e-5
     """Learning rate at the start."""
     eta_min: float = 1e-6
@@ -68,10 +69,10 @@ class Settings:
     seed: int = 42
     """Base seed of the data, the initial weights and the order of examples."""
     eval_every: int = 100
-    """Epochs between evaluations; the first is before the first step, the last of the final
-    weights."""
+    """Number of epochs between evaluations; the model is also evaluated before the first step and
+    after the last."""
     eval_batch_size: Annotated[int | None, OPERATIONAL] = None
-    """Examples evaluated at once (default: 500); changes no result."""
+    """Number of examples evaluated at once (default: 500); does not change results."""
     patience: int | None = None
     """Stop once the training accuracy has been 1.0 for this many epochs in a row."""
     device: Annotated[str | None, OPERATIONAL] = None
@@ -79,17 +80,18 @@ class Settings:
     engine: Annotated[Literal["auto", "eager", "compiled"], OPERATIONAL] = "auto"
     """Whether layers are compiled and steps replayed as a CUDA graph; auto does both on CUDA."""
     checkpoint_every: Annotated[int | None, OPERATIONAL] = None
-    """Epochs between checkpoints, from which the same command resumes (default: no checkpoints)."""
+    """Number of epochs between checkpoints, from which the same command resumes (default: no
+    checkpoints)."""
     report_to: Annotated[tuple[Tracker, ...], OPERATIONAL] = ()
-    """Trackers that accelerate also reports the metrics to."""
+    """Trackers to which accelerate also reports the metrics."""
     save_model: Annotated[bool, OPERATIONAL] = False
-    """Keep the final weights, in the folder model/ of the results."""
+    """Keep the final weights, in the subfolder model/ of the results."""
 
     def check(self) -> None:
-        """Makes sure that every number is in its range and has an effect.
+        """Checks that every number is in range and has an effect.
 
         Raises:
-            InputError: One is out of its range, or two exclude each other.
+            InputError: A number is out of range, or two settings exclude each other.
         """
         for name, least in _LEAST.items():
             value = getattr(self, name)
@@ -97,7 +99,7 @@ class Settings:
                 raise InputError(f"{name} is {value}; give {least} or more.", setting=name)
         if abs(self.seed) >= 2**63:
             raise InputError(
-                f"seed is {self.seed}; give one between -2^63 and 2^63.", setting="seed"
+                f"seed is {self.seed}; give a number between -2^63 and 2^63.", setting="seed"
             )
         if not 0 <= self.eta_min <= self.lr < math.inf or self.lr == 0:
             raise InputError(
@@ -115,8 +117,8 @@ class Settings:
             value = getattr(self, name)
             if value != getattr(Settings, name):
                 raise InputError(
-                    f"{name} is {value}, which has no effect without {needs}; add that, or leave "
-                    f"{name} out.",
+                    f"{name} is {value}, which has no effect without {needs}; add that, or omit "
+                    f"{name}.",
                     setting=name,
                 )
 
