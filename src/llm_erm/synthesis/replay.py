@@ -34,11 +34,11 @@ class Replay:
         """Returns its data sets.
 
         Args:
-            task_file: The file that defines the task, unless the task belongs to the suite. The path
-                stored in the run is not used, since its file would be executed untrusted.
+            task_file: The file that defines a task outside the suite. The path stored in the run is
+                not used, since its file would be executed untrusted.
 
         Raises:
-            InputError: The task is defined by a file, which is not given or is a different one.
+            InputError: The task is defined by a file that is missing or differs from the run's.
         """
         for record in self.data:
             wanted = record.task_file_sha256
