@@ -57,7 +57,7 @@ def test_the_published_command_runs_as_printed(tmp_path):
     folder = tmp_path / "results_new" / "0" / "0"
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "logs.log", "metrics.py", "metrics.jsonl", "curves.png"),
-        *("settings.json", "results.jsonl"),
+        *(".lock", "settings.json", "results.jsonl"),
     }
     config = json.loads((folder / "config.json").read_text())
     assert (config["target_func"], config["sequence_length"], config["seed"]) == ("fn_a", 50, 42)
@@ -109,7 +109,7 @@ def test_sizes_and_lengths_in_one_command(train):
         assert set(row["facts"]["accuracy_at_length"]) == {"8", "20"}
     assert {path.name for path in Path("runs/curves").iterdir()} == {
         *("fn_a-L12-n10", "fn_a-L12-n20", "sizes.png", "lengths.png"),
-        *("settings.json", "results.jsonl"),
+        *(".lock", "settings.json", "results.jsonl"),
     }
     _, table, _ = train(
         *TINY,

@@ -128,7 +128,7 @@ def test_a_folder_with_a_checkpoint_is_that_runs_alone(tmp_path):
     (result,) = start(folder, other, tmp_path, fresh=True)
     assert figures(result) == figures(start(None, other, tmp_path)[0])  # nothing was resumed
     left = {path.name for path in folder.iterdir()}
-    assert left == {"settings.json", "results.jsonl", "notes.txt", *PUBLISHED}
+    assert left == {".lock", "settings.json", "results.jsonl", "notes.txt", *PUBLISHED}
     assert "Epoch 0000" in (folder / "logs.log").read_text().split("Device: ", 1)[1]
     assert (folder / "logs.log").read_text().count("Model: ") == 1  # of the fresh run alone
 

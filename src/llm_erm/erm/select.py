@@ -4,6 +4,7 @@ import ast
 from collections.abc import Sequence
 
 from llm_erm.records import Attempt
+from llm_erm.source import parse
 
 
 def select_best(attempts: Sequence[Attempt]) -> Attempt | None:
@@ -30,6 +31,6 @@ def program_length(source: str) -> int:
     This is the length of `ast.unparse`'s output, or of the source if it is nested too deeply.
     """
     try:
-        return len(ast.unparse(ast.parse(source)))
+        return len(ast.unparse(parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return len(source)

@@ -4,6 +4,7 @@ import ast
 
 from llm_erm.llms.llm import Tool
 from llm_erm.sandbox import Limits, Outputs, Sandbox
+from llm_erm.source import parse
 from llm_erm.tasks.task import Dataset
 
 NAME = "run_python"
@@ -99,7 +100,7 @@ def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
 def _imports(code: str) -> str:
     """Returns import statements of the code's modules, for the sandbox to find in the program."""
     try:
-        nodes = list(ast.walk(ast.parse(code)))
+        nodes = list(ast.walk(parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]

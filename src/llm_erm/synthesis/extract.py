@@ -7,6 +7,7 @@ import textwrap
 from itertools import islice
 
 from llm_erm.llms.llm import Completion
+from llm_erm.source import parse
 
 _FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]+[ \t]*)?\n(.*?)```", re.DOTALL)
 _CODE_START = re.compile(
@@ -62,7 +63,7 @@ class _Parser:
         self._left -= len(source)
         if self._left < 0:
             raise ValueError("too much was parsed")
-        return ast.parse(source)
+        return parse(source)
 
 
 def _from_json(text: str, parser: _Parser) -> str | None:

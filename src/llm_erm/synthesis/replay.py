@@ -34,8 +34,8 @@ class Replay:
         """Returns its data sets.
 
         Args:
-            task_file: The file that defines a task outside the suite. The path stored in the run is
-                not used, since its file would be executed untrusted.
+            task_file: The file that defines the task, unless the task belongs to the suite. The
+                path stored in the run is not used: its file would be executed.
 
         Raises:
             InputError: The task is defined by a file that is missing or differs from the run's.
