@@ -38,7 +38,7 @@ class Replay:
                 path stored in the run is not used: its file would be executed.
 
         Raises:
-            InputError: The task is defined by a file, which is not given or is a different one.
+            InputError: The task is defined by a file that is missing or differs from the run's.
         """
         for record in self.data:
             wanted = record.task_file_sha256
