@@ -190,9 +190,8 @@ def test_a_spent_budget_is_exit_3_with_what_is_done_and_a_higher_one_goes_on(
     done = invoke(*SCRIPTED, *files, "--json")
     assert done.returncode == 3
     assert [json.loads(line)["variant"] for line in done.stdout.splitlines()] == ["shots=4"]
-    assert (
-        "The budget is spent: The next call is too dear (--max-cost-usd). Answered" in done.stderr
-    )
+    assert "The budget is spent: The next call is too dear (--max-cost-usd). " in done.stderr
+    assert "Answers are kept in out; run the same command" in done.stderr
     assert len(lines(tmp_path / "o.jsonl")) == 8
     assert len((tmp_path / "o.csv").read_text().splitlines()) == 2
     engine = scripted(failing_at(7, KeyboardInterrupt()))

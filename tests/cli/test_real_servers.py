@@ -72,8 +72,14 @@ def synthesize(invoke, address, tmp_path):
             OPENAI_API_KEY="unused",
         )
         assert done.returncode == 0, done.stderr
-        lines = (tmp_path / "out/attempts.jsonl").read_text().splitlines()
-        return [json.loads(line)["candidate"] for line in lines]
+        attempts, answers = (
+            [json.loads(line) for line in (tmp_path / f"out/{name}.jsonl").read_text().splitlines()]
+            for name in ("attempts", "answers")
+        )
+        return [
+            {**one["attempt"]["candidate"], "completion": other["answer"]}
+            for one, other in zip(attempts, answers, strict=True)
+        ]
 
     return run
 

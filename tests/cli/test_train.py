@@ -173,14 +173,14 @@ def test_weights_that_were_not_kept_are_not_promised(train):
 
 
 def test_a_stopped_command_says_how_it_goes_on(train, monkeypatch):
-    from llm_erm.training.engine import Engine
+    from llm_erm.training.engine import TrainingEngine
 
     def stop(*_):
         raise KeyboardInterrupt
 
     asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--out-dir", "run")
     with monkeypatch.context() as patch:
-        patch.setattr(Engine, "step", stop)
+        patch.setattr(TrainingEngine, "step", stop)
         code, out, error = train(*asked)
     assert (code, out) == (130, "")
     assert "Run the same command to resume" in error
