@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +90,13 @@ def test_a_model_answers_in_a_second_run_of_the_process(make, calls, api, tmp_pa
         assert spent(budget) == calls * TOKENS, "the budget is that of a run"
 
 
+def lose_last_line_of_trial_2(path: Path, key: str) -> None:
+    """Two searches share a journal in any order, but each has its lines in order."""
+    lines = path.read_text().splitlines(keepends=True)
+    lines.pop(max(i for i, line in enumerate(lines) if json.loads(line)[key]["trial"] == 2))
+    path.write_text("".join(lines))
+
+
 @METHODS
 @pytest.mark.parametrize("lost", [0, 1])
 def test_a_run_resumed_in_the_same_process_counts_earlier_answers_once(
@@ -98,12 +106,10 @@ def test_a_run_resumed_in_the_same_process_counts_earlier_answers_once(
     method: Method = make(api, budget)
     made = plan(method, SPECS, tmp_path / "run", dataset_dir=tmp_path / "data")
     run(made)
-    results = tmp_path / "run" / "results.jsonl"
-    results.write_text("".join(results.read_text().splitlines(keepends=True)[: 2 - lost]))
     if lost:
-        for name in ("answers.jsonl", "attempts.jsonl"):
-            if (path := tmp_path / "run" / name).exists():
-                path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+        for name, key in (("answers", "job"), ("attempts", "job"), ("results", "data")):
+            if (path := tmp_path / "run" / f"{name}.jsonl").exists():
+                lose_last_line_of_trial_2(path, key)
     before = len(api.calls)
     assert len(run(made)) == 2
     again = len(api.calls) - before
