@@ -73,7 +73,7 @@ def serve(latency, right_on, pipe):
 def measure(latency, right_on, arguments):
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
-        target=serve, args=(latency, right_on, theirs)
+        target=serve, args=(latency, right_on, theirs), daemon=True
     )
     process.start()
     url = ours.recv()
@@ -102,7 +102,7 @@ def measure(latency, right_on, arguments):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             raise SystemExit(done.stderr)
-        exact = sum(json.loads(line)["test_accuracy"] == 1.0 for line in done.stdout.splitlines())
+        exact = sum(json.loads(line)["test"]["accuracy"] == 1.0 for line in done.stdout.splitlines())
     ours.send("stop")
     calls, span, most = ours.recv()
     process.join()

@@ -18,6 +18,7 @@ SECCOMP_SET_MODE_FILTER = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 
 
 class _Program(ctypes.Structure):
@@ -35,36 +36,33 @@ def system_call(number: int, *arguments: "int | ctypes._CData | None") -> int:
 
 def prctl(option: int, value: int = 0) -> None:
     """Sets a property of this process; raises OSError on failure."""
-    zero = ctypes.c_ulong(0)
-    if _libc.prctl(option, ctypes.c_ulong(value), zero, zero, zero) != 0:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
 
 
 class Lockdown:
-    """The filters of one zygote, built once and applied by each of its children."""
+    """The filters of one zygote, built once and applied by each of its children.
+
+    A child copies every page of memory that it writes to, so what can be prepared, is.
+    """
 
     def __init__(self) -> None:
-        self.landlock_version = self._landlock_version()
+        self._ruleset = _landlock_ruleset()
         name = syscalls.machine()
         self._seccomp_number = syscalls.SECCOMP_NUMBERS[name] if name else None
         steps = syscalls.candidate_filter(name) if name else b""
         self._program = _Program(len(steps) // 8, steps)
-
-    @staticmethod
-    def _landlock_version() -> int:
-        try:
-            return system_call(LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(1))
-        except OSError:
-            return 0
+        self._program_pointer = ctypes.pointer(self._program)
 
     def apply_all(self, level: str, cpu_seconds: float, address_space: int) -> None:
-        """Applies all layers; raises OSError if one that the level requires fails."""
+        """Closes all files and applies all layers; raises OSError if a required one fails."""
         try:
             self.apply_landlock()
         except OSError:
             if level not in ("basic", "none"):
                 raise
+        os.closerange(3, 4096)
         set_limits(cpu_seconds, address_space)
         try:
             self.apply_seccomp()
@@ -74,18 +72,8 @@ class Lockdown:
 
     def apply_landlock(self) -> None:
         """Gives up all files, TCP and (from version 6) signals to processes outside."""
-        if self.landlock_version == 0:
-            return
-        bits = LANDLOCK_FILE_BITS.get(self.landlock_version, 16)
-        attributes = (ctypes.c_uint64 * 3)((1 << bits) - 1, 0, 0)
-        words = 1
-        if self.landlock_version >= 4:
-            attributes[1], words = LANDLOCK_TCP, 2
-        if self.landlock_version >= 6:
-            attributes[2], words = LANDLOCK_SCOPES, 3
-        rules = system_call(LANDLOCK_CREATE, attributes, ctypes.c_size_t(8 * words), 0)
-        system_call(LANDLOCK_RESTRICT, rules, 0)
-        os.close(rules)
+        if self._ruleset is not None:
+            system_call(LANDLOCK_RESTRICT, self._ruleset, 0)
 
     def apply_seccomp(self) -> None:
         """Irrevocably gives up all system calls except those needed for computation."""
@@ -94,8 +82,24 @@ class Lockdown:
                 self._seccomp_number,
                 SECCOMP_SET_MODE_FILTER,
                 0,
-                ctypes.pointer(self._program),
+                self._program_pointer,
             )
+
+
+def _landlock_ruleset() -> int | None:
+    """Returns the descriptor of rules that permit nothing, or None without Landlock."""
+    try:
+        version = system_call(LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint(1))
+        bits = LANDLOCK_FILE_BITS.get(version, 16)
+        attributes = (ctypes.c_uint64 * 3)((1 << bits) - 1, 0, 0)
+        words = 1
+        if version >= 4:
+            attributes[1], words = LANDLOCK_TCP, 2
+        if version >= 6:
+            attributes[2], words = LANDLOCK_SCOPES, 3
+        return system_call(LANDLOCK_CREATE, attributes, ctypes.c_size_t(8 * words), 0)
+    except OSError:
+        return None
 
 
 def set_limits(cpu_seconds: float, address_space: int) -> None:

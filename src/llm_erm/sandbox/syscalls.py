@@ -4,6 +4,8 @@ Any call that is not listed here ends the process (``forbidden``). Sources of th
 arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h (aarch64).
 """
 
+from __future__ import annotations
+
 import os
 import struct
 
@@ -169,6 +171,14 @@ X32_BIT = 0x40000000
 NUMBER, ARCHITECTURE, ARGUMENT_1, ARGUMENT_2 = 0, 4, 24, 32
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 
+TYPE_CHECKING = False  # typing is large, and everything imported here is copied with every child
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Step = tuple[int, int, str | None, str | None]
+    Line = str | Step
+    """A label, or a step: code, value, target if true, target if false (None: the next step)."""
+
 
 def machine() -> str | None:
     """Returns x86_64 or aarch64, or None if there is no filter for this machine."""
@@ -178,7 +188,12 @@ def machine() -> str | None:
 
 def candidate_filter(name: str) -> bytes:
     """Returns the classic BPF program that filters a candidate's calls on this architecture."""
-    mapping = MAPPING[name]
+    targets = {
+        **dict.fromkeys(ALLOWED[name].values(), "allow"),
+        **dict.fromkeys(MAPPING[name], "map"),
+        FUTEX[name]: "futex",
+        **dict.fromkeys(REFUSED[name].values(), "refuse"),
+    }
     return _assemble(
         [
             (LOAD, ARCHITECTURE, None, None),
@@ -186,10 +201,7 @@ def candidate_filter(name: str) -> bytes:
             (LOAD, NUMBER, None, None),
             # x32 calls have the same architecture but this bit in the number; aarch64 has no such.
             (JUMP_AT_LEAST, X32_BIT, "kill", None),
-            *((JUMP_EQUAL, number, "allow", None) for number in ALLOWED[name].values()),
-            *((JUMP_EQUAL, number, "map", None) for number in mapping),
-            (JUMP_EQUAL, FUTEX[name], "futex", None),
-            *((JUMP_EQUAL, number, "refuse", None) for number in REFUSED[name].values()),
+            *_search(sorted(targets.items())),
             "kill",
             (RETURN, KILL_PROCESS, None, None),
             "map",
@@ -208,10 +220,29 @@ def candidate_filter(name: str) -> bytes:
     )
 
 
-def _assemble(lines: list[str | tuple[int, int, str | None, str | None]]) -> bytes:
-    """Assembles labels and steps (code, value, target if true, target if false; None: next)."""
+def _search(targets: Sequence[tuple[int, str]]) -> list[Line]:
+    """Returns the steps of a binary search for the number of a call; the default is ``kill``.
+
+    For every child, the kernel computes the answer for each of its hundreds of calls, which takes
+    longer than all else in the lockdown if every number is compared with each number listed.
+
+    Args:
+        targets: Numbers and where to jump, in ascending order.
+    """
+    if len(targets) <= 3:
+        found: list[Line] = [(JUMP_EQUAL, number, to, None) for number, to in targets]
+        return [*found, (JUMP_AT_LEAST, 0, "kill", None)]
+    middle = len(targets) // 2
+    number = targets[middle][0]
+    upper = f"from {number}"
+    first: Line = (JUMP_AT_LEAST, number, upper, None)
+    return [first, *_search(targets[:middle]), upper, *_search(targets[middle:])]
+
+
+def _assemble(lines: Sequence[Line]) -> bytes:
+    """Returns the program that these labels and steps stand for."""
     places: dict[str, int] = {}
-    steps: list[tuple[int, int, str | None, str | None]] = []
+    steps: list[Step] = []
     for line in lines:
         if isinstance(line, str):
             places[line] = len(steps)

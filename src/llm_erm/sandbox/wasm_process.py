@@ -56,7 +56,9 @@ def receive():
             __import__(name)
     return job, bytearray(out), call
 load()
-sys.modules["llm_erm.sandbox.worker"].run(*receive())
+worker = sys.modules["llm_erm.sandbox.worker"]
+worker.hide_objects()
+worker.run(*receive())
 """
 
 

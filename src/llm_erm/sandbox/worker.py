@@ -51,10 +51,9 @@ class Report:
         self.out = out
         self.send = send
         self.floats = protocol.HEADER_BYTES + count
-        self.labels = labels
+        self.labels = labels or ()
+        self.places: dict[int | str, int] = {}
         self.invalid = 0
-        self.numbers = {x: i for i, x in enumerate(labels or ()) if not isinstance(x, str)}
-        self.texts = {str(x): i for i, x in reversed(list(enumerate(labels or ())))}
 
     def finish(self, outcome: str, message: str | None = None) -> NoReturn:
         """Claims an outcome and ends the process without running any more Python."""
@@ -89,16 +88,23 @@ class Report:
         """Writes the index of the label that a result equals by value or as text."""
         try:
             plain = _scalar(result)
+            places = self.places or self._place_labels()
             if isinstance(plain, str):
-                self.out[slot] = self.texts[str(plain)]
+                self.out[slot] = places[str(plain)]
             elif isinstance(plain, int):
-                self.out[slot] = self.numbers[int(plain)]
+                self.out[slot] = places[int(plain)]
             else:
                 raise KeyError
         except MemoryError as error:
             self.failed(error)
         except BaseException:  # noqa: BLE001 - the result is an object of the candidate's making
             self.skip(lambda: f"returned {_shown(result)}, which is no label")
+
+    def _place_labels(self) -> dict[int | str, int]:
+        """Returns the indices of the labels by value and by text; made when first needed."""
+        self.places = {str(x): i for i, x in reversed(list(enumerate(self.labels)))}
+        self.places |= {x: i for i, x in enumerate(self.labels) if not isinstance(x, str)}
+        return self.places
 
     def convert_float(self, slot: int, result: object) -> None:
         """Writes a finite number and marks the input as predicted."""
@@ -203,14 +209,18 @@ def _sending(
         yield x
 
 
+def hide_objects() -> None:
+    """Removes the functions that find objects in the heap; called once, before the first job."""
+    for name in ("get_objects", "get_referents", "get_referrers", "unfreeze"):
+        delattr(gc, name)
+
+
 def _prepare(seed: int) -> None:
-    """Seeds random numbers, so that every execution is the same, and hides the heap's objects."""
+    """Seeds random numbers, so that every execution is the same."""
     if (random := sys.modules.get("random")) is not None:
         random.seed(seed)
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed(seed)
-    for name in ("get_objects", "get_referents", "get_referrers", "unfreeze"):
-        delattr(gc, name)
     depth = 0
     frame: types.FrameType | None = sys._getframe()
     while frame is not None:

@@ -58,6 +58,7 @@ class Zygote:
         self.level, missing = selftest.examine(self.lockdown, outsider)
         line.connection.send(protocol.READY + marshal.dumps((self.level, missing, modules)))
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        worker.hide_objects()
         gc.disable()
         gc.collect()
         gc.freeze()
@@ -72,9 +73,11 @@ class Zygote:
     def _run(self, request: bytes, job: int, shared: int) -> bytes:
         """Runs one candidate and returns the reply."""
         _, count, call_seconds, cpu_seconds, wall, memory = protocol.REQUEST.unpack(request)
+        # Read here, since a child copies every page of memory that it writes to.
+        used = int(os.pread(self.sizes, 100, 0).split()[0]) * mmap.PAGESIZE
         child = os.fork()
         if child == 0:
-            self._become_child(job, shared, cpu_seconds, memory)
+            self._become_child(job, shared, cpu_seconds, used + memory)
         os.close(job)
         try:
             watch = Watch(child, shared, count, call_seconds, cpu_seconds, wall)
@@ -83,17 +86,15 @@ class Zygote:
             os.close(shared)
         return protocol.REPLY.pack(status, protocol.KILLED_BY.index(killer), seconds)
 
-    def _become_child(self, job: int, shared: int, cpu_seconds: float, memory: int) -> NoReturn:
+    def _become_child(self, job: int, shared: int, cpu_seconds: float, space: int) -> NoReturn:
         """Gives up all access and runs the candidate; never returns."""
         try:
-            used = int(os.pread(self.sizes, 100, 0).split()[0]) * mmap.PAGESIZE
             content = mmap.mmap(job, 0, access=mmap.ACCESS_READ)
             out = mmap.mmap(shared, 0)
-            os.closerange(3, 4096)
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != self.pid:
                 os._exit(1)
-            space = used + len(content) + len(out) + memory
+            space += len(content) + len(out)
             self.lockdown.apply_all(self.level, cpu_seconds, space)
             worker.run(content, out)
         finally:
