@@ -28,7 +28,13 @@ def plot_curve(curve: Sequence[CurvePoint], title: str, path: Path) -> None:
         chart.canvas.restore_region(chart.background)
         for artist in chart.foreground:
             artist.draw(chart.canvas.get_renderer())
-        imsave(path, chart.canvas.buffer_rgba(), format="png", dpi=chart.canvas.figure.dpi)
+        imsave(
+            path,
+            chart.canvas.buffer_rgba(),
+            format="png",
+            dpi=chart.canvas.figure.dpi,
+            pil_kwargs={"compress_level": 1},
+        )
 
 
 def plot_sizes(results: Iterable[Result], path: Path) -> None:
@@ -88,7 +94,7 @@ def _chart(epochs: tuple[int, ...], title: str) -> _Chart:
     _finish(axes, "epochs", title)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    foreground = (*axes.lines, *axes.spines.values(), axes.get_legend())
+    foreground = (*axes.lines, *axes.spines.values())
     for artist in foreground:
         artist.set_visible(False)
     figure.canvas.draw()
@@ -112,7 +118,7 @@ def _finish(axes: Any, label: str, title: str) -> None:  # noqa: ANN401 - of mat
     """Adds to axes what all plots have in common."""
     axes.axhline(0.5, color="gray", linestyle=":", label="chance")
     axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
-    axes.legend()
+    axes.legend(loc="lower right")  # accuracies are rarely so low
 
 
 def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts]]:
