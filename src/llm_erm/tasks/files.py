@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from llm_erm.errors import InputError
 from llm_erm.tasks.task import Dataset, Kind
 
@@ -47,13 +49,15 @@ def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -
 
 
 def _examples(path: Path, data: bytes, pattern: str, *, redrawable: bool) -> Dataset:
-    text = _text(path, data).removesuffix("\n")
+    text = _text(path, data)
+    if re.fullmatch(f"(?:{pattern} -> [01]\n)+", text):  # as this package writes it
+        inputs = text.replace(_ENDINGS[1], _ENDINGS[0]).split(_ENDINGS[0])[:-1]
+        ends = np.frombuffer(data, dtype=np.uint8)
+        labels = ends[np.flatnonzero(ends == ord("\n")) - 1] - ord("0")
+        return Dataset(tuple(inputs), tuple(labels.tolist()))
+    text = text.removesuffix("\n")
     if not text:
         raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'")
-    if re.fullmatch(f"(?:{pattern} -> [01]\n)+", text + "\n"):  # as this package writes it
-        lines = text.split("\n")
-        inputs = tuple([line[: -len(_ENDINGS[0]) + 1] for line in lines])
-        return Dataset(inputs, tuple([int(line[-1]) for line in lines]))
     form = f"({pattern}) -> ([01])\r?"
     found = re.findall(f"^{form}$", text, re.MULTILINE)
     if len(found) <= text.count("\n"):
