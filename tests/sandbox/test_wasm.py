@@ -261,8 +261,8 @@ def test_the_commands_store_and_print_the_level(command, tmp_path):
     assert "beta" in search.stderr
     result = json.loads((tmp_path / "out" / "results.jsonl").read_text())
     settings = json.loads((tmp_path / "out" / "settings.json").read_text())
-    assert (result["isolation"], settings["isolation"]) == ("wasm", "wasm")
-    assert result["test_accuracy"] == 1.0
+    assert (result["isolation"], settings["settings"]["isolation"]) == ("wasm", "wasm")
+    assert result["test"]["accuracy"] == 1.0
     (program,) = (tmp_path / "out" / "programs").iterdir()
     assert "ran it: wasm." in program.read_text()
     done = command("verify", program, "data.txt", "--isolation", "wasm", "--json")
@@ -291,4 +291,4 @@ def test_other_systems_search_in_guests(system, tmp_path):
         )
         assert done.returncode == 0, done.stderr
         result = json.loads(done.stdout)
-        assert (result["isolation"], result["test_accuracy"]) == ("wasm", 1.0)
+        assert (result["isolation"], result["test"]["accuracy"]) == ("wasm", 1.0)
