@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WrapSerializer
 
+from llm_erm.errors import InputError
 from llm_erm.facts import Facts, IncontextFacts
 from llm_erm.llms.llm import Completion
 from llm_erm.sandbox import INVALID, Status
@@ -177,6 +178,16 @@ def _with_bound(certificate: Certificate, plain: SerializerFunctionWrapHandler) 
     return {"error_upper_bound": certificate.error_upper_bound, **plain(certificate)}
 
 
+def _known(version: int) -> int:
+    if version != VERSION:
+        raise InputError(
+            f"the layout of this result has version {version}, and this llm-erm reads version "
+            f"{VERSION}; use the llm-erm that wrote it, or delete the run."
+        )
+    return version
+
+
+_Version = Annotated[int, AfterValidator(_known)]
 # Derived values that scripts want are written as well, and ignored when a result is read back.
 _Verdict = Annotated[Verdict, WrapSerializer(_with_accuracy)]
 _Certificate = Annotated[Certificate, WrapSerializer(_with_bound)]
@@ -239,7 +250,7 @@ class Result:
     seconds: float
     notices: tuple[str, ...] = ()
     facts: Annotated[Facts, Field(discriminator="method")]
-    version: int = VERSION
+    version: _Version = VERSION
 
     @property
     def exact(self) -> bool:
