@@ -53,7 +53,7 @@ class Enumeration(Method):
         Raises:
             InputError: A limit is impossible, there are no validation examples to choose by, or
                 the order and the prior do not go together.
-            MissingExtraError: numba is not installed.
+            MissingExtraError: A package that the search needs is not installed.
         """
         self._check_limits()
         if (self.settings.order == "prior") != (self.prior is not None):
@@ -69,9 +69,11 @@ class Enumeration(Method):
                     "give 2 or more.",
                     setting="val_size",
                 )
-        if find_spec("numba") is None:
+        missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
+        if missing:
             raise MissingExtraError(
-                "The search needs numba; install it with: pip install 'llm-erm[enumeration]'"
+                f"The search needs {' and '.join(missing)}; install what is missing with: "
+                "pip install 'llm-erm[enumeration]'"
             )
         return [Job(spec) for spec in specs]
 

@@ -147,7 +147,7 @@ class LocalEngine(Engine):
         """Returns whether the file contains a chat template; else the runtime makes one up."""
         with (
             self._path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
             return data.find(b"tokenizer.chat_template", 0, _METADATA_BYTES) >= 0
 
