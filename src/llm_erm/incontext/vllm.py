@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import InputError, MissingExtraError
@@ -15,6 +16,7 @@ from llm_erm.incontext.engine import Answer, Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion, Usage
+from llm_erm.runs.fingerprint import model_digests
 
 DEFAULT_CONTEXT_TOKENS = 25_000
 """As published."""
@@ -73,12 +75,14 @@ class VLLMEngine(Engine):
     def described(self) -> object:
         """What shapes the answers: the model, its chat template and the context."""
         template = json.dumps(self._tokenizer.chat_template)
+        weights = model_digests(Path(self._model))
         return {
             "name": self.name,
             "model": self._model,
             "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest(),
             "context_tokens": self._asked_context,
             "seed": self._seed,
+            **({"weights": weights} if weights else {}),
         }
 
     @cached_property
