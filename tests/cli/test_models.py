@@ -180,6 +180,7 @@ def test_a_key_that_no_header_can_carry_is_refused_without_telling_it(key, monke
     with pytest.raises(InputError, match="GEMINI_API_KEY .* no key has") as refusal:
         choose(ModelOptions(model="gemini:m"))
     assert "secr" not in str(refusal.value)
+    assert "--api-key" not in str(refusal.value)
 
 
 def test_a_file_named_with_its_provider_shapes_the_run_by_its_content(tmp_path):

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from api_server import Reply, serving
 from llm_erm.cli.main import main
 from llm_erm.cli.sweep import FOLDERS
+from responses_server import response, text
 
 ROOT = Path(__file__).parents[2]
 
@@ -142,6 +144,23 @@ def test_a_dry_run_is_refused_before_a_model_is_paid(sweep, command):
     assert code == 2
     assert "Job 0 cannot start: A dry run has no results; omit --dry-run." in error
     assert not Path("results").exists()
+
+
+def test_a_sweep_that_is_done_needs_no_key(sweep, monkeypatch):
+    right = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+    with serving(lambda _: Reply(response([text(right)]))) as api:
+        grid = "experiment_name: remote\nresults_root: results\ncommand: synthesize\n"
+        grid += f"base_args: {{{SMALL_DATA}, provider: openai, base_url: '{api.url}/v1'}}\n"
+        grid += "grid: {seed: [3, 4]}\n"
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        code, out, _ = sweep(grid, "--json")
+        assert (code, len(api.calls)) == (0, 2)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    code, again, _ = sweep(grid, "--json")
+    assert code == 0
+    for before, after in zip(out.splitlines(), again.splitlines(), strict=True):
+        assert json.loads(after)["skipped"]
+        assert json.loads(after)["results"] == json.loads(before)["results"]
 
 
 def processes_in(folder: Path) -> list[str]:

@@ -91,21 +91,21 @@ class Choice:
         attempts: Its default budget.
         max_tokens: Maximum number of generated tokens per attempt.
         constraint: What its answers must match.
+        keyless: The error of a call, if the key that calls need is missing.
     """
 
     llm: LLM
     attempts: int
     max_tokens: int
     constraint: Constraint = "none"
+    keyless: InputError | None = None
 
 
-def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
+def choose(options: ModelOptions) -> Choice:
     """Returns the model that the flags name (default: the embedded model).
 
-    A dry run needs no key.
-
     Raises:
-        InputError: The provider is unknown, the key is missing, or flags contradict each other.
+        InputError: The provider is unknown, the key is malformed, or flags contradict each other.
         MissingExtraError: A package that the provider needs is not installed.
     """
     none_named = options.provider is None and options.model is None and options.answers is None
@@ -128,15 +128,16 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
     settings = _settings(options, provider)
     if base_url is not None:
         settings["base_url"] = base_url
+    keyless = _missing_key(name, provider)
     if "api_key" in provider.settings:
-        free = dry_run or not provider.needs_key
-        settings["api_key"] = key_of(provider) or ("unused" if free else "")
+        settings["api_key"] = key_of(provider) or "unused"
     if budget is not None:
         settings["budget"] = budget
     try:
         llm = model_of(name, **settings)
     except InputError as error:
-        message = _about_key(error, provider) if error.setting == "api_key" else sentence(error)
+        about_key = error.setting == "api_key"
+        message = f"{_variables(provider)}: {error}" if about_key else sentence(error)
         raise InputError(message) from error
     if none_named and provider.name == "local":
         note(
@@ -155,6 +156,7 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
         defaults.attempts,
         options.max_output_tokens or defaults.max_tokens,
         defaults.constraint,
+        keyless,
     )
 
 
@@ -272,15 +274,17 @@ def warn_of_price(name: str, budget: Budget, max_cost_usd: float | None) -> None
         )
 
 
-def _about_key(error: InputError, provider: Provider) -> str:
-    """Returns a message about a key that names the environment variables it comes from."""
-    names = " or ".join(provider.key_variables)
-    if key_of(provider):
-        return f"{names}: {error}"
-    return (
-        f"{str(error).rstrip('.')}, but {names} is not set; set it (to any text if the server "
-        "needs no key), or use --provider local for the embedded model."
+def _missing_key(name: str, provider: Provider) -> InputError | None:
+    if key_of(provider) or not provider.needs_key:
+        return None
+    return InputError(
+        f"{name} needs a key, but {_variables(provider)} is not set; set it (to any text if the "
+        "server needs no key), or use --provider local for the embedded model."
     )
+
+
+def _variables(provider: Provider) -> str:
+    return " or ".join(provider.key_variables)
 
 
 def _base_url(options: ModelOptions, provider: Provider) -> str | None:

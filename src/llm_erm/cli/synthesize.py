@@ -19,7 +19,7 @@ from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
-from llm_erm.runs.run import Plan, opened, run_in
+from llm_erm.runs.run import Plan, is_done, opened, run_in
 from llm_erm.synthesis.export import export
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.synthesis.replay import Replay
@@ -74,7 +74,7 @@ class _Ended:
 def synthesize(options: Options) -> int:
     """Learn a program for each task: a language model proposes, held-out data decides."""
     if options.dry_run:
-        _, method, specs = _search_of(options)
+        _, method, specs, _ = _search_of(options)
         return dry_run(options, specs, method)
     try:
         ended = _run(options)
@@ -116,7 +116,9 @@ def _is_replay(options: Options) -> bool:
 
 def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
     """Runs the searches, and prints what happened to those that did not finish."""
-    earlier, method, specs = _search_of(options)
+    earlier, method, specs, keyless = _search_of(options)
+    if keyless is not None and not _maybe_done(options):
+        raise keyless
     files = {
         "--out-jsonl": options.out_jsonl,
         "--out-csv": options.out_csv,
@@ -127,6 +129,8 @@ def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
     plan = planned(method, options, specs, options.out_dir, "synthesize")
     if earlier is not None:
         earlier.check(plan)
+    if keyless is not None and not is_done(plan):
+        raise keyless
     with opened(plan, fresh=options.fresh) as folder:
         assert folder is not None
         try:
@@ -149,16 +153,29 @@ def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
     return ended
 
 
-def _search_of(options: Options) -> tuple[Replay | None, Synthesis, list[DataSpec]]:
-    """Returns the run to replay, if any, the method and the data sets, after checking them."""
-    earlier = None
+def _search_of(
+    options: Options,
+) -> tuple[Replay | None, Synthesis, list[DataSpec], InputError | None]:
+    """Returns the run to replay, if any, the method, the data sets, and whether a key is missing.
+
+    Raises:
+        LLMERMError: The search cannot run.
+    """
+    earlier = keyless = None
     if _is_replay(options):
         earlier, method, specs = replay_of(options)
     else:
         specs = specs_of(options)
-        method = method_of(options, choose(options, dry_run=options.dry_run))
+        choice = choose(options)
+        method, keyless = method_of(options, choice), choice.keyless
     method.jobs(specs)  # rejects what cannot run before any data are drawn
-    return earlier, method, specs
+    return earlier, method, specs, keyless
+
+
+def _maybe_done(options: Options) -> bool:
+    """Returns whether there are results that could be those of this run, before data are drawn."""
+    folders = [options.out_dir] if options.out_dir else Path("runs").glob("synthesize-*")
+    return not options.fresh and any((folder / "results.jsonl").exists() for folder in folders)
 
 
 def method_of(options: Options, choice: Choice) -> Synthesis:

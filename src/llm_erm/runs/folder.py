@@ -104,7 +104,7 @@ class RunFolder:
         self._held: Journal | None = None
         if not writer:
             if not fresh:
-                self._read_results()
+                self.results = read_results(self.path)
             return
         try:
             self._lock()
@@ -236,17 +236,13 @@ class RunFolder:
             if name not in self._journals and not path.exists():
                 continue
             self._journal(name).repair()
-        self._read_results()
+        self.results = read_results(self.path)
         for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
             self._prompts.setdefault(prompted.job, {})[prompted.index] = prompted.prompt
         for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
         for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
             _put(self._attempts.setdefault(tried.job, []), tried.attempt)
-
-    def _read_results(self) -> None:
-        for result in records_in(self.path / "results.jsonl", Result, "fresh"):
-            self.results[key_of(result)] = result
 
     def _lock(self) -> None:
         self._held = Journal(self.path / ".lock")
@@ -294,6 +290,16 @@ class RunFolder:
                 f"({difference(earlier, fingerprint)}); name another folder, or delete that run.",
                 setting="out_dir or fresh",
             )
+
+
+def read_results(folder: Path) -> dict[JobKey, Result]:
+    """Returns the results in a run's folder, which may be that of a run in progress, by job.
+
+    Raises:
+        InputError: The journal is damaged.
+    """
+    results = records_in(folder / f"{JOURNALS[0]}.jsonl", Result, "fresh")
+    return {key_of(result): result for result in results}
 
 
 def standalone(result: Result) -> str:

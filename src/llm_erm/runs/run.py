@@ -15,7 +15,7 @@ from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.fingerprint import Fingerprint, fingerprint
-from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.folder import RunFolder, read_results
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
@@ -119,6 +119,12 @@ def run(
     """
     with opened(planned, fresh=fresh) as folder:
         return run_in(folder, planned, executor, observers)
+
+
+def is_done(planned: Plan) -> bool:
+    """Returns whether the folder of a plan has every result, so that a run would do nothing."""
+    done = {} if planned.folder is None else read_results(planned.folder)
+    return not any(planned.method.wants(done.get(job.key)) for job in planned.jobs)
 
 
 @contextmanager
