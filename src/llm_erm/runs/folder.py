@@ -14,6 +14,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from time import monotonic
 
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
@@ -49,18 +50,26 @@ class PromptLine:
 
 @dataclass(frozen=True)
 class AnswerLine:
-    """A line of ``answers.jsonl``."""
+    """A line of ``answers.jsonl``; ``seconds`` as in ``AttemptLine``."""
 
     job: JobKey
     answer: Completion
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class AttemptLine:
-    """A line of ``attempts.jsonl``."""
+    """A line of ``attempts.jsonl``.
+
+    Attributes:
+        job: The job.
+        attempt: One of its attempts.
+        seconds: Wall time that all parts of the run had spent on the job by then.
+    """
 
     job: JobKey
     attempt: Attempt
+    seconds: float = 0.0
 
 
 class RunFolder:
@@ -97,6 +106,8 @@ class RunFolder:
         self._attempts: dict[JobKey, list[Attempt]] = {}
         self._answers: dict[JobKey, dict[int, Completion]] = {}
         self._given_up: list[Completion] = []
+        self._earlier_seconds: dict[JobKey, float] = {}
+        self._started: dict[JobKey, float] = {}
         self._writing = threading.Lock()
         self.writer = writer
         self._settings_path = path / "settings.json"
@@ -126,17 +137,22 @@ class RunFolder:
         if job is None or not self.writer:
             return
         with self._writing:
+            self._started.setdefault(job, monotonic())
             match event:
                 case Prompted(prompt, index):
                     self._prompted(job, prompt, index)
                 case Answered(completion):
-                    self._append("answers", AnswerLine(job, completion))
+                    self._append("answers", AnswerLine(job, completion, self._seconds(job)))
                     self._keep(job, completion)
                 case Attempted(attempt):
-                    self._append("attempts", AttemptLine(job, attempt))
+                    self._append("attempts", AttemptLine(job, attempt, self._seconds(job)))
                     _put(self._attempts.setdefault(job, []), attempt)
                 case Finished(result):
                     self._finish(job, result)
+
+    def earlier_seconds(self, job: JobKey) -> float:
+        """Returns the wall time that earlier parts of the run spent on a job without a result."""
+        return 0.0 if job in self.results else self._earlier_seconds.get(job, 0.0)
 
     def attempts(self, job: JobKey) -> list[Attempt]:
         """Returns the journaled attempts of a job, in order."""
@@ -193,6 +209,9 @@ class RunFolder:
     def _append(self, name: str, record: object) -> None:
         self._journal(name).append(record)
 
+    def _seconds(self, job: JobKey) -> float:
+        return round(self.earlier_seconds(job) + monotonic() - self._started[job], 3)
+
     def _prompted(self, job: JobKey, prompt: str, index: int) -> None:
         """Records a prompt unless it is known; rejects one that differs from an earlier prompt."""
         prompts = self._prompts.setdefault(job, {})
@@ -241,8 +260,14 @@ class RunFolder:
             self._prompts.setdefault(prompted.job, {})[prompted.index] = prompted.prompt
         for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
+            self._spent_by_then(answered)
         for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
             _put(self._attempts.setdefault(tried.job, []), tried.attempt)
+            self._spent_by_then(tried)
+
+    def _spent_by_then(self, line: AnswerLine | AttemptLine) -> None:
+        before = self._earlier_seconds.get(line.job, 0.0)
+        self._earlier_seconds[line.job] = max(before, line.seconds)
 
     def _lock(self) -> None:
         self._held = Journal(self.path / ".lock")

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +178,8 @@ def run_in(
 
     def observe(job: JobKey | None, event: Event) -> None:
         with telling:
-            if folder is not None:
+            if folder is not None and job is not None:
+                event = _whole(event, folder.earlier_seconds(job))
                 folder(job, event)
             if job is not None and isinstance(event, Finished):
                 results[job] = event.result
@@ -206,6 +207,14 @@ def run_in(
         with stopping_at_sigterm():
             executor.execute(planned.method, todo, observe, spent)
     return [results[job.key] for job in jobs]
+
+
+def _whole(event: Event, earlier_seconds: float) -> Event:
+    """Returns an event whose result, if it has one, counts the time of earlier parts as well."""
+    if not isinstance(event, Finished) or not earlier_seconds:
+        return event
+    seconds = round(earlier_seconds + event.result.seconds, 3)
+    return Finished(replace(event.result, seconds=seconds))
 
 
 @contextmanager
