@@ -14,7 +14,8 @@ import pytest
 
 from api_server import Call, Reply, serving
 from incontext.engines import ScriptedEngine
-from llm_erm.cli.incontext import Options, results_of
+from llm_erm.cli.incontext import Options
+from llm_erm.cli.runs import results_of
 from llm_erm.errors import BudgetSpentError
 from llm_erm.incontext.engine import Prompt
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any, get_type_hints
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "synthesize": (
@@ -59,9 +60,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """The function of each command, and what it does in one line."""
 
+METHODS = ("synthesize", "incontext", "baselines", "train", "enumerate")
+"""The commands that run a method, whose flags are ``runs.RunOptions``."""
+
 
 def command(name: str) -> Callable[..., int]:
     """Returns the function of a command; its only argument holds the flags."""
     module, _, function = COMMANDS[name][0].partition(":")
     found: Callable[..., int] = getattr(import_module(module), function)
     return found
+
+
+def flags_of(function: Callable[..., int]) -> type[Any]:
+    """Returns the dataclass of the flags that the function of a command takes."""
+    kind: type[Any] = get_type_hints(function)["options"]
+    return kind

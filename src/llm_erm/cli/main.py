@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import Any, get_type_hints
 
-from llm_erm.cli.commands import COMMANDS, command
+from llm_erm.cli.commands import COMMANDS, command, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.errors import LLMERMError
 from llm_erm.version import VERSION
@@ -37,8 +36,7 @@ def _run(words: Sequence[str]) -> int:
     from llm_erm.cli.parsing import parse
 
     name, run = words[0], command(words[0])
-    options: type[Any] = get_type_hints(run)["options"]
-    return run(parse(options, words[1:], f"llm-erm {name}", COMMANDS[name][1]))
+    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", COMMANDS[name][1]))
 
 
 def _overview() -> ArgumentParser:

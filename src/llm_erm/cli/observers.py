@@ -5,6 +5,7 @@ from typing import Self
 
 from rich.progress import TaskID
 
+from llm_erm.cli.options import warn_if_weak
 from llm_erm.cli.output import note, progress
 from llm_erm.runs.events import Advanced, Attempted, Event, Finished, Isolated, Noticed, Started
 from llm_erm.runs.jobs import JobKey
@@ -46,8 +47,7 @@ class Bars:
             case Noticed(text):
                 note(text if job is None else f"{job.name}: {text}")
             case Isolated(level, missing):
-                if level in ("basic", "none"):
-                    note(f"Warning: isolation is {level!r}: {'; '.join(missing)}")
+                warn_if_weak(level, missing)
                 note(f"Programs run in a sandbox with isolation {level!r}.")
         if job is None:
             return
