@@ -251,11 +251,6 @@ class Result:
             return False
         return self.test.perfect and (self.contrast is None or self.contrast.perfect)
 
-    @property
-    def name(self) -> str:
-        """The task, the length, the trial unless it is the first, and the variant."""
-        return " ".join(filter(None, (self.data.name, self.variant)))
-
     def flat(self) -> dict[str, Any]:
         """Returns one row for a data frame: the values that every method has, by short names."""
         verdicts = ("train", "validation", "test", "contrast", "length_generalization")
