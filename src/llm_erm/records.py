@@ -66,6 +66,11 @@ class Verdict:
         return self.status == "ok" and self.correct == self.total
 
 
+def accuracy(verdict: Verdict | None) -> float | None:
+    """Returns the accuracy of a verdict; None without a verdict or if the program failed."""
+    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None
+
+
 def score(predictions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[int, int]:
     """Returns the numbers of correct and of invalid predictions; both arrays have shape (n,)."""
     return int(np.sum(predictions == labels)), int(np.sum(predictions == INVALID))
@@ -261,14 +266,10 @@ class Result:
             "variant": self.variant,
             "examples": self.examples,
             "attempts": self.attempts,
-            **{f"{name}_accuracy": _accuracy(getattr(self, name)) for name in verdicts},
+            **{f"{name}_accuracy": accuracy(getattr(self, name)) for name in verdicts},
             "error_upper_bound": self.certificate and self.certificate.error_upper_bound,
             "exact": self.exact,
             "program": self.program,
             "cost_usd": self.cost.usd,
             "seconds": self.seconds,
         }
-
-
-def _accuracy(verdict: Verdict | None) -> float | None:
-    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None

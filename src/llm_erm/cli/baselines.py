@@ -3,34 +3,37 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from llm_erm.baselines.learners import NAMES, learner_named
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.results import accuracy, at_most
+from llm_erm.cli.options import DataOptions
+from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.results import at_most
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.facts import BaselineFacts
-from llm_erm.records import Result
+from llm_erm.records import Result, accuracy
 from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.runs.executors import Executor, InProcess, Processes
 from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, DataGrid):
+class Options(RunOptions, DataOptions):
     """Flags of `llm-erm baselines`."""
 
-    learners: tuple[str, ...] = ()
+    learners: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
     """Learners to fit: svm random-forest decision-tree gradient-boosting knn logistic-regression
     mlp xgboost genetic-programming tabpfn (default: all that can run here)."""
     tabpfn_weights: Path | None = None
     """File that holds TabPFN's weights; nothing is downloaded."""
-    workers: int | None = None
+    workers: Annotated[int | None, DEFAULT_TOLD] = None
     """Number of learners to fit at the same time (default: one per core)."""
-    out_dir: Path | None = None
+    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
     """Folder for the results (default: runs/baselines-<digest of the settings>)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
@@ -101,7 +104,7 @@ def _can_run(name: str, weights: Path | None) -> bool:
     try:
         learner_named(name, weights)
     except MissingExtraError as error:
-        output.note(f"Skipped: {sentence(error)}")
+        output.note(f"Skipped: {sentence(error, Options)}")
         return False
     return True
 

@@ -10,6 +10,8 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import command, flags_of
+from llm_erm.cli.options import DataOptions
+from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.runs import results_of
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
@@ -25,7 +27,7 @@ DEFAULT_SIZES = (20, 40, 100, 200, 400)
 
 
 @dataclass(frozen=True)
-class Options(DataGrid):
+class Options(DataOptions):
     """Flags of `llm-erm figure`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
@@ -41,7 +43,7 @@ class Options(DataGrid):
     """Classical learners to run."""
     attempts: int = 32
     """The budget K of synthesize."""
-    bits: float | None = None
+    bits: Annotated[float | None, DEFAULT_TOLD] = None
     """For the guarantee: length of an exact program in bits of a prefix-free code (default: that of
     the shortest exact program in the runs)."""
     out_dir: Path = Path("runs/figure")

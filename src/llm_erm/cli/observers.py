@@ -1,6 +1,5 @@
 """Shows the progress of a run on stderr: bars and notices."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.progress import TaskID
@@ -33,12 +32,7 @@ class Bars:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def __call__(self, job: JobKey | None, event: Event) -> None:

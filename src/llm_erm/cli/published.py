@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,7 +101,8 @@ def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
 
     defaults = _TRAINING | {"dataset_dir": str(_datasets(script))}
     what = "Run every combination of a grid of training runs, as published."
-    exit_with(lambda: sweep_over(parse(Options, arguments, "sweep.py", what), defaults))
+    options = partial(parse, Options, arguments, "sweep.py", what)
+    exit_with(lambda: sweep_over(options(), defaults), lambda: Options)
 
 
 def _exit_with(
@@ -111,7 +113,8 @@ def _exit_with(
     default: Flags,
 ) -> None:
     """Runs a command with other defaults and exits."""
-    exit_with(lambda: command(parse(type(default), words(), prog, description, default)))
+    kind = type(default)
+    exit_with(lambda: command(parse(kind, words(), prog, description, default)), lambda: kind)
 
 
 def _datasets(script: str) -> Path:

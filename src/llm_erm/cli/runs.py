@@ -199,7 +199,8 @@ def _perform(
             spent = error
             done = folder.results
             results = [done[job.key] for job in run.jobs if job.key in done]
-            _say_kept(options, folder, f"The budget is spent: {sentence(error).removesuffix('.')}")
+            why = sentence(error, type(options)).removesuffix(".")
+            _say_kept(options, folder, f"The budget is spent: {why}")
         options.publish(folder, run, results)
     return results, folder.path, spent
 

@@ -16,11 +16,10 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.parsing import parse
-from llm_erm.cli.results import accuracy
+from llm_erm.cli.parsing import DEFAULT_TOLD, parse
 from llm_erm.cli.runs import RunOptions, check, results_of
 from llm_erm.errors import InputError, LLMERMError
-from llm_erm.records import Result
+from llm_erm.records import Result, accuracy
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
 
@@ -32,7 +31,7 @@ class Options:
     file: Annotated[Path, tyro.conf.Positional]
     """YAML file with experiment_name, results_root, base_args (flags for every job), grid (lists of
     values; every combination is a job) and, optionally, command (default: train)."""
-    jobs: int | None = None
+    jobs: Annotated[int | None, DEFAULT_TOLD] = None
     """Number of jobs to run at the same time (default: the number of GPUs, or one)."""
     json: bool = False
     """Print one JSON object per job instead of the table."""
@@ -50,6 +49,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     plan = read_sweep(options.file, {"train": defaults})
     check_folders(plan)
     calls = [partial(results_of, _checked(plan.command, job)) for job in plan.jobs]
+    said = partial(sentence, kind=flags_of(command(plan.command)))
     devices = _devices(options.jobs)
     if len(devices) == 1 and devices[0] is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
@@ -57,9 +57,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     with output.progress() as progress:
         bar = progress.add_task("jobs", total=len(plan.jobs))
         try:
-            outcomes = run_sweep(
-                plan.jobs, calls, devices, lambda _: progress.advance(bar), sentence
-            )
+            outcomes = run_sweep(plan.jobs, calls, devices, lambda _: progress.advance(bar), said)
         except KeyboardInterrupt:
             output.note("Stopped. Run the same command to resume; it skips finished jobs.")
             return 130
@@ -94,7 +92,7 @@ def _checked(name: str, job: SweepJob) -> RunOptions:
         reason = _brief(printed.getvalue())
         raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
     except LLMERMError as error:
-        raise InputError(f"Job {job.index} cannot start: {sentence(error)}") from error
+        raise InputError(f"Job {job.index} cannot start: {sentence(error, kind)}") from error
     checked: RunOptions = options
     return checked
 

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from llm_erm.cli.dry_run import dry_run
 from llm_erm.cli.log import open_log
 from llm_erm.cli.models import ModelOptions, choose
-from llm_erm.cli.options import LimitOptions
+from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
+from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.replay import Replayed, missing, replayed_by
 from llm_erm.cli.results import cost_line, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
@@ -26,20 +27,20 @@ from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
+class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
     """Flags of `llm-erm synthesize`."""
 
-    attempts: int | None = None
+    attempts: Annotated[int | None, DEFAULT_TOLD] = None
     """The budget K, fixed beforehand: maximum number of candidates per task (default: 256 for the
     embedded model, 16 for your own local model, else 5)."""
-    out_dir: Path | None = None
+    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
     """Folder for everything this run writes (default: runs/synthesize-<digest of the settings>)."""
     out_jsonl: Path | None = None
     """Also write the attempts in the published format, one JSON record each, with the test accuracy
     of every attempt."""
     out_csv: Path | None = None
     """Also write the attempts in the published format as a CSV table."""
-    log_file: Path | None = None
+    log_file: Annotated[Path | None, DEFAULT_TOLD] = None
     """File for the log, in JSON lines (default: log.jsonl in the run's folder)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lowest level to log."""
@@ -65,7 +66,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
     @cached_property
     def replayed(self) -> Replayed | None:
         """The run to replay, if any."""
-        asked = self.provider == "replay" or self.replay_from is not None
+        named = self.provider or (self.model or "").partition(":")[0]
+        asked = named == "replay" or self.replay_from is not None
         return replayed_by(self) if asked else None
 
     def data_sets(self) -> list[DataSpec]:
@@ -78,13 +80,13 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
             self.announce()
         if self.replayed is not None:
             return self.replayed.method
-        choice = choose(self, dry_run=self.dry_run)
+        llm, usual = choose(self, dry_run=self.dry_run)
         return Synthesis(
-            llm=choice.llm,
+            llm=llm,
             settings=Settings(
-                attempts=choice.attempts if self.attempts is None else self.attempts,
-                constraint=choice.constraint,
-                max_tokens=choice.max_tokens,
+                attempts=usual.attempts if self.attempts is None else self.attempts,
+                constraint=usual.constraint,
+                max_tokens=usual.max_tokens,
                 early_stop=not self.no_early_stop,
                 code_tool=self.code_tool == "local",
                 limits=self.limits(),

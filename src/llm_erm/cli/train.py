@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import accuracy
+from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.errors import InputError
 from llm_erm.facts import TrainingFacts
-from llm_erm.records import Result
+from llm_erm.records import Result, accuracy
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.run import Plan
@@ -31,10 +31,12 @@ from llm_erm.training.settings import Settings
 class Options(RunOptions, Settings):
     """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
-    results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
+    results_path: Annotated[
+        Path | None, tyro.conf.arg(help_behavior_hint="", aliases=("--out-dir",))
+    ] = None
     """Folder for everything this run writes, with one subfolder per model if there are several
     (default: runs/train-<digest of the settings>)."""
-    target_func: tuple[str, ...] = ()
+    target_func: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
     """Task ids, as `llm-erm tasks` lists them (default: fn_a, or the task of --task-file)."""
     sequence_length: tuple[int, ...] = (50,)
     """Lengths of the training inputs in characters."""
