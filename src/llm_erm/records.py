@@ -67,6 +67,11 @@ class Verdict:
         return self.status == "ok" and self.correct == self.total
 
 
+def accuracy(verdict: Verdict | None) -> float | None:
+    """Returns the accuracy of a verdict; None without a verdict or if the program failed."""
+    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None
+
+
 def score(predictions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[int, int]:
     """Returns the numbers of correct and of invalid predictions; both arrays have shape (n,)."""
     return int(np.sum(predictions == labels)), int(np.sum(predictions == INVALID))
@@ -262,11 +267,6 @@ class Result:
             return False
         return self.test.perfect and (self.contrast is None or self.contrast.perfect)
 
-    @property
-    def name(self) -> str:
-        """The task, the length, the trial unless it is the first, and the variant."""
-        return " ".join(filter(None, (self.data.name, self.variant)))
-
     def flat(self) -> dict[str, Any]:
         """Returns one row for a data frame: the values that every method has, by short names."""
         verdicts = ("train", "validation", "test", "contrast", "length_generalization")
@@ -277,14 +277,10 @@ class Result:
             "variant": self.variant,
             "examples": self.examples,
             "attempts": self.attempts,
-            **{f"{name}_accuracy": _accuracy(getattr(self, name)) for name in verdicts},
+            **{f"{name}_accuracy": accuracy(getattr(self, name)) for name in verdicts},
             "error_upper_bound": self.certificate and self.certificate.error_upper_bound,
             "exact": self.exact,
             "program": self.program,
             "cost_usd": self.cost.usd,
             "seconds": self.seconds,
         }
-
-
-def _accuracy(verdict: Verdict | None) -> float | None:
-    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from api_server import Reply, serving
+from llm_erm.cli.commands import METHODS
 from llm_erm.cli.main import main
-from llm_erm.cli.sweep import FOLDERS
 from responses_server import response, text
 
 ROOT = Path(__file__).parents[2]
@@ -64,12 +64,19 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
     assert (code, first["skipped"], second["skipped"]) == (0, True, True)
     assert first["values"] == {"functions": "fn_a"}
     assert first["results"][0]["test"]["accuracy"] == 1.0
-    # A job that only fails once it runs.
-    Path("answers.json").write_text("[]")
-    code, out, _ = sweep(SYNTHESES.replace("searches", "others"))
+    # A job that only fails once it runs: nobody listens there.
+    away = "model: 'chat:m', base_url: 'http://127.0.0.1:9/v1', retries: 0"
+    others = SYNTHESES.replace("searches", "others")
+    code, out, _ = sweep(others.replace("provider: scripted, answers: answers.json", away))
     assert code == 1
     assert "failed (2); see results/others/0/stderr.log" in out
-    assert "answers.json is empty" in Path("results/others/1/stderr.log").read_text()
+    assert "cannot be reached" in Path("results/others/1/stderr.log").read_text()
+    # One that cannot start is refused with all others.
+    Path("answers.json").write_text("[]")
+    code, out, error = sweep(SYNTHESES.replace("searches", "more"))
+    assert (code, out) == (2, "")
+    assert "Job 0 cannot start: The list of answers in answers.json is empty" in error
+    assert not Path("results/more").exists()
 
 
 def test_a_job_whose_task_or_results_changed_is_not_taken_for_done(sweep):
@@ -116,7 +123,7 @@ SMALL = {
 NEEDS = {"train": "torch", "enumerate": "numba", "baselines": "sklearn", "incontext": "xllamacpp"}
 
 
-@pytest.mark.parametrize("command", FOLDERS)
+@pytest.mark.parametrize("command", METHODS)
 def test_every_command_that_can_be_swept_is(sweep, command):
     if command in NEEDS:
         pytest.importorskip(NEEDS[command])
@@ -217,6 +224,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     ],
 )
 def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
+    Path("answers.json").write_text(json.dumps(["no idea"]))
     code, out, error = sweep(SYNTHESES.replace(*change))
     assert (code, out) == (2, "")
     assert message in error

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from llm_erm.enumeration.prior import Prior
 from llm_erm.enumeration.settings import Settings
+from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
@@ -62,13 +63,7 @@ class Enumeration(Method):
                 "the other.",
                 setting="prior_from",
             )
-        for spec in specs:
-            if spec.val_size < 2:
-                raise InputError(
-                    f"There are {spec.val_size} validation examples, and they choose the program; "
-                    "give 2 or more.",
-                    setting="val_size",
-                )
+        check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
         if missing:
             raise MissingExtraError(
