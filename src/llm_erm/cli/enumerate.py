@@ -82,7 +82,7 @@ class Options(RunOptions, LimitOptions, DataOptions):
         )
 
     @contextmanager
-    def observers(self, folder: RunFolder, run: Plan) -> Iterator[Sequence[Observer]]:
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
         """Yields the observer that prints the levels."""
         yield (say_level,)
 

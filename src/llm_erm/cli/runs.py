@@ -15,7 +15,7 @@ from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.executors import Executor, InProcess
-from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.folder import RunFolder, read_results
 from llm_erm.runs.jobs import Method
 from llm_erm.runs.run import Plan, opened, plan, run_in
 from llm_erm.tasks.spec import DataGrid, DataSpec
@@ -106,8 +106,8 @@ class RunOptions(ABC):
         return True
 
     @contextmanager
-    def observers(self, folder: RunFolder, run: Plan) -> Iterator[Sequence[Observer]]:
-        """Yields what else observes the run."""
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
+        """Yields what else observes the run, whose folder this process keeps if it is given."""
         yield ()
 
     def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
@@ -182,18 +182,21 @@ def _perform(
 ) -> tuple[list[Result], Path, BudgetSpentError | None]:
     """Returns the results, the run's folder, and the error if the budget was spent before all."""
     executor, run, spent = options.executor(), options.plan(), None
-    with opened(run, fresh=options.fresh, writer=options.writes) as folder:
+    assert run.folder is not None
+    if not options.writes:
+        done = {} if options.fresh else read_results(run.folder)
+        with options.observers(None, run):
+            return run_in(None, run, executor, done=done), run.folder, None
+    with opened(run, fresh=options.fresh) as folder:
         assert folder is not None
         try:
-            with options.observers(folder, run) as more:
-                if not options.writes:
-                    results = run_in(folder, run, executor)
-                else:
-                    with Bars(len(run.jobs), options.JOBS) as bars:
-                        results = run_in(folder, run, executor, [*more, bars, *observers])
+            with (
+                options.observers(folder, run) as more,
+                Bars(len(run.jobs), options.JOBS) as bars,
+            ):
+                results = run_in(folder, run, executor, [*more, bars, *observers])
         except KeyboardInterrupt:
-            if options.writes:
-                _say_kept(options, folder, "Stopped")
+            _say_kept(options, folder, "Stopped")
             raise
         except BudgetSpentError as error:
             spent = error

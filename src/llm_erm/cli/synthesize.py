@@ -136,8 +136,9 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
         return plan
 
     @contextmanager
-    def observers(self, folder: RunFolder, run: Plan) -> Iterator[Sequence[Observer]]:
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
         """Yields the log; at the end, however it comes, writes the published files."""
+        assert folder is not None
         keys = [job.key for job in run.jobs]
         for key in keys:
             folder.check_answers(key)

@@ -117,12 +117,14 @@ class Options(RunOptions, Settings):
             return super().plan()
 
     @contextmanager
-    def observers(self, folder: RunFolder, run: Plan) -> Iterator[Sequence[Observer]]:
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
         """Rejects --save_model for jobs that are done without; parts the processes at the end."""
         for job in run.jobs if self.save_model else ():
             assert isinstance(job, TrainingJob)
-            place = job.folder(folder.path)
-            if job.key in folder.results and not (place / "model").exists():
+            assert run.folder is not None
+            place = job.folder(run.folder)
+            done = folder is not None and job.key in folder.results
+            if done and not (place / "model").exists():
                 raise InputError(
                     f"{place} holds a finished run that did not keep its weights; omit "
                     "--save_model, or train again with --fresh."

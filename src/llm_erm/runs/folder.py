@@ -81,20 +81,15 @@ class RunFolder:
     Attributes:
         path: The folder.
         results: The results by job.
-        writer: Whether this process writes to it.
     """
 
-    def __init__(
-        self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False, writer: bool = True
-    ) -> None:
+    def __init__(self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False) -> None:
         """Opens the folder, creating it if necessary, and locks it.
 
         Args:
             path: The folder.
             fingerprint: What shapes the results.
             fresh: Whether to delete what an earlier run left there.
-            writer: Whether this process writes; if several processes share a job, only one writes,
-                and the others only read which jobs are done.
 
         Raises:
             InputError: The folder is not writable, holds a run with other settings or a damaged
@@ -109,14 +104,9 @@ class RunFolder:
         self._earlier_seconds: dict[JobKey, float] = {}
         self._started: dict[JobKey, float] = {}
         self._writing = threading.Lock()
-        self.writer = writer
         self._settings_path = path / "settings.json"
         self._journals: dict[str, Journal] = {}
         self._held: Journal | None = None
-        if not writer:
-            if not fresh:
-                self.results = read_results(self.path)
-            return
         try:
             self._lock()
             self._journals[JOURNALS[0]] = Journal(path / f"{JOURNALS[0]}.jsonl")
@@ -134,7 +124,7 @@ class RunFolder:
         Raises:
             InputError: The disk is full or the folder was deleted.
         """
-        if job is None or not self.writer:
+        if job is None:
             return
         with self._writing:
             self._started.setdefault(job, monotonic())

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,16 +128,12 @@ def is_done(planned: Plan) -> bool:
 
 
 @contextmanager
-def opened(
-    planned: Plan, *, fresh: bool = False, writer: bool = True
-) -> Iterator[RunFolder | None]:
+def opened(planned: Plan, *, fresh: bool = False) -> Iterator[RunFolder | None]:
     """Yields the locked folder of a plan; None if the plan keeps nothing.
 
     Args:
         planned: The run.
         fresh: Whether to delete what an earlier run left in the folder.
-        writer: Whether this process writes to it; if several processes share the jobs, only one
-            does.
 
     Raises:
         InputError: The folder is not writable, holds another run, or another process is writing
@@ -146,11 +142,10 @@ def opened(
     if planned.folder is None:
         yield None
         return
-    if writer:
-        planned.method.check_folder(planned.folder, planned.specs)
-    folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh, writer=writer)
+    planned.method.check_folder(planned.folder, planned.specs)
+    folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh)
     try:
-        if fresh and writer:
+        if fresh:
             planned.method.clear(planned.folder, planned.specs)
         yield folder
     finally:
@@ -162,11 +157,22 @@ def run_in(
     planned: Plan,
     executor: Executor = IN_PROCESS,
     observers: Sequence[Observer] = (),
+    *,
+    done: Mapping[JobKey, Result] | None = None,
 ) -> list[Result]:
-    """Does what ``run`` does, in a folder that is already open."""
+    """Does what ``run`` does, in a folder that is already open.
+
+    Args:
+        folder: The folder; None if nothing is kept, or if another process that shares the jobs
+            keeps it.
+        planned: What to run.
+        executor: Where jobs run.
+        observers: Receive every event, after the journal.
+        done: The results that the folder has if another process keeps it.
+    """
     jobs = planned.jobs
     splits = dict(zip(planned.specs, planned.data, strict=True))
-    results: dict[JobKey, Result] = {} if folder is None else folder.results.copy()
+    results = dict(done or {}) if folder is None else folder.results.copy()
     for job in jobs:
         if (earlier := results.get(job.key)) and earlier.data != splits[job.spec].key:
             raise InputError(
@@ -193,12 +199,12 @@ def run_in(
             attempts=() if folder is None else folder.attempts(job.key),
             answers={} if folder is None else folder.answers(job.key),
             result=results.get(job.key),
-            folder=None if folder is None else folder.path,
+            folder=planned.folder,
         )
         for job in jobs
     ]
     todo = [one for one in work if planned.method.wants(one.result)]
-    if folder is not None and folder.writer:
+    if folder is not None:
         for one in work:
             if one.result is not None:
                 planned.method.restore(one)
