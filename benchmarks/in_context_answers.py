@@ -78,8 +78,7 @@ def main() -> None:
                 continue
             rates[way].append(len(group) / seconds)
             tokens[way] += [
-                (answer.computed_tokens or 0, answer.completion.usage.completion_tokens)
-                for answer in answers
+                (answer.computed_tokens or 0, answer.usage.completion_tokens) for answer in answers
             ]
     engine.close()
     score = statistics.median(rates["score"])

@@ -1,13 +1,17 @@
 """Data sets as tests look at them: the splits and all that is held out, in one value."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from pathlib import Path
 
+from llm_erm.errors import InputError
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load
-from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Task
+from llm_erm.tasks.suite import get
+from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Task, digest
 
 
 @dataclass(frozen=True)
@@ -55,3 +59,18 @@ def draw_all(task: Task, *, dataset_dir: Path, fresh: bool = False, **settings) 
 
 def folder_of(task: Task, *, dataset_dir: Path, **settings) -> Path:
     return spec_of(task, **settings).folder(dataset_dir)
+
+
+def draw_repeatedly(sizes, rounds, barrier, told) -> None:
+    """Draws data sets at the same time as another process, first new ones and then again."""
+    digests = set()
+    try:
+        for index, fresh in product(range(rounds), (False, True, True)):
+            barrier.wait(60)
+            place = sizes["dataset_dir"] / str(index)
+            drawn = draw_all(get("fn_a"), **(sizes | {"dataset_dir": place}), fresh=fresh)
+            digests.add(digest(drawn.train, drawn.validation, drawn.test))
+    except (InputError, OSError, threading.BrokenBarrierError) as error:
+        digests.add(repr(error))
+        barrier.abort()
+    told.put(digests)

@@ -35,6 +35,29 @@ def test_every_public_name_loads():
     assert all(getattr(llm_erm, name) is not None for name in llm_erm.__all__)
 
 
+@pytest.mark.parametrize(
+    ("change", "data", "said"),
+    [
+        ({"attempts": 0}, {}, "The budget is 0 attempts"),
+        ({"max_tokens": 0}, {}, "The budget is 0 output tokens per attempt"),
+        ({"confidence": 1.0}, {}, "The confidence is 1.0"),
+        ({"limits": llm_erm.Limits(memory_bytes=0)}, {}, "Every limit of a program must be above"),
+        ({}, {"val_size": 0}, "There are 0 validation examples"),
+        ({}, {"train_size": 21}, "the training size 21 is odd"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(
+    tmp_path, monkeypatch, change, data, said
+):
+    monkeypatch.chdir(tmp_path)
+    Path("answers.json").write_text(json.dumps([RIGHT]))
+    grid = llm_erm.DataGrid(functions=("fn_a",), lengths=(20,), **{"test_size": 20} | data)
+    method = llm_erm.Synthesis.of("scripted:answers.json", **{"attempts": 2} | change)
+    with pytest.raises(llm_erm.InputError, match=said):
+        llm_erm.run(method, grid, "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["answers.json"]
+
+
 def test_importing_one_room_does_not_load_the_others():
     code = "import sys, llm_erm.errors; print([m for m in sys.modules if 'numpy' in m][:1])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

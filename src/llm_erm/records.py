@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WrapSerializer
 
+from llm_erm.errors import InputError
 from llm_erm.facts import Facts, IncontextFacts
 from llm_erm.llms.llm import Completion
 from llm_erm.sandbox import INVALID, Status
@@ -64,6 +65,11 @@ class Verdict:
     def perfect(self) -> bool:
         """Whether every prediction is correct."""
         return self.status == "ok" and self.correct == self.total
+
+
+def accuracy(verdict: Verdict | None) -> float | None:
+    """Returns the accuracy of a verdict; None without a verdict or if the program failed."""
+    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None
 
 
 def score(predictions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> tuple[int, int]:
@@ -177,6 +183,16 @@ def _with_bound(certificate: Certificate, plain: SerializerFunctionWrapHandler) 
     return {"error_upper_bound": certificate.error_upper_bound, **plain(certificate)}
 
 
+def _known(version: int) -> int:
+    if version != VERSION:
+        raise InputError(
+            f"the layout of this result has version {version}, and this llm-erm reads version "
+            f"{VERSION}; use the llm-erm that wrote it, or delete the run."
+        )
+    return version
+
+
+_Version = Annotated[int, AfterValidator(_known)]
 # Derived values that scripts want are written as well, and ignored when a result is read back.
 _Verdict = Annotated[Verdict, WrapSerializer(_with_accuracy)]
 _Certificate = Annotated[Certificate, WrapSerializer(_with_bound)]
@@ -239,7 +255,7 @@ class Result:
     seconds: float
     notices: tuple[str, ...] = ()
     facts: Annotated[Facts, Field(discriminator="method")]
-    version: int = VERSION
+    version: _Version = VERSION
 
     @property
     def exact(self) -> bool:
@@ -251,11 +267,6 @@ class Result:
             return False
         return self.test.perfect and (self.contrast is None or self.contrast.perfect)
 
-    @property
-    def name(self) -> str:
-        """The task, the length, the trial unless it is the first, and the variant."""
-        return " ".join(filter(None, (self.data.name, self.variant)))
-
     def flat(self) -> dict[str, Any]:
         """Returns one row for a data frame: the values that every method has, by short names."""
         verdicts = ("train", "validation", "test", "contrast", "length_generalization")
@@ -266,14 +277,10 @@ class Result:
             "variant": self.variant,
             "examples": self.examples,
             "attempts": self.attempts,
-            **{f"{name}_accuracy": _accuracy(getattr(self, name)) for name in verdicts},
+            **{f"{name}_accuracy": accuracy(getattr(self, name)) for name in verdicts},
             "error_upper_bound": self.certificate and self.certificate.error_upper_bound,
             "exact": self.exact,
             "program": self.program,
             "cost_usd": self.cost.usd,
             "seconds": self.seconds,
         }
-
-
-def _accuracy(verdict: Verdict | None) -> float | None:
-    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None

@@ -14,9 +14,11 @@ import pytest
 
 from api_server import Call, Reply, serving
 from incontext.engines import ScriptedEngine
-from llm_erm.cli.incontext import Options, results_of
+from llm_erm.cli.incontext import Options
+from llm_erm.cli.runs import results_of
 from llm_erm.errors import BudgetSpentError
 from llm_erm.incontext.engine import Prompt
+from llm_erm.runs.jobs import key_of
 
 ROOT = Path(__file__).parents[2]
 SMALL = (
@@ -235,7 +237,9 @@ def test_results_can_be_had_without_being_printed(scripted, tmp_path, capsys, mo
     )
     events = []
     results = results_of(options, [lambda job, event: events.append(type(event).__name__)])
-    assert [(result.name, result.test.total) for result in results] == [("fn_a L=8 shots=16", 6)]
+    assert [(key_of(result).name, result.test.total) for result in results] == [
+        ("fn_a L=8 shots=16", 6)
+    ]
     assert results[0].test.correct == 3
     assert (events.count("Answered"), events[-1]) == (6, "Finished")
     assert capsys.readouterr().out == ""

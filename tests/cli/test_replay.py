@@ -182,6 +182,7 @@ def test_a_folder_that_is_no_run_is_one_sentence(invoke, tmp_path, change, said)
     ("arguments", "said"),
     [
         (("synthesize", "--provider", "replay"), "--from"),
+        (("synthesize", "--model", "replay:first"), "--provider replay --from"),
         (("synthesize", "--provider", "openai", "--from", "first"), "--provider replay"),
         ((*REPLAY, "--attempts", 9), "--attempts"),
         ((*REPLAY, "--functions", "fn_b"), "--functions"),

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from api_server import Reply, serving
+from llm_erm.cli.commands import METHODS
 from llm_erm.cli.main import main
-from llm_erm.cli.sweep import FOLDERS
+from responses_server import response, text
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,12 +64,19 @@ def test_another_track_is_swept_and_one_failure_is_status_1(sweep):
     assert (code, first["skipped"], second["skipped"]) == (0, True, True)
     assert first["values"] == {"functions": "fn_a"}
     assert first["results"][0]["test"]["accuracy"] == 1.0
-    # A job that only fails once it runs.
-    Path("answers.json").write_text("[]")
-    code, out, _ = sweep(SYNTHESES.replace("searches", "others"))
+    # A job that only fails once it runs: nobody listens there.
+    away = "model: 'chat:m', base_url: 'http://127.0.0.1:9/v1', retries: 0"
+    others = SYNTHESES.replace("searches", "others")
+    code, out, _ = sweep(others.replace("provider: scripted, answers: answers.json", away))
     assert code == 1
     assert "failed (2); see results/others/0/stderr.log" in out
-    assert "answers.json is empty" in Path("results/others/1/stderr.log").read_text()
+    assert "cannot be reached" in Path("results/others/1/stderr.log").read_text()
+    # One that cannot start is refused with all others.
+    Path("answers.json").write_text("[]")
+    code, out, error = sweep(SYNTHESES.replace("searches", "more"))
+    assert (code, out) == (2, "")
+    assert "Job 0 cannot start: The list of answers in answers.json is empty" in error
+    assert not Path("results/more").exists()
 
 
 def test_a_job_whose_task_or_results_changed_is_not_taken_for_done(sweep):
@@ -114,7 +123,7 @@ SMALL = {
 NEEDS = {"train": "torch", "enumerate": "numba", "baselines": "sklearn", "incontext": "xllamacpp"}
 
 
-@pytest.mark.parametrize("command", FOLDERS)
+@pytest.mark.parametrize("command", METHODS)
 def test_every_command_that_can_be_swept_is(sweep, command):
     if command in NEEDS:
         pytest.importorskip(NEEDS[command])
@@ -142,6 +151,23 @@ def test_a_dry_run_is_refused_before_a_model_is_paid(sweep, command):
     assert code == 2
     assert "Job 0 cannot start: A dry run has no results; omit --dry-run." in error
     assert not Path("results").exists()
+
+
+def test_a_sweep_that_is_done_needs_no_key(sweep, monkeypatch):
+    right = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+    with serving(lambda _: Reply(response([text(right)]))) as api:
+        grid = "experiment_name: remote\nresults_root: results\ncommand: synthesize\n"
+        grid += f"base_args: {{{SMALL_DATA}, provider: openai, base_url: '{api.url}/v1'}}\n"
+        grid += "grid: {seed: [3, 4]}\n"
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        code, out, _ = sweep(grid, "--json")
+        assert (code, len(api.calls)) == (0, 2)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    code, again, _ = sweep(grid, "--json")
+    assert code == 0
+    for before, after in zip(out.splitlines(), again.splitlines(), strict=True):
+        assert json.loads(after)["skipped"]
+        assert json.loads(after)["results"] == json.loads(before)["results"]
 
 
 def processes_in(folder: Path) -> list[str]:
@@ -198,6 +224,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     ],
 )
 def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
+    Path("answers.json").write_text(json.dumps(["no idea"]))
     code, out, error = sweep(SYNTHESES.replace(*change))
     assert (code, out) == (2, "")
     assert message in error

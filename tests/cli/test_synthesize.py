@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from api_server import Reply, serving
+from responses_server import response, text
+
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
 SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
@@ -100,6 +103,31 @@ def test_the_same_command_again_asks_nothing_and_prints_the_same(invoke, scripte
         *(*SMALL, *scripted(WRONG, RIGHT)),
     )
     assert invoke(*arguments).stdout == invoke(*arguments).stdout
+
+
+def test_what_is_done_is_shown_without_a_key_and_what_is_not_needs_one(invoke, tmp_path):
+    command = ("synthesize", "--functions", "fn_a", "--train-size", 20, "--val-size", 20)
+    command += ("--test-size", 200, "--provider", "openai", "--json", "--attempts", 1)
+    for folder in ((), ("--out-dir", "out")):
+        with serving(lambda _: Reply(response([text(RIGHT)]))) as api:
+            arguments = (*command, "--base-url", f"{api.url}/v1", *folder)
+            first = invoke(*arguments, "--lengths", 20, OPENAI_API_KEY="sk-test")
+            assert (first.returncode, len(api.calls)) == (0, 1)
+        again = invoke(*arguments, "--lengths", 20, OPENAI_API_KEY="")
+        assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
+        for more in (("--lengths", 20, 21), ("--lengths", 20, "--fresh")):
+            refused = invoke(*arguments, *more, OPENAI_API_KEY="")
+            assert (refused.returncode, refused.stdout) == (2, "")
+            assert "OPENAI_API_KEY is not set" in refused.stderr
+        again = invoke(*arguments, "--lengths", 20, OPENAI_API_KEY="")
+        assert again.stdout == first.stdout
+
+
+def test_without_a_key_nothing_is_drawn_for_a_run_that_cannot_be_done(invoke, tmp_path):
+    refused = invoke("synthesize", "--functions", "fn_a", "--provider", "openai", OPENAI_API_KEY="")
+    assert refused.returncode == 2
+    assert "OPENAI_API_KEY is not set" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_exact_is_said(invoke, scripted):

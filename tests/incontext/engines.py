@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from llm_erm.errors import LLMERMError
-from llm_erm.incontext.engine import Answer, Engine, Prompt
+from llm_erm.incontext.engine import Engine, Prompt
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Usage
@@ -65,15 +65,21 @@ class ScriptedEngine(Engine):
     def load(self) -> None:
         self.loads += 1
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
+    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
         for prompt in prompts:
             self.asked.append(prompt)
             said = self.reply(prompt)
             if isinstance(said, LLMERMError):
                 raise said
             probability = None if isinstance(said, str) else said
-            completion = Completion(prompt.index, str(said), Usage(100, 90, 5), cost_usd=0.0)
-            yield Answer(completion, probability, 10)
+            yield Completion(
+                prompt.index,
+                str(said),
+                Usage(100, 90, 5),
+                cost_usd=0.0,
+                probability=probability,
+                computed_tokens=10,
+            )
 
     def close(self) -> None:
         self.closes += 1

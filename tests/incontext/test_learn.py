@@ -60,7 +60,7 @@ def test_a_query_that_the_rest_of_the_prompt_holds_too_is_asked_about_all_the_sa
 def test_right_answers_make_a_perfect_run():
     result = run(ScriptedEngine(truth))
     assert (result.method, result.model, result.data) == ("incontext", "scripted", SPLITS.key)
-    assert (result.variant, result.name) == ("shots=32", "fn_a L=6 shots=32")
+    assert result.variant == "shots=32"
     assert result.test.perfect
     assert result.test.total == 32
     assert (result.train, result.validation, result.contrast) == (None, None, None)

@@ -1,5 +1,7 @@
 """The embedded model, for real: what the queries share is computed once."""
 
+import mmap
+
 import pytest
 
 from incontext.engines import SPLITS
@@ -76,6 +78,16 @@ def test_constrained_answers_always_state_a_label():
     assert result.test.invalid == 0
     assert all(query.prediction in (0, 1) for query in queries)
     assert all(query.completion.usage.completion_tokens > 1 for query in queries)
+
+
+def test_the_template_is_found_where_windows_maps_files(monkeypatch):
+    for name in [name for name in dir(mmap) if name.startswith(("PROT_", "MAP_"))]:
+        monkeypatch.delattr(mmap, name)
+    engine = LocalEngine(threads=1)
+    try:
+        assert engine.render("0 -> 1", Settings()).startswith("<|im_start|>")
+    finally:
+        engine.close()
 
 
 def test_a_raw_prompt_is_what_the_model_reads():

@@ -1,6 +1,7 @@
 """Both executors do all jobs, tell of all that happens, stop at errors and leave nothing behind."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import pytest
 from fake_method import SPEC, STEPS, Awaited, Fake, Unlike
 from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
 from llm_erm.llms.budget import Budget
-from llm_erm.runs.events import Attempted, Finished, Isolated, Noticed, Started
+from llm_erm.llms.llm import Completion
+from llm_erm.runs.events import Answered, Attempted, Finished, Isolated, Noticed, Started
 from llm_erm.runs.executors import InProcess, Processes
-from llm_erm.runs.run import Plan, plan, run
+from llm_erm.runs.pool import JobPool
+from llm_erm.runs.run import Plan, opened, plan, run
 
 EXECUTORS = pytest.mark.parametrize(
     "executor", [InProcess(), Processes(2)], ids=["in-process", "processes"]
@@ -83,6 +86,25 @@ def test_results_come_in_the_order_of_the_jobs_and_events_in_that_of_each(execut
         assert isinstance(events[-1], Finished)
         assert events[-1].result in results
     assert [event for key, event in told.events if key is None] == [Isolated("none")]
+
+
+def test_a_process_is_sent_the_answers_of_its_own_jobs_alone(planned, monkeypatch):
+    made = planned("a", "b", "c", "d")
+    with opened(made) as folder:
+        for job in made.jobs:
+            for index in range(1, 11):
+                folder(job.key, Answered(Completion(index, f"{job.variant}: " + "x" * 10_000)))
+    sent, submit = {}, JobPool.submit
+
+    def measured(pool, function, *arguments):
+        sent[arguments[-1].job.variant] = pickle.dumps(arguments)
+        return submit(pool, function, *arguments)
+
+    monkeypatch.setattr(JobPool, "submit", measured)
+    run(made, executor=Processes(2))
+    for variant, message in sent.items():
+        assert message.count(b"x" * 10_000) == message.count(f"{variant}: ".encode()) == 10
+    assert sorted(sent) == ["a", "b", "c", "d"]
 
 
 @EXECUTORS

@@ -246,6 +246,24 @@ def test_a_journal_that_is_none_is_named_by_line(open_folder, line):
         open_folder()
 
 
+@pytest.mark.parametrize("version", [1, 99])
+def test_a_result_of_another_version_is_refused_whatever_else_it_holds(open_folder, version):
+    folder = open_folder()
+    folder(JOB, Finished(result()))
+    folder.close()
+    path = folder.path / "results.jsonl"
+    line = json.loads(path.read_text()) | {"version": version}
+    del line["examples"]
+    path.write_text(json.dumps(line) + "\n")
+
+    with pytest.raises(InputError) as caught:
+        open_folder()
+    assert str(caught.value) == (
+        f"{path}, line 1: the layout of this result has version {version}, and this llm-erm reads "
+        "version 2; use the llm-erm that wrote it, or delete the run."
+    )
+
+
 def test_two_processes_cannot_write_to_one_folder(open_folder):
     folder = open_folder()
     code = f"""

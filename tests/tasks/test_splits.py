@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+import multiprocessing
 import resource
 from pathlib import Path
 
 import pytest
 
-from drawn import draw_all, folder_of
+from drawn import draw_all, draw_repeatedly, folder_of
 from llm_erm.errors import InputError
 from llm_erm.tasks import files, seeds, splits
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import Dataset, digest
+
+ROUNDS = 20
+"""Data sets that two processes draw at the same time."""
 
 
 def folder(fn, sizes, **options):
@@ -450,6 +454,33 @@ def test_a_folder_that_another_process_wrote_meanwhile_is_kept_intact(sizes, mon
     assert draw_all(get("fn_a"), **sizes) == drawn
     assert sorted(p.name for p in place.iterdir()) == ["meta.json", *sorted(files.DATA_FILES)]
     assert [p.name for p in place.parent.iterdir()] == [place.name]
+
+
+def test_two_processes_draw_the_same_data_at_the_same_time(sizes):
+    context = multiprocessing.get_context("spawn")
+    told, barrier = context.Queue(), context.Barrier(2)
+    processes = [
+        context.Process(target=draw_repeatedly, args=(sizes, ROUNDS, barrier, told))
+        for _ in range(2)
+    ]
+    for process in processes:
+        process.start()
+    one, other = told.get(timeout=60), told.get(timeout=60)
+    for process in processes:
+        process.join()
+    drawn = draw_all(get("fn_a"), **sizes)
+    assert one == other == {digest(drawn.train, drawn.validation, drawn.test)}
+    for index in range(ROUNDS):
+        place = folder("fn_a", sizes | {"dataset_dir": sizes["dataset_dir"] / str(index)})
+        assert [p.name for p in place.parent.iterdir()] == [place.name]
+        assert sorted(p.name for p in place.iterdir()) == ["meta.json", *sorted(files.DATA_FILES)]
+
+
+def test_data_that_are_drawn_again_as_they_are_stay_untouched(sizes):
+    drawn = draw_all(get("fn_a"), **sizes)
+    before = snapshot(folder("fn_a", sizes))
+    assert draw_all(get("fn_a"), **sizes, fresh=True) == drawn
+    assert snapshot(folder("fn_a", sizes)) == before
 
 
 def test_a_run_interrupted_while_writing_leaves_no_data_folder(sizes, monkeypatch):

@@ -10,8 +10,8 @@ import torch
 from llm_erm.errors import InputError
 from llm_erm.runs.events import Advanced
 from llm_erm.runs.fingerprint import fingerprint
-from llm_erm.runs.folder import RunFolder
-from llm_erm.runs.run import opened, plan, run
+from llm_erm.runs.folder import read_results
+from llm_erm.runs.run import opened, plan, run, run_in
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.training.method import Training
 from small_training import SMALL
@@ -138,13 +138,15 @@ def test_every_process_knows_what_is_done_and_one_writes(tmp_path):
     method = Training(settings=ONE_EPOCH)
     planned = plan(method, [SPEC], tmp_path / "run", dataset_dir=tmp_path / "data")
     (result,) = run(planned)
-    with opened(planned) as writer, opened(planned, writer=False) as reader:
-        assert list(writer.results.values()) == list(reader.results.values()) == [result]
     before = (tmp_path / "run" / "results.jsonl").read_bytes()
-    with opened(planned, fresh=True, writer=False) as reader:
-        assert reader.results == {}
-        assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
-    assert not RunFolder(tmp_path / "new", planned.fingerprint, writer=False).results
+    with opened(planned) as folder:
+        done = read_results(planned.folder)
+        assert list(folder.results.values()) == list(done.values()) == [result]
+        assert run_in(None, planned, done=done) == [result]
+        (again,) = run_in(None, planned)
+        assert figures(again) == figures(result)
+    assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
+    assert read_results(tmp_path / "new") == {}
     assert not (tmp_path / "new").exists()
 
 

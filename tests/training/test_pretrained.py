@@ -1,16 +1,21 @@
 """Fine-tuning: what is to change changes, and nothing else does."""
 
+import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from llm_erm.errors import InputError
 from llm_erm.runs.events import Advanced
+from llm_erm.runs.run import plan, run
+from llm_erm.tasks.spec import DataSpec
 from llm_erm.training.build import build
 from llm_erm.training.learn import learn
+from llm_erm.training.method import Training
 from llm_erm.training.pretrained import EMBEDDED, is_pretrained, pretrained
 from llm_erm.training.settings import Settings
 from small_training import splits
@@ -183,6 +188,37 @@ def test_a_stopped_run_drops_what_the_whole_one_would_have_dropped(folder, tmp_p
 
 def timeless(result) -> list:
     return [replace(point, seconds=0.0) for point in result.facts.curve]
+
+
+@pytest.mark.parametrize("stop_after", [1, None], ids=["interrupted", "finished"])
+def test_a_run_goes_on_with_the_weights_that_it_began_with(folder, tmp_path, stop_after):
+    model = tmp_path / "model"
+    shutil.copytree(folder, model)
+    method = Training(settings=settings(model, checkpoint_every=1))
+    spec = DataSpec(function="fn_a", length=12, train_size=8, val_size=0, test_size=8)
+
+    def train(stop=None):
+        def stopping(job, event):
+            if stop is not None and event == Advanced(stop):
+                raise KeyboardInterrupt
+
+        planned = plan(method, [spec], tmp_path / "run", dataset_dir=tmp_path / "data")
+        return run(planned, observers=[stopping])
+
+    with pytest.raises(KeyboardInterrupt) if stop_after else nullcontext():
+        train(stop_after)
+    (model / "README.md").write_text("Read by people only.")
+    assert [result.model for result in train()] == [str(model)]
+    if stop_after:
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(KeyboardInterrupt):
+            train(stop_after)
+    path = model / "model.safetensors"
+    weights = load_file(path)
+    weights["norm.weight"] += 1
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(InputError, match=r"other settings \(different: model\.safetensors\)"):
+        train()
 
 
 def test_only_causal_transformers_are_fine_tuned(embedded_tokenizer, tmp_path):

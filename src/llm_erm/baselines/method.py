@@ -9,6 +9,7 @@ from typing import Annotated
 
 from llm_erm.baselines.learn import learn
 from llm_erm.baselines.learners import Learner, is_checkpoint, learner_named
+from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
@@ -42,7 +43,7 @@ def read_weights(path: Path) -> TabPFNWeights:
     sha256 = file_digest(path)
     if sha256 is None:
         raise InputError(
-            f"There is no file {path}; name the file with TabPFN's weights, or omit it.",
+            f"There is no file {path}; name the file that holds TabPFN's weights, or none.",
             setting="tabpfn_weights",
         )
     if not is_checkpoint(path):
@@ -83,13 +84,7 @@ class Baselines(Method):
             raise InputError("No learner is named; name one or more.", setting="learners")
         for name in self.learners:
             learner_named(name, self._weights_path)
-        for spec in specs:
-            if spec.val_size < 2:
-                raise InputError(
-                    f"There are {spec.val_size} validation examples, but they are needed to select "
-                    "the learners' parameters; give 2 or more.",
-                    setting="val_size",
-                )
+        check_selection(specs, "the learners' parameters")
         return [Job(spec, name) for spec in specs for name in dict.fromkeys(self.learners)]
 
     @contextmanager

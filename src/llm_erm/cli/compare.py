@@ -11,7 +11,8 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.errors import InputError
-from llm_erm.reports.comparison import Row, compare, left_out, samples, verdicts
+from llm_erm.reports import comparison
+from llm_erm.reports.comparison import Row, left_out, samples, verdicts
 from llm_erm.reports.results import entries_in
 
 
@@ -20,23 +21,23 @@ class Options:
     """Flags of `llm-erm compare`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs (their --out-dir); any methods."""
+    """Folders of runs, of any methods."""
     plot: Path | None = None
     """Also plot the comparison into this file (.png, .svg or .pdf)."""
     json: bool = False
     """Print one JSON object per task and method."""
 
 
-def compare_runs(options: Options) -> int:
+def compare(options: Options) -> int:
     """Compare methods on the same data: accuracy, candidates, seconds, cost, and which one wins."""
     if not options.runs:
-        raise InputError("No runs given; name the folders of finished runs (their --out-dir).")
+        raise InputError("No runs given; name the folders of finished runs.")
     if options.plot is not None:
         from llm_erm.reports.figures import check_target
 
         check_target(options.plot)
     entries = entries_in(dict.fromkeys(options.runs))
-    rows = compare(entries)
+    rows = comparison.compare(entries)
     if rest := left_out(entries, rows):
         output.note(f"Left out {rest} results on data that some method of the task has not seen.")
     sentences = [*verdicts(rows), *samples(rows)]

@@ -3,14 +3,13 @@
 import json as jsonlib
 from dataclasses import dataclass
 
-from llm_erm.cli.options import specs_of
-from llm_erm.cli.output import note
-from llm_erm.tasks.spec import DataGrid
+from llm_erm.cli.options import DataOptions
+from llm_erm.cli.runs import say_warnings, specs_of
 from llm_erm.tasks.splits import load
 
 
 @dataclass(frozen=True)
-class Options(DataGrid):
+class Options(DataOptions):
     """Flags of `llm-erm data`."""
 
     json: bool = False
@@ -21,8 +20,7 @@ def data(options: Options) -> int:
     """Write the training, validation and test files of tasks; print their folders."""
     for spec in specs_of(options):
         splits = load(spec, options.dataset_dir, fresh=options.fresh_data)
-        for warning in splits.warnings:
-            note(f"Note: {warning}")
+        say_warnings(splits)
         where = spec.folder(options.dataset_dir)
         if options.json:
             row = {

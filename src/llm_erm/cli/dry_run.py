@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llm_erm.cli.output import note
+from llm_erm.cli.runs import say_warnings
 from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.tasks.spec import DataGrid, DataSpec
@@ -22,8 +23,7 @@ def dry_run(grid: DataGrid, specs: Sequence[DataSpec], method: Synthesis) -> int
         for spec in specs:
             there = spec.folder(grid.dataset_dir).exists() and not grid.fresh_data
             splits = load(spec, grid.dataset_dir if there else Path(scratch))
-            for warning in splits.warnings:
-                note(f"Note: {warning}")
+            say_warnings(splits)
             prompt = prompt_for(splits, settings)
             note(
                 f"{spec.function} L={spec.length}: up to {settings.attempts} calls with this prompt"

@@ -1,14 +1,17 @@
 """`llm-erm enumerate`: learns programs by length-first search, without a language model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
+from typing import Annotated
 
-from llm_erm.cli.observers import Bars
-from llm_erm.cli.options import LimitOptions, check_data, planned, specs_of
+from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
-from llm_erm.cli.results import brief, print_json, result_table, trial_lines
+from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.results import brief, result_table, trial_lines
+from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.prior import Prior, read_prior
@@ -16,13 +19,14 @@ from llm_erm.enumeration.settings import Order, Settings
 from llm_erm.facts import EnumerationFacts
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Observer
+from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
-from llm_erm.runs.run import Plan, run
+from llm_erm.runs.run import Plan
 from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(LimitOptions, DataGrid):
+class Options(RunOptions, LimitOptions, DataOptions):
     """Flags of `llm-erm enumerate`."""
 
     attempts: int = Settings().attempts
@@ -38,82 +42,59 @@ class Options(LimitOptions, DataGrid):
     """Maximum wall time per task in seconds; then the best programs so far are verified."""
     max_memory_mb: int = Settings().max_memory_bytes // 2**20
     """Maximum memory of the search process in MiB; --memory-mb limits each candidate."""
-    max_programs: int | None = None
+    max_programs: Annotated[int | None, DEFAULT_TOLD] = None
     """Maximum number of programs considered per task (default: no limit)."""
     max_bits: float = Settings().max_bits
     """Maximum description length of a program, in bits."""
-    out_dir: Path | None = None
+    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
     """Folder for everything this run writes (default: runs/enumerate-<digest of the settings>)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of keeping its results."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
 
+    COMMAND = "enumerate"
+    JOBS = "searches"
+    KEPT = "Finished searches"
+    HOLDS = "Programs, journal and results"
+
+    def grid(self) -> DataGrid:
+        """Returns the flags themselves."""
+        return self
+
+    def method(self) -> Enumeration:
+        """Returns the search that the flags describe."""
+        self.announce()
+        return Enumeration(
+            settings=Settings(
+                attempts=self.attempts,
+                order=self.search,
+                max_seconds=self.max_seconds,
+                max_memory_bytes=self.max_memory_mb * 2**20,
+                max_programs=self.max_programs,
+                max_bits=self.max_bits,
+                seed=self.seed,
+                limits=self.limits(),
+            ),
+            prior=None if self.prior_from is None else _prior(self.prior_from),
+            isolation=self.isolation,
+            unsafe_no_isolation=self.unsafe_no_isolation,
+        )
+
+    @contextmanager
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
+        """Yields the observer that prints the levels."""
+        yield (say_level,)
+
+    def show(self, results: Sequence[Result]) -> Sequence[str]:
+        """Prints the table of a search; returns what each search and all trials found."""
+        result_table(results)
+        return [*map(search_line, results), *trial_lines(results)]
+
 
 def enumerate(options: Options) -> int:
     """Learn a program for each task without a language model, shortest first."""
-    plan = _plan(options)
-    jobs = plan.jobs
-    try:
-        with Bars(len(jobs), "searches") as bars:
-            results = run(plan, fresh=options.fresh, observers=[bars, say_level])
-    except KeyboardInterrupt:
-        note(f"Stopped. Finished searches are kept in {plan.folder}.")
-        return 130
-    if options.json:
-        print_json(results)
-        return 0
-    result_table(results)
-    for line in ("", *map(search_line, results), *trial_lines(results)):
-        print(line)
-    print(f"Programs, journal and results: {plan.folder}")
-    return 0
-
-
-def check(options: Options) -> None:
-    """Checks, as far as possible without data, that a run can start.
-
-    Raises:
-        LLMERMError: The run cannot start.
-    """
-    check_data(options)
-    method_of(options).jobs(options.specs())
-
-
-def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Runs the searches and returns their results without printing them.
-
-    Raises:
-        LLMERMError: The run cannot start.
-    """
-    return run(_plan(options), fresh=options.fresh, observers=[say_level, *observers])
-
-
-def _plan(options: Options) -> Plan:
-    """Returns the run after checking everything that needs no data."""
-    specs, method = specs_of(options), method_of(options)
-    method.jobs(specs)
-    options.announce()
-    return planned(method, options, specs, options.out_dir, "enumerate")
-
-
-def method_of(options: Options) -> Enumeration:
-    """Returns the method that the flags describe."""
-    return Enumeration(
-        settings=Settings(
-            attempts=options.attempts,
-            order=options.search,
-            max_seconds=options.max_seconds,
-            max_memory_bytes=options.max_memory_mb * 2**20,
-            max_programs=options.max_programs,
-            max_bits=options.max_bits,
-            seed=options.seed,
-            limits=options.limits(),
-        ),
-        prior=None if options.prior_from is None else _prior(options.prior_from),
-        isolation=options.isolation,
-        unsafe_no_isolation=options.unsafe_no_isolation,
-    )
+    return run_command(options)
 
 
 def _prior(folder: Path) -> Prior:

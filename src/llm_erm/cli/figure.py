@@ -9,6 +9,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from llm_erm.cli import output
+from llm_erm.cli.commands import command, flags_of
+from llm_erm.cli.options import DataOptions
+from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.runs import results_of
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
 from llm_erm.reports.comparison import CONFIDENCE
@@ -23,7 +27,7 @@ DEFAULT_SIZES = (20, 40, 100, 200, 400)
 
 
 @dataclass(frozen=True)
-class Options(DataGrid):
+class Options(DataOptions):
     """Flags of `llm-erm figure`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
@@ -39,7 +43,7 @@ class Options(DataGrid):
     """Classical learners to run."""
     attempts: int = 32
     """The budget K of synthesize."""
-    bits: float | None = None
+    bits: Annotated[float | None, DEFAULT_TOLD] = None
     """For the guarantee: length of an exact program in bits of a prefix-free code (default: that of
     the shortest exact program in the runs)."""
     out_dir: Path = Path("runs/figure")
@@ -98,20 +102,12 @@ def _made(options: Options, method: Method, size: int) -> list[Entry]:
         field.name: getattr(options, field.name) for field in fields(DataGrid)
     } | {"train_size": size - validation, "val_size": validation, "out_dir": folder}
     output.note(f"{method} with {size} labelled examples")
-    if method == "baselines":
-        from llm_erm.cli import baselines
-
-        results = baselines.results_of(baselines.Options(**shared, learners=options.learners))
-    elif method == "enumerate":
-        from llm_erm.cli import enumerate as enumeration
-
-        results = enumeration.results_of(enumeration.Options(**shared))
-    else:
-        from llm_erm.cli import synthesize
-
-        results = synthesize.results_of(
-            synthesize.Options(**shared, provider="local", attempts=options.attempts)
-        )
+    own: dict[Method, dict[str, Any]] = {
+        "baselines": {"learners": options.learners},
+        "enumerate": {},
+        "synthesize": {"provider": "local", "attempts": options.attempts},
+    }
+    results = results_of(flags_of(command(method))(**shared, **own[method]))
     return [Entry(result, str(folder)) for result in results]
 
 

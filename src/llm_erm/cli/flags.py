@@ -1,30 +1,56 @@
 """Adds to an error message the flag that changes the setting at fault."""
 
+from dataclasses import fields
+from typing import Any
+
 from llm_erm.cli.text import printable
 from llm_erm.errors import LLMERMError
 
-_FLAGS = {
-    "code_interpreter": "--enable-code-interpreter",
-    "context_tokens": "--context-tokens, or --max-model-len for in-context learning",
-    "max_tokens": "--max-output-tokens, or --max-new-tokens for in-context learning",
-    "queries": "--test-size",
-    "replay_from": "--from",
-    "timeout_seconds": "--timeout",
+_OPTIONS = {
+    "code_interpreter": ("enable_code_interpreter",),
+    "context_tokens": ("context_tokens", "max_model_len"),
+    "functions": ("functions", "target_func"),
+    "lengths": ("lengths", "sequence_length"),
+    "max_tokens": ("max_output_tokens", "max_new_tokens"),
+    "out_dir": ("out_dir", "results_path"),
+    "queries": ("test_size",),
+    "test_size": ("test_split_size", "test_size", "test_set_size"),
+    "timeout_seconds": ("timeout",),
+    "train_size": ("train_size", "train_set_size"),
 }
-"""Flags that are not named after their setting."""
+"""The options that hold a setting, where one may have another name; a command has one of them."""
 
 
-def flag_of(setting: str) -> str:
-    """Returns the flag of a setting, or the flags of several settings joined by ``or``."""
-    names = setting.split(" or ")
-    return " or ".join(_FLAGS.get(name, "--" + name.replace("_", "-")) for name in names)
+def flag_of(setting: str, kind: type[Any]) -> str:
+    """Returns the flag of a setting, or the flags of several settings joined by ``or``.
+
+    Args:
+        setting: The setting, or several joined by ``or``.
+        kind: The options of the command; settings that they do not hold are left out.
+    """
+    there = {field.name for field in fields(kind)}
+    names = [
+        next((option for option in _OPTIONS.get(name, (name,)) if option in there), None)
+        for name in setting.split(" or ")
+    ]
+    return " or ".join(
+        "--from" if name == "replay_from" else "--" + name.replace("_", "-")
+        for name in names
+        if name is not None
+    )
 
 
-def sentence(error: LLMERMError) -> str:
-    """Returns the message of an error, printable and with the flag to change if there is one."""
+def sentence(error: LLMERMError, kind: type[Any]) -> str:
+    """Returns the message of an error, printable and with the flag to change if there is one.
+
+    Args:
+        error: The error.
+        kind: The options of the command that failed.
+    """
     message = printable(str(error))
-    if error.setting is None or flag_of(error.setting) in message:
+    flag = "" if error.setting is None else flag_of(error.setting, kind)
+    if flag in message:
         return message
     stop = "." if message.endswith(".") else ""
-    text, flag = message.removesuffix("."), flag_of(error.setting)
+    text = message.removesuffix(".")
     return f"{text[:-1]}: {flag}){stop}" if text.endswith(")") else f"{text} ({flag}){stop}"

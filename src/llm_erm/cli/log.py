@@ -2,8 +2,8 @@
 
 import io
 import json
-import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,53 +18,29 @@ from llm_erm.runs.jobs import JobKey
 from llm_erm.serial import to_plain
 
 
-class _JsonLines(logging.Formatter):
-    """Formats an event's name, level, time in milliseconds, and the ``facts`` passed as extra."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        event = {
-            "level": record.levelname,
-            "ts": int(record.created * 1000),
-            "msg": record.getMessage(),
-        }
-        return json.dumps(event | getattr(record, "facts", {}), default=str)
-
-
-class _File(logging.Handler):
-    """Appends without buffering; if a line cannot be written, prints a notice and goes quiet."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        super().__init__()
-        self.setFormatter(_JsonLines())
-        self._file = file
-        self._failed = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._failed:
-            return
-        try:
-            self._file.write(self.format(record).encode() + b"\n")
-        except OSError as error:
-            self._failed = True
-            note(f"Cannot write the log {self._file.name} any further: {error.strerror}.")
-
-
 class Log:
-    """Logs attempts and results as they arrive.
+    """Logs attempts and results as they arrive, one JSON object per line.
 
     Attributes:
         isolation: Isolation level of the sandbox; empty until it is open.
     """
 
-    def __init__(self, logger: logging.Logger, folder: RunFolder) -> None:
-        """Takes the logger and the run's folder, which holds the model's answers."""
-        self._logger = logger
+    def __init__(self, file: io.FileIO, folder: RunFolder, level: str) -> None:
+        """Prepares the log; everything in it has the level INFO.
+
+        Args:
+            file: Where to write, without a buffer.
+            folder: The run's folder, which holds the model's answers.
+            level: Lowest level to log.
+        """
+        self._file = file
         self._folder = folder
+        self._writes = level in ("DEBUG", "INFO")
         self.isolation = ""
 
     def exported(self) -> None:
         """Logs that the published files were written."""
-        self._logger.info("artifacts_written")
+        self._write("artifacts_written", {})
 
     def __call__(self, job: JobKey | None, event: Event) -> None:
         """Logs an event."""
@@ -75,9 +51,20 @@ class Log:
         match event:
             case Attempted(attempt):
                 answer = self._folder.answers(job).get(attempt.index)
-                self._logger.info("attempt", extra={"facts": _facts(job, attempt, answer)})
+                self._write("attempt", _facts(job, attempt, answer))
             case Finished(result):
-                self._logger.info("search_finished", extra={"facts": to_plain(result)})
+                self._write("search_finished", to_plain(result))
+
+    def _write(self, message: str, facts: Mapping[str, Any]) -> None:
+        """Adds a line; if that fails, prints a notice and goes quiet."""
+        if not self._writes:
+            return
+        line = {"level": "INFO", "ts": int(time.time() * 1000), "msg": message, **facts}
+        try:
+            self._file.write(json.dumps(line, default=str).encode() + b"\n")
+        except OSError as error:
+            self._writes = False
+            note(f"Cannot write the log {self._file.name} any further: {error.strerror}.")
 
 
 def _facts(job: JobKey, attempt: Attempt, answer: Completion | None) -> dict[str, Any]:
@@ -118,6 +105,4 @@ def open_log(folder: RunFolder, path: Path | None, level: str) -> Iterator[Log]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("wb", buffering=0)
     with file:
-        logger = logging.Logger("llm_erm", level)
-        logger.addHandler(_File(file))
-        yield Log(logger, folder)
+        yield Log(file, folder, level)

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
-from typing import Any, get_type_hints
+from typing import Any
 
-from llm_erm.cli.commands import COMMANDS, command
+from llm_erm.cli.commands import COMMANDS, command, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.errors import LLMERMError
 from llm_erm.version import VERSION
@@ -24,7 +24,7 @@ from llm_erm.version import VERSION
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    exit_with(lambda: _run(words))
+    exit_with(lambda: _run(words), lambda: flags_of(command(words[0])))
 
 
 def _run(words: Sequence[str]) -> int:
@@ -37,8 +37,7 @@ def _run(words: Sequence[str]) -> int:
     from llm_erm.cli.parsing import parse
 
     name, run = words[0], command(words[0])
-    options: type[Any] = get_type_hints(run)["options"]
-    return run(parse(options, words[1:], f"llm-erm {name}", COMMANDS[name][1]))
+    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", COMMANDS[name]))
 
 
 def _overview() -> ArgumentParser:
@@ -47,7 +46,7 @@ def _overview() -> ArgumentParser:
     indent = max(map(len, COMMANDS)) + 4
     lines = (
         fill(f"  {name:{indent - 2}}{line}", columns - 2, subsequent_indent=" " * indent)
-        for name, (_, line) in COMMANDS.items()
+        for name, line in COMMANDS.items()
     )
     parser = ArgumentParser(
         prog="llm-erm",
@@ -63,8 +62,13 @@ def _overview() -> ArgumentParser:
     return parser
 
 
-def exit_with(command: Callable[[], int]) -> None:
-    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, 130 stopped."""
+def exit_with(command: Callable[[], int], kind: Callable[[], type[Any]]) -> None:
+    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, 130 stopped.
+
+    Args:
+        command: Returns the status of a command that was not stopped.
+        kind: Returns its options, if it failed.
+    """
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started this
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
@@ -82,7 +86,7 @@ def exit_with(command: Callable[[], int]) -> None:
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
-        print(f"llm-erm: {sentence(error)}", file=sys.stderr)
+        print(f"llm-erm: {sentence(error, kind())}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("llm-erm: stopped.", file=sys.stderr)

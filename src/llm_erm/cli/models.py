@@ -9,13 +9,14 @@ import tyro
 
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.output import note
+from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import checked_address, price_of
 from llm_erm.llms.models import model as model_of
-from llm_erm.llms.providers import PROVIDERS, Provider
+from llm_erm.llms.providers import PROVIDERS, Defaults, ModelSettings, Provider
 from llm_erm.synthesis.settings import Constraint
 
 
@@ -23,23 +24,23 @@ from llm_erm.synthesis.settings import Constraint
 class ModelOptions:
     """The language model that proposes programs, and its settings."""
 
-    provider: str | None = None
+    provider: Annotated[str | None, DEFAULT_TOLD] = None
     """openai (the Responses API, or a server that offers it), chat (any server with a chat
     completions API), anthropic, gemini, vllm, ollama, local (in this process), scripted (answers
     from a file) or replay (answers from an earlier run) (default: openai if its key is set or a
     flag implies it, else local)."""
-    model: str | None = None
+    model: Annotated[str | None, DEFAULT_TOLD] = None
     """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
     (default: the embedded SmolLM2-135M-Instruct)."""
-    max_output_tokens: int | None = None
+    max_output_tokens: Annotated[int | None, DEFAULT_TOLD] = None
     """Maximum number of generated tokens per attempt, including reasoning (default: 20000; for
     local 64 or 1024, depending on the constraint)."""
-    base_url: str | None = None
+    base_url: Annotated[str | None, DEFAULT_TOLD] = None
     """Address of the API (default: for openai and chat OPENAI_BASE_URL, if set, or OpenAI's own
     address; for the others their usual one)."""
-    reasoning_effort: ReasoningEffort | None = None
+    reasoning_effort: Annotated[ReasoningEffort | None, DEFAULT_TOLD] = None
     """How much a remote model reasons (default: high for openai, else the model's own default)."""
-    verbosity: Verbosity | None = None
+    verbosity: Annotated[Verbosity | None, DEFAULT_TOLD] = None
     """For openai and compatible servers: how long the text of an answer is (default: low for
     openai)."""
     enable_code_interpreter: bool = False
@@ -74,38 +75,34 @@ class ModelOptions:
     attempts get the last one."""
     replay_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """For replay: folder of the run whose answers to verify and select from again."""
-    threads: int | None = None
+    threads: Annotated[int | None, DEFAULT_TOLD] = None
     """For local: number of CPU threads (default: all usable cores)."""
-    context_tokens: int | None = None
+    context_tokens: Annotated[int | None, DEFAULT_TOLD] = None
     """For local: maximum number of tokens in the prompt and the samples drawn together (default:
     8192 for the embedded model, 32768 for your own). 100 examples of length 100 take about 12000
     tokens."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A language model and the settings that suit it.
-
-    Attributes:
-        llm: The model.
-        attempts: Its default budget.
-        max_tokens: Maximum number of generated tokens per attempt.
-        constraint: What its answers must match.
-    """
-
-    llm: LLM
-    attempts: int
-    max_tokens: int
-    constraint: Constraint = "none"
+def missing_key(options: ModelOptions) -> InputError | None:
+    """Returns the error of every call if the key of the model is not set, else None."""
+    options = _with_provider(options)
+    provider = PROVIDERS.get(options.provider or "")
+    if provider is None or not provider.needs_key or key_of(provider):
+        return None
+    return InputError(
+        f"{provider.name}:{options.model or provider.default_model} needs a key, but "
+        f"{_variables(provider)} is not set; set it (to any text if the server needs no key), or "
+        "use --provider local for the embedded model."
+    )
 
 
-def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
-    """Returns the model that the flags name (default: the embedded model).
+def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
+    """Returns the model that the flags name, and the settings that suit it.
 
-    A dry run needs no key.
+    A missing key is no error before the first call: ``missing_key``.
 
     Raises:
-        InputError: The provider is unknown, the key is missing, or flags contradict each other.
+        InputError: The provider is unknown, the key is malformed, or flags contradict each other.
         MissingExtraError: A package that the provider needs is not installed.
     """
     none_named = options.provider is None and options.model is None and options.answers is None
@@ -113,7 +110,8 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
     provider = PROVIDERS.get(options.provider or "")
     if provider is None:
         raise InputError(
-            f"There is no provider {options.provider!r}; choose one of {', '.join(PROVIDERS)}."
+            f"There is no provider {options.provider!r}; choose one of {', '.join(PROVIDERS)} or "
+            "replay."
         )
     if options.answers is not None and provider.name == "scripted":
         options = replace(options, model=str(options.answers))
@@ -129,15 +127,15 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
     if base_url is not None:
         settings["base_url"] = base_url
     if "api_key" in provider.settings:
-        free = dry_run or not provider.needs_key
-        settings["api_key"] = key_of(provider) or ("unused" if free else "")
+        settings["api_key"] = key_of(provider) or "unused"
     if budget is not None:
         settings["budget"] = budget
     try:
         llm = model_of(name, **settings)
     except InputError as error:
-        message = _about_key(error, provider) if error.setting == "api_key" else sentence(error)
-        raise InputError(message) from error
+        about_key = error.setting == "api_key"
+        message = sentence(error, ModelOptions)
+        raise InputError(f"{_variables(provider)}: {error}" if about_key else message) from error
     if none_named and provider.name == "local":
         note(
             "No model was named and no OpenAI key is set, so the embedded SmolLM2-135M-Instruct "
@@ -150,12 +148,8 @@ def choose(options: ModelOptions, *, dry_run: bool = False) -> Choice:
         if limited and options.enable_code_interpreter:
             note("Note: the budget does not cover what the hosted interpreter costs beyond tokens.")
     defaults = provider.defaults(named, options.constraint)
-    return Choice(
-        llm,
-        defaults.attempts,
-        options.max_output_tokens or defaults.max_tokens,
-        defaults.constraint,
-    )
+    tokens = options.max_output_tokens or defaults.max_tokens
+    return llm, replace(defaults, max_tokens=tokens)
 
 
 def key_of(provider: Provider) -> str:
@@ -186,19 +180,8 @@ def _implied(options: ModelOptions) -> str:
     return "local"
 
 
-_SETTINGS = {
-    "reasoning_effort": "reasoning_effort",
-    "verbosity": "verbosity",
-    "tool_choice": "tool_choice",
-    "code_interpreter": "enable_code_interpreter",
-    "timeout_seconds": "timeout",
-    "retries": "retries",
-    "concurrency": "concurrency",
-    "speculative": "speculative",
-    "threads": "threads",
-    "context_tokens": "context_tokens",
-}
-"""Model settings and the options that hold them."""
+_RENAMED = {"code_interpreter": "enable_code_interpreter", "timeout_seconds": "timeout"}
+"""Options that are not named after the model setting that they hold."""
 
 _NEVER_IGNORED = {"verbosity", "threads"}
 """Settings that raise an error if the provider does not take them; others are then ignored."""
@@ -206,7 +189,8 @@ _NEVER_IGNORED = {"verbosity", "threads"}
 
 def _settings(options: ModelOptions, provider: Provider) -> dict[str, Any]:
     """Returns the settings from the flags that the provider takes, or must reject."""
-    values = {name: getattr(options, option) for name, option in _SETTINGS.items()}
+    names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
+    values = {name: getattr(options, _RENAMED.get(name, name)) for name in names}
     return {
         name: value
         for name, value in values.items()
@@ -272,15 +256,9 @@ def warn_of_price(name: str, budget: Budget, max_cost_usd: float | None) -> None
         )
 
 
-def _about_key(error: InputError, provider: Provider) -> str:
-    """Returns a message about a key that names the environment variables it comes from."""
-    names = " or ".join(provider.key_variables)
-    if key_of(provider):
-        return f"{names}: {error}"
-    return (
-        f"{str(error).rstrip('.')}, but {names} is not set; set it (to any text if the server "
-        "needs no key), or use --provider local for the embedded model."
-    )
+def _variables(provider: Provider) -> str:
+    """Returns the environment variables that may hold the provider's key."""
+    return " or ".join(provider.key_variables)
 
 
 def _base_url(options: ModelOptions, provider: Provider) -> str | None:

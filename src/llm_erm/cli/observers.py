@@ -1,10 +1,10 @@
 """Shows the progress of a run on stderr: bars and notices."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.progress import TaskID
 
+from llm_erm.cli.options import warn_if_weak
 from llm_erm.cli.output import note, progress
 from llm_erm.runs.events import Advanced, Attempted, Event, Finished, Isolated, Noticed, Started
 from llm_erm.runs.jobs import JobKey
@@ -32,12 +32,7 @@ class Bars:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def __call__(self, job: JobKey | None, event: Event) -> None:
@@ -46,8 +41,7 @@ class Bars:
             case Noticed(text):
                 note(text if job is None else f"{job.name}: {text}")
             case Isolated(level, missing):
-                if level in ("basic", "none"):
-                    note(f"Warning: isolation is {level!r}: {'; '.join(missing)}")
+                warn_if_weak(level, missing)
                 note(f"Programs run in a sandbox with isolation {level!r}.")
         if job is None:
             return

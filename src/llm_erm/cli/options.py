@@ -1,18 +1,27 @@
 """Flags that several commands share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated
 
-from llm_erm.cli.output import note, progress
+from llm_erm.cli.output import note
+from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
-from llm_erm.runs.jobs import Method
-from llm_erm.runs.run import Plan, plan
 from llm_erm.sandbox import Isolation, Limits, Sandbox
-from llm_erm.tasks.spec import DataGrid, DataSpec
-from llm_erm.tasks.task import Splits
+from llm_erm.tasks.spec import DataGrid
 
 MOST = 10_000_000
 """Limits must be below this many seconds or MiB: four months, or ten terabytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(DataGrid):
+    """The data sets of a command."""
+
+    functions: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
+    """Task ids, as `llm-erm tasks` lists them (default: the twelve published ones)."""
+    lengths: Annotated[tuple[int, ...], DEFAULT_TOLD] = ()
+    """Lengths of the inputs in characters (default: each task's published lengths)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +48,7 @@ class LimitOptions:
         """
         self.announce()
         sandbox = Sandbox(isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation)
-        if sandbox.isolation in ("basic", "none"):
-            note(f"Warning: isolation is {sandbox.isolation!r}: {'; '.join(sandbox.missing)}")
+        warn_if_weak(sandbox.isolation, sandbox.missing)
         return sandbox
 
     def announce(self) -> None:
@@ -66,58 +74,7 @@ class LimitOptions:
         return Limits(self.seconds_per_call, self.seconds_per_candidate, self.memory_mb * 2**20)
 
 
-def specs_of(grid: DataGrid) -> list[DataSpec]:
-    """Returns the data sets of a grid; prints which of its points do not exist.
-
-    Raises:
-        InputError: A task is unknown, or none of the points exists.
-    """
-    for line in grid.skipped():
-        note(line)
-    return grid.specs()
-
-
-def check_data(grid: DataGrid, *, dry_run: bool = False) -> None:
-    """Checks, without drawing anything, that a run has results and that its data sets can exist.
-
-    Raises:
-        InputError: It is a dry run, or a data set cannot exist.
-    """
-    if dry_run:
-        raise InputError("A dry run has no results; omit --dry-run.")
-    for spec in specs_of(grid):
-        spec.check()
-
-
-def planned(
-    method: Method, grid: DataGrid, specs: list[DataSpec], out_dir: Path | None, command: str
-) -> Plan:
-    """Returns the run of a command; shows a bar and warnings on stderr while it reads the data.
-
-    Args:
-        method: How to learn.
-        grid: Where the data are kept.
-        specs: The data sets.
-        out_dir: Folder of the run; if None, a folder below ``runs`` named after the command.
-        command: Name of the command.
-
-    Raises:
-        LLMERMError: The data cannot be drawn or read.
-    """
-    with progress() as bars:
-        bar = bars.add_task("data", total=len(specs))
-
-        def ready(splits: Splits) -> None:
-            bars.advance(bar)
-            for warning in splits.warnings:
-                note(f"Note: {warning}")
-
-        return plan(
-            method,
-            specs,
-            out_dir,
-            name=command,
-            dataset_dir=grid.dataset_dir,
-            fresh_data=grid.fresh_data,
-            on_data=ready,
-        )
+def warn_if_weak(isolation: str, missing: Sequence[str]) -> None:
+    """Prints a warning if programs are hardly isolated, or not at all."""
+    if isolation in ("basic", "none"):
+        note(f"Warning: isolation is {isolation!r}: {'; '.join(missing)}")

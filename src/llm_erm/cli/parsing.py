@@ -7,6 +7,9 @@ import tyro
 
 Parsed = TypeVar("Parsed")
 
+DEFAULT_TOLD = tyro.conf.arg(help_behavior_hint="")
+"""Marks a flag whose description says what happens without it."""
+
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
 

@@ -2,14 +2,17 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llm_erm.cli.main import exit_with
 from llm_erm.cli.parsing import parse
 from llm_erm.errors import InputError
+
+Flags = TypeVar("Flags")
 
 _FLAGS = {
     "OPENAI_MODEL": "--model",
@@ -51,17 +54,8 @@ def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
         log_file=folder / "runner.log",
     )
     given = sys.argv[1:] if arguments is None else arguments
-    exit_with(
-        lambda: synthesize(
-            parse(
-                Options,
-                [*_from_environment(), *given],
-                "runner.py",
-                "LLM-ERM with the OpenAI Responses API, as published.",
-                default,
-            )
-        )
-    )
+    what = "LLM-ERM with the OpenAI Responses API, as published."
+    _exit_with(synthesize, lambda: [*_from_environment(), *given], "runner.py", what, default)
 
 
 def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
@@ -80,17 +74,8 @@ def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
         out_jsonl=folder / "vllm_results_details.jsonl",
         out_csv=folder / "vllm_results_summary.csv",
     )
-    exit_with(
-        lambda: in_context.incontext(
-            parse(
-                in_context.Options,
-                sys.argv[1:] if arguments is None else arguments,
-                "vllm_incontext.py",
-                "In-context learning with vLLM, as published.",
-                default,
-            )
-        )
-    )
+    what = "In-context learning with vLLM, as published."
+    _exit_with(in_context.incontext, lambda: arguments, "vllm_incontext.py", what, default)
 
 
 _TRAINING: dict[str, Any] = {"train_set_size": 100_000, "batch_size": 1000, "n_epochs": 1000}
@@ -106,17 +91,8 @@ def training(script: str, arguments: Sequence[str] | None = None) -> None:
 
     sizes = _TRAINING | {"train_set_size": (_TRAINING["train_set_size"],)}
     default = replace(Options(), dataset_dir=_datasets(script), **sizes)
-    exit_with(
-        lambda: train(
-            parse(
-                Options,
-                arguments,
-                "main.py",
-                "Train a transformer as a binary classifier, as published.",
-                default,
-            )
-        )
-    )
+    what = "Train a transformer as a binary classifier, as published."
+    _exit_with(train, lambda: arguments, "main.py", what, default)
 
 
 def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
@@ -124,17 +100,21 @@ def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
     from llm_erm.cli.sweep import Options, sweep_over
 
     defaults = _TRAINING | {"dataset_dir": str(_datasets(script))}
-    exit_with(
-        lambda: sweep_over(
-            parse(
-                Options,
-                arguments,
-                "sweep.py",
-                "Run every combination of a grid of training runs, as published.",
-            ),
-            defaults,
-        )
-    )
+    what = "Run every combination of a grid of training runs, as published."
+    options = partial(parse, Options, arguments, "sweep.py", what)
+    exit_with(lambda: sweep_over(options(), defaults), lambda: Options)
+
+
+def _exit_with(
+    command: Callable[[Flags], int],
+    words: Callable[[], Sequence[str] | None],
+    prog: str,
+    description: str,
+    default: Flags,
+) -> None:
+    """Runs a command with other defaults and exits."""
+    kind = type(default)
+    exit_with(lambda: command(parse(kind, words(), prog, description, default)), lambda: kind)
 
 
 def _datasets(script: str) -> Path:

@@ -1,7 +1,7 @@
 """`--provider replay --from FOLDER`: repeats an earlier run from its journal alone."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from llm_erm.cli.models import ModelOptions
@@ -33,8 +33,17 @@ def missing(results: Sequence[Result], settings: Settings) -> str | None:
     return f"The journal holds fewer answers than the budget: {', '.join(short)}" if short else None
 
 
-def replay_of(options: "Options") -> tuple[Replay, Synthesis, list[DataSpec]]:
-    """Returns the run to replay, its method and its data sets.
+@dataclass(frozen=True)
+class Replayed:
+    """A run to replay, with the method and the data sets that repeat it."""
+
+    earlier: Replay
+    method: Synthesis
+    specs: list[DataSpec]
+
+
+def replayed_by(options: "Options") -> Replayed:
+    """Returns the run that the flags replay.
 
     Given limits, folders and output files replace those of the earlier run; all else stays.
 
@@ -53,11 +62,11 @@ def replay_of(options: "Options") -> tuple[Replay, Synthesis, list[DataSpec]]:
     method = Synthesis(
         llm=earlier.llm,
         settings=settings,
-        judge_all=options.out_jsonl is not None or options.out_csv is not None,
+        judge_all=options.exports,
         isolation="wasm" if not given and earlier.isolation == "wasm" else options.isolation,
         unsafe_no_isolation=options.unsafe_no_isolation,
     )
-    return earlier, method, earlier.specs(options.task_file)
+    return Replayed(earlier, method, earlier.specs(options.task_file))
 
 
 def _refuse_given(options: "Options") -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from llm_erm.cli import output
 from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
 from llm_erm.facts import SynthesisFacts
-from llm_erm.records import Certificate, Result, Verdict
+from llm_erm.records import Certificate, Result, accuracy
 from llm_erm.serial import to_json
 
 
@@ -17,13 +17,8 @@ def print_json(results: Sequence[Result]) -> None:
         print(to_json(result))
 
 
-def accuracy(verdict: Verdict | None) -> float | None:
-    """Returns the accuracy of a verdict; None without a verdict or if the program failed."""
-    return verdict.accuracy if verdict is not None and verdict.status == "ok" else None
-
-
 def cost_line(results: Sequence[Result]) -> str:
-    """Returns one sentence on what all results took together."""
+    """Returns one sentence on what all results cost together."""
     attempts = sum(result.attempts for result in results)
     prompt_tokens = sum(result.cost.prompt_tokens for result in results)
     completion_tokens = sum(result.cost.completion_tokens for result in results)

@@ -1,71 +1,27 @@
-"""`llm-erm sweep`: does a grid of runs from one YAML file.
-
-A sweep can run a command if it is in ``FOLDERS`` and its module ``llm_erm.cli.<command>`` is a
-``Sweepable``.
-"""
+"""`llm-erm sweep`: does a grid of runs from one YAML file."""
 
 import contextlib
 import io
 import json as jsonlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any
 
 import tyro
 
 from llm_erm.cli import output
+from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.parsing import parse
-from llm_erm.cli.results import accuracy
+from llm_erm.cli.parsing import DEFAULT_TOLD, parse
+from llm_erm.cli.runs import RunOptions, check, results_of
 from llm_erm.errors import InputError, LLMERMError
-from llm_erm.records import Result
-from llm_erm.runs.events import Observer
+from llm_erm.records import Result, accuracy
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
-
-FOLDERS = {
-    "synthesize": "out_dir",
-    "incontext": "out_dir",
-    "baselines": "out_dir",
-    "train": "results_path",
-    "enumerate": "out_dir",
-}
-"""The commands that a sweep can run, and the option of each that names its folder."""
-
-
-class Sweepable(Protocol):
-    """A module of a command that a sweep can run.
-
-    Attributes:
-        Options: Its flags, a dataclass.
-    """
-
-    Options: Any
-
-    def check(self, options: Any) -> None:  # noqa: ANN401 - its own
-        """Checks, before anything is drawn, loaded or paid for, that a run can start.
-
-        Raises:
-            LLMERMError: The run cannot start, or would have no results.
-        """
-        ...
-
-    def results_of(
-        self,
-        options: Any,  # noqa: ANN401 - its own
-        observers: Sequence[Observer] = (),
-    ) -> list[Result]:
-        """Does the unfinished jobs and returns all results; prints nothing to stdout.
-
-        Raises:
-            LLMERMError: The run cannot start, or its folder holds another run.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +31,7 @@ class Options:
     file: Annotated[Path, tyro.conf.Positional]
     """YAML file with experiment_name, results_root, base_args (flags for every job), grid (lists of
     values; every combination is a job) and, optionally, command (default: train)."""
-    jobs: int | None = None
+    jobs: Annotated[int | None, DEFAULT_TOLD] = None
     """Number of jobs to run at the same time (default: the number of GPUs, or one)."""
     json: bool = False
     """Print one JSON object per job instead of the table."""
@@ -92,7 +48,8 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
         raise InputError(f"--jobs is {options.jobs}; give 1 or more, or omit it.")
     plan = read_sweep(options.file, {"train": defaults})
     check_folders(plan)
-    calls = [partial(run_command, plan.command, _checked(plan.command, job)) for job in plan.jobs]
+    calls = [partial(results_of, _checked(plan.command, job)) for job in plan.jobs]
+    said = partial(sentence, kind=flags_of(command(plan.command)))
     devices = _devices(options.jobs)
     if len(devices) == 1 and devices[0] is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
@@ -100,9 +57,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     with output.progress() as progress:
         bar = progress.add_task("jobs", total=len(plan.jobs))
         try:
-            outcomes = run_sweep(
-                plan.jobs, calls, devices, lambda _: progress.advance(bar), sentence
-            )
+            outcomes = run_sweep(plan.jobs, calls, devices, lambda _: progress.advance(bar), said)
         except KeyboardInterrupt:
             output.note("Stopped. Run the same command to resume; it skips finished jobs.")
             return 130
@@ -114,44 +69,32 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
 
-def run_command(command: str, options: Any) -> list[Result]:  # noqa: ANN401 - of any command
-    """Runs a command and returns its results instead of printing them.
-
-    Raises:
-        LLMERMError: The command cannot run.
-    """
-    return _module(command).results_of(options)
-
-
-def _checked(command: str, job: SweepJob) -> Any:  # noqa: ANN401 - of any command
+def _checked(name: str, job: SweepJob) -> RunOptions:
     """Returns the options of a job after checking, as far as that is free, that it can start.
 
     Raises:
         InputError: The job cannot start; the message says why.
     """
-    if command not in FOLDERS:
+    if name not in METHODS:
         raise InputError(
-            f"A sweep cannot run the command {command!r}; choose one of {', '.join(FOLDERS)}."
+            f"A sweep cannot run the command {name!r}; choose one of {', '.join(METHODS)}."
         )
-    module = _module(command)
+    kind: type[Any] = flags_of(command(name))
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
-            options: Any = parse(module.Options, job.arguments[1:], command)
-            options = replace(options, **{FOLDERS[command]: job.folder})
-            if command == "train":
+            options = parse(kind, job.arguments[1:], name)
+            options = replace(options, **{kind.FOLDER: job.folder})
+            if name == "train":
                 _check_device(options.device)
-            module.check(options)
+            check(options)
     except SystemExit:
         reason = _brief(printed.getvalue())
         raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
     except LLMERMError as error:
-        raise InputError(f"Job {job.index} cannot start: {sentence(error)}") from error
-    return options
-
-
-def _module(command: str) -> Sweepable:
-    return cast(Sweepable, import_module(f"llm_erm.cli.{command}"))
+        raise InputError(f"Job {job.index} cannot start: {sentence(error, kind)}") from error
+    checked: RunOptions = options
+    return checked
 
 
 def _check_device(device: str | None) -> None:

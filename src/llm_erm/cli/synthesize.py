@@ -1,47 +1,47 @@
 """`llm-erm synthesize`: learns programs with a language model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from llm_erm.cli.dry_run import dry_run
-from llm_erm.cli.flags import sentence
 from llm_erm.cli.log import open_log
-from llm_erm.cli.models import Choice, ModelOptions, choose
-from llm_erm.cli.observers import Bars
-from llm_erm.cli.options import LimitOptions, check_data, planned, specs_of
+from llm_erm.cli.models import ModelOptions, choose, missing_key
+from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
-from llm_erm.cli.places import check_files
-from llm_erm.cli.replay import missing, replay_of
-from llm_erm.cli.results import cost_line, print_json, result_table, trial_lines
-from llm_erm.errors import BudgetSpentError, InputError
+from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.replay import Replayed, missing, replayed_by
+from llm_erm.cli.results import cost_line, result_table, trial_lines
+from llm_erm.cli.runs import RunOptions, run_command
+from llm_erm.errors import InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
-from llm_erm.runs.run import Plan, opened, run_in
+from llm_erm.runs.run import Plan, is_done
 from llm_erm.synthesis.export import export
 from llm_erm.synthesis.method import Synthesis
-from llm_erm.synthesis.replay import Replay
 from llm_erm.synthesis.settings import Settings
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
 @dataclass(frozen=True)
-class Options(LimitOptions, ModelOptions, DataGrid):
+class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
     """Flags of `llm-erm synthesize`."""
 
-    attempts: int | None = None
+    attempts: Annotated[int | None, DEFAULT_TOLD] = None
     """The budget K, fixed beforehand: maximum number of candidates per task (default: 256 for the
     embedded model, 16 for your own local model, else 5)."""
-    out_dir: Path | None = None
+    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
     """Folder for everything this run writes (default: runs/synthesize-<digest of the settings>)."""
     out_jsonl: Path | None = None
     """Also write the attempts in the published format, one JSON record each, with the test accuracy
     of every attempt."""
     out_csv: Path | None = None
     """Also write the attempts in the published format as a CSV table."""
-    log_file: Path | None = None
+    log_file: Annotated[Path | None, DEFAULT_TOLD] = None
     """File for the log, in JSON lines (default: log.jsonl in the run's folder)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lowest level to log."""
@@ -55,160 +55,119 @@ class Options(LimitOptions, ModelOptions, DataGrid):
     json: bool = False
     """Print one JSON object per result instead of the table."""
 
+    COMMAND = "synthesize"
+    JOBS = "searches"
+    KEPT = "Finished attempts"
+    HOLDS = "Programs, journal and results"
 
-@dataclass(frozen=True)
-class _Ended:
-    """A run that was not interrupted.
+    def grid(self) -> DataGrid:
+        """Returns the flags themselves."""
+        return self
 
-    Attributes:
-        results: Its results; if the budget was spent, those of the searches that could finish.
-        folder: Where it is kept.
-        spent: The error if the budget was spent, else None.
-    """
+    @cached_property
+    def replayed(self) -> Replayed | None:
+        """The run to replay, if any."""
+        named = self.provider or (self.model or "").partition(":")[0]
+        asked = named == "replay" or self.replay_from is not None
+        return replayed_by(self) if asked else None
 
-    results: list[Result]
-    folder: Path
-    spent: BudgetSpentError | None = None
+    def data_sets(self) -> list[DataSpec]:
+        """Returns the data sets, or those of the run to replay."""
+        return super().data_sets() if self.replayed is None else self.replayed.specs
+
+    def method(self) -> Synthesis:
+        """Returns the search that the flags describe, or the one to replay."""
+        if not self.dry_run:
+            self.announce()
+        if self.replayed is not None:
+            return self.replayed.method
+        if self.keyless is not None and not self._has_results():
+            raise self.keyless
+        llm, usual = choose(self)
+        return Synthesis(
+            llm=llm,
+            settings=Settings(
+                attempts=usual.attempts if self.attempts is None else self.attempts,
+                constraint=usual.constraint,
+                max_tokens=usual.max_tokens,
+                early_stop=not self.no_early_stop,
+                code_tool=self.code_tool == "local",
+                limits=self.limits(),
+            ),
+            judge_all=self.exports,
+            isolation=self.isolation,
+            unsafe_no_isolation=self.unsafe_no_isolation,
+        )
+
+    @property
+    def keyless(self) -> InputError | None:
+        """The error of every call, if there will be calls and their key is not set."""
+        return None if self.dry_run or self.replayed is not None else missing_key(self)
+
+    def _has_results(self) -> bool:
+        """Returns whether there are results that could be those of this run."""
+        folders = [self.out_dir] if self.out_dir else Path("runs").glob(f"{self.COMMAND}-*")
+        return not self.fresh and any((folder / "results.jsonl").exists() for folder in folders)
+
+    @property
+    def exports(self) -> bool:
+        """Whether the published files are written."""
+        return self.out_jsonl is not None or self.out_csv is not None
+
+    def files(self) -> Mapping[str, Path | None]:
+        """Returns the published files and the log."""
+        return {
+            "--out-jsonl": self.out_jsonl,
+            "--out-csv": self.out_csv,
+            "--log-file": self.log_file,
+        }
+
+    def plan(self) -> Plan:
+        """Returns the run; a replay must have the data of the run that it replays.
+
+        Raises:
+            LLMERMError: The run cannot start, or its calls need a key.
+        """
+        plan = super().plan()
+        if self.keyless is not None and not is_done(plan):
+            raise self.keyless
+        if self.replayed is not None:
+            self.replayed.earlier.check(plan)
+        return plan
+
+    @contextmanager
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
+        """Yields the log; at the end, however it comes, writes the published files."""
+        assert folder is not None
+        keys = [job.key for job in run.jobs]
+        for key in keys:
+            folder.check_answers(key)
+        with open_log(folder, self.log_file, self.log_level) as log:
+            try:
+                yield (log,)
+            finally:  # also if the run was stopped halfway: its attempts are paid for
+                if self.exports:
+                    export(folder, keys, log.isolation, self.out_jsonl, self.out_csv)
+                    log.exported()
+                if given_up := folder.given_up():
+                    note(
+                        f"Cancelled {given_up} calls in flight because their searches were over or "
+                        "the run was stopped; they may still be billed."
+                    )
+
+    def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
+        """Says of a replay which searches had fewer answers than their budget."""
+        if self.replayed and (message := missing(results, self.replayed.method.settings)):
+            note(message)
+
+    def show(self, results: Sequence[Result]) -> Sequence[str]:
+        """Prints the table of a search; returns what the trials found and all answers cost."""
+        result_table(results)
+        return [*trial_lines(results), cost_line(results)]
 
 
 def synthesize(options: Options) -> int:
     """Learn a program for each task: a language model proposes, held-out data decides."""
     if options.dry_run:
-        _, method, specs = _search_of(options)
-        return dry_run(options, specs, method)
-    try:
-        ended = _run(options)
-    except KeyboardInterrupt:
-        return 130
-    _print(options, ended)
-    return 0 if ended.spent is None else 3
-
-
-def check(options: Options) -> None:
-    """Checks, as far as possible without a model, that a run can start and has results.
-
-    Raises:
-        InputError: The run cannot start.
-    """
-    if not _is_replay(options):
-        check_data(options, dry_run=options.dry_run)
-    elif options.dry_run:
-        raise InputError("A dry run has no results; omit --dry-run.")
-
-
-def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Runs the searches and returns their results without printing them.
-
-    Raises:
-        BudgetSpentError: The model's budget is spent; the other searches are done.
-        LLMERMError: A search cannot run.
-        KeyboardInterrupt: The run was stopped.
-    """
-    ended = _run(options, observers)
-    if ended.spent is not None:
-        raise ended.spent
-    return ended.results
-
-
-def _is_replay(options: Options) -> bool:
-    return options.provider == "replay" or options.replay_from is not None
-
-
-def _run(options: Options, observers: Sequence[Observer] = ()) -> _Ended:
-    """Runs the searches, and prints what happened to those that did not finish."""
-    earlier, method, specs = _search_of(options)
-    files = {
-        "--out-jsonl": options.out_jsonl,
-        "--out-csv": options.out_csv,
-        "--log-file": options.log_file,
-    }
-    check_files(files, options.out_dir)
-    options.announce()
-    plan = planned(method, options, specs, options.out_dir, "synthesize")
-    if earlier is not None:
-        earlier.check(plan)
-    with opened(plan, fresh=options.fresh) as folder:
-        assert folder is not None
-        try:
-            ended = _Ended(_search(options, plan, folder, observers), folder.path)
-        except KeyboardInterrupt:
-            _say_kept(folder, "Stopped")
-            raise
-        except BudgetSpentError as error:
-            ended = _Ended(list(folder.results.values()), folder.path, error)
-        finally:
-            if given_up := folder.given_up():
-                note(
-                    f"Cancelled {given_up} calls in flight because their searches were over or the "
-                    "run was stopped; they may still be billed."
-                )
-        if ended.spent is not None:
-            _say_kept(folder, f"The budget is spent: {sentence(ended.spent).removesuffix('.')}")
-    if earlier is not None and (message := missing(ended.results, method.settings)):
-        note(message)
-    return ended
-
-
-def _search_of(options: Options) -> tuple[Replay | None, Synthesis, list[DataSpec]]:
-    """Returns the run to replay, if any, the method and the data sets, after checking them."""
-    earlier = None
-    if _is_replay(options):
-        earlier, method, specs = replay_of(options)
-    else:
-        specs = specs_of(options)
-        method = method_of(options, choose(options, dry_run=options.dry_run))
-    method.jobs(specs)  # rejects what cannot run before any data are drawn
-    return earlier, method, specs
-
-
-def method_of(options: Options, choice: Choice) -> Synthesis:
-    """Returns the method that the flags and the chosen model describe."""
-    return Synthesis(
-        llm=choice.llm,
-        settings=Settings(
-            attempts=choice.attempts if options.attempts is None else options.attempts,
-            constraint=choice.constraint,
-            max_tokens=choice.max_tokens,
-            early_stop=not options.no_early_stop,
-            code_tool=options.code_tool == "local",
-            limits=options.limits(),
-        ),
-        judge_all=options.out_jsonl is not None or options.out_csv is not None,
-        isolation=options.isolation,
-        unsafe_no_isolation=options.unsafe_no_isolation,
-    )
-
-
-def _search(
-    options: Options, plan: Plan, folder: RunFolder, observers: Sequence[Observer]
-) -> list[Result]:
-    """Searches every data set without a result and returns all results."""
-    jobs = plan.jobs
-    for job in jobs:
-        folder.check_answers(job.key)
-    with (
-        open_log(folder, options.log_file, options.log_level) as log,
-        Bars(len(jobs), "searches") as bars,
-    ):
-        try:
-            return run_in(folder, plan, observers=[log, bars, *observers])
-        finally:  # also if the run was stopped halfway: its attempts are paid for
-            if options.out_jsonl is not None or options.out_csv is not None:
-                keys = [job.key for job in jobs]
-                export(folder, keys, log.isolation, options.out_jsonl, options.out_csv)
-                log.exported()
-
-
-def _say_kept(folder: RunFolder, why: str) -> None:
-    note(f"{why}. Finished attempts are kept in {folder.path}; run the same command to resume.")
-
-
-def _print(options: Options, ended: _Ended) -> None:
-    results = ended.results
-    if options.json:
-        print_json(results)
-    elif results:
-        result_table(results)
-        for line in ("", *trial_lines(results), cost_line(results)):
-            print(line)
-        print(f"Programs, journal and results: {ended.folder}")
+        return dry_run(options, options.data_sets(), options.method())
+    return run_command(options)

@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,15 +12,14 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.observers import Bars
-from llm_erm.cli.options import planned, specs_of
-from llm_erm.cli.results import accuracy, print_json
+from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.errors import InputError
 from llm_erm.facts import TrainingFacts
-from llm_erm.records import Result
+from llm_erm.records import Result, accuracy
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
-from llm_erm.runs.run import Plan, opened, run_in
+from llm_erm.runs.run import Plan
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.training.build import require_packages
 from llm_erm.training.method import Training, TrainingJob
@@ -29,13 +28,15 @@ from llm_erm.training.settings import Settings
 
 
 @dataclass(frozen=True)
-class Options(Settings):
+class Options(RunOptions, Settings):
     """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
-    results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
+    results_path: Annotated[
+        Path | None, tyro.conf.arg(help_behavior_hint="", aliases=("--out-dir",))
+    ] = None
     """Folder for everything this run writes, with one subfolder per model if there are several
     (default: runs/train-<digest of the settings>)."""
-    target_func: tuple[str, ...] = ()
+    target_func: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
     """Task ids, as `llm-erm tasks` lists them (default: fn_a, or the task of --task-file)."""
     sequence_length: tuple[int, ...] = (50,)
     """Lengths of the training inputs in characters."""
@@ -62,134 +63,118 @@ class Options(Settings):
     json: bool = False
     """Print one JSON object per result instead of the table."""
 
+    COMMAND = "train"
+    JOBS = "trainings"
+    KEPT = "Finished trainings and checkpoints"
+    HOLDS = "Curves, logs and results"
+    FOLDER = "results_path"
+
+    def grid(self) -> DataGrid:
+        """Returns the data; of several processes only the first draws them afresh."""
+        functions = self.target_func or (() if self.task_file else ("fn_a",))
+        return DataGrid(
+            functions=functions,
+            lengths=self.sequence_length,
+            val_size=0,
+            test_size=self.test_set_size,
+            seed=self.seed,
+            negatives=self.negatives,
+            published=self.published,
+            allow_repeats=self.allow_repeats,
+            task_file=self.task_file,
+            dataset_dir=self.dataset_dir,
+            fresh_data=self.fresh_data and self.writes,
+        )
+
+    def data_sets(self) -> list[DataSpec]:
+        """Returns the data sets of every training size."""
+        sizes = list(dict.fromkeys(self.train_set_size))
+        return [replace(spec, train_size=size) for spec in super().data_sets() for size in sizes]
+
+    def method(self) -> Training:
+        """Returns the training that the flags describe.
+
+        Raises:
+            MissingExtraError: A package that it needs is not installed.
+        """
+        require_packages(self, "matplotlib", *["accelerate"] * ("RANK" in os.environ))
+        return Training(
+            settings=Settings(**{f.name: getattr(self, f.name) for f in fields(Settings)}),
+            test_lengths=self.test_sequence_length,
+            flags=asdict(self),
+        )
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is the first of the processes that share a run; torchrun counts them."""
+        return os.environ.get("RANK", "0") == "0"
+
+    def plan(self) -> Plan:
+        """Returns the run; of several processes the first draws the data."""
+        if "RANK" in os.environ:
+            check(self)  # all of them fail alike, before any waits for the first
+        with _first_process_first(self):
+            return super().plan()
+
+    @contextmanager
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
+        """Rejects --save_model for jobs that are done without; parts the processes at the end."""
+        for job in run.jobs if self.save_model else ():
+            assert isinstance(job, TrainingJob)
+            assert run.folder is not None
+            place = job.folder(run.folder)
+            done = folder is not None and job.key in folder.results
+            if done and not (place / "model").exists():
+                raise InputError(
+                    f"{place} holds a finished run that did not keep its weights; omit "
+                    "--save_model, or train again with --fresh."
+                )
+        if not sys.stderr.isatty():
+            from transformers.utils import logging
+
+            logging.disable_progress_bar()
+        yield ()
+        if "RANK" in os.environ:  # threads that connect them can abort the exit
+            from accelerate import PartialState
+
+            PartialState(cpu=self.device == "cpu").destroy_process_group()
+            gc.collect()  # models hold the process group as well
+
+    def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
+        """Plots the accuracy by training size and by length."""
+        if self.writes and len(self.train_set_size) > 1:
+            plot_sizes(results, folder.path / "sizes.png")
+        if self.writes and self.test_sequence_length:
+            plot_lengths(results, folder.path / "lengths.png")
+
+    def show(self, results: Sequence[Result]) -> Sequence[str]:
+        """Prints one row per model."""
+        rows = [(one, one.facts) for one in results if isinstance(one.facts, TrainingFacts)]
+        elsewhere = list(dict.fromkeys(n for _, facts in rows for n in facts.accuracy_at_length))
+        output.table(
+            (
+                *("task", "length", "examples", "model", "epochs", "train", "test"),
+                *("contrast set", "other lengths", *(f"L = {n}" for n in elsewhere)),
+            ),
+            [
+                (
+                    result.data.function,
+                    str(result.data.length),
+                    str(facts.train_size),
+                    result.model,
+                    str(facts.epochs),
+                    *_percentages(result),
+                    *(output.percent(facts.accuracy_at_length.get(n)) for n in elsewhere),
+                )
+                for result, facts in rows
+            ],
+        )
+        return ()
+
 
 def train(options: Options) -> int:
     """Train a transformer on each task, from scratch or fine-tuned, and test it."""
-    try:
-        results, folder = _run(options)
-    except KeyboardInterrupt:
-        return 130
-    if _rank():
-        return 0
-    if options.json:
-        print_json(results)
-    else:
-        _table(results)
-        print(f"\nCurves, logs and results: {folder}")
-    return 0
-
-
-def check(options: Options) -> None:
-    """Checks, as far as possible without data, that every training job can start.
-
-    Raises:
-        LLMERMError: A job cannot start.
-    """
-    _prepared(options)
-
-
-def results_of(options: Options, observers: Sequence[Observer] = ()) -> list[Result]:
-    """Trains the models and returns the results without printing them.
-
-    Raises:
-        LLMERMError: A training job cannot run.
-        KeyboardInterrupt: The run was stopped.
-    """
-    return _run(options, observers)[0]
-
-
-def _run(options: Options, observers: Sequence[Observer] = ()) -> tuple[list[Result], Path]:
-    """Returns the results, and the folder of the run."""
-    grid, specs, method = _prepared(options)
-    rank = _rank()
-    with _first_process_first(options):  # of several processes the first draws the data
-        grid = replace(grid, fresh_data=options.fresh_data and rank == 0)
-        plan = planned(method, grid, specs, options.results_path, "train")
-    assert plan.folder is not None
-    jobs = method.jobs(specs)
-    with opened(plan, fresh=options.fresh, writer=rank == 0) as folder:
-        assert folder is not None
-        _check_weights(options, folder, jobs)
-        results = _trained(options, plan, folder, jobs, observers)
-    _part_processes(options)
-    if rank == 0 and len(options.train_set_size) > 1:
-        plot_sizes(results, plan.folder / "sizes.png")
-    if rank == 0 and options.test_sequence_length:
-        plot_lengths(results, plan.folder / "lengths.png")
-    return results, plan.folder
-
-
-def _prepared(options: Options) -> tuple[DataGrid, list[DataSpec], Training]:
-    """Returns the data and the method that the flags describe.
-
-    Raises:
-        LLMERMError: A training job cannot start.
-    """
-    functions = options.target_func or (() if options.task_file else ("fn_a",))
-    grid = DataGrid(
-        functions=functions,
-        lengths=options.sequence_length,
-        val_size=0,
-        test_size=options.test_set_size,
-        seed=options.seed,
-        negatives=options.negatives,
-        published=options.published,
-        allow_repeats=options.allow_repeats,
-        task_file=options.task_file,
-        dataset_dir=options.dataset_dir,
-    )
-    sizes = list(dict.fromkeys(options.train_set_size))
-    specs = [replace(spec, train_size=size) for spec in specs_of(grid) for size in sizes]
-    method = Training(
-        settings=Settings(**{f.name: getattr(options, f.name) for f in fields(Settings)}),
-        test_lengths=options.test_sequence_length,
-        flags=asdict(options),
-    )
-    require_packages(options, "matplotlib", *["accelerate"] * ("RANK" in os.environ))
-    method.jobs(specs)
-    return grid, specs, method
-
-
-def _trained(
-    options: Options,
-    plan: Plan,
-    folder: RunFolder,
-    jobs: Sequence[TrainingJob],
-    observers: Sequence[Observer],
-) -> list[Result]:
-    """Trains the models without a result and returns all results."""
-    if not sys.stderr.isatty():
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-    if _rank():  # one process writes and shows
-        return run_in(folder, plan)
-    try:
-        with Bars(len(jobs), "trainings") as bars:
-            return run_in(folder, plan, observers=[bars, *observers])
-    except KeyboardInterrupt:
-        kept = "its last checkpoint" if options.checkpoint_every else "its start"
-        output.note(
-            "Stopped. Run the same command to resume; it skips finished training jobs and "
-            f"continues the interrupted one from {kept}."
-        )
-        raise
-
-
-def _check_weights(options: Options, folder: RunFolder, jobs: Sequence[TrainingJob]) -> None:
-    """Rejects --save_model if a finished job in the folder did not keep its weights."""
-    for job in jobs if options.save_model else ():
-        place = job.folder(folder.path)
-        if job.key in folder.results and not (place / "model").exists():
-            raise InputError(
-                f"{place} holds a finished run that did not keep its weights; omit --save_model, "
-                "or train again with --fresh."
-            )
-
-
-def _rank() -> int:
-    """Returns the number of this process among those that share a run; torchrun sets it."""
-    return int(os.environ.get("RANK", "0"))
+    return run_command(options)
 
 
 def _first_process_first(options: Options) -> Any:  # noqa: ANN401 - a context manager
@@ -201,38 +186,6 @@ def _first_process_first(options: Options) -> Any:  # noqa: ANN401 - a context m
     from accelerate import PartialState
 
     return PartialState(cpu=options.device == "cpu").main_process_first()
-
-
-def _part_processes(options: Options) -> None:
-    """Ends the threads that connect the processes; one that is left at exit can abort the exit."""
-    if "RANK" in os.environ:
-        from accelerate import PartialState
-
-        PartialState(cpu=options.device == "cpu").destroy_process_group()
-        gc.collect()  # models hold the process group as well
-
-
-def _table(results: Sequence[Result]) -> None:
-    rows = [(result, result.facts) for result in results if isinstance(result.facts, TrainingFacts)]
-    elsewhere = list(dict.fromkeys(n for _, facts in rows for n in facts.accuracy_at_length))
-    output.table(
-        (
-            *("task", "length", "examples", "model", "epochs", "train", "test", "contrast set"),
-            *("other lengths", *(f"L = {n}" for n in elsewhere)),
-        ),
-        [
-            (
-                result.data.function,
-                str(result.data.length),
-                str(facts.train_size),
-                result.model,
-                str(facts.epochs),
-                *_percentages(result),
-                *(output.percent(facts.accuracy_at_length.get(n)) for n in elsewhere),
-            )
-            for result, facts in rows
-        ],
-    )
 
 
 def _percentages(result: Result) -> Iterator[str]:

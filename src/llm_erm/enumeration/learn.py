@@ -17,9 +17,8 @@ from llm_erm.enumeration.sampling import propose_sampled
 from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.settings import Settings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
-from llm_erm.erm.bounds import certify
+from llm_erm.erm.result import result_of
 from llm_erm.erm.select import select_best
-from llm_erm.erm.verify import evaluate, failures
 from llm_erm.facts import EnumerationFacts, LevelCount, Tied
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Observe, ignore
@@ -69,43 +68,22 @@ def learn(
     else:
         outcome = _enumerate(splits, settings, clock, proposals, observe, prior)
     selected = select_best(proposals.attempts)
-    source = None if selected is None else selected.candidate.source
-    held_out = splits.reveal()
-    test, contrast, elsewhere = evaluate(
-        source, held_out, sandbox, settings.limits, Outputs(labels)
-    )
     candidates, seconds = _cost_of(selected, proposals, outcome)
-    return Result(
+    return result_of(
+        splits,
+        selected,
+        sandbox,
+        settings.limits,
+        budget=settings.attempts,
+        confidence=settings.confidence,
+        started=clock.started,
+        outputs=Outputs(labels),
+        code_bits=None if selected is None else _code_bits(proposals, selected, settings),
         method="enumeration",
         model=settings.order,
-        data=splits.key,
-        examples=splits.examples,
         attempts=len(proposals.attempts),
-        selected_attempt=None if selected is None else selected.index,
-        program=source,
         candidates_to_selected=candidates,
         seconds_to_selected=seconds,
-        train=None if selected is None else selected.train,
-        validation=None if selected is None else selected.validation,
-        test=test,
-        contrast=contrast,
-        length_generalization=elsewhere,
-        certificate=(
-            certify(
-                splits,
-                test,
-                validation=selected.validation,
-                budget=settings.attempts,
-                train=selected.train,
-                code_bits=_code_bits(proposals, selected, settings),
-                confidence=settings.confidence,
-            )
-            if selected is not None
-            else None
-        ),
-        isolation=sandbox.isolation,
-        seconds=round(clock.seconds, 3),
-        notices=(*splits.warnings, *failures(test, contrast, elsewhere)),
         facts=_facts(outcome, proposals, selected, time.process_time() - cpu_started),
     )
 
@@ -136,12 +114,7 @@ def _facts(
     chosen = None if selected is None else proposals.of(selected)
     tied = () if selected is None else proposals.tied_with(selected)
     return EnumerationFacts(
-        inputs=outcome.inputs,
-        solutions=outcome.solutions,
-        considered=outcome.considered,
-        kept=outcome.kept,
-        stopped_by=outcome.stopped_by,
-        levels=outcome.levels,
+        **vars(outcome),
         found_by=None if chosen is None else chosen.found_by,
         bits=None if chosen is None else chosen.bits,
         tied=tuple(Tied(other.source, other.bits) for other in tied),

@@ -1,7 +1,7 @@
 """The memory and time limits of a search."""
 
 import math
-import os
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +76,15 @@ def memory_for(process_bytes: int) -> Memory:
 
 def peak_bytes() -> int:
     """Returns the peak memory of this process, not counting the process that started it."""
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # The peak that getrusage knows on Linux includes that of the process that started this one.
     status = Path("/proc/self/status").read_text()
     return next(
         int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")
@@ -84,8 +93,9 @@ def peak_bytes() -> int:
 
 def resident_bytes() -> int:
     """Returns the memory that this process currently holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 @dataclass

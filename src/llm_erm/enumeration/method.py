@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 from llm_erm.enumeration.prior import Prior
 from llm_erm.enumeration.settings import Settings
+from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
@@ -53,7 +54,7 @@ class Enumeration(Method):
         Raises:
             InputError: A limit is impossible, there are no validation examples to choose by, or
                 the order and the prior do not go together.
-            MissingExtraError: numba is not installed.
+            MissingExtraError: A package that the search needs is not installed.
         """
         self._check_limits()
         if (self.settings.order == "prior") != (self.prior is not None):
@@ -62,16 +63,12 @@ class Enumeration(Method):
                 "the other.",
                 setting="prior_from",
             )
-        for spec in specs:
-            if spec.val_size < 2:
-                raise InputError(
-                    f"There are {spec.val_size} validation examples, and they choose the program; "
-                    "give 2 or more.",
-                    setting="val_size",
-                )
-        if find_spec("numba") is None:
+        check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
+        missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
+        if missing:
             raise MissingExtraError(
-                "The search needs numba; install it with: pip install 'llm-erm[enumeration]'"
+                f"The search needs {' and '.join(missing)}; install what is missing with: "
+                "pip install 'llm-erm[enumeration]'"
             )
         return [Job(spec) for spec in specs]
 

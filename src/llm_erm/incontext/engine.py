@@ -1,14 +1,19 @@
 """The interface of all engines: prompts in, a stream of answers out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from llm_erm.errors import InputError
+from llm_erm.incontext.prompt import ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion
 
 if TYPE_CHECKING:
     from llm_erm.llms.budget import Budget
+
+MOST_CONTEXT_TOKENS = 25_000
+"""Default limit on the context, as published."""
 
 
 @dataclass(frozen=True)
@@ -24,23 +29,6 @@ class Prompt:
     index: int
     text: str
     seed: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A model's answer to a prompt.
-
-    Attributes:
-        completion: Its text, tokens and time; the index is that of the query.
-        probability: Probability of label 1, given that the next token is one of the two labels; for
-            ``score`` only, and None if neither is among the likely tokens.
-        computed_tokens: Number of prompt tokens that were not found in the cache, by the engine's
-            own counters; None if unknown.
-    """
-
-    completion: Completion
-    probability: float | None = None
-    computed_tokens: int | None = None
 
 
 class Engine(Protocol):
@@ -91,11 +79,11 @@ class Engine(Protocol):
         """
         ...
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
+    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
         """Yields the answers in the order in which they arrive.
 
-        The first prompt is answered alone, so that the others find the common beginning in the
-        cache.
+        The index of an answer is that of its query. The first prompt is answered alone, so that the
+        others find the common beginning in the cache.
 
         Raises:
             LLMERMError: The model cannot answer.
@@ -105,3 +93,45 @@ class Engine(Protocol):
     def close(self) -> None:
         """Frees the engine's resources, until it is loaded again."""
         ...
+
+
+def context_of(name: str, trained: int, asked: int | None) -> int:
+    """Returns the maximum number of tokens in a prompt and its answer.
+
+    Args:
+        name: The model.
+        trained: Number of tokens that it was trained for.
+        asked: Number of tokens requested; None for all, but at most ``MOST_CONTEXT_TOKENS``.
+
+    Raises:
+        InputError: More are requested than it was trained for.
+    """
+    if asked is None:
+        return min(trained, MOST_CONTEXT_TOKENS)
+    if asked > trained:
+        raise InputError(
+            f"The context is {asked} tokens, but {name} was trained for {trained}; give at most "
+            f"{trained}.",
+            setting="context_tokens",
+        )
+    return asked
+
+
+def label_tokens(name: str, tokens: Callable[[str], list[int]]) -> tuple[int, int]:
+    """Returns the token of each label after the beginning of the answer.
+
+    Args:
+        name: The model.
+        tokens: Returns the tokens of a text.
+
+    Raises:
+        InputError: A label is not a single token.
+    """
+    start, *whole = (tokens(ANSWER_START + label) for label in ("", "0", "1"))
+    if any(found[:-1] != start for found in whole):
+        raise InputError(
+            f"{name} has no single token for each label, so labels cannot be scored; use "
+            "constrained answers.",
+            setting="answer",
+        )
+    return whole[0][-1], whole[1][-1]

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,28 +12,11 @@ from llm_erm.facts import IncontextFacts
 from llm_erm.incontext.learn import Query, Questions, query_of
 from llm_erm.incontext.method import InContext
 from llm_erm.incontext.prompt import balanced, split_at_gap
-from llm_erm.records import Result
+from llm_erm.records import Result, Verdict
 from llm_erm.runs.files import replace, writing
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.run import Plan
-
-COLUMNS = (
-    "function",
-    "length",
-    "accuracy",
-    "shots",
-    "seed",
-    "trial",
-    "queries",
-    "correct",
-    "parse_failures",
-    "accuracy_low",
-    "accuracy_high",
-    "accuracy_parsed",
-    "differs_from_chance",
-)
-"""Columns of the CSV: the three published ones, then ours. ``accuracy_low`` and ``accuracy_high``
-are the exact 95 % interval of ``accuracy``."""
+from llm_erm.tasks.task import DataKey
 
 
 def queries_in(
@@ -118,32 +101,34 @@ def record(questions: Questions, query: Query) -> dict[str, Any]:
 
 
 def _as_csv(results: Sequence[Result]) -> str:
+    """Returns the three published columns, then ours."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
     for result in results:
-        facts, test, data = result.facts, result.test, result.data
+        facts, test = result.facts, result.test
         assert isinstance(facts, IncontextFacts)
         assert test is not None
-        low, high = facts.accuracy_interval
-        writer.writerow(
-            {
-                "function": data.function,
-                "length": data.length,
-                "accuracy": test.accuracy,
-                "shots": facts.shots,
-                "seed": data.seed,
-                "trial": data.trial,
-                "queries": test.total,
-                "correct": test.correct,
-                "parse_failures": test.invalid,
-                "accuracy_low": round(low, 6),
-                "accuracy_high": round(high, 6),
-                "accuracy_parsed": facts.accuracy_parsed,
-                "differs_from_chance": facts.differs_from_chance,
-            }
-        )
+        writer.writerow([value(result.data, facts, test) for value in COLUMNS.values()])
     return text.getvalue()
+
+
+COLUMNS: dict[str, Callable[[DataKey, IncontextFacts, Verdict], object]] = {
+    "function": lambda data, facts, test: data.function,
+    "length": lambda data, facts, test: data.length,
+    "accuracy": lambda data, facts, test: test.accuracy,
+    "shots": lambda data, facts, test: facts.shots,
+    "seed": lambda data, facts, test: data.seed,
+    "trial": lambda data, facts, test: data.trial,
+    "queries": lambda data, facts, test: test.total,
+    "correct": lambda data, facts, test: test.correct,
+    "parse_failures": lambda data, facts, test: test.invalid,
+    "accuracy_low": lambda data, facts, test: round(facts.accuracy_interval[0], 6),
+    "accuracy_high": lambda data, facts, test: round(facts.accuracy_interval[1], 6),
+    "accuracy_parsed": lambda data, facts, test: facts.accuracy_parsed,
+    "differs_from_chance": lambda data, facts, test: facts.differs_from_chance,
+}
+"""The columns of the CSV; ``accuracy_low`` and ``accuracy_high`` are the exact 95 % interval."""
 
 
 def _write(path: Path, text: str, setting: str) -> None:

@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from llm_erm.erm.bounds import binomial_interval, certify
 from llm_erm.errors import InputError
 from llm_erm.facts import IncontextFacts
-from llm_erm.incontext.engine import Answer, Engine, Prompt
+from llm_erm.incontext.engine import Engine, Prompt
 from llm_erm.incontext.labels import label_of
 from llm_erm.incontext.prompt import GAP, Frame, balanced, build_frame, split_at_gap
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result, Verdict, cost_of
 from llm_erm.runs.events import Advanced, Answered, Observe, Prompted, Started, ignore
+from llm_erm.runs.jobs import JobKey
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.task import Dataset, Splits
 
@@ -47,8 +48,7 @@ class Questions:
     def name(self) -> str:
         """The task, the length, the shots and, unless it is the first, the trial."""
         key = self.splits.key
-        trial = f" trial={key.trial}" if key.trial > 1 else ""
-        return f"{key.function} L={key.length} {self.variant}{trial}"
+        return JobKey(key.function, key.length, key.seed, key.trial, self.variant).name
 
     def prompt(self, index: int) -> str:
         """Returns the whole prompt of a query as the model reads it."""
@@ -135,8 +135,7 @@ def learn(
         if index not in answered
     ]
     arrivals = []
-    for answer in engine.answer(waiting, settings) if waiting else ():
-        completion = _completion(answer)
+    for completion in engine.answer(waiting, settings) if waiting else ():
         answered[completion.index] = completion
         observe(Answered(completion))
         observe(Advanced(len(answered)))
@@ -159,15 +158,6 @@ def query_of(questions: Questions, completion: Completion, settings: Settings) -
         prompt=questions.prompt(completion.index),
         completion=completion,
         prediction=prediction,
-    )
-
-
-def _completion(answer: Answer) -> Completion:
-    """Returns an engine's answer in the form that the journal keeps."""
-    return replace(
-        answer.completion,
-        probability=answer.probability,
-        computed_tokens=answer.computed_tokens,
     )
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.cores import usable_cores
-from llm_erm.errors import InputError
-from llm_erm.incontext.engine import Answer, Engine, Prompt
+from llm_erm.incontext.engine import Engine, Prompt, context_of, label_tokens
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms import weights
@@ -16,7 +15,6 @@ from llm_erm.llms.llm import Completion, Usage
 from llm_erm.llms.runtime import GGUFModel
 from llm_erm.runs.fingerprint import file_digest
 
-DEFAULT_CONTEXT_TOKENS = 25_000
 _METADATA_BYTES = 2**26
 """The metadata of a GGUF file, including its vocabulary, are within this many bytes."""
 _PREFERENCE = 100.0
@@ -79,15 +77,7 @@ class LocalEngine(Engine):
             InputError: More were requested than the model was trained for.
         """
         trained: int = self._model.ask("/v1/models")["data"][0]["meta"]["n_ctx_train"]
-        if self._asked_context is None:
-            return min(trained, DEFAULT_CONTEXT_TOKENS)
-        if self._asked_context > trained:
-            raise InputError(
-                f"The context is {self._asked_context} tokens, but {self.name} was trained for "
-                f"{trained}; give at most {trained}.",
-                setting="context_tokens",
-            )
-        return self._asked_context
+        return context_of(self.name, trained, self._asked_context)
 
     def render(self, message: str, settings: Settings) -> str:
         """Returns what the model reads for a message, in its chat template if it has one."""
@@ -110,13 +100,13 @@ class LocalEngine(Engine):
         """
         self._model.load(context_tokens=self.context_tokens, parallel=1, long_prompts=True)
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
+    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
         """Yields the answers in order, one after the other.
 
         Raises:
             InputError: The model refuses a request.
         """
-        labels = self._label_tokens() if settings.answer == "score" else ()
+        labels = label_tokens(self.name, self._tokens) if settings.answer == "score" else ()
         for prompt in prompts:
             started = time.monotonic()
             reply = self._model.ask("/completion", _query(prompt, settings, labels))
@@ -132,22 +122,11 @@ class LocalEngine(Engine):
         ]
         return found
 
-    def _label_tokens(self) -> tuple[int, int]:
-        """Returns the token of each label after the beginning of the answer."""
-        start, *whole = (self._tokens(ANSWER_START + label) for label in ("", "0", "1"))
-        if any(tokens[:-1] != start for tokens in whole):
-            raise InputError(
-                f"{self.name} has no single token for each label, so labels cannot be scored; use "
-                "constrained answers.",
-                setting="answer",
-            )
-        return whole[0][-1], whole[1][-1]
-
     def _has_template(self) -> bool:
         """Returns whether the file contains a chat template; else the runtime makes one up."""
         with (
             self._path.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
             return data.find(b"tokenizer.chat_template", 0, _METADATA_BYTES) >= 0
 
@@ -172,19 +151,20 @@ def _query(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> dict[st
     return query
 
 
-def _answer(prompt: Prompt, reply: dict[str, Any], seconds: float) -> Answer:
+def _answer(prompt: Prompt, reply: dict[str, Any], seconds: float) -> Completion:
     timings = reply["timings"]
     computed, cached = timings["prompt_n"], timings["cache_n"]
     probability = _probability(reply)
-    completion = Completion(
+    return Completion(
         index=prompt.index,
         text=reply["content"] if probability is None else str(int(probability > 0.5)),
         usage=Usage(computed + cached, cached, reply["tokens_predicted"]),
         latency_seconds=seconds,
         finish_reason="length" if reply["stop_type"] == "limit" else "stop",
         cost_usd=0.0,
+        probability=probability,
+        computed_tokens=computed,
     )
-    return Answer(completion, probability, computed)
 
 
 def _probability(reply: dict[str, Any]) -> float | None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from llm_erm.errors import ProviderError
-from llm_erm.incontext.engine import Answer, Engine, Prompt
+from llm_erm.incontext.engine import Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.budget import Budget
@@ -103,7 +103,7 @@ class ServerEngine(Engine):
     def load(self) -> None:
         """Does nothing: the server has already loaded its model."""
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
+    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
         """Yields the answers as they arrive.
 
         Raises:
@@ -112,7 +112,7 @@ class ServerEngine(Engine):
         """
         if self._thread is None:
             self._thread = LoopThread()
-        arrived: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        arrived: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
         work = self._thread.start(self._answer_all(prompts, settings, arrived.put))
         work.add_done_callback(lambda _: arrived.put(None))
         try:
@@ -131,12 +131,15 @@ class ServerEngine(Engine):
         self._thread = None
 
     async def _answer_all(
-        self, prompts: Sequence[Prompt], settings: Settings, on_arrival: Callable[[Answer], None]
+        self,
+        prompts: Sequence[Prompt],
+        settings: Settings,
+        on_arrival: Callable[[Completion], None],
     ) -> None:
         ask = partial(self._ask, self._new_caller())
         on_arrival(await ask(prompts[0], settings))
         waiting = deque(prompts[1:])
-        running: set[asyncio.Task[Answer]] = set()
+        running: set[asyncio.Task[Completion]] = set()
         failure: BaseException | None = None
         try:
             while running or (waiting and failure is None):
@@ -154,7 +157,7 @@ class ServerEngine(Engine):
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _ask(self, caller: Caller, prompt: Prompt, settings: Settings) -> Answer:
+    async def _ask(self, caller: Caller, prompt: Prompt, settings: Settings) -> Completion:
         if settings.raw_prompt:
             path, body = "/completions", self._raw(prompt, settings)
         else:
@@ -163,24 +166,30 @@ class ServerEngine(Engine):
         worst = len((prompt.text + begun).encode()), settings.answer_tokens
         started = time.monotonic()
         try:
-            answer, _ = await caller.call(partial(self._send, prompt, path, body, settings), worst)
+            send = partial(self._send, prompt, path, body, settings)
+            _, completion = await caller.call(send, worst)
         except CallFailedError as failure:
             raise self._fatal(failure, prompt, settings) from failure
-        seconds = time.monotonic() - started
-        return replace(answer, completion=replace(answer.completion, latency_seconds=seconds))
+        return replace(completion, latency_seconds=time.monotonic() - started)
 
     async def _send(
         self, prompt: Prompt, path: str, body: Mapping[str, Any], settings: Settings
-    ) -> tuple[Answer, Completion]:
+    ) -> tuple[object, Completion]:
         reply, completion = await self._client.post(path, body)
         choice = reply["choices"][0]
         text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
         probability = _probability(choice["logprobs"]) if settings.answer == "score" else None
         computed = None
         with suppress(KeyError, TypeError):  # not every server reports them
-            computed = reply["usage"]["prompt_tokens"] - _cached(reply)
-        completion = replace(completion, index=prompt.index, text=text or "")
-        return Answer(completion, probability, computed), completion
+            usage = reply["usage"]
+            computed = usage["prompt_tokens"] - usage["prompt_tokens_details"]["cached_tokens"]
+        return reply, replace(
+            completion,
+            index=prompt.index,
+            text=text or "",
+            probability=probability,
+            computed_tokens=computed,
+        )
 
     def _fatal(self, failure: CallFailedError, prompt: Prompt, settings: Settings) -> ProviderError:
         """Returns the error that ends the run, with a hint if a setting may help."""
@@ -228,11 +237,6 @@ _SCHEMA = {
     "type": "json_schema",
     "json_schema": {"name": "label", "schema": ANSWER_SCHEMA, "strict": True},
 }
-
-
-def _cached(reply: Mapping[str, Any]) -> int:
-    cached: int = reply["usage"]["prompt_tokens_details"]["cached_tokens"]
-    return cached
 
 
 def _hint(settings: Settings) -> tuple[str, str]:

@@ -8,16 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.incontext.engine import Answer, Engine, Prompt
+from llm_erm.incontext.engine import (
+    MOST_CONTEXT_TOKENS,
+    Engine,
+    Prompt,
+    context_of,
+    label_tokens,
+)
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import Settings
 from llm_erm.llms.llm import Completion, Usage
+from llm_erm.runs.fingerprint import model_digests
 
-DEFAULT_CONTEXT_TOKENS = 25_000
-"""As published."""
 BATCH = 32
 """Number of queries submitted together, and so the maximum number of answers lost to a kill."""
 CPU_BLOCK_TOKENS = 32
@@ -73,12 +79,14 @@ class VLLMEngine(Engine):
     def described(self) -> object:
         """What shapes the answers: the model, its chat template and the context."""
         template = json.dumps(self._tokenizer.chat_template)
+        weights = model_digests(Path(self._model))
         return {
             "name": self.name,
             "model": self._model,
             "chat_template_sha256": hashlib.sha256(template.encode()).hexdigest(),
             "context_tokens": self._asked_context,
             "seed": self._seed,
+            **({"weights": weights} if weights else {}),
         }
 
     @cached_property
@@ -93,16 +101,8 @@ class VLLMEngine(Engine):
 
         with _finding(self._model):
             config = AutoConfig.from_pretrained(self._model).get_text_config()
-        trained = int(getattr(config, "max_position_embeddings", DEFAULT_CONTEXT_TOKENS))
-        if self._asked_context is None:
-            return min(trained, DEFAULT_CONTEXT_TOKENS)
-        if self._asked_context > trained:
-            raise InputError(
-                f"The context is {self._asked_context} tokens, but {self._model} was trained for "
-                f"{trained}; give at most {trained}.",
-                setting="context_tokens",
-            )
-        return self._asked_context
+        trained = int(getattr(config, "max_position_embeddings", MOST_CONTEXT_TOKENS))
+        return context_of(self._model, trained, self._asked_context)
 
     def render(self, message: str, settings: Settings) -> str:
         """Returns what the model reads for a message, in its chat template if it has one."""
@@ -148,9 +148,9 @@ class VLLMEngine(Engine):
                 setting="context_tokens",
             ) from error
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Answer]:
+    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
         """Yields the answers in order: the first one alone, then batch by batch."""
-        labels = self._label_tokens() if settings.answer == "score" else ()
+        labels = label_tokens(self.name, self._tokens) if settings.answer == "score" else ()
         batches = [prompts[:1]]
         batches += [prompts[i : i + BATCH] for i in range(1, len(prompts), BATCH)]
         for batch in batches:
@@ -179,21 +179,6 @@ class VLLMEngine(Engine):
         bare = tokenizer.bos_token is None or not text.startswith(tokenizer.bos_token)
         found: list[int] = tokenizer(text, add_special_tokens=bare)["input_ids"]
         return found
-
-    def _label_tokens(self) -> tuple[int, ...]:
-        """Returns the token of each label after the beginning of the answer.
-
-        Raises:
-            InputError: A label is not a single token.
-        """
-        start, *whole = (self._tokens(ANSWER_START + label) for label in ("", "0", "1"))
-        if any(tokens[:-1] != start for tokens in whole):
-            raise InputError(
-                f"{self.name} has no single token for each label, so labels cannot be scored; use "
-                "constrained answers.",
-                setting="answer",
-            )
-        return tuple([tokens[-1] for tokens in whole])
 
 
 @contextmanager
@@ -229,18 +214,25 @@ def _sampling(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> Any:
     )
 
 
-def _answer(prompt: Prompt, output: Any, labels: Sequence[int], seconds: float) -> Answer:  # noqa: ANN401
+def _answer(
+    prompt: Prompt,
+    output: Any,  # noqa: ANN401 - vLLM's
+    labels: Sequence[int],
+    seconds: float,
+) -> Completion:
     reply = output.outputs[0]
     read, cached = len(output.prompt_token_ids), output.num_cached_tokens or 0
-    completion = Completion(
+    probability = None
+    if labels:
+        zero, one = (math.exp(reply.logprobs[0][label].logprob) for label in labels)
+        probability = one / (zero + one)
+    return Completion(
         index=prompt.index,
         text=reply.text,
         usage=Usage(read, cached, len(reply.token_ids)),
         latency_seconds=seconds,
         finish_reason="length" if reply.finish_reason == "length" else "stop",
         cost_usd=0.0,
+        probability=probability,
+        computed_tokens=read - cached,
     )
-    if not labels:
-        return Answer(completion, None, read - cached)
-    zero, one = (math.exp(reply.logprobs[0][label].logprob) for label in labels)
-    return Answer(completion, one / (zero + one), read - cached)

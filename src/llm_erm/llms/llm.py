@@ -191,3 +191,4 @@ class LLM(Protocol):
 
     async def aclose(self) -> None:
         """Frees the model's threads, connections and memory, until the next request."""
+        return

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.errors import MissingExtraError
 from llm_erm.llms import clients
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import (
@@ -17,11 +17,10 @@ from llm_erm.llms.clients import (
     Verbosity,
 )
 from llm_erm.llms.llm import LLM
-from llm_erm.llms.local import LocalLLM
+from llm_erm.llms.local import DEFAULT_CONTEXT_TOKENS, LocalLLM
 from llm_erm.llms.remote import RemoteLLM
 from llm_erm.llms.scripted import ScriptedLLM
 
-EMBEDDED_CONTEXT_TOKENS = 8192
 OWN_CONTEXT_TOKENS = 32_768
 """Enough for 100 examples of length 100, which take about 12,000 tokens, and a batch of answers."""
 
@@ -164,7 +163,7 @@ def _remote(
 
 
 def _local(model: str | None, settings: ModelSettings) -> LLM:
-    usual = EMBEDDED_CONTEXT_TOKENS if model is None else OWN_CONTEXT_TOKENS
+    usual = DEFAULT_CONTEXT_TOKENS if model is None else OWN_CONTEXT_TOKENS
     return LocalLLM(
         None if model is None else Path(model),
         threads=settings.get("threads"),
@@ -186,13 +185,6 @@ def _local_defaults(model: str | None, constraint: str | None) -> Defaults:
 def _scripted(model: str | None, settings: ModelSettings) -> LLM:
     assert model is not None  # it is required
     return ScriptedLLM.from_file(Path(model))
-
-
-def _replay(model: str | None, settings: ModelSettings) -> LLM:
-    raise InputError(
-        f"The answers of {model} cannot be replayed by name alone; read the run and pass its "
-        "answers to ReplayLLM."
-    )
 
 
 def _any_constraint(model: str | None, constraint: Any) -> Defaults:  # noqa: ANN401
@@ -260,12 +252,10 @@ PROVIDERS: dict[str, Provider] = {
             keeps_constraints=True,
             defaults=_any_constraint,
         ),
-        Provider("replay", _replay, needs_model=True),
     )
 }
 """Every provider by its name: ``openai`` is the Responses API, ``chat`` any server of chat
-completions, ``local`` a model in this process, ``scripted`` a file of answers, ``replay`` the
-answers of an earlier run."""
+completions, ``local`` a model in this process, ``scripted`` a file of answers."""
 
 
 def key_variables() -> tuple[str, ...]:

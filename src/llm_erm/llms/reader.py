@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from llm_erm.errors import LLMERMError
@@ -47,12 +46,7 @@ class Reader:
         self._reading = asyncio.create_task(self._read())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stops reading, if necessary."""
         await self.stop()
 

@@ -42,6 +42,3 @@ class ReplayLLM(LLM):
         for completion in self._answers.get(request.seed, ()):
             if completion.index in indices:
                 yield completion
-
-    async def aclose(self) -> None:
-        """Does nothing: there is nothing to free."""

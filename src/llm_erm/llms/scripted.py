@@ -72,6 +72,3 @@ class ScriptedLLM(LLM):
         for index in request.indices:
             text = self._answers[min(index, len(self._answers)) - 1]
             yield Completion(index=index, text=text, cost_usd=0.0)
-
-    async def aclose(self) -> None:
-        """Does nothing: a list of texts holds nothing to free."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
-from llm_erm.records import Result
+from llm_erm.records import Result, accuracy
 from llm_erm.runs.journal import records_in
 
 TaskPoint = tuple[str, int]
@@ -39,8 +39,7 @@ class Entry:
     @property
     def accuracy(self) -> float:
         """Test accuracy; 0 without a valid test verdict."""
-        test = self.result.test
-        return test.accuracy if test is not None and test.status == "ok" else 0.0
+        return accuracy(self.result.test) or 0.0
 
     @property
     def test_examples(self) -> int:
@@ -56,8 +55,7 @@ class Entry:
     @property
     def contrast_accuracy(self) -> float | None:
         """Accuracy on the contrast set; None if the task has none or the program failed on it."""
-        contrast = self.result.contrast
-        return contrast.accuracy if contrast is not None and contrast.status == "ok" else None
+        return accuracy(self.result.contrast)
 
     @property
     def candidates(self) -> int | None:

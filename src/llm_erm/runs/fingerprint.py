@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -135,5 +136,32 @@ def file_digest(path: Path | None) -> str | None:
     """Returns the SHA-256 of a file in hex, or None if there is no file."""
     if path is None or not path.is_file():
         return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    stat = path.stat()
+    return _digest(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+def model_digests(path: Path) -> dict[str, str]:
+    """Returns the SHA-256 of a model's file, or of each file in its folder, by name.
+
+    Hidden files, texts for people (``.md``) and subfolders, which libraries do not load, are left
+    out.
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    digests = {file.name: file_digest(file) for file in files if _is_loaded(file)}
+    return {name: digest for name, digest in digests.items() if digest is not None}
+
+
+def _is_loaded(file: Path) -> bool:
+    return not file.name.startswith(".") and file.suffix != ".md"
+
+
+@cache
+def _digest(path: Path, size: int, changed_ns: int) -> str:
+    """Reads a file again only if it has changed: weights may have gigabytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; change its permissions."
+        ) from error

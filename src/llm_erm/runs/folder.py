@@ -10,10 +10,10 @@ programs/<job>.py  the selected programs, as files that do not need this package
 
 import math
 import threading
-from bisect import bisect_left
-from dataclasses import dataclass
-from operator import attrgetter
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
@@ -49,18 +49,45 @@ class PromptLine:
 
 @dataclass(frozen=True)
 class AnswerLine:
-    """A line of ``answers.jsonl``."""
+    """A line of ``answers.jsonl``; ``seconds`` as in ``AttemptLine``."""
 
     job: JobKey
     answer: Completion
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class AttemptLine:
-    """A line of ``attempts.jsonl``."""
+    """A line of ``attempts.jsonl``.
+
+    Attributes:
+        job: The job.
+        attempt: One of its attempts.
+        seconds: Wall time that all parts of the run had spent on the job by then.
+    """
 
     job: JobKey
     attempt: Attempt
+    seconds: float = 0.0
+
+
+@dataclass
+class _Kept:
+    """What is journaled of one job.
+
+    Attributes:
+        prompts: Its prompts, by the first sample that each is for.
+        answers: Its answers by index, in the order in which they arrived.
+        attempts: Its attempts by index.
+        seconds: Wall time that earlier parts of the run spent on it.
+        began: When it would have begun without interruptions, on the monotonic clock.
+    """
+
+    prompts: dict[int, str] = field(default_factory=dict)
+    answers: dict[int, Completion] = field(default_factory=dict)
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    seconds: float = 0.0
+    began: float | None = None
 
 
 class RunFolder:
@@ -72,20 +99,15 @@ class RunFolder:
     Attributes:
         path: The folder.
         results: The results by job.
-        writer: Whether this process writes to it.
     """
 
-    def __init__(
-        self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False, writer: bool = True
-    ) -> None:
+    def __init__(self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False) -> None:
         """Opens the folder, creating it if necessary, and locks it.
 
         Args:
             path: The folder.
             fingerprint: What shapes the results.
             fresh: Whether to delete what an earlier run left there.
-            writer: Whether this process writes; if several processes share a job, only one writes,
-                and the others only read which jobs are done.
 
         Raises:
             InputError: The folder is not writable, holds a run with other settings or a damaged
@@ -93,22 +115,14 @@ class RunFolder:
         """
         self.path = path
         self.results: dict[JobKey, Result] = {}
-        self._prompts: dict[JobKey, dict[int, str]] = {}
-        self._attempts: dict[JobKey, list[Attempt]] = {}
-        self._answers: dict[JobKey, dict[int, Completion]] = {}
+        self._kept: defaultdict[JobKey, _Kept] = defaultdict(_Kept)
         self._given_up: list[Completion] = []
         self._writing = threading.Lock()
-        self.writer = writer
-        self._settings_path = path / "settings.json"
         self._journals: dict[str, Journal] = {}
-        self._held: Journal | None = None
-        if not writer:
-            if not fresh:
-                self._read_results()
-            return
+        self._held = Journal(path / ".lock")
         try:
             self._lock()
-            self._journals[JOURNALS[0]] = Journal(path / f"{JOURNALS[0]}.jsonl")
+            self._journal("results")
             if fresh:
                 self._clear()
             self._check(fingerprint)
@@ -123,28 +137,37 @@ class RunFolder:
         Raises:
             InputError: The disk is full or the folder was deleted.
         """
-        if job is None or not self.writer:
+        if job is None:
             return
         with self._writing:
+            kept = self._kept[job]
+            if kept.began is None:
+                kept.began = monotonic() - kept.seconds
+            seconds = round(monotonic() - kept.began, 3)
             match event:
                 case Prompted(prompt, index):
                     self._prompted(job, prompt, index)
                 case Answered(completion):
-                    self._append("answers", AnswerLine(job, completion))
+                    self._journal("answers").append(AnswerLine(job, completion, seconds))
                     self._keep(job, completion)
                 case Attempted(attempt):
-                    self._append("attempts", AttemptLine(job, attempt))
-                    _put(self._attempts.setdefault(job, []), attempt)
+                    self._journal("attempts").append(AttemptLine(job, attempt, seconds))
+                    kept.attempts[attempt.index] = attempt
                 case Finished(result):
                     self._finish(job, result)
 
+    def earlier_seconds(self, job: JobKey) -> float:
+        """Returns the wall time that earlier parts of the run spent on a job without a result."""
+        return 0.0 if job in self.results else self._kept[job].seconds
+
     def attempts(self, job: JobKey) -> list[Attempt]:
         """Returns the journaled attempts of a job, in order."""
-        return list(self._attempts.get(job, ()))
+        attempts = self._kept[job].attempts
+        return [attempts[index] for index in sorted(attempts)]
 
     def prompt(self, job: JobKey, index: int = 1) -> str:
         """Returns the prompt of a sample, or an empty string."""
-        prompts = self._prompts.get(job, {})
+        prompts = self._kept[job].prompts
         first = max((start for start in prompts if start <= index), default=None)
         return "" if first is None else prompts[first]
 
@@ -154,23 +177,22 @@ class RunFolder:
         Raises:
             InputError: One is missing, so its text and cost would be missing from the results.
         """
-        answers = self._answers.get(job, {})
-        for attempt in self._attempts.get(job, ()):
-            if attempt.index not in answers:
-                raise InputError(
-                    f"{self.path}/answers.jsonl lacks the answer to attempt {attempt.index} of "
-                    f"{job.name}; restore the file, or delete the run.",
-                    setting="fresh",
-                )
+        kept = self._kept[job]
+        if missing := sorted(kept.attempts.keys() - kept.answers.keys()):
+            raise InputError(
+                f"{self.path}/answers.jsonl lacks the answer to attempt {missing[0]} of "
+                f"{job.name}; restore the file, or delete the run.",
+                setting="fresh",
+            )
 
     def answers(self, job: JobKey) -> dict[int, Completion]:
         """Returns all answers of a job by index, in the order in which they arrived."""
-        return dict(self._answers.get(job, {}))
+        return dict(self._kept[job].answers)
 
     def completions(self) -> list[Completion]:
         """Returns the completions of all calls: every answer, used or not, and cancelled calls."""
         return [
-            *(one for answers in self._answers.values() for one in answers.values()),
+            *(one for kept in self._kept.values() for one in kept.answers.values()),
             *self._given_up,
         ]
 
@@ -180,23 +202,18 @@ class RunFolder:
 
     def close(self) -> None:
         """Closes the journals and lets other processes write to the folder."""
-        for journal in self._journals.values():
+        for journal in (*self._journals.values(), self._held):
             journal.close()
-        if self._held is not None:
-            self._held.close()
 
     def _journal(self, name: str) -> Journal:
         if name not in self._journals:
             self._journals[name] = Journal(self.path / f"{name}.jsonl")
         return self._journals[name]
 
-    def _append(self, name: str, record: object) -> None:
-        self._journal(name).append(record)
-
     def _prompted(self, job: JobKey, prompt: str, index: int) -> None:
         """Records a prompt unless it is known; rejects one that differs from an earlier prompt."""
-        prompts = self._prompts.setdefault(job, {})
-        if prompts.get(index, prompt) != prompt and self._answers.get(job):
+        prompts = self._kept[job].prompts
+        if prompts.get(index, prompt) != prompt and self._kept[job].answers:
             raise InputError(
                 f"The prompt of {job.name} is not the one whose answers are in {self.path}: the "
                 "data or the model's chat template changed; name another folder, or delete the "
@@ -205,7 +222,7 @@ class RunFolder:
             )
         if prompts.get(index) != prompt:
             prompts[index] = prompt
-            self._append("prompts", PromptLine(job, prompt, index))
+            self._journal("prompts").append(PromptLine(job, prompt, index))
 
     def _finish(self, job: JobKey, result: Result) -> None:
         if result.program is not None:
@@ -214,42 +231,42 @@ class RunFolder:
                 programs.mkdir(exist_ok=True)
                 replace(programs / f"{job.file_name}.py", standalone(result))
         known, self.results[job] = job in self.results, result
-        if known:  # more was measured later: the line is replaced
+        if not known:
+            self._journal("results").append(result)
+            return
+        # More was measured later. Windows replaces no file that is open.
+        self._journal("results").close()
+        del self._journals["results"]
+        with writing(self.path):
             text = "".join(to_json(one) + "\n" for one in self.results.values())
-            with writing(self.path):
-                replace(self._journals["results"].path, text)
-            self._journals["results"].close()
-            self._journals["results"] = Journal(self._journals["results"].path)
-        else:
-            self._append("results", result)
+            replace(self.path / "results.jsonl", text)
 
     def _keep(self, job: JobKey, completion: Completion) -> None:
         """Stores an answer; a cancelled call may be repeated, and both may be billed."""
         if completion.finish_reason == "cancelled":
             self._given_up.append(completion)
         else:
-            self._answers.setdefault(job, {})[completion.index] = completion
+            self._kept[job].answers[completion.index] = completion
 
     def _read(self) -> None:
         for name in JOURNALS:
-            path = self.path / f"{name}.jsonl"
-            if name not in self._journals and not path.exists():
-                continue
-            self._journal(name).repair()
-        self._read_results()
+            if (self.path / f"{name}.jsonl").exists():
+                self._journal(name).repair()
+        self.results = read_results(self.path)
         for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
-            self._prompts.setdefault(prompted.job, {})[prompted.index] = prompted.prompt
+            self._kept[prompted.job].prompts[prompted.index] = prompted.prompt
         for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
             self._keep(answered.job, answered.answer)
+            self._spent_by_then(answered)
         for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
-            _put(self._attempts.setdefault(tried.job, []), tried.attempt)
+            self._kept[tried.job].attempts[tried.attempt.index] = tried.attempt
+            self._spent_by_then(tried)
 
-    def _read_results(self) -> None:
-        for result in records_in(self.path / "results.jsonl", Result, "fresh"):
-            self.results[key_of(result)] = result
+    def _spent_by_then(self, line: AnswerLine | AttemptLine) -> None:
+        kept = self._kept[line.job]
+        kept.seconds = max(kept.seconds, line.seconds)
 
     def _lock(self) -> None:
-        self._held = Journal(self.path / ".lock")
         if not self._held.lock():
             raise InputError(
                 f"Another process is writing to {self.path}; wait for it, or name another folder.",
@@ -258,16 +275,15 @@ class RunFolder:
 
     def _begun(self) -> bool:
         """Returns whether any journal holds a line, or a training job has started."""
-        paths = [self.path / f"{name}.jsonl" for name in JOURNALS]
-        trainings = self._matching(*TRAININGS)
-        return bool(trainings) or any(path.exists() and path.stat().st_size for path in paths)
+        journals = self._matching(*(f"{name}.jsonl" for name in JOURNALS))
+        return bool(self._matching(*TRAININGS)) or any(path.stat().st_size for path in journals)
 
     def _matching(self, *patterns: str) -> list[Path]:
         return [path for pattern in patterns for path in self.path.glob(pattern)]
 
     def _clear(self) -> None:
         """Deletes an earlier run, but no other files."""
-        if self._begun() and not self._settings_path.exists():
+        if self._begun() and not (self.path / "settings.json").exists():
             raise InputError(
                 f"{self.path} holds a journal but no settings.json, so it does not hold a run that "
                 "could be deleted; name another folder.",
@@ -276,8 +292,8 @@ class RunFolder:
         with writing(self.path):
             for name in JOURNALS[1:]:
                 (self.path / f"{name}.jsonl").unlink(missing_ok=True)
-            self._journals[JOURNALS[0]].clear()
-            self._settings_path.unlink(missing_ok=True)
+            self._journal("results").clear()
+            (self.path / "settings.json").unlink(missing_ok=True)
             for path in self._matching(PROGRAMS, *TRAININGS):
                 path.unlink()
 
@@ -285,15 +301,25 @@ class RunFolder:
         """Checks that an earlier run in the folder had the same settings and data."""
         if not self._begun():
             with writing(self.path):
-                replace(self._settings_path, fingerprint.text)
+                replace(self.path / "settings.json", fingerprint.text)
             return
-        earlier = read(self._settings_path)
+        earlier = read(self.path / "settings.json")
         if earlier != fingerprint.text:
             raise InputError(
                 f"{self.path} holds a run with other settings "
                 f"({difference(earlier, fingerprint)}); name another folder, or delete that run.",
                 setting="out_dir or fresh",
             )
+
+
+def read_results(folder: Path) -> dict[JobKey, Result]:
+    """Returns the results in a run's folder, which may be that of a run in progress, by job.
+
+    Raises:
+        InputError: The journal is damaged.
+    """
+    results = records_in(folder / f"{JOURNALS[0]}.jsonl", Result, "fresh")
+    return {key_of(result): result for result in results}
 
 
 def standalone(result: Result) -> str:
@@ -322,10 +348,3 @@ def standalone(result: Result) -> str:
         lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = result.program.rstrip("\n")
     return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"
-
-
-def _put(attempts: list[Attempt], attempt: Attempt) -> None:
-    """Inserts an attempt in order, or replaces an earlier one with the same index."""
-    place = bisect_left(attempts, attempt.index, key=attrgetter("index"))
-    same = place < len(attempts) and attempts[place].index == attempt.index
-    attempts[place : place + same] = [attempt]

@@ -115,4 +115,6 @@ def records_in(path: Path, kind: type[Record], setting: str | None = None) -> It
                 f"({error}); fix that line, or delete the run.",
                 setting=setting,
             ) from None
+        except InputError as error:
+            raise InputError(f"{path}, line {number}: {error}", setting=setting) from None
         yield record

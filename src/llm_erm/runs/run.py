@@ -4,9 +4,9 @@ import asyncio
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.fingerprint import Fingerprint, fingerprint
-from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.folder import RunFolder, read_results
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
@@ -121,17 +121,19 @@ def run(
         return run_in(folder, planned, executor, observers)
 
 
+def is_done(planned: Plan) -> bool:
+    """Returns whether the folder of a plan has every result, so that a run would do nothing."""
+    done = {} if planned.folder is None else read_results(planned.folder)
+    return not any(planned.method.wants(done.get(job.key)) for job in planned.jobs)
+
+
 @contextmanager
-def opened(
-    planned: Plan, *, fresh: bool = False, writer: bool = True
-) -> Iterator[RunFolder | None]:
+def opened(planned: Plan, *, fresh: bool = False) -> Iterator[RunFolder | None]:
     """Yields the locked folder of a plan; None if the plan keeps nothing.
 
     Args:
         planned: The run.
         fresh: Whether to delete what an earlier run left in the folder.
-        writer: Whether this process writes to it; if several processes share the jobs, only one
-            does.
 
     Raises:
         InputError: The folder is not writable, holds another run, or another process is writing
@@ -140,11 +142,10 @@ def opened(
     if planned.folder is None:
         yield None
         return
-    if writer:
-        planned.method.check_folder(planned.folder, planned.specs)
-    folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh, writer=writer)
+    planned.method.check_folder(planned.folder, planned.specs)
+    folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh)
     try:
-        if fresh and writer:
+        if fresh:
             planned.method.clear(planned.folder, planned.specs)
         yield folder
     finally:
@@ -156,11 +157,22 @@ def run_in(
     planned: Plan,
     executor: Executor = IN_PROCESS,
     observers: Sequence[Observer] = (),
+    *,
+    done: Mapping[JobKey, Result] | None = None,
 ) -> list[Result]:
-    """Does what ``run`` does, in a folder that is already open."""
+    """Does what ``run`` does, in a folder that is already open.
+
+    Args:
+        folder: The folder; None if nothing is kept, or if another process that shares the jobs
+            keeps it.
+        planned: What to run.
+        executor: Where jobs run.
+        observers: Receive every event, after the journal.
+        done: The results that the folder has if another process keeps it.
+    """
     jobs = planned.jobs
     splits = dict(zip(planned.specs, planned.data, strict=True))
-    results: dict[JobKey, Result] = {} if folder is None else folder.results.copy()
+    results = dict(done or {}) if folder is None else folder.results.copy()
     for job in jobs:
         if (earlier := results.get(job.key)) and earlier.data != splits[job.spec].key:
             raise InputError(
@@ -172,7 +184,8 @@ def run_in(
 
     def observe(job: JobKey | None, event: Event) -> None:
         with telling:
-            if folder is not None:
+            if folder is not None and job is not None:
+                event = _whole(event, folder.earlier_seconds(job))
                 folder(job, event)
             if job is not None and isinstance(event, Finished):
                 results[job] = event.result
@@ -186,12 +199,12 @@ def run_in(
             attempts=() if folder is None else folder.attempts(job.key),
             answers={} if folder is None else folder.answers(job.key),
             result=results.get(job.key),
-            folder=None if folder is None else folder.path,
+            folder=planned.folder,
         )
         for job in jobs
     ]
     todo = [one for one in work if planned.method.wants(one.result)]
-    if folder is not None and folder.writer:
+    if folder is not None:
         for one in work:
             if one.result is not None:
                 planned.method.restore(one)
@@ -200,6 +213,14 @@ def run_in(
         with stopping_at_sigterm():
             executor.execute(planned.method, todo, observe, spent)
     return [results[job.key] for job in jobs]
+
+
+def _whole(event: Event, earlier_seconds: float) -> Event:
+    """Returns an event whose result, if it has one, counts the time of earlier parts as well."""
+    if not isinstance(event, Finished) or not earlier_seconds:
+        return event
+    seconds = round(earlier_seconds + event.result.seconds, 3)
+    return Finished(replace(event.result, seconds=seconds))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from llm_erm.runs.files import replace, writing
 from llm_erm.runs.run import stopping_at_sigterm
 
 _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
-_SETTING = "results_root in the file"
+_SETTING = "results_root"
 
 _FOLDERS = frozenset({"results_path", "out_dir"})
 """Flags that say where a command writes; the sweep sets them."""

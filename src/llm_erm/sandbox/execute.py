@@ -4,7 +4,6 @@ import platform
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
@@ -172,12 +171,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -194,8 +188,7 @@ def _runner(isolation: Isolation, workers: int) -> LinuxProcesses | Guests:
 
 
 def _check(limits: Limits, outputs: Outputs) -> None:
-    if min(limits.seconds_per_call, limits.seconds_per_candidate, limits.memory_bytes) <= 0:
-        raise InputError(f"Every limit of a program must be above zero, but got {limits}.")
+    limits.check()
     labels = outputs.labels
     if labels is not None and not (0 < len(labels) <= INVALID and len(set(labels)) == len(labels)):
         raise InputError(

@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.errors import InputError
+
 Input = str | Mapping[str, str | int | float | bool | None]
 """One input of a candidate: a string, or a table row as a mapping of column names to values."""
 
@@ -44,6 +46,15 @@ class Limits:
     seconds_per_call: float = 1.0
     seconds_per_candidate: float = 20.0
     memory_bytes: int = 512 * 2**20
+
+    def check(self) -> None:
+        """Checks that a program can run within them.
+
+        Raises:
+            InputError: A limit is not above zero.
+        """
+        if min(self.seconds_per_call, self.seconds_per_candidate, self.memory_bytes) <= 0:
+            raise InputError(f"Every limit of a program must be above zero, but got {self}.")
 
 
 @dataclass(frozen=True)

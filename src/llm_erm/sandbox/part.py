@@ -4,7 +4,6 @@ import math
 import os
 import signal
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from llm_erm.sandbox import payload
@@ -74,10 +73,5 @@ class Part:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._shared)

@@ -8,8 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from llm_erm import grammar
-from llm_erm.erm.bounds import certify
-from llm_erm.erm.verify import evaluate, failures
+from llm_erm.erm.result import result_of
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.reader import Reader
@@ -166,41 +165,23 @@ def _report(
     started: float,
 ) -> Result:
     """Evaluates the selected program on the held-out data and returns the result."""
-    held_out = splits.reveal()
     source = None if selected is None else selected.candidate.source
-    test, contrast, elsewhere = evaluate(source, held_out, sandbox, settings.limits)
     first, seconds = _first_with(source, attempts, answers)
-    return Result(
+    return result_of(
+        splits,
+        selected,
+        sandbox,
+        settings.limits,
+        budget=settings.attempts,
+        confidence=settings.confidence,
+        started=started,
         method="synthesis",
         model=model,
-        data=splits.key,
-        examples=splits.examples,
         attempts=len(attempts),
         duplicates=sum(attempt.duplicate_of is not None for attempt in attempts),
-        selected_attempt=None if selected is None else selected.index,
-        program=source,
         candidates_to_selected=first,
         seconds_to_selected=seconds,
-        train=None if selected is None else selected.train,
-        validation=None if selected is None else selected.validation,
-        test=test,
-        contrast=contrast,
-        length_generalization=elsewhere,
-        certificate=(
-            certify(
-                splits,
-                test,
-                validation=selected.validation,
-                budget=settings.attempts,
-                confidence=settings.confidence,
-            )
-            if selected is not None
-            else None
-        ),
-        isolation=sandbox.isolation,
         cost=cost_of(answers[attempt.index] for attempt in attempts if attempt.index in answers),
-        seconds=round(time.monotonic() - started, 3),
-        notices=(*splits.warnings, *failures(test, contrast, elsewhere)),
         facts=SynthesisFacts(),
     )
 

@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.budget import Budget
@@ -76,13 +77,8 @@ class Synthesis(Method):
             return cls(llm=earlier.llm, settings=replace(earlier.settings, **settings), **own)
         provider, named = split_name(model)
         usual = provider.defaults(named or provider.default_model, settings.get("constraint"))
-        usual_settings = {
-            "attempts": usual.attempts,
-            "max_tokens": usual.max_tokens,
-            "constraint": usual.constraint,
-        }
         llm = model_of(model, **(model_settings or {}))
-        return cls(llm=llm, settings=Settings(**{**usual_settings, **settings}), **own)
+        return cls(llm=llm, settings=Settings(**{**vars(usual), **settings}), **own)
 
     @property
     def name(self) -> str:
@@ -98,20 +94,13 @@ class Synthesis(Method):
         """Returns one search per data set.
 
         Raises:
-            InputError: There are too few validation examples, or the budget is below 1.
+            InputError: There are too few validation examples, or a setting is out of range.
         """
-        if self.settings.attempts < 1:
-            raise InputError(
-                f"The budget is {self.settings.attempts} attempts; give 1 or more.",
-                setting="attempts",
-            )
-        for spec in specs:
-            if spec.val_size < 2:
-                raise InputError(
-                    f"There are {spec.val_size} validation examples, but they are needed to select "
-                    "the program; give 2 or more.",
-                    setting="val_size",
-                )
+        limits = {"attempts": "attempts", "max_tokens": "output tokens per attempt"}
+        for setting, what in limits.items():
+            if (number := getattr(self.settings, setting)) < 1:
+                raise InputError(f"The budget is {number} {what}; give 1 or more.", setting=setting)
+        check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         return [Job(spec) for spec in specs]
 
     @contextmanager

@@ -7,7 +7,7 @@ import hashlib
 import re
 import shutil
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +113,8 @@ def read_folder(
     """
     paths = [folder / name for name in DATA_FILES]
     try:
+        if not folder.exists():  # one that another process writes meanwhile appears as a whole
+            return None
         missing = [path.name for path in paths if not path.exists()]
     except OSError as error:
         raise InputError(
@@ -148,14 +150,13 @@ def read_learning(folder: Path, kind: Kind, length: int) -> tuple[Dataset, Datas
         InputError: If a file is missing or malformed.
     """
     pattern = input_pattern(kind, length)
-    train, validation = (
-        # Data drawn without a validation split have an empty val.txt.
-        Dataset((), ())
-        if name == "val.txt" and (folder / name).stat().st_size == 0
-        else read_dataset(folder / name, pattern, redrawable=True)
-        for name in DATA_FILES[:2]
+    train, validation = folder / DATA_FILES[0], folder / DATA_FILES[1]
+    if not _bytes(validation):  # the data were drawn without a validation split
+        return read_dataset(train, pattern, redrawable=True), Dataset((), ())
+    return (
+        read_dataset(train, pattern, redrawable=True),
+        read_dataset(validation, pattern, redrawable=True),
     )
-    return train, validation
 
 
 def read_test(folder: Path, kind: Kind, length: int, sha256: str) -> Dataset:
@@ -193,7 +194,8 @@ def write_folder(
     """Writes training, validation and test data and their metadata; returns the files' digests.
 
     The files are written next to the folder and moved into it once complete, so an interrupted
-    call never leaves a folder that looks complete.
+    call never leaves a folder that looks complete. Files that hold the same already, perhaps from
+    another process that draws the same data, stay untouched.
 
     Args:
         folder: Where to write.
@@ -214,7 +216,7 @@ def write_folder(
         partial.mkdir(parents=True)
         for name, content in contents.items():
             (partial / name).write_bytes(content)
-        _move(partial, folder)
+        _move(partial, folder, contents)
     except OSError as error:
         raise InputError(
             f"cannot write the data to {folder}: {error.strerror}; "
@@ -226,8 +228,8 @@ def write_folder(
     return digests
 
 
-def _move(partial: Path, folder: Path) -> None:
-    """Moves complete files into place: the whole folder, or each file after deleting old data."""
+def _move(partial: Path, folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Moves complete files into place: the whole folder, or what differs after deleting that."""
     if not folder.exists():
         try:
             partial.rename(folder)
@@ -235,7 +237,12 @@ def _move(partial: Path, folder: Path) -> None:
         except OSError:
             if not folder.exists():
                 raise
-    for name in DATA_FILES:
+    others = [name for name in contents if _content(folder / name) != contents[name]]
+    for name in others:
         (folder / name).unlink(missing_ok=True)
-    for name in ("meta.json", *DATA_FILES):
+    for name in others:
         (partial / name).replace(folder / name)
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None

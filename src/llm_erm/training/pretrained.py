@@ -48,8 +48,13 @@ def is_pretrained(name: str) -> bool:
 
     The name of a model from scratch means that model, even where a folder has the same name.
     """
-    here = name not in SHAPES and Path(name).exists()
-    return name in HUB or name == EMBEDDED or here
+    return name in HUB or name == EMBEDDED or local_weights(name) is not None
+
+
+def local_weights(name: str) -> Path | None:
+    """Returns the file or folder of a model that is named by its path, or None."""
+    path = Path(name)
+    return path if name not in {*SHAPES, *HUB, EMBEDDED} and path.exists() else None
 
 
 def check(settings: Settings) -> None:
@@ -123,8 +128,8 @@ def _load(settings: Settings, device: "torch.device") -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
 
     source: dict[str, Any]
-    path = weights.embedded() if settings.model == EMBEDDED else Path(settings.model)
-    if path.is_file():
+    path = weights.embedded() if settings.model == EMBEDDED else local_weights(settings.model)
+    if path is not None and path.is_file():
         weights.checked(path)
         source = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
     else:

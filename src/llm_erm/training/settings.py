@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from llm_erm.errors import InputError
-from llm_erm.settings import OPERATIONAL
+from llm_erm.runs.fingerprint import model_digests
+from llm_erm.settings import OPERATIONAL, shaping
 
 Precision = Literal["bf16", "fp16", "fp32"]
 """Number format of matrix products; the weights are always kept in 32 bits."""
@@ -22,19 +23,19 @@ class Settings:
     coordinate-sgd). Fine-tuned: qwen3_finetune, llama3_finetune, deepseek_finetune,
     smollm2_finetune (the embedded weights), a Hugging Face folder or a GGUF file."""
     vocab_size: int | None = None
-    """Vocabulary size of a model from scratch (default: what the inputs need)."""
+    """Vocabulary size of a model from scratch; unless given, what the inputs need."""
     BOS_TOKEN: int | None = None
-    """Token before every input (default: the first free one from scratch, the tokenizer's own when
-    fine-tuning)."""
+    """Token before every input; unless given, the first free one from scratch, the tokenizer's own
+    when fine-tuning."""
     context_length: int | None = None
-    """Maximum number of tokens per input (default: what the longest input needs)."""
+    """Maximum number of tokens per input; unless given, what the longest input needs."""
     n_layer: int | None = None
-    """Layers of a model from scratch (default: those of its published shape; bloom: 4)."""
+    """Layers of a model from scratch; unless given, those of its published shape (bloom: 4)."""
     n_head: int | None = None
-    """Attention heads of a model from scratch (default: those of its published shape; bloom:
+    """Attention heads of a model from scratch; unless given, those of its published shape (bloom:
     10)."""
     n_embd: int | None = None
-    """Width of a model from scratch (default: that of its published shape; bloom: 500)."""
+    """Width of a model from scratch; unless given, that of its published shape (bloom: 500)."""
     num_models: int = 1
     """Number of models from scratch whose last hidden states are averaged."""
     degree: int = 3
@@ -72,20 +73,28 @@ class Settings:
     """Number of epochs between evaluations; the model is also evaluated before the first step and
     after the last."""
     eval_batch_size: Annotated[int | None, OPERATIONAL] = None
-    """Number of examples evaluated at once (default: 500); does not change results."""
+    """Number of examples evaluated at once, 500 unless given; does not change results."""
     patience: int | None = None
     """Stop once the training accuracy has been 1.0 for this many epochs in a row."""
     device: Annotated[str | None, OPERATIONAL] = None
-    """cuda, cuda:1, mps or cpu (default: the best available)."""
+    """cuda, cuda:1, mps or cpu; unless given, the best available."""
     engine: Annotated[Literal["auto", "eager", "compiled"], OPERATIONAL] = "auto"
     """Whether layers are compiled and steps replayed as a CUDA graph; auto does both on CUDA."""
     checkpoint_every: Annotated[int | None, OPERATIONAL] = None
-    """Number of epochs between checkpoints, from which the same command resumes (default: no
-    checkpoints)."""
+    """Number of epochs between checkpoints, from which the same command resumes; unless
+    given, there are none."""
     report_to: Annotated[tuple[Tracker, ...], OPERATIONAL] = ()
     """Trackers to which accelerate also reports the metrics."""
     save_model: Annotated[bool, OPERATIONAL] = False
     """Keep the final weights, in the subfolder model/ of the results."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What shapes the results: these settings, and the weights if they are on this machine."""
+        from llm_erm.training.pretrained import local_weights
+
+        path = local_weights(self.model)
+        return shaping(self) | ({} if path is None else {"weights": model_digests(path)})
 
     def check(self) -> None:
         """Checks that every number is in range and has an effect.

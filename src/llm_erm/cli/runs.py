@@ -1,0 +1,212 @@
+"""What the commands that run a method share: they read the data, run or resume, and print."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from llm_erm.cli.flags import sentence
+from llm_erm.cli.observers import Bars
+from llm_erm.cli.output import note, progress
+from llm_erm.cli.places import check_files
+from llm_erm.cli.results import print_json
+from llm_erm.errors import BudgetSpentError, InputError
+from llm_erm.records import Result
+from llm_erm.runs.events import Observer
+from llm_erm.runs.executors import Executor, InProcess
+from llm_erm.runs.folder import RunFolder, read_results
+from llm_erm.runs.jobs import Method
+from llm_erm.runs.run import Plan, opened, plan, run_in
+from llm_erm.tasks.spec import DataGrid, DataSpec
+from llm_erm.tasks.task import Splits
+
+
+class RunOptions(ABC):
+    """The flags of a command that runs a method, and what is particular to its runs.
+
+    Attributes:
+        COMMAND: Name of the command.
+        JOBS: What its jobs are called.
+        KEPT: What an interrupted run has kept.
+        HOLDS: What its folder holds.
+        FOLDER: The option that names the folder.
+    """
+
+    COMMAND: ClassVar[str]
+    JOBS: ClassVar[str]
+    KEPT: ClassVar[str]
+    HOLDS: ClassVar[str]
+    FOLDER: ClassVar[str] = "out_dir"
+
+    fresh: bool
+    json: bool
+
+    @abstractmethod
+    def method(self) -> Method:
+        """Returns the method that the flags describe.
+
+        Raises:
+            LLMERMError: A flag is not valid, or something that the method needs is missing.
+        """
+
+    @abstractmethod
+    def grid(self) -> DataGrid:
+        """Returns the grid of data sets, and where they are kept."""
+
+    @abstractmethod
+    def show(self, results: Sequence[Result]) -> Sequence[str]:
+        """Prints a table of results, and returns the sentences that belong below it."""
+
+    def data_sets(self) -> list[DataSpec]:
+        """Returns the data sets; prints which points of the grid do not exist.
+
+        Raises:
+            InputError: A task is unknown, or none of the points exists.
+        """
+        return specs_of(self.grid())
+
+    def files(self) -> Mapping[str, Path | None]:
+        """Returns the files that are written besides the folder, by their flags."""
+        return {}
+
+    def executor(self) -> Executor:
+        """Returns what does the jobs."""
+        return InProcess()
+
+    def plan(self) -> Plan:
+        """Returns the run; shows a bar and warnings on stderr while it reads the data.
+
+        Raises:
+            LLMERMError: The run cannot start, or the data cannot be drawn or read.
+        """
+        grid, specs, method = self.grid(), self.data_sets(), self.method()
+        out_dir: Path | None = getattr(self, self.FOLDER)
+        check_files(self.files(), out_dir)
+        with progress() as bars:
+            bar = bars.add_task("data", total=len(specs))
+
+            def ready(splits: Splits) -> None:
+                bars.advance(bar)
+                say_warnings(splits)
+
+            return plan(
+                method,
+                specs,
+                out_dir,
+                name=self.COMMAND,
+                dataset_dir=grid.dataset_dir,
+                fresh_data=grid.fresh_data,
+                on_data=ready,
+            )
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes and prints, if several share the jobs."""
+        return True
+
+    @contextmanager
+    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
+        """Yields what else observes the run, whose folder this process keeps if it is given."""
+        yield ()
+
+    def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
+        """Writes files besides the folder once the run has ended or its budget is spent."""
+        return
+
+
+def run_command(options: RunOptions) -> int:
+    """Runs a command, prints its results, and returns the exit status."""
+    try:
+        results, folder, spent = _perform(options)
+    except KeyboardInterrupt:
+        return 130
+    if not options.writes:
+        return 0
+    if options.json:
+        print_json(results)
+    elif results:
+        for line in ("", *options.show(results), f"{options.HOLDS}: {folder}"):
+            print(line)
+    return 0 if spent is None else 3
+
+
+def results_of(options: RunOptions, observers: Sequence[Observer] = ()) -> list[Result]:
+    """Runs a command and returns its results without printing them.
+
+    Raises:
+        BudgetSpentError: The model's budget is spent; the other jobs are done.
+        LLMERMError: The run cannot start or continue.
+        KeyboardInterrupt: The run was stopped.
+    """
+    results, _, spent = _perform(options, observers)
+    if spent is not None:
+        raise spent
+    return results
+
+
+def check(options: RunOptions) -> None:
+    """Checks, as far as possible without data, that a run can start and has results.
+
+    Raises:
+        LLMERMError: The run cannot start, or is a dry run.
+    """
+    if getattr(options, "dry_run", False):
+        raise InputError("A dry run has no results; omit --dry-run.")
+    options.executor()
+    specs = options.data_sets()
+    for spec in specs:
+        spec.check()
+    options.method().jobs(specs)
+
+
+def specs_of(grid: DataGrid) -> list[DataSpec]:
+    """Returns the data sets of a grid; prints which of its points do not exist.
+
+    Raises:
+        InputError: A task is unknown, or none of the points exists.
+    """
+    for line in grid.skipped():
+        note(line)
+    return grid.specs()
+
+
+def say_warnings(splits: Splits) -> None:
+    """Prints what one must know about a data set."""
+    for warning in splits.warnings:
+        note(f"Note: {warning}")
+
+
+def _perform(
+    options: RunOptions, observers: Sequence[Observer] = ()
+) -> tuple[list[Result], Path, BudgetSpentError | None]:
+    """Returns the results, the run's folder, and the error if the budget was spent before all."""
+    executor, run, spent = options.executor(), options.plan(), None
+    assert run.folder is not None
+    if not options.writes:
+        done = {} if options.fresh else read_results(run.folder)
+        with options.observers(None, run):
+            return run_in(None, run, executor, done=done), run.folder, None
+    with opened(run, fresh=options.fresh) as folder:
+        assert folder is not None
+        try:
+            with (
+                options.observers(folder, run) as more,
+                Bars(len(run.jobs), options.JOBS) as bars,
+            ):
+                results = run_in(folder, run, executor, [*more, bars, *observers])
+        except KeyboardInterrupt:
+            _say_kept(options, folder, "Stopped")
+            raise
+        except BudgetSpentError as error:
+            spent = error
+            done = folder.results
+            results = [done[job.key] for job in run.jobs if job.key in done]
+            why = sentence(error, type(options)).removesuffix(".")
+            _say_kept(options, folder, f"The budget is spent: {why}")
+        options.publish(folder, run, results)
+    return results, folder.path, spent
+
+
+def _say_kept(options: RunOptions, folder: RunFolder, why: str) -> None:
+    note(f"{why}. {options.KEPT} are kept in {folder.path}; run the same command to resume.")
