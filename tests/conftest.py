@@ -30,6 +30,10 @@ for variable in list(os.environ):
 # other beside other work lose time. Torch, and the commands that tests start, read it as they load.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Tests start hundreds of processes, each of which would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # How long an example takes, or the making of it, says how busy the machine is, not whether the
 # property holds; and every machine tries the same examples.
 hypothesis.settings.register_profile(

@@ -22,8 +22,6 @@ from compiled import prepare_alone
 OPENAI = ("pydantic_ai.direct", "pydantic_ai.models.openai", "pydantic_ai.providers.openai")
 LIBRARIES = {
     "baselines": ("sklearn.svm", "sklearn.tree"),
-    "compare": ("matplotlib.figure",),
-    "figure": ("matplotlib.figure",),
     "runner.py": (*OPENAI, "llm_erm.llms.remote", "tenacity", "genai_prices"),
 }
 """What a command reads only once it runs, and reads slowly."""
