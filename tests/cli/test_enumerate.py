@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("prepared")
+
 SMALL = ("--train-size", 60, "--val-size", 60, "--test-size", 200)
 FACTS = {
     *("bits", "considered", "kept", "levels", "tied", "stopped_by", "found_by"),
