@@ -23,8 +23,8 @@ from api_server import Api, Call, Reply, serving
 from responses_server import response, text
 
 KILLS = int(os.environ.get("LLM_ERM_KILLS", "10"))
-LATENCY = 0.1 if KILLS <= 10 else 0.3
-ATTEMPTS = max(30, 3 * KILLS)
+LATENCY = 0.05 if KILLS <= 10 else 0.3
+ATTEMPTS = max(20, 2 * KILLS)
 GRID = (
     *("--functions", "fn_a", "fn_g", "--lengths", 20, 22, 24),
     *("--train-size", 20, "--val-size", 20, "--test-size", 100),
@@ -103,10 +103,13 @@ class Model:
         self.folder = Path()
         self.asked: Counter[str] = Counter()
 
-    def journaled(self) -> Counter[str]:
+    def lines(self) -> list[bytes]:
         path = self.folder / "answers.jsonl"
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        return Counter("L={length} {function}".format(**json.loads(line)["job"]) for line in lines)
+        return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+    def journaled(self) -> Counter[str]:
+        jobs = (json.loads(line)["job"] for line in self.lines())
+        return Counter("L={length} {function}".format(**job) for job in jobs)
 
     def answer(self, call: Call) -> Reply:
         prompt = call.body["input"][0]["content"]
@@ -194,8 +197,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(commands, 
             process = commands.start(*command(api, "killed"))
             if kill % 3:
                 wanted = before.total() + moments.randint(1, 4)
-                while model.journaled().total() < wanted:
-                    time.sleep(0.005)
+                while len(model.lines()) < wanted:
+                    time.sleep(0.01)
                 time.sleep(moments.uniform(0.0, 2 * LATENCY))
             else:
                 time.sleep(moments.uniform(0.0, 1.5))
