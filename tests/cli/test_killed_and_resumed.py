@@ -24,7 +24,7 @@ from responses_server import response, text
 
 KILLS = int(os.environ.get("LLM_ERM_KILLS", "10"))
 LATENCY = 0.05 if KILLS <= 10 else 0.3
-ATTEMPTS = max(20, 2 * KILLS)
+ATTEMPTS = max(30, 3 * KILLS)
 GRID = (
     *("--functions", "fn_a", "fn_g", "--lengths", 20, 22, 24),
     *("--train-size", 20, "--val-size", 20, "--test-size", 100),
@@ -34,7 +34,8 @@ DRIVER = """
 import json, os, sys
 from llm_erm.cli.main import main
 import llm_erm.llms.remote, pydantic_ai.direct, pydantic_ai.models.openai, tenacity
-import pydantic_ai.providers.openai, genai_prices
+import pydantic_ai.providers.openai, genai_prices.data, openai.resources.responses
+import openai.lib.streaming.responses, llm_erm.cli.parsing, llm_erm.cli.synthesize
 
 for line in sys.stdin:
     child = os.fork()
@@ -200,8 +201,10 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(commands, 
                 while len(model.lines()) < wanted:
                     time.sleep(0.01)
                 time.sleep(moments.uniform(0.0, 2 * LATENCY))
-            else:
-                time.sleep(moments.uniform(0.0, 1.5))
+            else:  # mostly while it starts
+                deadline = time.monotonic() + moments.uniform(0.0, 1.5)
+                while time.monotonic() < deadline and len(model.lines()) < before.total() + 6:
+                    time.sleep(0.01)
             os.kill(process, signal.SIGKILL)
             assert commands.status() == -signal.SIGKILL, commands.said()
             new = model.journaled() - before

@@ -106,7 +106,7 @@ SMALL = {
     "enumerate": f"{SMALL_DATA}, max_programs: 2000",
     "baselines": f"{SMALL_DATA}, learners: [decision-tree], workers: 1",
     "incontext": "functions: [fn_a], lengths: [10], train_size: 10, answer: score, shots: [2], "
-    "test_size: 2, test_split_size: 20",
+    "test_size: 2, test_split_size: 20, threads: 1",
     "train": "target_func: fn_a, n_layer: 1, n_head: 2, n_embd: 16, n_epochs: 1, device: cpu, "
     "train_set_size: 20, test_set_size: 20, precision: fp32, sequence_length: 10",
 }
