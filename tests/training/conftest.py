@@ -27,7 +27,7 @@ def parity(tmp_path: Path) -> Splits:
 
 @pytest.fixture(scope="session")
 def read_once() -> Iterator[None]:
-    """Reading a GGUF file takes seconds; transformers does it for each thing that it takes of it."""
+    """Reading a GGUF file takes seconds, and transformers reads it for each thing that it needs."""
     import gguf
 
     with pytest.MonkeyPatch.context() as patch:
