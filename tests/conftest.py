@@ -1,6 +1,6 @@
 """What several rooms' tests need: the installed command, and the same without its start-up."""
 
-import itertools
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,7 +14,6 @@ import pytest
 
 from llm_erm.cli.main import main
 from llm_erm.llms.providers import key_variables
-from prestarted import Prestarted
 
 # Whoever starts the tests in the background may ignore Ctrl-C, which the programs would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -29,6 +28,10 @@ for variable in list(os.environ):
 # As many tests run at once as there are cores, so each gets one: two threads that wait for each
 # other beside other work lose time. Torch, and the commands that tests start, read it as they load.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# Tests start hundreds of processes, each of which would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes, or the making of it, says how busy the machine is, not whether the
 # property holds; and every machine tries the same examples.
@@ -60,66 +63,66 @@ def open_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def compile_lock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The lock of what is compiled, one for all processes that test at the same time."""
-    return tmp_path_factory.getbasetemp().parent / "compile.lock"
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test's own time or memory goes into compiling a search, or loading what was compiled.
 
+    One process compiles however many test at the same time.
+    """
+    from llm_erm.enumeration.search import prepare
 
-@pytest.fixture(scope="session")
-def prestarted(
-    tmp_path_factory: pytest.TempPathFactory, compile_lock: Path
-) -> Iterator[Iterator[Prestarted]]:
-    """Two processes that have read the libraries, by turns: text hashes differently in each."""
-    opened = [Prestarted(tmp_path_factory.mktemp("printed"), compile_lock) for _ in range(2)]
-    yield itertools.cycle(opened)
-    for one in opened:
-        one.close()
+    with (tmp_path_factory.getbasetemp().parent / "compile.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        prepare()
 
 
 @pytest.fixture
-def command(
-    executable: Path, prestarted: Iterator[Prestarted], tmp_path: Path
-) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs `llm-erm` in a process of its own, in an empty folder; returns what it printed.
+def command(executable: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `llm-erm` in a process of its own, in an empty folder; returns what it printed."""
 
-    With keywords for ``subprocess.run`` it is the installed command, from its very start.
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        words = [str(executable), *map(str, arguments)]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=250)
+
+    return run
+
+
+@pytest.fixture
+def in_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Calls in this process what otherwise is one, which saves its start; returns what it printed.
+
+    It must exit. The folder and the environment are those given.
     """
 
-    def run(*arguments: object, **keywords) -> subprocess.CompletedProcess[str]:
-        words = [str(argument) for argument in arguments]
-        if not keywords:
-            return next(prestarted).run(
-                ["llm-erm", *words], cwd=tmp_path, env=dict(os.environ), timeout=250
-            )
-        keywords = {
-            "cwd": tmp_path,
-            "capture_output": True,
-            "text": True,
-            "timeout": 250,
-        } | keywords
-        return subprocess.run([str(executable), *words], **keywords)
+    def run(
+        call: Callable[[], None], folder: Path, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patch:
+            patch.chdir(folder)
+            for name in list(os.environ):
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as ending:
+                call()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess([], int(ending.value.code or 0), said.out, said.err)
 
     return run
 
 
 @pytest.fixture
 def invoke(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    in_process: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Does what `llm-erm` does with these arguments in this process, which saves its start."""
+    """Does what `llm-erm` does with these arguments, in this process and an empty folder."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
         words = [str(argument) for argument in arguments]
-        with monkeypatch.context() as patch:
-            patch.chdir(tmp_path)
-            for name in ("OPENAI_BASE_URL", *key_variables()):
-                patch.delenv(name, raising=False)
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            capsys.readouterr()
-            with pytest.raises(SystemExit) as ending:
-                main(words)
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(words, int(ending.value.code or 0), said.out, said.err)
+        private = ("OPENAI_BASE_URL", *key_variables())
+        kept = {name: value for name, value in os.environ.items() if name not in private}
+        return in_process(lambda: main(words), tmp_path, kept | environment)
 
     return run

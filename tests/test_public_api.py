@@ -1,6 +1,7 @@
 """Every public name loads; README runs in a notebook; Python writes what the command line does."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import pytest
 from nbclient import NotebookClient
 
 import llm_erm
+from llm_erm.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 SLOW = json.dumps(
-    {"code": "def f(x):\n    for _ in range(10**5):\n        pass\n    return NUMBER % 2"}
+    {"code": "import time\n\ndef f(x):\n    time.sleep(0.005)\n    return NUMBER % 2"}
 )
 SMALL = ("--functions", "fn_a", "fn_b", "--lengths", "20", "--train-size", "20", "--val-size", "20")
 LINES = """
@@ -75,8 +77,10 @@ def readme_lines() -> str:
 
 
 def test_the_readme_lines_run_in_a_notebook(tmp_path):
-    """Its kernel has an event loop that runs already."""
-    cell = nbformat.v4.new_code_cell(readme_lines())
+    """But for the number of attempts. Its kernel has an event loop that runs already."""
+    lines = readme_lines()
+    assert lines.count("attempts=64") == 1
+    cell = nbformat.v4.new_code_cell(lines.replace("attempts=64", "attempts=8"))
     notebook = nbformat.v4.new_notebook(cells=[cell])
     client = NotebookClient(
         notebook, timeout=250, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
@@ -103,11 +107,11 @@ def timeless(folder: Path) -> dict[str, object]:
 
 
 def test_a_run_killed_on_the_command_line_goes_on_from_python_with_the_same_files(
-    executable, tmp_path
+    executable, in_process, tmp_path
 ):
     answers = [SLOW.replace("NUMBER", str(n)) for n in range(2, 8)] + [RIGHT]
-    command = [
-        *(str(executable), "synthesize", *SMALL, "--test-size", "200", "--attempts", "8"),
+    arguments = [
+        *("synthesize", *SMALL, "--test-size", "200", "--attempts", "8"),
         *("--provider", "scripted", "--answers", "answers.json", "--out-dir", "out"),
     ]
     folders = {}
@@ -115,8 +119,11 @@ def test_a_run_killed_on_the_command_line_goes_on_from_python_with_the_same_file
         folders[name] = tmp_path / name
         folders[name].mkdir()
         (folders[name] / "answers.json").write_text(json.dumps(answers))
-    subprocess.run(command, cwd=folders["whole"], check=True, capture_output=True)
-    running = subprocess.Popen(command, cwd=folders["killed"], stderr=subprocess.DEVNULL)
+    whole = in_process(lambda: main(arguments), folders["whole"], dict(os.environ))
+    assert whole.returncode == 0, whole.stderr
+    running = subprocess.Popen(
+        [executable, *arguments], cwd=folders["killed"], stderr=subprocess.DEVNULL
+    )
     journal = folders["killed"] / "out/attempts.jsonl"
     deadline = time.monotonic() + 120
     while not (journal.exists() and journal.read_bytes().count(b"\n") >= 3):

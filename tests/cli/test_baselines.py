@@ -17,9 +17,9 @@ def lines(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_every_learner_and_trial_is_a_result_and_one_row_per_learner_is_printed(command, tmp_path):
+def test_every_learner_and_trial_is_a_result_and_one_row_per_learner_is_printed(invoke, tmp_path):
     arguments = (*FLAGS, *QUICK, "--num-trials", 2, "--out-dir", "out")
-    done = command(*arguments)
+    done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
     found = lines((tmp_path / "out/results.jsonl").read_text())
     assert sorted((r["method"], r["data"]["trial"]) for r in found) == [
@@ -31,7 +31,7 @@ def test_every_learner_and_trial_is_a_result_and_one_row_per_learner_is_printed(
     assert len(rows) == 2
     assert all("2 trials" in row for row in rows)
     before = (tmp_path / "out/results.jsonl").read_bytes()
-    assert command(*arguments).stdout == done.stdout
+    assert invoke(*arguments).stdout == done.stdout
     assert (tmp_path / "out/results.jsonl").read_bytes() == before
 
 
@@ -45,12 +45,12 @@ def test_a_stopped_command_goes_on_with_what_is_missing(command, tmp_path):
         assert one | {"seconds": 0} == other | {"seconds": 0}
 
 
-def test_a_task_of_ones_own_reaches_the_worker_processes(command, tmp_path):
+def test_a_task_of_ones_own_reaches_the_worker_processes(invoke, tmp_path):
     (tmp_path / "first.py").write_text(
         "lengths = (12,)\n\ndef rule(x):\n    return int(x[0])\n\n"
         "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
     )
-    done = command(
+    done = invoke(
         *("baselines", "--task-file", "first.py", "--learners", "decision-tree", "--json", *SMALL),
         *("--workers", 2),
     )
@@ -60,8 +60,8 @@ def test_a_task_of_ones_own_reaches_the_worker_processes(command, tmp_path):
     assert result["certificate"]["validation"]["choices"] == 30
 
 
-def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(command):
-    asked = command(*FLAGS, "--learners", "tabpfn")
+def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(invoke):
+    asked = invoke(*FLAGS, "--learners", "tabpfn")
     assert asked.returncode == 2
     assert "--tabpfn-weights" in asked.stderr
     assert asked.stdout == ""
@@ -77,8 +77,8 @@ def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(comm
         (("--val-size", 0), "--val-size"),
     ],
 )
-def test_a_wrong_turn_is_one_sentence_and_exit_2(command, flags, said):
-    done = command(*FLAGS, *flags)
+def test_a_wrong_turn_is_one_sentence_and_exit_2(invoke, flags, said):
+    done = invoke(*FLAGS, *flags)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

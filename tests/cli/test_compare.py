@@ -109,6 +109,7 @@ def test_methods_compare_in_a_table_a_sentence_and_a_picture(invoke, runs, tmp_p
     assert "share no data of fn_a L=20" in refused.stderr
 
 
+@pytest.mark.usefixtures("prepared")
 def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample(invoke, tmp_path):
     choice = {"message": {"content": '{"label": "1"}'}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 100, "completion_tokens": 6}
@@ -155,6 +156,7 @@ def test_one_command_makes_the_cheap_runs_and_draws_them_with_the_guarantee(invo
     }
 
 
+@pytest.mark.usefixtures("prepared")
 def test_the_figure_makes_the_searches_too(invoke, tmp_path):
     done = invoke(
         *("figure", "--functions", "fn_a", "fn_g", "--lengths", 20, "--test-size", 200),

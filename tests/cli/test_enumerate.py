@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("prepared")
+
 SMALL = ("--train-size", 60, "--val-size", 60, "--test-size", 200)
 FACTS = {
     *("bits", "considered", "kept", "levels", "tied", "stopped_by", "found_by"),
@@ -15,8 +17,8 @@ VERDICTS = ("train", "validation", "test", "length_generalization")
 COUNTS = ("status", "correct", "invalid", "total")
 
 
-def test_json_prints_one_object_per_data_set(command):
-    done = command(
+def test_json_prints_one_object_per_data_set(invoke):
+    done = invoke(
         *("enumerate", "--functions", "fn_a", "fn_i", "--lengths", 12, 20, "--json", *SMALL)
     )
     assert done.returncode == 0, done.stderr
@@ -34,12 +36,12 @@ def test_json_prints_one_object_per_data_set(command):
     assert sum(level["considered"] for level in facts["levels"]) <= facts["considered"]
 
 
-def test_results_and_programs_are_in_the_folder_and_not_made_twice(command, tmp_path):
+def test_results_and_programs_are_in_the_folder_and_not_made_twice(invoke, tmp_path):
     arguments = (
         *("enumerate", "--functions", "fn_g", "--lengths", 20, "--out-dir", "out"),
         *SMALL,
     )
-    first = command(*arguments)
+    first = invoke(*arguments)
     assert first.returncode == 0, first.stderr
     assert "x == x[::-1]" in first.stdout
     assert "Tied on training and validation data: " in first.stdout
@@ -52,7 +54,7 @@ def test_results_and_programs_are_in_the_folder_and_not_made_twice(command, tmp_
     assert [json.loads(line)["attempt"]["index"] for line in journal.splitlines()] == list(
         range(1, result["attempts"] + 1)
     )
-    again = command(*arguments)
+    again = invoke(*arguments)
     assert again.stdout == first.stdout
     assert "programs considered" not in again.stderr
 
@@ -77,18 +79,18 @@ def test_an_interrupted_search_starts_again_and_journals_no_attempt_twice(comman
     assert journal.read_text().startswith("".join(lines[:5]))
 
 
-def test_a_program_that_fails_the_contrast_set_is_not_called_exact(command):
+def test_a_program_that_fails_the_contrast_set_is_not_called_exact(invoke):
     """By elimination comes the parity that all near-palindromes of even length have."""
     arguments = ("enumerate", "--functions", "fn_g", "--lengths", 20, "--max-programs", 1, *SMALL)
-    done = command(*arguments)
+    done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
     assert "75.0%" in done.stdout
     assert "no validation errors, yet not exact, after 1 programs" in done.stdout
     assert "exact after" not in done.stdout
 
 
-def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(command):
-    done = command(
+def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(invoke):
+    done = invoke(
         *("enumerate", "--functions", "fn_l", "--lengths", 20, "--max-programs", 500, *SMALL)
     )
     assert done.returncode == 0, done.stderr
@@ -109,23 +111,23 @@ def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(command):
         (("--val-size", 0), "--val-size"),
     ],
 )
-def test_flags_that_cannot_work_are_one_sentence(command, flags, said):
-    done = command("enumerate", "--functions", "fn_a", "--lengths", 20, *SMALL, *flags)
+def test_flags_that_cannot_work_are_one_sentence(invoke, flags, said):
+    done = invoke("enumerate", "--functions", "fn_a", "--lengths", 20, *SMALL, *flags)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_proposals_of_a_model_can_order_the_search(command, tmp_path):
+def test_the_proposals_of_a_model_can_order_the_search(invoke, tmp_path):
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps([" x == x[::-1]\n", " '11' in x\n", " x.count('1') % 2\n"]))
-    proposed = command(
+    proposed = invoke(
         *("synthesize", "--functions", "fn_l", "--lengths", 20, "--attempts", 3, *SMALL),
         *("--provider", "scripted", "--answers", answers, "--constraint", "grammar"),
         *("--out-dir", "proposed"),
     )
     assert proposed.returncode == 0, proposed.stderr
-    done = command(
+    done = invoke(
         *("enumerate", "--search", "prior", "--prior-from", "proposed", "--functions", "fn_a"),
         *("--lengths", 20, "--json", *SMALL),
     )
@@ -134,17 +136,17 @@ def test_the_proposals_of_a_model_can_order_the_search(command, tmp_path):
     assert json.loads(done.stdout)["test"]["accuracy"] == 1.0
 
 
-def test_a_comparison_says_what_each_method_took(command, tmp_path):
+def test_a_comparison_says_what_each_method_took(invoke, tmp_path):
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps(["no idea", '{"code": "def f(x):\\n    return x == x[::-1]"}']))
     task = ("--functions", "fn_g", "--lengths", 20, *SMALL)
-    proposed = command(
+    proposed = invoke(
         *("synthesize", *task, "--attempts", 2, "--out-dir", "proposed"),
         *("--provider", "scripted", "--answers", answers),
     )
     assert proposed.returncode == 0, proposed.stderr
-    assert command("enumerate", *task, "--out-dir", "enumerated").returncode == 0
-    done = command("compare", "proposed", "enumerated", "--json")
+    assert invoke("enumerate", *task, "--out-dir", "enumerated").returncode == 0
+    done = invoke("compare", "proposed", "enumerated", "--json")
     rows = {row["method"]: row for row in map(json.loads, done.stdout.splitlines())}
     (model,) = (row for method, row in rows.items() if "scripted" in method)
     (search,) = (row for method, row in rows.items() if "enumeration" in method)

@@ -42,15 +42,15 @@ def answered(call: Call) -> Reply:
     return Reply({"choices": [choice], "usage": usage})
 
 
-def test_the_embedded_model_labels_for_real(command, tmp_path):
-    done = command(
-        *(*LOCAL, "--answer", "score", "--shots", 4, 16, "--out-dir", "out"),
+def test_the_embedded_model_labels_for_real(invoke, tmp_path):
+    done = invoke(
+        *(*LOCAL, "--answer", "score", "--shots", 4, 8, "--out-dir", "out"),
         *("--out-csv", "results/o.csv", "--out-jsonl", "results/o.jsonl", "--json"),
     )
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [result["variant"] for result in results] == ["shots=4", "shots=16"]
-    for result, shots in zip(results, (4, 16), strict=True):
+    assert [result["variant"] for result in results] == ["shots=4", "shots=8"]
+    for result, shots in zip(results, (4, 8), strict=True):
         assert (result["method"], result["model"]) == ("incontext", "local:SmolLM2-135M-Instruct")
         facts, cost = result["facts"], result["cost"]
         assert result["examples"] == facts["shots"] == shots
@@ -60,7 +60,7 @@ def test_the_embedded_model_labels_for_real(command, tmp_path):
         assert low <= result["test"]["accuracy"] <= high
     assert results == lines(tmp_path / "out/results.jsonl")
     journal = lines(tmp_path / "out/answers.jsonl")
-    assert [line["job"]["variant"] for line in journal] == ["shots=4"] * 6 + ["shots=16"] * 6
+    assert [line["job"]["variant"] for line in journal] == ["shots=4"] * 6 + ["shots=8"] * 6
     records = lines(tmp_path / "results/o.jsonl")
     assert [record["probability_of_1"] for record in records] == [
         line["answer"]["probability"] for line in journal
@@ -68,7 +68,7 @@ def test_the_embedded_model_labels_for_real(command, tmp_path):
     assert [record["is_correct"] for record in records] == [
         record["true_label"] == record["predicted_label"] for record in records
     ]
-    assert [record["prompt"].count(" -> ") for record in records] == [4] * 6 + [16] * 6
+    assert [record["prompt"].count(" -> ") for record in records] == [4] * 6 + [8] * 6
     with (tmp_path / "results/o.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert ",".join(rows[0]) == COLUMNS
@@ -76,13 +76,13 @@ def test_the_embedded_model_labels_for_real(command, tmp_path):
         assert float(row["accuracy"]) == sum(record["is_correct"] for record in part) / 6
 
 
-def test_queries_and_examples_are_those_of_the_data_every_method_uses(command, tmp_path):
-    command(
+def test_queries_and_examples_are_those_of_the_data_every_method_uses(invoke, tmp_path):
+    invoke(
         *("data", "--functions", "fn_a", "--lengths", 8, "--train-size", 8, "--val-size", 8),
         *("--test-size", 40),
     )
     (folder,) = tmp_path.glob("datasets/parity_all/L8/*")
-    done = command(*SMALL, "--dry-run")
+    done = invoke(*SMALL, "--dry-run")
     assert done.returncode == 0, done.stderr
     stored = [(folder / name).read_text() for name in ("train.txt", "val.txt", "test.txt")]
     shown = [line for line in done.stdout.splitlines() if " -> " in line]
@@ -92,8 +92,9 @@ def test_queries_and_examples_are_those_of_the_data_every_method_uses(command, t
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_path):
-    arguments = (*LOCAL, "--answer", "constrained", "--max-new-tokens", 16, "--out-dir", "out")
+def test_a_killed_run_keeps_its_queries_and_goes_on(invoke, executable, tmp_path):
+    flags = ("--answer", "constrained", "--max-new-tokens", 16, "--shots", 4)
+    arguments = (*LOCAL, *flags, "--out-dir", "out")
     running = subprocess.Popen(
         [str(executable), *map(str, arguments)], cwd=tmp_path, stderr=subprocess.PIPE
     )
@@ -107,13 +108,13 @@ def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_pat
     running.communicate(timeout=60)
     kept = journal.read_bytes()
     assert kept.count(b"\n") < 6
-    done = command(*arguments)
+    done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
     assert "0 of 6" in done.stdout  # all parsed
     whole = journal.read_bytes()
     assert whole.startswith(kept[: kept.rfind(b"\n") + 1])
     assert [line["answer"]["index"] for line in lines(journal)] == [1, 2, 3, 4, 5, 6]
-    assert command(*arguments).stdout == done.stdout
+    assert invoke(*arguments).stdout == done.stdout
     assert journal.read_bytes() == whole
 
 
@@ -151,8 +152,8 @@ def test_a_killed_run_keeps_its_queries_and_goes_on(command, executable, tmp_pat
         (("--answer", "guess"), "guess"),
     ],
 )
-def test_a_wrong_turn_is_one_sentence_and_exit_2(command, tmp_path, arguments, said):
-    done = command(*SMALL, *arguments)
+def test_a_wrong_turn_is_one_sentence_and_exit_2(invoke, tmp_path, arguments, said):
+    done = invoke(*SMALL, *arguments)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert said in done.stderr

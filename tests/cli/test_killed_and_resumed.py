@@ -23,7 +23,7 @@ from api_server import Api, Call, Reply, serving
 from responses_server import response, text
 
 KILLS = int(os.environ.get("LLM_ERM_KILLS", "10"))
-LATENCY = 0.1 if KILLS <= 10 else 0.3
+LATENCY = 0.05 if KILLS <= 10 else 0.3
 ATTEMPTS = max(30, 3 * KILLS)
 GRID = (
     *("--functions", "fn_a", "fn_g", "--lengths", 20, 22, 24),
@@ -34,7 +34,8 @@ DRIVER = """
 import json, os, sys
 from llm_erm.cli.main import main
 import llm_erm.llms.remote, pydantic_ai.direct, pydantic_ai.models.openai, tenacity
-import pydantic_ai.providers.openai, genai_prices
+import pydantic_ai.providers.openai, genai_prices.data, openai.resources.responses
+import openai.lib.streaming.responses, llm_erm.cli.parsing, llm_erm.cli.synthesize
 
 for line in sys.stdin:
     child = os.fork()
@@ -103,10 +104,13 @@ class Model:
         self.folder = Path()
         self.asked: Counter[str] = Counter()
 
-    def journaled(self) -> Counter[str]:
+    def lines(self) -> list[bytes]:
         path = self.folder / "answers.jsonl"
-        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        return Counter("L={length} {function}".format(**json.loads(line)["job"]) for line in lines)
+        return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+
+    def journaled(self) -> Counter[str]:
+        jobs = (json.loads(line)["job"] for line in self.lines())
+        return Counter("L={length} {function}".format(**job) for job in jobs)
 
     def answer(self, call: Call) -> Reply:
         prompt = call.body["input"][0]["content"]
@@ -194,11 +198,13 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_never_was(commands, 
             process = commands.start(*command(api, "killed"))
             if kill % 3:
                 wanted = before.total() + moments.randint(1, 4)
-                while model.journaled().total() < wanted:
-                    time.sleep(0.005)
+                while len(model.lines()) < wanted:
+                    time.sleep(0.01)
                 time.sleep(moments.uniform(0.0, 2 * LATENCY))
-            else:
-                time.sleep(moments.uniform(0.0, 1.5))
+            else:  # mostly while it starts
+                deadline = time.monotonic() + moments.uniform(0.0, 1.5)
+                while time.monotonic() < deadline and len(model.lines()) < before.total() + 6:
+                    time.sleep(0.01)
             os.kill(process, signal.SIGKILL)
             assert commands.status() == -signal.SIGKILL, commands.said()
             new = model.journaled() - before

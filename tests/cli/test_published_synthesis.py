@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -57,16 +58,15 @@ def environment_of(server: Server | None, more: dict[str, str]) -> dict[str, str
 
 
 @pytest.fixture
-def run(script: Path, elsewhere: Path, prestarted):
-    """Runs the script in a process that has read its libraries already."""
+def run(script: Path, elsewhere: Path, in_process, monkeypatch):
+    """Runs the script in this process."""
 
     def command(*arguments: object, server: Server | None = None, **environment: str):
-        return next(prestarted).run(
-            [str(script), *map(str, arguments)],
-            cwd=elsewhere,
-            env=environment_of(server, environment),
-            timeout=120,
-        )
+        def call() -> None:
+            monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+            runpy.run_path(str(script), run_name="__main__")
+
+        return in_process(call, elsewhere, environment_of(server, environment))
 
     return command
 

@@ -115,7 +115,7 @@ SMALL = {
     "enumerate": f"{SMALL_DATA}, max_programs: 2000",
     "baselines": f"{SMALL_DATA}, learners: [decision-tree], workers: 1",
     "incontext": "functions: [fn_a], lengths: [10], train_size: 10, answer: score, shots: [2], "
-    "test_size: 2, test_split_size: 20",
+    "test_size: 2, test_split_size: 20, threads: 1",
     "train": "target_func: fn_a, n_layer: 1, n_head: 2, n_embd: 16, n_epochs: 1, device: cpu, "
     "train_set_size: 20, test_set_size: 20, precision: fp32, sequence_length: 10",
 }
@@ -277,22 +277,21 @@ def test_each_place_sees_one_gpu(monkeypatch, visible, count, asked, places):
     assert command._devices(asked) == places
 
 
-def test_jobs_that_share_a_process_have_the_results_of_jobs_alone_in_one(sweep):
+def test_a_job_after_another_in_a_process_has_the_results_of_one_alone(sweep):
     """Bit for bit, but for times."""
     pytest.importorskip("torch", reason="training needs torch")
-    text = TRAININGS.replace("[fn_a]", "[fn_a, fn_g]")
-    shared = sweep(text, "--json")
-    apart = sweep(text.replace("trainings", "apart"), "--json", "--jobs", "2")
-    assert shared[0] == apart[0] == 0
-    printed = [[json.loads(line) for line in out.splitlines()] for _, out, _ in (shared, apart)]
-    for one, other in zip(*printed, strict=True):
-        assert figures(one["results"]) == figures(other["results"])
+    shared = sweep(TRAININGS.replace("[fn_a]", "[fn_a, fn_g]"), "--json")
+    alone = sweep(TRAININGS.replace("[fn_a]", "[fn_g]").replace("trainings", "alone"), "--json")
+    assert shared[0] == alone[0] == 0
+    first, second = map(json.loads, shared[1].splitlines())
+    assert figures(second["results"]) == figures(json.loads(alone[1])["results"])
+    for one in (first, second):
         assert [result["data"]["function"] for result in one["results"]] == [
             *one["values"].values()
         ]
-    for name in ("trainings", "apart"):
-        assert Path(f"results/{name}/1/metrics.jsonl").exists()
-        assert Path(f"results/{name}/1/stderr.log").read_text() == ""
+    for place in ("trainings/1", "alone/0"):
+        assert Path(f"results/{place}/metrics.jsonl").exists()
+        assert Path(f"results/{place}/stderr.log").read_text() == ""
 
 
 def figures(results: list) -> list:

@@ -286,7 +286,7 @@ finally:
 """
 
 
-def test_two_processes_train_the_same_model_as_one(tmp_path):
+def test_two_processes_train_the_same_model_as_one(train, tmp_path):
     """torchrun on this machine, over its loopback interface."""
     pytest.importorskip("tensorboard")
     # The last batch of an epoch has one example: fewer than processes. The second model, and the
@@ -295,24 +295,27 @@ def test_two_processes_train_the_same_model_as_one(tmp_path):
     script.write_text(LEAVES_NO_THREADS)
     asked = [*map(str, TINY), "--train_set_size", "22", "16", "--batch_size", "7"]
     asked += ["--sequence_length", "12", "--report_to", "tensorboard", "--json", "--results_path"]
-    results = {}
-    for count in (1, 2):
-        launch = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
-        launch = [*launch, "--nproc-per-node", "2"] if count == 2 else []
-        done = subprocess.run(
-            [sys.executable, *launch, str(script), "train", *asked, str(tmp_path / str(count))],
-            cwd=tmp_path,
-            env=ALONE | {"GLOO_SOCKET_IFNAME": "lo"},
-            capture_output=True,
-            text=True,
-            timeout=250,
-        )
-        assert done.returncode == 0, done.stderr
-        results[count] = [json.loads(line) for line in done.stdout.splitlines()[-2:]]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+    launch += ["--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *launch, str(script), "train", *asked, "2"],
+        cwd=tmp_path,
+        env=ALONE | {"GLOO_SOCKET_IFNAME": "lo"},
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    code, out, said = train(*asked, "1")
+    assert code == 0, said
+    results = [
+        [json.loads(line) for line in printed.splitlines()[-2:]] for printed in (out, done.stdout)
+    ]
+    for count in ("1", "2"):
         for size in (22, 16):  # one of the processes writes
-            log = (tmp_path / str(count) / f"fn_a-L12-n{size}" / "logs.log").read_text()
+            log = (tmp_path / count / f"fn_a-L12-n{size}" / "logs.log").read_text()
             assert (log.count("Model: "), log.count("Epoch 0002")) == (1, 1)
-    for alone, together in zip(results[1], results[2], strict=True):
+    for alone, together in zip(*results, strict=True):
         for point, same in zip(*(row["facts"]["curve"] for row in (alone, together)), strict=True):
             assert same["train_loss"] == pytest.approx(point["train_loss"], abs=1e-4)
             assert same["test_loss"] == pytest.approx(point["test_loss"], abs=1e-4)

@@ -101,8 +101,8 @@ def alive(pid: int) -> bool:
 
 def test_a_stopped_search_takes_its_sandbox_with_it(tmp_path):
     """Stopped while its process and the sandbox below it work: no rule explains these labels."""
-    settings = Settings(max_memory_bytes=BIG, max_seconds=60, max_bits=40)
-    spec = replace(SPEC, function="fn_l")
+    settings = Settings(max_memory_bytes=BIG, max_seconds=3600, max_bits=40, attempts=10**6)
+    spec = replace(SPEC, function="fn_l", train_size=20)  # which programs soon fit by chance
     made = plan(Enumeration(settings=settings), [spec], dataset_dir=tmp_path)
     before, working = descendants(os.getpid()), set()
 

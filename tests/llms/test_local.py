@@ -16,7 +16,7 @@ from llm_erm.llms.local import LocalLLM
 
 @pytest.fixture(scope="module")
 def llm():
-    model = LocalLLM(threads=2, parallel=4)
+    model = LocalLLM(threads=1, parallel=4)
     yield model
     asyncio.run(model.aclose())
 
@@ -33,7 +33,7 @@ def draw(llm: LocalLLM, first: int, last: int, **keywords) -> list[Completion]:
 
 @pytest.fixture(scope="module")
 def samples(llm):
-    return draw(llm, 1, 12, seed=3)
+    return draw(llm, 1, 8, seed=3)
 
 
 def texts(completions: list[Completion]) -> list[str]:
@@ -41,9 +41,9 @@ def texts(completions: list[Completion]) -> list[str]:
 
 
 def test_samples_come_in_order_within_the_grammar_and_are_paid_in_tokens(samples):
-    assert [sample.index for sample in samples] == list(range(1, 13))
+    assert [sample.index for sample in samples] == list(range(1, 9))
     finished = [sample for sample in samples if sample.finish_reason == "stop"]
-    assert len(finished) >= 10
+    assert len(finished) >= 7
     for sample in finished:
         ast.parse(grammar.to_program(sample.text))
         assert sample.usage.completion_tokens > 0
@@ -53,19 +53,19 @@ def test_samples_come_in_order_within_the_grammar_and_are_paid_in_tokens(samples
 
 
 def test_a_resumed_request_gives_the_samples_of_the_whole_one(llm, samples):
-    assert texts(draw(llm, 10, 12, seed=3)) == texts(samples[9:])
+    assert texts(draw(llm, 6, 8, seed=3)) == texts(samples[5:])
 
 
 def test_the_number_of_threads_changes_no_sample_of_the_embedded_model(samples):
-    alone = LocalLLM(threads=1, parallel=4)
+    shared = LocalLLM(threads=2, parallel=4)
     try:
-        assert texts(draw(alone, 1, 12, seed=3)) == texts(samples)
+        assert texts(draw(shared, 1, 8, seed=3)) == texts(samples)
     finally:
-        asyncio.run(alone.aclose())
+        asyncio.run(shared.aclose())
 
 
 def test_another_seed_gives_other_samples(llm, samples):
-    assert texts(draw(llm, 1, 8, seed=4)) != texts(samples[:8])
+    assert texts(draw(llm, 1, 4, seed=4)) != texts(samples[:4])
 
 
 def test_a_schema_is_kept_to(llm):
@@ -87,7 +87,8 @@ def test_an_answer_cut_off_at_the_limit_says_so(llm):
 
 def test_closing_early_stops_drawing(llm):
     async def first_of_many() -> str:
-        completions = llm.complete(Request(grammar.PROMPT, range(1, 10**6), grammar=grammar.gbnf()))
+        request = Request(grammar.PROMPT, range(1, 10**6), grammar=grammar.gbnf(), max_tokens=8)
+        completions = llm.complete(request)
         async for completion in completions:
             await completions.aclose()
             return completion.text
@@ -140,5 +141,5 @@ def test_a_missing_file_is_named():
 
 
 def test_what_was_asked_before_changes_no_sample(llm, samples):
-    draw(llm, 1, 8, prompt="def g(x):\n    return")
-    assert texts(draw(llm, 1, 12, seed=3)) == texts(samples)
+    draw(llm, 1, 8, prompt="def g(x):\n    return", max_tokens=8)
+    assert texts(draw(llm, 1, 8, seed=3)) == texts(samples)

@@ -1,6 +1,7 @@
 """A model or an engine serves any number of runs in one process, each with the whole budget."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,15 +118,17 @@ def test_a_run_resumed_in_the_same_process_counts_earlier_answers_once(
     assert spent(budget) == calls * TOKENS
 
 
-@pytest.mark.parametrize("used", [False, True])
 @METHODS
-def test_a_model_answers_in_another_process(make, calls, used, api, tmp_path):
-    method = make(api, Budget())
+def test_a_model_answers_in_another_process_used_or_not(make, calls, api, tmp_path):
+    budget = Budget()
+    method: Method = make(api, budget)
+    unused = pickle.dumps(method)
     made = plan(method, SPECS, dataset_dir=tmp_path / "data")
-    if used:
-        run(made)
+    run(made)
     assert len(run(made, executor=Processes(1))) == 2
-    assert len(api.calls) == calls * (1 + used)
+    assert len(api.calls) == 2 * calls
+    budget.begin((), 0, 0)  # as every run does
+    assert pickle.dumps(method) == unused, "another process gets the same of an unused one"
 
 
 def test_a_spent_run_can_be_repeated_with_the_same_budget(api, tmp_path):

@@ -408,3 +408,36 @@ def test_changed_data_are_other_data(planned, tmp_path):
     path.write_text("".join(flipped))
     with pytest.raises(InputError, match=r"other settings \(different: data\)"):
         run(planned())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"test_size": 10}, {"train_size": 20}, {"allow_repeats": True}],
+    ids=["the same", "test size", "training size", "drawn differently"],
+)
+def test_data_sets_whose_results_would_replace_one_another_are_refused(change, planned, tmp_path):
+    with pytest.raises(
+        InputError, match=r"2 of the data sets are called fn_a L=8 a: .* one by one"
+    ):
+        planned(specs=(SPEC, replace(SPEC, **change)))
+    assert list(tmp_path.iterdir()) == [], "nothing was drawn"
+
+
+def test_data_sets_that_differ_in_what_names_them_are_one_run(planned):
+    others = [replace(SPEC, length=10), replace(SPEC, seed=7), replace(SPEC, trial=2)]
+    assert len(run(planned(specs=(SPEC, *others)))) == 8
+
+
+@pytest.mark.parametrize("judging", [False, True])
+def test_a_result_of_other_data_in_the_folder_is_refused(judging, planned, tmp_path):
+    """Whether or not the run would go on from it; its settings say nothing about the file."""
+    run(planned())
+    path = tmp_path / "out/results.jsonl"
+    first, other = lines(path)
+    other["data"]["sha256"] = "0" * 64
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(other)}\n")
+    changed = planned(judging=judging)
+    with pytest.raises(InputError, match="result of fn_a L=8 b in the folder is of other data"):
+        run(changed)
+    assert changed.method.script.sessions == []
+    assert len(run(changed, fresh=True)) == 2

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llm_erm.errors import InputError
-from llm_erm.runs import sweep
+from llm_erm.runs import apart, sweep
 from llm_erm.runs.sweep import check_folders, read_sweep, run_sweep
 from sweep_jobs import do, sentence
 
@@ -245,8 +245,9 @@ def test_stopping_ends_the_jobs_that_run(file, places):
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("delay", [0.0, 0.001, 0.01, 0.1, 0.5, 2.0])
-def test_a_signal_at_any_moment_stops_all_jobs(file, delay, sign):
+def test_a_signal_at_any_moment_stops_all_jobs(file, delay, sign, monkeypatch):
     """Queued ones and those that just start too, and a second signal changes nothing."""
+    monkeypatch.setattr(apart, "GRACE_SECONDS", 1.0)
     file.write_text(file.read_text().replace("seed: [1, 2]", f"seed: {[*range(20)]}"))
     plan = read_sweep(file)
     done = threading.Event()

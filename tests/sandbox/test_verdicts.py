@@ -107,14 +107,14 @@ def loaded_host():
 
 
 def test_a_loaded_host_changes_no_verdict(sandbox, loaded_host):
-    limits = Limits(seconds_per_call=0.6, seconds_per_candidate=1.5)
-    slow = WORK + "def f(x):\n    work(0.3)\n    return 1"
+    limits = Limits(seconds_per_call=0.3, seconds_per_candidate=0.75)
+    slow = WORK + "def f(x):\n    work(0.15)\n    return 1"
     began = time.monotonic()
     execution = sandbox.execute(slow, ["1", "2"], limits)
     assert execution.status == "ok"
     hang = sandbox.execute("def f(x):\n    while True: pass", ["1"], limits)
     assert hang.status == "timeout"
-    assert 0.6 < hang.cpu_seconds < 1.3
+    assert 0.3 < hang.cpu_seconds < 0.8
     assert time.monotonic() - began > 2 * (hang.cpu_seconds + execution.cpu_seconds)
 
 

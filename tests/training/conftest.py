@@ -1,5 +1,7 @@
 """What the tests of training share."""
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,19 @@ def parity(tmp_path: Path) -> Splits:
 
 
 @pytest.fixture(scope="session")
-def embedded_tokenizer():
-    """The tokenizer in the embedded model's GGUF file, which takes seconds to read."""
+def read_once() -> Iterator[None]:
+    """Reading a GGUF file takes seconds, and transformers reads it for each thing that it needs."""
+    import gguf
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("GGUFReader", "get_tensor_name_map"):
+            patch.setattr(gguf, name, functools.cache(getattr(gguf, name)))
+        yield
+
+
+@pytest.fixture(scope="session")
+def embedded_tokenizer(read_once):
+    """The tokenizer in the embedded model's GGUF file."""
     from transformers import AutoTokenizer
 
     path = weights.embedded()

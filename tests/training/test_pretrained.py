@@ -133,10 +133,10 @@ def test_a_saved_model_is_a_hugging_face_folder_to_fine_tune(folder, tmp_path):
     assert run.facts.train_size == 8
 
 
-def test_the_embedded_model_is_fine_tuned_for_real(tmp_path):
+def test_the_embedded_model_is_fine_tuned_for_real(read_once, tmp_path):
     """SmolLM2 from its GGUF file: its top layer and the new head change, all else stays."""
     data = splits("fn_a", tmp_path, length=10, train=8, test=8)
-    tuned = settings(EMBEDDED, num_layers_to_finetune=1, save_model=True, n_epochs=4, eval_every=4)
+    tuned = settings(EMBEDDED, num_layers_to_finetune=1, save_model=True, n_epochs=2, eval_every=2)
     tuned = replace(tuned, batch_size=8)
     kept = {}
 

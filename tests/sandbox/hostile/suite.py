@@ -29,7 +29,7 @@ ANSWERS = [x.count("1") % 2 for x in INPUTS]
 MEMORY_BYTES = 256 * 2**20
 # CPU seconds per call and in total. Programs that must not end by timeout get enough time on any
 # machine; those that may reach their limits on any machine.
-HANGING, ENDING = (0.2, 0.6), (30.0, 60.0)
+HANGING, ENDING = (0.1, 0.3), (30.0, 60.0)
 
 
 def source_of(program):
