@@ -102,7 +102,9 @@ def measure(latency, right_on, arguments):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             raise SystemExit(done.stderr)
-        exact = sum(json.loads(line)["test"]["accuracy"] == 1.0 for line in done.stdout.splitlines())
+        exact = sum(
+            json.loads(line)["test"]["accuracy"] == 1.0 for line in done.stdout.splitlines()
+        )
     ours.send("stop")
     calls, span, most = ours.recv()
     process.join()

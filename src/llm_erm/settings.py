@@ -25,7 +25,7 @@ OPERATIONAL = Operational()
 
 @runtime_checkable
 class Described(Protocol):
-    """An object that describes itself, such as a loaded model; not a dataclass of settings."""
+    """An object that describes itself, such as a loaded model."""
 
     @property
     def described(self) -> object:
@@ -39,7 +39,7 @@ def shaping(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of
     Nested dataclasses and ``Described`` objects become JSON objects. Fields marked ``OPERATIONAL``
     are left out at every level.
     """
-    return {name: _plain(getattr(settings, name)) for name in _shaping_names(type(settings))}
+    return {name: plain(getattr(settings, name)) for name in _shaping_names(type(settings))}
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}
@@ -59,10 +59,11 @@ def _is_operational(hint: object) -> bool:
     )
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting holds
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting holds
+    """Returns a value as JSON values; of settings, those that shape results."""
     if not isinstance(value, type):
         if isinstance(value, Described):
-            return _plain(value.described)
+            return plain(value.described)
         if is_dataclass(value):
             return shaping(value)
     if isinstance(value, Path):
@@ -76,7 +77,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a setting holds
             )
         return f"{value.__module__}.{name}"
     if isinstance(value, dict):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain(part) for part in value]
     return value

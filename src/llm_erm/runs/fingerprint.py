@@ -12,7 +12,7 @@ from llm_erm.errors import InputError
 from llm_erm.runs.files import read
 from llm_erm.runs.jobs import Method
 from llm_erm.serial import RecordError, from_json
-from llm_erm.settings import shaping
+from llm_erm.settings import plain, shaping
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Splits
 
@@ -75,7 +75,7 @@ def fingerprint(
         )
         for spec, splits in zip(specs, data, strict=True)
     )
-    return Fingerprint(version, method.name, shaping(method), records)
+    return Fingerprint(version, method.name, plain(method), records)
 
 
 def _learning_digest(splits: Splits) -> str:

@@ -51,10 +51,10 @@ def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -
 def _examples(path: Path, data: bytes, pattern: str, *, redrawable: bool) -> Dataset:
     text = _text(path, data)
     if re.fullmatch(f"(?:{pattern} -> [01]\n)+", text):  # as this package writes it
-        inputs = text.replace(_ENDINGS[1], _ENDINGS[0]).split(_ENDINGS[0])[:-1]
-        ends = np.frombuffer(data, dtype=np.uint8)
-        labels = ends[np.flatnonzero(ends == ord("\n")) - 1] - ord("0")
-        return Dataset(tuple(inputs), tuple(labels.tolist()))
+        written = text.replace(_ENDINGS[1], _ENDINGS[0]).split(_ENDINGS[0])[:-1]
+        codes = np.frombuffer(data, dtype=np.uint8)
+        answers = codes[np.flatnonzero(codes == ord("\n")) - 1] - ord("0")
+        return Dataset(tuple(written), tuple(answers.tolist()))
     text = text.removesuffix("\n")
     if not text:
         raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'")

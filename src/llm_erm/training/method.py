@@ -14,14 +14,16 @@ from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Observe, ignore
+from llm_erm.runs.fingerprint import model_digests
 from llm_erm.runs.jobs import Job, Method, Work
-from llm_erm.settings import OPERATIONAL
+from llm_erm.settings import OPERATIONAL, shaping
 from llm_erm.tasks import probes
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.stream import stream
 from llm_erm.training.build import check, require_packages
 from llm_erm.training.checkpoints import drop_checkpoint
 from llm_erm.training.export import Artifacts, check_place, clear
+from llm_erm.training.pretrained import local_weights
 from llm_erm.training.settings import Settings
 
 
@@ -65,6 +67,12 @@ class Training(Method):
     def name(self) -> str:
         """``training``."""
         return "training"
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What shapes the results: the settings, and the weights if they are on this machine."""
+        path = local_weights(self.settings.model)
+        return shaping(self) | ({} if path is None else {"weights": model_digests(path)})
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[TrainingJob]:
         """Returns one job per data set, checked as far as possible without data.

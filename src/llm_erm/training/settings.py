@@ -2,11 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from llm_erm.errors import InputError
-from llm_erm.runs.fingerprint import model_digests
-from llm_erm.settings import OPERATIONAL, shaping
+from llm_erm.settings import OPERATIONAL
 
 Precision = Literal["bf16", "fp16", "fp32"]
 """Number format of matrix products; the weights are always kept in 32 bits."""
@@ -87,14 +86,6 @@ class Settings:
     """Trackers to which accelerate also reports the metrics."""
     save_model: Annotated[bool, OPERATIONAL] = False
     """Keep the final weights, in the subfolder model/ of the results."""
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """What shapes the results: these settings, and the weights if they are on this machine."""
-        from llm_erm.training.pretrained import local_weights
-
-        path = local_weights(self.model)
-        return shaping(self) | ({} if path is None else {"weights": model_digests(path)})
 
     def check(self) -> None:
         """Checks that every number is in range and has an effect.
