@@ -61,10 +61,7 @@ class Training(Method):
     test_lengths: tuple[int, ...] = ()
     flags: Annotated[Mapping[str, Any], OPERATIONAL] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """``training``."""
-        return "training"
+    name = "training"
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[TrainingJob]:
         """Returns one job per data set, checked as far as possible without data.
