@@ -13,17 +13,15 @@ from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
-from llm_erm.runs.executors import Executor, InProcess
+from llm_erm.runs.executors import Executor
 from llm_erm.runs.jobs import Method
-from llm_erm.runs.run import plan
+from llm_erm.runs.run import IN_PROCESS, plan
 from llm_erm.runs.run import run as run_plan
 from llm_erm.synthesis.replay import read_replay
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 if TYPE_CHECKING:
     import pandas
-
-IN_PROCESS = InProcess()
 
 
 def run(

@@ -167,7 +167,7 @@ def scripted(monkeypatch):
 
     def use(reply) -> ScriptedEngine:
         engine = ScriptedEngine(reply)
-        monkeypatch.setattr("llm_erm.cli.incontext.engine_of", lambda options, seed, budget: engine)
+        monkeypatch.setattr("llm_erm.cli.incontext.engine_of", lambda options, seed: engine)
         return engine
 
     return use

@@ -183,8 +183,8 @@ def test_a_stopped_command_says_how_it_goes_on(train, monkeypatch):
         patch.setattr(TrainingEngine, "step", stop)
         code, out, error = train(*asked)
     assert (code, out) == (130, "")
-    assert "Run the same command to resume" in error
-    assert "from its start" in error
+    kept = "Finished trainings and checkpoints are kept in run"
+    assert f"Stopped. {kept}; run the same command to resume." in error
     code, _, error = train(*asked, "--seed", 7)
     assert code == 2  # its first evaluation is kept
     assert "run holds a run with other settings" in error

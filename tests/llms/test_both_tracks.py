@@ -72,7 +72,7 @@ def in_context(url: str, *, raw: bool = False) -> Outcome:
     settings = Settings(max_new_tokens=MAX_TOKENS, raw_prompt=raw)
     try:
         (answer,) = engine.answer([Prompt(1, PROMPT, 0)], settings)
-        outcome.completion = answer.completion
+        outcome.completion = answer
     except ProviderError as error:
         outcome.error = error
     finally:

@@ -67,10 +67,7 @@ class Baselines(Method):
     learners: tuple[str, ...]
     weights: TabPFNWeights | None = None
 
-    @property
-    def name(self) -> str:
-        """``baselines``."""
-        return "baselines"
+    name = "baselines"
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one job per data set and learner.

@@ -51,26 +51,12 @@ class EngineOptions:
     """The same limit for the total of prompt and output tokens."""
 
 
-def budget_of(options: EngineOptions) -> Budget | None:
-    """Returns the budget for calls to a server; None if there is no server."""
-    if options.base_url is None:
-        return None
-    check_budget(options.max_cost_usd, options.max_total_tokens)
-    name = f"chat:{options.model or ''}"
-    budget = Budget(
-        options.max_total_tokens, options.max_cost_usd, price_of(name, options.base_url)
-    )
-    warn_of_price(name, budget, options.max_cost_usd)
-    return budget
-
-
-def engine_of(options: EngineOptions, seed: int, budget: Budget | None = None) -> Engine:
+def engine_of(options: EngineOptions, seed: int) -> Engine:
     """Returns the engine that the flags name, without loading anything.
 
     Args:
         options: The flags.
         seed: Seed for vLLM itself.
-        budget: Budget for the calls to a server; None for no limit.
 
     Raises:
         InputError: A flag is out of range, or flags contradict each other.
@@ -82,7 +68,7 @@ def engine_of(options: EngineOptions, seed: int, budget: Budget | None = None) -
             options,
             *("a server", "concurrency", "timeout", "retries", "max_cost_usd", "max_total_tokens"),
         )
-        return _server(options, options.base_url, budget)
+        return _server(options, options.base_url)
     if options.model is None or _is_gguf(options.model):
         _refuse_idle(options, "a model in this process", "max_model_len", "threads")
         path = None if options.model is None else Path(options.model)
@@ -98,7 +84,7 @@ def engine_of(options: EngineOptions, seed: int, budget: Budget | None = None) -
     )
 
 
-def _server(options: EngineOptions, base_url: str, budget: Budget | None) -> ServerEngine:
+def _server(options: EngineOptions, base_url: str) -> ServerEngine:
     base_url = checked_address(base_url)
     if options.model is None:
         raise InputError(
@@ -107,6 +93,10 @@ def _server(options: EngineOptions, base_url: str, budget: Budget | None) -> Ser
     key = key_of(PROVIDERS["chat"]) or "unused"
     if not key.isascii():
         raise InputError("OPENAI_API_KEY contains characters that no key has; copy the key again.")
+    check_budget(options.max_cost_usd, options.max_total_tokens)
+    name = f"chat:{options.model}"
+    budget = Budget(options.max_total_tokens, options.max_cost_usd, price_of(name, base_url))
+    warn_of_price(name, budget, options.max_cost_usd)
     return ServerEngine(
         options.model,
         base_url,

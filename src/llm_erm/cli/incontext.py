@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from llm_erm.cli import output
-from llm_erm.cli.engines import EngineOptions, budget_of, engine_of
+from llm_erm.cli.engines import EngineOptions, engine_of
 from llm_erm.cli.options import DataOptions
 from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.runs import RunOptions, run_command
@@ -74,7 +74,7 @@ class Options(RunOptions, EngineOptions, DataOptions):
     def method(self) -> InContext:
         """Returns the model and the settings that the flags describe."""
         return InContext(
-            engine=engine_of(self, self.seed, budget_of(self)),
+            engine=engine_of(self, self.seed),
             settings=Settings(
                 answer=self.answer,
                 temperature=self.temperature,

@@ -120,7 +120,7 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
     named = options.model or provider.default_model
     name = f"{provider.name}:{named or ''}"
     budget = None
-    if "budget" in provider.settings:
+    if provider.remote:
         price = price_of(name, base_url)
         budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
     settings = _settings(options, provider)
@@ -210,17 +210,17 @@ def _check(options: ModelOptions, provider: Provider) -> None:
         flag = "--answers" if provider.name == "scripted" else "--model"
         what = "a file of answers" if provider.name == "scripted" else "the name of a model"
         raise InputError(f"--provider {provider.name} needs {what}; give it with {flag}.")
-    if options.constraint not in (None, "none") and not provider.keeps_constraints:
+    if options.constraint not in (None, "none") and provider.remote:
         raise InputError("--constraint works only with --provider local; omit it.")
     if options.enable_code_interpreter and "code_interpreter" not in provider.settings:
         instead = ""
-        if provider.takes_tool:
+        if provider.remote:
             instead = ", or use --code-tool local to run the model's code in this machine's sandbox"
         raise InputError(
             f"{provider.name} has no hosted code interpreter; omit --enable-code-interpreter"
             f"{instead}."
         )
-    if options.code_tool == "local" and not provider.takes_tool:
+    if options.code_tool == "local" and not provider.remote:
         raise InputError(
             f"--code-tool local needs a remote model, but --provider {provider.name} is not "
             "remote; serve the model (with llama.cpp's server, vLLM or Ollama) and use --provider "
@@ -228,7 +228,7 @@ def _check(options: ModelOptions, provider: Provider) -> None:
         )
     if options.enable_code_interpreter and options.code_tool == "local":
         raise InputError("Use either --enable-code-interpreter or --code-tool local, not both.")
-    if options.max_total_tokens is not None and "budget" not in provider.settings:
+    if options.max_total_tokens is not None and not provider.remote:
         raise InputError(
             f"--max-total-tokens limits remote models, but --provider {provider.name} is not "
             "remote; omit it, and limit --attempts and --max-output-tokens instead."

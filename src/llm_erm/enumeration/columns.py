@@ -102,7 +102,7 @@ class Truths(Columns):
         self._work = np.zeros(words, np.uint64)
         trained = np.zeros((1, words), np.uint64)
         trained[0, 0] = np.bitwise_count(masks[1]).sum()
-        self.targets, self.train_mask = targets, masks[1]
+        self.targets = targets
         self._masks = np.concatenate([masks, trained])
 
     @property

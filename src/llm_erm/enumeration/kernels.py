@@ -34,7 +34,6 @@ NEGATE_LEFT, NEGATE_RIGHT, FLIPPED = 1, 2, 4
 LARGEST = 32_000
 """Largest magnitude of a number that is kept on every input; columns hold 16-bit integers."""
 
-BOTH = NUMBER_OF["both"]
 DIFFER = NUMBER_OF["differ"]
 SAME = NUMBER_OF["same"]
 ADD = NUMBER_OF["add"]
@@ -175,7 +174,7 @@ def _look_up(
 
     Args:
         t: As in ``_keep_truth``.
-        production: ``BOTH``, with four signed pairs per pair of truths, or ``DIFFER``, with one.
+        production: ``both``, with four signed pairs per pair of truths, or ``differ``, with one.
         i: The left truth.
         first: The first signed pair: the right truth times the signs per pair, plus the sign.
         keys: Set to the hashes.

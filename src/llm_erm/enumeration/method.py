@@ -43,10 +43,7 @@ class Enumeration(Method):
     isolation: Isolation = "auto"
     unsafe_no_isolation: bool = False
 
-    @property
-    def name(self) -> str:
-        """``enumeration``."""
-        return "enumeration"
+    name = "enumeration"
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one search per data set.

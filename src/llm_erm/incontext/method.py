@@ -35,10 +35,7 @@ class InContext(Method):
     shots: tuple[int, ...] = ()
     queries: int = 100
 
-    @property
-    def name(self) -> str:
-        """``incontext``."""
-        return "incontext"
+    name = "incontext"
 
     @property
     def budget(self) -> Budget | None:

@@ -95,8 +95,6 @@ class Provider:
         address: Default address of the API; None for the client's own default.
         address_variables: Environment variables that usually hold another address.
         price_list: Provider in genai-prices to use if the address is unknown there.
-        takes_tool: Whether its models can use our tools.
-        keeps_constraints: Whether its answers can be constrained by a grammar or schema.
         defaults: Returns the default settings of a search for a model name and a constraint.
     """
 
@@ -111,9 +109,15 @@ class Provider:
     address: str | None = None
     address_variables: tuple[str, ...] = ()
     price_list: str | None = None
-    takes_tool: bool = False
-    keeps_constraints: bool = False
     defaults: Callable[[str | None, str | None], Defaults] = _usual
+
+    @property
+    def remote(self) -> bool:
+        """Whether calls cost something; then its models can use our tools.
+
+        The answers of other models can be constrained by a grammar or schema instead.
+        """
+        return "budget" in self.settings
 
 
 _REMOTE = {one.name for one in fields(RemoteSettings)} | {"api_key", "base_url", "budget"}
@@ -157,7 +161,6 @@ def _remote(
         needs_model=True,
         settings=frozenset(_REMOTE - set(without)),
         key_variables=key_variables,
-        takes_tool=True,
         **more,
     )
 
@@ -242,14 +245,12 @@ PROVIDERS: dict[str, Provider] = {
             "local",
             _local,
             settings=frozenset({"threads", "context_tokens"}),
-            keeps_constraints=True,
             defaults=_local_defaults,
         ),
         Provider(
             "scripted",
             _scripted,
             needs_model=True,
-            keeps_constraints=True,
             defaults=_any_constraint,
         ),
     )

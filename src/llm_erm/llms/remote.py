@@ -56,6 +56,9 @@ class RemoteLLM(LLM):
     the time that the server asks for, or else with exponential back-off and jitter.
     """
 
+    concurrent = True
+    """The calls of all searches share one limiter."""
+
     def __init__(
         self,
         name: str,
@@ -100,11 +103,6 @@ class RemoteLLM(LLM):
     def budget(self) -> Budget:
         """The budget of its calls."""
         return self._budget
-
-    @property
-    def concurrent(self) -> bool:
-        """True: the calls of all searches share one limiter."""
-        return True
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples of ``request`` as they arrive.

@@ -82,10 +82,6 @@ class Journal:
                     self.file.truncate(end)
                 raise
 
-    def empty(self) -> bool:
-        """Returns whether nothing was ever written."""
-        return self.path.stat().st_size == 0
-
     def clear(self) -> None:
         """Deletes all lines."""
         self.file.truncate(0)

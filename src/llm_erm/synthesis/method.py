@@ -51,6 +51,8 @@ class Synthesis(Method):
     isolation: Isolation = "auto"
     unsafe_no_isolation: bool = False
 
+    name = "synthesis"
+
     @classmethod
     def of(
         cls,
@@ -79,11 +81,6 @@ class Synthesis(Method):
         usual = provider.defaults(named or provider.default_model, settings.get("constraint"))
         llm = model_of(model, **(model_settings or {}))
         return cls(llm=llm, settings=Settings(**{**vars(usual), **settings}), **own)
-
-    @property
-    def name(self) -> str:
-        """``synthesis``."""
-        return "synthesis"
 
     @property
     def budget(self) -> Budget | None:

@@ -63,10 +63,7 @@ class Training(Method):
     test_lengths: tuple[int, ...] = ()
     flags: Annotated[Mapping[str, Any], OPERATIONAL] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        """``training``."""
-        return "training"
+    name = "training"
 
     @property
     def described(self) -> dict[str, Any]:
