@@ -118,7 +118,8 @@ def _finish(axes: Any, label: str, title: str) -> None:  # noqa: ANN401 - of mat
     """Adds to axes what all plots have in common."""
     axes.axhline(0.5, color="gray", linestyle=":", label="chance")
     axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
-    axes.legend(loc="lower right")  # accuracies are rarely so low
+    # Accuracies are rarely so low; below the curves, so that it is the same for all of them.
+    axes.legend(loc="lower right").set_zorder(1)
 
 
 def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts]]:
