@@ -5,7 +5,7 @@ import io
 import json as jsonlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +16,7 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.parsing import DEFAULT_TOLD, parse
+from llm_erm.cli.parsing import DEFAULT_TOLD, parse, parse_again
 from llm_erm.cli.runs import RunOptions, check, results_of
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.records import Result, accuracy
@@ -48,7 +48,10 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
         raise InputError(f"--jobs is {options.jobs}; give 1 or more, or omit it.")
     plan = read_sweep(options.file, {"train": defaults})
     check_folders(plan)
-    calls = [partial(results_of, _checked(plan.command, job)) for job in plan.jobs]
+    checked: list[RunOptions] = []
+    for job in plan.jobs:
+        checked.append(_checked(plan.command, job, checked[0] if checked else None))
+    calls = [partial(results_of, options) for options in checked]
     said = partial(sentence, kind=flags_of(command(plan.command)))
     devices = _devices(options.jobs)
     if len(devices) == 1 and devices[0] is not None:
@@ -69,8 +72,13 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
 
-def _checked(name: str, job: SweepJob) -> RunOptions:
+def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
     """Returns the options of a job after checking, as far as that is free, that it can start.
+
+    Args:
+        name: The command.
+        job: The job.
+        first: The options of the first job, from which this one's differ only in its values.
 
     Raises:
         InputError: The job cannot start; the message says why.
@@ -83,8 +91,7 @@ def _checked(name: str, job: SweepJob) -> RunOptions:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
-            options = parse(kind, job.arguments[1:], name)
-            options = replace(options, **{kind.FOLDER: job.folder})
+            options = replace(_parsed(kind, job, first), **{kind.FOLDER: job.folder})
             if name == "train":
                 _check_device(options.device)
             check(options)
@@ -95,6 +102,14 @@ def _checked(name: str, job: SweepJob) -> RunOptions:
         raise InputError(f"Job {job.index} cannot start: {sentence(error, kind)}") from error
     checked: RunOptions = options
     return checked
+
+
+def _parsed(kind: type[Any], job: SweepJob, first: RunOptions | None) -> Any:  # noqa: ANN401
+    """Returns the flags of a job."""
+    names = [key.replace("-", "_") for key in job.values]
+    if first is not None and {one.name for one in fields(kind)}.issuperset(names):
+        return parse_again(first, names, job.own_arguments, job.arguments[0])
+    return parse(kind, job.arguments[1:], job.arguments[0])
 
 
 def _check_device(device: str | None) -> None:

@@ -47,6 +47,11 @@ class SweepJob:
     arguments: tuple[str, ...]
     folder: Path
 
+    @property
+    def own_arguments(self) -> list[str]:
+        """The part of the command line that the grid sets."""
+        return _flags(self.values)
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -68,13 +68,14 @@ class Characters:
                 f"before them need {self.bos + 1} or more; give that, or leave it out.",
                 setting="vocab_size",
             )
-        self._table = np.full(0x110000, len(characters) - 1, dtype=np.int64)
-        self._table[[ord(c) for c in characters]] = np.arange(len(characters))
+        codes = [ord(c) for c in characters]
+        self._table = np.full(max(codes) + 2, len(characters) - 1, dtype=np.int64)
+        self._table[codes] = np.arange(len(characters))
 
     def tokens(self, inputs: Sequence[str]) -> list[list[int]]:
         """Returns the tokens of each input, the one before every input included."""
         codes = np.frombuffer("".join(inputs).encode("utf-32-le"), dtype=np.uint32)
-        words: list[int] = self._table[codes].tolist()
+        words: list[int] = self._table[np.minimum(codes, len(self._table) - 1)].tolist()
         ends = list(accumulate(map(len, inputs)))
         starts = [0, *ends[:-1]]
         return [[self.bos, *words[i:j]] for i, j in zip(starts, ends, strict=True)]
