@@ -1,21 +1,25 @@
-"""What a sweep costs beyond its trainings: CPU time of 20 and of 40 tiny jobs.
+"""What a sweep costs beyond its trainings: CPU time of tiny jobs beyond the first.
 
-    python benchmarks/sweep_overhead.py              # two minutes on an idle machine
-    python benchmarks/sweep_overhead.py --jobs 2     # in two processes
+    python benchmarks/sweep_overhead.py              # half a minute on an idle machine
 
-A job trains one layer for one epoch on the CPU. All CPU time is counted, that of processes that a
-sweep starts included. The difference between 40 and 20 jobs is what one more job costs; training
-alone is the same job's `learn`, timed in a process of its own.
+A job trains one layer for one epoch on the CPU. One process does everything in turn, once all is
+imported: the command with one job, the command with 20 jobs, and 20 times `learn`, the training
+alone. The difference of the first two is what further jobs cost. The numbers are medians of rounds.
+The first line is the whole command with 20 jobs in a process of its own, imports included.
 """
 
-import argparse
+import contextlib
+import io
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
 
 GRID = """
 experiment_name: tiny
@@ -25,30 +29,45 @@ base_args: {{n_layer: 1, n_head: 2, n_embd: 16, n_epochs: 1, train_set_size: 20,
 grid:
   seed: {seeds}
 """
+JOBS, ROUNDS = 20, 5
 
 
-def sweep(count: int, at_a_time: int) -> tuple[float, float]:
-    """CPU and wall seconds of a sweep of so many jobs, in an empty folder."""
+def whole() -> float:
+    """CPU seconds of the whole command."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "grid.yaml").write_text(GRID.format(seeds=list(range(count))))
+        Path(folder, "grid.yaml").write_text(GRID.format(seeds=list(range(JOBS))))
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        started = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "llm_erm", "sweep", "grid.yaml", "--jobs", str(at_a_time)],
+            [sys.executable, "-m", "llm_erm", "sweep", "grid.yaml"],
             cwd=folder,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
+            capture_output=True,
             check=True,
         )
-        wall = time.perf_counter() - started
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, wall
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def training(count: int = 20) -> float:
-    """CPU seconds of one such training after the first, its folder and files left out."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+def sweep(count: int) -> float:
+    """CPU seconds of a sweep of so many jobs, in an empty folder."""
+    from llm_erm.cli.main import main
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("grid.yaml").write_text(GRID.format(seeds=list(range(count))))
+        started = time.process_time()
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            try:
+                main(["sweep", "grid.yaml"])
+            except SystemExit as ended:
+                if ended.code:
+                    raise
+        return time.process_time() - started
+
+
+def training(count: int) -> float:
+    """CPU seconds of such trainings, without their folders, files and data."""
     from llm_erm.tasks.spec import DataSpec
     from llm_erm.tasks.splits import load
     from llm_erm.training.learn import learn
@@ -60,29 +79,24 @@ def training(count: int = 20) -> float:
     spec = DataSpec(function="fn_a", length=12, train_size=20, val_size=0, test_size=40)
     with tempfile.TemporaryDirectory() as folder:
         splits = load(spec, Path(folder))
-        learn(splits, settings)
-        before = time.process_time()
+        started = time.process_time()
         for _ in range(count):
             learn(splits, settings)
-        return (time.process_time() - before) / count
+        return time.process_time() - started
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=1, help="jobs at a time")
-    parser.add_argument(
-        "--repeats", type=int, default=3, help="sweeps, of which the fastest counts"
-    )
-    arguments = parser.parse_args()
-    spent = {}
-    for count in (20, 40):
-        spent[count], wall = min(sweep(count, arguments.jobs) for _ in range(arguments.repeats))
-        print(f"{count} jobs: {spent[count]:.1f} s of CPU, {wall:.1f} s", flush=True)
-    per_job = (spent[40] - spent[20]) / 20
-    alone = training()
+    print(f"{JOBS} jobs in a process of their own: {whole():.1f} s of CPU")
+    sweep(2)
+    further, alone = [], []
+    for _ in range(ROUNDS):
+        further.append((sweep(JOBS) - sweep(1)) / (JOBS - 1))
+        alone.append(training(JOBS) / JOBS)
+    job, learned = statistics.median(further), statistics.median(alone)
+    rest = statistics.median(a - b for a, b in zip(further, alone, strict=True))
     print(
-        f"one more job: {per_job * 1e3:.0f} ms of CPU, of which training takes {alone * 1e3:.0f} "
-        f"ms and the sweep {(per_job - alone) * 1e3:.0f} ms"
+        f"a further job: {1e3 * job:.0f} ms of CPU, of which training takes {1e3 * learned:.0f} ms "
+        f"and the sweep {1e3 * rest:.0f} ms (medians of {ROUNDS})"
     )
 
 
