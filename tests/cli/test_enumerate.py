@@ -1,6 +1,7 @@
 """`llm-erm enumerate` from flags to files."""
 
 import json
+import re
 
 import pytest
 
@@ -34,6 +35,17 @@ def test_json_prints_one_object_per_data_set(invoke):
     assert "programs considered" in done.stderr
     facts = results[0]["facts"]
     assert sum(level["considered"] for level in facts["levels"]) <= facts["considered"]
+
+
+def test_another_process_with_other_hashes_of_texts_finds_the_same(command):
+    """Each process has its own seed of hashes, which order sets."""
+    arguments = ("enumerate", "--functions", "fn_a", "--lengths", 20, *SMALL, "--json")
+    one, other = (
+        re.sub(r'"(\w*seconds\w*|peak_memory_bytes)": [\d.e-]+', r'"\1": 0', done.stdout)
+        for done in (command(*arguments, "--out-dir", out) for out in ("a", "b"))
+    )
+    assert json.loads(one)["program"]
+    assert one == other
 
 
 def test_results_and_programs_are_in_the_folder_and_not_made_twice(invoke, tmp_path):

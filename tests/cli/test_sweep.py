@@ -278,20 +278,31 @@ def test_each_place_sees_one_gpu(monkeypatch, visible, count, asked, places):
 
 
 def test_a_job_after_another_in_a_process_has_the_results_of_one_alone(sweep):
-    """Bit for bit, but for times."""
+    """Bit for bit, but for times: with --jobs 2, each of the two has a process of its own."""
     pytest.importorskip("torch", reason="training needs torch")
-    shared = sweep(TRAININGS.replace("[fn_a]", "[fn_a, fn_g]"), "--json")
-    alone = sweep(TRAININGS.replace("[fn_a]", "[fn_g]").replace("trainings", "alone"), "--json")
+    grid = TRAININGS.replace("[fn_a]", "[fn_a, fn_g]")
+    shared = sweep(grid, "--json")
+    alone = sweep(grid.replace("trainings", "alone"), "--json", "--jobs", "2")
     assert shared[0] == alone[0] == 0
-    first, second = map(json.loads, shared[1].splitlines())
-    assert figures(second["results"]) == figures(json.loads(alone[1])["results"])
-    for one in (first, second):
+    for one, other in zip(shared[1].splitlines(), alone[1].splitlines(), strict=True):
+        one, other = json.loads(one), json.loads(other)
+        assert figures(one["results"]) == figures(other["results"])
         assert [result["data"]["function"] for result in one["results"]] == [
             *one["values"].values()
         ]
-    for place in ("trainings/1", "alone/0"):
+    for place in ("trainings/1", "alone/1"):
         assert Path(f"results/{place}/metrics.jsonl").exists()
         assert Path(f"results/{place}/stderr.log").read_text() == ""
+
+
+def test_a_flag_with_two_spellings_means_what_the_command_line_says(sweep):
+    pytest.importorskip("torch", reason="training needs torch")
+    grid = TRAININGS.replace("n_embd: 16", "n-embd: 8") + "  n_embd: [16, null]\n"
+    code, out, _ = sweep(grid, "--json")
+    assert code == 0
+    for line, width in zip(out.splitlines(), (16, 8), strict=True):
+        job = json.loads(line)
+        assert json.loads(Path(job["folder"], "config.json").read_text())["n_embd"] == width
 
 
 def figures(results: list) -> list:

@@ -119,8 +119,8 @@ def test_what_is_done_is_shown_without_a_key_and_what_is_not_needs_one(invoke, t
             refused = invoke(*arguments, *more, OPENAI_API_KEY="")
             assert (refused.returncode, refused.stdout) == (2, "")
             assert "OPENAI_API_KEY is not set" in refused.stderr
-        again = invoke(*arguments, "--lengths", 20, OPENAI_API_KEY="")
-        assert again.stdout == first.stdout
+        again = invoke(*arguments, "--lengths", 20, "--out-csv", "a.csv", OPENAI_API_KEY="")
+        assert (again.returncode, again.stdout.count("\n")) == (0, 1), again.stderr
 
 
 def test_without_a_key_nothing_is_drawn_for_a_run_that_cannot_be_done(invoke, tmp_path):
@@ -128,6 +128,13 @@ def test_without_a_key_nothing_is_drawn_for_a_run_that_cannot_be_done(invoke, tm
     assert refused.returncode == 2
     assert "OPENAI_API_KEY is not set" in refused.stderr
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "runs/synthesize-other").mkdir(parents=True)
+    (tmp_path / "runs/synthesize-other/results.jsonl").touch()
+    flags = ("--functions", "fn_a", "--provider", "openai", "--fresh-data")
+    refused = invoke("synthesize", *flags, OPENAI_API_KEY="")
+    assert refused.returncode == 2
+    assert "OPENAI_API_KEY is not set" in refused.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
 def test_nothing_exact_is_said(invoke, scripted):

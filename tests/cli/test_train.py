@@ -172,19 +172,22 @@ def test_weights_that_were_not_kept_are_not_promised(train):
     assert train(*asked, "--save_model")[0] == 0
 
 
-def test_a_stopped_command_says_how_it_goes_on(train, monkeypatch):
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [((), "Finished trainings"), (("--checkpoint_every", 1), "Finished trainings and checkpoints")],
+)
+def test_a_stopped_command_says_how_it_goes_on(train, monkeypatch, flags, what):
     from llm_erm.training.engine import TrainingEngine
 
     def stop(*_):
         raise KeyboardInterrupt
 
-    asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--out-dir", "run")
+    asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--out-dir", "run", *flags)
     with monkeypatch.context() as patch:
         patch.setattr(TrainingEngine, "step", stop)
         code, out, error = train(*asked)
     assert (code, out) == (130, "")
-    kept = "Finished trainings and checkpoints are kept in run"
-    assert f"Stopped. {kept}; run the same command to resume." in error
+    assert f"Stopped. {what} are kept in run; run the same command to resume." in error
     code, _, error = train(*asked, "--seed", 7)
     assert code == 2  # its first evaluation is kept
     assert "run holds a run with other settings" in error

@@ -510,6 +510,40 @@ def test_a_run_interrupted_while_replacing_data_leaves_no_mixture(sizes, publish
         draw_all(get("fn_a"), **sizes)
 
 
+def test_a_run_interrupted_before_it_replaces_data_leaves_none_to_complete(sizes, monkeypatch):
+    """A split that both data sets hold, such as an empty one, is not what is left of them."""
+    sizes = sizes | {"val_size": 0}
+    draw_all(get("fn_a"), **sizes)
+    place = folder("fn_a", sizes)
+    for name in ("train.txt", "test.txt"):
+        (place / name).write_text((place / name).read_text()[1:])
+
+    def interrupted(path, target):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            draw_all(get("fn_a"), **sizes, fresh=True)
+    assert [path.name for path in place.iterdir()] == ["meta.json"]
+    draw_all(get("fn_a"), **sizes)
+
+
+def test_metadata_alone_are_replaced_at_once(sizes, monkeypatch):
+    draw_all(get("fn_a"), **sizes)
+    place = folder("fn_a", sizes)
+    (place / "meta.json").write_text("{}")
+
+    def interrupted(path, target):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            draw_all(get("fn_a"), **sizes, fresh=True)
+    assert (place / "meta.json").read_text() == "{}"
+
+
 def test_a_data_file_may_hold_any_text(tmp_path):
     (tmp_path / "data.txt").write_text("a -> b -> 1\nü\x0bx -> 0\n", encoding="utf-8")
     data = files.read_dataset(tmp_path / "data.txt")

@@ -1,6 +1,6 @@
 """`llm-erm enumerate`: learns programs by length-first search, without a language model."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,9 @@ class Options(RunOptions, LimitOptions, DataOptions):
         )
 
     @contextmanager
-    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
+    def observers(
+        self, folder: RunFolder | None, run: Plan, done: Mapping[JobKey, Result]
+    ) -> Iterator[Sequence[Observer]]:
         """Yields the observer that prints the levels."""
         yield (say_level,)
 

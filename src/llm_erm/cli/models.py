@@ -84,7 +84,7 @@ class ModelOptions:
 
 
 def missing_key(options: ModelOptions) -> InputError | None:
-    """Returns the error of every call if the key of the model is not set, else None."""
+    """Returns the error to raise if the model needs a key that is not set, else None."""
     options = _with_provider(options)
     provider = PROVIDERS.get(options.provider or "")
     if provider is None or not provider.needs_key or key_of(provider):
@@ -99,7 +99,7 @@ def missing_key(options: ModelOptions) -> InputError | None:
 def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
     """Returns the model that the flags name, and the settings that suit it.
 
-    A missing key is no error before the first call: ``missing_key``.
+    Does not check whether there is a key; see ``missing_key``.
 
     Raises:
         InputError: The provider is unknown, the key is malformed, or flags contradict each other.

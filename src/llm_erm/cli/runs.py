@@ -16,7 +16,7 @@ from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.folder import RunFolder, read_results
-from llm_erm.runs.jobs import Method
+from llm_erm.runs.jobs import JobKey, Method
 from llm_erm.runs.run import Plan, opened, plan, run_in
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.task import Splits
@@ -101,13 +101,26 @@ class RunOptions(ABC):
             )
 
     @property
+    def kept(self) -> str:
+        """What an interrupted run has kept, as a message says it."""
+        return self.KEPT
+
+    @property
     def writes(self) -> bool:
         """Whether this process writes and prints, if several share the jobs."""
         return True
 
     @contextmanager
-    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
-        """Yields what else observes the run, whose folder this process keeps if it is given."""
+    def observers(
+        self, folder: RunFolder | None, run: Plan, done: Mapping[JobKey, Result]
+    ) -> Iterator[Sequence[Observer]]:
+        """Yields what else observes the run.
+
+        Args:
+            folder: The run's folder; None if another process writes it.
+            run: The run.
+            done: The results in the folder.
+        """
         yield ()
 
     def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
@@ -172,7 +185,7 @@ def specs_of(grid: DataGrid) -> list[DataSpec]:
 
 
 def say_warnings(splits: Splits) -> None:
-    """Prints what one must know about a data set."""
+    """Prints the warnings about a data set."""
     for warning in splits.warnings:
         note(f"Note: {warning}")
 
@@ -180,18 +193,18 @@ def say_warnings(splits: Splits) -> None:
 def _perform(
     options: RunOptions, observers: Sequence[Observer] = ()
 ) -> tuple[list[Result], Path, BudgetSpentError | None]:
-    """Returns the results, the run's folder, and the error if the budget was spent before all."""
+    """Returns the results, the run's folder, and the error if the budget ran out."""
     executor, run, spent = options.executor(), options.plan(), None
     assert run.folder is not None
     if not options.writes:
         done = {} if options.fresh else read_results(run.folder)
-        with options.observers(None, run):
+        with options.observers(None, run, done):
             return run_in(None, run, executor, done=done), run.folder, None
     with opened(run, fresh=options.fresh) as folder:
         assert folder is not None
         try:
             with (
-                options.observers(folder, run) as more,
+                options.observers(folder, run, folder.results) as more,
                 Bars(len(run.jobs), options.JOBS) as bars,
             ):
                 results = run_in(folder, run, executor, [*more, bars, *observers])
@@ -209,4 +222,4 @@ def _perform(
 
 
 def _say_kept(options: RunOptions, folder: RunFolder, why: str) -> None:
-    note(f"{why}. {options.KEPT} are kept in {folder.path}; run the same command to resume.")
+    note(f"{why}. {options.kept} are kept in {folder.path}; run the same command to resume.")

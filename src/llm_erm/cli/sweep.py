@@ -106,9 +106,13 @@ def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
 
 def _parsed(kind: type[Any], job: SweepJob, first: RunOptions | None) -> Any:  # noqa: ANN401
     """Returns the flags of a job."""
-    names = [key.replace("-", "_") for key in job.values]
-    if first is not None and {one.name for one in fields(kind)}.issuperset(names):
-        return parse_again(first, names, job.own_arguments, job.arguments[0])
+    names = {key.replace("-", "_"): f"--{key}" for key in job.values}
+    twice = any(  # given by another spelling as well
+        word.startswith("--") and names.get(word[2:].replace("-", "_"), word) != word
+        for word in job.arguments
+    )
+    if first is not None and not twice and {one.name for one in fields(kind)} >= names.keys():
+        return parse_again(first, list(names), job.own_arguments, job.arguments[0])
     return parse(kind, job.arguments[1:], job.arguments[0])
 
 

@@ -20,6 +20,7 @@ from llm_erm.errors import InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan, is_done
 from llm_erm.synthesis.export import export
 from llm_erm.synthesis.method import Synthesis
@@ -107,7 +108,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
     def _has_results(self) -> bool:
         """Returns whether there are results that could be those of this run."""
         folders = [self.out_dir] if self.out_dir else Path("runs").glob(f"{self.COMMAND}-*")
-        return not self.fresh and any((folder / "results.jsonl").exists() for folder in folders)
+        again = self.fresh or self.fresh_data
+        return not again and any((folder / "results.jsonl").exists() for folder in folders)
 
     @property
     def exports(self) -> bool:
@@ -136,7 +138,9 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
         return plan
 
     @contextmanager
-    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
+    def observers(
+        self, folder: RunFolder | None, run: Plan, done: Mapping[JobKey, Result]
+    ) -> Iterator[Sequence[Observer]]:
         """Yields the log; at the end, however it comes, writes the published files."""
         assert folder is not None
         keys = [job.key for job in run.jobs]

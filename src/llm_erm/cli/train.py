@@ -3,7 +3,7 @@
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from llm_erm.facts import TrainingFacts
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.training.build import require_packages
@@ -65,7 +66,7 @@ class Options(RunOptions, Settings):
 
     COMMAND = "train"
     JOBS = "trainings"
-    KEPT = "Finished trainings and checkpoints"
+    KEPT = "Finished trainings"
     HOLDS = "Curves, logs and results"
     FOLDER = "results_path"
 
@@ -105,6 +106,11 @@ class Options(RunOptions, Settings):
         )
 
     @property
+    def kept(self) -> str:
+        """What an interrupted run has kept, as a message says it."""
+        return self.KEPT if self.checkpoint_every is None else f"{self.KEPT} and checkpoints"
+
+    @property
     def writes(self) -> bool:
         """Whether this is the first of the processes that share a run; torchrun counts them."""
         return os.environ.get("RANK", "0") == "0"
@@ -117,14 +123,18 @@ class Options(RunOptions, Settings):
             return super().plan()
 
     @contextmanager
-    def observers(self, folder: RunFolder | None, run: Plan) -> Iterator[Sequence[Observer]]:
-        """Rejects --save_model for jobs that are done without; parts the processes at the end."""
+    def observers(
+        self, folder: RunFolder | None, run: Plan, done: Mapping[JobKey, Result]
+    ) -> Iterator[Sequence[Observer]]:
+        """Rejects --save_model for finished jobs that kept no weights.
+
+        At the end, disconnects the processes.
+        """
         for job in run.jobs if self.save_model else ():
             assert isinstance(job, TrainingJob)
             assert run.folder is not None
             place = job.folder(run.folder)
-            done = folder is not None and job.key in folder.results
-            if done and not (place / "model").exists():
+            if job.key in done and not (place / "model").exists():
                 raise InputError(
                     f"{place} holds a finished run that did not keep its weights; omit "
                     "--save_model, or train again with --fresh."

@@ -38,7 +38,10 @@ def check_selection(
                 setting="val_size",
             )
     if not 0 < confidence < 1:
-        raise InputError(f"The confidence is {confidence}; give a number above 0 and below 1.")
+        raise InputError(
+            f"The confidence is {confidence}; give a number above 0 and below 1.",
+            setting="confidence",
+        )
     limits.check()
 
 

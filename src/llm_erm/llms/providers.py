@@ -113,9 +113,9 @@ class Provider:
 
     @property
     def remote(self) -> bool:
-        """Whether calls cost something; then its models can use our tools.
+        """Whether calls go to a server and count against a budget.
 
-        The answers of other models can be constrained by a grammar or schema instead.
+        Such models can use our tools; the answers of others can be constrained by a grammar.
         """
         return "budget" in self.settings
 

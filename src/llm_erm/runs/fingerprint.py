@@ -143,16 +143,25 @@ def file_digest(path: Path | None) -> str | None:
 def model_digests(path: Path) -> dict[str, str]:
     """Returns the SHA-256 of a model's file, or of each file in its folder, by name.
 
-    Hidden files, texts for people (``.md``) and subfolders, which libraries do not load, are left
-    out.
+    Of a folder, hidden files, documentation (``.md``) and subfolders, which libraries do not load,
+    are left out.
+
+    Raises:
+        InputError: The folder or a file cannot be read.
     """
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    digests = {file.name: file_digest(file) for file in files if _is_loaded(file)}
+    if not path.is_dir():
+        digest = file_digest(path)
+        return {} if digest is None else {path.name: digest}
+    try:
+        files = sorted(path.iterdir())
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    digests = {
+        file.name: file_digest(file)
+        for file in files
+        if not file.name.startswith(".") and file.suffix != ".md"
+    }
     return {name: digest for name, digest in digests.items() if digest is not None}
-
-
-def _is_loaded(file: Path) -> bool:
-    return not file.name.startswith(".") and file.suffix != ".md"
 
 
 @cache
@@ -162,6 +171,8 @@ def _digest(path: Path, size: int, changed_ns: int) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(
-            f"Cannot read {path}: {error.strerror}; change its permissions."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"Cannot read {path}: {error.strerror}; change its permissions.")

@@ -122,9 +122,9 @@ def run(
 
 
 def is_done(planned: Plan) -> bool:
-    """Returns whether the folder of a plan has every result, so that a run would do nothing."""
+    """Returns whether the folder of a plan has every result, so that a run would call no model."""
     done = {} if planned.folder is None else read_results(planned.folder)
-    return not any(planned.method.wants(done.get(job.key)) for job in planned.jobs)
+    return all(job.key in done for job in planned.jobs)
 
 
 @contextmanager

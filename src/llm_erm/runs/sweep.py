@@ -25,7 +25,6 @@ from llm_erm.runs.files import replace, writing
 from llm_erm.runs.run import stopping_at_sigterm
 
 _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
-_SETTING = "results_root"
 
 _FOLDERS = frozenset({"results_path", "out_dir"})
 """Flags that say where a command writes; the sweep sets them."""
@@ -197,13 +196,13 @@ def _outcome(job: SweepJob, do: Callable[[Path], Ended]) -> Outcome:
     earlier = _record(job)
     before = _results(job) if earlier is not None and earlier.get("status") == 0 else None
     started = time.monotonic()
-    with writing(job.folder, _SETTING):
+    with writing(job.folder):
         job.folder.mkdir(parents=True, exist_ok=True)
     ended = do(job.folder / "stderr.log")
     if ended.status == 0 and before is not None and before == _results(job):
         return Outcome(job, 0, ended.results, 0.0, skipped=True)
     record = {"arguments": list(job.arguments), "values": job.values, "status": ended.status}
-    with writing(job.folder, _SETTING):
+    with writing(job.folder):
         replace(job.folder / "job.json", json.dumps(record, indent=4, default=str) + "\n")
     seconds = time.monotonic() - started
     return Outcome(job, ended.status, ended.results, seconds, skipped=False)

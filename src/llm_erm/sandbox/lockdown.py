@@ -44,7 +44,7 @@ def prctl(option: int, value: int = 0) -> None:
 class Lockdown:
     """The filters of one zygote, built once and applied by each of its children.
 
-    A child copies every page of memory that it writes to, so what can be prepared, is.
+    A child copies every page of memory that it writes to, so as much as possible is prepared here.
     """
 
     def __init__(self) -> None:

@@ -229,7 +229,10 @@ def write_folder(
 
 
 def _move(partial: Path, folder: Path, contents: Mapping[str, bytes]) -> None:
-    """Moves complete files into place: the whole folder, or what differs after deleting that."""
+    """Moves complete files into place: the whole folder, or the files that differ.
+
+    Data files that differ are deleted first, with the others, so that none are left to be mixed.
+    """
     if not folder.exists():
         try:
             partial.rename(folder)
@@ -238,11 +241,16 @@ def _move(partial: Path, folder: Path, contents: Mapping[str, bytes]) -> None:
             if not folder.exists():
                 raise
     others = [name for name in contents if _content(folder / name) != contents[name]]
-    for name in others:
-        (folder / name).unlink(missing_ok=True)
+    if not set(others).isdisjoint(DATA_FILES):
+        for name in DATA_FILES:
+            (folder / name).unlink(missing_ok=True)
+        others = [name for name in contents if name in others or name in DATA_FILES]
     for name in others:
         (partial / name).replace(folder / name)
 
 
 def _content(path: Path) -> bytes | None:
-    return path.read_bytes() if path.exists() else None
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

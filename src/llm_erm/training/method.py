@@ -67,7 +67,7 @@ class Training(Method):
 
     @property
     def described(self) -> dict[str, Any]:
-        """What shapes the results: the settings, and the weights if they are on this machine."""
+        """What shapes the results: the settings, and the weights of a model named by its path."""
         path = local_weights(self.settings.model)
         return shaping(self) | ({} if path is None else {"weights": model_digests(path)})
 
