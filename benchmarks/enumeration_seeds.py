@@ -15,7 +15,7 @@ from pathlib import Path
 
 from llm_erm.enumeration.learn import learn
 from llm_erm.enumeration.search import prepare
-from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.sandbox import Sandbox
 from llm_erm.serial import to_plain
 from llm_erm.tasks.spec import DataSpec
@@ -74,11 +74,11 @@ def main():
     parser.add_argument("--tasks", nargs="+", default=[f"fn_{letter}" for letter in "abcdefghijkl"])
     parser.add_argument("--lengths", nargs="+", type=int, default=[20, 100])
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10)))
-    parser.add_argument("--max-seconds", type=float, default=Settings().max_seconds)
+    parser.add_argument("--max-seconds", type=float, default=EnumerationSettings().max_seconds)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     prepare()
-    settings = Settings(max_seconds=options.max_seconds)
+    settings = EnumerationSettings(max_seconds=options.max_seconds)
     with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
         for task in options.tasks:
             for length in options.lengths:

@@ -19,11 +19,11 @@ from pathlib import Path
 from llm_erm.cli.engines import EngineOptions, engine_of
 from llm_erm.incontext.engine import Prompt
 from llm_erm.incontext.learn import pose
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load
 
-SETTINGS = Settings(max_new_tokens=8)
+SETTINGS = InContextSettings(max_new_tokens=8)
 WAYS = {
     "score": replace(SETTINGS, answer="score"),
     "constrained": replace(SETTINGS, answer="constrained", max_new_tokens=24),

@@ -23,9 +23,9 @@ from llm_erm.tasks.stream import stream
 from llm_erm.tasks.suite import planted_parity
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 from llm_erm.training.learn import learn
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
-SETTINGS = Settings(
+SETTINGS = TrainingSettings(
     model="parities",
     optimizer="coordinate-sgd",
     online=True,

@@ -71,9 +71,9 @@ def training(count: int) -> float:
     from llm_erm.tasks.spec import DataSpec
     from llm_erm.tasks.splits import load
     from llm_erm.training.learn import learn
-    from llm_erm.training.settings import Settings
+    from llm_erm.training.settings import TrainingSettings
 
-    settings = Settings(
+    settings = TrainingSettings(
         n_layer=1, n_head=2, n_embd=16, n_epochs=1, lr=1e-4, precision="fp32", device="cpu"
     )
     spec = DataSpec(function="fn_a", length=12, train_size=20, val_size=0, test_size=40)

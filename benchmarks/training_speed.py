@@ -29,13 +29,13 @@ from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
 from llm_erm.training.engine import Speedups, TrainingEngine
 from llm_erm.training.optimizers import learning_rate
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 FIGURES = Path("build/training_speed.json")
 PEAK = 793e12  # bf16 FLOP/s that a large matrix product reaches on this kind of GPU
 LENGTH = 50
 STEPS, EPOCHS, TRAIN, TEST = 2000, 200, 200, 10_000
-PUBLISHED = Settings()
+PUBLISHED = TrainingSettings()
 DEVICE = torch.device("cuda")
 
 PLANS = {
@@ -54,7 +54,7 @@ def batch(rows: int, seed: int) -> Encoded:
     return Encoded(*(part.to(DEVICE) for part in parts))
 
 
-def initial(settings: Settings):
+def initial(settings: TrainingSettings):
     torch.manual_seed(settings.seed)
     with DEVICE:
         return from_scratch(settings, 3, LENGTH + 2)
@@ -78,7 +78,7 @@ def timed(work, count: int) -> float:
 class Plain:
     """The published settings in a plain implementation."""
 
-    def __init__(self, settings: Settings, checkpointing: bool = True) -> None:
+    def __init__(self, settings: TrainingSettings, checkpointing: bool = True) -> None:
         self.model = initial(settings)
         backbone = self.model.backbones[0]
         backbone.config._attn_implementation = "sdpa"
@@ -125,7 +125,7 @@ def report(name: str, seconds: float, rows: int, weights: int, *, training: bool
     )
 
 
-def measure_plain(settings: Settings, sizes: tuple[int, ...], figures: dict) -> list[float]:
+def measure_plain(settings: TrainingSettings, sizes: tuple[int, ...], figures: dict) -> list[float]:
     start = time.perf_counter()
     plain = Plain(settings)
     torch.cuda.synchronize()
@@ -146,7 +146,7 @@ def measure_plain(settings: Settings, sizes: tuple[int, ...], figures: dict) -> 
     return losses
 
 
-def curve(step, settings: Settings, count: int = 200) -> list[float]:
+def curve(step, settings: TrainingSettings, count: int = 200) -> list[float]:
     """Losses of the published run's first steps: ten batches of twenty, repeated."""
     batches = [batch(20, seed) for seed in range(100, 110)]
     losses = []
@@ -157,7 +157,7 @@ def curve(step, settings: Settings, count: int = 200) -> list[float]:
 
 
 def measure_ours(
-    settings: Settings,
+    settings: TrainingSettings,
     speedups: Speedups,
     name: str,
     size: int,
@@ -183,7 +183,7 @@ def measure_ours(
     return found
 
 
-def measure_evaluation(settings: Settings, figures: dict) -> None:
+def measure_evaluation(settings: TrainingSettings, figures: dict) -> None:
     plan = PLANS["… and a CUDA graph (in use)"]
     for size in (125, 250, 500, 1000):
         engine = TrainingEngine(
@@ -237,7 +237,7 @@ def steps(arguments: argparse.Namespace) -> None:
         profile(settings)
 
 
-def profile(settings: Settings) -> None:
+def profile(settings: TrainingSettings) -> None:
     """Time of a step and of an evaluation, by kernel."""
     for graph, size in ((False, 20), (False, 200)):
         engine = TrainingEngine(
@@ -345,7 +345,7 @@ def one(arguments: argparse.Namespace) -> None:
     print(to_json(learn(splits, smaller(arguments), folder=Path(arguments.results_path))))
 
 
-def smaller(arguments: argparse.Namespace) -> Settings:
+def smaller(arguments: argparse.Namespace) -> TrainingSettings:
     return replace(PUBLISHED, n_layer=2) if arguments.small else PUBLISHED
 
 

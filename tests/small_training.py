@@ -6,9 +6,9 @@ from pathlib import Path
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import HeldOut, Splits
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
-SMALL = Settings(
+SMALL = TrainingSettings(
     model="qwen1.7B",
     n_layer=2,
     n_head=2,

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from llm_erm.api import frame, model, run
     from llm_erm.baselines.method import Baselines
     from llm_erm.enumeration.method import Enumeration
+    from llm_erm.enumeration.settings import EnumerationSettings
     from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
     from llm_erm.incontext.method import InContext
+    from llm_erm.incontext.settings import InContextSettings
     from llm_erm.llms.llm import LLM
     from llm_erm.records import Attempt, Certificate, Result, Verdict
     from llm_erm.reports.comparison import compare
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from llm_erm.runs.executors import InProcess, Processes
     from llm_erm.sandbox import Limits, Sandbox
     from llm_erm.synthesis.method import Synthesis
+    from llm_erm.synthesis.settings import SynthesisSettings
     from llm_erm.tasks.spec import DataGrid, DataSpec
     from llm_erm.tasks.splits import load
     from llm_erm.tasks.suite import SUITE
     from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
     from llm_erm.training.method import Training
+    from llm_erm.training.settings import TrainingSettings
 
 __version__ = VERSION
 
@@ -35,8 +39,10 @@ _HOMES = {
     "api": ("frame", "model", "run"),
     "baselines.method": ("Baselines",),
     "enumeration.method": ("Enumeration",),
+    "enumeration.settings": ("EnumerationSettings",),
     "errors": ("BudgetSpentError", "InputError", "LLMERMError"),
     "incontext.method": ("InContext",),
+    "incontext.settings": ("InContextSettings",),
     "llms.llm": ("LLM",),
     "records": ("Attempt", "Certificate", "Result", "Verdict"),
     "reports.comparison": ("compare",),
@@ -45,11 +51,13 @@ _HOMES = {
     "runs.executors": ("InProcess", "Processes"),
     "sandbox": ("Limits", "Sandbox"),
     "synthesis.method": ("Synthesis",),
+    "synthesis.settings": ("SynthesisSettings",),
     "tasks.spec": ("DataGrid", "DataSpec"),
     "tasks.splits": ("load",),
     "tasks.suite": ("SUITE",),
     "tasks.task": ("DataKey", "Dataset", "HeldOut", "Splits"),
     "training.method": ("Training",),
+    "training.settings": ("TrainingSettings",),
 }
 """The modules that define the public names."""
 
@@ -67,9 +75,11 @@ __all__ = [
     "DataSpec",
     "Dataset",
     "Enumeration",
+    "EnumerationSettings",
     "Event",
     "HeldOut",
     "InContext",
+    "InContextSettings",
     "InProcess",
     "InputError",
     "LLMERMError",
@@ -80,7 +90,9 @@ __all__ = [
     "Sandbox",
     "Splits",
     "Synthesis",
+    "SynthesisSettings",
     "Training",
+    "TrainingSettings",
     "Verdict",
     "__version__",
     "compare",

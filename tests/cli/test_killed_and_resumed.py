@@ -121,7 +121,7 @@ class Model:
 
     def learn_points(self, folder: Path) -> None:
         from llm_erm.synthesis.learn import prompt_for
-        from llm_erm.synthesis.settings import Settings
+        from llm_erm.synthesis.settings import SynthesisSettings
         from llm_erm.tasks.spec import DataSpec
         from llm_erm.tasks.splits import load
 
@@ -131,7 +131,7 @@ class Model:
                 spec = DataSpec(
                     function=function, length=length, train_size=20, val_size=20, test_size=100
                 )
-                prompt = prompt_for(load(spec, folder), Settings(1))
+                prompt = prompt_for(load(spec, folder), SynthesisSettings(1))
                 digest = hashlib.sha256(prompt.encode()).hexdigest()
                 self.points[digest] = f"L={length} {function}"
 

@@ -8,7 +8,7 @@ import pytest
 
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.learn import learn
-from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.errors import InputError
 from llm_erm.records import Attempt, Candidate, Result
 from llm_erm.runs.events import Attempted
@@ -18,7 +18,7 @@ from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 # The limit on memory is the whole process's, and this one holds the libraries of all other tests.
-DEFAULT = Settings(max_memory_bytes=8 * 2**30)
+DEFAULT = EnumerationSettings(max_memory_bytes=8 * 2**30)
 QUICK = replace(DEFAULT, attempts=16, max_seconds=60, max_bits=14)
 
 

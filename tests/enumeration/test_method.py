@@ -10,7 +10,7 @@ import pytest
 
 from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.prior import Prior
-from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.runs.events import Attempted, Isolated, Started
 from llm_erm.runs.executors import InProcess, Processes
@@ -25,13 +25,13 @@ BIG = 8 * 2**30
 @pytest.mark.parametrize(
     ("settings", "setting"),
     [
-        (Settings(attempts=0), "attempts"),
-        (Settings(max_seconds=0), "max_seconds"),
-        (Settings(max_memory_bytes=0), "max_memory_mb"),
-        (Settings(max_programs=0), "max_programs"),
-        (Settings(max_programs=10**12), "max_programs"),
-        (Settings(max_bits=float("nan")), "max_bits"),
-        (Settings(order="prior"), "prior_from"),
+        (EnumerationSettings(attempts=0), "attempts"),
+        (EnumerationSettings(max_seconds=0), "max_seconds"),
+        (EnumerationSettings(max_memory_bytes=0), "max_memory_mb"),
+        (EnumerationSettings(max_programs=0), "max_programs"),
+        (EnumerationSettings(max_programs=10**12), "max_programs"),
+        (EnumerationSettings(max_bits=float("nan")), "max_bits"),
+        (EnumerationSettings(order="prior"), "prior_from"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_by_name(settings, setting):
@@ -60,7 +60,9 @@ def test_numba_that_is_missing_is_named_before_any_data_are_drawn(monkeypatch):
 
 def test_any_number_of_processes_finds_the_same_programs_and_bounds(tmp_path):
     specs = [SPEC, replace(SPEC, function="fn_g")]
-    made = plan(Enumeration(settings=Settings(max_memory_bytes=BIG)), specs, dataset_dir=tmp_path)
+    made = plan(
+        Enumeration(settings=EnumerationSettings(max_memory_bytes=BIG)), specs, dataset_dir=tmp_path
+    )
     told, results = [], []
     for executor in (InProcess(), Processes(2)):
         observer = lambda job, event: told.append((job, event))  # noqa: E731
@@ -101,7 +103,9 @@ def alive(pid: int) -> bool:
 
 def test_a_stopped_search_takes_its_sandbox_with_it(tmp_path):
     """Stopped while its process and the sandbox below it work: no rule explains these labels."""
-    settings = Settings(max_memory_bytes=BIG, max_seconds=3600, max_bits=40, attempts=10**6)
+    settings = EnumerationSettings(
+        max_memory_bytes=BIG, max_seconds=3600, max_bits=40, attempts=10**6
+    )
     spec = replace(SPEC, function="fn_l", train_size=20)  # which programs soon fit by chance
     made = plan(Enumeration(settings=settings), [spec], dataset_dir=tmp_path)
     before, working = descendants(os.getpid()), set()

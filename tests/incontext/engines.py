@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from llm_erm.errors import LLMERMError
 from llm_erm.incontext.engine import Engine, Prompt
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Usage
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
@@ -24,7 +24,7 @@ SPLITS = Splits(
     reveal=lambda: HeldOut(dataset(WORDS[32:])),
     warnings=("mind the gap",),
 )
-SETTINGS = Settings(max_new_tokens=10)
+SETTINGS = InContextSettings(max_new_tokens=10)
 
 
 def query_of(prompt: Prompt) -> str:
@@ -56,7 +56,7 @@ class ScriptedEngine(Engine):
         self.loads = 0
         self.closes = 0
 
-    def render(self, message: str, settings: Settings) -> str:
+    def render(self, message: str, settings: InContextSettings) -> str:
         return message if settings.raw_prompt else f"<user>{message}<end>"
 
     def count_tokens(self, prompt: str) -> int | None:
@@ -65,7 +65,9 @@ class ScriptedEngine(Engine):
     def load(self) -> None:
         self.loads += 1
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
+    def answer(
+        self, prompts: Sequence[Prompt], settings: InContextSettings
+    ) -> Iterator[Completion]:
         for prompt in prompts:
             self.asked.append(prompt)
             said = self.reply(prompt)

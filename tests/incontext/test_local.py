@@ -8,14 +8,14 @@ from incontext.engines import SPLITS
 from llm_erm.errors import InputError
 from llm_erm.incontext.learn import Query, learn, pose, query_of
 from llm_erm.incontext.local import LocalEngine
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.records import Result
 from llm_erm.runs.events import Answered, Event
 
 SHOTS, QUERIES = 8, 4
 
 
-def ask(settings: Settings, queries: int = QUERIES) -> tuple[list[Query], Result]:
+def ask(settings: InContextSettings, queries: int = QUERIES) -> tuple[list[Query], Result]:
     engine = LocalEngine(threads=1)
     kept: list[Event] = []
     try:
@@ -37,7 +37,7 @@ def ask(settings: Settings, queries: int = QUERIES) -> tuple[list[Query], Result
 
 @pytest.fixture(scope="module")
 def scored():
-    return ask(Settings(answer="score"))
+    return ask(InContextSettings(answer="score"))
 
 
 def test_only_the_first_query_computes_the_examples(scored):
@@ -73,7 +73,7 @@ def test_the_prompt_is_in_the_models_own_template_and_kept(scored):
 
 
 def test_constrained_answers_always_state_a_label():
-    settings = Settings(answer="constrained", max_new_tokens=16, temperature=1.0)
+    settings = InContextSettings(answer="constrained", max_new_tokens=16, temperature=1.0)
     queries, result = ask(settings, queries=2)
     assert result.test.invalid == 0
     assert all(query.prediction in (0, 1) for query in queries)
@@ -85,13 +85,13 @@ def test_the_template_is_found_where_windows_maps_files(monkeypatch):
         monkeypatch.delattr(mmap, name)
     engine = LocalEngine(threads=1)
     try:
-        assert engine.render("0 -> 1", Settings()).startswith("<|im_start|>")
+        assert engine.render("0 -> 1", InContextSettings()).startswith("<|im_start|>")
     finally:
         engine.close()
 
 
 def test_a_raw_prompt_is_what_the_model_reads():
-    queries, _ = ask(Settings(answer="generate", max_new_tokens=2, raw_prompt=True), 2)
+    queries, _ = ask(InContextSettings(answer="generate", max_new_tokens=2, raw_prompt=True), 2)
     assert queries[0].prompt.startswith("# Task")
     assert queries[0].prompt.endswith('{"label": "0" | "1"}')
     assert [query.completion.usage.completion_tokens for query in queries] == [2, 2]
@@ -103,7 +103,7 @@ def test_a_context_that_does_not_do_is_refused(room):
     engine = LocalEngine(threads=1, context_tokens=room)
     try:
         with pytest.raises(InputError, match=r"examples fit|trained for 8192; give"):
-            pose(SPLITS, 32, 4, engine, Settings(answer="score"))
+            pose(SPLITS, 32, 4, engine, InContextSettings(answer="score"))
     finally:
         engine.close()
 
@@ -112,5 +112,5 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
     path = tmp_path / "model.gguf"
     path.write_bytes(b"GGUF" + b"\0" * 1000)
     with pytest.raises(InputError, match=r"model.gguf fails to load.*smaller context") as refusal:
-        pose(SPLITS, 8, 4, LocalEngine(path), Settings())
+        pose(SPLITS, 8, 4, LocalEngine(path), InContextSettings())
     assert refusal.value.setting == "context_tokens"

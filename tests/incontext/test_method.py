@@ -13,7 +13,7 @@ from llm_erm.incontext.engine import Prompt
 from llm_erm.incontext.export import export, queries_in
 from llm_erm.incontext.learn import learn, pose
 from llm_erm.incontext.method import InContext
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.runs.folder import AnswerLine
 from llm_erm.runs.journal import records_in
@@ -111,9 +111,9 @@ def pose_text(planned) -> str:
         ({"queries": 7}, "queries"),
         ({"queries": 0}, "queries"),
         ({"shots": (4, 3)}, "shots"),
-        ({"settings": Settings(max_new_tokens=0)}, "max_new_tokens"),
-        ({"settings": Settings(temperature=2.5)}, "temperature"),
-        ({"settings": Settings(top_p=0)}, "top_p"),
+        ({"settings": InContextSettings(max_new_tokens=0)}, "max_new_tokens"),
+        ({"settings": InContextSettings(temperature=2.5)}, "temperature"),
+        ({"settings": InContextSettings(top_p=0)}, "top_p"),
     ],
 )
 def test_what_cannot_run_is_refused_without_data(changes, setting):

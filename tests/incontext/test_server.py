@@ -12,7 +12,7 @@ from llm_erm.errors import ProviderError
 from llm_erm.incontext.learn import learn, pose
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.server import ServerEngine
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms import weights
 from llm_erm.llms.runtime import GGUFModel
 from llm_erm.runs.events import Answered
@@ -41,7 +41,7 @@ def reply(call: Call, **changes) -> dict:
     return {"id": "1", "object": "x", "choices": [choice], "usage": usage} | changes
 
 
-def ask(url: str, settings: Settings, queries: int = 6, **keywords):
+def ask(url: str, settings: InContextSettings, queries: int = 6, **keywords):
     engine = ServerEngine("a-model", f"{url}/v1", "sk-test", **keywords)
     try:
         return learn(pose(SPLITS, 8, queries, engine, settings), engine, settings)
@@ -50,7 +50,7 @@ def ask(url: str, settings: Settings, queries: int = 6, **keywords):
 
 
 def test_a_chat_gets_the_prompt_and_every_setting():
-    settings = Settings(temperature=0.0, top_p=0.5, max_new_tokens=7)
+    settings = InContextSettings(temperature=0.0, top_p=0.5, max_new_tokens=7)
     with serving(lambda call: Reply(reply(call))) as api:
         run = ask(api.url, settings)
     assert run.model == "server:a-model"
@@ -72,7 +72,7 @@ def test_a_chat_gets_the_prompt_and_every_setting():
 def test_constrained_answers_are_held_to_the_schema():
     for raw in (False, True):
         with serving(lambda call: Reply(reply(call))) as api:
-            ask(api.url, Settings(answer="constrained", raw_prompt=raw), queries=2)
+            ask(api.url, InContextSettings(answer="constrained", raw_prompt=raw), queries=2)
         for call in api.calls:
             asked = call.body["response_format"]
             assert asked["type"] == "json_schema"
@@ -83,7 +83,7 @@ def test_constrained_answers_are_held_to_the_schema():
 @pytest.mark.parametrize("raw", [False, True])
 def test_a_score_is_one_token_after_the_beginning_of_the_answer(raw):
     with serving(lambda call: Reply(reply(call))) as api:
-        run = ask(api.url, Settings(answer="score", raw_prompt=raw))
+        run = ask(api.url, InContextSettings(answer="score", raw_prompt=raw))
     assert run.facts.predicted_1 == 6
     assert run.facts.log_loss == pytest.approx(-(math.log(0.8) + math.log(0.2)) / 2)
     for call in api.calls:
@@ -114,7 +114,7 @@ def test_what_a_server_does_not_tell_is_bounded_or_not_parsed(listed, probabilit
         return Reply(content)
 
     with serving(answer) as api:
-        run = ask(api.url, Settings(answer="score"))
+        run = ask(api.url, InContextSettings(answer="score"))
     if probability is None:
         assert run.test.invalid == 6
         assert run.facts.log_loss is None
@@ -126,7 +126,7 @@ def test_what_a_server_does_not_tell_is_bounded_or_not_parsed(listed, probabilit
 def test_a_server_that_counts_no_cached_tokens_leaves_them_unknown():
     usage = {"prompt_tokens": 300, "completion_tokens": 6}
     with serving(lambda call: Reply(reply(call, usage=usage))) as api:
-        assert ask(api.url, Settings()).facts.prompt_tokens_computed is None
+        assert ask(api.url, InContextSettings()).facts.prompt_tokens_computed is None
 
 
 def test_the_first_query_goes_alone_and_the_others_together():
@@ -134,7 +134,7 @@ def test_the_first_query_goes_alone_and_the_others_together():
         return Reply(reply(call), after=0.2, together=4 if call.number else 0)
 
     with serving(answer) as api:
-        ask(api.url, Settings(), queries=10, concurrency=4)
+        ask(api.url, InContextSettings(), queries=10, concurrency=4)
     first, *others = api.calls
     assert all(call.at >= first.left for call in others)
     assert api.most_in_flight == 4
@@ -155,7 +155,7 @@ def test_what_was_not_answered_is_sent_again():
                 return Reply(reply(call))
 
     with serving(answer) as api:
-        run = ask(api.url, Settings(), queries=2)
+        run = ask(api.url, InContextSettings(), queries=2)
     assert run.test.total == 2
     assert len(api.calls) == 5
     assert api.calls[1].at - api.calls[0].left >= 0.09
@@ -174,11 +174,11 @@ def test_a_refusal_ends_the_run_with_the_servers_words_and_keeps_what_is_answere
     kept = []
     with serving(answer) as api:
         engine = ServerEngine("a-model", f"{api.url}/v1", "k", concurrency=3)
-        questions = pose(SPLITS, 8, 10, engine, Settings())
+        questions = pose(SPLITS, 8, 10, engine, InContextSettings())
         with pytest.raises(
             ProviderError, match="maximum context length.*use fewer examples"
         ) as stop:
-            learn(questions, engine, Settings(), observe=kept.append)
+            learn(questions, engine, InContextSettings(), observe=kept.append)
         engine.close()
     assert stop.value.setting == "shots"
     answers = [event for event in kept if isinstance(event, Answered)]
@@ -189,7 +189,7 @@ def test_a_refusal_ends_the_run_with_the_servers_words_and_keeps_what_is_answere
 def test_a_slow_call_is_not_sent_again():
     with serving(lambda call: Reply(reply(call), after=10)) as api:
         with pytest.raises(ProviderError, match=r"no answer within 1.5 seconds$"):
-            ask(api.url, Settings(), timeout_seconds=1.5)
+            ask(api.url, InContextSettings(), timeout_seconds=1.5)
         assert len(api.calls) == 1
 
 
@@ -199,12 +199,12 @@ def test_an_answer_in_another_form_is_named(content):
         serving(lambda call: Reply(content)) as api,
         pytest.raises(ProviderError, match="not in the API's form"),
     ):
-        ask(api.url, Settings())
+        ask(api.url, InContextSettings())
 
 
 def test_nobody_at_the_address_is_one_sentence():
     with pytest.raises(ProviderError, match="cannot be reached"):
-        ask("http://127.0.0.1:9", Settings(), retries=0)
+        ask("http://127.0.0.1:9", InContextSettings(), retries=0)
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +219,7 @@ def llama() -> Iterator[str]:
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("answer", ["constrained", "score"])
 def test_a_real_server_answers_all_queries(llama, answer, raw):
-    settings = Settings(answer=answer, max_new_tokens=16, raw_prompt=raw)
+    settings = InContextSettings(answer=answer, max_new_tokens=16, raw_prompt=raw)
     run = ask(llama, settings, queries=2, concurrency=1)
     assert run.test.invalid == 0
     assert run.facts.prompt_tokens_computed < 0.75 * run.cost.prompt_tokens

@@ -11,7 +11,7 @@ from api_server import Api, serving
 from llm_erm.errors import ProviderError
 from llm_erm.incontext.engine import Prompt
 from llm_erm.incontext.server import ServerEngine
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms import calls
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Request, Usage
@@ -69,7 +69,7 @@ def in_context(url: str, *, raw: bool = False) -> Outcome:
         retries=RETRIES,
         budget=outcome.budget,
     )
-    settings = Settings(max_new_tokens=MAX_TOKENS, raw_prompt=raw)
+    settings = InContextSettings(max_new_tokens=MAX_TOKENS, raw_prompt=raw)
     try:
         (answer,) = engine.answer([Prompt(1, PROMPT, 0)], settings)
         outcome.completion = answer

@@ -11,14 +11,14 @@ from api_server import Api, Reply, serving
 from llm_erm.errors import BudgetSpentError
 from llm_erm.incontext.method import InContext
 from llm_erm.incontext.server import ServerEngine
-from llm_erm.incontext.settings import Settings as AnswerSettings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.models import model
 from llm_erm.runs.executors import Processes
 from llm_erm.runs.jobs import Method
 from llm_erm.runs.run import plan, run
 from llm_erm.synthesis.method import Synthesis
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.spec import DataSpec
 from llms.spent import ROOM, spent
 
@@ -62,12 +62,12 @@ def synthesis(api: Api, budget: Budget, **settings) -> Synthesis:
     llm = model(
         "chat:m", base_url=f"{api.url}/v1", api_key="k", budget=budget, concurrency=1, retries=0
     )
-    return Synthesis(llm=llm, settings=Settings(**settings))
+    return Synthesis(llm=llm, settings=SynthesisSettings(**settings))
 
 
 def in_context(api: Api, budget: Budget) -> InContext:
     engine = ServerEngine("m", f"{api.url}/v1", "k", retries=0, budget=budget, concurrency=1)
-    return InContext(engine=engine, settings=AnswerSettings(max_new_tokens=20), queries=4)
+    return InContext(engine=engine, settings=InContextSettings(max_new_tokens=20), queries=4)
 
 
 def with_tool(api: Api, budget: Budget) -> Synthesis:

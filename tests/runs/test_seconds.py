@@ -9,7 +9,7 @@ import pytest
 from fake_method import SPEC, Fake
 from incontext.engines import ScriptedEngine
 from llm_erm.enumeration.method import Enumeration
-from llm_erm.enumeration.settings import Settings as SearchSettings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.errors import InputError
 from llm_erm.incontext.method import InContext
 from llm_erm.runs import folder as run_folder
@@ -32,7 +32,7 @@ def synthesis(tmp_path: Path) -> Synthesis:
 
 def enumeration(tmp_path: Path) -> Enumeration:
     pytest.importorskip("numba", reason="enumeration needs numba")
-    return Enumeration(settings=SearchSettings(max_memory_bytes=8 * 2**30, max_programs=2000))
+    return Enumeration(settings=EnumerationSettings(max_memory_bytes=8 * 2**30, max_programs=2000))
 
 
 def incontext(tmp_path: Path) -> InContext:

@@ -14,7 +14,7 @@ from llm_erm.records import Attempt, Candidate, Result, Verdict
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import learn
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling, Tried, sample_seed
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 from watching import Seen
@@ -78,7 +78,7 @@ def search(
             splits,
             llm,
             sandbox,
-            settings or Settings(attempts),
+            settings or SynthesisSettings(attempts),
             attempts=done,
             answers=answers,
             observe=seen,
@@ -136,7 +136,7 @@ def test_held_out_data_are_read_once_and_after_the_last_attempt(sandbox):
 
     splits = replace(SPLITS, reveal=reveal)
     llm = ScriptedLLM([HALF, RIGHT])
-    asyncio.run(learn(splits, llm, sandbox, Settings(4), observe=seen))
+    asyncio.run(learn(splits, llm, sandbox, SynthesisSettings(4), observe=seen))
     assert seen.events.count("revealed") == 1
     assert seen.events[-1] == "revealed"
     assert len(seen.attempts) == 2
@@ -237,7 +237,7 @@ class InFlight(Listening):
 
 
 def test_what_came_while_the_last_program_was_verified_counts_and_every_replay_agrees(sandbox):
-    settings = Settings(6)
+    settings = SynthesisSettings(6)
     whole = search(sandbox, InFlight(), settings=settings)
     made, told = whole.seen.told, whole.seen.answers
     assert [attempt.index for attempt in made] == [3, 1, 4, 2]
@@ -277,7 +277,7 @@ def test_a_duplicate_may_arrive_before_the_attempts_with_lower_indices(sandbox):
     run = search(sandbox, OutOfOrder())
     assert [attempt.index for attempt in run.attempts] == [1, 2, 3, 4]
     assert [attempt.duplicate_of for attempt in run.attempts] == [4, 4, 4, None]
-    limits = Settings(4).limits
+    limits = SynthesisSettings(4).limits
     facts = judge(run.attempts, HeldOut(TEST), sandbox, limits, all_drawn=False)
     assert facts.test_accuracies == (0.5,) * 4
     assert facts.pass_at is None
@@ -358,7 +358,7 @@ def test_a_strategy_cannot_pass_the_budget_nor_learn_of_validation_data(sandbox)
 
 def test_independent_sampling_asks_for_what_was_not_drawn():
     tried = [Tried(index, Candidate(None), Verdict("ok", 1, 0, 2)) for index in (1, 3)]
-    strategy = IndependentSampling(Request("prompt", indices=range(1, 5)), Settings(4))
+    strategy = IndependentSampling(Request("prompt", indices=range(1, 5)), SynthesisSettings(4))
     assert strategy.ask([]).indices == [1, 2, 3, 4]
     assert strategy.ask(tried).indices == [2, 4]
     assert strategy.ask([*tried, *tried, *(replace(t, index=t.index + 1) for t in tried)]) is None
@@ -446,7 +446,7 @@ class Expressions(Listening):
 
 def test_an_expression_that_fits_better_upside_down_is_turned(sandbox):
     llm = Expressions()
-    result = search(sandbox, llm, settings=Settings(8, constraint="grammar")).result
+    result = search(sandbox, llm, settings=SynthesisSettings(8, constraint="grammar")).result
     assert llm.requests[0].grammar
     assert result.train.accuracy == 1.0
     assert result.test.accuracy == 1.0
@@ -462,7 +462,7 @@ def test_candidates_and_seconds_are_counted_up_to_the_first_with_the_selected_pr
     ]
     key = SPLITS.key
     llm = ReplayLLM("m", {sample_seed(key.function, key.length, key.seed): completions})
-    run = search(sandbox, llm, settings=Settings(4, early_stop=False))
+    run = search(sandbox, llm, settings=SynthesisSettings(4, early_stop=False))
     assert (run.result.selected_attempt, run.result.candidates_to_selected) == (3, 3)
     computed = sum(attempt.validation.cpu_seconds for attempt in run.attempts[:3])
     assert run.result.seconds_to_selected == pytest.approx(2.0 + 3.0 + computed)

@@ -5,12 +5,12 @@ import torch
 
 from llm_erm.errors import InputError
 from llm_erm.training.architectures import from_scratch
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 FAMILIES = ("qwen1.7B", "qwen0.6B", "llama3", "deepseek", "bloom")
 
 
-def weights(settings: Settings, vocabulary: int = 3) -> int:
+def weights(settings: TrainingSettings, vocabulary: int = 3) -> int:
     with torch.device("meta"):
         model = from_scratch(settings, vocabulary, 52)
     return sum(p.numel() for p in model.backbones.parameters())
@@ -27,26 +27,28 @@ def weights(settings: Settings, vocabulary: int = 3) -> int:
     ],
 )
 def test_published_shapes(model, layers, layer, width):
-    assert weights(Settings(model=model)) == layers * layer + 3 * width + width
+    assert weights(TrainingSettings(model=model)) == layers * layer + 3 * width + width
 
 
 @pytest.mark.parametrize("model", FAMILIES)
 def test_every_size_flag_changes_the_model(model):
     small = {"model": model, "n_layer": 2, "n_head": 4, "n_embd": 64}
-    base = weights(Settings(**small))
-    assert weights(Settings(**small | {"n_layer": 3})) > base
-    assert weights(Settings(**small | {"n_embd": 128})) > base
-    assert weights(Settings(**small, num_models=2)) == 2 * base
-    assert weights(Settings(**small), vocabulary=11) == base + 8 * 64
+    base = weights(TrainingSettings(**small))
+    assert weights(TrainingSettings(**small | {"n_layer": 3})) > base
+    assert weights(TrainingSettings(**small | {"n_embd": 128})) > base
+    assert weights(TrainingSettings(**small, num_models=2)) == 2 * base
+    assert weights(TrainingSettings(**small), vocabulary=11) == base + 8 * 64
     with torch.device("meta"):
-        config = from_scratch(Settings(**small | {"n_head": 2}), 3, 52).backbones[0].config
+        config = from_scratch(TrainingSettings(**small | {"n_head": 2}), 3, 52).backbones[0].config
     assert config.num_attention_heads == 2
 
 
 @pytest.mark.parametrize("model", FAMILIES)
 def test_the_label_is_read_at_the_last_real_token_whatever_the_padding(model):
     torch.manual_seed(0)
-    classifier = from_scratch(Settings(model=model, n_layer=2, n_head=4, n_embd=64), 3, 30).eval()
+    classifier = from_scratch(
+        TrainingSettings(model=model, n_layer=2, n_head=4, n_embd=64), 3, 30
+    ).eval()
     tokens = torch.randint(0, 2, (3, 30))
     last = torch.tensor([29, 12, 4])
     with torch.no_grad():
@@ -65,7 +67,7 @@ def test_the_label_is_read_at_the_last_real_token_whatever_the_padding(model):
 
 def test_the_states_of_several_models_are_averaged():
     torch.manual_seed(0)
-    several = from_scratch(Settings(n_layer=1, n_head=2, n_embd=32, num_models=2), 3, 12)
+    several = from_scratch(TrainingSettings(n_layer=1, n_head=2, n_embd=32, num_models=2), 3, 12)
     tokens, last = torch.randint(0, 2, (3, 12)), torch.full((3,), 11)
     with torch.no_grad():
         states = [b(input_ids=tokens).last_hidden_state[:, 11] for b in several.backbones]
@@ -77,7 +79,7 @@ def test_the_states_of_several_models_are_averaged():
 @pytest.mark.parametrize("model", ["qwen1.7B", "llama3"])
 def test_our_attention_is_the_models_own(model):
     torch.manual_seed(0)
-    settings = Settings(model=model, n_layer=2, n_head=4, n_embd=64)
+    settings = TrainingSettings(model=model, n_layer=2, n_head=4, n_embd=64)
     classifier = from_scratch(settings, 3, 30).eval()
     tokens, last = torch.randint(0, 2, (3, 30)), torch.full((3,), 29)
     with torch.no_grad():
@@ -88,6 +90,6 @@ def test_our_attention_is_the_models_own(model):
 
 def test_impossible_sizes_are_refused():
     with pytest.raises(InputError, match="There is no model 'gpt2'; choose from qwen"):
-        from_scratch(Settings(model="gpt2"), 3, 30)
+        from_scratch(TrainingSettings(model="gpt2"), 3, 30)
     with pytest.raises(InputError, match="a width of 30 .* and 4 heads"):
-        from_scratch(Settings(model="bloom", n_embd=30, n_head=4), 3, 30)
+        from_scratch(TrainingSettings(model="bloom", n_embd=30, n_head=4), 3, 30)

@@ -10,16 +10,18 @@ import torch
 from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
 from llm_erm.training.engine import Speedups, TrainingEngine, speedups_for
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 # torch's compiler looks into deprecated and odd places of torch itself while it traces.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-SETTINGS = Settings(n_layer=4, n_head=2, n_embd=32, lr=1e-3, eval_batch_size=30)
+SETTINGS = TrainingSettings(n_layer=4, n_head=2, n_embd=32, lr=1e-3, eval_batch_size=30)
 CPU = torch.device("cpu")
 
 
-def engine(chosen: Speedups, device: torch.device, settings: Settings = SETTINGS) -> TrainingEngine:
+def engine(
+    chosen: Speedups, device: torch.device, settings: TrainingSettings = SETTINGS
+) -> TrainingEngine:
     torch.manual_seed(0)
     return TrainingEngine(from_scratch(settings, 3, 11).to(device), settings, device, chosen)
 
@@ -46,7 +48,7 @@ def agree(fast: TrainingEngine, device: torch.device) -> None:
 
 def test_the_fast_ways_are_for_where_they_work():
     model = from_scratch(SETTINGS, 3, 11)
-    bloom = from_scratch(Settings(model="bloom", n_layer=1), 3, 11)
+    bloom = from_scratch(TrainingSettings(model="bloom", n_layer=1), 3, 11)
     gpu = torch.device("cuda")
     everything = Speedups(compiled=True, mixed=True, graph=True)
     assert speedups_for(SETTINGS, model, gpu, 1) == everything
@@ -56,9 +58,9 @@ def test_the_fast_ways_are_for_where_they_work():
     assert not speedups_for(SETTINGS, bloom, gpu, 1).graph
     assert not speedups_for(SETTINGS, model, gpu, 2).graph
     for changes in ({"precision": "fp16"}, {"precision": "fp32"}, {"lora_rank": 2}):
-        chosen = speedups_for(Settings(**changes), model, gpu, 1)
+        chosen = speedups_for(TrainingSettings(**changes), model, gpu, 1)
         assert chosen == Speedups(compiled=True, mixed=False, graph=False)
-    assert not speedups_for(Settings(engine="eager"), model, gpu, 1).compiled
+    assert not speedups_for(TrainingSettings(engine="eager"), model, gpu, 1).compiled
 
 
 def test_the_graph_is_for_whole_batches_whenever_a_smaller_one_comes(monkeypatch):

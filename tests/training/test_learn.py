@@ -16,7 +16,7 @@ from llm_erm.training import engine as engine_module
 from llm_erm.training.build import build
 from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.learn import learn
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 from small_training import SMALL, splits
 
 FIRST_BIT = """
@@ -364,7 +364,7 @@ def test_a_context_for_the_inputs_alone_leaves_others_out(parity):
 
 
 def test_coordinate_sgd_has_no_weight_decay():
-    settings = Settings(optimizer="coordinate-sgd", online=True, weight_decay=0.1)
+    settings = TrainingSettings(optimizer="coordinate-sgd", online=True, weight_decay=0.1)
     with pytest.raises(
         InputError, match="weight_decay is 0.1, which has no effect without the optimizer adamw"
     ):
@@ -372,7 +372,9 @@ def test_coordinate_sgd_has_no_weight_decay():
 
 
 def test_parities_of_one_length_meet_others(parity):
-    settings = Settings(model="parities", degree=1, device="cpu", n_epochs=1, context_length=30)
+    settings = TrainingSettings(
+        model="parities", degree=1, device="cpu", n_epochs=1, context_length=30
+    )
     other = Dataset(("0" * 28 + "1", "1" * 29), (1, 1))
     run = learn(parity, settings, lengths={29: other, 10: Dataset(("0" * 10,), (0,))})
     assert run.facts.parameters == 20
@@ -387,7 +389,7 @@ def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path
     monkeypatch.setitem(suite.SUITE, task.id, task)
     data = splits(task.id, tmp_path, length=8, train=128, test=64)
     settings = replace(
-        Settings(device="cpu", precision="fp32"),
+        TrainingSettings(device="cpu", precision="fp32"),
         model="parities",
         optimizer="coordinate-sgd",
         online=True,

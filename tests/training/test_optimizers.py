@@ -10,13 +10,13 @@ from llm_erm.training.architectures import from_scratch
 from llm_erm.training.encoding import Encoded
 from llm_erm.training.engine import Speedups, TrainingEngine
 from llm_erm.training.optimizers import CoordinateSGD, learning_rate
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 CPU = torch.device("cpu")
-SETTINGS = Settings(n_layer=2, n_head=2, n_embd=32, lr=1e-3, precision="bf16")
+SETTINGS = TrainingSettings(n_layer=2, n_head=2, n_embd=32, lr=1e-3, precision="bf16")
 
 
-def engine(mixed: bool, settings: Settings = SETTINGS) -> TrainingEngine:
+def engine(mixed: bool, settings: TrainingSettings = SETTINGS) -> TrainingEngine:
     torch.manual_seed(0)
     model = from_scratch(settings, 3, 11)
     return TrainingEngine(model, settings, CPU, Speedups(compiled=False, mixed=mixed, graph=False))

@@ -17,7 +17,7 @@ from llm_erm.training.build import build
 from llm_erm.training.learn import learn
 from llm_erm.training.method import Training
 from llm_erm.training.pretrained import EMBEDDED, is_pretrained, pretrained
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 from small_training import splits
 
 CPU = torch.device("cpu")
@@ -45,8 +45,8 @@ def folder(tmp_path_factory, embedded_tokenizer) -> Path:
     return place
 
 
-def settings(model: Path | str, **changes) -> Settings:
-    base = Settings(
+def settings(model: Path | str, **changes) -> TrainingSettings:
+    base = TrainingSettings(
         model=str(model),
         n_epochs=2,
         eval_every=1,

@@ -15,7 +15,7 @@ from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.prior import Prior, read_prior
-from llm_erm.enumeration.settings import Order, Settings
+from llm_erm.enumeration.settings import EnumerationSettings, Order
 from llm_erm.facts import EnumerationFacts
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Observer
@@ -29,22 +29,22 @@ from llm_erm.tasks.spec import DataGrid
 class Options(RunOptions, LimitOptions, DataOptions):
     """Flags of `llm-erm enumerate`."""
 
-    attempts: int = Settings().attempts
+    attempts: int = EnumerationSettings().attempts
     """The budget K, fixed beforehand: how many programs to verify per task. They are the ones with
     the fewest training errors, shorter ones first."""
-    search: Order = Settings().order
+    search: Order = EnumerationSettings().order
     """Order in which programs are tried: shortest description first, sampled at random from the
     same language, or most probable first under a prior fitted to a language model's proposals
     (--prior-from)."""
     prior_from: Path | None = None
     """For --search prior: folder of an `llm-erm synthesize --provider local` run."""
-    max_seconds: float = Settings().max_seconds
+    max_seconds: float = EnumerationSettings().max_seconds
     """Maximum wall time per task in seconds; then the best programs so far are verified."""
-    max_memory_mb: int = Settings().max_memory_bytes // 2**20
+    max_memory_mb: int = EnumerationSettings().max_memory_bytes // 2**20
     """Maximum memory of the search process in MiB; --memory-mb limits each candidate."""
     max_programs: Annotated[int | None, DEFAULT_TOLD] = None
     """Maximum number of programs considered per task (default: no limit)."""
-    max_bits: float = Settings().max_bits
+    max_bits: float = EnumerationSettings().max_bits
     """Maximum description length of a program, in bits."""
     out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
     """Folder for everything this run writes (default: runs/enumerate-<digest of the settings>)."""
@@ -66,7 +66,7 @@ class Options(RunOptions, LimitOptions, DataOptions):
         """Returns the search that the flags describe."""
         self.announce()
         return Enumeration(
-            settings=Settings(
+            settings=EnumerationSettings(
                 attempts=self.attempts,
                 order=self.search,
                 max_seconds=self.max_seconds,

@@ -14,7 +14,7 @@ from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.facts import IncontextFacts
 from llm_erm.incontext.export import export
 from llm_erm.incontext.method import InContext
-from llm_erm.incontext.settings import AnswerMode, Settings
+from llm_erm.incontext.settings import AnswerMode, InContextSettings
 from llm_erm.records import Result
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import Work
@@ -75,7 +75,7 @@ class Options(RunOptions, EngineOptions, DataOptions):
         """Returns the model and the settings that the flags describe."""
         return InContext(
             engine=engine_of(self, self.seed),
-            settings=Settings(
+            settings=InContextSettings(
                 answer=self.answer,
                 temperature=self.temperature,
                 top_p=self.top_p,

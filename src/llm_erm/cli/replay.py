@@ -11,7 +11,7 @@ from llm_erm.records import Result
 from llm_erm.sandbox import Limits
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.synthesis.replay import Replay, read_replay
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FREE = {field.name for field in fields(LimitOptions)} | {"dataset_dir", "task_f
 """Flags that a replay may change; those that shape the answers are fixed."""
 
 
-def missing(results: Sequence[Result], settings: Settings) -> str | None:
+def missing(results: Sequence[Result], settings: SynthesisSettings) -> str | None:
     """Returns a sentence on searches with fewer answers than their budget, or None."""
     short = [
         f"{result.data.function} L={result.data.length} trial {result.data.trial}: "

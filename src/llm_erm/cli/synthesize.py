@@ -24,7 +24,7 @@ from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan, is_done
 from llm_erm.synthesis.export import export
 from llm_erm.synthesis.method import Synthesis
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
@@ -87,7 +87,7 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
         llm, usual = choose(self)
         return Synthesis(
             llm=llm,
-            settings=Settings(
+            settings=SynthesisSettings(
                 attempts=usual.attempts if self.attempts is None else self.attempts,
                 constraint=usual.constraint,
                 max_tokens=usual.max_tokens,

@@ -25,11 +25,11 @@ from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.training.build import require_packages
 from llm_erm.training.method import Training, TrainingJob
 from llm_erm.training.plots import plot_lengths, plot_sizes
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, Settings):
+class Options(RunOptions, TrainingSettings):
     """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
     results_path: Annotated[
@@ -100,7 +100,9 @@ class Options(RunOptions, Settings):
         """
         require_packages(self, "matplotlib", *["accelerate"] * ("RANK" in os.environ))
         return Training(
-            settings=Settings(**{f.name: getattr(self, f.name) for f in fields(Settings)}),
+            settings=TrainingSettings(
+                **{f.name: getattr(self, f.name) for f in fields(TrainingSettings)}
+            ),
             test_lengths=self.test_sequence_length,
             flags=asdict(self),
         )

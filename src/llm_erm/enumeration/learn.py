@@ -15,7 +15,7 @@ from llm_erm.enumeration.prior import learned_costs
 from llm_erm.enumeration.proposals import Proposal, Proposals, SearchOutcome
 from llm_erm.enumeration.sampling import propose_sampled
 from llm_erm.enumeration.search import BottomUpSearch
-from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.erm.result import result_of
 from llm_erm.erm.select import select_best
@@ -32,7 +32,7 @@ MAX_LINEAR_RULES = 3
 def learn(
     splits: Splits,
     sandbox: Sandbox,
-    settings: Settings,
+    settings: EnumerationSettings,
     *,
     observe: Observe = ignore,
     attempts: Sequence[Attempt] = (),
@@ -88,7 +88,9 @@ def learn(
     )
 
 
-def _code_bits(proposals: Proposals, selected: Attempt, settings: Settings) -> float | None:
+def _code_bits(
+    proposals: Proposals, selected: Attempt, settings: EnumerationSettings
+) -> float | None:
     """Returns the program's length in the data-independent code, if it was found in that code."""
     chosen = proposals.of(selected)
     fixed = settings.order == "length-first" and chosen.found_by == ENUMERATION
@@ -125,7 +127,7 @@ def _facts(
 
 def _enumerate(
     splits: Splits,
-    settings: Settings,
+    settings: EnumerationSettings,
     clock: Clock,
     proposals: Proposals,
     observe: Observe,
@@ -171,7 +173,7 @@ def _enumerate(
 def _levels(
     search: BottomUpSearch,
     labels: Sequence[int],
-    settings: Settings,
+    settings: EnumerationSettings,
     clock: Clock,
     proposals: Proposals,
     observe: Observe,
@@ -196,7 +198,7 @@ def _levels(
     return levels, search.stopped_by or "bits"
 
 
-def _limit_time_left(clock: Clock, proposals: Proposals, settings: Settings) -> None:
+def _limit_time_left(clock: Clock, proposals: Proposals, settings: EnumerationSettings) -> None:
     """Once a program is exact, limits the time left to find shorter ones or ties."""
     if proposals.found:
         clock.limit_cpu(settings.more_cpu_seconds)

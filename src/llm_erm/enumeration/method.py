@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 from llm_erm.enumeration.prior import Prior
-from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.llm import Completion
@@ -38,7 +38,7 @@ class Enumeration(Method):
         unsafe_no_isolation: Run programs even where nothing holds them back.
     """
 
-    settings: Settings = field(default_factory=Settings)
+    settings: EnumerationSettings = field(default_factory=EnumerationSettings)
     prior: Prior | None = None
     isolation: Isolation = "auto"
     unsafe_no_isolation: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from llm_erm.enumeration.language import InputKind
 from llm_erm.enumeration.memory import Clock
-from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.erm.verify import verify
 from llm_erm.facts import LevelCount
 from llm_erm.records import Attempt, Candidate
@@ -69,7 +69,7 @@ class Proposals:
         splits: Splits,
         labels: tuple[int, ...],
         sandbox: Sandbox,
-        settings: Settings,
+        settings: EnumerationSettings,
         clock: Clock,
         verified: Sequence[Attempt],
         observe: Observe,

@@ -30,7 +30,7 @@ from llm_erm.enumeration.language import (
 from llm_erm.enumeration.memory import Clock
 from llm_erm.enumeration.pool import kind_of
 from llm_erm.enumeration.proposals import Proposal, Proposals, SearchOutcome
-from llm_erm.enumeration.settings import Settings
+from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.errors import InputError
 from llm_erm.sandbox.execution import Input
@@ -223,7 +223,7 @@ def sampled(sampler: ProgramSampler) -> Iterator[tuple[str, float]]:
 
 
 def propose_sampled(
-    splits: Splits, settings: Settings, clock: Clock, proposals: Proposals
+    splits: Splits, settings: EnumerationSettings, clock: Clock, proposals: Proposals
 ) -> SearchOutcome:
     """Proposes the best of many programs sampled at random; returns how far the search went.
 

@@ -10,7 +10,7 @@ Order = Literal["length-first", "uniform", "prior"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class EnumerationSettings:
     """Settings of a search.
 
     Attributes:

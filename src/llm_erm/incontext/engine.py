@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from llm_erm.errors import InputError
 from llm_erm.incontext.prompt import ANSWER_START
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.llm import Completion
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Engine(Protocol):
         """Maximum number of tokens in a prompt and its answer; None if unknown."""
         ...
 
-    def render(self, message: str, settings: Settings) -> str:
+    def render(self, message: str, settings: InContextSettings) -> str:
         """Returns the text that the model reads for a user's message.
 
         Loads no weights, like ``context_tokens`` and ``count_tokens``.
@@ -79,7 +79,9 @@ class Engine(Protocol):
         """
         ...
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
+    def answer(
+        self, prompts: Sequence[Prompt], settings: InContextSettings
+    ) -> Iterator[Completion]:
         """Yields the answers in the order in which they arrive.
 
         The index of an answer is that of its query. The first prompt is answered alone, so that the

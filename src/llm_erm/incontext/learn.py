@@ -12,7 +12,7 @@ from llm_erm.facts import IncontextFacts
 from llm_erm.incontext.engine import Engine, Prompt
 from llm_erm.incontext.labels import label_of
 from llm_erm.incontext.prompt import GAP, Frame, balanced, build_frame, split_at_gap
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result, Verdict, cost_of
 from llm_erm.runs.events import Advanced, Answered, Observe, Prompted, Started, ignore
@@ -81,7 +81,9 @@ def variant_of(shots: int) -> str:
     return f"shots={shots}"
 
 
-def pose(splits: Splits, shots: int, queries: int, engine: Engine, settings: Settings) -> Questions:
+def pose(
+    splits: Splits, shots: int, queries: int, engine: Engine, settings: InContextSettings
+) -> Questions:
     """Returns the questions about a data set, without loading the model's weights.
 
     Args:
@@ -107,7 +109,7 @@ def pose(splits: Splits, shots: int, queries: int, engine: Engine, settings: Set
 def learn(
     questions: Questions,
     engine: Engine,
-    settings: Settings,
+    settings: InContextSettings,
     *,
     observe: Observe = ignore,
     answers: Mapping[int, Completion] | None = None,
@@ -143,7 +145,7 @@ def learn(
     return _report(questions, engine.name, settings, answered, arrivals, started)
 
 
-def query_of(questions: Questions, completion: Completion, settings: Settings) -> Query:
+def query_of(questions: Questions, completion: Completion, settings: InContextSettings) -> Query:
     """Returns a query with the label that its answer states."""
     place = completion.index - 1
     if settings.answer != "score":
@@ -161,12 +163,14 @@ def query_of(questions: Questions, completion: Completion, settings: Settings) -
     )
 
 
-def _rendered(splits: Splits, examples: Dataset, engine: Engine, settings: Settings) -> Frame:
+def _rendered(
+    splits: Splits, examples: Dataset, engine: Engine, settings: InContextSettings
+) -> Frame:
     frame = build_frame(examples, splits.kind, splits.key.length)
     return split_at_gap(engine.render(frame.around(GAP), settings))
 
 
-def _check_length(questions: Questions, engine: Engine, settings: Settings) -> None:
+def _check_length(questions: Questions, engine: Engine, settings: InContextSettings) -> None:
     """Rejects prompts that are too long for the model, and says how many examples would fit."""
     limit = engine.context_tokens
     room = None if limit is None else limit - settings.answer_tokens
@@ -198,14 +202,14 @@ def _longest(frame: Frame, queries: Dataset, engine: Engine, room: int | None) -
     return max(engine.count_tokens(frame.around(x)) or 0 for x in queries.inputs)
 
 
-def _seed(questions: Questions, index: int, settings: Settings) -> int:
+def _seed(questions: Questions, index: int, settings: InContextSettings) -> int:
     return seed_from(f"{settings.seed}|{questions.name}|query={index}")
 
 
 def _report(
     questions: Questions,
     model: str,
-    settings: Settings,
+    settings: InContextSettings,
     answered: Mapping[int, Completion],
     arrivals: Sequence[float],
     started: float,

@@ -9,7 +9,7 @@ from typing import Any
 from llm_erm.cores import usable_cores
 from llm_erm.incontext.engine import Engine, Prompt, context_of, label_tokens
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms import weights
 from llm_erm.llms.llm import Completion, Usage
 from llm_erm.llms.runtime import GGUFModel
@@ -79,7 +79,7 @@ class LocalEngine(Engine):
         trained: int = self._model.ask("/v1/models")["data"][0]["meta"]["n_ctx_train"]
         return context_of(self.name, trained, self._asked_context)
 
-    def render(self, message: str, settings: Settings) -> str:
+    def render(self, message: str, settings: InContextSettings) -> str:
         """Returns what the model reads for a message, in its chat template if it has one."""
         if settings.raw_prompt or not self._has_template():
             text = message
@@ -100,7 +100,9 @@ class LocalEngine(Engine):
         """
         self._model.load(context_tokens=self.context_tokens, parallel=1, long_prompts=True)
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
+    def answer(
+        self, prompts: Sequence[Prompt], settings: InContextSettings
+    ) -> Iterator[Completion]:
         """Yields the answers in order, one after the other.
 
         Raises:
@@ -131,7 +133,7 @@ class LocalEngine(Engine):
             return data.find(b"tokenizer.chat_template", 0, _METADATA_BYTES) >= 0
 
 
-def _query(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> dict[str, Any]:
+def _query(prompt: Prompt, settings: InContextSettings, labels: Sequence[int]) -> dict[str, Any]:
     query = {
         "prompt": prompt.text,
         "cache_prompt": True,

@@ -8,7 +8,7 @@ from functools import cache
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.learn import Questions, learn, pose, variant_of
 from llm_erm.incontext.prompt import check_balance
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
@@ -31,7 +31,7 @@ class InContext(Method):
     """
 
     engine: Engine
-    settings: Settings = field(default_factory=Settings)
+    settings: InContextSettings = field(default_factory=InContextSettings)
     shots: tuple[int, ...] = ()
     queries: int = 100
 

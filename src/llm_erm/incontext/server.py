@@ -14,7 +14,7 @@ from typing import Any
 from llm_erm.errors import ProviderError
 from llm_erm.incontext.engine import Engine, Prompt
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller
 from llm_erm.llms.clients import is_openai
@@ -90,7 +90,7 @@ class ServerEngine(Engine):
         """The budget of its calls."""
         return self._budget
 
-    def render(self, message: str, settings: Settings) -> str:
+    def render(self, message: str, settings: InContextSettings) -> str:
         """Returns the user's message; the server adds its own template."""
         if settings.raw_prompt and settings.answer == "score":
             return message + ANSWER_START
@@ -103,7 +103,9 @@ class ServerEngine(Engine):
     def load(self) -> None:
         """Does nothing: the server has already loaded its model."""
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
+    def answer(
+        self, prompts: Sequence[Prompt], settings: InContextSettings
+    ) -> Iterator[Completion]:
         """Yields the answers as they arrive.
 
         Raises:
@@ -133,7 +135,7 @@ class ServerEngine(Engine):
     async def _answer_all(
         self,
         prompts: Sequence[Prompt],
-        settings: Settings,
+        settings: InContextSettings,
         on_arrival: Callable[[Completion], None],
     ) -> None:
         ask = partial(self._ask, self._new_caller())
@@ -157,7 +159,7 @@ class ServerEngine(Engine):
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _ask(self, caller: Caller, prompt: Prompt, settings: Settings) -> Completion:
+    async def _ask(self, caller: Caller, prompt: Prompt, settings: InContextSettings) -> Completion:
         if settings.raw_prompt:
             path, body = "/completions", self._raw(prompt, settings)
         else:
@@ -173,7 +175,7 @@ class ServerEngine(Engine):
         return replace(completion, latency_seconds=time.monotonic() - started)
 
     async def _send(
-        self, prompt: Prompt, path: str, body: Mapping[str, Any], settings: Settings
+        self, prompt: Prompt, path: str, body: Mapping[str, Any], settings: InContextSettings
     ) -> tuple[object, Completion]:
         reply, completion = await self._client.post(path, body)
         choice = reply["choices"][0]
@@ -191,7 +193,9 @@ class ServerEngine(Engine):
             computed_tokens=computed,
         )
 
-    def _fatal(self, failure: CallFailedError, prompt: Prompt, settings: Settings) -> ProviderError:
+    def _fatal(
+        self, failure: CallFailedError, prompt: Prompt, settings: InContextSettings
+    ) -> ProviderError:
         """Returns the error that ends the run, with a hint if a setting may help."""
         error = provider_error(failure, self.name, self._client.base_url)
         timed_out = isinstance(failure.__cause__, TimeoutError)
@@ -201,7 +205,7 @@ class ServerEngine(Engine):
         message = str(error).rstrip(".")
         return ProviderError(f"{message} (query {prompt.index}; {hint})", setting=setting)
 
-    def _chat(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
+    def _chat(self, prompt: Prompt, settings: InContextSettings) -> dict[str, Any]:
         messages = [{"role": "user", "content": prompt.text}]
         body = self._sampling(prompt, settings) | {"messages": messages}
         # All servers know the older name, except that OpenAI's newer models reject it.
@@ -214,7 +218,7 @@ class ServerEngine(Engine):
             body |= {"logprobs": True, "top_logprobs": _CHAT_ALTERNATIVES, **_CONTINUE}
         return body
 
-    def _raw(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
+    def _raw(self, prompt: Prompt, settings: InContextSettings) -> dict[str, Any]:
         body = self._sampling(prompt, settings)
         body |= {"prompt": prompt.text, "max_tokens": settings.answer_tokens}
         if settings.answer == "constrained":  # vLLM reads the former, llama.cpp's server the latter
@@ -223,7 +227,7 @@ class ServerEngine(Engine):
             body["logprobs"] = _RAW_ALTERNATIVES
         return body
 
-    def _sampling(self, prompt: Prompt, settings: Settings) -> dict[str, Any]:
+    def _sampling(self, prompt: Prompt, settings: InContextSettings) -> dict[str, Any]:
         if settings.answer == "score":
             return {"temperature": 0.0}
         return {
@@ -239,7 +243,7 @@ _SCHEMA = {
 }
 
 
-def _hint(settings: Settings) -> tuple[str, str]:
+def _hint(settings: InContextSettings) -> tuple[str, str]:
     """Returns a hint for a server that cannot handle the request, and the setting to change."""
     match settings.answer:
         case "score":

@@ -11,7 +11,7 @@ the probabilities of both labels as the next token."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class InContextSettings:
     """Settings of in-context learning; the defaults are the published ones.
 
     Attributes:

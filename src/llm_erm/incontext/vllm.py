@@ -20,7 +20,7 @@ from llm_erm.incontext.engine import (
     label_tokens,
 )
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
-from llm_erm.incontext.settings import Settings
+from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.llm import Completion, Usage
 from llm_erm.runs.fingerprint import model_digests
 
@@ -104,7 +104,7 @@ class VLLMEngine(Engine):
         trained = int(getattr(config, "max_position_embeddings", MOST_CONTEXT_TOKENS))
         return context_of(self._model, trained, self._asked_context)
 
-    def render(self, message: str, settings: Settings) -> str:
+    def render(self, message: str, settings: InContextSettings) -> str:
         """Returns what the model reads for a message, in its chat template if it has one."""
         text = message
         if not settings.raw_prompt and self._tokenizer.chat_template:
@@ -148,7 +148,9 @@ class VLLMEngine(Engine):
                 setting="context_tokens",
             ) from error
 
-    def answer(self, prompts: Sequence[Prompt], settings: Settings) -> Iterator[Completion]:
+    def answer(
+        self, prompts: Sequence[Prompt], settings: InContextSettings
+    ) -> Iterator[Completion]:
         """Yields the answers in order: the first one alone, then batch by batch."""
         labels = label_tokens(self.name, self._tokens) if settings.answer == "score" else ()
         batches = [prompts[:1]]
@@ -194,7 +196,7 @@ def _finding(model: str) -> Iterator[None]:
         ) from error
 
 
-def _sampling(prompt: Prompt, settings: Settings, labels: Sequence[int]) -> Any:  # noqa: ANN401
+def _sampling(prompt: Prompt, settings: InContextSettings, labels: Sequence[int]) -> Any:  # noqa: ANN401
     from vllm import SamplingParams
     from vllm.sampling_params import StructuredOutputsParams
 

@@ -17,12 +17,12 @@ from llm_erm.runs.events import Answered, Attempted, Observe, Prompted, ignore
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling, Strategy, Tried, sample_seed
 from llm_erm.synthesis.verifier import Verifier
 from llm_erm.tasks.task import Splits
 
-MakeStrategy = Callable[[Request, Settings], Strategy]
+MakeStrategy = Callable[[Request, SynthesisSettings], Strategy]
 """``make(request, settings)`` → a strategy; the request is for the whole budget."""
 
 
@@ -30,7 +30,7 @@ async def learn(
     splits: Splits,
     llm: LLM,
     sandbox: Sandbox,
-    settings: Settings,
+    settings: SynthesisSettings,
     *,
     strategy: MakeStrategy = IndependentSampling,
     attempts: Sequence[Attempt] = (),
@@ -92,7 +92,7 @@ async def learn(
     )
 
 
-def request_for(splits: Splits, settings: Settings, sandbox: Sandbox) -> Request:
+def request_for(splits: Splits, settings: SynthesisSettings, sandbox: Sandbox) -> Request:
     """Returns the request for all attempts of a search: one prompt from training examples alone."""
     key = splits.key
     return Request(
@@ -106,7 +106,7 @@ def request_for(splits: Splits, settings: Settings, sandbox: Sandbox) -> Request
     )
 
 
-def prompt_for(splits: Splits, settings: Settings) -> str:
+def prompt_for(splits: Splits, settings: SynthesisSettings) -> str:
     """Returns the one prompt of a search."""
     if settings.constraint == "grammar":
         return grammar.PROMPT
@@ -116,7 +116,9 @@ def prompt_for(splits: Splits, settings: Settings) -> str:
 class _Asking:
     """A strategy held to the budget, and told nothing of validation data."""
 
-    def __init__(self, strategy: Strategy, settings: Settings, attempts: Sequence[Attempt]) -> None:
+    def __init__(
+        self, strategy: Strategy, settings: SynthesisSettings, attempts: Sequence[Attempt]
+    ) -> None:
         """Takes the attempts of the search, which grow, and tells of those that are there."""
         self._strategy = strategy
         self._settings = settings
@@ -158,7 +160,7 @@ def _report(
     splits: Splits,
     model: str,
     sandbox: Sandbox,
-    settings: Settings,
+    settings: SynthesisSettings,
     attempts: Sequence[Attempt],
     answers: Mapping[int, Completion],
     selected: Attempt | None,

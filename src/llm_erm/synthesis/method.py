@@ -26,7 +26,7 @@ from llm_erm.settings import OPERATIONAL
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
 from llm_erm.synthesis.replay import read_replay
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling
 from llm_erm.tasks.spec import DataSpec
 
@@ -45,7 +45,7 @@ class Synthesis(Method):
     """
 
     llm: LLM
-    settings: Settings
+    settings: SynthesisSettings
     strategy: MakeStrategy = IndependentSampling
     judge_all: Annotated[bool, OPERATIONAL] = False
     isolation: Isolation = "auto"
@@ -67,7 +67,7 @@ class Synthesis(Method):
             model: ``provider:model``, such as ``local``, ``openai:gpt-5`` or ``scripted:FILE``; or
                 ``replay:FOLDER`` for the answers and settings of an earlier run.
             model_settings: Key, address, reasoning effort and other settings of the model.
-            settings: Fields of ``Settings`` and of this class that override the defaults.
+            settings: Fields of ``SynthesisSettings`` and of this class that override the defaults.
 
         Raises:
             InputError: There is no such model, or one of its settings is not valid.
@@ -80,7 +80,7 @@ class Synthesis(Method):
         provider, named = split_name(model)
         usual = provider.defaults(named or provider.default_model, settings.get("constraint"))
         llm = model_of(model, **(model_settings or {}))
-        return cls(llm=llm, settings=Settings(**{**vars(usual), **settings}), **own)
+        return cls(llm=llm, settings=SynthesisSettings(**{**vars(usual), **settings}), **own)
 
     @property
     def budget(self) -> Budget | None:

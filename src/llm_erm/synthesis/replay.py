@@ -9,7 +9,7 @@ from llm_erm.runs.answers import read_answers
 from llm_erm.runs.fingerprint import DataRecord, file_digest, read_fingerprint
 from llm_erm.runs.run import Plan
 from llm_erm.serial import RecordError, from_plain
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import sample_seed
 from llm_erm.tasks.spec import DataSpec
 
@@ -26,7 +26,7 @@ class Replay:
     """
 
     llm: ReplayLLM
-    settings: Settings
+    settings: SynthesisSettings
     isolation: str
     data: tuple[DataRecord, ...]
 
@@ -82,7 +82,7 @@ def read_replay(folder: Path) -> Replay:
     """
     known = read_fingerprint(folder, "replay_from")
     try:
-        settings = from_plain(Settings, known.settings["settings"])
+        settings = from_plain(SynthesisSettings, known.settings["settings"])
         name = str(known.settings["llm"]["name"])
         isolation = str(known.settings["isolation"])
     except (RecordError, KeyError, TypeError) as error:

@@ -10,7 +10,7 @@ Constraint = Literal["grammar", "schema", "none"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class SynthesisSettings:
     """Settings of a search.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from llm_erm.llms.llm import Request
 from llm_erm.records import Candidate, Verdict
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Strategy(Protocol):
 class IndependentSampling:
     """The paper's strategy: one prompt, up to K samples, no feedback."""
 
-    def __init__(self, request: Request, settings: Settings) -> None:
+    def __init__(self, request: Request, settings: SynthesisSettings) -> None:
         """Takes the request for the whole budget, with indices from 1 to K."""
         self._request = request
 

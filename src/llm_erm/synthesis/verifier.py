@@ -11,7 +11,7 @@ from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Verdict
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.extract import extract_source
-from llm_erm.synthesis.settings import Settings
+from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.task import Splits
 
 
@@ -26,7 +26,7 @@ class Verifier:
         self,
         splits: Splits,
         sandbox: Sandbox,
-        settings: Settings,
+        settings: SynthesisSettings,
         attempts: Sequence[Attempt],
         answers: Mapping[int, Completion],
         on_attempt: Callable[[Attempt], None],

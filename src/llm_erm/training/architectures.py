@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import InputError
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from llm_erm.training.classifier import Classifier
@@ -62,7 +62,7 @@ SHAPES = {  # from the config.json of Qwen3-1.7B, Qwen3-0.6B, Llama-3.2-1B, deep
 """The published models from scratch; bloom in the size of the published defaults."""
 
 
-def shape_of(settings: Settings) -> Shape:
+def shape_of(settings: TrainingSettings) -> Shape:
     """Returns the shape that the settings ask for.
 
     Raises:
@@ -100,7 +100,7 @@ def shape_of(settings: Settings) -> Shape:
     )
 
 
-def from_scratch(settings: Settings, vocabulary: int, positions: int) -> "Classifier":
+def from_scratch(settings: TrainingSettings, vocabulary: int, positions: int) -> "Classifier":
     """Returns a model with initial weights drawn from torch's current random state and device.
 
     Args:

@@ -12,7 +12,7 @@ from llm_erm.runs.files import writing
 from llm_erm.tasks.task import Dataset, Kind
 from llm_erm.training import architectures, pretrained
 from llm_erm.training.encoding import Characters, Encoded, Encoder, Words, encode
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ class Built:
         return encode(data, self.encoder, self.device, self.context_length)
 
 
-def check(settings: Settings, kind: Kind) -> None:
+def check(settings: TrainingSettings, kind: Kind) -> None:
     """Checks, as far as possible without torch and data, that a run can start.
 
     Raises:
@@ -76,7 +76,10 @@ def check(settings: Settings, kind: Kind) -> None:
     if pretrained.is_pretrained(settings.model):
         pretrained.check(settings)
         return
-    if settings.lora_rank or settings.num_layers_to_finetune != Settings.num_layers_to_finetune:
+    if (
+        settings.lora_rank
+        or settings.num_layers_to_finetune != TrainingSettings.num_layers_to_finetune
+    ):
         raise InputError(
             f"lora_rank and num_layers_to_finetune are for pretrained models, but "
             f"{settings.model} is trained from scratch; leave them out.",
@@ -99,7 +102,9 @@ def check(settings: Settings, kind: Kind) -> None:
         )
 
 
-def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path | None) -> Built:
+def build(
+    settings: TrainingSettings, kind: Kind, data: Sequence[Dataset], folder: Path | None
+) -> Built:
     """Returns the model with its initial weights, which depend on the seed and on no data.
 
     Args:
@@ -150,7 +155,7 @@ def build(settings: Settings, kind: Kind, data: Sequence[Dataset], folder: Path 
 
 
 @contextmanager
-def fitting(settings: Settings) -> Iterator[None]:
+def fitting(settings: TrainingSettings) -> Iterator[None]:
     """Turns a lack of GPU memory into an error that says what to do.
 
     Raises:
@@ -190,7 +195,9 @@ def save(built: Built, folder: Path) -> None:
         raise InputError(f"Cannot write to {folder}: {error}; free space.") from error
 
 
-def _from_scratch(settings: Settings, encoder: Encoder, context_length: int, width: int) -> Any:  # noqa: ANN401
+def _from_scratch(
+    settings: TrainingSettings, encoder: Encoder, context_length: int, width: int
+) -> Any:  # noqa: ANN401
     if settings.model == PARITIES:
         from llm_erm.training.parities import Parities
 
@@ -202,7 +209,7 @@ def _longest(encoder: Encoder, data: Sequence[Dataset]) -> int:
     return max(len(tokens) for part in data for tokens in encoder.tokens(part.inputs))
 
 
-def require_packages(settings: Settings, *more: str) -> None:
+def require_packages(settings: TrainingSettings, *more: str) -> None:
     """Checks that the necessary libraries are installed.
 
     Args:
@@ -228,7 +235,7 @@ def require_packages(settings: Settings, *more: str) -> None:
         )
 
 
-def _accelerator(settings: Settings, folder: Path | None) -> "Accelerator | None":
+def _accelerator(settings: TrainingSettings, folder: Path | None) -> "Accelerator | None":
     """Returns what connects several processes or reports metrics, where either is needed."""
     import torch
 

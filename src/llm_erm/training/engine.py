@@ -11,7 +11,7 @@ from llm_erm.errors import InputError
 from llm_erm.training.classifier import CAUSAL, Classifier, layers_of
 from llm_erm.training.encoding import Encoded
 from llm_erm.training.optimizers import MAX_NORM, CoordinateSGD, MixedAdamW, keep_in_bf16
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -62,7 +62,7 @@ class Speedups:
 
 
 def speedups_for(
-    settings: Settings, model: Classifier, device: torch.device, processes: int
+    settings: TrainingSettings, model: Classifier, device: torch.device, processes: int
 ) -> Speedups:
     """Returns the speed-ups that the settings, the model and the machine allow."""
     compiled = settings.engine == "compiled" or (
@@ -83,7 +83,7 @@ class TrainingEngine:
     def __init__(
         self,
         model: Classifier,
-        settings: Settings,
+        settings: TrainingSettings,
         device: torch.device,
         speedups: Speedups,
         accelerator: "Accelerator | None" = None,
@@ -275,7 +275,9 @@ def _padded(places: Tensor, multiple: int) -> Tensor:
     return torch.cat([places, places.new_zeros(-len(places) % multiple)])
 
 
-def _optimizer(model: Classifier, settings: Settings, speedups: Speedups) -> torch.optim.Optimizer:
+def _optimizer(
+    model: Classifier, settings: TrainingSettings, speedups: Speedups
+) -> torch.optim.Optimizer:
     if speedups.mixed:
         matrices = keep_in_bf16(model)
         parameters = [p for p in model.parameters() if p.requires_grad]

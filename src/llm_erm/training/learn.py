@@ -19,7 +19,7 @@ from llm_erm.tasks.task import Dataset, Splits
 from llm_erm.training.build import Built, build, fitting, save
 from llm_erm.training.checkpoints import load_checkpoint, save_checkpoint
 from llm_erm.training.events import Evaluated, Prepared
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from llm_erm.training.encoding import Encoded
@@ -32,7 +32,7 @@ _LEFT_OUT = "inputs of other lengths are left out: they have more tokens than th
 
 def learn(
     splits: Splits,
-    settings: Settings,
+    settings: TrainingSettings,
     *,
     folder: Path | None = None,
     lengths: Mapping[int, Dataset] | None = None,
@@ -112,7 +112,7 @@ class _Epochs:
     def __init__(
         self,
         built: Built,
-        settings: Settings,
+        settings: TrainingSettings,
         train: "Encoded",
         test: "Encoded",
         folder: Path | None,

@@ -24,7 +24,7 @@ from llm_erm.training.build import check, require_packages
 from llm_erm.training.checkpoints import drop_checkpoint
 from llm_erm.training.export import Artifacts, check_place, clear
 from llm_erm.training.pretrained import local_weights
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Training(Method):
         flags: Further entries of config.json, such as the flags of the command.
     """
 
-    settings: Settings
+    settings: TrainingSettings
     test_lengths: tuple[int, ...] = ()
     flags: Annotated[Mapping[str, Any], OPERATIONAL] = field(default_factory=dict)
 

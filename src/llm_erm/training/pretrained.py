@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llm_erm.errors import InputError
 from llm_erm.llms import weights
 from llm_erm.training.architectures import SHAPES
-from llm_erm.training.settings import Settings
+from llm_erm.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ def local_weights(name: str) -> Path | None:
     return path if name not in {*SHAPES, *HUB, EMBEDDED} and path.exists() else None
 
 
-def check(settings: Settings) -> None:
+def check(settings: TrainingSettings) -> None:
     """Checks that every setting has an effect.
 
     Raises:
@@ -74,7 +74,7 @@ def check(settings: Settings) -> None:
         )
 
 
-def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
+def pretrained(settings: TrainingSettings, device: "torch.device") -> Pretrained:
     """Returns the model with what is to be trained unfrozen, on the device.
 
     The head is drawn from torch's current random state. Trained weights are in 32 bits.
@@ -121,7 +121,7 @@ def pretrained(settings: Settings, device: "torch.device") -> Pretrained:
     return Pretrained(model, tokenizer, save)
 
 
-def _load(settings: Settings, device: "torch.device") -> tuple[Any, Any]:
+def _load(settings: TrainingSettings, device: "torch.device") -> tuple[Any, Any]:
     """Returns the transformer without its language-model head, and the tokenizer."""
     import torch
     from safetensors import SafetensorError
@@ -174,7 +174,7 @@ def _width(backbone: Any, name: str) -> int:  # noqa: ANN401 - a model of transf
     return int(one.shape[-1])
 
 
-def _with_adapters(backbone: Any, settings: Settings, top: range) -> Any:  # noqa: ANN401
+def _with_adapters(backbone: Any, settings: TrainingSettings, top: range) -> Any:  # noqa: ANN401
     """Adds adapters to every linear map of the layers at ``top``; only they are trained."""
     from peft import LoraConfig, get_peft_model
     from torch import nn

@@ -14,7 +14,7 @@ Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """Settings of training; names and defaults are those of the published experiments."""
 
     model: str = "qwen1.7B"
@@ -115,7 +115,7 @@ class Settings:
             )
         for name, needs in self._idle().items():
             value = getattr(self, name)
-            if value != getattr(Settings, name):
+            if value != getattr(TrainingSettings, name):
                 raise InputError(
                     f"{name} is {value}, which has no effect without {needs}; add that, or omit "
                     f"{name}.",
