@@ -8,9 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import llm_erm
 from llm_erm.cli.main import main
@@ -80,9 +78,11 @@ def test_the_readme_lines_run_in_a_notebook(tmp_path):
     """But for the number of attempts. Its kernel has an event loop that runs already."""
     lines = readme_lines()
     assert lines.count("attempts=64") == 1
+    nbformat = pytest.importorskip("nbformat", reason="a notebook needs nbformat")
+    nbclient = pytest.importorskip("nbclient", reason="a notebook needs nbclient")
     cell = nbformat.v4.new_code_cell(lines.replace("attempts=64", "attempts=8"))
     notebook = nbformat.v4.new_notebook(cells=[cell])
-    client = NotebookClient(
+    client = nbclient.NotebookClient(
         notebook, timeout=250, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute()
