@@ -2,7 +2,10 @@
 
 import http.client
 import json
-from collections.abc import Callable, Mapping
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,9 +74,9 @@ class GGUFModel:
 
             off = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
             params.flash_attn_type = off
-        self._loaded = self._start(params)
-        # If freed before its loop runs, the runtime hangs; an answer shows that the loop runs.
-        self.stream({"prompt": "x", "n_predict": 1, "stream": True}, lambda chunk: False)
+        with _signals_later():
+            self._loaded = self._start(params)
+            self.stream({"prompt": "x", "n_predict": 1, "stream": True}, lambda chunk: False)
 
     def unload(self) -> None:
         """Frees the memory."""
@@ -98,11 +101,22 @@ class GGUFModel:
                 )
             response = connection.getresponse()
             answer = json.loads(response.read())
+        except KeyboardInterrupt:
+            connection.close()
+            self._settle()
+            raise
         finally:
             connection.close()
         if response.status != http.client.OK:
             raise self._refused(answer["error"])
         return answer
+
+    def _settle(self) -> None:
+        """Waits until a cancelled request has ended: freed before, the runtime hangs."""
+        with _signals_later():
+            while any(slot["is_processing"] for slot in self.ask("/slots")):
+                time.sleep(0.05)
+            time.sleep(0.1)  # the request's own thread ends after its slot
 
     def stream(self, query: dict[str, Any], on_chunk: Chunks) -> None:
         """Passes the chunks of an answer to ``on_chunk`` until it returns True.
@@ -138,8 +152,9 @@ class GGUFModel:
             params.n_parallel = 1
             params.n_gpu_layers = 0
             params.no_extra_bufts = True  # the weights stay as they are in the file
-            self._loaded = self._start(params)
-            self.ask("/slots")  # answered by its loop, which must be running when it is freed
+            with _signals_later():
+                self._loaded = self._start(params)
+                self.ask("/slots")
         return self._loaded
 
     def _parameters(self, context_tokens: int, threads: int) -> Any:  # noqa: ANN401
@@ -176,6 +191,23 @@ class GGUFModel:
                 setting="context_tokens",
             )
         return InputError(f"{self.name} refused the request: {error.get('message', error)}.")
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Holds back Ctrl-C and SIGTERM.
+
+    Freed before its loop runs, as an interrupt would have it, the runtime hangs. Threads that start
+    meanwhile, which are the runtime's, never get these signals.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _has_gpu() -> bool:
