@@ -14,7 +14,7 @@ class SynthesisFacts:
 
     Attributes:
         test_accuracies: Test accuracy of each attempt, in [0, 1], measured after the selection;
-            None for a program that did not run. None as a whole unless it was requested.
+            None for a program that did not run. The whole field is None unless requested.
         exact_attempts: Number of attempts that are correct on all test and contrast examples; None
             unless all attempts of the budget were drawn.
         pass_at: pass@k by k: the probability that at least one of k proposals is exact; None if

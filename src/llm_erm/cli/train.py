@@ -4,10 +4,10 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, cast
 
 import tyro
 
@@ -189,7 +189,7 @@ def train(options: Options) -> int:
     return run_command(options)
 
 
-def _first_process_first(options: Options) -> Any:  # noqa: ANN401 - a context manager
+def _first_process_first(options: Options) -> AbstractContextManager[None]:
     """Makes the other processes wait until the first one has left the context."""
     if "RANK" not in os.environ:
         return nullcontext()
@@ -197,7 +197,8 @@ def _first_process_first(options: Options) -> Any:  # noqa: ANN401 - a context m
     import torch.distributed.nn.functional  # noqa: F401
     from accelerate import PartialState
 
-    return PartialState(cpu=options.device == "cpu").main_process_first()
+    state = PartialState(cpu=options.device == "cpu")
+    return cast("AbstractContextManager[None]", state.main_process_first())
 
 
 def _percentages(result: Result) -> Iterator[str]:

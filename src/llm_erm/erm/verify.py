@@ -17,7 +17,7 @@ class Verification:
 
     Attributes:
         verdicts: One per data set.
-        execution: What the sandbox returned, to compare a replay with; None without a program.
+        execution: What the sandbox returned, which a replay must match; None without a program.
     """
 
     verdicts: list[Verdict]

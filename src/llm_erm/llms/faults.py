@@ -58,7 +58,7 @@ class CallFailedError(Exception):
 
 
 def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | None:
-    """Returns the failure that an exception of a client library stands for; None for a bug.
+    """Converts an exception of a client library to a failure; returns None if it is a bug.
 
     Args:
         error: The exception from making the call or reading its answer.

@@ -1,4 +1,4 @@
-"""Reads a model's completions as they arrive, while the caller processes them one at a time."""
+"""Reads a model's completions as they arrive, while the caller processes them in turn."""
 
 import asyncio
 from collections.abc import Callable

@@ -15,6 +15,7 @@ Chunks = Callable[[Mapping[str, Any]], bool]
 """Takes the chunks of a stream one by one; returning True ends the stream."""
 
 _LOOK_TOKENS = 64
+_SETTLE_SECONDS = 30.0
 
 
 class _Loaded(Protocol):
@@ -114,7 +115,10 @@ class GGUFModel:
     def _settle(self) -> None:
         """Waits until a cancelled request has ended: freed before, the runtime hangs."""
         with _signals_later():
-            while any(slot["is_processing"] for slot in self.ask("/slots")):
+            deadline = time.monotonic() + _SETTLE_SECONDS
+            while time.monotonic() < deadline and any(
+                slot["is_processing"] for slot in self.ask("/slots")
+            ):
                 time.sleep(0.05)
             time.sleep(0.1)  # the request's own thread ends after its slot
 
