@@ -125,7 +125,7 @@ def test_the_filter_allows_its_list_and_kills_the_rest(name):
         syscalls.ERRNO_EPERM,
     )
     assert len(program) // 8 < 4096
-    special = {*syscalls.MAPPING[name], syscalls.FUTEX[name]}
+    special = {*syscalls.MAPPING[name], *syscalls.CLOCKS[name], syscalls.FUTEX[name]}
     for number in set(range(600)) - special:
         expected = kill
         if number in syscalls.ALLOWED[name].values():
@@ -138,9 +138,15 @@ def test_the_filter_allows_its_list_and_kills_the_rest(name):
     for number in syscalls.MAPPING[name]:
         assert run_filter(program, here, number, (0, 0, 3, 0, 0, 0)) == allow
         assert run_filter(program, here, number, (0, 0, 7, 0, 0, 0)) == refuse
+    for number in syscalls.CLOCKS[name]:
+        for clock in (0, 1, 2, 3, 7, 11):
+            assert run_filter(program, here, number, (clock, 0, 0, 0, 0, 0)) == allow
+        for process in (1, 2, 4000):
+            clock = (~process << 3 | 2) & 0xFFFFFFFF
+            assert run_filter(program, here, number, (clock, 0, 0, 0, 0, 0)) == refuse
     for operation in range(16):
-        wanted = allow if operation in (0, 1, 9, 10) else kill
         for flags in (0, 128, 256, 384):
+            wanted = allow if operation in (0, 1, 9, 10) and flags & 128 else kill
             answer = run_filter(
                 program, here, syscalls.FUTEX[name], (0, operation | flags, 0, 0, 0, 0)
             )

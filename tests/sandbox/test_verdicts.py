@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from llm_erm.sandbox import FLOAT, INVALID, Limits, Sandbox, protocol, spread
-from llm_erm.sandbox.pool import wanted_modules
 from llm_erm.sandbox.watch import Line, Scheduler, Watch
 
 WORK = (  # the same CPU time on every machine
@@ -207,27 +206,6 @@ def test_threads_do_not_end_the_processes_they_started(sandbox):
             thread.start()
             thread.join()
         assert answers == ["ok", "ok"]
-
-
-@pytest.mark.parametrize(
-    ("source", "wanted"),
-    [
-        ("import math", ()),
-        ("import math, shelve", ("shelve",)),
-        (
-            "    from xml.dom import minidom, pulldom",
-            ("xml.dom", "xml.dom.minidom", "xml.dom.pulldom"),
-        ),
-        ("from shlex import (split,\n    join)", ("shlex", "shlex.split")),
-        ("import sympy.stats as s", ("sympy.stats",)),
-        ("import antigravity, idlelib.idle, test.support, sympy.core.tests.test_expr", ()),
-        ("import venv.__main__", ()),
-        ("import torch, os.path", ("os.path",)),
-        ("x = 'import'", ()),
-    ],
-)
-def test_import_statements_name_what_a_zygote_needs(source, wanted):
-    assert wanted_modules(source, frozenset({"math"})) == wanted
 
 
 def test_a_module_that_few_programs_need_is_found(sandbox):

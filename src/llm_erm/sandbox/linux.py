@@ -3,14 +3,16 @@
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from llm_erm.errors import LLMERMError
-from llm_erm.sandbox.execution import Execution, Predictions, SandboxJob, nothing
+from llm_erm.sandbox.execution import Execution, Limits, Predictions, SandboxJob, nothing
 from llm_erm.sandbox.part import Part
 from llm_erm.sandbox.pool import Pool
 from llm_erm.sandbox.process import ZygoteLostError, ZygoteProcess
 from llm_erm.sandbox.spread import run_parts
 
+LEAST_MEMORY_BYTES = 16 * 2**20
 LATE_SECONDS = 0.1  # two polling intervals of the zygote
 
 
@@ -20,6 +22,7 @@ class LinuxProcesses:
     Attributes:
         level: The isolation level that the start-up self-test found.
         missing: What keeps it from being ``strong``, one sentence per reason.
+        notices: Which of the machine's own limits are lower than the usual ones.
     """
 
     def __init__(self, workers: int) -> None:
@@ -27,6 +30,11 @@ class LinuxProcesses:
         self._pool = Pool(workers)
         self.level = self._pool.level
         self.missing = self._pool.missing
+        try:
+            self.notices = tuple(_notices(*self._pool.room))
+        except LLMERMError:
+            self.close()
+            raise
 
     def run(self, job: SandboxJob) -> Execution:
         """Runs one job, spread over idle workers if it takes seconds.
@@ -34,6 +42,7 @@ class LinuxProcesses:
         Raises:
             LLMERMError: If processes end without an answer.
         """
+        job = replace(job, limits=_within(job.limits, *self._pool.room))
         for _ in range(2):
             with contextlib.suppress(ZygoteLostError), contextlib.ExitStack() as stack:
                 parts = run_parts(job, lambda: self._zygote(job), self._slots, stack)
@@ -57,6 +66,36 @@ class LinuxProcesses:
     def close(self) -> None:
         """Ends every process."""
         self._pool.close()
+
+
+def _notices(seconds: int | None, space: int | None) -> list[str]:
+    """Returns which default limits the machine's own limits lower.
+
+    Raises:
+        LLMERMError: They leave nothing.
+    """
+    usual = Limits()
+    found = []
+    if seconds is not None and seconds < usual.seconds_per_candidate:
+        found.append(f"{seconds} CPU seconds for a program (ulimit -t)")
+    if space is not None and space < usual.memory_bytes:
+        found.append(f"{space >> 20} MiB of memory for a program (ulimit -v)")
+    if seconds == 0 or (space is not None and space < LEAST_MEMORY_BYTES):
+        raise LLMERMError(
+            f"This process may not use enough for the sandbox: its limits leave "
+            f"{' and '.join(found)}; raise them and start the run again."
+        )
+    return [f"The limits of this machine leave at most {one}." for one in found]
+
+
+def _within(limits: Limits, seconds: int | None, space: int | None) -> Limits:
+    """Returns the limits, lowered to what the machine's own limits leave."""
+    total = limits.seconds_per_candidate if seconds is None else seconds
+    return replace(
+        limits,
+        seconds_per_candidate=min(limits.seconds_per_candidate, total),
+        memory_bytes=limits.memory_bytes if space is None else min(limits.memory_bytes, space),
+    )
 
 
 def _merge(job: SandboxJob, parts: Sequence[Part]) -> Execution:

@@ -6,6 +6,7 @@ Uses the kernel's interface directly, through ctypes, so that nothing needs to b
 import ctypes
 import os
 import resource
+import signal
 
 from llm_erm.sandbox import syscalls
 
@@ -13,11 +14,15 @@ LANDLOCK_CREATE, LANDLOCK_RESTRICT = 444, 446
 # Rights added per version of Landlock: 1-3 and 5 files, 4 TCP, 6 signals and sockets.
 LANDLOCK_FILE_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 LANDLOCK_TCP, LANDLOCK_SCOPES = 3, 3
+CLONE_PARENT = 0x8000
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 SECCOMP_SET_MODE_FILTER = 1
+CPU_BACKSTOP_SECONDS = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_libc_with_lock = ctypes.PyDLL(None, use_errno=True)  # keeps the interpreter's lock across a fork
+_libc_with_lock.syscall.restype = ctypes.c_long
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 
 
@@ -39,6 +44,20 @@ def prctl(option: int, value: int = 0) -> None:
     if _libc.prctl(option, value, 0, 0, 0) != 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def fork_sibling(machine: str) -> int:
+    """Copies this process to a new child of its parent; returns 0 in the copy, else its id.
+
+    Only for a process with a single thread, whose copy ends without running code for the exit.
+    """
+    flags = CLONE_PARENT | signal.SIGCHLD
+    number = ctypes.c_long(syscalls.CLONE[machine])
+    child = int(_libc_with_lock.syscall(number, ctypes.c_long(flags), 0, 0, 0, 0))
+    if child < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return child
 
 
 class Lockdown:
@@ -103,14 +122,41 @@ def _landlock_ruleset() -> int | None:
 
 
 def set_limits(cpu_seconds: float, address_space: int) -> None:
-    """Sets resource limits; the CPU limit is only a backstop for the zygote's own."""
-    seconds = int(cpu_seconds) + 2
-    for kind, limit in (
-        (resource.RLIMIT_AS, address_space),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_NOFILE, 3),
+    """Sets resource limits; the CPU limit is only a backstop for the watcher's own.
+
+    A lower limit that the machine or the user set stays in place.
+    """
+    seconds = int(cpu_seconds) + CPU_BACKSTOP_SECONDS
+    for kind, soft, hard in (
+        (resource.RLIMIT_AS, address_space, address_space),
+        # At the hard limit, the kernel's signal is the same as when memory runs out.
+        (resource.RLIMIT_CPU, seconds, seconds + 1),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_NPROC, 0, 0),
+        (resource.RLIMIT_NOFILE, 3, 3),
     ):
-        resource.setrlimit(kind, (limit, limit))
+        most = resource.getrlimit(kind)[1]
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
+        resource.setrlimit(kind, (soft, hard))
+
+
+def room(used: int) -> tuple[int | None, int | None]:
+    """Returns the CPU seconds and bytes of memory that this machine's limits leave a candidate.
+
+    Each is None if there is no such limit.
+
+    Args:
+        used: Address space of the interpreter itself, in bytes.
+    """
+    seconds, space = (
+        None if most == resource.RLIM_INFINITY else most
+        for most in (
+            resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS)
+        )
+    )
+    return (
+        None if seconds is None else max(0, seconds - CPU_BACKSTOP_SECONDS - 1),
+        None if space is None else max(0, space - used),
+    )

@@ -9,6 +9,9 @@ import time
 
 IDLE_SECONDS = 2.0
 """Sleep allowed per call beyond its CPU limit, so that late polling does not count against it."""
+LONGEST_GAP_TICKS, LONGEST_GAP_SECONDS = 2, 1.0
+"""Most that the time between two checks counts as sleep, in ticks, and as wall time. A longer gap
+means that the whole machine was paused or overloaded, which says nothing about the candidate."""
 
 
 class Meter:
@@ -24,9 +27,19 @@ class Meter:
         self.began = time.monotonic()
         self._call_seconds = call_seconds
         self._total_seconds = total_seconds
-        self._deadline = self.began + wall_seconds
+        self._wall_left = wall_seconds
+        self._checked = self.began
         self._progress = -1
         self._marked = (0.0, 0.0)
+
+    def sleep(self, seconds: float) -> float:
+        """Returns how much of the time since the last check counts as sleep.
+
+        Args:
+            seconds: The part of it in which the candidate neither ran nor waited for a processor;
+                below 0 if it had waited before, which was not known then.
+        """
+        return min(seconds, LONGEST_GAP_TICKS * self.tick)
 
     def verdict(self, progress: int, ran: float, slept: float) -> str:
         """Returns the limit that ends the candidate now, or ``nobody``.
@@ -36,6 +49,9 @@ class Meter:
             ran: CPU seconds since it started.
             slept: Seconds since then in which it could have run but was asleep.
         """
+        now = time.monotonic()
+        self._wall_left -= min(now - self._checked, LONGEST_GAP_SECONDS)
+        self._checked = now
         if progress != self._progress:
             self._progress, self._marked = progress, (ran, slept)
         if ran > self._total_seconds:
@@ -47,4 +63,4 @@ class Meter:
             or slept > self._total_seconds + IDLE_SECONDS
         ):
             return "idle"
-        return "wall limit" if time.monotonic() > self._deadline else "nobody"
+        return "wall limit" if self._wall_left < 0 else "nobody"

@@ -47,9 +47,9 @@ def empty_map(job: SandboxJob) -> bytes:
     return bytes(protocol.HEADER_BYTES) + bytes([protocol.PENDING]) * count + bytes(floats)
 
 
-def anonymous_file(name: str, content: bytes) -> int:
+def anonymous_file(name: str, content: bytes, *, sealable: bool = False) -> int:
     """Returns the descriptor of a file in memory that is not in any folder."""
-    file = os.memfd_create(name, os.MFD_CLOEXEC)
+    file = os.memfd_create(name, os.MFD_CLOEXEC | (os.MFD_ALLOW_SEALING if sealable else 0))
     try:
         view = memoryview(content)
         while view:

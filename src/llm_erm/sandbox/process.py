@@ -1,20 +1,20 @@
 """The parent's handle on a zygote process."""
 
 import contextlib
-import importlib.util
 import marshal
+import os
 import select
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import LLMERMError
-from llm_erm.sandbox import protocol
+from llm_erm.sandbox import library, protocol
 from llm_erm.sandbox.execution import Limits
+from llm_erm.sandbox.payload import anonymous_file, printable
 
 # Defines the package without running it: its __init__ would load numpy and the whole library into
 # the memory that every child is copied from.
@@ -36,6 +36,8 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
+NEEDED_TO_START = ("LD_LIBRARY_PATH", "PYTHONHOME")
+"""Variables without which an interpreter that is not in its usual place cannot start."""
 START_SECONDS = 120.0
 # Wall time is only a backstop for programs that are neither idle nor given CPU time.
 WALL_FACTOR = 20
@@ -68,12 +70,10 @@ class ZygoteKind:
     Attributes:
         base: bare (for programs that import nothing), standard (the standard library) or science
             (also numpy and sympy).
-        modules: Further modules that a program requested.
         hash_seed: Seed of string hashes, which determine the order of sets.
     """
 
     base: str = "bare"
-    modules: tuple[str, ...] = ()
     hash_seed: int = 0
 
 
@@ -84,48 +84,57 @@ class ZygoteProcess:
         kind: What it was started with.
         level: The isolation level that its self-test found.
         missing: What keeps the level from being ``strong``, one sentence per reason.
-        modules: Names of the modules that its programs can import.
+        room: CPU seconds and bytes of memory that the machine's limits leave a candidate; None
+            without a limit.
     """
 
     def __init__(self, kind: ZygoteKind) -> None:
         """Starts the process and blocks until its imports and its self-test are done."""
         self.kind = kind
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        folders = package_folders() if kind.base == "science" else []
-        with theirs:
-            command = [sys.executable, "-P", "-s", "-S", "-c", BOOTSTRAP]
-            command += [str(Path(__file__).parent.parent), str(theirs.fileno())]
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
-                command,
-                env=ENVIRONMENT | {"PYTHONHASHSEED": str(kind.hash_seed)},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        with contextlib.suppress(BrokenPipeError):  # it has ended, which the answer will show
-            self._socket.send(marshal.dumps((kind.base, folders, list(kind.modules))))
-        answer: tuple[str, tuple[str, ...], list[str]] = self._first_answer()
-        self.level, self.missing = answer[:2]
-        self.modules = frozenset(answer[2])
+        folders = library.package_folders() if kind.base == "science" else []
+        modules = [] if kind.base == "bare" else [library.archive(kind.base)]
+        here = os.environ  # noqa: TID251 - not a setting: what starts this interpreter starts that one
+        needed = {name: here[name] for name in NEEDED_TO_START if name in here}
+        errors = anonymous_file("llm-erm-errors", b"")
+        try:
+            with theirs:
+                command = [sys.executable, "-P", "-s", "-S", "-c", BOOTSTRAP]
+                command += [str(Path(__file__).parent.parent), str(theirs.fileno()), *needed]
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
+                    command,
+                    env=needed | ENVIRONMENT | {"PYTHONHASHSEED": str(kind.hash_seed)},
+                    cwd="/",
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+            with contextlib.suppress(BrokenPipeError):  # it has ended, which the answer will show
+                socket.send_fds(self._socket, [marshal.dumps((kind.base, folders))], modules)
+            self.level, self.missing, self.room = self._first_answer(errors)
+        finally:
+            os.close(errors)
 
-    def _first_answer(self) -> Any:  # noqa: ANN401 - what the zygote's own code wrote
+    def _first_answer(self, errors: int) -> Any:  # noqa: ANN401 - what the zygote's own code wrote
         self._socket.settimeout(START_SECONDS)
         try:
-            answer = self._socket.recv(2**20)
+            answer = self._socket.recv(2**16)
         except OSError:
             answer = b"it did not answer"
         self._socket.settimeout(None)
         if answer.startswith(protocol.READY):
             return marshal.loads(answer.removeprefix(protocol.READY))  # noqa: S302 - as above
         self.close()
-        reason = answer.removeprefix(protocol.FAILED).decode("utf-8", "replace").strip()
+        reason = answer.removeprefix(protocol.FAILED).decode("utf-8", "replace")
+        printed = os.pread(errors, 2**16, 0).decode("utf-8", "replace").strip().splitlines()
+        reason = printable(reason or (printed[-1] if printed else ""))
         raise LLMERMError(
             f"The sandbox could not start {sys.executable} "
-            f"({reason.splitlines()[-1] if reason else 'the process ended'}); it needs CPython on "
-            "Linux with llm-erm installed for it: reinstall llm-erm there and try again."
+            f"({reason or 'the process ended without a message'}); it needs CPython on Linux with "
+            "llm-erm installed for it. If the message names a library or a module, start Python "
+            "as you do in a shell where it works, or reinstall it."
         )
 
     def start(self, job: int, shared: int, count: int, limits: Limits) -> None:
@@ -172,14 +181,3 @@ class ZygoteProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-@cache
-def package_folders() -> list[str]:
-    """Returns the folders that hold the third-party packages a candidate may import."""
-    folders = []
-    for name in ("numpy", "sympy", "mpmath", "gmpy2"):
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            folders.append(str(Path(spec.origin).parent.parent))
-    return list(dict.fromkeys(folders))

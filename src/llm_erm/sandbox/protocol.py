@@ -20,6 +20,8 @@ HEAD = struct.Struct("<BxxxIQd")
 
 INVALID_COUNT_OFFSET = 8
 LOAD_SECONDS_OFFSET = 16
+LEAST_LOAD_SECONDS = 1e-9
+"""What a child writes at least, since 0 means that it is still loading."""
 MESSAGE_OFFSET = HEAD.size
 MESSAGE_BYTES = 1200
 PENDING = 255

@@ -27,7 +27,6 @@ ALLOWED = {
         "nanosleep": 35,
         "getpid": 39,
         "exit": 60,
-        "uname": 63,
         "gettimeofday": 96,
         "getrusage": 98,
         "times": 100,
@@ -39,9 +38,6 @@ ALLOWED = {
         "gettid": 186,
         "time": 201,
         "sched_getaffinity": 204,
-        "clock_gettime": 228,
-        "clock_getres": 229,
-        "clock_nanosleep": 230,
         "exit_group": 231,
         "getrandom": 318,
     },
@@ -54,14 +50,10 @@ ALLOWED = {
         "exit": 93,
         "exit_group": 94,
         "nanosleep": 101,
-        "clock_gettime": 113,
-        "clock_getres": 114,
-        "clock_nanosleep": 115,
         "sched_getaffinity": 123,
         "sched_yield": 124,
         "rt_sigreturn": 139,
         "times": 153,
-        "uname": 160,
         "getrusage": 165,
         "gettimeofday": 169,
         "getpid": 172,
@@ -89,6 +81,7 @@ REFUSED = {
         "rt_sigaction": 13,
         "rt_sigprocmask": 14,
         "ioctl": 16,
+        "uname": 63,
         "access": 21,
         "select": 23,
         "fcntl": 72,
@@ -143,6 +136,7 @@ REFUSED = {
         "rt_sigaction": 134,
         "rt_sigprocmask": 135,
         "getrlimit": 163,
+        "uname": 160,
         "sysinfo": 179,
         "prlimit64": 261,
         "renameat2": 276,
@@ -157,18 +151,28 @@ import looks for files, a warning for its source line, a new stream for a termin
 MAPPING = {"x86_64": (9, 10), "aarch64": (222, 226)}
 """mmap and mprotect: allowed unless they would make memory executable."""
 
+CLOCKS = {"x86_64": (228, 229, 230), "aarch64": (113, 114, 115)}
+"""clock_gettime, clock_getres and clock_nanosleep: allowed on the clocks that all processes share
+and on the caller's own. The others count the CPU time of another process, which depends on what
+earlier candidates did."""
+SHARED_CLOCKS = 16
+"""Greater numbers, and negative ones (as unsigned numbers), denote clocks of other processes."""
+
 FUTEX = {"x86_64": 202, "aarch64": 98}
-FUTEX_OPERATIONS = (0, 1, 9, 10)
-"""FUTEX_WAIT, WAKE, WAIT_BITSET and WAKE_BITSET; the others have a history of security bugs."""
+FUTEX_PRIVATE, FUTEX_CLOCK_REALTIME = 128, 256
+FUTEX_OPERATIONS = tuple(FUTEX_PRIVATE | operation for operation in (0, 1, 9, 10))
+"""FUTEX_WAIT, WAKE, WAIT_BITSET and WAKE_BITSET; the others have a history of security bugs. Only
+within the process: two candidates could signal to each other through a page that they share."""
+
+CLONE = {"x86_64": 56, "aarch64": 220}
 
 SECCOMP_NUMBERS = {"x86_64": 317, "aarch64": 277}
 KILL_PROCESS, ERRNO_EPERM, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000
 PROT_EXEC = 4
-FUTEX_FLAGS = 128 | 256  # FUTEX_PRIVATE_FLAG, FUTEX_CLOCK_REALTIME
 X32_BIT = 0x40000000
 
 # Offsets into struct seccomp_data; arguments by their low halves, as these are little-endian.
-NUMBER, ARCHITECTURE, ARGUMENT_1, ARGUMENT_2 = 0, 4, 24, 32
+NUMBER, ARCHITECTURE, ARGUMENT_0, ARGUMENT_1, ARGUMENT_2 = 0, 4, 16, 24, 32
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 
 TYPE_CHECKING = False  # typing is large, and everything imported here is copied with every child
@@ -191,6 +195,7 @@ def candidate_filter(name: str) -> bytes:
     targets = {
         **dict.fromkeys(ALLOWED[name].values(), "allow"),
         **dict.fromkeys(MAPPING[name], "map"),
+        **dict.fromkeys(CLOCKS[name], "clock"),
         FUTEX[name]: "futex",
         **dict.fromkeys(REFUSED[name].values(), "refuse"),
     }
@@ -207,9 +212,12 @@ def candidate_filter(name: str) -> bytes:
             "map",
             (LOAD, ARGUMENT_2, None, None),
             (JUMP_ANY_BIT, PROT_EXEC, "refuse", "allow"),
+            "clock",
+            (LOAD, ARGUMENT_0, None, None),
+            (JUMP_AT_LEAST, SHARED_CLOCKS, "refuse", "allow"),
             "futex",
             (LOAD, ARGUMENT_1, None, None),
-            (AND, 0xFFFFFFFF ^ FUTEX_FLAGS, None, None),
+            (AND, 0xFFFFFFFF ^ FUTEX_CLOCK_REALTIME, None, None),
             *((JUMP_EQUAL, operation, "allow", None) for operation in FUTEX_OPERATIONS),
             (RETURN, KILL_PROCESS, None, None),
             "refuse",

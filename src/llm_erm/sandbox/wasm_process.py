@@ -127,7 +127,7 @@ class GuestWatch:
         while not self._ended.wait(self._meter.tick):
             now, seconds = time.monotonic(), self.seconds()
             if seconds - ran < IDLE_SHARE * (now - before):
-                slept += now - before
+                slept += self._meter.sleep(now - before)
             before, ran = now, seconds
             killer = self._meter.verdict(protocol.progress(self.sent, self._count), seconds, slept)
             if killer != "nobody" or self._gone.is_set():

@@ -36,6 +36,12 @@ class Line:
             self.parent = os.pidfd_open(os.getppid())
             self._poll.register(self.parent, select.POLLIN)
 
+    def close(self) -> None:
+        """Closes the descriptors in this process; the parent's end stays open."""
+        self.connection.close()
+        if self.parent is not None:
+            os.close(self.parent)
+
     def receive(self, wait_seconds: float | None = None) -> tuple[bytes, list[int]] | None:
         """Returns the next request and its descriptors, or None if none arrives in that time.
 
@@ -70,11 +76,14 @@ class Scheduler:
             self.children = os.open(f"{this}/children", os.O_RDONLY, dir_fd=self.proc)
 
     def open_child(self) -> int | None:
-        """Returns a descriptor of the only child's scheduling statistics, or None."""
-        with contextlib.suppress(OSError, IndexError):
+        """Returns a descriptor of the candidate's scheduling statistics, or None.
+
+        The watcher's children are the zygote and then, if there is one, the candidate.
+        """
+        with contextlib.suppress(OSError, ValueError):
             if self.children is not None:
-                child = os.pread(self.children, 100, 0).split()[0].decode()
-                return os.open(f"{child}/schedstat", os.O_RDONLY, dir_fd=self.proc)
+                _, child = os.pread(self.children, 100, 0).split()
+                return os.open(f"{child.decode()}/schedstat", os.O_RDONLY, dir_fd=self.proc)
         return None
 
 
@@ -106,8 +115,8 @@ class Watch:
         # The CPU clock of another process, as clock_getcpuclockid(3) computes it on Linux.
         self.clock = ~child << 3 | 2
         self.stop_at: int | None = None
-        self.ran = -1.0
-        self.still = 0.0
+        self.checked, self.ran, self.waited = self.meter.began, 0.0, 0.0
+        self.slept = 0.0
 
     def until_dead(self, line: Line, scheduler: Scheduler) -> tuple[int, float, str]:
         """Returns the wait status, the CPU seconds and why the child was killed."""
@@ -132,17 +141,22 @@ class Watch:
             ran = time.clock_gettime(self.clock)
         except OSError:  # it has just died
             return "nobody"
-        waited = seconds_waited(figures)
-        if waited is None:
-            self.still += self.meter.tick if ran == self.ran else 0.0
-            slept = self.still
-        else:
-            slept = time.monotonic() - self.meter.began - ran - waited
-        self.ran = ran
+        self._count_sleep(ran, seconds_waited(figures))
         progress = self._progress()
         if self.stop_at is not None and progress > self.stop_at:
             return "request"
-        return self.meter.verdict(progress, ran, slept)
+        return self.meter.verdict(progress, ran, self.slept)
+
+    def _count_sleep(self, ran: float, waited: float | None) -> None:
+        """Adds the time since the last check in which the child could have run but was asleep."""
+        now = time.monotonic()
+        if waited is None:
+            asleep = self.meter.tick if ran == self.ran else 0.0
+        else:
+            asleep = (now - self.checked) - (ran - self.ran) - (waited - self.waited)
+            self.waited = waited
+        self.checked, self.ran = now, ran
+        self.slept = max(0.0, self.slept + self.meter.sleep(asleep))
 
     def _progress(self) -> int:
         """Returns the child's claimed progress; see ``protocol.progress``."""

@@ -172,7 +172,9 @@ def run(
         del job, decode, groups
         _prepare(seed)
         function = _load(source.decode("utf-8", "surrogatepass"), report)
-        struct.pack_into("<d", out, protocol.LOAD_SECONDS_OFFSET, _cpu_seconds())
+        # Under a CPU limit of the machine, the kernel's clock only advances every few milliseconds.
+        loaded = _cpu_seconds() or protocol.LEAST_LOAD_SECONDS
+        struct.pack_into("<d", out, protocol.LOAD_SECONDS_OFFSET, loaded)
         gc.freeze()
         gc.enable()
         if labels is None:
@@ -210,9 +212,15 @@ def _sending(
 
 
 def hide_objects() -> None:
-    """Removes the functions that find objects in the heap; called once, before the first job."""
+    """Removes what finds objects in the heap or names the machine; called before the first job."""
     for name in ("get_objects", "get_referents", "get_referrers", "unfreeze"):
         delattr(gc, name)
+    if hasattr(os, "uname"):
+        machine = os.uname().machine
+        named = os.uname_result((sys.platform.capitalize(), "sandbox", "", "", machine))
+        for name in ("os", "posix"):
+            if name in sys.modules:
+                setattr(sys.modules[name], "uname", lambda: named)  # noqa: B010 - two modules
 
 
 def _prepare(seed: int) -> None:

@@ -32,9 +32,28 @@ MEMORY_BYTES = 256 * 2**20
 HANGING, ENDING = (0.1, 0.3), (30.0, 60.0)
 
 
+# A candidate cannot import ctypes, but one that looks through its own process finds it. What it then
+# does must be stopped as well, so the programs that attack by ctypes get it in this way.
+DIG = """
+import sys as _sys
+def _dig():
+    frame = _sys._getframe()
+    while frame is not None:
+        for value in list(frame.f_globals.values()):
+            found = getattr(value, 'ctypes', None)
+            if getattr(found, 'CDLL', None) is not None:
+                _sys.modules['ctypes'] = found
+                return
+        frame = frame.f_back
+if _sys.modules.get('ctypes', _sys) is None:
+    _dig()
+"""
+
+
 def source_of(program):
     """Returns the program's source; long ones are computed by an expression of ours."""
-    return eval(program["generate"]) if "generate" in program else program["source"]
+    source = eval(program["generate"]) if "generate" in program else program["source"]
+    return DIG + source if "import ctypes" in source and program.get("dig", True) else source
 
 
 def expected(program, sandbox):
