@@ -1,0 +1,76 @@
+"""Nothing that a candidate leaves reaches the process that the next one is copied from."""
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+
+from llm_erm.sandbox import Limits, Sandbox
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can read a zygote's memory")
+
+# Without an import, so that it runs in the process that the sandbox starts first.
+LEAVE = """
+MARK = bytes.fromhex('{mark}')
+try:
+    raise ValueError
+except ValueError as error:
+    frame = error.__traceback__.tb_frame
+while 'out' not in frame.f_locals:
+    frame = frame.f_back
+out = frame.f_locals['out']
+def f(x):
+    for i in range({first}, len(out) - len(MARK), len(MARK)):
+        out[i:i + len(MARK)] = MARK
+    for i in range(10**7):
+        pass
+    raise ValueError(MARK.hex() * 20)
+"""
+
+
+def children(pid):
+    """The processes that a process started, oldest first."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def memory_holds(pid, mark):
+    """Whether the bytes are anywhere in the process's writable memory."""
+    maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            places, rights = line.split()[:2]
+            start, stop = (int(place, 16) for place in places.split("-"))
+            if rights.startswith("rw") and "[v" not in line:
+                memory.seek(start)
+                if mark in memory.read(stop - start):
+                    return True
+    return False
+
+
+def bytes_read(pid):
+    """How many bytes the process has read from files, as the kernel counts them."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[1])
+
+
+@needs_root
+def test_what_a_candidate_writes_never_reaches_the_process_that_is_copied():
+    before = set(children(os.getpid()))
+    with Sandbox(workers=1) as sandbox:
+        (watcher,) = set(children(os.getpid())) - before
+        while children(children(watcher)[0]):  # entering namespaces adds a process above
+            (watcher,) = children(watcher)
+        (zygote,) = children(watcher)
+        had_read = bytes_read(watcher), bytes_read(zygote)
+        for first in (0, 32, 4096):
+            mark = secrets.token_bytes(16)
+            source = LEAVE.format(mark=mark.hex(), first=first)
+            sandbox.execute(source, ["x" * 50] * 20, Limits(0.5, 1.0))
+            assert not memory_holds(zygote, mark[:8])
+        assert bytes_read(watcher) > had_read[0] + 4096
+        assert bytes_read(zygote) == had_read[1]
+
+
+def test_the_memory_search_finds_what_is_there():
+    kept = secrets.token_bytes(16)
+    assert memory_holds(os.getpid(), kept)
