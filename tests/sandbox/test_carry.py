@@ -37,7 +37,7 @@ def children(pid):
 def memory_holds(pid, mark):
     """Whether the bytes are anywhere in the process's writable memory."""
     maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in maps:
             places, rights = line.split()[:2]
             start, stop = (int(place, 16) for place in places.split("-"))

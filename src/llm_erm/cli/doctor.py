@@ -56,7 +56,10 @@ _REMOTE = "run: pip install 'llm-erm[remote]'"
 def _isolation() -> tuple[str, tuple[str, ...]]:
     try:
         with Sandbox(workers=1) as sandbox:
-            return sandbox.isolation, sandbox.missing
+            ran = sandbox.execute("def f(x): return 1", ["0"])
+            if ran.status != "ok":
+                return "none", (f"a program that returns 1 ended by {ran.status}: {ran.message}",)
+            return sandbox.isolation, (*sandbox.missing, *sandbox.notices)
     except LLMERMError as error:
         return "none", (str(error),)
 

@@ -49,6 +49,8 @@ class LimitOptions:
         self.announce()
         sandbox = Sandbox(isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation)
         warn_if_weak(sandbox.isolation, sandbox.missing)
+        for notice in sandbox.notices:
+            note(notice)
         return sandbox
 
     def announce(self) -> None:

@@ -106,7 +106,11 @@ class EnumerationSession:
         self._settings = method.settings
         self._prior = () if method.prior is None else method.prior.terms
         self._sandbox = sandbox
-        self.events: tuple[Event, ...] = (*notices, Isolated(sandbox.isolation, sandbox.missing))
+        self.events: tuple[Event, ...] = (
+            *notices,
+            Isolated(sandbox.isolation, sandbox.missing),
+            *map(Noticed, sandbox.notices),
+        )
 
     def learn(self, work: Work, observe: Observe) -> Result:
         """Returns the result of one search."""

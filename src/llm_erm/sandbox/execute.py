@@ -85,6 +85,11 @@ class Sandbox:
         return self._runner.missing
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """Which limits of this process are lower than the default ones, one sentence each."""
+        return self._runner.notices
+
+    @property
     def workers(self) -> int:
         """Number of candidates that can run at once."""
         return self._workers

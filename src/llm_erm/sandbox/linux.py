@@ -22,7 +22,7 @@ class LinuxProcesses:
     Attributes:
         level: The isolation level that the start-up self-test found.
         missing: What keeps it from being ``strong``, one sentence per reason.
-        notices: Which of the machine's own limits are lower than the usual ones.
+        notices: Which limits of this process are lower than the default ones, one sentence each.
     """
 
     def __init__(self, workers: int) -> None:
@@ -82,10 +82,10 @@ def _notices(seconds: int | None, space: int | None) -> list[str]:
         found.append(f"{space >> 20} MiB of memory for a program (ulimit -v)")
     if seconds == 0 or (space is not None and space < LEAST_MEMORY_BYTES):
         raise LLMERMError(
-            f"This process may not use enough for the sandbox: its limits leave "
-            f"{' and '.join(found)}; raise them and start the run again."
+            f"The limits of this process are too low for the sandbox: they leave at most "
+            f"{' and '.join(found)}. Raise them and start the run again."
         )
-    return [f"The limits of this machine leave at most {one}." for one in found]
+    return [f"The limits of this process leave at most {one}." for one in found]
 
 
 def _within(limits: Limits, seconds: int | None, space: int | None) -> Limits:

@@ -148,10 +148,12 @@ class Guests:
     Attributes:
         level: Always ``wasm``.
         missing: Always empty.
+        notices: Always empty.
     """
 
     level = "wasm"
     missing: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __init__(self, workers: int) -> None:
         """Starts the first host and checks that its guests are isolated.

@@ -19,7 +19,7 @@ from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import split_name
 from llm_erm.llms.providers import ModelSettings
 from llm_erm.records import Result
-from llm_erm.runs.events import Attempted, Event, Isolated, Observe, Started
+from llm_erm.runs.events import Attempted, Event, Isolated, Noticed, Observe, Started
 from llm_erm.runs.jobs import Job, Method, Work
 from llm_erm.sandbox import Isolation, Sandbox
 from llm_erm.settings import OPERATIONAL
@@ -141,7 +141,10 @@ class Searches:
         self._sandbox = sandbox
         self._threads = threads
         self._one = asyncio.Semaphore(1)
-        self.events = (Isolated(sandbox.isolation, sandbox.missing),)
+        self.events: tuple[Event, ...] = (
+            Isolated(sandbox.isolation, sandbox.missing),
+            *map(Noticed, sandbox.notices),
+        )
 
     async def learn(self, work: Work, observe: Observe) -> Result:
         """Returns the result of one search."""
