@@ -208,6 +208,23 @@ def test_threads_do_not_end_the_processes_they_started(sandbox):
         assert answers == ["ok", "ok"]
 
 
+ANYWHERE = {
+    "after a semicolon": "x = 1; import zoneinfo\ndef f(x): return int(bool(zoneinfo.ZoneInfo))",
+    "in a function of one line": "def f(x): import bz2; return int(bool(bz2.compress))",
+    "in a condition": "if True: import shlex\ndef f(x): return len(shlex.split('a'))",
+    "by a function": "def f(x): return int(bool(__import__('xml.dom.minidom').dom.minidom.parse))",
+    "of a part of a package": "from xml.etree import ElementTree as e\ndef f(x): return int(bool(e.XML))",
+    "of a part of sympy": "from sympy.stats import Die, P\ndef f(x): return int(P(Die('d') > 0))",
+    "of a part of numpy": "import numpy.testing as t\ndef f(x): return int(bool(t.assert_equal))",
+}
+
+
+@pytest.mark.parametrize("source", ANYWHERE.values(), ids=ANYWHERE)
+def test_an_import_is_found_wherever_it_is(sandbox, source):
+    ran = sandbox.execute(source, ["1"])
+    assert (ran.status, ran.message, ran.predictions.tolist()) == ("ok", None, [1])
+
+
 def test_a_module_that_few_programs_need_is_found(sandbox):
     source = "import shelve, sympy.stats\ndef f(x): return int(bool(sympy.stats.P))"
     for _ in range(2):

@@ -31,7 +31,7 @@ STANDARD_MODULES = """
     collections.abc colorsys contextlib copy csv dataclasses datetime decimal difflib
     encodings.hex_codec encodings.idna encodings.rot_13 enum errno fractions functools gc graphlib
     hashlib heapq hmac html inspect io itertools json keyword lzma math numbers operator os pathlib
-    pickle pprint queue random re reprlib secrets select signal statistics string struct sys
+    pickle pprint pyexpat queue random re reprlib secrets select signal statistics string struct sys
     textwrap threading time timeit tokenize traceback types typing unicodedata uuid warnings weakref
     zlib zoneinfo
 """

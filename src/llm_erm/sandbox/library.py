@@ -28,7 +28,7 @@ LEFT_OUT = frozenset(
         "ctypes",  # see imports.BLOCKED
         # Neither these nor the parts of packages below are any use to a rule.
         *("ensurepip", "idlelib", "lib2to3", "pip", "pydoc_data", "tkinter", "turtledemo", "venv"),
-        *("_examples", "benchmarks", "distutils", "f2py", "test", "testing", "tests"),
+        *("_examples", "benchmarks", "distutils", "f2py", "test", "tests"),
     }
 )
 HEADER_BYTES = 16
@@ -94,7 +94,7 @@ def _sources(root: Path, names: list[str]) -> Iterator[tuple[str, Path]]:
         if (file := root / f"{name}.py").is_file():
             yield name, file
         for folder, below, files in os.walk(root / name):
-            below[:] = sorted(set(below) - LEFT_OUT)
+            below[:] = sorted(name for name in set(below) - LEFT_OUT if name.isidentifier())
             package = ".".join(Path(folder).relative_to(root).parts)
             for one in sorted(files):
                 stem, dot, suffix = one.partition(".")
