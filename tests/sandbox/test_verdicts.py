@@ -213,7 +213,7 @@ ANYWHERE = {
     "in a function of one line": "def f(x): import bz2; return int(bool(bz2.compress))",
     "in a condition": "if True: import shlex\ndef f(x): return len(shlex.split('a'))",
     "by a function": "def f(x): return int(bool(__import__('xml.dom.minidom').dom.minidom.parse))",
-    "of a part of a package": "from xml.etree import ElementTree as e\ndef f(x): return int(bool(e.XML))",
+    "of a part of a package": "from xml import etree as e\ndef f(x): return len(e.__name__) // 9",
     "of a part of sympy": "from sympy.stats import Die, P\ndef f(x): return int(P(Die('d') > 0))",
     "of a part of numpy": "import numpy.testing as t\ndef f(x): return int(bool(t.assert_equal))",
 }
