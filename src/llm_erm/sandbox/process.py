@@ -111,7 +111,7 @@ class ZygoteProcess:
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,
                 )
-            with contextlib.suppress(BrokenPipeError):  # it has ended, which the answer will show
+            with contextlib.suppress(ConnectionError):  # it has ended, which the answer will show
                 socket.send_fds(self._socket, [marshal.dumps((kind.base, folders))], modules)
             self.level, self.missing, self.room = self._first_answer(errors)
         finally:
@@ -121,8 +121,10 @@ class ZygoteProcess:
         self._socket.settimeout(START_SECONDS)
         try:
             answer = self._socket.recv(2**16)
-        except OSError:
+        except TimeoutError:
             answer = b"it did not answer"
+        except OSError:
+            answer = b""
         self._socket.settimeout(None)
         if answer.startswith(protocol.READY):
             return marshal.loads(answer.removeprefix(protocol.READY))  # noqa: S302 - as above
