@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_erm import grammar
-from llm_erm.grammar import PRODUCTIONS, START, complement, gbnf, to_program
+from llm_erm.grammar import PRODUCTIONS, START, complement, gbnf, read_program, to_program
 
 GOLDEN = Path(__file__).parent / "golden" / "grammar.gbnf"
 
@@ -42,6 +42,36 @@ def test_every_expression_is_a_program_and_has_a_complement(expression, x):
         return
     assert label in (0, 1)
     assert run(complement(source), x) == 1 - label
+
+
+@settings(max_examples=100)
+@given(expressions())
+def test_every_expression_is_read(expression):
+    assert read_program(expression) == (to_program(expression), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0\n    -x.count('1')", "'1'\n    '0' in x", "0\r    -1", "0; 1", "0  # 1", "0 \\\n"),
+        *(
+            "x == '1') or (1",
+            "0\n\ndef f(x):\n    return 1",
+            "",
+            "yield",
+            "y := 1",
+            "1 if x else 2",
+        ),
+        *("\0", "\ud800", "(" * 9000, "-" * 9000 + "1", "1 if x" * 999, "9" * 5000, "import os"),
+    ],
+)
+def test_what_is_no_single_expression_is_no_program(text):
+    """Else the verdict on a function could be counted, upside down, for another one."""
+    assert read_program(text) == (None, "no code: the answer is no expression")
+
+
+def test_an_expression_that_is_too_long_is_no_program():
+    assert read_program("x == '" + "1" * 50_000 + "'")[1].startswith("too long: ")
 
 
 def test_the_grammar_has_no_cycles_so_every_expression_is_finite():

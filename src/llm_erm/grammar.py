@@ -11,7 +11,11 @@ characters long. Spacing and quotes are fixed, and every text has exactly one de
 duplicates are easy to recognize and sampling is fast.
 """
 
+import ast
 from collections.abc import Mapping, Sequence
+
+from llm_erm import bounded
+from llm_erm.source import too_long
 
 PROMPT = """\
 Here is a short Python function that checks a string of digits `x` for a simple pattern:
@@ -92,6 +96,37 @@ def to_program(expression: str) -> str:
     """
     rule = expression.strip().removeprefix("1 if ").removesuffix(" else 0")
     return f"def f(x):\n    return {rule}\n"
+
+
+def read_program(text: str) -> tuple[str | None, str | None]:
+    """Returns ``(source, None)`` for an answer that is one expression, else ``(None, reason)``.
+
+    What a grammar constrained may be read back from a file that was edited. Two lines could be
+    something else within the brackets of their complement.
+    """
+    source = to_program(text)
+    if (reason := too_long(source)) is not None:
+        return None, reason
+    try:
+        single = bounded.call(_is_expression, source)
+    except bounded.UnreadableError:
+        single = False
+    return (source, None) if single is True else (None, "no code: the answer is no expression")
+
+
+def _is_expression(source: str) -> bool:
+    """Whether a function returns one expression, and its complement one minus the same."""
+    try:
+        trees = ast.parse(source).body, ast.parse(complement(source)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    match trees:
+        case (
+            [ast.FunctionDef(body=[ast.Return(value=ast.expr() as one)])],
+            [ast.FunctionDef(body=[ast.Return(value=ast.BinOp(op=ast.Sub(), right=other))])],
+        ):
+            return ast.dump(one) == ast.dump(other)
+    return False
 
 
 def complement(source: str) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from llm_erm.erm.select import program_length, select_best
+from llm_erm.erm.select import ranked, select_best
 from llm_erm.records import Attempt, Candidate, Verdict
 
 
@@ -27,8 +27,21 @@ def test_ties_go_to_training_then_length_then_order():
     assert select_best([attempt(1), attempt(2)]).index == 1
 
 
-def test_comments_and_spacing_do_not_count_as_length():
-    assert program_length("def f(x):\n\n    # why\n    return  1") == len("def f(x):\n    return 1")
+def test_programs_are_measured_once_and_only_where_others_are_as_good(monkeypatch):
+    measured: list[str] = []
+    monkeypatch.setattr(
+        "llm_erm.erm.select.program_length", lambda source: measured.append(source) or len(source)
+    )
+    tied = [attempt(index, source="x" * (9 - index)) for index in range(1, 6)]
+    better = attempt(6, validation=70, source="better")
+    worse = [attempt(index, validation=40, source="worse") for index in (7, 8)]
+    ordered = ranked([*worse, *tied, better])
+    assert next(ordered) is better
+    assert measured == []
+    assert [next(ordered).index for _ in range(5)] == [5, 4, 3, 2, 1]
+    assert len(measured) == 5
+    assert [one.index for one in ordered] == [7, 8]
+    assert len(measured) == 7
 
 
 def test_programs_that_did_not_run_are_never_selected():

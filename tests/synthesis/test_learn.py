@@ -453,6 +453,14 @@ def test_an_expression_that_fits_better_upside_down_is_turned(sandbox):
     assert result.certificate.validation.choices == 8
 
 
+def test_an_answer_that_is_no_expression_is_not_turned_into_another_function(sandbox):
+    """Within the brackets of its complement, the second line would count as well."""
+    text = "1 - x.count('1') % 2\n    -0 * x.count('1')"
+    run = search(sandbox, [text], attempts=1, settings=SynthesisSettings(1, constraint="grammar"))
+    assert [attempt.validation.status for attempt in run.attempts] == ["no_code"]
+    assert run.result.program is None
+
+
 def test_candidates_and_seconds_are_counted_up_to_the_first_with_the_selected_program(sandbox):
     """Answers follow one another; those that were drawn together share their time."""
     said = [(HALF, 2.0), ("no idea", 2.0), (RIGHT, 3.0), (RIGHT, 4.0)]

@@ -10,7 +10,7 @@ from typing import Annotated
 from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.parsing import DEFAULT_TOLD
-from llm_erm.cli.results import brief, result_table, trial_lines
+from llm_erm.cli.results import result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.method import Enumeration
@@ -22,6 +22,7 @@ from llm_erm.runs.events import Event, Observer
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan
+from llm_erm.source import one_line
 from llm_erm.tasks.spec import DataGrid
 
 
@@ -124,7 +125,7 @@ def search_line(result: Result) -> str:
         f"{result.data.name}: {found}{bits}; {facts.considered:,} considered in "
         f"{result.seconds:.1f} s"
     )
-    tied = [shorten(brief(other.program), 60, placeholder=" …") for other in facts.tied]
+    tied = [shorten(one_line(other.program), 60, placeholder=" …") for other in facts.tied]
     shown = "; ".join(tied[:3]) + (f" and {len(tied) - 3} more" if len(tied) > 3 else "")
     return line + (f". Tied on training and validation data: {shown}" if tied else "")
 

@@ -1,6 +1,5 @@
 """Prints results: tables and sentences for people, JSON lines for scripts."""
 
-import ast
 import math
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Certificate, Result, accuracy
 from llm_erm.serial import to_json
+from llm_erm.source import one_line
 
 
 def print_json(results: Sequence[Result]) -> None:
@@ -121,19 +121,6 @@ def at_most(certificate: Certificate | None) -> str:
 def _program(result: Result) -> str:
     if result.program is None:
         return "no program ran"
-    text = brief(result.program)
+    text = one_line(result.program)
     exact = result.validation is not None and result.validation.perfect
     return text if exact else f"nothing exact; best: {text}"
-
-
-def brief(source: str) -> str:
-    """Returns the expression of a one-line program; a longer or very deep program stays as is."""
-    try:
-        body = ast.parse(source).body
-        if len(body) == 1 and isinstance(body[0], ast.FunctionDef) and len(body[0].body) == 1:
-            statement = body[0].body[0]
-            if isinstance(statement, ast.Return) and statement.value is not None:
-                return ast.unparse(statement.value)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return source
-    return source.strip()

@@ -2,10 +2,62 @@
 
 import ast
 from dataclasses import replace
+from typing import Any
 
+from llm_erm import bounded
+from llm_erm.enumeration.language import PRODUCTIONS
 from llm_erm.enumeration.terms import Term
 
 X = Term("x")
+
+_DEEPEST = 100
+"""Depth of the deepest term that is read; those of ``grammar.py`` have fewer than ten levels."""
+
+
+def term_of(source: str) -> Term | None:
+    """Returns the expression of a one-line program, or None if it is not expressible.
+
+    The source is parsed in another process, since nobody has checked it.
+    """
+    try:
+        return _from_plain(bounded.call(_read, source))
+    except bounded.UnreadableError:
+        return None
+
+
+def _read(source: str) -> list[Any] | None:
+    try:
+        body = ast.parse(source).body
+        if len(body) == 1 and isinstance(body[0], ast.FunctionDef):
+            statement = body[0].body[0]
+            if isinstance(statement, ast.Return) and statement.value is not None:
+                term = to_term(statement.value)
+                return None if term is None else _plain(term, _DEEPEST)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return None
+
+
+def _plain(term: Term, levels: int) -> list[Any]:
+    """Returns a term as lists.
+
+    Raises:
+        ValueError: It has more levels.
+    """
+    if not levels:
+        raise ValueError("too deep")
+    arguments = [_plain(argument, levels - 1) for argument in term.arguments]
+    return [term.production, arguments, list(term.parameters), term.negated]
+
+
+def _from_plain(plain: object) -> Term | None:
+    match plain:
+        case [str() as production, list() as arguments, list() as parameters, bool() as negated]:
+            inner = [_from_plain(argument) for argument in arguments]
+            known = [argument for argument in inner if argument is not None]
+            if production in PRODUCTIONS and len(known) == len(inner):
+                return Term(production, tuple(known), tuple(parameters), negated)
+    return None
 
 
 def to_term(node: ast.expr) -> Term | None:

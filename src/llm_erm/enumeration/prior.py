@@ -6,7 +6,6 @@ cost of a production as an argument of another follows from how often it occurs 
 towards the uniform distribution.
 """
 
-import ast
 import hashlib
 import json
 import math
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from llm_erm.enumeration.costs import ROOT, Costs, Place
 from llm_erm.enumeration.language import InputKind, Sort, productions_for
-from llm_erm.enumeration.parsing import to_term
+from llm_erm.enumeration.parsing import term_of
 from llm_erm.enumeration.terms import Term
 from llm_erm.errors import InputError
 from llm_erm.records import Attempt
@@ -77,19 +76,7 @@ def read_prior(folder: Path) -> Prior:
 
 def terms_of(sources: Iterable[str]) -> list[Term]:
     """Returns the programs that the language can express, as trees."""
-    return [term for source in sources if (term := _term(source)) is not None]
-
-
-def _term(source: str) -> Term | None:
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return None
-    if len(body) == 1 and isinstance(body[0], ast.FunctionDef):
-        statement = body[0].body[0]
-        if isinstance(statement, ast.Return) and statement.value is not None:
-            return to_term(statement.value)
-    return None
+    return [term for source in sources if (term := term_of(source)) is not None]
 
 
 def learned_costs(terms: Iterable[Term], kind: InputKind) -> Costs:

@@ -1,12 +1,12 @@
 """Selects a program by its training and validation errors; test data are not available here."""
 
-import ast
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from llm_erm.errors import InputError
 from llm_erm.records import Attempt
 from llm_erm.sandbox import Limits
-from llm_erm.source import parse
+from llm_erm.source import program_length
 from llm_erm.tasks.spec import DataSpec
 
 DEFAULT_LIMITS = Limits()
@@ -50,25 +50,23 @@ def select_best(attempts: Sequence[Attempt]) -> Attempt | None:
 
     Ties go to the lower training error, then to the shorter program, then to the earlier attempt.
     """
-    ran = [attempt for attempt in attempts if attempt.validation.status == "ok"]
-    return min(ran, key=_rank, default=None)
+    return next(ranked(attempts), None)
 
 
-def _rank(attempt: Attempt) -> tuple[int, int, int, int]:
-    return (
-        attempt.validation.errors,
-        attempt.train.errors,
-        program_length(attempt.candidate.source or ""),
-        attempt.index,
-    )
+def ranked(attempts: Sequence[Attempt]) -> Iterator[Attempt]:
+    """Yields the attempts whose program ran, in the order in which they are to be selected.
 
-
-def program_length(source: str) -> int:
-    """Returns the number of characters of the program without comments and extra spacing.
-
-    This is the length of `ast.unparse`'s output, or of the source if it is nested too deeply.
+    Programs are measured only where others have the same errors, and each of them once.
     """
-    try:
-        return len(ast.unparse(parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return len(source)
+    ran = [attempt for attempt in attempts if attempt.validation.status == "ok"]
+    for _, tied in groupby(sorted(ran, key=_errors), key=_errors):
+        alike = list(tied)
+        yield from sorted(alike, key=_length_and_index) if len(alike) > 1 else alike
+
+
+def _errors(attempt: Attempt) -> tuple[int, int]:
+    return attempt.validation.errors, attempt.train.errors
+
+
+def _length_and_index(attempt: Attempt) -> tuple[int, int]:
+    return program_length(attempt.candidate.source or ""), attempt.index

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from llm_erm.erm.bounds import occam_upper
-from llm_erm.erm.select import program_length
 from llm_erm.reports.comparison import CONFIDENCE, accuracy_interval, compare
 from llm_erm.reports.results import Entry, TaskPoint
+from llm_erm.source import program_length
 
 SYMBOLS = 97
 """Symbols of a program's text: 95 printable ASCII characters, the line end and an end mark."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import LLMERMError
+from llm_erm.interpreter import needed_environment
 from llm_erm.sandbox import library, protocol
 from llm_erm.sandbox.execution import Limits
 from llm_erm.sandbox.payload import anonymous_file, printable
@@ -36,8 +37,6 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-NEEDED_TO_START = ("LD_LIBRARY_PATH", "PYTHONHOME")
-"""Variables without which an interpreter that is not in its usual place cannot start."""
 START_SECONDS = 120.0
 # Wall time is only a backstop for programs that are neither idle nor given CPU time.
 WALL_FACTOR = 20
@@ -94,8 +93,7 @@ class ZygoteProcess:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         folders = library.package_folders() if kind.base == "science" else []
         modules = [] if kind.base == "bare" else [library.archive(kind.base)]
-        here = os.environ  # noqa: TID251 - not a setting: what starts this interpreter starts that one
-        needed = {name: here[name] for name in NEEDED_TO_START if name in here}
+        needed = needed_environment()
         errors = anonymous_file("llm-erm-errors", b"")
         try:
             with theirs:

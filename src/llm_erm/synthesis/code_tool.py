@@ -1,10 +1,7 @@
 """A Python tool for any tool-calling model: it sees the training examples and nothing else."""
 
-import ast
-
 from llm_erm.llms.llm import Tool
 from llm_erm.sandbox import Limits, Outputs, Sandbox
-from llm_erm.source import parse
 from llm_erm.tasks.task import Dataset
 
 NAME = "run_python"
@@ -19,7 +16,7 @@ _END = 254  # no byte of UTF-8
 
 _PROGRAM = """\
 import ast, contextlib, io, traceback
-{imports}
+
 class _Output(io.TextIOBase):
     said, size = [], 0
     def write(self, text):
@@ -72,9 +69,7 @@ def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
     def run(code: str) -> str:
         if len(code) > CODE_CHARACTERS:
             return f"The code has {len(code):,} characters; {CODE_CHARACTERS:,} are the most."
-        program = _PROGRAM.format(
-            imports=_imports(code), code=code, examples=examples, limit=OUTPUT_BYTES, end=_END
-        )
+        program = _PROGRAM.format(code=code, examples=examples, limit=OUTPUT_BYTES, end=_END)
         execution = sandbox.execute(program, places, own_limits, _BYTES)
         if execution.status != "ok":
             return f"The code was ended: {execution.status} ({execution.message})."
@@ -95,14 +90,3 @@ def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
         run=run,
         calls=CALLS,
     )
-
-
-def _imports(code: str) -> str:
-    """Returns import statements of the code's modules, for the sandbox to find in the program."""
-    try:
-        nodes = list(ast.walk(parse(code)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
-    return "".join(f"if False:\n    import {name}\n" for name in dict.fromkeys(names))

@@ -1,13 +1,21 @@
-"""Finds the program in the text of a language model's answer."""
+"""Finds the program in the text of a language model's answer.
+
+The text is read in another process, under limits (``bounded.py``), which imports this module, so it
+needs nothing but the standard library.
+"""
 
 import ast
 import json
 import re
 import textwrap
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from llm_erm.llms.llm import Completion
-from llm_erm.source import parse
+from llm_erm import bounded
+from llm_erm.source import too_long
+
+if TYPE_CHECKING:
+    from llm_erm.llms.llm import Completion
 
 _FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]+[ \t]*)?\n(.*?)```", re.DOTALL)
 _CODE_START = re.compile(
@@ -24,8 +32,10 @@ _MOST_PARSED = 1_000_000
 """Maximum number of characters parsed per answer, repeated parsing included, so that a model that
 repeats itself endlessly does not delay other calls."""
 
+_TOO_COSTLY = f"too costly: the answer could not be read within {bounded.LIMITS}"
 
-def extract_source(completion: Completion) -> tuple[str | None, str | None]:
+
+def extract_source(completion: "Completion") -> tuple[str | None, str | None]:
     """Returns ``(source, None)``, or ``(None, reason)`` if the answer holds no program.
 
     Looks for a JSON object with a ``code`` string, then for a fenced code block, then for a bare
@@ -33,17 +43,31 @@ def extract_source(completion: Completion) -> tuple[str | None, str | None]:
     """
     if completion.finish_reason in ("error", "refusal"):
         return None, f"{completion.finish_reason}: {completion.error or 'no message'}"
-    text = completion.text[-_LONGEST_ANSWER:]
+    text, cut_short = completion.text[-_LONGEST_ANSWER:], completion.finish_reason == "length"
+    try:
+        found = bounded.call(_find, text, cut_short)
+    except bounded.UnreadableError:
+        return None, _TOO_COSTLY
+    match found:
+        case [str() as source, None] if not too_long(source):
+            return source, None
+        case [None, str() as reason]:
+            return None, reason
+    return None, _TOO_COSTLY
+
+
+def _find(text: str, cut_short: bool) -> tuple[str | None, str | None]:
     _, mark, answer = text.rpartition("</think>")
     if not mark and "<think>" in text:
         return None, "truncated: the answer ends inside <think>"
-    cut_short = completion.finish_reason == "length"
     parser = _Parser()
     source = _from_json(answer, parser) or _from_fence(answer, parser)
     if source is None and not cut_short:
         source = _from_bare_code(answer, parser)
     if source is not None:
-        return source.strip("\n"), None
+        source = source.strip("\n")
+        reason = too_long(source)
+        return (source, None) if reason is None else (None, reason)
     if cut_short:
         return None, "truncated: the token limit was reached before the program was complete"
     if not answer.strip():
@@ -63,7 +87,7 @@ class _Parser:
         self._left -= len(source)
         if self._left < 0:
             raise ValueError("too much was parsed")
-        return parse(source)
+        return ast.parse(source)
 
 
 def _from_json(text: str, parser: _Parser) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from llm_erm import grammar
-from llm_erm.erm.select import select_best
+from llm_erm.erm.select import ranked
 from llm_erm.erm.verify import Verification, confirm, execute
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Verdict
@@ -68,7 +68,7 @@ class Verifier:
 
     def select(self) -> Attempt | None:
         """Returns the best attempt whose program gives the same outputs when run again."""
-        while (best := select_best(self.attempts)) is not None:
+        for best in ranked(self.attempts):
             confirmed = self._confirm(best)
             if confirmed.validation.status == "ok":
                 return best
@@ -80,7 +80,7 @@ class Verifier:
         if self._settings.constraint != "grammar":
             return extract_source(completion)
         if completion.finish_reason == "stop":
-            return grammar.to_program(completion.text), None
+            return grammar.read_program(completion.text)
         return None, f"truncated: the expression ended by {completion.finish_reason}"
 
     def _verify(self, index: int, candidate: Candidate) -> Attempt:
