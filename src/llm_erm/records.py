@@ -100,10 +100,13 @@ class Attempt:
 class Bound:
     """An upper bound on the true error of what was learned, with its evidence and assumptions.
 
+    The answers of a program that are counted here were given to one input each, alone in its
+    process; where there are too many inputs for that, to a random sample, which ``assumes`` states.
+
     Attributes:
         error_upper_bound: The error is at most this, in [0, 1], at the certificate's confidence.
         errors: Number of errors on the examples that the bound is computed from.
-        examples: Number of these examples.
+        examples: Number of these examples; fewer than the data set has if they are a sample.
         choices: Number of candidates, fixed beforehand, for which the bound holds simultaneously;
             None if the programs of a code share the failure probability by description length.
         assumes: Under which assumptions and for which inputs the bound holds, in words.

@@ -61,6 +61,26 @@ def test_verify_counts_right_and_invalid_predictions(verify):
     assert result["accuracy"] == 15 / 16
 
 
+def test_verify_runs_inputs_alone_and_says_how_many(verify):
+    done = verify("def f(x):\n    return 1", DATA, "--json")
+    assert json.loads(done.stdout)["alone"] == 16
+    more = "".join(f"{i:011b} -> {i % 2}\n" for i in range(1100))
+    done = verify("def f(x):\n    return 1", more, "--json")
+    result = json.loads(done.stdout)
+    assert (result["alone"], result["correct"], result["total"]) == (1000, 550, 1100)
+
+
+def test_verify_finds_a_program_that_counts_its_inputs(verify):
+    source = (
+        "calls = 0\n\ndef f(x):\n    global calls\n    calls += 1\n    return int(calls > 512)\n"
+    )
+    more = "".join(f"{i:011b} -> {i % 2}\n" for i in range(1100))
+    done = verify(source, more, "--json")
+    assert done.returncode == 1
+    result = json.loads(done.stdout)
+    assert (result["status"], result["alone"]) == ("nondeterministic", None)
+
+
 def test_verify_without_json_prints_the_same_facts(verify):
     done = verify("def f(x):\n    return 1")
     assert "accuracy     0.5" in done.stdout

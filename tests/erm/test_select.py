@@ -2,8 +2,12 @@
 
 import dataclasses
 
-from llm_erm.erm.select import ranked, select_best
+from llm_erm.erm.select import ranked
 from llm_erm.records import Attempt, Candidate, Verdict
+
+
+def best_of(attempts):
+    return next(ranked(attempts), None)
 
 
 def attempt(index, *, train=50, validation=50, source="def f(x):\n    return 1", status="ok"):
@@ -17,14 +21,14 @@ def attempt(index, *, train=50, validation=50, source="def f(x):\n    return 1",
 
 def test_lowest_validation_error_wins():
     best = attempt(2, validation=60, train=10)
-    assert select_best([attempt(1, train=100), best, attempt(3)]) is best
+    assert best_of([attempt(1, train=100), best, attempt(3)]) is best
 
 
 def test_ties_go_to_training_then_length_then_order():
     long = "def f(x):\n    return 1 + 0"
-    assert select_best([attempt(1), attempt(2, train=51)]).index == 2
-    assert select_best([attempt(1, source=long), attempt(2)]).index == 2
-    assert select_best([attempt(1), attempt(2)]).index == 1
+    assert best_of([attempt(1), attempt(2, train=51)]).index == 2
+    assert best_of([attempt(1, source=long), attempt(2)]).index == 2
+    assert best_of([attempt(1), attempt(2)]).index == 1
 
 
 def test_programs_are_measured_once_and_only_where_others_are_as_good(monkeypatch):
@@ -45,8 +49,8 @@ def test_programs_are_measured_once_and_only_where_others_are_as_good(monkeypatc
 
 
 def test_programs_that_did_not_run_are_never_selected():
-    assert select_best([attempt(1, status="timeout", validation=0)]) is None
-    assert select_best([]) is None
+    assert best_of([attempt(1, status="timeout", validation=0)]) is None
+    assert best_of([]) is None
 
 
 def test_an_attempt_holds_no_test_data():

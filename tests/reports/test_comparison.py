@@ -9,14 +9,18 @@ from scipy.stats import binomtest
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
-from llm_erm.records import Cost, Result, Verdict
+from llm_erm.records import Bound, Cost, Result, Verdict
 from llm_erm.reports.comparison import compare, left_out, samples, verdicts
 from llm_erm.reports.curves import curves, guarantee
 from llm_erm.reports.results import Entry, entries_in
 
 
 def scored(result: Result, correct: int, total: int = 1000, **changes) -> Result:
-    return replace(result, test=Verdict("ok", correct, 0, total), **changes)
+    """A result with other test counts, which its test bound counts as well."""
+    bound = Bound(1.0, total - correct, total, 1, "")
+    certificate = replace(result.certificate, test=bound)
+    verdict = Verdict("ok", correct, 0, total)
+    return replace(result, test=verdict, certificate=certificate, **changes)
 
 
 def on(result: Result, sha256: str, **changes) -> Result:
@@ -89,6 +93,15 @@ def test_one_trial_has_the_exact_interval_and_the_bound_counts_the_methods(metho
     assert rows[2].interval == pytest.approx((exact.low, exact.high))
     assert rows[2].error_at_most == binomial_upper(488, 1000, (1 - 0.95) / 3)
     assert compare([methods.tree])[0].error_at_most == binomial_upper(488, 1000, 1 - 0.95)
+
+
+def test_a_bound_counts_the_sample_that_ran_alone_and_the_accuracy_counts_all(methods):
+    sampled = replace(methods.tree.certificate, test=Bound(1.0, 3, 100, 1, ""))
+    (row,) = compare([replace(methods.tree, certificate=sampled)])
+    assert (row.accuracy, row.test_examples) == (0.512, 1000)
+    assert row.error_at_most == binomial_upper(3, 100, 1 - 0.95)
+    without = replace(methods.tree, certificate=replace(methods.tree.certificate, test=None))
+    assert compare([without])[0].error_at_most is None
 
 
 def test_no_bound_is_given_where_the_data_support_none(methods):

@@ -32,7 +32,7 @@ def test_the_first_exact_candidate_is_the_selected_one_and_its_time_what_came_be
         seconds[trial] = seconds.get(trial, 0) + line["attempt"]["validation"]["cpu_seconds"]
     assert len(attempts) == 4
     for entry in entries_in([search]):
-        assert (entry.accuracy, entry.test_examples, entry.test_errors) == (1.0, 200, 0)
+        assert (entry.accuracy, entry.test_examples) == (1.0, 200)
         assert (entry.method, entry.point) == ("synthesis scripted:search.json", ("fn_a", 20))
         assert entry.candidates == 2
         assert entry.seconds_to_exact == pytest.approx(seconds[entry.result.data.trial])
@@ -41,7 +41,7 @@ def test_the_first_exact_candidate_is_the_selected_one_and_its_time_what_came_be
 
 def test_what_is_not_exact_has_no_first_exact_candidate(guess, deceived):
     for entry in entries_in([guess]):
-        assert (entry.accuracy, entry.test_errors, entry.contrast_accuracy) == (0.5, 100, None)
+        assert (entry.accuracy, entry.contrast_accuracy) == (0.5, None)
         assert not entry.result.exact
         assert entry.result.candidates_to_selected == 1
         assert entry.candidates is entry.seconds_to_exact is None
@@ -62,7 +62,7 @@ def test_a_sample_of_the_test_data_never_shows_that_something_is_exact(exact):
 def test_a_program_that_failed_on_the_test_data_has_all_of_them_wrong(exact):
     failed = replace(exact, test=Verdict("timeout", 0, 200, 200, "too slow"))
     entry = Entry(failed)
-    assert (entry.accuracy, entry.test_errors, failed.exact) == (0.0, 200, False)
+    assert (entry.accuracy, failed.exact) == (0.0, False)
     contrast = replace(exact, contrast=Verdict("timeout", 0, 200, 200, "too slow"))
     assert Entry(contrast).contrast_accuracy is None
 

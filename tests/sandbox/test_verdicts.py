@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+from llm_erm.errors import LLMERMError
 from llm_erm.sandbox import FLOAT, INVALID, Limits, Sandbox, protocol, spread
 from llm_erm.sandbox.watch import Line, Scheduler, Watch
 
@@ -178,6 +179,75 @@ def test_a_replay_finds_a_program_that_uses_other_inputs(sandbox):
     assert again.status == "nondeterministic"
     assert (again.predictions == INVALID).all()
     assert "again" in again.message
+
+
+def test_single_inputs_share_the_workers_where_that_is_worth_another_process(sandbox, monkeypatch):
+    threads = []
+    execute = sandbox._execute
+
+    def watched(source, inputs, *more):
+        threads.append((len(inputs), threading.get_ident()))
+        return execute(source, inputs, *more)
+
+    first = sandbox.execute(BUSY, NUMBERS[:120])
+    monkeypatch.setattr(sandbox, "_execute", watched)
+    for alone, expected in ((100, 2), (16, 1), (0, 0)):
+        threads.clear()
+        assert sandbox.replay(BUSY, NUMBERS[:120], first, together=0, alone=alone).status == "ok"
+        assert len(threads) == alone
+        assert {size for size, _ in threads} <= {1}
+        assert len({thread for _, thread in threads}) == expected
+
+
+def test_only_the_inputs_named_run_alone_and_the_first_difference_ends_it(sandbox, monkeypatch):
+    ran = []
+    execute = sandbox._execute
+
+    def watched(source, inputs, *more):
+        ran.append(list(inputs))
+        return execute(source, inputs, *more)
+
+    first = sandbox.execute(BUSY, NUMBERS[:120])
+    monkeypatch.setattr(sandbox, "_execute", watched)
+    again = sandbox.replay(BUSY, NUMBERS[:120], first, together=0, alone=[7, 3])
+    assert (again.status, sorted(ran)) == ("ok", [["3"], ["7"]])
+    ran.clear()
+    other = "def f(x): return 1 - int(x) % 2"
+    again = sandbox.replay(other, NUMBERS[:120], first, together=0, alone=range(120))
+    assert again.status == "nondeterministic"
+    assert len(ran) <= 2  # one per worker
+
+
+def test_an_error_in_one_thread_reaches_the_caller_and_ends_the_others(sandbox, monkeypatch):
+    first = sandbox.execute(BUSY, NUMBERS[:120])
+    ran = []
+
+    def failing(source, inputs, *more):
+        ran.append(inputs)
+        raise LLMERMError("no process")
+
+    monkeypatch.setattr(sandbox, "_execute", failing)
+    with pytest.raises(LLMERMError, match="no process"):
+        sandbox.replay(BUSY, NUMBERS[:120], first, together=0, alone=120)
+    assert len(ran) <= 2
+
+
+BY_HASH = "def f(x): return hash('a') % 1000"
+
+
+def test_a_replay_has_twice_the_time_so_noise_is_no_difference(sandbox):
+    """Another hash seed tells the program that it runs again; then it takes longer."""
+    known = int(sandbox.execute(BY_HASH, ["1"], outputs=FLOAT).predictions[0])
+    source = (
+        f"{WORK}def f(x):\n    work(0.2 if hash('a') % 1000 == {known} else SECONDS)\n    return 1"
+    )
+    limits = Limits(seconds_per_call=0.4, seconds_per_candidate=2)
+    for seconds, status in (("0.5", "ok"), ("1.2", "nondeterministic")):
+        program = source.replace("SECONDS", seconds)
+        first = sandbox.execute(program, ["1", "2"], limits)
+        again = sandbox.replay(program, ["1", "2"], first, limits)
+        assert (first.status, again.status) == ("ok", status)
+    assert "it ended by timeout (one call took more than 0.8 CPU seconds)" in again.message
 
 
 def test_a_failed_execution_is_not_replayed(sandbox):

@@ -278,7 +278,7 @@ def test_a_duplicate_may_arrive_before_the_attempts_with_lower_indices(sandbox):
     assert [attempt.index for attempt in run.attempts] == [1, 2, 3, 4]
     assert [attempt.duplicate_of for attempt in run.attempts] == [4, 4, 4, None]
     limits = SynthesisSettings(4).limits
-    facts = judge(run.attempts, HeldOut(TEST), sandbox, limits, all_drawn=False)
+    facts = judge(run.result, run.attempts, HeldOut(TEST), sandbox, limits, all_drawn=False)
     assert facts.test_accuracies == (0.5,) * 4
     assert facts.pass_at is None
     there = [attempt for attempt in run.attempts if attempt.index in (3, 4)]
@@ -423,12 +423,12 @@ def test_a_program_that_answers_differently_when_run_again_is_not_selected(sandb
 def test_a_perfect_program_that_fails_its_replay_does_not_end_the_search(sandbox, monkeypatch):
     replay = sandbox.replay
 
-    def doubting(source, inputs, first, limits, *more):
+    def doubting(source, inputs, first, *more, **runs):
         if "+ 0" in source:
             return replace(
                 first, status="nondeterministic", predictions=first.predictions * 0 + 255
             )
-        return replay(source, inputs, first, limits)
+        return replay(source, inputs, first, *more, **runs)
 
     monkeypatch.setattr(sandbox, "replay", doubting)
     run = search(sandbox, [answer("x.count('1') % 2 + 0"), RIGHT], attempts=2)

@@ -8,7 +8,8 @@ from typing import Annotated
 import tyro
 
 from llm_erm.cli.options import LimitOptions
-from llm_erm.erm.verify import verify as run
+from llm_erm.erm.alone import examine
+from llm_erm.erm.verify import execute
 from llm_erm.errors import InputError
 from llm_erm.tasks.files import read_dataset
 
@@ -31,8 +32,12 @@ def verify(options: Options) -> int:
     source = _read(options.program)
     examples = read_dataset(options.data)
     with options.sandbox() as sandbox:
-        verdict = run(source, [examples], sandbox, limits, replay=True)[0]
+        verification = execute(source, [examples], sandbox, limits)
+        verdict = verification.verdicts[0]
+        alone = examine(verification, [True]).verdicts[0]
         isolation = sandbox.isolation
+    if alone.status != "ok":
+        verdict = alone
     row = {
         "status": verdict.status,
         "correct": verdict.correct,
@@ -40,6 +45,7 @@ def verify(options: Options) -> int:
         "total": verdict.total,
         "accuracy": verdict.accuracy,
         "cpu_seconds": round(verdict.cpu_seconds, 6),
+        "alone": alone.total if alone.status == "ok" else None,
         "isolation": isolation,
     }
     if options.json:

@@ -18,7 +18,6 @@ from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.erm.result import result_of
-from llm_erm.erm.select import select_best
 from llm_erm.facts import EnumerationFacts, LevelCount, Tied
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Observe, ignore
@@ -67,11 +66,12 @@ def learn(
         outcome = propose_sampled(splits, settings, clock, proposals)
     else:
         outcome = _enumerate(splits, settings, clock, proposals, observe, prior)
-    selected = select_best(proposals.attempts)
+    chosen = proposals.select()
+    selected = None if chosen is None else chosen.attempt
     candidates, seconds = _cost_of(selected, proposals, outcome)
     return result_of(
         splits,
-        selected,
+        chosen,
         sandbox,
         settings.limits,
         budget=settings.attempts,

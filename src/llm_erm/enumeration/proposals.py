@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from llm_erm.enumeration.language import InputKind
 from llm_erm.enumeration.memory import Clock
 from llm_erm.enumeration.settings import EnumerationSettings
-from llm_erm.erm.verify import verify
+from llm_erm.erm.alone import Selected, confirm, select_confirmed
+from llm_erm.erm.verify import Verification, execute
 from llm_erm.facts import LevelCount
 from llm_erm.records import Attempt, Candidate
 from llm_erm.runs.events import Attempted, Observe
@@ -123,10 +124,21 @@ class Proposals:
         """Returns the attempt with this program, run unless an interrupted search has run it."""
         if (known := self._verified.get(source)) is not None:
             return replace(known, index=index)
-        train, validation = verify(
-            source, self._data, self._sandbox, self._settings.limits, outputs=self._outputs
-        )
+        train, validation = self._execute(source).verdicts
         return Attempt(index, Candidate(source), train, validation)
+
+    def select(self) -> Selected | None:
+        """Returns the best attempt whose program gives the same outputs when run again."""
+        return select_confirmed(
+            self.attempts, self._confirm, lambda attempt: self._observe(Attempted(attempt))
+        )
+
+    def _confirm(self, attempt: Attempt) -> Selected:
+        source = self.of(attempt).source
+        return confirm(attempt, self._execute(source), count_train=True)
+
+    def _execute(self, source: str) -> Verification:
+        return execute(source, self._data, self._sandbox, self._settings.limits, self._outputs)
 
     def of(self, attempt: Attempt) -> Proposal:
         """Returns the proposal that an attempt verified."""

@@ -83,6 +83,7 @@ def certify(
     splits: Splits,
     test: Verdict | None,
     *,
+    test_inputs: int | None = None,
     validation: Verdict | None = None,
     budget: int = 1,
     train: Verdict | None = None,
@@ -96,8 +97,11 @@ def certify(
 
     Args:
         splits: The data.
-        test: Verdict of what was learned on the test examples, which are used once, at the end.
-        validation: Its verdict on the validation examples, if they were used to select it.
+        test: Verdict of what was learned on the test examples, which are used once, at the end;
+            for a program, on those that ran alone in their processes, as in the next ones.
+        test_inputs: Number of test examples, if ``test`` is on a random sample of them.
+        validation: Its verdict on the validation examples, if they were used to select it; or on a
+            random sample of them.
         budget: Number K of candidates it was selected from, fixed before validation. Stopping early
             does not reduce K; duplicates, and complements chosen by training data, do not
             increase it.
@@ -111,8 +115,14 @@ def certify(
     learned = [verdict for verdict in (train, validation) if verdict is not None]
     certificate = Certificate(
         confidence,
-        validation=_exact(validation, budget, delta, _of_validation(budget, splits.train)),
-        test=_exact(test, 1, delta, _of_test(splits.train)),
+        validation=_exact(
+            validation,
+            budget,
+            delta,
+            _sampled(validation, len(splits.validation), "validation")
+            + _of_validation(budget, splits.train),
+        ),
+        test=_exact(test, 1, delta, _sampled(test, test_inputs, "test") + _of_test(splits.train)),
         occam=None if code_bits is None else _occam(learned, code_bits, delta),
         paper=_paper(validation, budget, delta) if validation and validation.total else None,
     )
@@ -162,6 +172,16 @@ def _of_test(data: Dataset) -> str:
     return (
         "the test data were opened once and chose nothing (comparing R runs on them is a choice "
         f"among R); for inputs {_drawn(data)}, none of them training or validation inputs"
+    )
+
+
+def _sampled(verdict: Verdict | None, drawn_from: int | None, name: str) -> str:
+    """Returns a phrase on which inputs a verdict is on, unless it is on all of them."""
+    if verdict is None or drawn_from is None or verdict.total >= drawn_from:
+        return ""
+    return (
+        f"the examples are a random sample of {verdict.total:,} of the {drawn_from:,} {name} "
+        "inputs, each run alone in its process; "
     )
 
 

@@ -45,18 +45,12 @@ def check_selection(
     limits.check()
 
 
-def select_best(attempts: Sequence[Attempt]) -> Attempt | None:
-    """Returns the attempt with the lowest validation error, or None if no program ran.
-
-    Ties go to the lower training error, then to the shorter program, then to the earlier attempt.
-    """
-    return next(ranked(attempts), None)
-
-
 def ranked(attempts: Sequence[Attempt]) -> Iterator[Attempt]:
-    """Yields the attempts whose program ran, in the order in which they are to be selected.
+    """Yields the attempts whose program ran, best first.
 
-    Programs are measured only where others have the same errors, and each of them once.
+    The lowest validation error comes first; ties go to the lower training error, then to the
+    shorter program, then to the earlier attempt. Programs are measured only where others have the
+    same errors, and each of them once.
     """
     ran = [attempt for attempt in attempts if attempt.validation.status == "ok"]
     for _, tied in groupby(sorted(ran, key=_errors), key=_errors):

@@ -7,85 +7,88 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.records import Verdict, score
-from llm_erm.sandbox import BINARY, Execution, Limits, Outputs, Sandbox
-from llm_erm.tasks.task import Dataset, HeldOut
+from llm_erm.sandbox import BINARY, INVALID, Execution, Limits, Outputs, Sandbox
+from llm_erm.tasks.task import Dataset
 
 
 @dataclass(frozen=True)
 class Verification:
-    """The verdicts on a program, from one execution over several data sets.
+    """One execution of a program over several data sets, all of them together.
 
     Attributes:
-        verdicts: One per data set.
-        execution: What the sandbox returned, which a replay must match; None without a program.
-    """
-
-    verdicts: list[Verdict]
-    execution: Execution | None = None
-
-
-def verify(
-    source: str | None,
-    datasets: Sequence[Dataset],
-    sandbox: Sandbox,
-    limits: Limits,
-    *,
-    replay: bool = False,
-    outputs: Outputs = BINARY,
-) -> list[Verdict]:
-    """Returns one verdict per data set, from one execution over all of them together.
-
-    Labels stay in this process. A program that exceeds a limit fails on every data set.
-
-    Args:
-        source: The program; None gives the status ``no_code``.
-        datasets: The data sets to run it on.
-        sandbox: Where it runs.
+        source: The program.
+        datasets: The data sets. Their labels stay in this process.
+        sandbox: Where it ran.
         limits: Limits of the execution.
-        replay: Whether to run it again in other processes and another order, so that a program
-            whose outputs depend on more than its input gets the status ``nondeterministic``.
         outputs: What counts as a label.
+        execution: What the sandbox returned.
     """
-    verification = execute(source, datasets, sandbox, limits, outputs)
-    if replay:
-        return confirm(source, datasets, verification, sandbox, limits, outputs)
-    return verification.verdicts
+
+    source: str
+    datasets: Sequence[Dataset]
+    sandbox: Sandbox
+    limits: Limits
+    outputs: Outputs
+    execution: Execution
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """One verdict per data set; a program that exceeds a limit fails on every one."""
+        return verdicts_of(self.execution, self.datasets)
+
+    def nondeterministic(self, message: str | None) -> list[Verdict]:
+        """Returns the verdicts on a program whose answers to the same inputs were different."""
+        nothing = np.full(len(self.execution.predictions), INVALID, np.uint8)
+        seconds = self.execution.cpu_seconds
+        return verdicts_of(Execution("nondeterministic", nothing, message, seconds), self.datasets)
+
+    def replayed(self, *, together: int = 256, alone: int | Sequence[int] = 16) -> Execution:
+        """Runs the program again; see :meth:`Sandbox.replay`."""
+        return self.sandbox.replay(
+            self.source,
+            _inputs(self.datasets),
+            self.execution,
+            self.limits,
+            self.outputs,
+            together=together,
+            alone=alone,
+        )
 
 
 def execute(
-    source: str | None,
+    source: str,
     datasets: Sequence[Dataset],
     sandbox: Sandbox,
     limits: Limits,
     outputs: Outputs = BINARY,
 ) -> Verification:
-    """Runs a program once over data sets; see :func:`verify`."""
-    if source is None:
-        return Verification([Verdict("no_code", 0, len(data), len(data)) for data in datasets])
+    """Runs a program once over data sets; see :class:`Verification`."""
     execution = sandbox.execute(source, _inputs(datasets), limits, outputs)
-    return Verification(_verdicts(execution, datasets), execution)
+    return Verification(source, datasets, sandbox, limits, outputs, execution)
 
 
-def confirm(
-    source: str | None,
-    datasets: Sequence[Dataset],
-    verification: Verification,
-    sandbox: Sandbox,
-    limits: Limits,
-    outputs: Outputs = BINARY,
-) -> list[Verdict]:
-    """Returns the verdicts unchanged, or as ``nondeterministic`` if a replay differs."""
-    if source is None or verification.execution is None:
-        return verification.verdicts
-    replayed = sandbox.replay(source, _inputs(datasets), verification.execution, limits, outputs)
-    return _verdicts(replayed, datasets)
+def confirmed(verification: Verification) -> list[Verdict]:
+    """Returns the verdicts, as ``nondeterministic`` if a replay of the program differs.
+
+    It runs on a random subset in another order, and on 16 random inputs that are each alone in
+    their process.
+    """
+    replayed = verification.replayed()
+    same = replayed.status == verification.execution.status
+    return verification.verdicts if same else verdicts_of(replayed, verification.datasets)
+
+
+def no_program(datasets: Sequence[Dataset]) -> list[Verdict]:
+    """Returns the verdicts on an answer without a program."""
+    return [Verdict("no_code", 0, len(data), len(data)) for data in datasets]
 
 
 def _inputs(datasets: Sequence[Dataset]) -> list[str]:
     return [x for data in datasets for x in data.inputs]
 
 
-def _verdicts(execution: Execution, datasets: Sequence[Dataset]) -> list[Verdict]:
+def verdicts_of(execution: Execution, datasets: Sequence[Dataset]) -> list[Verdict]:
+    """Returns one verdict per data set, given the predictions on all of them in order."""
     predictions = execution.predictions.astype(np.uint8)
     parts = np.split(predictions, np.cumsum([len(data) for data in datasets])[:-1])
     return [
@@ -97,40 +100,6 @@ def _verdicts(execution: Execution, datasets: Sequence[Dataset]) -> list[Verdict
             execution.cpu_seconds,
         )
         for part, data in zip(parts, datasets, strict=True)
-    ]
-
-
-def evaluate(
-    source: str | None,
-    held_out: HeldOut,
-    sandbox: Sandbox,
-    limits: Limits,
-    outputs: Outputs = BINARY,
-) -> tuple[Verdict | None, Verdict | None, Verdict | None]:
-    """Returns the selected program's verdicts on the test data, contrast set and other lengths.
-
-    A verdict is None without such data or without a program.
-    """
-    test, contrast, elsewhere = (
-        verify(source, [data], sandbox, limits, outputs=outputs)[0]
-        if source is not None and data is not None
-        else None
-        for data in (held_out.test, held_out.contrast, held_out.length_generalization)
-    )
-    return test, contrast, elsewhere
-
-
-def failures(*verdicts: Verdict | None) -> list[str]:
-    """Returns notices on held-out data on which the selected program failed.
-
-    Args:
-        verdicts: What :func:`evaluate` returned.
-    """
-    names = ("test data", "contrast set", "inputs of other lengths")
-    return [
-        f"on the {name} the program ended by {verdict.status} ({verdict.message})"
-        for name, verdict in zip(names, verdicts, strict=True)
-        if verdict is not None and verdict.status != "ok"
     ]
 
 

@@ -46,12 +46,12 @@ class Row:
     @property
     def error_at_most(self) -> float | None:
         """Largest test bound of the trials at δ/R for R compared methods; None if none holds."""
-        if not all(entry.result.certificate for entry in self.entries):
+        certificates = [entry.result.certificate for entry in self.entries]
+        bounds = [one.test for one in certificates if one is not None and one.test is not None]
+        if len(bounds) < len(self.entries):
             return None
         share = (1 - CONFIDENCE) / self.rivals
-        return max(
-            binomial_upper(entry.test_errors, entry.test_examples, share) for entry in self.entries
-        )
+        return max(binomial_upper(bound.errors, bound.examples, share) for bound in bounds)
 
     @property
     def contrast_accuracy(self) -> float | None:

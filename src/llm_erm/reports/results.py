@@ -47,12 +47,6 @@ class Entry:
         return 0 if self.result.test is None else self.result.test.total
 
     @property
-    def test_errors(self) -> int:
-        """Number of test examples that are not predicted correctly."""
-        test = self.result.test
-        return self.test_examples if test is None or test.status != "ok" else test.errors
-
-    @property
     def contrast_accuracy(self) -> float | None:
         """Accuracy on the contrast set; None if the task has none or the program failed on it."""
         return accuracy(self.result.contrast)

@@ -2,7 +2,8 @@
 
 import platform
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Literal, Self
 
@@ -21,10 +22,13 @@ from llm_erm.sandbox.execution import (
     nothing,
 )
 from llm_erm.sandbox.linux import LinuxProcesses
+from llm_erm.sandbox.payload import MESSAGE_CHARACTERS
 from llm_erm.sandbox.wasm import INSTALL_WASM, Guests
 
 DEFAULT_LIMITS = Limits()
 REPLAY_SEED = 1
+RUNS_WORTH_A_PROCESS = 50
+"""Runs of one input that take as long as starting another process to share them with."""
 Isolation = Literal["auto", "wasm"]
 """What isolates programs: the best that this Linux offers, or WebAssembly, on any system."""
 USE_WASM = f"isolation wasm (in beta; install it with: {INSTALL_WASM})"
@@ -117,14 +121,15 @@ class Sandbox:
         outputs: Outputs = BINARY,
         *,
         together: int = 256,
-        alone: int = 16,
+        alone: int | Sequence[int] = 16,
     ) -> Execution:
         """Runs a program again; returns ``first`` if nothing differs, else ``nondeterministic``.
 
         Randomly chosen inputs are given to a second child in a different order, with different hash
-        and random seeds, and some of them to children that get only that one input. A program whose
-        predictions depend on state, order, other inputs, the clock or chance for a fraction q of
-        the inputs passes the second check with probability at most (1 − q)^alone.
+        and random seeds. Then each of ``alone`` is given to a child that gets no other input. A
+        program whose predictions depend on state, order, other inputs, the clock or chance for a
+        fraction q of the inputs passes n such runs with probability at most (1 − q)^n. Time limits
+        are twice those of the first execution, so that noise in measured time is no difference.
 
         Args:
             source: The program.
@@ -133,27 +138,21 @@ class Sandbox:
             limits: The limits of the first execution.
             outputs: The outputs of the first execution.
             together: Number of inputs for the second child.
-            alone: Number of inputs that are run in a child each.
+            alone: Indices of the inputs that are run in a child each, or how many are chosen.
         """
         if first.status != "ok":
             return first
         with self._random_lock:
-            chosen = self._random.permutation(len(inputs))[: max(together, alone)].tolist()
-        groups = [chosen[:together], *([i] for i in chosen[:alone])]
-        seconds = first.cpu_seconds
-        for group in groups:
-            again = self._execute(source, [inputs[i] for i in group], limits, outputs, REPLAY_SEED)
-            seconds += again.cpu_seconds
-            expected = first.predictions[group]
-            if again.status != "ok" or not np.array_equal(
-                again.predictions, expected, equal_nan=outputs.labels is None
-            ):
-                return Execution(
-                    "nondeterministic",
-                    nothing(len(inputs), outputs),
-                    f"run again on {len(group)} of the inputs, it gave something else",
-                    seconds,
-                )
+            chosen = self._random.permutation(len(inputs)).tolist()
+        again = _Again(self._execute, source, inputs, first, _patient(limits), outputs)
+        again.run(chosen[:together])
+        again.run_each(
+            chosen[:alone] if isinstance(alone, int) else list(alone), workers=self._workers
+        )
+        seconds = first.cpu_seconds + again.cpu_seconds
+        if again.difference is not None:
+            missing = nothing(len(inputs), outputs)
+            return Execution("nondeterministic", missing, again.difference, seconds)
         return replace(first, cpu_seconds=seconds)
 
     def _execute(
@@ -180,6 +179,68 @@ class Sandbox:
         self.close()
 
 
+class _Again:
+    """Runs a program that has run before, up to the first difference.
+
+    Attributes:
+        difference: What differed, in words; None if nothing did.
+        cpu_seconds: CPU time of these runs.
+    """
+
+    def __init__(
+        self,
+        execute: Callable[[str, Sequence[Input], Limits, Outputs, int], Execution],
+        source: str,
+        inputs: Sequence[Input],
+        first: Execution,
+        limits: Limits,
+        outputs: Outputs,
+    ) -> None:
+        self._execute, self._source, self._inputs = execute, source, inputs
+        self._first, self._limits, self._outputs = first, limits, outputs
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self.difference: str | None = None
+        self.cpu_seconds = 0.0
+
+    def run(self, group: list[int]) -> None:
+        """Runs the inputs with these indices in one child."""
+        if not group:
+            return
+        inputs = [self._inputs[i] for i in group]
+        again = self._execute(self._source, inputs, self._limits, self._outputs, REPLAY_SEED)
+        with self._lock:
+            self.cpu_seconds += again.cpu_seconds
+            if again.status != "ok":
+                self._end(group, f"it ended by {again.status} ({again.message})")
+            elif not np.array_equal(
+                again.predictions,
+                self._first.predictions[group],
+                equal_nan=self._outputs.labels is None,
+            ):
+                self._end(group, "it gave something else")
+
+    def _end(self, group: list[int], what: str) -> None:
+        where = "alone on one" if len(group) == 1 else f"on {len(group)}"
+        self.difference = f"run again {where} of the inputs, {what}"[:MESSAGE_CHARACTERS]
+        self._over.set()
+
+    def run_each(self, indices: list[int], workers: int) -> None:
+        """Runs each of these inputs in a child of its own, on as many workers as is worthwhile."""
+        shares = max(1, min(workers, len(indices) // RUNS_WORTH_A_PROCESS))
+        with ThreadPoolExecutor(shares, "alone") as threads:
+            try:
+                list(threads.map(self._run_some, [indices[i::shares] for i in range(shares)]))
+            finally:
+                self._over.set()  # an error or Ctrl-C ends the other shares too
+
+    def _run_some(self, indices: list[int]) -> None:
+        for i in indices:
+            if self._over.is_set():
+                return
+            self.run([i])
+
+
 def _runner(isolation: Isolation, workers: int) -> LinuxProcesses | Guests:
     if isolation == "wasm":
         return Guests(workers)
@@ -190,6 +251,14 @@ def _runner(isolation: Isolation, workers: int) -> LinuxProcesses | Guests:
             setting="isolation",
         )
     return LinuxProcesses(workers)
+
+
+def _patient(limits: Limits) -> Limits:
+    return replace(
+        limits,
+        seconds_per_call=2 * limits.seconds_per_call,
+        seconds_per_candidate=2 * limits.seconds_per_candidate,
+    )
 
 
 def _check(limits: Limits, outputs: Outputs) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_erm.erm.trials import pass_at
-from llm_erm.erm.verify import verify
+from llm_erm.erm.verify import confirmed, execute
 from llm_erm.facts import SynthesisFacts
-from llm_erm.records import Attempt
+from llm_erm.records import Attempt, Result, Verdict, accuracy
 from llm_erm.sandbox import Limits, Sandbox
-from llm_erm.tasks.task import HeldOut
+from llm_erm.tasks.task import Dataset, HeldOut
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class _Judged:
 
 
 def judge(
+    result: Result,
     attempts: Sequence[Attempt],
     held_out: HeldOut,
     sandbox: Sandbox,
@@ -30,6 +31,7 @@ def judge(
     """Returns the test accuracy of all attempts, and pass@k.
 
     Args:
+        result: The result of the search, which has the selected program's verdicts.
         attempts: The attempts of a finished search, in order.
         held_out: The held-out data; nothing may be selected by them from now on.
         sandbox: Where programs run.
@@ -38,7 +40,9 @@ def judge(
             pass@k is then unknown.
     """
     fresh = {
-        attempt.index: _judged(attempt, held_out, sandbox, limits)
+        attempt.index: _Judged(accuracy(result.test), result.exact)
+        if attempt.candidate.source == result.program
+        else _judged(attempt, held_out, sandbox, limits)
         for attempt in attempts
         if attempt.duplicate_of is None
     }
@@ -55,8 +59,13 @@ def _judged(attempt: Attempt, held_out: HeldOut, sandbox: Sandbox, limits: Limit
     if attempt.validation.status != "ok":
         return _Judged(None, exact=False)
     source = attempt.candidate.source
-    test = verify(source, [held_out.test], sandbox, limits)[0]
+    assert source is not None  # it ran
+
+    def verdict_on(data: Dataset) -> Verdict:
+        return confirmed(execute(source, [data], sandbox, limits))[0]
+
+    test = verdict_on(held_out.test)
     exact = test.perfect
     if exact and held_out.contrast is not None:
-        exact = verify(source, [held_out.contrast], sandbox, limits)[0].perfect
-    return _Judged(test.accuracy if test.status == "ok" else None, exact)
+        exact = verdict_on(held_out.contrast).perfect
+    return _Judged(accuracy(test), exact)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from llm_erm import grammar
+from llm_erm.erm.alone import Selected
 from llm_erm.erm.result import result_of
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
@@ -163,11 +164,11 @@ def _report(
     settings: SynthesisSettings,
     attempts: Sequence[Attempt],
     answers: Mapping[int, Completion],
-    selected: Attempt | None,
+    selected: Selected | None,
     started: float,
 ) -> Result:
     """Evaluates the selected program on the held-out data and returns the result."""
-    source = None if selected is None else selected.candidate.source
+    source = None if selected is None else selected.attempt.candidate.source
     first, seconds = _first_with(source, attempts, answers)
     return result_of(
         splits,

@@ -185,6 +185,7 @@ class Searches:
             return result
         judging = partial(
             judge,
+            result,
             sorted(attempts.values(), key=attrgetter("index")),
             splits.reveal(),
             self._sandbox,

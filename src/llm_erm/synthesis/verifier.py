@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from llm_erm import grammar
-from llm_erm.erm.select import ranked
-from llm_erm.erm.verify import Verification, confirm, execute
+from llm_erm.erm.alone import Selected, confirm, select_confirmed
+from llm_erm.erm.verify import Verification, execute, no_program
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Verdict
 from llm_erm.sandbox import Sandbox
@@ -47,7 +47,7 @@ class Verifier:
         self._settings = settings
         self._on_attempt = on_attempt
         self.attempts = sorted(attempts, key=_index)
-        self._confirmed: set[int] = set()
+        self._confirmed: dict[int, Selected] = {}
         self._first_with: dict[str, Attempt] = {}
         for attempt in attempts:
             if attempt.duplicate_of is None and (answer := answers.get(attempt.index)) is not None:
@@ -66,15 +66,9 @@ class Verifier:
         self._on_attempt(attempt)
         return attempt
 
-    def select(self) -> Attempt | None:
+    def select(self) -> Selected | None:
         """Returns the best attempt whose program gives the same outputs when run again."""
-        for best in ranked(self.attempts):
-            confirmed = self._confirm(best)
-            if confirmed.validation.status == "ok":
-                return best
-            self.attempts[self.attempts.index(best)] = confirmed
-            self._on_attempt(confirmed)
-        return None
+        return select_confirmed(self.attempts, self._confirm, self._on_attempt)
 
     def _extract(self, completion: Completion) -> tuple[str | None, str | None]:
         if self._settings.constraint != "grammar":
@@ -85,40 +79,38 @@ class Verifier:
 
     def _verify(self, index: int, candidate: Candidate) -> Attempt:
         source = candidate.source
+        if source is None:
+            train, validation = no_program(self._data)
+            return Attempt(index, candidate, train, validation)
         verification = self._execute(source)
         train, validation = verification.verdicts
         complement = _complement(train)
-        if self._settings.constraint == "grammar" and complement.correct > train.correct:
-            assert source is not None
+        turned = self._settings.constraint == "grammar" and complement.correct > train.correct
+        if turned:
             candidate = replace(candidate, source=grammar.complement(source))
             train, validation = complement, _complement(validation)
         attempt = Attempt(index, candidate, train, validation)
-        return self._confirm(attempt, source, verification) if validation.perfect else attempt
+        if not validation.perfect:
+            return attempt
+        return self._confirm(attempt, None if turned else verification).attempt
 
-    def _confirm(
-        self, attempt: Attempt, source: str | None = None, verification: Verification | None = None
-    ) -> Attempt:
-        """Returns the attempt unchanged, or as failed if a replay of its program differs.
+    def _confirm(self, attempt: Attempt, verification: Verification | None = None) -> Selected:
+        """Returns the attempt with its evidence, or as failed if its program answers differently.
 
         Args:
             attempt: The attempt to confirm.
-            source: The program that was executed, if known: the attempt's own, or its complement,
-                which is equally deterministic.
-            verification: The verification to compare with.
+            verification: The execution of its program, if that is at hand.
         """
-        if attempt.index in self._confirmed:
-            return attempt
-        if verification is None:
-            source = attempt.candidate.source
-            verification = self._execute(source)
-        limits = self._settings.limits
-        train, validation = confirm(source, self._data, verification, self._sandbox, limits)
-        if validation.status == "ok":
-            self._confirmed.add(attempt.index)
-            return attempt
-        return replace(attempt, train=train, validation=validation)
+        if (known := self._confirmed.get(attempt.index)) is not None:
+            return known
+        source = attempt.candidate.source
+        assert source is not None  # it ran
+        chosen = confirm(attempt, verification or self._execute(source))
+        if chosen.attempt.validation.status == "ok":
+            self._confirmed[attempt.index] = chosen
+        return chosen
 
-    def _execute(self, source: str | None) -> Verification:
+    def _execute(self, source: str) -> Verification:
         return execute(source, self._data, self._sandbox, self._settings.limits)
 
     def _remember(self, source: str | None, attempt: Attempt) -> None:
