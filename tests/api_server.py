@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -92,7 +92,7 @@ def serving(answer: Answer) -> Iterator[Api]:
                         reply = answer(call)
                         while loop.time() < call.at + 60 and api.most_in_flight < reply.together:
                             await asyncio.sleep(0.01)
-                        await _write(writer, reply)
+                        await _write(writer, _echoing(reply, call))
                     finally:
                         in_flight -= 1
                     call.left = loop.time()
@@ -120,6 +120,13 @@ def serving(answer: Answer) -> Iterator[Api]:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
         loop.close()
+
+
+def _echoing(reply: Reply, call: Call) -> Reply:
+    """Adds to an error the headers that came, the key among them, as a debugging proxy would."""
+    if reply.status < 400 or not isinstance(reply.content, dict):
+        return reply
+    return replace(reply, content={**reply.content, "request_headers": call.headers})
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], Any]:

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from canary import CANARY, check, leaks, watch
 from llm_erm.cli.main import main
 from llm_erm.llms.providers import key_variables
 
@@ -24,6 +25,11 @@ OTHERS = {"OPENAI_BASE_URL", "RANK", *key_variables()}
 for variable in list(os.environ):
     if variable in OTHERS or variable.lower().endswith("_proxy"):
         del os.environ[variable]
+
+# A key that must get into no file and no output. OpenAI's would make it the default provider.
+for variable in key_variables():
+    if not variable.startswith("OPENAI"):
+        os.environ[variable] = CANARY
 
 # As many tests run at once as there are cores, so each gets one: two threads that wait for each
 # other beside other work lose time. Torch, and the commands that tests start, read it as they load.
@@ -42,6 +48,37 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_key_anywhere() -> Iterator[None]:
+    """What the tests print, and the folders that several share, hold no key."""
+    made: list[Path] = []
+    with pytest.MonkeyPatch.context() as patch:
+        watch(patch, made)
+        yield
+    assert [leak for folder in made for leak in leaks(folder)] == []
+
+
+@pytest.fixture(autouse=True)
+def _no_key(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test writes into its folder holds no key."""
+    yield
+    if (folder := request.node.funcargs.get("tmp_path")) is not None:
+        assert leaks(folder) == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails a test whose captured output holds the key."""
+    report = yield
+    try:
+        check(*(text for _, text in report.sections))
+    except AssertionError as error:
+        report.outcome, report.longrepr = "failed", str(error)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from api_server import Api, serving
+from canary import CANARY
 from golden_records import canonical_file, canonical_output, digest, unlisted
 from golden_servers import SERVERS
 
@@ -184,7 +185,7 @@ class Recorder:
 
     def _variables(self, command: Command, url: str) -> dict[str, str]:
         keys = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
-        served = dict.fromkeys(keys, "sk-test") if command.server else {}
+        served = dict.fromkeys(keys, CANARY) if command.server else {}
         return served | {name: v.replace("$SERVER", url) for name, v in command.environment.items()}
 
     def _keywords(self, variables: Mapping[str, str]) -> dict[str, Any]:

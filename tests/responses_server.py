@@ -97,6 +97,8 @@ def serving(reply: Callable[[int], Reply]) -> Iterator[Server]:
                 server.keys.append(self.headers["authorization"])
             status, content = reply(number)
             is_json = not isinstance(content, str)
+            if status >= 400 and isinstance(content, dict):  # as a debugging proxy would
+                content = {**content, "request_headers": dict(self.headers)}
             data = json.dumps(content).encode() if is_json else content.encode()
             self.send_response(status)
             self.send_header("content-type", "application/json" if is_json else "text/html")

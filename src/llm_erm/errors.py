@@ -1,11 +1,13 @@
 """The errors that a user can cause and fix; anything else is a bug and shows its traceback."""
 
+from llm_erm.secrets import redact
+
 
 class LLMERMError(Exception):
     """A run or command cannot do what was asked.
 
-    The message says what was given, what is allowed and what to do next. The command line prints it
-    and exits with status 2.
+    The message says what was given, what is allowed and what to do next, without any secret. The
+    command line prints it and exits with status 2.
 
     Attributes:
         setting: Name of the setting to change, such as ``dataset_dir``, or several joined by
@@ -14,7 +16,7 @@ class LLMERMError(Exception):
     """
 
     def __init__(self, message: str, *, setting: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(redact(message))
         self.setting = setting
 
 

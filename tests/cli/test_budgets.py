@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from api_server import Api, Reply, serving
+from canary import CANARY
 from llm_erm.errors import BudgetSpentError
 from llm_erm.incontext.labels import label_of
 from llm_erm.llms.budget import Budget
@@ -40,7 +41,7 @@ def synthesize(invoke, api: Api):
         return invoke(
             *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
             *("--out-dir", "out", *GRID, *arguments),
-            OPENAI_API_KEY="sk-test",
+            OPENAI_API_KEY=CANARY,
         )
 
     return run
@@ -110,7 +111,7 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
             *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
             *("--out-dir", "out", *GRID[:3], 20, *GRID[5:], "--concurrency", 3),
             *("--speculative", 3, *more),
-            OPENAI_API_KEY="sk-test",
+            OPENAI_API_KEY=CANARY,
         )
 
     with serving(answer) as api:
@@ -137,7 +138,7 @@ def test_calls_given_up_on_ctrl_c_are_said_and_stay_in_the_account_for_good(invo
         return invoke(
             *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
             *("--out-dir", "out", *GRID[:-2], "--concurrency", 2, *more),
-            OPENAI_API_KEY="sk-test",
+            OPENAI_API_KEY=CANARY,
         )
 
     with serving(answer) as api:

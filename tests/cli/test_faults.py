@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from api_server import Reply, serving
+from canary import CANARY
 from llm_erm.cli.output import note
 from responses_server import error, refusal, response, text
 
@@ -24,7 +25,7 @@ def synthesize(invoke):
         return invoke(
             *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
             *("--out-dir", "out", *arguments),
-            OPENAI_API_KEY="sk-test",
+            OPENAI_API_KEY=CANARY,
         )
 
     return run

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from api_server import Api, Call, Reply, serving
+from canary import CANARY
 from responses_server import response, text
 
 KILLS = int(os.environ.get("LLM_ERM_KILLS", "10"))
@@ -60,7 +61,7 @@ class Commands:
         self._driver = subprocess.Popen(
             [sys.executable, "-c", DRIVER],
             cwd=folder,
-            env=handed_on | {"OPENAI_API_KEY": "sk-test"},
+            env=handed_on | {"OPENAI_API_KEY": CANARY},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api_server import Api, Call, Reply, serving
+from canary import CANARY
 from llm_erm.synthesis.code_tool import CALLS, NAME
 from recorded import chat, chat_call
 from responses_server import response, text
@@ -61,7 +62,7 @@ def synthesize(invoke):
         return invoke(
             *("synthesize", "--provider", provider, "--base-url", f"{api.url}/v1"),
             *("--model", "gpt-5", *GRID, *arguments),
-            OPENAI_API_KEY="sk-test",
+            OPENAI_API_KEY=CANARY,
         )
 
     return run

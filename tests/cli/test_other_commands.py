@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from canary import CANARY
+
 DATA = "".join(f"{i:04b} -> {bin(i).count('1') % 2}\n" for i in range(16))
 VERIFY_KEYS = {"status", "correct", "invalid", "total", "accuracy", "cpu_seconds", "isolation"}
 
@@ -117,12 +119,12 @@ def test_verify_names_a_missing_file(invoke):
 
 
 def test_doctor_shows_the_isolation_and_the_models_at_hand(invoke):
-    keys = {"ANTHROPIC_API_KEY": "sk-test", "GEMINI_API_KEY": ""}
+    keys = {"ANTHROPIC_API_KEY": CANARY, "GEMINI_API_KEY": ""}
     done = invoke("doctor", "--json", **keys)
     found = json.loads(done.stdout)
     assert found["ANTHROPIC_API_KEY"]["state"] == "set"
     assert found["GEMINI_API_KEY"]["state"] == "not set"
-    assert "sk-test" not in done.stdout
+    assert CANARY not in done.stdout
     assert found["isolation"]["state"] in ("strong", "standard", "basic")
     assert found["embedded model"]["state"] == "installed"
     assert done.returncode == 0

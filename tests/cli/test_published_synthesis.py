@@ -15,6 +15,7 @@ import pytest
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
+from canary import CANARY
 from responses_server import Server, error, interpreter_call, refusal, response, serving, text
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +54,7 @@ def environment_of(server: Server | None, more: dict[str, str]) -> dict[str, str
     names = ("PATH", "HOME", "PYTHONPATH")
     base = {name: os.environ[name] for name in names if name in os.environ}
     if server is not None:
-        base |= {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.url}
+        base |= {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": server.url}
     return base | more
 
 
@@ -91,7 +92,7 @@ def test_the_published_command_runs_as_printed_from_any_folder(script, elsewhere
         )
     assert done.returncode == 0, done.stderr
     assert server.paths == ["/v1/responses"] * 2
-    assert server.keys == ["Bearer sk-test"] * 2
+    assert server.keys == [f"Bearer {CANARY}"] * 2
     first, second = records(script)
     assert (first["fn"], first["length"], first["attempt"]) == ("fn_a", 50, 1)
     assert (first["val_acc"], first["test_acc"], first["stopped_early"]) == (0.5, 0.5, False)
@@ -194,7 +195,7 @@ def test_an_answer_without_a_program_says_why(run, script, reply, said):
     [
         (
             401,
-            error("Incorrect API key provided: sk-test.", "invalid_api_key"),
+            error(f"Incorrect API key provided: {CANARY}.", "invalid_api_key"),
             "Incorrect API key",
         ),
         (404, error("The model `gpt-99` does not exist.", "model_not_found"), "does not exist"),
@@ -253,7 +254,7 @@ def test_a_refused_call_is_sent_again_and_counts_once(run, script):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "nowhere"])
 def test_an_address_where_nobody_answers_is_one_sentence_and_spends_no_attempt(run, script, url):
-    environment = {"OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": url}
+    environment = {"OPENAI_API_KEY": CANARY, "OPENAI_BASE_URL": url}
     done = run("--functions", "fn_a", "--lengths", 20, *SMALL, **environment)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

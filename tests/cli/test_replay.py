@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from api_server import Api, Call, Reply, serving
+from canary import CANARY
 from responses_server import response, text
 
 SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
@@ -54,7 +55,7 @@ def remote(invoke, api: Api):
             *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1"),
             *("--functions", "fn_a", "fn_g", "--lengths", 20, "--num-trials", 2, *SMALL),
             *("--attempts", 6, "--out-dir", "first", *arguments),
-            OPENAI_API_KEY="sk-test",
+            OPENAI_API_KEY=CANARY,
         )
         assert done.returncode == 0, done.stderr
         return done

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from api_server import Reply, serving
+from canary import CANARY
 from llm_erm.cli.commands import METHODS
 from llm_erm.cli.main import main
 from responses_server import response, text
@@ -159,7 +160,7 @@ def test_a_sweep_that_is_done_needs_no_key(sweep, monkeypatch):
         grid = "experiment_name: remote\nresults_root: results\ncommand: synthesize\n"
         grid += f"base_args: {{{SMALL_DATA}, provider: openai, base_url: '{api.url}/v1'}}\n"
         grid += "grid: {seed: [3, 4]}\n"
-        monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
         code, out, _ = sweep(grid, "--json")
         assert (code, len(api.calls)) == (0, 2)
     monkeypatch.delenv("OPENAI_API_KEY")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from api_server import Reply, serving
+from canary import CANARY
 from responses_server import response, text
 
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
@@ -111,7 +112,7 @@ def test_what_is_done_is_shown_without_a_key_and_what_is_not_needs_one(invoke, t
     for folder in ((), ("--out-dir", "out")):
         with serving(lambda _: Reply(response([text(RIGHT)]))) as api:
             arguments = (*command, "--base-url", f"{api.url}/v1", *folder)
-            first = invoke(*arguments, "--lengths", 20, OPENAI_API_KEY="sk-test")
+            first = invoke(*arguments, "--lengths", 20, OPENAI_API_KEY=CANARY)
             assert (first.returncode, len(api.calls)) == (0, 1)
         again = invoke(*arguments, "--lengths", 20, OPENAI_API_KEY="")
         assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr

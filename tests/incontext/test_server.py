@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from api_server import Call, Reply, serving
+from canary import CANARY
 from incontext.engines import SPLITS
 from llm_erm.errors import ProviderError
 from llm_erm.incontext.learn import learn, pose
@@ -42,7 +43,7 @@ def reply(call: Call, **changes) -> dict:
 
 
 def ask(url: str, settings: InContextSettings, queries: int = 6, **keywords):
-    engine = ServerEngine("a-model", f"{url}/v1", "sk-test", **keywords)
+    engine = ServerEngine("a-model", f"{url}/v1", CANARY, **keywords)
     try:
         return learn(pose(SPLITS, 8, queries, engine, settings), engine, settings)
     finally:
@@ -57,7 +58,7 @@ def test_a_chat_gets_the_prompt_and_every_setting():
     assert run.test.correct == 3
     assert (run.cost.prompt_tokens, run.facts.prompt_tokens_computed) == (1800, 72)
     assert {call.path for call in api.calls} == {"/v1/chat/completions"}
-    assert {call.headers["authorization"] for call in api.calls} == {"Bearer sk-test"}
+    assert {call.headers["authorization"] for call in api.calls} == {f"Bearer {CANARY}"}
     bodies = [call.body for call in api.calls]
     for body in bodies:
         (message,) = body["messages"]

@@ -13,6 +13,7 @@ from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
 
 from api_server import Api, Call, Reply, serving
+from canary import CANARY
 from llm_erm.errors import ProviderError
 from llm_erm.llms import calls
 from llm_erm.llms.clients import RemoteSettings
@@ -45,7 +46,7 @@ def _short_waits(monkeypatch):
 
 
 def model(api: Api, **settings) -> LLM:
-    return named("openai:gpt-5", api_key="sk-test", base_url=f"{api.url}/v1", **PLAIN | settings)
+    return named("openai:gpt-5", api_key=CANARY, base_url=f"{api.url}/v1", **PLAIN | settings)
 
 
 async def answers(llm: LLM, request: Request = PROMPT) -> list[Completion]:

@@ -11,6 +11,7 @@ from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
 
 from api_server import Api, Call, Reply, serving
+from canary import CANARY
 from llm_erm.errors import ProviderError
 from llm_erm.llms import calls
 from llm_erm.llms.llm import Completion, Request, Tool, ToolCall, Usage
@@ -76,7 +77,7 @@ def chat_api(model: str, priced_as: tuple[str, str] | None, limit: str, strict: 
         model=model,
         base="/v1",
         path="/v1/chat/completions",
-        key=("authorization", "Bearer sk-test"),
+        key=("authorization", f"Bearer {CANARY}"),
         body={
             "model": model,
             "stream": False,
@@ -104,7 +105,7 @@ APIS: dict[str, Wire] = {
         model="gpt-5",
         base="/v1",
         path="/v1/responses",
-        key=("authorization", "Bearer sk-test"),
+        key=("authorization", f"Bearer {CANARY}"),
         body={
             "model": "gpt-5",
             "stream": False,
@@ -149,7 +150,7 @@ APIS: dict[str, Wire] = {
         model="claude-opus-4-6",
         base="",
         path="/v1/messages",
-        key=("authorization", "Bearer sk-test"),
+        key=("authorization", f"Bearer {CANARY}"),
         body={
             "model": "claude-opus-4-6",
             "max_tokens": 999,
@@ -177,7 +178,7 @@ APIS: dict[str, Wire] = {
         model="gemini-2.5-pro",
         base="",
         path="/v1beta/models/gemini-2.5-pro:generateContent",
-        key=("x-goog-api-key", "sk-test"),
+        key=("x-goog-api-key", CANARY),
         body={
             "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
             "generationConfig": {"maxOutputTokens": 999, "responseModalities": ["TEXT"]},
@@ -216,7 +217,7 @@ async def ask_llm(api: Api, provider: str, tool: Tool | None, **settings) -> Com
     if provider == "openai":
         settings = PLAIN | settings
     url = api.url + known.base
-    llm = model(f"{provider}:{known.model}", api_key="sk-test", base_url=url, **settings)
+    llm = model(f"{provider}:{known.model}", api_key=CANARY, base_url=url, **settings)
     try:
         request = Request(PROMPT, max_tokens=999, tool=tool)
         (completion,) = [one async for one in llm.complete(request)]

@@ -180,6 +180,24 @@ def test_nothing_of_the_parent_reaches_a_guest(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_host_gets_nothing_of_the_parents_environment_but_what_it_needs(monkeypatch):
+    monkeypatch.setenv("SECRET_API_KEY", "sk-secret")
+    monkeypatch.setenv("ANYTHING_ELSE", "something")
+    before = set(processes_below(os.getpid()))
+    with Sandbox(workers=1, isolation="wasm"):
+        hosts = [
+            dict(pair.split("=", 1) for pair in text.split("\0") if pair)
+            for pid in set(processes_below(os.getpid())) - before
+            if "wasm_process" in Path(f"/proc/{pid}/cmdline").read_text()
+            and (text := Path(f"/proc/{pid}/environ").read_text())
+        ]
+    assert len(hosts) == 1
+    assert hosts[0]["PATH"] == os.environ["PATH"]
+    assert not hosts[0].keys() & {"SECRET_API_KEY", "ANYTHING_ELSE"}
+    assert "sk-secret" not in hosts[0].values()
+
+
 def processes_below(pid):
     return runpy.run_path(str(FOLDER / "test_isolation.py"))["descendants"](pid)
 

@@ -47,7 +47,7 @@ def bound(options: Options) -> int:
         output.note("The Occam bound applies only to programs without errors, so it is left out.")
     if options.json:
         for row in rows:
-            print(jsonlib.dumps(row))
+            output.say(jsonlib.dumps(row))
         return 0
     columns = ["bound", "from", "accuracy at least", "holds if"]
     if options.accuracy is not None:

@@ -43,11 +43,11 @@ def compare(options: Options) -> int:
     sentences = [*verdicts(rows), *samples(rows)]
     if options.json:
         for row in rows:
-            print(jsonlib.dumps(_json(row)))
+            output.say(jsonlib.dumps(_json(row)))
     else:
         _table(rows)
         for line in ("", *sentences) if sentences else ():
-            print(line)
+            output.say(line)
     if options.plot is not None:
         from llm_erm.reports.figures import draw_comparison
 

@@ -3,6 +3,7 @@
 import json as jsonlib
 from dataclasses import dataclass
 
+from llm_erm.cli import output
 from llm_erm.cli.options import DataOptions
 from llm_erm.cli.runs import say_warnings, specs_of
 from llm_erm.tasks.splits import load
@@ -36,7 +37,7 @@ def data(options: Options) -> int:
                 },
                 "disjoint": splits.disjoint,
             }
-            print(jsonlib.dumps(row))
+            output.say(jsonlib.dumps(row))
         else:
-            print(where)
+            output.say(str(where))
     return 0

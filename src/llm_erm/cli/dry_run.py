@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from llm_erm.cli.output import note
+from llm_erm.cli.output import note, say
 from llm_erm.cli.runs import say_warnings
 from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.method import Synthesis
@@ -28,7 +28,7 @@ def dry_run(grid: DataGrid, specs: Sequence[DataSpec], method: Synthesis) -> int
             note(
                 f"{spec.function} L={spec.length}: up to {settings.attempts} calls with this prompt"
             )
-            print(prompt)
+            say(prompt)
             prompts.append(prompt)
     note(_estimate(prompts, method))
     return 0

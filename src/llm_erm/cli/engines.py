@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
-from llm_erm.cli.models import check_budget, key_of, warn_of_price
+from llm_erm.cli.models import check_budget, concurrency_that_fits, key_of, warn_of_price
 from llm_erm.cli.options import MOST
 from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
@@ -14,7 +14,8 @@ from llm_erm.incontext.local import LocalEngine
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.vllm import VLLMEngine
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.models import checked_address, price_of
+from llm_erm.llms.clients import checked_address, checked_key
+from llm_erm.llms.models import price_of
 from llm_erm.llms.providers import PROVIDERS
 
 
@@ -90,9 +91,10 @@ def _server(options: EngineOptions, base_url: str) -> ServerEngine:
         raise InputError(
             "--base-url needs the name of a model on that server; give it with --model."
         )
-    key = key_of(PROVIDERS["chat"]) or "unused"
-    if not key.isascii():
-        raise InputError("OPENAI_API_KEY contains characters that no key has; copy the key again.")
+    try:
+        key = checked_key(key_of(PROVIDERS["chat"]) or "unused")
+    except InputError as error:
+        raise InputError(f"OPENAI_API_KEY: {error}") from None
     check_budget(options.max_cost_usd, options.max_total_tokens)
     name = f"chat:{options.model}"
     budget = Budget(options.max_total_tokens, options.max_cost_usd, price_of(name, base_url))
@@ -101,7 +103,7 @@ def _server(options: EngineOptions, base_url: str) -> ServerEngine:
         options.model,
         base_url,
         key,
-        concurrency=options.concurrency,
+        concurrency=concurrency_that_fits(options.concurrency),
         timeout_seconds=options.timeout,
         retries=options.retries,
         budget=budget,

@@ -119,7 +119,7 @@ def _print(
     if options.json:
         for task, each in drawn.items():
             for curve in each:
-                print(jsonlib.dumps({"function": task[0], "length": task[1]} | asdict(curve)))
+                output.say(jsonlib.dumps({"function": task[0], "length": task[1]} | asdict(curve)))
         return
     columns = ("task", "length", "method", "test accuracy at labelled examples", "guarantee at 200")
     output.table(
@@ -130,7 +130,7 @@ def _print(
             for curve in each
         ],
     )
-    print(f"\nPicture: {options.plot}")
+    output.say(f"\nPicture: {options.plot}")
 
 
 def _points(curve: Curve) -> str:

@@ -117,7 +117,7 @@ def _dry_run(options: Options) -> int:
     with closing(method.engine):
         for key, questions in method.questions(work).items():
             output.note(f"{key.name}: the first of {len(questions.queries)} prompts")
-            print(questions.prompt(1))
+            output.say(questions.prompt(1))
     return 0
 
 

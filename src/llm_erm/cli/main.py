@@ -17,6 +17,8 @@ from typing import Any
 
 from llm_erm.cli.commands import COMMANDS, command, flags_of
 from llm_erm.cli.flags import sentence
+from llm_erm.cli.keys import escaped, guard_streams, keep_environment, without_keys
+from llm_erm.cli.text import note
 from llm_erm.errors import LLMERMError
 from llm_erm.version import VERSION
 
@@ -31,7 +33,8 @@ def _run(words: Sequence[str]) -> int:
     if not words or words[0] not in COMMANDS:
         overview = _overview()
         if words:
-            overview.parse_args(words)  # prints and exits
+            with contextlib.redirect_stderr(escaped(sys.stderr)):
+                overview.parse_args(without_keys(words))  # prints and exits
         overview.print_help()
         return 2
     from llm_erm.cli.parsing import parse
@@ -75,6 +78,8 @@ def exit_with(command: Callable[[], int], kind: Callable[[], type[Any]]) -> None
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    keep_environment()
+    guard_streams()
     try:
         status = command()
         status = status if _printed() else 2
@@ -86,10 +91,10 @@ def exit_with(command: Callable[[], int], kind: Callable[[], type[Any]]) -> None
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
-        print(f"llm-erm: {sentence(error, kind())}", file=sys.stderr)
+        note(f"llm-erm: {sentence(error, kind())}")
         status = 2
     except KeyboardInterrupt:
-        print("llm-erm: stopped.", file=sys.stderr)
+        note("llm-erm: stopped.")
         status = 130
     sys.exit(status)
 
@@ -112,4 +117,4 @@ def _printed() -> bool:
 
 def _say_unprinted(error: OSError) -> None:
     with contextlib.suppress(OSError):  # the exit status says it too
-        print(f"llm-erm: cannot print: {error.strerror}.", file=sys.stderr)
+        note(f"llm-erm: cannot print: {error.strerror}.")

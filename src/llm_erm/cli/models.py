@@ -12,10 +12,11 @@ from llm_erm.cli.output import note
 from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity
+from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity, checked_address
+from llm_erm.llms.files import calls_that_fit
 from llm_erm.llms.llm import LLM
-from llm_erm.llms.models import checked_address, price_of
 from llm_erm.llms.models import model as model_of
+from llm_erm.llms.models import price_of
 from llm_erm.llms.providers import PROVIDERS, Defaults, ModelSettings, Provider
 from llm_erm.synthesis.settings import Constraint
 
@@ -124,6 +125,8 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         price = price_of(name, base_url)
         budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
     settings = _settings(options, provider)
+    if "concurrency" in settings:
+        settings["concurrency"] = concurrency_that_fits(options.concurrency)
     if base_url is not None:
         settings["base_url"] = base_url
     if "api_key" in provider.settings:
@@ -234,6 +237,17 @@ def _check(options: ModelOptions, provider: Provider) -> None:
             "remote; omit it, and limit --attempts and --max-output-tokens instead."
         )
     check_budget(options.max_cost_usd, options.max_total_tokens)
+
+
+def concurrency_that_fits(concurrency: int) -> int:
+    """Returns the concurrency that the limit on open files allows; says so if that is less."""
+    fits = calls_that_fit(concurrency)
+    if fits < concurrency:
+        note(
+            f"The limit on open files (ulimit -n) allows {fits} calls in flight, not --concurrency "
+            f"{concurrency}."
+        )
+    return fits
 
 
 def check_budget(max_cost_usd: float | None, max_total_tokens: int | None) -> None:

@@ -6,6 +6,7 @@ from rich.progress import TaskID
 
 from llm_erm.cli.options import warn_if_weak
 from llm_erm.cli.output import note, progress
+from llm_erm.cli.text import printable
 from llm_erm.runs.events import Advanced, Attempted, Event, Finished, Isolated, Noticed, Started
 from llm_erm.runs.jobs import JobKey
 
@@ -47,7 +48,9 @@ class Bars:
             return
         match event:
             case Started(total, done) if not self._many:
-                self._bars[job] = self._progress.add_task(job.name, total=total, completed=done)
+                self._bars[job] = self._progress.add_task(
+                    printable(job.name), total=total, completed=done
+                )
             case Advanced(done) if job in self._bars:
                 self._progress.update(self._bars[job], completed=done)
             case Attempted() if job in self._bars:

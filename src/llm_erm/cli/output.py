@@ -1,4 +1,4 @@
-"""Prints tables to stdout, and notices and progress to stderr."""
+"""Prints tables to stdout, and progress to stderr."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from llm_erm.cli.text import printable
+from llm_erm.cli.text import note, printable, say
+
+__all__ = ["note", "percent", "printable", "progress", "say", "table"]
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -20,7 +22,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     )
     result = Table(box=None, pad_edge=False)
     for column in columns:
-        result.add_column(column, overflow="fold")
+        result.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
         result.add_row(*(Text(printable(cell)) for cell in row))
     console.print(result)
@@ -33,16 +35,11 @@ def percent(accuracy: float | None) -> str:
     return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
 
 
-def note(text: str) -> None:
-    """Prints a notice to stderr."""
-    print(printable(text), file=sys.stderr)
-
-
 def progress() -> Progress:
     """Returns a progress bar on the current stderr; it is hidden if that is not a terminal."""
     console = Console(file=sys.stderr)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -1,11 +1,15 @@
 """Parses the command line of every command into a dataclass of flags."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from dataclasses import field, fields, make_dataclass, replace
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
 import tyro
+
+from llm_erm.cli.keys import escaped, without_keys
 
 Parsed = TypeVar("Parsed")
 
@@ -34,14 +38,16 @@ def parse(
     Raises:
         SystemExit: The words cannot be parsed, or ask for help.
     """
-    parsed: Parsed = tyro.cli(
-        kind,
-        prog=prog,
-        description=description,
-        args=words,
-        default=tyro.MISSING_NONPROP if default is None else default,
-        config=CONFIG,
-    )
+    words = without_keys(sys.argv[1:] if words is None else words)
+    with redirect_stderr(escaped(sys.stderr)):  # it quotes the words
+        parsed: Parsed = tyro.cli(
+            kind,
+            prog=prog,
+            description=description,
+            args=words,
+            default=tyro.MISSING_NONPROP if default is None else default,
+            config=CONFIG,
+        )
     return parsed
 
 

@@ -14,7 +14,7 @@ from llm_erm.source import one_line
 def print_json(results: Sequence[Result]) -> None:
     """Prints one JSON object per result."""
     for result in results:
-        print(to_json(result))
+        output.say(to_json(result))
 
 
 def cost_line(results: Sequence[Result]) -> str:

@@ -66,7 +66,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
             return 130
     if options.json:
         for outcome in outcomes:
-            print(jsonlib.dumps(_json(outcome)))
+            output.say(jsonlib.dumps(_json(outcome)))
     else:
         _table(plan, outcomes)
     return 1 if any(outcome.status for outcome in outcomes) else 0
@@ -164,7 +164,7 @@ def _table(plan: Sweep, outcomes: list[Outcome]) -> None:
         for result in outcome.results or (None,):
             rows.append((*of_grid, *_cells(result), _status(outcome)))
     output.table(("job", *keys, "task", "length", "train", "test", "status"), rows)
-    print(f"\nFolders of the jobs: {plan.folder}")
+    output.say(f"\nFolders of the jobs: {plan.folder}")
 
 
 def _cells(result: Result | None) -> tuple[str, ...]:

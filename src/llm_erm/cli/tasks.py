@@ -33,7 +33,7 @@ def tasks(options: Options) -> int:
                 "lengths": list(task.lengths),
                 "computes": task.computes,
             }
-            print(jsonlib.dumps(row))
+            output.say(jsonlib.dumps(row))
         return 0
     output.table(
         ("task", "name", "input", "lengths", "label 1 when"),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from llm_erm.cli import output
 from llm_erm.cli.options import LimitOptions
 from llm_erm.erm.alone import examine
 from llm_erm.erm.verify import execute
@@ -49,12 +50,12 @@ def verify(options: Options) -> int:
         "isolation": isolation,
     }
     if options.json:
-        print(jsonlib.dumps(row | {"message": verdict.message}))
+        output.say(jsonlib.dumps(row | {"message": verdict.message}))
     else:
         for key, value in row.items():
-            print(f"{key:12} {value}")
+            output.say(f"{key:12} {value}")
         if verdict.message:
-            print(f"{'message':12} {verdict.message}")
+            output.say(f"{'message':12} {verdict.message}")
     return 0 if verdict.status == "ok" else 1
 
 

@@ -137,7 +137,8 @@ def learn(
         if index not in answered
     ]
     arrivals = []
-    for completion in engine.answer(waiting, settings) if waiting else ():
+    for answer in engine.answer(waiting, settings) if waiting else ():
+        completion = answer.without_secrets()
         answered[completion.index] = completion
         observe(Answered(completion))
         observe(Advanced(len(answered)))

@@ -67,6 +67,7 @@ class ServerEngine(Engine):
             budget: Limits what may be spent; None for no limit.
 
         Raises:
+            InputError: The address or the key is not valid.
             MissingExtraError: The client library is not installed.
         """
         self._client = PlainClient(model, base_url, api_key)
@@ -199,7 +200,12 @@ class ServerEngine(Engine):
         """Returns the error that ends the run, with a hint if a setting may help."""
         error = provider_error(failure, self.name, self._client.base_url)
         timed_out = isinstance(failure.__cause__, TimeoutError)
-        if failure.may_be_repeated or failure.status in _NOT_OF_THE_REQUEST or timed_out:
+        if (
+            failure.kind == "crowded"
+            or failure.may_be_repeated
+            or failure.status in _NOT_OF_THE_REQUEST
+            or timed_out
+        ):
             return error
         hint, setting = _hint(settings)
         message = str(error).rstrip(".")

@@ -37,6 +37,13 @@ _REASONING = ("reasoning_tokens", "thoughts_tokens", "thinking_tokens")
 """Names that providers give to tokens spent on reasoning."""
 
 
+def prepare() -> None:
+    """Loads the price list now: once many connections are open, its files may be too many."""
+    from pydantic_ai.messages import ModelResponse
+
+    _price(ModelResponse(parts=[], model_name="gpt-5", provider_name="openai"))
+
+
 def sentence_of(error: Exception) -> str:
     """Returns the provider's own message if there is one, else the error's text."""
     body = getattr(error, "body", None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from llm_erm.llms.answers import prepare
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.faults import CallFailedError, failure_of
 from llm_erm.llms.llm import Completion, Usage
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 Response = TypeVar("Response")
 
+CROWDED_WAIT_SECONDS = 0.25
+"""Wait for another call to close a file; the try after that costs nothing."""
 LONGEST_WAIT_SECONDS = 60.0
 """Longest wait between two tries, not counting jitter, unless the server asks for more."""
 
@@ -39,6 +42,7 @@ class Caller:
         self._timeout_seconds = timeout_seconds
         self._retries = retries
         self._refusal: CallFailedError | None = None
+        prepare()
 
     async def call(
         self,
@@ -72,8 +76,24 @@ class Caller:
                 async with self._places:
                     if self._refusal is not None and self._refusal is not known:
                         raise self._refusal  # another call was refused while this one waited
-                    return await self._once(send, worst_case)
+                    return await self._when_possible(send, worst_case)
         raise AssertionError  # the loop returns or raises
+
+    async def _when_possible(
+        self,
+        send: Callable[[], Awaitable[tuple[Response, Completion]]],
+        worst_case: tuple[int, int],
+    ) -> tuple[Response, Completion]:
+        """Makes one call, once this process may open a file for its connection."""
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        while True:
+            try:
+                return await self._once(send, worst_case)
+            except CallFailedError as failure:
+                late = asyncio.get_running_loop().time() > deadline
+                if failure.kind != "crowded" or late:
+                    raise
+            await asyncio.sleep(CROWDED_WAIT_SECONDS)
 
     async def _once(
         self,
@@ -95,7 +115,9 @@ class Caller:
                 usage, dollars = Usage(), 0.0
             if failure.kind == "refused":
                 self._refusal = failure
-            raise failure from error
+            # What the library raised may hold the key and what the server said, so no traceback
+            # shows it.
+            raise failure from (error if isinstance(error, TimeoutError) else None)
         except asyncio.CancelledError as error:
             raise GivenUpError from error
         finally:

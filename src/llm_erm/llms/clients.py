@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from llm_erm.errors import InputError
 from llm_erm.llms.llm import Request
+from llm_erm.secrets import keep_address, keep_secret, without_user
 from llm_erm.settings import OPERATIONAL
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ def anthropic_client(model: str, api_key: str, base_url: str | None) -> Client:
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
     client = AsyncAnthropic(
-        api_key=api_key, base_url=base_url, max_retries=0, timeout=_LONGEST_SECONDS
+        api_key=checked_key(api_key), base_url=base_url, max_retries=0, timeout=_LONGEST_SECONDS
     )
     provider = AnthropicProvider(anthropic_client=client)
     return Client(AnthropicModel(model, provider=provider), client.close, _thinking_settings)
@@ -103,7 +105,7 @@ def gemini_client(model: str, api_key: str, base_url: str | None) -> Client:
 
     limits = httpx2.Limits(max_connections=None)
     client = httpx2.AsyncClient(timeout=_LONGEST_SECONDS, limits=limits)
-    provider = GoogleProvider(api_key=api_key, base_url=base_url, http_client=client)
+    provider = GoogleProvider(api_key=checked_key(api_key), base_url=base_url, http_client=client)
     return Client(GoogleModel(model, provider=provider), client.aclose, _thinking_settings)
 
 
@@ -143,7 +145,7 @@ def openai_client(api_key: str, base_url: str | None) -> "AsyncOpenAI":
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     return AsyncOpenAI(
-        api_key=api_key,
+        api_key=checked_key(api_key),
         base_url=base_url,
         max_retries=0,
         timeout=None,
@@ -151,6 +153,49 @@ def openai_client(api_key: str, base_url: str | None) -> "AsyncOpenAI":
         # that doubles the CPU time.
         http_client=DefaultAioHttpClient(timeout=None),
     )
+
+
+def checked_address(url: str) -> str:
+    """Returns the address of an API without surrounding whitespace.
+
+    Raises:
+        InputError: The address is incomplete, or contains what may be a secret, which the message
+            does not show.
+    """
+    url = url.strip()
+    keep_address(url)
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or a numeric host that is not valid
+        whole = False
+    if not whole or not url.isprintable() or " " in url:
+        raise InputError(
+            f"The API address {without_user(url)!r} must begin with http:// or https:// and name a "
+            "host, as in http://localhost:8000/v1.",
+            setting="base_url",
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise InputError(
+            f"The API address at {parts.hostname} must not contain a user name, a query or a "
+            "fragment, which would not be sent; give the key separately.",
+            setting="base_url",
+        )
+    return url
+
+
+def checked_key(key: str) -> str:
+    """Returns a key that is to be sent, after registering it as a secret.
+
+    Raises:
+        InputError: It contains characters that no key has, such as a line end.
+    """
+    keep_secret(key)
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise InputError(
+            "The key contains characters that no key has; copy it again.", setting="api_key"
+        )
+    return key
 
 
 def is_openai(base_url: str | None) -> bool:

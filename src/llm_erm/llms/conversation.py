@@ -11,6 +11,7 @@ from llm_erm.llms.answers import to_completion
 from llm_erm.llms.calls import Caller, GivenUpError
 from llm_erm.llms.faults import CallFailedError
 from llm_erm.llms.llm import Completion, FinishReason, Request, Tool, ToolCall, Usage
+from llm_erm.secrets import hide_known
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelResponse
@@ -162,4 +163,4 @@ def _code_of(part: Any) -> str | None:  # noqa: ANN401 - the library's parts
         code = part.args_as_dict().get("code")
     except (ValueError, AssertionError):  # arguments that are not a JSON object
         return None
-    return code if isinstance(code, str) else None
+    return hide_known(code) if isinstance(code, str) else None

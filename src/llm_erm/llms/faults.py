@@ -1,21 +1,28 @@
 """Classifies failed calls of any client, and words the errors about them."""
 
+import errno
 from typing import Literal
 
 from llm_erm.errors import ProviderError
 from llm_erm.llms.answers import sentence_of
+from llm_erm.secrets import redact
 
 LONGEST_PAUSE_SECONDS = 900.0
 """Longest pause that a server may ask for; the run stops instead of waiting longer."""
 
-Kind = Literal["unreachable", "unanswered", "refused", "unusable"]
-"""Why a call failed: no connection, or a broken one; no answer (status 429 or 5xx); this call and
-all others are rejected; or the answer is not usable or did not arrive in time.
+Kind = Literal["crowded", "unreachable", "unanswered", "refused", "unusable"]
+"""Why a call failed: this process may open no more files; no connection, or a broken one; no answer
+(status 429 or 5xx); this call and all others are rejected; or the answer is not usable or did not
+arrive in time.
 
-The first two cost nothing and are retried. A refusal costs nothing. A call without a usable answer
-may have been billed, so it is never retried.
+The first three cost nothing and are retried, a crowded call until its time is up. A refusal costs
+nothing. A call without a usable answer may have been billed, so it is never retried.
 """
 
+_CROWDED = (
+    "too many open files for another connection; use a lower concurrency, or raise the limit "
+    "(ulimit -n)"
+)
 _ODD_FORM = (
     *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
     RecursionError,
@@ -28,7 +35,7 @@ class CallFailedError(Exception):
 
     Attributes:
         kind: Why it failed.
-        message: The provider's own message, or ours.
+        message: The provider's own message, or ours, without secrets.
         pause_seconds: How long the server asks to wait before the next call, or None.
         status: The HTTP status of the answer if that was the failure, else None.
     """
@@ -40,9 +47,9 @@ class CallFailedError(Exception):
         pause_seconds: float | None = None,
         status: int | None = None,
     ) -> None:
-        super().__init__(message)
+        self.message = redact(message)
+        super().__init__(self.message)
         self.kind = kind
-        self.message = message
         self.pause_seconds = pause_seconds
         self.status = status
 
@@ -70,6 +77,8 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
     if isinstance(error, library.ModelConnectionError):
         # Some transports report a missing connection as a timeout.
         if error.phase in ("pool", "connect"):
+            if _is_out_of_files(error):
+                return CallFailedError("crowded", _CROWDED)
             return CallFailedError("unreachable", "could not connect", pause)
         timed_out = isinstance(error, library.ModelTimeoutError)
         return CallFailedError(
@@ -86,6 +95,14 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
     if isinstance(error, OSError):
         return CallFailedError("unusable", sentence_of(error))
     return None
+
+
+def _is_out_of_files(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _kind_of(error: Exception, pause: float | None) -> Kind:
@@ -108,6 +125,8 @@ def provider_error(failure: CallFailedError, name: str, base_url: str | None) ->
         base_url: Address of the API; None for the provider's own.
     """
     reason = failure.message
+    if failure.kind == "crowded":
+        return ProviderError(f"{name} could not be called: {reason}.", setting="concurrency")
     if failure.kind == "unreachable":
         place = f" at {base_url}" if base_url else ""
         return ProviderError(

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from llm_erm.secrets import hide_known
 
 if TYPE_CHECKING:
     from llm_erm.llms.budget import Budget
@@ -63,6 +65,18 @@ class Completion:
     more_drawn: bool = False
     probability: float | None = None
     computed_tokens: int | None = None
+
+    def without_secrets(self) -> "Completion":
+        """Returns the same answer without the keys that a server may have echoed in it."""
+        return replace(
+            self,
+            text=hide_known(self.text),
+            tool_calls=tuple(
+                ToolCall(hide_known(call.tool), hide_known(call.code), hide_known(call.output))
+                for call in self.tool_calls
+            ),
+            error=None if self.error is None else hide_known(self.error),
+        )
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,10 @@
 from contextlib import suppress
 from functools import partial
 from typing import Any, Unpack
-from urllib.parse import urlsplit
 
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Price
-from llm_erm.llms.clients import MOST_CALLS
+from llm_erm.llms.clients import MOST_CALLS, checked_address, checked_key
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.providers import PROVIDERS, ModelSettings, Provider
 
@@ -49,7 +48,7 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
     if provider.needs_key and not given.get("api_key"):
         raise InputError(f"{provider.name}:{model_name} needs a key.", setting="api_key")
     if "api_key" in given:
-        given["api_key"] = _checked_key(given["api_key"])
+        given["api_key"] = checked_key(given["api_key"])
     return provider.build(model_name, ModelSettings(**given))  # type: ignore[typeddict-item]
 
 
@@ -66,33 +65,6 @@ def split_name(name: str) -> tuple[Provider, str | None]:
             setting="provider",
         )
     return provider, named or None
-
-
-def checked_address(url: str) -> str:
-    """Returns the address of an API without surrounding whitespace.
-
-    Raises:
-        InputError: The address is incomplete, or contains what may be a secret.
-    """
-    url = url.strip()
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or a numeric host that is not valid
-        whole = False
-    if not whole or not url.isprintable() or " " in url:
-        raise InputError(
-            f"The API address {url!r} must begin with http:// or https:// and name a host, as in "
-            "http://localhost:8000/v1.",
-            setting="base_url",
-        )
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise InputError(
-            f"The API address at {parts.hostname} must not contain a user name, a query or a "
-            "fragment, which would not be sent; give the key separately.",
-            setting="base_url",
-        )
-    return url
 
 
 def price_of(name: str, base_url: str | None = None) -> Price:
@@ -123,14 +95,6 @@ def _listed_price(
             with suppress(LookupError):
                 return float(calc_price(usage, model, **where).total_price)
     return None
-
-
-def _checked_key(key: str) -> str:
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise InputError(
-            "The key contains characters that no key has; copy it again.", setting="api_key"
-        )
-    return key
 
 
 def _check_numbers(settings: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import MissingExtraError
 from llm_erm.llms.answers import to_completion
+from llm_erm.llms.clients import checked_address, openai_client
 from llm_erm.llms.llm import Completion
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ class PlainClient:
         api_key: The key; any text if the server needs no key.
 
     Raises:
+        InputError: The address or the key is not valid.
         MissingExtraError: The client library is not installed.
     """
 
     def __init__(self, model: str, base_url: str, api_key: str) -> None:
+        base_url = checked_address(base_url)
         try:
-            from llm_erm.llms.clients import openai_client
-
             self._connect = partial(openai_client, api_key, base_url)
             self._client: openai.AsyncOpenAI | None = self._connect()
         except ImportError as error:

@@ -85,7 +85,8 @@ class Reader:
         read = 0
         try:
             async with aclosing(self._llm.complete(self._request)) as completions:
-                async for completion in completions:
+                async for answer in completions:
+                    completion = answer.without_secrets()
                     self._on_arrival(completion)
                     if completion.finish_reason != "cancelled":
                         self._arrived.put_nowait(completion)

@@ -22,6 +22,7 @@ from llm_erm.runs.events import Event
 from llm_erm.runs.files import writing
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.pool import JobPool
+from llm_erm.secrets import redact
 
 Call = Callable[[], list[Result]]
 """Does one job and returns its results; picklable."""
@@ -217,7 +218,8 @@ class _Stream(io.TextIOBase):
         self.log: TextIO | None = None
 
     def write(self, text: str) -> int:
-        return self._target().write(text)
+        self._target().write(redact(text))
+        return len(text)
 
     def flush(self) -> None:
         self._target().flush()

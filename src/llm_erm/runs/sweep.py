@@ -238,7 +238,10 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); name a YAML file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid YAML ({' '.join(str(error).split())}).") from error
+        # Without PyYAML's excerpt of the file, which may show a key.
+        mark = getattr(error, "problem_mark", None)
+        what = str(error) if mark is None else f"line {mark.line + 1}: {error.problem}"  # type: ignore[union-attr]
+        raise InputError(f"{path} is not valid YAML ({' '.join(what.split())}).") from None
 
 
 def _mapping(path: Path, value: Any, what: str) -> dict[str, Any]:  # noqa: ANN401

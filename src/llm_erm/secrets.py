@@ -1,0 +1,107 @@
+"""One rule for what is printed or stored: no key, no password, no query of an address.
+
+Whoever reads a key registers it with ``keep_secret``. Text passes ``hide_known`` where a model's
+answer arrives, and ``redact`` where a message is raised or printed.
+"""
+
+import base64
+import json
+import re
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
+
+HIDDEN = "***"
+"""Stands for what was removed."""
+FEWEST_CHARACTERS = 8
+"""Shorter keys, such as ``EMPTY`` or ``x``, are placeholders for servers that need none; removing
+them would damage other text."""
+
+_forms: set[str] = set()
+"""The known secrets as they are, and as others may write them."""
+_known: re.Pattern[str] | None = None
+
+# Bounded, and without backtracking: a server may send any text of any length.
+_USER = re.compile(r"""(:/{1,3})(?:[^\s"'<>@]{1,200}+@)++""")
+_QUERY = re.compile(r"""(://[^\s"'<>?]{1,200}+\?)[^\s"'<>#)\]}]++""")
+_HEADER = re.compile(
+    r"""(?<!\w)((?:proxy-)?authorization|(?:x-)?(?:goog-)?api-key)(\\?["']?\s*[:=,]\s*(?:b(?=["']))?\\?["']?)"""
+    r"""(?:(?:bearer|basic|digest|token)\s+)?[^\s"',;\\}\])]+""",
+    re.IGNORECASE,
+)
+_BEARER = re.compile(r"\b(bearer\s+)(?=\S*\d)[\w.~+/=-]{8,}", re.IGNORECASE)
+
+
+def keep_secret(text: str) -> None:
+    """Registers a key or password, which ``hide_known`` and ``redact`` then remove from any text.
+
+    Of several lines, each is a secret. One of fewer than ``FEWEST_CHARACTERS`` is not registered.
+    """
+    global _known
+    secrets = {text, text.strip(), *(line.strip() for line in text.splitlines())}
+    forms = {
+        form
+        for secret in secrets
+        if len(secret) >= FEWEST_CHARACTERS
+        for form in _written(secret)
+        if len(form) >= FEWEST_CHARACTERS
+    }
+    if forms <= _forms:
+        return
+    _forms.update(forms)
+    longest_first = sorted(_forms, key=len, reverse=True)
+    _known = re.compile("|".join(map(re.escape, longest_first)))
+
+
+def keep_address(url: str) -> None:
+    """Registers what an address holds besides the host and path: a password, a query's values."""
+    rest, _, query = url.strip().partition("?")
+    user, at, _ = rest.rpartition("@")
+    if at:
+        pair = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:/+", "", user)
+        name, colon, password = pair.partition(":")
+        for secret in (pair, password if colon else name):
+            keep_secret(secret)
+            keep_secret(unquote(secret))
+    for _, value in parse_qsl(query.partition("#")[0]):
+        keep_secret(value)
+
+
+def hide_known(text: str) -> str:
+    """Returns a text without the registered secrets, in whatever form they are in it."""
+    return text if _known is None else _known.sub(HIDDEN, text)
+
+
+def redact(text: str) -> str:
+    """Returns a text for people without secrets: also without those that nobody registered.
+
+    Removed are the user and the query of any address, and the values of headers that hold keys.
+    """
+    text = hide_known(text)
+    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    text = _QUERY.sub(rf"\1{HIDDEN}", text)
+    text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
+    return _BEARER.sub(rf"\1{HIDDEN}", text)
+
+
+def without_user(url: str) -> str:
+    """Returns an address that may be malformed without its user, password, query and fragment."""
+    rest = re.split(r"[?#]", url, maxsplit=1)[0]
+    user, at, host = rest.rpartition("@")
+    scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/+", user)
+    start = scheme[0] if scheme else ""
+    return f"{start}{HIDDEN}@{host}" if at else rest
+
+
+def _written(secret: str) -> set[str]:
+    """Returns the forms in which a server or a library may write a secret."""
+    import html
+
+    raw = secret.encode("utf-8", "surrogatepass")
+    forms = {secret, html.escape(secret), repr(secret)[1:-1], repr(raw)[2:-1]}
+    forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    forms |= {quote(raw, safe=""), quote(raw), quote_plus(raw)}
+    forms |= {raw.hex(), raw.hex().upper()}
+    for shift in range(3):  # the bytes before it in a longer text decide which letters encode it
+        inner = base64.b64encode(bytes(shift) + raw)[(4 * shift + 2) // 3 :]
+        whole = inner[: (shift + len(raw)) * 4 // 3 - (4 * shift + 2) // 3].decode()
+        forms |= {whole, whole.translate(str.maketrans("+/", "-_"))}
+    return forms
