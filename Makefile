@@ -16,7 +16,7 @@ TORCH ?= torch==2.13.0
 PYTHONS ?= 3.11 3.12 3.13 3.14
 TESTS ?= tests
 
-.PHONY: setup demo test test-slow test-python test-golden test-wasm test-vllm coverage check fix clean
+.PHONY: setup demo test test-slow test-python test-golden test-damage test-wasm test-vllm coverage check fix clean
 
 setup: $(STAMP)
 
@@ -64,6 +64,12 @@ test-python:
 test-golden: setup
 	$(BIN)/python tests/golden_runs.py record build/golden
 	$(BIN)/python tests/golden_runs.py compare tests/golden/runs build/golden
+
+# Not part of `make test`: a thousand flipped bits and a thousand changes in the folders of runs of
+# every method, then twenty kills of every command; about a quarter of an hour.
+test-damage: setup
+	$(BIN)/python tests/damage.py
+	$(BIN)/python tests/kills.py
 
 # Not part of `make test`, because it slows the tests down. `make coverage TESTS=tests/erm` measures
 # only some tests. Code in child processes, such as candidate programs and commands, is not counted.

@@ -1,6 +1,7 @@
 """A method whose jobs do what their names say, for tests of what runs methods."""
 
 import asyncio
+import ctypes
 import os
 import signal
 import time
@@ -103,6 +104,9 @@ class FakeSession:
                 self._method.note(f"asleep-{os.getpid()}")
                 observe(Noticed("asleep"))
                 time.sleep(100)
+            case "computing":
+                self._method.note(f"asleep-{os.getpid()}")
+                ctypes.PyDLL(None).sleep(100)  # lets no other thread run
             case "environment":
                 for name in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"):
                     observe(Noticed(f"{name}={os.environ.get(name)}"))

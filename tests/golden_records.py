@@ -62,7 +62,7 @@ def canonical_result(line: Line) -> dict[str, Any]:
 
 def _result_today(line: Line) -> dict[str, Any]:
     """The result under the names of 0.1; what does not apply is left out."""
-    plain = {*line} - {*VERDICTS, *("data", "cost", "facts", "variant", "version")}
+    plain = {*line} - {*VERDICTS, *("data", "cost", "facts", "variant", "version")} - CHECKS
     test = line["test"]
     named = {name: line[name] for name in plain - {"candidates_to_selected", "seconds_to_selected"}}
     named |= {name: line["data"][name] for name in ("function", "length", "seed", "trial")}
@@ -87,6 +87,8 @@ def _result_today(line: Line) -> dict[str, Any]:
     return named | facts
 
 
+CHECKS = {"sha256", "evidence"}
+"""What only checks a line."""
 VERDICTS = {
     **{name: name for name in ("train", "validation", "test")},
     **{"contrast": "probe", "length_generalization": "length_shift"},

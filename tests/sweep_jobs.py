@@ -8,9 +8,8 @@ from pathlib import Path
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Result
-from llm_erm.runs.journal import records_in
-from llm_erm.serial import to_json
 from llm_erm.tasks.task import DataKey
+from run_folders import records_in, write_run
 
 
 def do(folder: Path, name: str, seconds: float = 0.0, wait_for: Path | None = None) -> list[Result]:
@@ -45,7 +44,7 @@ def do(folder: Path, name: str, seconds: float = 0.0, wait_for: Path | None = No
         seconds=0.0,
         facts=SynthesisFacts(),
     )
-    (folder / "results.jsonl").write_text(to_json(result) + "\n")
+    write_run(folder, result)
     return [result]
 
 

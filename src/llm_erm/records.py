@@ -51,6 +51,13 @@ class Verdict:
     message: str | None = None
     cpu_seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuses counts that no data set can have, such as those of an edited file."""
+        if not (0 <= self.correct and 0 <= self.invalid <= self.total - self.correct):
+            raise ValueError(
+                f"{self.correct} correct and {self.invalid} invalid of {self.total} are no counts"
+            )
+
     @property
     def accuracy(self) -> float:
         """Fraction of correct predictions, in [0, 1]."""

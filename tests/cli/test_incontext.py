@@ -19,6 +19,7 @@ from llm_erm.cli.runs import results_of
 from llm_erm.errors import BudgetSpentError
 from llm_erm.incontext.engine import Prompt
 from llm_erm.runs.jobs import key_of
+from run_folders import plain_lines
 
 ROOT = Path(__file__).parents[2]
 SMALL = (
@@ -58,7 +59,7 @@ def test_the_embedded_model_labels_for_real(invoke, tmp_path):
         assert facts["prompt_tokens_computed"] < 0.6 * cost["prompt_tokens"]
         low, high = facts["accuracy_interval"]
         assert low <= result["test"]["accuracy"] <= high
-    assert results == lines(tmp_path / "out/results.jsonl")
+    assert results == plain_lines(tmp_path / "out/results.jsonl")
     journal = lines(tmp_path / "out/answers.jsonl")
     assert [line["job"]["variant"] for line in journal] == ["shots=4"] * 6 + ["shots=8"] * 6
     records = lines(tmp_path / "results/o.jsonl")

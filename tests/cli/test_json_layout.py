@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from run_folders import plain_lines
+
 FOLDER = Path(__file__).parents[1] / "golden" / "json"
 SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 40, "--out-dir", "out")
 ANSWERS = [
@@ -49,9 +51,7 @@ def test_json_keeps_its_layout(invoke, tmp_path, name):
     if os.environ.get("LLM_ERM_WRITE_GOLDEN"):
         path.write_text(text)
     assert text == path.read_text()
-    stored = [
-        json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text().splitlines()
-    ]
+    stored = plain_lines(tmp_path / "out/results.jsonl")
     assert [masked(line) for line in stored] == found
 
 

@@ -1,5 +1,6 @@
 """`llm-erm synthesize` from flags to files, with scripted answers."""
 
+import csv
 import json
 import os
 import signal
@@ -284,19 +285,46 @@ def test_changed_data_are_not_reported_with_old_results(invoke, scripted, tmp_pa
     assert "(different: data)" in again.stderr
 
 
-def test_a_journal_without_the_answer_to_an_attempt_is_named(invoke, scripted, tmp_path):
+def test_an_answer_that_is_gone_is_named_and_asked_for_again(invoke, scripted, tmp_path):
+    arguments = (
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out"),
+        *(*SMALL, *scripted(WRONG, RIGHT), "--out-csv", "all.csv"),
+    )
+    whole = invoke(*arguments)
+    assert whole.returncode == 0
+    path, table = tmp_path / "out/answers.jsonl", untimed(tmp_path / "all.csv")
+    before = path.read_text()
+    path.write_text(before.splitlines(keepends=True)[0])
+    again = invoke(*arguments)
+    assert (again.returncode, again.stdout) == (0, whole.stdout)
+    assert "answers.jsonl lacks the answer to attempt 2 of fn_a L=20; the model" in again.stderr
+    assert [line["answer"]["text"] for line in lines(path)] == [WRONG, RIGHT]
+    assert untimed(tmp_path / "all.csv") == table
+    assert "lacks" not in invoke(*arguments).stderr
+
+
+def untimed(path: Path) -> list[dict]:
+    """The rows of a published table, without times."""
+    with path.open(newline="") as file:
+        return [row | {"duration_ms": "0"} for row in csv.DictReader(file)]
+
+
+def test_the_log_goes_on_where_it_was(invoke, scripted, tmp_path):
     arguments = (
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--out-dir", "out"),
         *(*SMALL, *scripted(WRONG, RIGHT)),
     )
+    log = tmp_path / "out/log.jsonl"
     assert invoke(*arguments).returncode == 0
-    path = tmp_path / "out/answers.jsonl"
-    path.write_text(path.read_text().splitlines(keepends=True)[0])
-    again = invoke(*arguments, "--out-csv", "all.csv")
-    assert again.returncode == 2
-    assert "answers.jsonl lacks the answer to attempt 2 of fn_a L=20" in again.stderr
-    assert invoke(*arguments, "--out-csv", "all.csv", "--fresh").returncode == 0
-    assert (tmp_path / "all.csv").exists()
+    before = log.read_bytes()
+    with log.open("ab") as file:
+        file.write(b'{"level": "INFO", "ts"')  # cut off by a kill
+    (tmp_path / "out/results.jsonl").write_text("")
+    assert invoke(*arguments).returncode == 0
+    assert log.read_bytes().startswith(before)
+    assert [one["msg"] for one in lines(log)] == ["attempt", "attempt", *["search_finished"] * 2]
+    assert invoke(*arguments, "--fresh").returncode == 0
+    assert len(lines(log)) == 3
 
 
 def test_a_dry_run_leaves_data_alone_even_where_they_should_be_drawn_anew(invoke, tmp_path):

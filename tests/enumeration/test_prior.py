@@ -21,10 +21,10 @@ from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.terms import to_expression
 from llm_erm.errors import InputError
 from llm_erm.records import Attempt, Candidate, Verdict
-from llm_erm.runs.folder import AttemptLine
 from llm_erm.runs.jobs import JobKey
-from llm_erm.serial import to_json
+from llm_erm.runs.kept import AttemptLine
 from llm_erm.settings import shaping
+from run_folders import write_run
 
 WORDS = ["".join(map(str, row)) for row in np.random.RandomState(0).randint(2, size=(40, 12))]
 
@@ -110,11 +110,11 @@ def attempted(index: int, source: str | None) -> AttemptLine:
 
 
 def journal(folder, *lines) -> None:
-    (folder / "attempts.jsonl").write_text("".join(to_json(line) + "\n" for line in lines))
+    write_run(folder, attempts=list(lines))
 
 
 def test_a_folder_without_proposed_programs_is_named(tmp_path):
-    for write in (lambda: None, lambda: journal(tmp_path, attempted(1, None))):
+    for write in (lambda: journal(tmp_path), lambda: journal(tmp_path, attempted(1, None))):
         write()
         with pytest.raises(InputError, match="holds no proposed programs") as raised:
             read_prior(tmp_path)

@@ -15,10 +15,11 @@ from llm_erm.incontext.learn import learn, pose
 from llm_erm.incontext.method import InContext
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
-from llm_erm.runs.folder import AnswerLine
-from llm_erm.runs.journal import records_in
+from llm_erm.runs.events import Noticed
+from llm_erm.runs.kept import AnswerLine
 from llm_erm.runs.run import opened, plan, run
 from llm_erm.tasks.spec import DataSpec
+from run_folders import records_in
 
 SPEC = DataSpec(function="fn_a", length=6, train_size=8, val_size=0, test_size=20)
 
@@ -243,11 +244,20 @@ def test_other_settings_are_refused_and_named(planned, engine, changes, names):
 
 
 @pytest.mark.parametrize("name", ["answers", "prompts", "results"])
-def test_a_damaged_line_is_named(planned, tmp_path, name):
-    run(planned(ScriptedEngine(truth)))
-    (tmp_path / f"run/{name}.jsonl").write_text('{"function": "fn_a"}\n')
-    with pytest.raises(InputError, match=f"{name}.jsonl, line 1"):
-        run(planned(ScriptedEngine(truth)))
+def test_a_damaged_line_is_named_and_done_again(planned, tmp_path, name):
+    whole = run(planned(ScriptedEngine(truth)))
+    path = tmp_path / f"run/{name}.jsonl"
+    _, *others = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(['{"function": "fn_a"}\n', *others]))
+    engine, noticed = ScriptedEngine(truth), []
+
+    def observe(job, event):
+        if isinstance(event, Noticed):
+            noticed.append(event.text)
+
+    assert timeless(run(planned(engine), observers=[observe])) == timeless(whole)
+    assert [f"{name}.jsonl, line 1: damaged" in text for text in noticed] == [True]
+    assert [prompt.index for prompt in engine.asked] == ([1] if name == "answers" else [])
 
 
 def test_a_full_disk_is_one_sentence_and_loses_no_answer_that_was_kept(planned, tmp_path):

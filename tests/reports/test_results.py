@@ -11,6 +11,7 @@ from llm_erm.facts import EnumerationFacts, IncontextFacts
 from llm_erm.records import Verdict
 from llm_erm.reports.results import Entry, entries_in, read_results
 from llm_erm.serial import to_plain
+from run_folders import plain_lines, reseal
 
 
 def lines(path):
@@ -19,7 +20,7 @@ def lines(path):
 
 def test_what_a_run_wrote_is_read_as_it_was(search):
     found = read_results(search)
-    assert [to_plain(result) for result in found] == lines(search / "results.jsonl")
+    assert [to_plain(result) for result in found] == plain_lines(search / "results.jsonl")
     assert sorted(result.data.trial for result in found) == [1, 2]
     assert {(result.model, result.examples) for result in found} == {("scripted:search.json", 40)}
 
@@ -86,22 +87,56 @@ def test_runs_in_folders_below_are_read(search, guess, tmp_path):
     ("field", "value"), [("data", None), ("examples", None), ("facts", {}), ("seconds", "long")]
 )
 def test_a_damaged_result_is_named_with_its_line(search, tmp_path, field, value):
-    path = tmp_path / "results.jsonl"
-    first, second = lines(search / "results.jsonl")
-    path.write_text(json.dumps(first) + "\n" + json.dumps(second | {field: value}) + "\n")
-    with pytest.raises(InputError, match=f"results.jsonl, line 2, .*{field}"):
+    shutil.copytree(search, tmp_path / "run")
+    path = tmp_path / "run/results.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(first + "\n" + json.dumps(json.loads(second) | {field: value}) + "\n")
+    with pytest.raises(InputError, match=r"results.jsonl, line 2: damaged, edited or of another"):
+        read_results(tmp_path)
+    reseal(path, lambda line: line.update({field: value}))
+    with pytest.raises(InputError, match=rf"results.jsonl, line 1 \(.*{field}"):
+        read_results(tmp_path)
+
+
+def test_a_result_that_is_there_twice_counts_once(search, tmp_path):
+    shutil.copytree(search, tmp_path / "run")
+    with (tmp_path / "run/results.jsonl").open("a") as file:
+        file.write((search / "results.jsonl").read_text())
+    assert read_results(tmp_path) == read_results(search)
+
+
+@pytest.mark.parametrize("change", ["edited", "unsealed", "missing"])
+def test_results_without_the_settings_that_they_were_written_with_are_refused(
+    search, tmp_path, change
+):
+    shutil.copytree(search, tmp_path / "run")
+    path = tmp_path / "run/settings.json"
+    text = path.read_text()
+    if change == "edited":
+        path.write_text(text.replace('"length": 20', '"length": 21'))
+        said = "has changed since it was written, so nothing in its folder can be checked"
+    elif change == "unsealed":
+        settings = json.loads(text)
+        del settings["sha256"]
+        path.write_text(json.dumps(settings))
+        said = "was written by llm-erm 0.2.0 or earlier, whose runs have no checksums"
+    else:
+        path.unlink()
+        said = "Cannot read .*: No such file"
+    with pytest.raises(InputError, match=said):
         read_results(tmp_path)
 
 
 def test_a_line_without_its_end_was_never_written(search, tmp_path):
     text = (search / "results.jsonl").read_text()
-    (tmp_path / "results.jsonl").write_text(text[:-5])
+    shutil.copytree(search, tmp_path / "run")
+    (tmp_path / "run/results.jsonl").write_text(text[:-5])
     assert read_results(tmp_path) == read_results(search)[:1]
 
 
 def test_a_result_without_test_data_is_refused(search, tmp_path):
-    first = lines(search / "results.jsonl")[0] | {"test": None}
-    (tmp_path / "results.jsonl").write_text(json.dumps(first) + "\n")
+    shutil.copytree(search, tmp_path / "run")
+    reseal(tmp_path / "run/results.jsonl", lambda line: line.update(test=None))
     with pytest.raises(InputError, match="no test verdict, so it cannot be compared"):
         entries_in([tmp_path])
 

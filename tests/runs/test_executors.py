@@ -267,20 +267,21 @@ from llm_erm.runs.run import plan, run
 
 if __name__ == "__main__":
     notes = Path(sys.argv[1])
-    made = plan(Fake(variants=("asleep-1", "asleep-2"), notes=notes), [SPEC], dataset_dir=notes)
+    variants = [f"{sys.argv[2]}-{number}" for number in (1, 2)]
+    made = plan(Fake(variants=tuple(variants), notes=notes), [SPEC], dataset_dir=notes)
     print("ready", flush=True)
     run(made, executor=Processes(2))
 """
 
 
 @pytest.fixture
-def script(tmp_path):
+def script(tmp_path, request):
     """A process, with a group of its own, that runs two jobs in a pool."""
     path = tmp_path / "script.py"
     path.write_text(SCRIPT)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen(
-        [sys.executable, str(path), str(tmp_path)],
+        [sys.executable, str(path), str(tmp_path), getattr(request, "param", "asleep")],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -330,7 +331,9 @@ def test_ctrl_c_at_a_terminal_ends_all_processes_and_only_the_parent_speaks(
     assert gone(in_group(script.pid))
 
 
+@pytest.mark.parametrize("script", ["asleep", "computing"], indirect=True)
 def test_processes_end_when_their_parent_is_killed(script, tmp_path):
+    """At once, and also while a library computes that lets no other thread run."""
     pids = pids_asleep(tmp_path, 2)
     assert len(pids) == 2
     script.kill()

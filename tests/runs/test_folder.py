@@ -26,6 +26,7 @@ from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.journal import Journal
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey
+from run_folders import reseal
 
 JOB = JobKey("fn_a", 20, 42)
 DATA = DataRecord(DataSpec(function="fn_a", length=20), "abc", "abc")
@@ -222,28 +223,193 @@ def test_the_trials_of_a_task_are_kept_apart(open_folder):
     assert [one.index for one in again.attempts(replace(JOB, trial=2, seed=7))] == [2]
 
 
+@pytest.fixture
+def filled(open_folder):
+    """The folder of a run with two attempts and a result, closed."""
+    folder = open_folder()
+    for event in (
+        *(Prompted("prompt"), Answered(answer(1)), Attempted(attempt(1)), Answered(answer(2))),
+        *(Attempted(attempt(2)), Finished(result())),
+    ):
+        folder(JOB, event)
+    folder.close()
+    return folder.path
+
+
+def edited(path: Path, number: int, old: str, new: str) -> str:
+    """Changes a line of a file, and returns what it was."""
+    lines = path.read_text().splitlines(keepends=True)
+    before = lines[number - 1]
+    assert old in before
+    lines[number - 1] = before.replace(old, new, 1)
+    path.write_text("".join(lines))
+    return before
+
+
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("settings.json", b"\xff\xfe"), ("results.jsonl", b"{}\n"), ("results.jsonl", b"\xff\n")],
+    ("name", "old", "new", "lost"),
+    [
+        ("prompts", '"prompt"', '"promqt"', ({1, 2}, {1, 2})),
+        ("answers", '"text": "{}"', '"text": "[]"', ({1}, {1})),
+        ("attempts", '"correct": 51', '"correct": 91', ({1, 2}, {1})),
+        ("attempts", "\n", "", ({1, 2}, set())),
+        ("results", '"seconds": 1.0', '"seconds": 2.0', ({1, 2}, {1, 2})),
+    ],
 )
-def test_a_damaged_folder_is_one_sentence(open_folder, name, content):
-    folder = open_folder()
-    folder(JOB, Attempted(attempt(1)))
-    folder.close()
-    (folder.path / name).write_bytes(content)
-    with pytest.raises(InputError, match=name.partition(".")[0]):
+def test_a_line_that_changed_is_named_set_aside_and_not_believed(
+    open_folder, filled, name, old, new, lost
+):
+    path = filled / f"{name}.jsonl"
+    number = 1 if new == "" or name in ("prompts", "results") else 2
+    before = path.read_bytes()
+    edited(path, number, old, new)
+    changed = path.read_bytes().splitlines(keepends=True)[number - 1]
+    again = open_folder()
+    (notice,) = again.notices
+    assert f"{path}, line {number}: damaged, edited or of another run; " in notice
+    assert (set(again.answers(JOB)), {one.index for one in again.attempts(JOB)}) == lost
+    assert again.results == {}
+    again.close()
+    assert path.with_suffix(".jsonl.damaged").read_bytes().rstrip() == changed.rstrip()
+    assert all(line in before for line in path.read_bytes().splitlines())
+    assert not any("damaged" in notice for notice in open_folder().notices)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("attempts", lambda lines: lines[:1], "result of fn_a L=20 is not that of"),
+        ("attempts", lambda lines: [*lines, lines[0]], "result of fn_a L=20 is not that of"),
+        ("attempts", lambda lines: lines[::-1], "result of fn_a L=20 is not that of"),
+        ("answers", lambda lines: lines[:1], "lacks the answer to attempt 2 of fn_a L=20; the mod"),
+        ("prompts", lambda lines: [], "result of fn_a L=20 is not that of"),
+    ],
+)
+def test_lines_that_are_gone_or_elsewhere_leave_no_result(open_folder, filled, name, change, said):
+    path = filled / f"{name}.jsonl"
+    path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+    again = open_folder()
+    (notice,) = again.notices
+    assert said in notice
+    assert again.results == {}
+    again.close()
+    assert open_folder().results == {}
+
+
+def test_a_line_of_another_run_is_not_believed(open_folder, filled, tmp_path):
+    path = filled / "attempts.jsonl"
+    other = RunFolder(tmp_path / "other", Fingerprint("0", "synthesis", {"attempts": 6}, (DATA,)))
+    other(JOB, Attempted(attempt(3)))
+    other.close()
+    with path.open("a") as file:
+        file.write((other.path / "attempts.jsonl").read_text())
+    again = open_folder()
+    assert [one.index for one in again.attempts(JOB)] == [1, 2]
+    assert "attempts.jsonl, line 3: damaged, edited or of another run" in again.notices[0]
+    assert again.results == {JOB: result()}
+
+
+def test_an_attempt_is_that_of_the_answer_that_is_journaled(open_folder, filled):
+    """Of two answers to a sample that are whole, it verified one."""
+    with (filled / "answers.jsonl").open("r+") as file:
+        lines = file.read().splitlines(keepends=True)
+        folder = open_folder()
+        folder(JOB, Answered(answer(2, "another")))
+        folder.close()
+        assert len(lines) == 2
+    again = open_folder()
+    assert again.answers(JOB)[2] == answer(2, "another")
+    assert [one.index for one in again.attempts(JOB)] == [1]
+
+
+def test_settings_that_changed_are_known_by_the_lines_written_with_them(open_folder, filled):
+    path = filled / "settings.json"
+    before = path.read_text()
+    for text in (before.replace('"attempts": 5', '"attempts": 4'), "", "[" * 100_000, "\x00"):
+        path.write_text(text)
+        again = open_folder()
+        assert again.notices == [f"{path} was damaged or edited; it is written again."]
+        assert again.results == {JOB: result()}
+        again.close()
+        assert path.read_text() == before
+    path.write_text("{")
+    with pytest.raises(InputError, match=r"other settings \(settings\.json is damaged\)"):
+        open_folder({"attempts": 6})
+
+
+def test_a_folder_without_checksums_is_that_of_an_earlier_version(open_folder, filled):
+    path = filled / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["sha256"]
+    path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n")
+    with pytest.raises(InputError, match=r"holds a run of llm-erm 0\.2\.0 or earlier, whose lines"):
+        open_folder()
+    assert open_folder(fresh=True).results == {}
+
+
+def test_a_last_line_that_lost_only_its_end_is_kept(open_folder, filled):
+    path = filled / "answers.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+    again = open_folder()
+    assert set(again.answers(JOB)) == {1, 2}
+    assert again.notices == []
+    again(JOB, Answered(answer(3)))
+    again.close()
+    assert set(open_folder().answers(JOB)) == {1, 2, 3}
+
+
+def test_a_last_line_with_a_damaged_end_is_no_work_of_a_kill(open_folder, filled):
+    path = filled / "answers.jsonl"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x0b")
+    assert "answers.jsonl, line 2: damaged" in open_folder().notices[0]
+
+
+@pytest.mark.parametrize("name", ["settings.json", "results.jsonl", "answers.jsonl"])
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_one_sentence(open_folder, filled, name, kind):
+    (filled / name).unlink()
+    (filled / name).mkdir() if kind == "folder" else os.mkfifo(filled / name)
+    with pytest.raises(InputError, match=rf"Cannot read .*{name}: "):
         open_folder()
 
 
-@pytest.mark.parametrize("line", ["not json", "[1]", '{"function": "fn_a"}'])
-def test_a_journal_that_is_none_is_named_by_line(open_folder, line):
-    folder = open_folder()
-    folder(JOB, Attempted(attempt(1)))
-    folder.close()
-    with (folder.path / "attempts.jsonl").open("a") as file:
+@pytest.mark.parametrize(
+    "line", ["", "not json", "[1]", "[" * 100_000, '{"a": NaN}', "\x00", '{"function": "fn_a"}']
+)
+def test_a_line_that_is_none_is_named_and_left_out(open_folder, filled, line):
+    with (filled / "attempts.jsonl").open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(InputError, match="line 2"):
-        open_folder()
+    again = open_folder()
+    assert "attempts.jsonl, line 3: damaged" in again.notices[0]
+    assert again.results == {JOB: result()}
+
+
+def with_program(**changes) -> Result:
+    """A result with a program."""
+    return replace(
+        result(),
+        program="def f(x):\n    return 1",
+        validation=Verdict("ok", 51, 0, 100),
+        test=Verdict("ok", 51, 0, 100),
+        **changes,
+    )
+
+
+@pytest.mark.parametrize("content", ["def f(x):\n    return 0\n", None])
+def test_a_program_file_that_changed_or_is_missing_is_written_again(open_folder, content):
+    folder = open_folder()
+    folder(JOB, Finished(with_program()))
+    folder.close()
+    (path,) = (folder.path / "programs").iterdir()
+    before = path.read_text()
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    again = open_folder()
+    assert again.notices == (
+        [f"{path} was not the program of its result; it is written again."] if content else []
+    )
+    assert path.read_text() == before
 
 
 @pytest.mark.parametrize("version", [1, 99])
@@ -252,9 +418,7 @@ def test_a_result_of_another_version_is_refused_whatever_else_it_holds(open_fold
     folder(JOB, Finished(result()))
     folder.close()
     path = folder.path / "results.jsonl"
-    line = json.loads(path.read_text()) | {"version": version}
-    del line["examples"]
-    path.write_text(json.dumps(line) + "\n")
+    reseal(path, lambda line: line.update(version=version, examples=None))
 
     with pytest.raises(InputError) as caught:
         open_folder()
@@ -292,8 +456,8 @@ def test_windows_locks_a_byte_that_no_journal_reaches(monkeypatch, tmp_path):
     first, second = (there(tmp_path / "attempts.jsonl") for _ in range(2))
     assert (first.lock(), second.lock()) == (True, False)
     assert locked == [(2**30, 2, 1)]
-    first.append({"index": 1})
-    assert (tmp_path / "attempts.jsonl").read_text() == '{"index": 1}\n'
+    first.append("a line\n")
+    assert (tmp_path / "attempts.jsonl").read_text() == "a line\n"
     first.close()
     second.close()
 
@@ -304,7 +468,7 @@ def test_a_full_disk_is_one_sentence(tmp_path):
     journal_file.file = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115 - closed below
     try:
         with pytest.raises(InputError, match=r"Cannot write .*No space left"):
-            journal_file.append(attempt(1))
+            journal_file.append("a line\n")
     finally:
         journal_file.close()
 

@@ -22,6 +22,7 @@ from llm_erm.runs.events import Answered, Attempted, Event, Finished, Observe, P
 from llm_erm.runs.jobs import Job, Method, Work
 from llm_erm.runs.run import Plan, opened, plan, run, run_in
 from llm_erm.settings import OPERATIONAL
+from run_folders import reseal
 
 STEPS = 3
 
@@ -433,9 +434,8 @@ def test_a_result_of_other_data_in_the_folder_is_refused(judging, planned, tmp_p
     """Whether or not the run would go on from it; its settings say nothing about the file."""
     run(planned())
     path = tmp_path / "out/results.jsonl"
-    first, other = lines(path)
-    other["data"]["sha256"] = "0" * 64
-    path.write_text(f"{json.dumps(first)}\n{json.dumps(other)}\n")
+    last = lines(path)[-1]["sha256"]
+    reseal(path, lambda line: line["sha256"] == last and line["data"].update(sha256="0" * 64))
     changed = planned(judging=judging)
     with pytest.raises(InputError, match="result of fn_a L=8 b in the folder is of other data"):
         run(changed)

@@ -17,7 +17,9 @@ from llm_erm.runs.events import Advanced, Answered, Attempted, Finished
 from llm_erm.runs.executors import InProcess, Processes
 from llm_erm.runs.run import plan, run
 from llm_erm.synthesis.method import Synthesis
+from llm_erm.training.checkpoints import load_checkpoint, save_checkpoint
 from llm_erm.training.method import Training
+from run_folders import reseal, settings_of
 from small_training import SMALL
 
 LONG = 1000.0
@@ -46,17 +48,17 @@ def training(tmp_path: Path) -> Training:
 
 def lengthen(folder: Path) -> None:
     """Makes what is journaled say that it took long."""
-    if (checkpoint := folder / "checkpoint.pt").exists():
-        import torch
-
-        torch.save(torch.load(checkpoint) | {"seconds": LONG}, checkpoint)
+    if (folder / "checkpoint.pt").exists():
+        job = f"{settings_of(folder)} fn_a-L8-n20"
+        state = load_checkpoint(folder, job)
+        assert state is not None
+        save_checkpoint(folder, state | {"seconds": LONG}, job)
         return
     for name in ("answers", "attempts"):
         if (path := folder / f"{name}.jsonl").exists():
             lines = [json.loads(line) for line in path.read_text().splitlines()]
             assert all(0 <= line["seconds"] < LONG for line in lines)
-            lines[-1]["seconds"] = LONG
-            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            reseal(path, lambda line: line.update(seconds=LONG))
 
 
 @pytest.mark.parametrize("make", [synthesis, enumeration, incontext, training])

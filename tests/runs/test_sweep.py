@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from llm_erm.errors import InputError
-from llm_erm.runs import apart
+from llm_erm.runs import apart, journal
 from llm_erm.runs.sweep import check_folders, read_sweep, run_sweep
 from sweep_jobs import do, sentence
 
@@ -134,7 +134,18 @@ def test_what_a_finished_job_has_is_asked_of_its_command(file, places):
     assert record["status"] == 2
 
 
-@pytest.mark.parametrize("damage", ['{"argu', "[]", "", "\xff"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        '{"argu',
+        "[]",
+        "",
+        "\xff",
+        '{"status": 0, "arguments": [1]}',
+        '{"arguments": 3}',
+        "[" * 9999,
+    ],
+)
 def test_a_job_whose_record_is_damaged_counts_as_not_done(file, damage):
     plan = read_sweep(file)
     run(plan)
@@ -281,3 +292,16 @@ def test_a_folder_that_cannot_be_written_is_named(file, tmp_path):
     (tmp_path / "results").write_text("mine")
     with pytest.raises(InputError, match="Cannot write to .*two"):
         run(read_sweep(file), places=2)
+
+
+def test_a_sweep_waits_for_an_earlier_one_that_is_ending_and_fails_no_job(file, monkeypatch):
+    plan = read_sweep(file)
+    held = journal.lock(plan.folder)
+    threading.Timer(0.3, held.close).start()
+    assert [outcome.status for outcome in run(plan)] == [0] * 4
+    held = journal.lock(plan.folder)
+    monkeypatch.setattr(journal, "LOCK_SECONDS", 0.1)
+    with pytest.raises(InputError, match="Another process is writing to .*two; wait for it"):
+        run(plan)
+    held.close()
+    assert [outcome.skipped for outcome in run(plan)] == [True] * 4

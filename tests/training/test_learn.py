@@ -231,11 +231,27 @@ def test_a_stopped_run_remembers_how_long_it_was_perfect(parity, tmp_path, monke
     assert learn(parity, settings, folder=tmp_path / "run").facts.epochs == 4
 
 
-def test_a_damaged_checkpoint_is_named(parity, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(b"no checkpoint")
-    with pytest.raises(InputError, match=r"checkpoint\.pt is not a checkpoint .*; delete it"):
-        learn(parity, SMALL, folder=tmp_path / "run")
+@pytest.mark.parametrize("damage", ["bit", "end", "none", "job"])
+def test_a_damaged_checkpoint_is_named_and_training_starts_over(parity, tmp_path, damage):
+    """One bit of a weight, which torch loads as it is."""
+    settings = replace(SMALL, n_epochs=6, eval_every=2, checkpoint_every=3)
+    whole = learn(parity, settings)
+    with pytest.raises(KeyboardInterrupt):
+        learn(parity, settings, folder=tmp_path / "run", observe=Stop(after=4), job="a")
+    path = tmp_path / "run" / "checkpoint.pt"
+    data = bytearray(path.read_bytes())
+    if damage == "bit":
+        data[len(data) // 2] ^= 1
+    path.write_bytes({"end": data[:-5], "none": b"no checkpoint"}.get(damage, data))
+    events = []
+    job = "b" if damage == "job" else "a"
+    result = learn(parity, settings, folder=tmp_path / "run", observe=events.append, job=job)
+    said = [event.text for event in events if isinstance(event, Noticed)]
+    assert said == [f"{path} is damaged or of another run, so training starts from the start"]
+    assert [event.done for event in events if isinstance(event, Started)] == [0]
+    assert [point.train_loss for point in result.facts.curve] == [
+        point.train_loss for point in whole.facts.curve
+    ]
 
 
 class TestOnline:

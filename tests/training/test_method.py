@@ -10,8 +10,7 @@ import torch
 from llm_erm.errors import InputError
 from llm_erm.runs.events import Advanced
 from llm_erm.runs.fingerprint import fingerprint
-from llm_erm.runs.folder import read_results
-from llm_erm.runs.run import opened, plan, run, run_in
+from llm_erm.runs.run import opened, plan, results_in, run, run_in
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.training.method import Training
 from small_training import SMALL
@@ -140,13 +139,13 @@ def test_every_process_knows_what_is_done_and_one_writes(tmp_path):
     (result,) = run(planned)
     before = (tmp_path / "run" / "results.jsonl").read_bytes()
     with opened(planned) as folder:
-        done = read_results(planned.folder)
+        done = results_in(planned.folder, planned.fingerprint)
         assert list(folder.results.values()) == list(done.values()) == [result]
         assert run_in(None, planned, done=done) == [result]
         (again,) = run_in(None, planned)
         assert figures(again) == figures(result)
     assert (tmp_path / "run" / "results.jsonl").read_bytes() == before
-    assert read_results(tmp_path / "new") == {}
+    assert results_in(tmp_path / "new", planned.fingerprint) == {}
     assert not (tmp_path / "new").exists()
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +13,13 @@ from llm_erm.cli.output import note
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt
 from llm_erm.runs.events import Attempted, Event, Finished, Isolated
-from llm_erm.runs.files import writing
+from llm_erm.runs.files import is_special, writing
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
 from llm_erm.serial import to_plain
+
+LONGEST_LINE = 2**24
+"""Bytes of a log that are searched for the end of its last whole line."""
 
 
 class Log:
@@ -90,7 +94,7 @@ def _facts(job: JobKey, attempt: Attempt, answer: Completion | None) -> dict[str
 
 @contextmanager
 def open_log(folder: RunFolder, path: Path | None, level: str) -> Iterator[Log]:
-    """Yields the log of a run, which overwrites an earlier one.
+    """Yields the log of a run, which goes on after that of its earlier parts.
 
     Args:
         folder: The run's folder.
@@ -103,6 +107,18 @@ def open_log(folder: RunFolder, path: Path | None, level: str) -> Iterator[Log]:
     path = path or folder.path / "log.jsonl"
     with writing(path, "log_file"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("wb", buffering=0)
+        if not is_special(path) and path.exists():
+            _drop_half_line(path)
+        file = path.open("ab", buffering=0)
     with file:
         yield Log(file, folder, level)
+
+
+def _drop_half_line(path: Path) -> None:
+    """Removes what a kill left of a last line, so that the next one starts a line."""
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(start := max(end - LONGEST_LINE, 0))
+        tail = file.read()
+        if not tail.endswith(b"\n"):
+            file.truncate(start + tail.rfind(b"\n") + 1)

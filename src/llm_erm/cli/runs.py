@@ -15,9 +15,9 @@ from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.executors import Executor, InProcess
-from llm_erm.runs.folder import RunFolder, read_results
+from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey, Method
-from llm_erm.runs.run import Plan, opened, plan, run_in
+from llm_erm.runs.run import Plan, opened, plan, results_in, run_in
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.task import Splits
 
@@ -197,7 +197,7 @@ def _perform(
     executor, run, spent = options.executor(), options.plan(), None
     assert run.folder is not None
     if not options.writes:
-        done = {} if options.fresh else read_results(run.folder)
+        done = {} if options.fresh else results_in(run.folder, run.fingerprint)
         with options.observers(None, run, done):
             return run_in(None, run, executor, done=done), run.folder, None
     with opened(run, fresh=options.fresh) as folder:

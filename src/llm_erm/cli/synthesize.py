@@ -144,8 +144,6 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
         """Yields the log; at the end, however it comes, writes the published files."""
         assert folder is not None
         keys = [job.key for job in run.jobs]
-        for key in keys:
-            folder.check_answers(key)
         with open_log(folder, self.log_file, self.log_level) as log:
             try:
                 yield (log,)

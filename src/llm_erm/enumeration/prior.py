@@ -20,9 +20,8 @@ from llm_erm.enumeration.parsing import term_of
 from llm_erm.enumeration.terms import Term
 from llm_erm.errors import InputError
 from llm_erm.records import Attempt
-from llm_erm.runs.folder import AttemptLine
 from llm_erm.runs.jobs import JobKey
-from llm_erm.runs.journal import records_in
+from llm_erm.runs.kept import AttemptLine, checked_contents
 
 UNIT = 2
 """Units per bit: costs are rounded to half bits."""
@@ -60,7 +59,8 @@ def read_prior(folder: Path) -> Prior:
         InputError: If the folder holds no proposed programs, or a damaged journal.
     """
     attempts: dict[tuple[JobKey, int], Attempt] = {}
-    for line in records_in(folder / "attempts.jsonl", AttemptLine, "prior_from"):
+    journal = checked_contents(folder, "prior_from").files["attempts"]
+    for line, _ in journal.records(AttemptLine, "prior_from"):
         attempts[line.job, line.attempt.index] = line.attempt
     sources = tuple(
         source for attempt in attempts.values() if (source := attempt.candidate.source) is not None

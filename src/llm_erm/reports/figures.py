@@ -58,7 +58,10 @@ def draw_comparison(rows: Sequence[Row], path: Path) -> None:
         titles = ("test accuracy", "candidates to the first exact", "seconds to the first exact")
         for axis, title in zip(axes, titles, strict=True):
             axis.set_title(title)
-            names = [f"{name} L={length}" if axis is axes[0] else "" for name, length in tasks]
+            names = [
+                without_formulas(f"{name} L={length}") if axis is axes[0] else ""
+                for name, length in tasks
+            ]
             axis.set_yticks(range(len(tasks)), names)
             axis.set_ylim(len(tasks) - 0.5, -0.5)
             for place in range(1, len(tasks)):
@@ -97,7 +100,7 @@ def draw_curves(
     sizes = sorted({n for each in curves.values() for curve in each for n in curve.examples})
     with _figure(path, len(tasks), PANEL_INCHES[1]) as axes:
         for axis, task in zip(axes, tasks, strict=True):
-            axis.set_title(f"{task[0]}, L = {task[1]}")
+            axis.set_title(without_formulas(f"{task[0]}, L = {task[1]}"))
             for curve in sorted(curves[task], key=lambda curve: curve.method):
                 place = methods.index(curve.method)
                 aside = ASIDE ** (place - (len(methods) - 1) / 2)
@@ -148,6 +151,11 @@ def _figure(path: Path, panels: int, height: float) -> "Iterator[list[Axes]]":
         figure.savefig(path, dpi=150)
 
 
+def without_formulas(text: str) -> str:
+    """Returns a text that matplotlib shows as it is, though two dollar signs enclose a formula."""
+    return text.replace("$", r"\$")
+
+
 def _colours(methods: Sequence[str]) -> dict[str, str]:
     """Returns one colour per method; they repeat after ten methods."""
     return {method: f"C{index % 10}" for index, method in enumerate(methods)}
@@ -157,7 +165,7 @@ def _legend(axis: "Axes", colours: Mapping[str, str], markers: Iterable[str]) ->
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=colour, marker=marker, ms=4, label=method)
+        Line2D([], [], color=colour, marker=marker, ms=4, label=without_formulas(method))
         for (method, colour), marker in zip(colours.items(), markers, strict=False)
     ]
     figure = axis.get_figure()

@@ -7,7 +7,7 @@ from pathlib import Path
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.records import Result, accuracy
-from llm_erm.runs.journal import records_in
+from llm_erm.runs.kept import checked_results
 
 TaskPoint = tuple[str, int]
 """Task id and input length."""
@@ -75,7 +75,9 @@ def read_results(run: Path) -> list[Result]:
         InputError: There are no results, or one of them is damaged.
     """
     found = [
-        result for path in sorted(run.rglob("results.jsonl")) for result in records_in(path, Result)
+        result
+        for path in sorted(run.rglob("results.jsonl"))
+        for result in checked_results(path.parent).values()
     ]
     if not found:
         raise InputError(

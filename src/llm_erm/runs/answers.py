@@ -4,9 +4,8 @@ from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
-from llm_erm.runs.folder import AnswerLine
 from llm_erm.runs.jobs import JobKey
-from llm_erm.runs.journal import records_in
+from llm_erm.runs.kept import checked_contents
 
 
 def read_answers(folder: Path) -> dict[JobKey, list[Completion]]:
@@ -15,12 +14,10 @@ def read_answers(folder: Path) -> dict[JobKey, list[Completion]]:
     Raises:
         InputError: The folder holds no answers, or its journal is damaged.
     """
-    answers: dict[JobKey, dict[int, Completion]] = {}
-    for line in records_in(folder / "answers.jsonl", AnswerLine):
-        if line.answer.finish_reason != "cancelled":
-            answers.setdefault(line.job, {})[line.answer.index] = line.answer
+    kept = checked_contents(folder, "replay_from").kept
+    answers = {job: list(one.answers.values()) for job, one in kept.items() if one.answers}
     if not answers:
         raise InputError(
             f"{folder}/answers.jsonl holds no answers; name another run.", setting="replay_from"
         )
-    return {job: list(there.values()) for job, there in answers.items()}
+    return answers

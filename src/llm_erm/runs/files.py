@@ -1,5 +1,6 @@
 """Reads and writes the files of a run: whole or not at all, with errors that name the file."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,24 @@ def read(path: Path, setting: str | None = "out_dir") -> str:
     Raises:
         InputError: It cannot be read.
     """
+    return read_bytes(path, setting).decode("utf-8", errors="replace")
+
+
+def read_bytes(
+    path: Path, setting: str | None = "out_dir", *, missing: bytes | None = None
+) -> bytes:
+    """Returns the content of a file of a run; ``missing`` if there is no file, unless it is None.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     try:
-        return path.read_bytes().decode("utf-8", errors="replace")
+        if is_special(path):  # reading a pipe would wait for a writer
+            raise OSError(errno.EINVAL, "not a file")
+        return path.read_bytes()
     except OSError as error:
+        if missing is not None and isinstance(error, FileNotFoundError):
+            return missing
         raise InputError(
             f"Cannot read {path}: {error.strerror}; restore it, or name another folder.",
             setting=setting,
@@ -27,7 +43,11 @@ def replace(path: Path, text: str) -> None:
 
     A device or a pipe is written to directly, since no file may replace it.
     """
-    data = text.encode("utf-8", errors="backslashreplace")
+    replace_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def replace_bytes(path: Path, data: bytes) -> None:
+    """Does what ``replace`` does, with bytes."""
     if is_special(path):
         path.write_bytes(data)
         return

@@ -3,18 +3,21 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import InputError
+from llm_erm.runs.checksum import opened_settings, settings_digest
 from llm_erm.runs.files import read
 from llm_erm.runs.jobs import Method
 from llm_erm.serial import RecordError, from_json
 from llm_erm.settings import plain, shaping
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Splits
+
+SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,18 @@ class Fingerprint:
 
     @property
     def text(self) -> str:
-        """The fingerprint as the text of ``settings.json``."""
+        """The fingerprint as a JSON text; ``settings.json`` holds it with its SHA-256."""
         return json.dumps(shaping(self), indent=2, sort_keys=True) + "\n"
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the text."""
+        return settings_digest(self.text)
 
     @property
     def digest(self) -> str:
         """Ten hexadecimal digits that name a run with these settings."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:10]
+        return self.sha256[:10]
 
 
 def fingerprint(
@@ -83,29 +91,57 @@ def _learning_digest(splits: Splits) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def read_fingerprint(folder: Path, setting: str = "out_dir") -> Fingerprint:
+def read_fingerprint(folder: Path, setting: str | None = "out_dir") -> Fingerprint:
     """Returns the fingerprint of the run in a folder.
 
     Raises:
         InputError: The folder holds no run, or its ``settings.json`` is damaged.
     """
-    path = folder / "settings.json"
     try:
-        return from_json(Fingerprint, read(path, setting))
+        return from_json(Fingerprint, read_settings(folder, setting))
     except RecordError as error:
         raise InputError(
-            f"{path} is damaged, or another version of llm-erm wrote it ({error}); name another "
-            "run.",
+            f"Another version of llm-erm wrote {folder / SETTINGS} ({error}); name another run.",
             setting=setting,
         ) from None
+
+
+def read_settings(folder: Path, setting: str | None = "out_dir") -> str:
+    """Returns the text of the fingerprint of the run in a folder, which fits its SHA-256.
+
+    Raises:
+        InputError: The folder holds no run, or its ``settings.json`` is damaged.
+    """
+    path = folder / SETTINGS
+    text = read(path, setting)
+    if (settings := opened_settings(text)) is None:
+        fault = (
+            "was written by llm-erm 0.2.0 or earlier, whose runs have no checksums, so they cannot "
+            "be checked; use the version that wrote it, or run it again"
+            if is_unsealed(text)
+            else "has changed since it was written, so nothing in its folder can be checked; "
+            "restore it, run the command of that run again, or name another run"
+        )
+        raise InputError(f"{path} {fault}.", setting=setting)
+    return settings
+
+
+def is_unsealed(text: str) -> bool:
+    """Returns whether a ``settings.json`` is of a version that wrote no checksums."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and value.keys() == {f.name for f in fields(Fingerprint)}
 
 
 def difference(earlier: str, now: Fingerprint) -> str:
     """Returns a phrase that lists the settings in which an earlier fingerprint differs."""
     try:
         before, after = json.loads(earlier), json.loads(now.text)
+        before.pop("sha256", None)
         changed = sorted(_changed(before, after))
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return "settings.json is damaged"
     return "different: " + ", ".join(changed)
 

@@ -6,88 +6,48 @@ answers.jsonl      one line per answer of a model, written when it arrives
 attempts.jsonl     one line per attempt, written when it is verified
 results.jsonl      one line per result
 programs/<job>.py  the selected programs, as files that do not need this package
+
+Every line and the settings carry a checksum. What does not fit its checksum is not believed: it is
+set aside in <name>.jsonl.damaged and done again.
 """
 
-import math
 import threading
 from collections import defaultdict
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
+from llm_erm.runs.checksum import Seal, opened_settings, sealed_settings
 from llm_erm.runs.events import Answered, Attempted, Event, Finished, Prompted
-from llm_erm.runs.files import read, replace, writing
-from llm_erm.runs.fingerprint import Fingerprint, difference
-from llm_erm.runs.jobs import JobKey, key_of
-from llm_erm.runs.journal import Journal, records_in
+from llm_erm.runs.files import read, read_bytes, replace, replace_bytes, writing
+from llm_erm.runs.fingerprint import SETTINGS, Fingerprint, difference, is_unsealed
+from llm_erm.runs.jobs import JobKey
+from llm_erm.runs.journal import Journal, lock
+from llm_erm.runs.kept import (
+    ANEW,
+    JOURNALS,
+    AnswerLine,
+    AttemptLine,
+    JournalFile,
+    Kept,
+    Line,
+    PromptLine,
+    read_contents,
+    result_line,
+)
+from llm_erm.runs.programs import PROGRAMS, mend_programs, write_program
 from llm_erm.serial import to_json
 
-JOURNALS = ("results", "prompts", "answers", "attempts")
-"""Names of the journals; the first one is always there."""
-FILES = ("settings.json", *(f"{name}.jsonl" for name in JOURNALS))
+FILES = (SETTINGS, *(f"{name}.jsonl" for name in JOURNALS))
 """The files that an interrupted run is read back from."""
-PROGRAMS = "programs/*-L*-seed*.py"
 TRAININGS = tuple(
     f"{place}{name}"
     for place in ("", "*-L*-n*/")
     for name in ("checkpoint.pt", "checkpoint.part", "metrics.jsonl")
 )
 """Extra files of training jobs, in the folder or, if there are several jobs, in subfolders."""
-
-
-@dataclass(frozen=True)
-class PromptLine:
-    """A line of ``prompts.jsonl``."""
-
-    job: JobKey
-    prompt: str
-    index: int = 1
-
-
-@dataclass(frozen=True)
-class AnswerLine:
-    """A line of ``answers.jsonl``; ``seconds`` as in ``AttemptLine``."""
-
-    job: JobKey
-    answer: Completion
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class AttemptLine:
-    """A line of ``attempts.jsonl``.
-
-    Attributes:
-        job: The job.
-        attempt: One of its attempts.
-        seconds: Wall time that all parts of the run had spent on the job by then.
-    """
-
-    job: JobKey
-    attempt: Attempt
-    seconds: float = 0.0
-
-
-@dataclass
-class _Kept:
-    """What is journaled of one job.
-
-    Attributes:
-        prompts: Its prompts, by the first sample that each is for.
-        answers: Its answers by index, in the order in which they arrived.
-        attempts: Its attempts by index.
-        seconds: Wall time that earlier parts of the run spent on it.
-        began: When it would have begun without interruptions, on the monotonic clock.
-    """
-
-    prompts: dict[int, str] = field(default_factory=dict)
-    answers: dict[int, Completion] = field(default_factory=dict)
-    attempts: dict[int, Attempt] = field(default_factory=dict)
-    seconds: float = 0.0
-    began: float | None = None
 
 
 class RunFolder:
@@ -99,6 +59,7 @@ class RunFolder:
     Attributes:
         path: The folder.
         results: The results by job.
+        notices: What of an earlier run cannot be believed and is done again, one sentence each.
     """
 
     def __init__(self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False) -> None:
@@ -110,23 +71,23 @@ class RunFolder:
             fresh: Whether to delete what an earlier run left there.
 
         Raises:
-            InputError: The folder is not writable, holds a run with other settings or a damaged
-                journal, or another process is writing to it.
+            InputError: The folder is not writable, holds a run with other settings or of another
+                version, or another process is writing to it.
         """
         self.path = path
         self.results: dict[JobKey, Result] = {}
-        self._kept: defaultdict[JobKey, _Kept] = defaultdict(_Kept)
-        self._given_up: list[Completion] = []
+        self.notices: list[str] = []
+        self._settings = fingerprint.sha256
+        self._kept: defaultdict[JobKey, Kept] = defaultdict(Kept)
         self._writing = threading.Lock()
         self._journals: dict[str, Journal] = {}
-        self._held = Journal(path / ".lock")
+        self._held = lock(path)
         try:
-            self._lock()
-            self._journal("results")
             if fresh:
                 self._clear()
             self._check(fingerprint)
             self._read()
+            self._journal("results")
         except BaseException:
             self.close()
             raise
@@ -148,11 +109,10 @@ class RunFolder:
                 case Prompted(prompt, index):
                     self._prompted(job, prompt, index)
                 case Answered(completion):
-                    self._journal("answers").append(AnswerLine(job, completion, seconds))
-                    self._keep(job, completion)
+                    self._keep("answers", AnswerLine(job, completion, seconds))
                 case Attempted(attempt):
-                    self._journal("attempts").append(AttemptLine(job, attempt, seconds))
-                    kept.attempts[attempt.index] = attempt
+                    verified = kept.checksums.get(attempt.index)
+                    self._keep("attempts", AttemptLine(job, attempt, seconds, verified))
                 case Finished(result):
                     self._finish(job, result)
 
@@ -171,20 +131,6 @@ class RunFolder:
         first = max((start for start in prompts if start <= index), default=None)
         return "" if first is None else prompts[first]
 
-    def check_answers(self, job: JobKey) -> None:
-        """Checks that the journal holds the answer behind every attempt of a job.
-
-        Raises:
-            InputError: One is missing, so its text and cost would be missing from the results.
-        """
-        kept = self._kept[job]
-        if missing := sorted(kept.attempts.keys() - kept.answers.keys()):
-            raise InputError(
-                f"{self.path}/answers.jsonl lacks the answer to attempt {missing[0]} of "
-                f"{job.name}; restore the file, or delete the run.",
-                setting="fresh",
-            )
-
     def answers(self, job: JobKey) -> dict[int, Completion]:
         """Returns all answers of a job by index, in the order in which they arrived."""
         return dict(self._kept[job].answers)
@@ -192,13 +138,12 @@ class RunFolder:
     def completions(self) -> list[Completion]:
         """Returns the completions of all calls: every answer, used or not, and cancelled calls."""
         return [
-            *(one for kept in self._kept.values() for one in kept.answers.values()),
-            *self._given_up,
+            one for kept in self._kept.values() for one in (*kept.answers.values(), *kept.given_up)
         ]
 
     def given_up(self) -> int:
         """Returns the number of calls that were cancelled in flight."""
-        return len(self._given_up)
+        return sum(len(kept.given_up) for kept in self._kept.values())
 
     def close(self) -> None:
         """Closes the journals and lets other processes write to the folder."""
@@ -221,130 +166,120 @@ class RunFolder:
                 setting="out_dir or fresh",
             )
         if prompts.get(index) != prompt:
-            prompts[index] = prompt
-            self._journal("prompts").append(PromptLine(job, prompt, index))
+            self._keep("prompts", PromptLine(job, prompt, index))
 
     def _finish(self, job: JobKey, result: Result) -> None:
-        if result.program is not None:
-            with writing(self.path):
-                programs = self.path / "programs"
-                programs.mkdir(exist_ok=True)
-                replace(programs / f"{job.file_name}.py", standalone(result))
+        write_program(self.path, job, result)
         known, self.results[job] = job in self.results, result
         if not known:
-            self._journal("results").append(result)
-            return
-        # More was measured later. Windows replaces no file that is open.
-        self._journal("results").close()
-        del self._journals["results"]
-        with writing(self.path):
-            text = "".join(to_json(one) + "\n" for one in self.results.values())
-            replace(self.path / "results.jsonl", text)
+            self._journal("results").append(self._result_line(job, result))
+        else:  # more was measured later
+            self._rewrite(
+                "results", "".join(self._result_line(*one) for one in self.results.items())
+            )
 
-    def _keep(self, job: JobKey, completion: Completion) -> None:
-        """Stores an answer; a cancelled call may be repeated, and both may be billed."""
-        if completion.finish_reason == "cancelled":
-            self._given_up.append(completion)
-        else:
-            self._kept[job].answers[completion.index] = completion
+    def _result_line(self, job: JobKey, result: Result) -> str:
+        return result_line(result, self._kept[job].evidence, self._seal("results"))
+
+    def _seal(self, name: str) -> Seal:
+        return Seal(self._settings, name)
+
+    def _keep(self, name: str, line: Line) -> None:
+        """Stores a line, on disk first."""
+        seal, text = self._seal(name), to_json(line)
+        self._journal(name).append(seal.close(text) + "\n")
+        self._kept[line.job].take(name, line, seal.of(text))
+
+    def _rewrite(self, name: str, text: str) -> None:
+        """Replaces a journal; Windows replaces no file that is open."""
+        if (journal := self._journals.pop(name, None)) is not None:
+            journal.close()
+        with writing(self.path):
+            replace(self.path / f"{name}.jsonl", text)
 
     def _read(self) -> None:
-        for name in JOURNALS:
-            if (self.path / f"{name}.jsonl").exists():
-                self._journal(name).repair()
-        self.results = read_results(self.path)
-        for prompted in records_in(self.path / "prompts.jsonl", PromptLine, "fresh"):
-            self._kept[prompted.job].prompts[prompted.index] = prompted.prompt
-        for answered in records_in(self.path / "answers.jsonl", AnswerLine, "fresh"):
-            self._keep(answered.job, answered.answer)
-            self._spent_by_then(answered)
-        for tried in records_in(self.path / "attempts.jsonl", AttemptLine, "fresh"):
-            self._kept[tried.job].attempts[tried.attempt.index] = tried.attempt
-            self._spent_by_then(tried)
-
-    def _spent_by_then(self, line: AnswerLine | AttemptLine) -> None:
-        kept = self._kept[line.job]
-        kept.seconds = max(kept.seconds, line.seconds)
-
-    def _lock(self) -> None:
-        if not self._held.lock():
-            raise InputError(
-                f"Another process is writing to {self.path}; wait for it, or name another folder.",
-                setting="out_dir",
+        """Reads what an earlier run left, and sets aside what cannot be believed."""
+        found = read_contents(self.path, self._settings)
+        self._kept, self.results = found.kept, found.results
+        for name, fault in found.faults.items():
+            self.notices.append(f"{fault}; {ANEW[name]}{self._set_aside(found.files[name])}.")
+        for name in JOURNALS[1:]:
+            if (file := found.files[name]).cut or file.damaged:
+                self._rewrite(name, "".join(f"{line.decode()}\n" for _, line, *_ in file.lines))
+        if found.files["results"].cut or len(found.results) < found.files["results"].count:
+            self._rewrite(
+                "results", "".join(self._result_line(*one) for one in self.results.items())
             )
+        self.notices += mend_programs(self.path, self.results)
+
+    def _set_aside(self, file: JournalFile) -> str:
+        """Keeps damaged lines in a file of their own; returns a phrase that says so, or nothing."""
+        if not file.damaged:
+            return ""
+        aside = file.path.with_name(file.path.name + ".damaged")
+        with writing(self.path):
+            before = read_bytes(aside, missing=b"")
+            replace_bytes(aside, before + b"".join(line + b"\n" for line in file.damaged.values()))
+        return f" (what was there is in {aside})"
 
     def _begun(self) -> bool:
         """Returns whether any journal holds a line, or a training job has started."""
-        journals = self._matching(*(f"{name}.jsonl" for name in JOURNALS))
-        return bool(self._matching(*TRAININGS)) or any(path.stat().st_size for path in journals)
+        journals = (self.path / f"{name}.jsonl" for name in JOURNALS)
+        return bool(self._matching(*TRAININGS)) or any(
+            read_bytes(path, missing=b"") for path in journals
+        )
 
     def _matching(self, *patterns: str) -> list[Path]:
         return [path for pattern in patterns for path in self.path.glob(pattern)]
 
     def _clear(self) -> None:
         """Deletes an earlier run, but no other files."""
-        if self._begun() and not (self.path / "settings.json").exists():
+        if self._begun() and not (self.path / SETTINGS).exists():
             raise InputError(
                 f"{self.path} holds a journal but no settings.json, so it does not hold a run that "
                 "could be deleted; name another folder.",
                 setting="out_dir",
             )
         with writing(self.path):
-            for name in JOURNALS[1:]:
-                (self.path / f"{name}.jsonl").unlink(missing_ok=True)
-            self._journal("results").clear()
-            (self.path / "settings.json").unlink(missing_ok=True)
+            for name in JOURNALS:
+                for suffix in ("", ".damaged"):
+                    (self.path / f"{name}.jsonl{suffix}").unlink(missing_ok=True)
+            for name in (SETTINGS, "log.jsonl"):
+                (self.path / name).unlink(missing_ok=True)
             for path in self._matching(PROGRAMS, *TRAININGS):
                 path.unlink()
 
     def _check(self, fingerprint: Fingerprint) -> None:
         """Checks that an earlier run in the folder had the same settings and data."""
-        if not self._begun():
-            with writing(self.path):
-                replace(self.path / "settings.json", fingerprint.text)
+        path, text = self.path / SETTINGS, sealed_settings(fingerprint.text)
+        earlier = read(path) if self._begun() else None
+        if earlier == text:
             return
-        earlier = read(self.path / "settings.json")
-        if earlier != fingerprint.text:
-            raise InputError(
-                f"{self.path} holds a run with other settings "
-                f"({difference(earlier, fingerprint)}); name another folder, or delete that run.",
-                setting="out_dir or fresh",
-            )
+        if earlier is not None:
+            self._refuse_others(fingerprint, earlier)
+            self.notices.append(f"{path} was damaged or edited; it is written again.")
+        with writing(self.path):
+            replace(path, text)
 
+    def _refuse_others(self, fingerprint: Fingerprint, earlier: str) -> None:
+        """Refuses other settings; damaged ones are known by the lines that were written with them.
 
-def read_results(folder: Path) -> dict[JobKey, Result]:
-    """Returns the results in a run's folder, which may be that of a run in progress, by job.
-
-    Raises:
-        InputError: The journal is damaged.
-    """
-    results = records_in(folder / f"{JOURNALS[0]}.jsonl", Result, "fresh")
-    return {key_of(result): result for result in results}
-
-
-def standalone(result: Result) -> str:
-    """Returns the selected program as a file that starts with comments on its accuracy."""
-    assert result.program is not None
-    assert result.validation is not None
-    test = result.test
-    if test is None:
-        accuracy = "none"
-    else:
-        accuracy = f"{test.accuracy:.4f}" if test.status == "ok" else f"none ({test.status})"
-    data = result.data
-    lines = [
-        f"Program for {data.function} at length {data.length}, found by {result.method} "
-        f"({result.model}).",
-        f"Validation accuracy {result.validation.accuracy:.4f}, test accuracy {accuracy}.",
-    ]
-    if result.certificate is not None and (bound := result.certificate.validation) is not None:
-        lines.append(
-            f"Error at most {math.ceil(bound.error_upper_bound * 1e4) / 1e4} at "
-            f"{result.certificate.confidence:.0%} confidence, if {bound.assumes}."
+        Raises:
+            InputError: The settings are others.
+        """
+        if opened_settings(earlier) is None:
+            if is_unsealed(earlier):
+                raise InputError(
+                    f"{self.path} holds a run of llm-erm 0.2.0 or earlier, whose lines have no "
+                    "checksums; resume it with the version that wrote it, name another folder, or "
+                    "delete that run.",
+                    setting="out_dir or fresh",
+                )
+            files = read_contents(self.path, self._settings).files.values()
+            if any(file.lines for file in files):
+                return
+        raise InputError(
+            f"{self.path} holds a run with other settings ({difference(earlier, fingerprint)}); "
+            "name another folder, or delete that run.",
+            setting="out_dir or fresh",
         )
-    if result.isolation is not None:
-        lines.append(f"Isolation of the sandbox that ran it: {result.isolation}.")
-    if result.method == "synthesis":
-        lines.append("Written by a language model: read it before you run it outside a sandbox.")
-    source = result.program.rstrip("\n")
-    return "".join(f"# {line}\n" for line in lines) + "\n" + source + "\n"

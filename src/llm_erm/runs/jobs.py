@@ -83,6 +83,7 @@ class Work:
         result: The job's earlier result, if the method wants to add to it.
         folder: The run's folder, where the job may keep its own files, such as checkpoints; None
             if the run keeps nothing.
+        run: SHA-256 of all that shapes the run's results.
     """
 
     job: Job
@@ -91,6 +92,7 @@ class Work:
     answers: Mapping[int, Completion] = field(default_factory=dict)
     result: Result | None = None
     folder: Path | None = None
+    run: str = ""
 
 
 class Session(Protocol):
@@ -182,7 +184,7 @@ class Method(Protocol):
         return
 
     def restore(self, work: Work) -> None:
-        """Writes the extra files of a finished job if any of them is missing.
+        """Writes the extra files of a finished job if any of them is missing or has changed.
 
         Raises:
             InputError: The folder cannot be written.

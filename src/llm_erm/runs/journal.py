@@ -3,31 +3,27 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
 
 from llm_erm.errors import InputError
-from llm_erm.runs.files import read, writing
-from llm_erm.serial import RecordError, from_json, to_json
+from llm_erm.runs.files import writing
 
 if sys.platform == "win32":
     import msvcrt
 else:
     import fcntl
 
-Record = TypeVar("Record")
-
 FAR = 2**30
 """An offset that no journal reaches; Windows cannot lock beyond 2 GiB."""
 
+LOCK_SECONDS = 5.0
+"""Time for a process to end whose run was killed; it holds the folder until then."""
+
 
 class Journal:
-    """A file that grows by one record per line.
-
-    A kill may leave an incomplete last line; ``repair`` removes it.
-    """
+    """A file that grows line by line."""
 
     def __init__(self, path: Path, setting: str = "out_dir") -> None:
         """Opens the file, creating it if necessary; ``setting`` is the one that names its place.
@@ -53,25 +49,13 @@ class Journal:
             return False
         return True
 
-    def repair(self) -> None:
-        """Removes an incomplete last line.
-
-        Raises:
-            InputError: The file cannot be written.
-        """
-        data = self.path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            with writing(self.path.parent):
-                self.file.truncate(whole)
-
-    def append(self, record: object) -> None:
+    def append(self, line: str) -> None:
         """Adds a whole line or nothing; may be called from several threads.
 
         Raises:
             InputError: The disk is full or the folder was deleted.
         """
-        data = (to_json(record) + "\n").encode()
+        data = line.encode()
         with self._appending, writing(self.path.parent):
             end = os.fstat(self.file.fileno()).st_size
             try:
@@ -82,35 +66,25 @@ class Journal:
                     self.file.truncate(end)
                 raise
 
-    def clear(self) -> None:
-        """Deletes all lines."""
-        self.file.truncate(0)
-
     def close(self) -> None:
         """Closes the file."""
         self.file.close()
 
 
-def records_in(path: Path, kind: type[Record], setting: str | None = None) -> Iterator[Record]:
-    """Yields the records in the complete lines of a file; nothing if there is no file.
-
-    ``setting`` is the one that deletes the run, if there is one.
+def lock(folder: Path) -> Journal:
+    """Returns the open lock file of a folder, which no other process holds until it is closed.
 
     Raises:
-        InputError: The file cannot be read, or a line does not hold such a record.
+        InputError: Another process holds it, or it cannot be written.
     """
-    if not path.exists():
-        return
-    whole, _, _ = read(path).rpartition("\n")
-    for number, line in enumerate(whole.split("\n") if whole else (), start=1):
-        try:
-            record = from_json(kind, line)
-        except RecordError as error:
+    held = Journal(folder / ".lock")
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not held.lock():
+        if time.monotonic() > deadline:
+            held.close()
             raise InputError(
-                f"{path}, line {number}, is damaged, or another version of llm-erm wrote it "
-                f"({error}); fix that line, or delete the run.",
-                setting=setting,
-            ) from None
-        except InputError as error:
-            raise InputError(f"{path}, line {number}: {error}", setting=setting) from None
-        yield record
+                f"Another process is writing to {folder}; wait for it, or name another folder.",
+                setting="out_dir",
+            )
+        time.sleep(0.05)
+    return held

@@ -8,8 +8,9 @@ import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -23,6 +24,9 @@ from llm_erm.runs.jobs import JobKey, Method, Work
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+GRACE_SECONDS = 2.0
+"""Time for a process to clean up after its parent is gone, where Linux does not end it."""
 
 
 class JobPool:
@@ -59,6 +63,8 @@ class JobPool:
         self._failure: BaseException | None = None
         self._observe = observe
         self._of_run: list[Event] = []
+        # Linux takes the end of the thread that starts a process for the end of its parent.
+        self._starter = ThreadPoolExecutor(1, "start", _block_interrupts)
         self._pool = ProcessPoolExecutor(
             count,
             mp_context=context,
@@ -75,6 +81,7 @@ class JobPool:
         if kind is not None:
             self.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._starter.shutdown()
         self._sender.close()  # the last end that is open: the listener reads what is left and ends
         self._listener.join()
         if self._failure is not None:
@@ -88,7 +95,7 @@ class JobPool:
     def submit(self, function: Callable[..., Any], *arguments: object) -> "Future[Any]":
         """Runs a function in one of the processes."""
         with _environment(self._threads), _uninterrupted():
-            return self._pool.submit(function, *arguments)
+            return self._starter.submit(self._pool.submit, function, *arguments).result()
 
     def stop(self, *, kill: bool = False) -> None:
         """Ends all processes, including those that are still starting.
@@ -187,20 +194,36 @@ its event loop."""
 def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: ANN401
     """Prepares a process of a pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+    threading.Thread(target=_end_with_parent, daemon=True).start()  # if it was killed before that
     if places is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = places.get()  # noqa: TID251 - before CUDA is loaded
     sessions = ExitStack()
     Finalize(None, sessions.close, exitpriority=0)  # pool processes exit without `atexit`
     _process.update(sender=sender, sending=sending, sessions=sessions, method=None)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Ends this process if the parent was killed, since nobody else would."""
+    """Ends this process if the parent was killed, since nobody else would.
+
+    A thread cannot do that while a library computes without letting other threads run, and a job
+    that stops without a parent waits for it forever: hence the system's own signal, and the end of
+    all patience elsewhere.
+    """
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
+
+
+def _die_with_parent() -> None:
+    """Has Linux kill this process if the parent is killed, now or earlier."""
+    if sys.platform == "linux":
+        from llm_erm.sandbox.lockdown import PR_SET_PDEATHSIG, prctl
+
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def tell(job: JobKey | None, event: Event) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 from llm_erm.errors import InputError
 from llm_erm.records import Result
-from llm_erm.runs.events import Event, Finished, Observer
+from llm_erm.runs.events import Event, Finished, Noticed, Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.fingerprint import Fingerprint, fingerprint
-from llm_erm.runs.folder import RunFolder, read_results
+from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
+from llm_erm.runs.kept import read_contents
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -123,8 +124,17 @@ def run(
 
 def is_done(planned: Plan) -> bool:
     """Returns whether the folder of a plan has every result, so that a run would call no model."""
-    done = {} if planned.folder is None else read_results(planned.folder)
+    done = {} if planned.folder is None else results_in(planned.folder, planned.fingerprint)
     return all(job.key in done for job in planned.jobs)
+
+
+def results_in(folder: Path, known: Fingerprint) -> dict[JobKey, Result]:
+    """Returns the results in a run's folder that can be believed, by job.
+
+    Raises:
+        InputError: A file cannot be read, or another version wrote it.
+    """
+    return read_contents(folder, known.sha256).results
 
 
 @contextmanager
@@ -200,11 +210,14 @@ def run_in(
             answers={} if folder is None else folder.answers(job.key),
             result=results.get(job.key),
             folder=planned.folder,
+            run=planned.fingerprint.sha256,
         )
         for job in jobs
     ]
     todo = [one for one in work if planned.method.wants(one.result)]
     if folder is not None:
+        for notice in folder.notices:
+            observe(None, Noticed(notice))
         for one in work:
             if one.result is not None:
                 planned.method.restore(one)

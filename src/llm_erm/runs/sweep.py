@@ -12,6 +12,7 @@ The file, as published::
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -22,6 +23,7 @@ from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.records import Result
 from llm_erm.runs.apart import Call, Ended, Places, Sentence, perform
 from llm_erm.runs.files import replace, writing
+from llm_erm.runs.journal import lock
 from llm_erm.runs.run import stopping_at_sigterm
 
 _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
@@ -139,9 +141,9 @@ def check_folders(sweep: Sweep) -> None:
         earlier = _record(job)
         if earlier is None or earlier.get("status") != 0:
             continue
-        if earlier.get("arguments") != list(job.arguments):
+        if earlier["arguments"] != list(job.arguments):
             raise InputError(
-                f"{job.folder} holds another job ({' '.join(earlier.get('arguments', []))}); "
+                f"{job.folder} holds another job ({' '.join(earlier['arguments'])}); "
                 "choose another experiment_name, or delete that folder."
             )
 
@@ -167,7 +169,7 @@ def run_sweep(
         sentence: Returns the message of an error.
 
     Raises:
-        InputError: A folder is not writable.
+        InputError: A folder is not writable, or another sweep is running in it.
         KeyboardInterrupt: The sweep was stopped, and every job has ended.
     """
     todo = list(zip(jobs, calls, strict=True))
@@ -177,12 +179,15 @@ def run_sweep(
         outcomes[outcome.job.index] = outcome
         on_outcome(outcome)
 
-    if len(devices) == 1:
-        with stopping_at_sigterm():
+    with ExitStack() as opened:
+        for folder in {job.folder.parent for job in jobs}:  # no job fails because another is at it
+            opened.enter_context(closing(lock(folder)))
+        if len(devices) == 1:
+            opened.enter_context(stopping_at_sigterm())
             for job, call in todo:
                 tell(_outcome(job, partial(perform, call=call, sentence=sentence)))
-    else:
-        with Places(devices) as places:
+        else:
+            places = opened.enter_context(Places(devices))
 
             def one(job: SweepJob, call: Call) -> Outcome:
                 return _outcome(job, partial(places.perform, call=call, sentence=sentence))
@@ -259,9 +264,11 @@ def _record(job: SweepJob) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error}); delete it.") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return record if isinstance(record, dict) else None
+    arguments = record.get("arguments") if isinstance(record, dict) else None
+    listed = isinstance(arguments, list) and all(isinstance(one, str) for one in arguments)
+    return record if listed else None
 
 
 def _results(job: SweepJob) -> bytes | None:

@@ -19,7 +19,7 @@ from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint, TrainingFacts
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished
-from llm_erm.runs.files import replace, writing
+from llm_erm.runs.files import read_bytes, replace, writing
 from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.plots import plot_curve
 
@@ -64,15 +64,21 @@ class Artifacts:
                 self._finish(result.model)
 
     def restore(self, result: Result) -> None:
-        """Writes the files of a finished job from its result if any of them is missing.
+        """Writes the files of a finished job from its result if any is missing or has changed.
+
+        A changed picture or log is not noticed: nothing else says what they held.
 
         Raises:
             InputError: The disk is full or the folder is gone.
         """
-        if all((self._folder / name).exists() for name in FILES):
-            return
         assert isinstance(result.facts, TrainingFacts)
         self._curve = list(result.facts.curve)
+        wanted = self._metrics() | {"config.json": self._config_text}
+        whole = all((self._folder / name).exists() for name in FILES)
+        if whole and all(
+            read_bytes(self._folder / name) == text.encode() for name, text in wanted.items()
+        ):
+            return
         self._open()
         self._log.info("The files were written anew from the result")
         self._write_metrics()
@@ -82,7 +88,7 @@ class Artifacts:
         """Writes the configuration and opens the log."""
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            replace(self._folder / "config.json", json.dumps(dict(self._config), indent=4) + "\n")
+            replace(self._folder / "config.json", self._config_text)
             handler = logging.FileHandler(self._folder / "logs.log")
         # The published layout of a line.
         layout = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
@@ -109,8 +115,12 @@ class Artifacts:
         )
         self._write_metrics()
 
-    def _write_metrics(self) -> None:
-        """Rewrites the files with all evaluations so far."""
+    @property
+    def _config_text(self) -> str:
+        return json.dumps(dict(self._config), indent=4) + "\n"
+
+    def _metrics(self) -> dict[str, str]:
+        """Returns the files with all evaluations so far, by name."""
         lines = [json.dumps(asdict(point)) + "\n" for point in self._curve]
         lists: dict[str, list[float | None]] = {
             "test_accuracies": [point.test_accuracy for point in self._curve],
@@ -120,9 +130,13 @@ class Artifacts:
         }
         written = (f"[{', '.join(map(_number, values))}]" for values in lists.values())
         text = "".join(f"{name} = {v}\n" for name, v in zip(lists, written, strict=True))
+        return {"metrics.jsonl": "".join(lines), "metrics.py": text}
+
+    def _write_metrics(self) -> None:
+        """Rewrites the files with all evaluations so far."""
         with writing(self._folder):
-            replace(self._folder / "metrics.jsonl", "".join(lines))
-            replace(self._folder / "metrics.py", text)
+            for name, text in self._metrics().items():
+                replace(self._folder / name, text)
 
     def _finish(self, model: str) -> None:
         with writing(self._folder):

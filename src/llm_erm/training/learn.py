@@ -17,7 +17,7 @@ from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
 from llm_erm.tasks.task import Dataset, Splits
 from llm_erm.training.build import Built, build, fitting, save
-from llm_erm.training.checkpoints import load_checkpoint, save_checkpoint
+from llm_erm.training.checkpoints import DamagedError, load_checkpoint, save_checkpoint
 from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.settings import TrainingSettings
 
@@ -38,6 +38,7 @@ def learn(
     lengths: Mapping[int, Dataset] | None = None,
     fresh: FreshWithout | None = None,
     observe: Observe = ignore,
+    job: str = "",
 ) -> Result:
     """Trains a model on the training and validation examples and returns its test result.
 
@@ -53,6 +54,7 @@ def learn(
         lengths: Test inputs of other lengths, by length.
         fresh: Where online training gets its examples.
         observe: Receives every epoch and evaluation as it happens.
+        job: Identifies the run and the job; only its own checkpoint is resumed from.
 
     Raises:
         LLMERMError: The settings, the data and this machine do not fit together.
@@ -71,7 +73,9 @@ def learn(
         if shift is not None and not built.takes(shift):
             shift = None
             notices.append(_LEFT_OUT)
-        epochs = _Epochs(built, settings, built.encode(pool), built.encode(test), folder, observe)
+        epochs = _Epochs(
+            built, settings, built.encode(pool), built.encode(test), folder, observe, job
+        )
         epochs.run(fresh(test.inputs) if fresh is not None and settings.online else None)
         notices = [*epochs.notices(), *notices]
         for text in notices:
@@ -117,7 +121,9 @@ class _Epochs:
         test: "Encoded",
         folder: Path | None,
         observe: Observe,
+        job: str,
     ) -> None:
+        self._job = job
         self._built = built
         self._settings = settings
         self._train = train
@@ -195,7 +201,7 @@ class _Epochs:
             built.accelerator.wait_for_everyone()  # a checkpoint of a deleted run is gone by then
             if self._settings.report_to:
                 built.accelerator.init_trackers("llm-erm", _flat(asdict(self._settings)))
-        state = None if self._folder is None else load_checkpoint(self._folder)
+        state = None if self._folder is None else self._kept(self._folder)
         if state is not None:
             engine.load(state["engine"])
             self._epoch = state["epoch"]
@@ -217,6 +223,16 @@ class _Epochs:
                 curve=tuple(self.curve),
             )
         )
+
+    def _kept(self, folder: Path) -> dict[str, Any] | None:
+        """Returns what the last checkpoint holds; says so if it cannot be believed."""
+        try:
+            return load_checkpoint(folder, self._job)
+        except DamagedError as error:
+            self._observe(
+                Noticed(f"{error} is damaged or of another run, so training starts from the start")
+            )
+            return None
 
     def _seed_dropout(self) -> None:
         """Makes dropout depend on the seed and the epoch alone, so that a run can resume."""
@@ -276,7 +292,7 @@ class _Epochs:
                 "curve": [asdict(point) for point in self.curve],
                 "seconds": self._seconds(),
             }
-            save_checkpoint(self._folder, state)
+            save_checkpoint(self._folder, state, self._job)
 
     def _seconds(self) -> float:
         return self._earlier_seconds + time.monotonic() - self._started

@@ -127,7 +127,7 @@ class Training(Method):
             clear(job.folder(folder))
 
     def restore(self, work: Work) -> None:
-        """Writes the published files of a finished job if any of them is missing."""
+        """Writes the published files of a finished job if any is missing or has changed."""
         assert work.result is not None
         require_packages(self.settings, "matplotlib")
         with self.artifacts(work) as artifacts:
@@ -201,6 +201,7 @@ class Trainings:
                     },
                     fresh=partial(stream, task, spec.draw, spec.length, spec.trial_seed),
                     observe=tell,
+                    job=f"{work.run} {job.label}",
                 )
             finally:
                 _free_gpu()

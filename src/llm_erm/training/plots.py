@@ -117,7 +117,8 @@ def _figure() -> tuple[Any, Any]:
 def _finish(axes: Any, label: str, title: str) -> None:  # noqa: ANN401 - of matplotlib
     """Adds to axes what all plots have in common."""
     axes.axhline(0.5, color="gray", linestyle=":", label="chance")
-    axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=title)
+    plain = title.replace("$", r"\$")  # a pair of them would enclose a formula
+    axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=plain)
     # Accuracies are rarely so low; below the curves, so that it is the same for all of them.
     axes.legend(loc="lower right").set_zorder(1)
 

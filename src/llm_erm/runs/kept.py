@@ -1,0 +1,302 @@
+"""Reads back what a run's folder holds: every line is checked before it is believed."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from llm_erm.errors import InputError
+from llm_erm.llms.llm import Completion
+from llm_erm.records import Attempt, Result
+from llm_erm.runs.checksum import Seal, chained, has_checksum, settings_digest
+from llm_erm.runs.files import read_bytes
+from llm_erm.runs.fingerprint import read_settings
+from llm_erm.runs.jobs import JobKey, key_of
+from llm_erm.serial import RecordError, from_json, to_json
+
+JOURNALS = ("results", "prompts", "answers", "attempts")
+"""Names of the journals; the first one is always there."""
+ANEW = {
+    "results": "what it held is computed again",
+    "prompts": "the prompt is written again",
+    "answers": "the model is asked again, which may cost money again",
+    "attempts": "what it held is verified again",
+}
+"""What a resumed run does about a line of each journal that cannot be believed."""
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class PromptLine:
+    """A line of ``prompts.jsonl``."""
+
+    job: JobKey
+    prompt: str
+    index: int = 1
+
+
+@dataclass(frozen=True)
+class AnswerLine:
+    """A line of ``answers.jsonl``; ``seconds`` as in ``AttemptLine``."""
+
+    job: JobKey
+    answer: Completion
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class AttemptLine:
+    """A line of ``attempts.jsonl``.
+
+    Attributes:
+        job: The job.
+        attempt: One of its attempts.
+        seconds: Wall time that all parts of the run had spent on the job by then.
+        answer_sha256: Checksum of the line of the answer that was verified; None without a model.
+    """
+
+    job: JobKey
+    attempt: Attempt
+    seconds: float = 0.0
+    answer_sha256: str | None = None
+
+
+Line = PromptLine | AnswerLine | AttemptLine
+_KINDS: dict[str, type[Any]] = {
+    "prompts": PromptLine,
+    "answers": AnswerLine,
+    "attempts": AttemptLine,
+}
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What a line of ``results.jsonl`` holds besides the result."""
+
+    evidence: str = ""
+
+
+@dataclass
+class Kept:
+    """What is journaled of one job.
+
+    Attributes:
+        prompts: Its prompts, by the first sample that each is for.
+        answers: Its answers by index, in the order in which they arrived.
+        checksums: The checksums of their lines, by index.
+        attempts: Its attempts by index.
+        given_up: Its calls that were cancelled; a cancelled call may be repeated, and both may be
+            billed.
+        seconds: Wall time that earlier parts of the run spent on it.
+        began: When it would have begun without interruptions, on the monotonic clock.
+    """
+
+    prompts: dict[int, str] = field(default_factory=dict)
+    answers: dict[int, Completion] = field(default_factory=dict)
+    checksums: dict[int, str] = field(default_factory=dict)
+    attempts: dict[int, Attempt] = field(default_factory=dict)
+    given_up: list[Completion] = field(default_factory=list)
+    seconds: float = 0.0
+    began: float | None = None
+    _lines: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def evidence(self) -> str:
+        """A checksum of all lines of the job, in the order of each file; empty without any."""
+        return " ".join(f"{name} {self._lines[name]}" for name in sorted(self._lines))
+
+    def take(self, name: str, line: Line, checksum: str) -> bool:
+        """Adds a line of a journal; returns whether it counts.
+
+        An attempt counts if the answer that it verified is the one that is journaled.
+        """
+        self._lines[name] = chained(self._lines.get(name, ""), checksum)
+        match line:
+            case PromptLine(_, prompt, index):
+                self.prompts[index] = prompt
+            case AnswerLine(_, answer):
+                if answer.finish_reason == "cancelled":
+                    self.given_up.append(answer)
+                else:
+                    self.answers[answer.index] = answer
+                    self.checksums[answer.index] = checksum
+            case AttemptLine(_, attempt, _, verified):
+                if verified != self.checksums.get(attempt.index):
+                    return False
+                self.attempts[attempt.index] = attempt
+        return True
+
+
+@dataclass
+class JournalFile:
+    """The lines of one journal.
+
+    Attributes:
+        path: The file.
+        lines: The lines that fit their checksums, each with its text and its checksum.
+        damaged: The others, by their numbers.
+        cut: Whether a kill left an incomplete line at the end.
+    """
+
+    path: Path
+    lines: list[tuple[int, bytes, str, str]] = field(default_factory=list)
+    damaged: dict[int, bytes] = field(default_factory=dict)
+    cut: bool = False
+
+    @classmethod
+    def read(cls, path: Path, seal: Seal, setting: str | None) -> "JournalFile":
+        """Returns the lines of a file; none if there is no file.
+
+        Raises:
+            InputError: The file cannot be read.
+        """
+        read = cls(path)
+        *whole, last = read_bytes(path, setting, missing=b"").split(b"\n")
+        for number, line in enumerate([*whole, last], start=1):
+            if (opened := seal.open(line)) is not None:
+                read.lines.append((number, line, *opened))
+            elif number <= len(whole) or has_checksum(last):
+                read.damaged[number] = line
+        read.cut = bool(last)
+        return read
+
+    def records(self, kind: type[Record], setting: str | None) -> Iterator[tuple[Record, str]]:
+        """Yields the records of the lines that fit their checksums, and these.
+
+        Raises:
+            InputError: A line holds no such record.
+        """
+        for number, _, text, checksum in self.lines:
+            try:
+                record = from_json(kind, text)
+            except RecordError as error:
+                raise InputError(
+                    f"Another version of llm-erm wrote {self.path}, line {number} ({error}); use "
+                    "that version, or delete the run.",
+                    setting=setting,
+                ) from None
+            except InputError as error:
+                raise InputError(f"{self.path}, line {number}: {error}", setting=setting) from None
+            yield record, checksum
+
+    @property
+    def count(self) -> int:
+        """Number of lines, whole or damaged."""
+        return len(self.lines) + len(self.damaged)
+
+    @property
+    def fault(self) -> str | None:
+        """A phrase that names the damaged lines, if there are any."""
+        if not self.damaged:
+            return None
+        numbers = [str(number) for number in self.damaged]
+        more = f" and {len(numbers) - 3} more" if len(numbers) > 3 else ""
+        lines = f"line{'s' * (len(numbers) > 1)} {', '.join(numbers[:3])}{more}"
+        return f"{self.path}, {lines}: damaged, edited or of another run"
+
+
+@dataclass
+class Contents:
+    """What the folder of a run holds.
+
+    Attributes:
+        results: The results that fit what else is there, by job.
+        kept: The prompts, answers and attempts of each job.
+        files: The journals by name.
+        faults: What cannot be believed or is missing, as one phrase per file, by journal.
+    """
+
+    results: dict[JobKey, Result] = field(default_factory=dict)
+    kept: defaultdict[JobKey, Kept] = field(default_factory=lambda: defaultdict(Kept))
+    files: dict[str, JournalFile] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def read_contents(folder: Path, settings: str, setting: str | None = "fresh") -> Contents:
+    """Returns what fits its checksums in the folder of a run, which may be in progress.
+
+    Args:
+        folder: The folder.
+        settings: SHA-256 of the run's settings.
+        setting: The setting that deletes or names the run, if there is one.
+
+    Raises:
+        InputError: A file cannot be read, or another version wrote it.
+    """
+    found = Contents()
+    for name in JOURNALS:
+        path = folder / f"{name}.jsonl"
+        file = JournalFile.read(path, Seal(settings, name), setting)
+        found.files[name] = file
+        if file.fault is not None:
+            found.faults[name] = file.fault
+    for name, kind in _KINDS.items():
+        for line, checksum in found.files[name].records(kind, setting):
+            kept = found.kept[line.job]
+            if kept.take(name, line, checksum):
+                kept.seconds = max(kept.seconds, getattr(line, "seconds", 0.0))
+            elif line.attempt.index not in kept.answers:
+                found.faults.setdefault(
+                    "answers",
+                    f"{folder}/answers.jsonl lacks the answer to attempt {line.attempt.index} of "
+                    f"{line.job.name}",
+                )
+    results = found.files["results"]
+    held = zip(results.records(Result, setting), results.records(_Evidence, setting), strict=True)
+    for (result, _), (line, _) in held:
+        job = key_of(result)
+        if line.evidence == found.kept[job].evidence:
+            found.results[job] = result
+        else:
+            found.results.pop(job, None)
+            if not found.faults.keys() & _KINDS.keys():
+                found.faults.setdefault(
+                    "results",
+                    f"{results.path}: the result of {job.name} is not that of the prompts, answers "
+                    "and attempts in its folder, of which some were deleted or moved",
+                )
+    return found
+
+
+def checked_contents(folder: Path, setting: str | None = None) -> Contents:
+    """Returns what the folder of a run holds.
+
+    Raises:
+        InputError: The folder holds no run, or any of it cannot be believed.
+    """
+    found = read_contents(folder, settings_digest(read_settings(folder, setting)), setting)
+    for fault in found.faults.values():
+        raise damaged(fault, setting)
+    return found
+
+
+def checked_results(folder: Path, setting: str | None = None) -> dict[JobKey, Result]:
+    """Returns the results in the folder of a run by job, without reading anything else.
+
+    Raises:
+        InputError: The folder holds no run, or a line of ``results.jsonl`` cannot be believed.
+    """
+    seal = Seal(settings_digest(read_settings(folder, setting)), "results")
+    file = JournalFile.read(folder / "results.jsonl", seal, setting)
+    if file.fault is not None:
+        raise damaged(file.fault, setting)
+    return {key_of(result): result for result, _ in file.records(Result, setting)}
+
+
+def damaged(fault: str, setting: str | None) -> InputError:
+    """Returns the error of a run that cannot be believed where it is only read."""
+    return InputError(
+        f"{fault}; restore the file, or run the command of that run again, which replaces what is "
+        "damaged.",
+        setting=setting,
+    )
+
+
+def result_line(result: Result, evidence: str, seal: Seal) -> str:
+    """Returns a line of ``results.jsonl``: a result, and what tells what it was computed from."""
+    text = to_json(result)
+    if evidence:
+        text = f'{text[:-1]}, "evidence": "{evidence}"}}'
+    return seal.close(text) + "\n"
