@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def children(pid):
 def memory_holds(pid, mark):
     """Whether the bytes are anywhere in the process's writable memory."""
     maps = Path(f"/proc/{pid}/maps").read_text().splitlines()
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for line in maps:
             places, rights = line.split()[:2]
             start, stop = (int(place, 16) for place in places.split("-"))
@@ -46,6 +48,15 @@ def memory_holds(pid, mark):
                 if mark in memory.read(stop - start):
                     return True
     return False
+
+
+def watcher_and_zygote(before):
+    """The processes of the only sandbox that was started since these were this one's children."""
+    (watcher,) = set(children(os.getpid())) - before
+    while children(children(watcher)[0]):  # entering namespaces adds a process above
+        (watcher,) = children(watcher)
+    (zygote,) = children(watcher)
+    return watcher, zygote
 
 
 def bytes_read(pid):
@@ -57,10 +68,7 @@ def bytes_read(pid):
 def test_what_a_candidate_writes_never_reaches_the_process_that_is_copied():
     before = set(children(os.getpid()))
     with Sandbox(workers=1) as sandbox:
-        (watcher,) = set(children(os.getpid())) - before
-        while children(children(watcher)[0]):  # entering namespaces adds a process above
-            (watcher,) = children(watcher)
-        (zygote,) = children(watcher)
+        watcher, zygote = watcher_and_zygote(before)
         had_read = bytes_read(watcher), bytes_read(zygote)
         for first in (0, 32, 4096):
             mark = secrets.token_bytes(16)
@@ -74,3 +82,28 @@ def test_what_a_candidate_writes_never_reaches_the_process_that_is_copied():
 def test_the_memory_search_finds_what_is_there():
     kept = secrets.token_bytes(16)
     assert memory_holds(os.getpid(), kept)
+
+
+NAMED = """
+import ctypes, os, runpy, socket, sys
+from llm_erm.sandbox.process import ZygoteKind, ZygoteProcess
+helpers = runpy.run_path(sys.argv[1])
+assert ctypes.CDLL(None).unshare(0x04000000) == 0
+name = "a-name-that-is-nowhere-else"
+socket.sethostname(name)
+assert helpers["memory_holds"](os.getpid(), name.encode())
+for base in ("bare", "standard", "science"):
+    before = set(helpers["children"](os.getpid()))
+    process = ZygoteProcess(ZygoteKind(base))
+    for pid in helpers["watcher_and_zygote"](before):
+        assert not helpers["memory_holds"](pid, name.encode()), (base, pid)
+    process.close()
+"""
+
+
+@needs_root
+def test_the_machines_name_is_not_in_the_memory_of_a_candidate():
+    ran = subprocess.run(
+        [sys.executable, "-c", NAMED, __file__], capture_output=True, text=True, timeout=100
+    )
+    assert ran.returncode == 0, ran.stderr

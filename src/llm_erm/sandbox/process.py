@@ -3,6 +3,7 @@
 import contextlib
 import marshal
 import os
+import platform
 import select
 import socket
 import subprocess
@@ -112,7 +113,8 @@ class ZygoteProcess:
                     start_new_session=True,
                 )
             with contextlib.suppress(BrokenPipeError):  # it has ended, which the answer will show
-                socket.send_fds(self._socket, [marshal.dumps((kind.base, folders))], modules)
+                described = marshal.dumps((kind.base, folders, platform.machine()))
+                socket.send_fds(self._socket, [described], modules)
             self.level, self.missing, self.room = self._first_answer(errors)
         finally:
             os.close(errors)

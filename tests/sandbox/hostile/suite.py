@@ -32,8 +32,8 @@ MEMORY_BYTES = 256 * 2**20
 HANGING, ENDING = (0.1, 0.3), (30.0, 60.0)
 
 
-# A candidate cannot import ctypes, but one that looks through its own process finds it. What it then
-# does must be stopped as well, so the programs that attack by ctypes get it in this way.
+# A candidate cannot import ctypes, but one that looks through its own process finds it. What it
+# then does must be stopped as well, so the programs that attack by ctypes get it in this way.
 DIG = """
 import sys as _sys
 def _dig():
