@@ -1,4 +1,4 @@
-"""Nothing that a candidate leaves reaches the process that the next one is copied from."""
+"""Nothing that a candidate leaves, or that names the machine, is in the memory of the next one."""
 
 import os
 import secrets
@@ -107,3 +107,33 @@ def test_the_machines_name_is_not_in_the_memory_of_a_candidate():
         [sys.executable, "-c", NAMED, __file__], capture_output=True, text=True, timeout=100
     )
     assert ran.returncode == 0, ran.stderr
+
+
+ELSEWHERE = """
+import ctypes, os, struct, sys
+from llm_erm.sandbox import FLOAT, Sandbox
+file, source = sys.argv[1:]
+header = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4)
+with open(file, "wb") as zone:
+    zone.write(header + struct.pack(">lBB", 19800, 0, 0) + b"IST" + bytes(1))
+libc = ctypes.CDLL(None)
+here = os.path.realpath("/etc/localtime").encode()
+assert libc.unshare(0x00020000) == 0
+assert libc.mount(b"none", b"/", None, ctypes.c_ulong(1 << 14 | 1 << 18), None) == 0
+assert libc.mount(file.encode(), here, None, ctypes.c_ulong(1 << 12), None) == 0
+with Sandbox(workers=1) as sandbox:
+    print(sandbox.execute(source, ["1"], outputs=FLOAT).predictions.tolist())
+"""
+HOURS = "import time\ndef f(x): return time.localtime(0).tm_hour + time.timezone"
+
+
+@needs_root
+@pytest.mark.skipif(not Path("/etc/localtime").exists(), reason="the machine has no time zone")
+def test_a_candidate_is_in_no_time_zone(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(tmp_path / "zone"), HOURS],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (ran.stdout, ran.returncode) == ("[0.0]\n", 0), ran.stderr
