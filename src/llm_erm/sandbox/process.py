@@ -28,8 +28,9 @@ from llm_erm.sandbox.zygote import main
 main(sys.argv[2:])
 """
 # The complete environment of the zygote, so that nothing of the user's reaches a candidate. (The
-# flag -I would do so too, but would also ignore the hash seed.) The hash seed and
-# the time zone are fixed so that a verdict is the same in every run and on every machine. OpenBLAS must not start threads, which do not survive a fork.
+# flag -I would do so too, but would also ignore the hash seed.) The hash seed and the time zone are
+# fixed so that a verdict is the same in every run and on every machine. OpenBLAS must not start
+# threads, which do not survive a fork.
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
