@@ -27,11 +27,11 @@ BARE_MODULES = """
     encodings.utf_32 encodings.utf_8_sig warnings
 """
 STANDARD_MODULES = """
-    __future__ abc array ast base64 binascii bisect bz2 calendar cmath codecs collections
-    collections.abc colorsys contextlib copy csv dataclasses datetime decimal difflib
+    __future__ _elementtree abc array ast base64 binascii bisect bz2 calendar cmath codecs
+    collections collections.abc colorsys contextlib copy csv dataclasses datetime decimal difflib
     encodings.hex_codec encodings.idna encodings.rot_13 enum errno fractions functools gc graphlib
     hashlib heapq hmac html inspect io itertools json keyword lzma math numbers operator os pathlib
-    pickle pprint queue random re reprlib secrets select signal statistics string struct sys
+    pickle pprint pyexpat queue random re reprlib secrets select signal statistics string struct sys
     textwrap threading time timeit tokenize traceback types typing unicodedata uuid warnings weakref
     zlib zoneinfo
 """
