@@ -53,7 +53,7 @@ class Verdict:
 
     def __post_init__(self) -> None:
         """Refuses counts that no data set can have, such as those of an edited file."""
-        if not (0 <= self.correct and 0 <= self.invalid <= self.total - self.correct):
+        if not (self.correct >= 0 and 0 <= self.invalid <= self.total - self.correct):
             raise ValueError(
                 f"{self.correct} correct and {self.invalid} invalid of {self.total} are no counts"
             )

@@ -285,6 +285,7 @@ ANYWHERE = {
     "by a function": "def f(x): return int(bool(__import__('xml.dom.minidom').dom.minidom.parse))",
     "of a part of a package": "from xml import etree as e\ndef f(x): return len(e.__name__) // 9",
     "of a part of sympy": "from sympy.stats import Die, P\ndef f(x): return int(P(Die('d') > 0))",
+    "of all of numpy": "from numpy import *\ndef f(x): return int(array([1]).sum())",
     "of a part of numpy": "import numpy.testing as t\ndef f(x): return int(bool(t.assert_equal))",
 }
 

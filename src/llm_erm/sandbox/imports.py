@@ -6,6 +6,7 @@ it. No text of a candidate has a say in it. All else comes from memory, in a chi
 
 from __future__ import annotations
 
+import _imp
 import contextlib
 import importlib
 import marshal
@@ -27,8 +28,8 @@ BARE_MODULES = """
     encodings.utf_32 encodings.utf_8_sig warnings
 """
 STANDARD_MODULES = """
-    __future__ abc array ast base64 binascii bisect bz2 calendar cmath codecs collections
-    collections.abc colorsys contextlib copy csv dataclasses datetime decimal difflib
+    __future__ _elementtree abc array ast base64 binascii bisect bz2 calendar cmath codecs
+    collections collections.abc colorsys contextlib copy csv dataclasses datetime decimal difflib
     encodings.hex_codec encodings.idna encodings.rot_13 enum errno fractions functools gc graphlib
     hashlib heapq hmac html inspect io itertools json keyword lzma math numbers operator os pathlib
     pickle pprint pyexpat queue random re reprlib secrets select signal statistics string struct sys
@@ -83,6 +84,9 @@ def import_all(base: str, folders: Sequence[str], archive: int | None) -> None:
         # sympy's submodules differ between releases.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+        if (numpy := sys.modules.get("numpy")) is not None:
+            # `from numpy import *` imports whatever is named here.
+            vars(numpy)["__all__"] = [name for name in vars(numpy)["__all__"] if name != "f2py"]
     _block()
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter]
     if archive is not None:
@@ -164,3 +168,19 @@ def _block() -> None:
                     setattr(module, attribute, None)
     for name in blocked | loaded:
         sys.modules[name] = None  # type: ignore[assignment]  # how Python spells "not importable"
+    _keep_from_making(blocked | {"_imp", "gc"})
+
+
+def _keep_from_making(names: set[str]) -> None:
+    """Keeps Python from making these modules once more, of which it remembers how to."""
+    create = _imp.create_builtin
+
+    def create_builtin(spec: ModuleSpec) -> ModuleType:
+        if spec.name in names:
+            raise ImportError(f"{spec.name} cannot be imported here", name=spec.name)
+        return create(spec)
+
+    def create_dynamic(spec: ModuleSpec, file: object = None) -> ModuleType:
+        raise ImportError(f"{spec.name} cannot be imported here", name=spec.name)
+
+    _imp.create_builtin, _imp.create_dynamic = create_builtin, create_dynamic

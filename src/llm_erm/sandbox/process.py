@@ -3,6 +3,7 @@
 import contextlib
 import marshal
 import os
+import platform
 import select
 import socket
 import subprocess
@@ -28,11 +29,13 @@ from llm_erm.sandbox.zygote import main
 main(sys.argv[2:])
 """
 # The complete environment of the zygote, so that nothing of the user's reaches a candidate. (The
-# flag -I would do so too, but would also ignore the hash seed.) The hash seed is fixed so that a
-# verdict is the same in every run. OpenBLAS must not start threads, which do not survive a fork.
+# flag -I would do so too, but would also ignore the hash seed.) The hash seed and the time zone are
+# fixed so that a verdict is the same in every run and on every machine. OpenBLAS must not start
+# threads, which do not survive a fork.
 ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
+    "TZ": "UTC0",
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
@@ -110,7 +113,8 @@ class ZygoteProcess:
                     start_new_session=True,
                 )
             with contextlib.suppress(ConnectionError):  # it has ended, which the answer will show
-                socket.send_fds(self._socket, [marshal.dumps((kind.base, folders))], modules)
+                described = marshal.dumps((kind.base, folders, platform.machine()))
+                socket.send_fds(self._socket, [described], modules)
             self.level, self.missing, self.room = self._first_answer(errors)
         finally:
             os.close(errors)

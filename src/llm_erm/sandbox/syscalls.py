@@ -23,9 +23,7 @@ ALLOWED = {
         "rt_sigreturn": 15,
         "sched_yield": 24,
         "mremap": 25,
-        "madvise": 28,
         "nanosleep": 35,
-        "getpid": 39,
         "exit": 60,
         "gettimeofday": 96,
         "getrusage": 98,
@@ -34,10 +32,7 @@ ALLOWED = {
         "getgid": 104,
         "geteuid": 107,
         "getegid": 108,
-        "getppid": 110,
-        "gettid": 186,
         "time": 201,
-        "sched_getaffinity": 204,
         "exit_group": 231,
         "getrandom": 318,
     },
@@ -50,23 +45,18 @@ ALLOWED = {
         "exit": 93,
         "exit_group": 94,
         "nanosleep": 101,
-        "sched_getaffinity": 123,
         "sched_yield": 124,
         "rt_sigreturn": 139,
         "times": 153,
         "getrusage": 165,
         "gettimeofday": 169,
-        "getpid": 172,
-        "getppid": 173,
         "getuid": 174,
         "geteuid": 175,
         "getgid": 176,
         "getegid": 177,
-        "gettid": 178,
         "brk": 214,
         "munmap": 215,
         "mremap": 216,
-        "madvise": 233,
         "getrandom": 278,
     },
 }
@@ -164,10 +154,21 @@ FUTEX_OPERATIONS = tuple(FUTEX_PRIVATE | operation for operation in (0, 1, 9, 10
 """FUTEX_WAIT, WAKE, WAIT_BITSET and WAKE_BITSET; the others have a history of security bugs. Only
 within the process: two candidates could signal to each other through a page that they share."""
 
+ADVICE = {"x86_64": 28, "aarch64": 233}
+HARMLESS_ADVICE = (4, 8, 14, 15)
+"""madvise: MADV_DONTNEED, FREE, HUGEPAGE and NOHUGEPAGE, which allocators use. Other advice moves
+pages that processes share out of memory or merges equal ones, which another process can measure."""
+
+AFFINITY = {"x86_64": 204, "aarch64": 123}
+"""sched_getaffinity: of the caller only; for others, it tells which processes exist."""
+
+PROCESS_IDS = {"x86_64": (39, 110, 186), "aarch64": (172, 173, 178)}
+"""getpid, getppid and gettid: answered with 0; an id counts the candidates that ran before."""
+
 CLONE = {"x86_64": 56, "aarch64": 220}
 
 SECCOMP_NUMBERS = {"x86_64": 317, "aarch64": 277}
-KILL_PROCESS, ERRNO_EPERM, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000
+KILL_PROCESS, ERRNO_EPERM, ANSWER_0, ALLOW = 0x80000000, 0x00050001, 0x00050000, 0x7FFF0000
 PROT_EXEC = 4
 X32_BIT = 0x40000000
 
@@ -196,7 +197,10 @@ def candidate_filter(name: str) -> bytes:
         **dict.fromkeys(ALLOWED[name].values(), "allow"),
         **dict.fromkeys(MAPPING[name], "map"),
         **dict.fromkeys(CLOCKS[name], "clock"),
+        **dict.fromkeys(PROCESS_IDS[name], "answer 0"),
         FUTEX[name]: "futex",
+        ADVICE[name]: "advice",
+        AFFINITY[name]: "affinity",
         **dict.fromkeys(REFUSED[name].values(), "refuse"),
     }
     return _assemble(
@@ -220,6 +224,15 @@ def candidate_filter(name: str) -> bytes:
             (AND, 0xFFFFFFFF ^ FUTEX_CLOCK_REALTIME, None, None),
             *((JUMP_EQUAL, operation, "allow", None) for operation in FUTEX_OPERATIONS),
             (RETURN, KILL_PROCESS, None, None),
+            "advice",
+            (LOAD, ARGUMENT_2, None, None),
+            *((JUMP_EQUAL, advice, "allow", None) for advice in HARMLESS_ADVICE),
+            (RETURN, ERRNO_EPERM, None, None),
+            "affinity",
+            (LOAD, ARGUMENT_0, None, None),
+            (JUMP_EQUAL, 0, "allow", "refuse"),
+            "answer 0",
+            (RETURN, ANSWER_0, None, None),
             "refuse",
             (RETURN, ERRNO_EPERM, None, None),
             "allow",

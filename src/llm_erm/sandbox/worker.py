@@ -212,15 +212,17 @@ def _sending(
 
 
 def hide_objects() -> None:
-    """Removes what finds objects in the heap or names the machine; called before the first job."""
+    """Removes what finds objects in the heap; called before the first job."""
     for name in ("get_objects", "get_referents", "get_referrers", "unfreeze"):
         delattr(gc, name)
-    if hasattr(os, "uname"):
-        machine = os.uname().machine
-        named = os.uname_result((sys.platform.capitalize(), "sandbox", "", "", machine))
-        for name in ("os", "posix"):
-            if name in sys.modules:
-                setattr(sys.modules[name], "uname", lambda: named)  # noqa: B010 - two modules
+
+
+def hide_machine(machine: str) -> None:
+    """Removes the machine's name; called before anything could ask for it and keep the answer."""
+    named = os.uname_result((sys.platform.capitalize(), "sandbox", "", "", machine))
+    for name in ("os", "posix"):
+        if name in sys.modules:
+            setattr(sys.modules[name], "uname", lambda: named)  # noqa: B010 - two modules
 
 
 def _prepare(seed: int) -> None:

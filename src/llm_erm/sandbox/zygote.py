@@ -41,7 +41,8 @@ def main(arguments: list[str]) -> None:
     connection = socket.socket(fileno=int(arguments[0]))
     try:
         content, files, _, _ = socket.recv_fds(connection, 2**16, 1)
-        base, folders = marshal.loads(content)  # noqa: S302 - the parent wrote it
+        base, folders, machine = marshal.loads(content)  # noqa: S302 - the parent wrote it
+        worker.hide_machine(machine)
         watcher = Watcher(Line(connection), base, folders, files[0] if files else None)
     except BaseException as error:
         connection.send(protocol.FAILED + worker.describe(error).encode()[: protocol.MESSAGE_BYTES])

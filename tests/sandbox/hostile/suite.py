@@ -50,9 +50,9 @@ if _sys.modules.get('ctypes', _sys) is None:
 """
 
 
-def source_of(program):
+def source_of(program, part="source"):
     """Returns the program's source; long ones are computed by an expression of ours."""
-    source = eval(program["generate"]) if "generate" in program else program["source"]
+    source = program[part] if part in program else eval(program["generate"])
     return DIG + source if "import ctypes" in source and program.get("dig", True) else source
 
 
@@ -90,10 +90,25 @@ def complaints_about(program, sandbox):
         execution.message.isprintable() and len(execution.message) <= 300
     ):
         found.append(f"its message is {execution.message!r}")
+    if "then" in program:
+        found += complaints_about_the_next(program, sandbox)
     control = sandbox.execute(CONTROL, INPUTS)
     if control.status != "ok" or not np.array_equal(control.predictions, ANSWERS):
         found.append(f"the control after it: {control.status} ({control.message})")
     return [f"{program['name']}: {complaint}" for complaint in found]
+
+
+def complaints_about_the_next(program, sandbox):
+    """Runs the program that looks for what the first one left; returns what was not as expected."""
+    execution = sandbox.execute(
+        source_of(program, "then"), INPUTS[:8], Limits(*ENDING, MEMORY_BYTES)
+    )
+    found = []
+    if execution.status not in program.get("then_status", ["ok"]):
+        found.append(f"the next: {execution.status} ({execution.message})")
+    if (execution.predictions == 1).any():
+        found.append(f"the next found it: {execution.predictions.tolist()}")
+    return found
 
 
 def main():
