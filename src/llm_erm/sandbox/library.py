@@ -78,8 +78,9 @@ def _written(roots: list[tuple[Path, list[str]]]) -> int:
             parts.append(code)
             end += len(code)
     described = marshal.dumps(index)
-    content = b"".join((struct.pack("<Q", len(described)), described, *parts))
-    written = anonymous_file("llm-erm-library", content, sealable=True)
+    written = anonymous_file("llm-erm-library", b"", sealable=True)
+    with os.fdopen(written, "wb", closefd=False) as stream:
+        stream.writelines((struct.pack("<Q", len(described)), described, *parts))
     # A child could otherwise make its copy of the mapping writable, and leave something in it.
     seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
     fcntl.fcntl(written, fcntl.F_ADD_SEALS, seals)
