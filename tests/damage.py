@@ -47,6 +47,8 @@ SPEC = DataSpec(function="fn_a", length=8, train_size=10, val_size=10, test_size
 TIMES = {
     *("seconds", "seconds_to_selected", "cpu_seconds", "first_seconds", "queries_per_second"),
     *("latency_seconds", "duration_ms", "peak_memory_bytes"),
+    # A local model that starts again computes the tokens that it had kept.
+    *("computed_tokens", "cached_tokens"),
 }
 
 

@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "incontext": (
         *("incontext", "--functions", "fn_a", "--lengths", "20", "--shots", "4", "8"),
-        *("--test-size", "6", "--max-new-tokens", "12"),
+        *("--test-size", "20", "--max-new-tokens", "12"),
     ),
     "train": (
         *("train", "--target_func", "fn_a", "--sequence_length", "20", *SMALL),

@@ -100,6 +100,8 @@ def test_a_bound_counts_the_sample_that_ran_alone_and_the_accuracy_counts_all(me
     (row,) = compare([replace(methods.tree, certificate=sampled)])
     assert (row.accuracy, row.test_examples) == (0.512, 1000)
     assert row.error_at_most == binomial_upper(3, 100, 1 - 0.95)
+    exact = binomtest(97, 100).proportion_ci(0.95, "exact")
+    assert row.interval == pytest.approx((exact.low, exact.high))
     without = replace(methods.tree, certificate=replace(methods.tree.certificate, test=None))
     assert compare([without])[0].error_at_most is None
 

@@ -18,6 +18,7 @@ from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.facts import BaselineFacts
 from llm_erm.records import Result, accuracy
 from llm_erm.reports.comparison import accuracy_interval
+from llm_erm.reports.results import Entry
 from llm_erm.runs.executors import Executor, InProcess, Processes
 from llm_erm.tasks.spec import DataGrid
 
@@ -114,7 +115,7 @@ def _cells(group: Sequence[Result]) -> tuple[str, ...]:
     test = [accuracy(result.test) or 0.0 for result in group]
     contrast = [result.contrast.accuracy for result in group if result.contrast is not None]
     first = group[0]
-    low, high = accuracy_interval(test, first.test.total if first.test else 0)
+    low, high = accuracy_interval([Entry(result) for result in group])
     one = len(group) == 1
     trials = "" if one else f", {len(group)} trials"
     return (

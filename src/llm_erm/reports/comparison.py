@@ -41,7 +41,7 @@ class Row:
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the accuracy: exact binomial for one trial, Student's for several."""
-        return accuracy_interval([entry.accuracy for entry in self.entries], self.test_examples)
+        return accuracy_interval(self.entries)
 
     @property
     def error_at_most(self) -> float | None:
@@ -84,14 +84,16 @@ class Row:
         return _mean(entry.result.cost.usd for entry in self.entries)
 
 
-def accuracy_interval(accuracies: Sequence[float], test_examples: int) -> tuple[float, float]:
-    """Returns the 95 % interval of a mean test accuracy.
+def accuracy_interval(entries: Sequence[Entry]) -> tuple[float, float]:
+    """Returns the 95 % interval of the mean test accuracy of a method's trials.
 
-    For one trial this is the exact binomial interval, for several trials Student's.
+    For several trials this is Student's. For one, or if all have the same accuracy, it is the exact
+    binomial interval from the examples that the test bound counts; of several, the widest.
     """
-    estimate = mean_of_accuracies(accuracies, CONFIDENCE)
+    estimate = mean_of_accuracies([entry.accuracy for entry in entries], CONFIDENCE)
     if estimate.low is None or estimate.high is None:
-        return binomial_interval(round(estimate.mean * test_examples), test_examples, CONFIDENCE)
+        ends = [binomial_interval(*entry.counted, CONFIDENCE) for entry in entries]
+        return min(low for low, _ in ends), max(high for _, high in ends)
     return estimate.low, estimate.high
 
 

@@ -71,10 +71,7 @@ def _curve(method: str, entries: Sequence[Entry]) -> Curve:
     sizes = sorted({entry.result.examples for entry in entries})
     groups = [[entry for entry in entries if entry.result.examples == size] for size in sizes]
     means = tuple(sum(entry.accuracy for entry in group) / len(group) for group in groups)
-    intervals = [
-        accuracy_interval([entry.accuracy for entry in group], group[0].test_examples)
-        for group in groups
-    ]
+    intervals = [accuracy_interval(group) for group in groups]
     return Curve(
         method,
         tuple(sizes),

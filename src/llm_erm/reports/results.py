@@ -47,6 +47,15 @@ class Entry:
         return 0 if self.result.test is None else self.result.test.total
 
     @property
+    def counted(self) -> tuple[int, int]:
+        """Correct and all examples that an interval may count: those behind the test bound."""
+        certificate = self.result.certificate
+        bound = None if certificate is None else certificate.test
+        if bound is None:
+            return round(self.accuracy * self.test_examples), self.test_examples
+        return bound.examples - bound.errors, bound.examples
+
+    @property
     def contrast_accuracy(self) -> float | None:
         """Accuracy on the contrast set; None if the task has none or the program failed on it."""
         return accuracy(self.result.contrast)
