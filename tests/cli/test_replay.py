@@ -8,6 +8,7 @@ import pytest
 
 from api_server import Api, Call, Reply, serving
 from canary import CANARY
+from llm_erm import DataSpec, Enumeration, EnumerationSettings, run
 from responses_server import response, text
 
 SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
@@ -42,6 +43,7 @@ def timeless(value):
     """A JSON value without times, which no replay reproduces."""
     if isinstance(value, dict):
         times = ("seconds", "cpu_seconds", "seconds_to_selected")
+        times += ("sha256", "evidence", "answer_sha256")  # checksums of lines with times
         return {key: timeless(part) for key, part in value.items() if key not in times}
     return [timeless(part) for part in value] if isinstance(value, list) else value
 
@@ -130,11 +132,25 @@ def test_other_data_are_refused(invoke, remote, tmp_path):
     assert not (tmp_path / "again").exists()
 
 
+def of(line, answer):
+    """Whether a line of a journal is the attempt or the result of an answer."""
+    one = json.loads(line)
+    if "attempt" in one:
+        return (one["job"], one["attempt"]["index"]) == (answer["job"], answer["answer"]["index"])
+    return one["data"].items() >= {k: v for k, v in answer["job"].items() if k != "variant"}.items()
+
+
 def test_a_torn_journal_is_replayed_as_far_as_it_goes(invoke, remote, tmp_path):
     remote("--no-early-stop")
     path = tmp_path / "first/answers.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-30])
+    # A kill while the last answer is written leaves no attempt and no result of it.
+    last = json.loads(whole.splitlines()[-1])
+    for name in ("attempts", "results"):
+        file = tmp_path / f"first/{name}.jsonl"
+        kept = [line for line in file.read_text().splitlines(keepends=True) if not of(line, last)]
+        file.write_text("".join(kept))
     done = invoke(*REPLAY, "--out-dir", "again")
     assert done.returncode == 0, done.stderr
     assert path.read_bytes() == whole[:-30]
@@ -143,10 +159,15 @@ def test_a_torn_journal_is_replayed_as_far_as_it_goes(invoke, remote, tmp_path):
     assert "5 of 6" in done.stderr
 
 
-def without_settings(folder: Path) -> None:
+def of_another_method(folder: Path) -> None:
     """As if another method had run there."""
-    known = json.loads((folder / "settings.json").read_text())
-    (folder / "settings.json").write_text(json.dumps(known | {"settings": {"max_bits": 9}}))
+    shutil.rmtree(folder)
+    enumeration = Enumeration(settings=EnumerationSettings(max_programs=100))
+    run(
+        enumeration,
+        [DataSpec(function="fn_a", length=8, train_size=10, val_size=10, test_size=10)],
+        folder,
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,16 +175,16 @@ def without_settings(folder: Path) -> None:
     [
         (lambda folder: shutil.rmtree(folder), "name another folder (--from)"),
         (lambda folder: (folder / "settings.json").unlink(), "Cannot read"),
-        (lambda folder: (folder / "settings.json").write_text("{"), "settings.json is damaged"),
-        (lambda folder: (folder / "settings.json").write_text("[1]"), "settings.json is damaged"),
-        (lambda folder: (folder / "settings.json").write_text("{}"), "or another version"),
-        (without_settings, "is not that of a run of `llm-erm synthesize`"),
+        (lambda folder: (folder / "settings.json").write_text("{"), "settings.json has changed"),
+        (lambda folder: (folder / "settings.json").write_text("[1]"), "settings.json has changed"),
+        (lambda folder: (folder / "settings.json").write_text("{}"), "settings.json has changed"),
+        (of_another_method, "is not that of a run of `llm-erm synthesize`"),
         (
             lambda folder: (folder / "answers.jsonl").write_text("no\n"),
-            "line 1, is damaged",
+            "line 1: damaged, edited or of another run",
         ),
-        (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1, is damaged"),
-        (lambda folder: (folder / "answers.jsonl").unlink(), "no answers"),
+        (lambda folder: (folder / "answers.jsonl").write_text('{"a": 1}\n'), "line 1: damaged"),
+        (lambda folder: (folder / "answers.jsonl").unlink(), "lacks the answer to attempt 1"),
     ],
 )
 def test_a_folder_that_is_no_run_is_one_sentence(invoke, tmp_path, change, said):

@@ -143,7 +143,7 @@ def difference(earlier: str, now: Fingerprint) -> str:
         changed = sorted(_changed(before, after))
     except (ValueError, AttributeError, TypeError, RecursionError):
         return "settings.json is damaged"
-    return "different: " + ", ".join(changed)
+    return "different: " + ", ".join(changed) if changed else "settings.json was edited"
 
 
 def _changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:

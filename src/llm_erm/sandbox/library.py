@@ -8,7 +8,6 @@ from memory. What is on offer does not depend on any program.
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import marshal
 import os
@@ -81,6 +80,8 @@ def _written(roots: list[tuple[Path, list[str]]]) -> int:
     written = anonymous_file("llm-erm-library", b"", sealable=True)
     with os.fdopen(written, "wb", closefd=False) as stream:
         stream.writelines((struct.pack("<Q", len(described)), described, *parts))
+    import fcntl  # not on Windows, where this is never called
+
     # A child could otherwise make its copy of the mapping writable, and leave something in it.
     seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
     fcntl.fcntl(written, fcntl.F_ADD_SEALS, seals)
