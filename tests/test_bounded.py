@@ -167,6 +167,47 @@ def test_a_forked_process_has_a_process_of_its_own():
     assert process() == own
 
 
+def test_a_process_that_was_stopped_does_not_stop_us(monkeypatch):
+    monkeypatch.setattr(bounded, "WALL_SECONDS", 0.5)
+    call(re.escape, "one")
+    stopped = process()
+    os.kill(stopped, signal.SIGSTOP)
+    assert call(re.escape, "two") == "two"
+    assert process() != stopped
+    assert ends(stopped)
+
+
+FORK_AT_THE_START = """
+import threading
+def ask():
+    bounded.call(re.escape, "a")
+thread = threading.Thread(target=ask)
+thread.start()
+while bounded._PROCESS._process is None:
+    time.sleep(0.001)
+if os.fork() == 0:
+    time.sleep(60)
+    os._exit(0)
+thread.join()
+print(bounded._PROCESS._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_fork_during_the_start_does_not_keep_the_process_alive():
+    before = "import os, re, sys, time\nfrom llm_erm import bounded\n"
+    command = [sys.executable, "-c", before + FORK_AT_THE_START]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        reader = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+        assert ends(reader, 5)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.stdout.close()
+
+
 def start(code: str) -> tuple[subprocess.Popen[str], int]:
     command = [sys.executable, "-c", ASK + code]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -6,6 +6,7 @@ Parsers of Python take memory and time that no length of the text bounds well: `
 
 import atexit
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -14,7 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from llm_erm.bounded_process import LENGTH, MEMORY_BYTES, REPLY_BYTES, SECONDS, pack, unpack
+from llm_erm.bounded_process import (
+    LENGTH,
+    MEMORY_BYTES,
+    REPLY_BYTES,
+    SECONDS,
+    WALL_SECONDS,
+    pack,
+    unpack,
+)
 from llm_erm.errors import LLMERMError
 from llm_erm.interpreter import needed_environment
 
@@ -79,7 +88,13 @@ class _Process:
         if self._process is not None and self._process.poll() is not None:
             self._end()
         if self._process is None:
-            self._process = _start()
+            # Known before it is ready, so that a fork meanwhile closes its end of the pipe.
+            self._process = _started()
+            try:
+                _wait_until_ready(self._process)
+            except BaseException:
+                self._end()
+                raise
         return self._process
 
     def _end(self) -> int | None:
@@ -99,14 +114,14 @@ class _Process:
         self._lock = threading.Lock()
         process, self._process = self._process, None
         if process is not None:
-            for stream in (process.stdin, process.stdout):
+            for stream in (process.stdin, process.stdout, process.stderr):
                 cast("Any", stream).close()
             process.returncode = 0  # it is no child of this process, which must not wait for it
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _started() -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-s", "-S", "-W", "ignore", "-c", _BOOTSTRAP]
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
+    return subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
         [*command, str(Path(__file__).parent)],
         bufsize=0,
         stdin=subprocess.PIPE,
@@ -115,25 +130,22 @@ def _start() -> subprocess.Popen[bytes]:
         env=needed_environment(),
         start_new_session=True,  # Ctrl-C is not for it; it ends with its parent, by the pipe's end
     )
-    stderr = cast("Any", process.stderr)
-    try:
-        with stderr:
-            try:
-                ready = _reply(process) == "ready"
-            except (OSError, EOFError):
-                ready = False
-            said = "" if ready else stderr.read().decode("utf-8", "replace").strip()
-    except BaseException:
-        _close(process)
-        raise
-    if not ready:
-        _close(process)
-        raise LLMERMError(
-            f"{sys.executable} could not be started to read programs ("
-            f"{said.splitlines()[-1] if said else 'the process ended'}); it needs CPython with "
-            "llm-erm installed for it, and memory for another process."
-        )
-    return process
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes]) -> None:
+    with cast("Any", process.stderr) as stderr:
+        try:
+            if _reply(process) == "ready":
+                return
+        except (OSError, EOFError):
+            pass
+        process.kill()  # so that what it said ends
+        said = stderr.read().decode("utf-8", "replace").strip()
+    raise LLMERMError(
+        f"{sys.executable} could not be started to read programs ("
+        f"{said.splitlines()[-1] if said else 'the process ended'}); it needs CPython with "
+        "llm-erm installed for it, and memory for another process."
+    )
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
@@ -168,6 +180,12 @@ def _reply(process: subprocess.Popen[bytes]) -> Any:  # noqa: ANN401
 def _read(process: subprocess.Popen[bytes], size: int) -> bytes:
     stdout, parts = cast("Any", process.stdout), []
     while size:
+        # Its CPU time is limited there; a process that was stopped or is blocked uses none.
+        if sys.platform != "win32":
+            poll = select.poll()
+            poll.register(stdout, select.POLLIN)
+            if not poll.poll(1000 * WALL_SECONDS):
+                raise EOFError
         if not (part := stdout.read(size)):
             raise EOFError
         parts.append(part)

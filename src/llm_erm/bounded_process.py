@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 SECONDS = 5.0
-"""CPU time of one call; where the system does not measure it, twelve times as much wall time."""
+"""CPU time of one call, where the system measures it."""
+
+WALL_SECONDS = 12 * SECONDS
+"""Wall time of one call, which is also spent waiting for a processor."""
 
 MEMORY_BYTES = 2**30
 """Address space of the process beyond what it takes at its start, where the system limits it."""
@@ -80,7 +83,7 @@ def _reply(replies: BinaryIO, message: object) -> None:
 def _timed() -> Iterator[None]:
     """Ends the process if the block takes too long; no handler of ours could, within a parser."""
     if sys.platform == "win32":
-        faulthandler.dump_traceback_later(12 * SECONDS, exit=True)
+        faulthandler.dump_traceback_later(WALL_SECONDS, exit=True)
         yield
         faulthandler.cancel_dump_traceback_later()
     else:

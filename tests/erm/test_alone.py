@@ -275,7 +275,6 @@ def test_enumeration_counts_training_examples_alone_too(sandbox, monkeypatch):
 def test_how_many_run_alone_depends_on_number_and_time_alone():
     assert [number_alone(n, 0.003) for n in (1, 100, 1000, 10_000)] == [1, 100, 1000, 1000]
     assert [number_alone(n, 0.5) for n in (1, 100, 1000, 10_000)] == [1, 100, 100, 100]
-    assert 1000 * alone.SLOW_SECONDS <= 30
 
 
 def test_a_failed_program_has_no_runs_alone(sandbox, monkeypatch):

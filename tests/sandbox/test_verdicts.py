@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -300,3 +301,29 @@ def test_a_module_that_few_programs_need_is_found(sandbox):
     source = "import shelve, sympy.stats\ndef f(x): return int(bool(sympy.stats.P))"
     for _ in range(2):
         assert sandbox.execute(source, ["1"]).predictions.tolist() == [1]
+
+
+WAITS = "import time\ntime.sleep(0.2)\ndef f(x): return int(x)"
+
+
+def test_a_program_that_takes_long_when_alone_is_ended(sandbox, monkeypatch):
+    monkeypatch.setattr("llm_erm.sandbox.execute.MOST_SECONDS_AGAIN", 0.5)
+    inputs = ["0", "1"] * 50
+    first = sandbox.execute(WAITS, inputs)
+    began = time.monotonic()
+    again = sandbox.replay(WAITS, inputs, first, together=0, alone=100)
+    assert (first.status, again.status) == ("ok", "timeout")
+    assert again.message == "its runs on single inputs took more than 0.5 seconds"
+    assert time.monotonic() - began < 15
+
+
+def test_a_replay_in_another_thread_can_be_stopped():
+    with Sandbox(workers=2) as opened, ThreadPoolExecutor(1) as threads:
+        inputs = ["0", "1"] * 200
+        first = opened.execute(WAITS, inputs)
+        replay = threads.submit(opened.replay, WAITS, inputs, first, together=0, alone=400)
+        time.sleep(0.5)
+        assert not replay.done()
+        opened.stop()
+        with pytest.raises(LLMERMError, match="closed while a program ran"):
+            replay.result(timeout=15)

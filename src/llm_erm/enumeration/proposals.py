@@ -135,10 +135,12 @@ class Proposals:
 
     def _confirm(self, attempt: Attempt) -> Selected:
         source = self.of(attempt).source
-        return confirm(attempt, self._execute(source), count_train=True)
+        return confirm(attempt, self._execute(source, again=True), count_train=True)
 
-    def _execute(self, source: str) -> Verification:
-        return execute(source, self._data, self._sandbox, self._settings.limits, self._outputs)
+    def _execute(self, source: str, *, again: bool = False) -> Verification:
+        return execute(
+            *(source, self._data, self._sandbox, self._settings.limits, self._outputs), again=again
+        )
 
     def of(self, attempt: Attempt) -> Proposal:
         """Returns the proposal that an attempt verified."""

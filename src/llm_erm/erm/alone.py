@@ -19,7 +19,7 @@ from llm_erm.tasks.task import Dataset
 MOST_ALONE = 1000
 MOST_ALONE_IF_SLOW = 100
 SLOW_SECONDS = 0.03
-"""CPU seconds per run above which a program is slow; 1,000 runs of another take 30 at most."""
+"""CPU seconds per run, measured on other inputs, above which a program is slow."""
 TRIED = 16
 """Inputs that run alone where no bound counts them, and to find out how long a run takes."""
 
@@ -74,7 +74,7 @@ def examine(verification: Verification, counted: Sequence[bool]) -> Evidence:
         together=0, alone=size
     )
     if tried.status != "ok":
-        return Evidence(verification.nondeterministic(tried.message))
+        return Evidence(verification.failed(tried.status, tried.message))
     seconds = (tried.cpu_seconds - execution.cpu_seconds) / size
     sizes = [
         number_alone(len(data), seconds) if count else 0
@@ -135,7 +135,7 @@ def confirm(attempt: Attempt, verification: Verification, *, count_train: bool =
     ran = verification.execution.status == "ok"
     if ran and _counts(*verification.verdicts) != _counts(attempt.train, attempt.validation):
         message = "run again on all of the inputs, it gave something else"
-        evidence = Evidence(verification.nondeterministic(message))
+        evidence = Evidence(verification.failed("nondeterministic", message))
     else:
         evidence = examine(verification, [count_train, True])
     train, validation = evidence.verdicts

@@ -123,7 +123,15 @@ def certify(
             + _of_validation(budget, splits.train),
         ),
         test=_exact(test, 1, delta, _sampled(test, test_inputs, "test") + _of_test(splits.train)),
-        occam=None if code_bits is None else _occam(learned, code_bits, delta),
+        occam=None
+        if code_bits is None
+        else _occam(
+            learned,
+            code_bits,
+            delta,
+            _sampled(train, len(splits.train), "training")
+            + _sampled(validation, len(splits.validation), "validation"),
+        ),
         paper=_paper(validation, budget, delta) if validation and validation.total else None,
     )
     return None if certificate == Certificate(confidence) else certificate
@@ -136,7 +144,7 @@ def _exact(verdict: Verdict | None, choices: int, delta: float, assumes: str) ->
     return Bound(upper, verdict.errors, verdict.total, choices, assumes)
 
 
-def _occam(learned: list[Verdict], bits: float, delta: float) -> Bound | None:
+def _occam(learned: list[Verdict], bits: float, delta: float, sampled: str) -> Bound | None:
     examples = sum(verdict.total for verdict in learned)
     if not learned or not all(verdict.perfect for verdict in learned):
         return None
@@ -145,8 +153,8 @@ def _occam(learned: list[Verdict], bits: float, delta: float) -> Bound | None:
         0,
         examples,
         None,
-        f"the prefix-free code that gives the program {bits:g} bits was fixed before the examples "
-        "were seen; for inputs drawn as they were",
+        f"{sampled}the prefix-free code that gives the program {bits:g} bits was fixed before the "
+        "examples were seen; for inputs drawn as they were",
     )
 
 

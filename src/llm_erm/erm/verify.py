@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.records import Verdict, score
-from llm_erm.sandbox import BINARY, INVALID, Execution, Limits, Outputs, Sandbox
+from llm_erm.sandbox import BINARY, INVALID, Execution, Limits, Outputs, Sandbox, Status
 from llm_erm.tasks.task import Dataset
 
 
@@ -36,11 +36,11 @@ class Verification:
         """One verdict per data set; a program that exceeds a limit fails on every one."""
         return verdicts_of(self.execution, self.datasets)
 
-    def nondeterministic(self, message: str | None) -> list[Verdict]:
-        """Returns the verdicts on a program whose answers to the same inputs were different."""
+    def failed(self, status: Status, message: str | None) -> list[Verdict]:
+        """Returns the verdicts on a program that failed when it ran again."""
         nothing = np.full(len(self.execution.predictions), INVALID, np.uint8)
-        seconds = self.execution.cpu_seconds
-        return verdicts_of(Execution("nondeterministic", nothing, message, seconds), self.datasets)
+        failed = Execution(status, nothing, message, self.execution.cpu_seconds)
+        return verdicts_of(failed, self.datasets)
 
     def replayed(self, *, together: int = 256, alone: int | Sequence[int] = 16) -> Execution:
         """Runs the program again; see :meth:`Sandbox.replay`."""
@@ -61,9 +61,21 @@ def execute(
     sandbox: Sandbox,
     limits: Limits,
     outputs: Outputs = BINARY,
+    *,
+    again: bool = False,
 ) -> Verification:
-    """Runs a program once over data sets; see :class:`Verification`."""
-    execution = sandbox.execute(source, _inputs(datasets), limits, outputs)
+    """Runs a program once over data sets; see :class:`Verification`.
+
+    Args:
+        source: The program.
+        datasets: The data sets.
+        sandbox: Where it runs.
+        limits: Limits of its first execution.
+        outputs: What counts as a label.
+        again: Whether it has run before, so that it may take twice the time.
+    """
+    given = limits.for_another_run() if again else limits
+    execution = sandbox.execute(source, _inputs(datasets), given, outputs)
     return Verification(source, datasets, sandbox, limits, outputs, execution)
 
 

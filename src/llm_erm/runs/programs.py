@@ -73,6 +73,9 @@ def standalone(result: Result) -> str:
     if result.isolation is not None:
         lines.append(f"Isolation of the sandbox that ran it: {result.isolation}.")
     if result.method == "synthesis":
+        lines.append(
+            "The bound is for its answers in llm-erm's sandbox; it can tell where and when it runs."
+        )
         lines.append("Written by a language model: read it before you run it outside a sandbox.")
     source = result.program.rstrip("\n")
     return "".join(comment(line) + "\n" for line in lines) + "\n" + source + "\n"

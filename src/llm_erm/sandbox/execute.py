@@ -2,6 +2,7 @@
 
 import platform
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,7 @@ from llm_erm.sandbox.execution import (
     Limits,
     Outputs,
     SandboxJob,
+    Status,
     nothing,
 )
 from llm_erm.sandbox.linux import LinuxProcesses
@@ -27,6 +29,9 @@ from llm_erm.sandbox.wasm import INSTALL_WASM, Guests
 
 DEFAULT_LIMITS = Limits()
 REPLAY_SEED = 1
+MOST_SECONDS_AGAIN = 300.0
+"""Wall time of all runs on single inputs of one replay, since a program can tell that it is alone,
+and then take as long as its limits allow for each."""
 RUNS_WORTH_A_PROCESS = 50
 """Runs of one input that take as long as starting another process to share them with."""
 Isolation = Literal["auto", "wasm"]
@@ -68,6 +73,7 @@ class Sandbox:
         self._workers = workers or usable_cores()
         self._random = np.random.default_rng()
         self._random_lock = threading.Lock()
+        self._stopped = threading.Event()
         self._runner = _runner(isolation, self._workers)
         if self.isolation == "none" and not unsafe_no_isolation:
             self.close()
@@ -144,15 +150,16 @@ class Sandbox:
             return first
         with self._random_lock:
             chosen = self._random.permutation(len(inputs)).tolist()
-        again = _Again(self._execute, source, inputs, first, _patient(limits), outputs)
+        job = SandboxJob(source, inputs, limits.for_another_run(), outputs, REPLAY_SEED)
+        again = _Again(self._execute, job, first, self._stopped)
         again.run(chosen[:together])
         again.run_each(
             chosen[:alone] if isinstance(alone, int) else list(alone), workers=self._workers
         )
         seconds = first.cpu_seconds + again.cpu_seconds
-        if again.difference is not None:
-            missing = nothing(len(inputs), outputs)
-            return Execution("nondeterministic", missing, again.difference, seconds)
+        if again.failure is not None:
+            status, message = again.failure
+            return Execution(status, nothing(len(inputs), outputs), message, seconds)
         return replace(first, cpu_seconds=seconds)
 
     def _execute(
@@ -168,8 +175,13 @@ class Sandbox:
         predictions[order] = ran.predictions
         return replace(ran, predictions=predictions)
 
+    def stop(self) -> None:
+        """Ends what ``replay`` does in other threads after its current runs; they then raise."""
+        self._stopped.set()
+
     def close(self) -> None:
         """Ends every process of the sandbox."""
+        self.stop()
         self._runner.close()
 
     def __enter__(self) -> Self:
@@ -183,32 +195,31 @@ class _Again:
     """Runs a program that has run before, up to the first difference.
 
     Attributes:
-        difference: What differed, in words; None if nothing did.
+        failure: Status and message of the program if an answer differed, or if this took too long.
         cpu_seconds: CPU time of these runs.
     """
 
     def __init__(
         self,
         execute: Callable[[str, Sequence[Input], Limits, Outputs, int], Execution],
-        source: str,
-        inputs: Sequence[Input],
+        job: SandboxJob,
         first: Execution,
-        limits: Limits,
-        outputs: Outputs,
+        stopped: threading.Event,
     ) -> None:
-        self._execute, self._source, self._inputs = execute, source, inputs
-        self._first, self._limits, self._outputs = first, limits, outputs
+        self._execute, self._job, self._first, self._stopped = execute, job, first, stopped
         self._over = threading.Event()
         self._lock = threading.Lock()
-        self.difference: str | None = None
+        self._deadline = time.monotonic() + MOST_SECONDS_AGAIN
+        self.failure: tuple[Status, str] | None = None
         self.cpu_seconds = 0.0
 
     def run(self, group: list[int]) -> None:
         """Runs the inputs with these indices in one child."""
         if not group:
             return
-        inputs = [self._inputs[i] for i in group]
-        again = self._execute(self._source, inputs, self._limits, self._outputs, REPLAY_SEED)
+        job = self._job
+        inputs = [job.inputs[i] for i in group]
+        again = self._execute(job.source, inputs, job.limits, job.outputs, job.seed)
         with self._lock:
             self.cpu_seconds += again.cpu_seconds
             if again.status != "ok":
@@ -216,13 +227,14 @@ class _Again:
             elif not np.array_equal(
                 again.predictions,
                 self._first.predictions[group],
-                equal_nan=self._outputs.labels is None,
+                equal_nan=job.outputs.labels is None,
             ):
                 self._end(group, "it gave something else")
 
     def _end(self, group: list[int], what: str) -> None:
         where = "alone on one" if len(group) == 1 else f"on {len(group)}"
-        self.difference = f"run again {where} of the inputs, {what}"[:MESSAGE_CHARACTERS]
+        message = f"run again {where} of the inputs, {what}"[:MESSAGE_CHARACTERS]
+        self.failure = ("nondeterministic", message)
         self._over.set()
 
     def run_each(self, indices: list[int], workers: int) -> None:
@@ -238,6 +250,15 @@ class _Again:
         for i in indices:
             if self._over.is_set():
                 return
+            if self._stopped.is_set():
+                raise LLMERMError(
+                    "The sandbox was closed while a program ran; start the run again."
+                )
+            if time.monotonic() > self._deadline:
+                message = f"its runs on single inputs took more than {MOST_SECONDS_AGAIN:g} seconds"
+                self.failure = ("timeout", message)
+                self._over.set()
+                return
             self.run([i])
 
 
@@ -251,14 +272,6 @@ def _runner(isolation: Isolation, workers: int) -> LinuxProcesses | Guests:
             setting="isolation",
         )
     return LinuxProcesses(workers)
-
-
-def _patient(limits: Limits) -> Limits:
-    return replace(
-        limits,
-        seconds_per_call=2 * limits.seconds_per_call,
-        seconds_per_candidate=2 * limits.seconds_per_candidate,
-    )
 
 
 def _check(limits: Limits, outputs: Outputs) -> None:

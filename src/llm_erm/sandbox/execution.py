@@ -1,7 +1,7 @@
 """What goes into the sandbox and what comes out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -46,6 +46,17 @@ class Limits:
     seconds_per_call: float = 1.0
     seconds_per_candidate: float = 20.0
     memory_bytes: int = 512 * 2**20
+
+    def for_another_run(self) -> "Limits":
+        """Returns the limits of a program that has run within these: twice the time.
+
+        Measured times vary, and an honest program near its limit must not fail when it runs again.
+        """
+        return replace(
+            self,
+            seconds_per_call=2 * self.seconds_per_call,
+            seconds_per_candidate=2 * self.seconds_per_candidate,
+        )
 
     def check(self) -> None:
         """Checks that a program can run within them.

@@ -65,6 +65,9 @@ BLOCKED = """
 """
 """Modules that call or change the interpreter's machine code; a rule needs none of them."""
 
+NOT_MADE = "_crypt _curses _curses_panel _dbm _gdbm _sqlite3 _ssl _tkinter readline"
+"""Modules that some interpreters contain, which load or start too much."""
+
 
 def import_all(base: str, folders: Sequence[str], archive: int | None) -> None:
     """Imports the fixed list; from then on, this process imports from memory only.
@@ -75,6 +78,8 @@ def import_all(base: str, folders: Sequence[str], archive: int | None) -> None:
         archive: Descriptor of what ``library.archive`` returned; None for bare.
     """
     names = BARE_MODULES.split()
+    # What is part of the interpreter; nothing makes it later (see _refuse_to_make).
+    names += sorted(set(sys.builtin_module_names) - set(BLOCKED.split()) - set(NOT_MADE.split()))
     if base != "bare":
         names += STANDARD_MODULES.split()
     if base == "science":
@@ -84,9 +89,9 @@ def import_all(base: str, folders: Sequence[str], archive: int | None) -> None:
         # sympy's submodules differ between releases.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-        if (numpy := sys.modules.get("numpy")) is not None:
-            # `from numpy import *` imports whatever is named here.
-            vars(numpy)["__all__"] = [name for name in vars(numpy)["__all__"] if name != "f2py"]
+    if (numpy := sys.modules.get("numpy")) is not None:
+        # `from numpy import *` imports whatever is named here.
+        vars(numpy)["__all__"] = [one for one in vars(numpy)["__all__"] if one != "f2py"]
     _block()
     sys.meta_path[:] = [BuiltinImporter, FrozenImporter]
     if archive is not None:
@@ -168,19 +173,13 @@ def _block() -> None:
                     setattr(module, attribute, None)
     for name in blocked | loaded:
         sys.modules[name] = None  # type: ignore[assignment]  # how Python spells "not importable"
-    _keep_from_making(blocked | {"_imp", "gc"})
+    _refuse_to_make()
 
 
-def _keep_from_making(names: set[str]) -> None:
-    """Keeps Python from making these modules once more, of which it remembers how to."""
-    create = _imp.create_builtin
+def _refuse_to_make() -> None:
+    """Keeps Python from making a module once more, such as one that was blocked or changed here."""
 
-    def create_builtin(spec: ModuleSpec) -> ModuleType:
-        if spec.name in names:
-            raise ImportError(f"{spec.name} cannot be imported here", name=spec.name)
-        return create(spec)
-
-    def create_dynamic(spec: ModuleSpec, file: object = None) -> ModuleType:
+    def refuse(spec: ModuleSpec, file: object = None) -> ModuleType:
         raise ImportError(f"{spec.name} cannot be imported here", name=spec.name)
 
-    _imp.create_builtin, _imp.create_dynamic = create_builtin, create_dynamic
+    _imp.create_builtin = _imp.create_dynamic = refuse

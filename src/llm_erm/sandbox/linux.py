@@ -13,7 +13,7 @@ from llm_erm.sandbox.process import ZygoteLostError, ZygoteProcess
 from llm_erm.sandbox.spread import run_parts
 
 LEAST_MEMORY_BYTES = 16 * 2**20
-LATE_SECONDS = 0.1  # two polling intervals of the zygote
+LATE_SECONDS = 0.1  # two polling intervals of the watcher
 
 
 class LinuxProcesses:

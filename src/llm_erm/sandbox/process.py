@@ -163,9 +163,15 @@ class ZygoteProcess:
         if not poll.poll(None if timeout is None else timeout * 1000):
             return None
         try:
-            answer = self._socket.recv(protocol.REPLY.size)
+            answer = self._socket.recv(protocol.MESSAGE_BYTES)
         except OSError:
             answer = b""
+        if answer.startswith(protocol.FAILED):
+            reason = answer.removeprefix(protocol.FAILED).decode()
+            raise LLMERMError(
+                f"The sandbox could not start a process for a program ({reason}); raise the limit "
+                "on processes (ulimit -u, or the container's), free memory, or use fewer workers."
+            )
         if len(answer) != protocol.REPLY.size:
             raise ZygoteLostError
         status, killer, seconds = protocol.REPLY.unpack(answer)

@@ -51,7 +51,7 @@ RUN = b"R"
 STOP = b"S"
 
 REPLY = struct.Struct("<iBd")
-"""Wait status of the child, why the zygote killed it, its CPU seconds."""
+"""Wait status of the child, why the watcher killed it, its CPU seconds."""
 
 KILLED_BY = ("nobody", "call limit", "candidate limit", "idle", "wall limit", "request")
 

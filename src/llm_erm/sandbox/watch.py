@@ -17,7 +17,7 @@ from llm_erm.sandbox.meter import Meter
 
 
 class Line:
-    """The zygote's end of the connection to its parent.
+    """The watcher's end of the connection to its parent.
 
     It also monitors the parent's process, since a fork of the parent would keep the connection
     open after the parent's death.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT, STANDARD_ERROR = 1, 2
 PROCESS = struct.Struct("<i")
-"""How the zygote tells the watcher the process id of a child."""
+"""How the zygote tells the watcher the process id of a child, or an error number below 0."""
 
 
 def main(arguments: list[str]) -> None:
@@ -61,6 +61,7 @@ class Watcher:
         if machine is None:
             raise OSError(f"the processor is {os.uname().machine}, not x86_64 or aarch64")
         worker.hide_objects()
+        namespaces.read_mapped_files()
         unshared = namespaces.enter() is None
         self.scheduler = Scheduler()
         namespaces.be_first_to_go()
@@ -97,6 +98,8 @@ class Watcher:
             if not answer:
                 raise SystemExit
             (child,) = PROCESS.unpack(answer)
+            if child < 0:
+                return protocol.FAILED + os.strerror(-child).encode()
             watch = Watch(child, shared, count, call_seconds, cpu_seconds, wall)
             status, seconds, killer = watch.until_dead(self.line, self.scheduler)
         finally:
@@ -121,7 +124,10 @@ class Zygote:
             request, files, _, _ = socket.recv_fds(line, protocol.REQUEST.size, 2)
             if not request:
                 return
-            child = fork_sibling(self.machine)
+            try:
+                child = fork_sibling(self.machine)
+            except OSError as error:
+                child = -(error.errno or 1)
             if child == 0:
                 self._become_child(request, *files)
             for file in files:

@@ -114,7 +114,10 @@ class Synthesis(Method):
                 prompts = (prompt_for(one.splits, self.settings) for one in work)
                 longest = max(len(prompt.encode()) for prompt in prompts)
                 budget.begin(spent, longest, self.settings.max_tokens)
-            yield Searches(self, sandbox, threads)
+            try:
+                yield Searches(self, sandbox, threads)
+            finally:
+                sandbox.stop()  # or an interrupted run would wait for its threads' replays
 
     def wants(self, result: Result | None) -> bool:
         """Returns whether there is no result yet, or one that lacks required test accuracies."""

@@ -105,13 +105,13 @@ class Verifier:
             return known
         source = attempt.candidate.source
         assert source is not None  # it ran
-        chosen = confirm(attempt, verification or self._execute(source))
+        chosen = confirm(attempt, verification or self._execute(source, again=True))
         if chosen.attempt.validation.status == "ok":
             self._confirmed[attempt.index] = chosen
         return chosen
 
-    def _execute(self, source: str) -> Verification:
-        return execute(source, self._data, self._sandbox, self._settings.limits)
+    def _execute(self, source: str, *, again: bool = False) -> Verification:
+        return execute(source, self._data, self._sandbox, self._settings.limits, again=again)
 
     def _remember(self, source: str | None, attempt: Attempt) -> None:
         if source is not None:
