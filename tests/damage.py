@@ -290,11 +290,17 @@ def forge(folder: Path, draw: random.Random, others: Sequence[Path]) -> str:
         return "nothing to forge"
     path = draw.choice(journals)
 
+    left = draw.randrange(len(path.read_bytes().splitlines()))
+    kinds: list[str] = []
+
     def edited(line: dict[str, Any]) -> None:
-        checksum, other = line["sha256"], odd(line, draw)
-        if isinstance(other, dict) and draw.random() < 0.5:
+        nonlocal left
+        left -= 1
+        other = odd({name: line[name] for name in line if name != "sha256"}, draw)
+        if isinstance(other, dict) and (left == -1 or not left):
+            kinds.append(path.name)
             line.clear()
-            line.update(other, sha256=checksum)
+            line.update(other, sha256="")
 
     reseal(path, edited)
     return f"forged {path.name}"
