@@ -7,6 +7,7 @@ import pytest
 
 from llm_erm.errors import InputError
 from llm_erm.facts import BaselineFacts, GridScore
+from llm_erm.llms.llm import Completion
 from llm_erm.records import Certificate, Result, Verdict
 from llm_erm.serial import RecordError, from_json, to_json
 from llm_erm.settings import shaping
@@ -82,8 +83,6 @@ VERDICT = {"status": "ok", "correct": 1, "invalid": 0, "total": 2}
         ({"seconds_to_selected": -1}, "seconds_to_selected is -1"),
         ({"attempts": -1}, "attempts is -1"),
         ({"candidates_to_selected": 10**30}, "candidates_to_selected is 10"),
-        ({"cost": {"usd": -1.0}}, "cost.*usd is -1.0"),
-        ({"cost": {"prompt_tokens": -1}}, "cost.*prompt_tokens is -1"),
         ({"certificate": {"confidence": 1.0}}, "confidence is 1.0"),
         ({"test": VERDICT | {"total": 0, "correct": 0}}, "the test verdict is on no examples"),
         ({"test": VERDICT | {"total": 10**400}}, "test.*total is 10"),
@@ -106,6 +105,11 @@ def test_a_record_that_no_run_writes_is_refused(change, said):
     line = json.dumps(json.loads(to_json(result())) | change)
     with pytest.raises(RecordError, match=said):
         from_json(Result, line)
+
+
+def test_an_answer_that_took_less_than_no_time_is_refused():
+    with pytest.raises(RecordError, match=r"latency_seconds is -0\.5"):
+        from_json(Completion, '{"index": 1, "text": "", "latency_seconds": -0.5}')
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -31,7 +31,7 @@ def _check_counts(least: int = 0, **counts: int | None) -> None:
 
 
 def _check_amounts(**amounts: float | None) -> None:
-    """Refuses amounts of time or money that nothing takes."""
+    """Refuses amounts of time that nothing takes."""
     for name, amount in amounts.items():
         if amount is not None and not (amount >= 0 and math.isfinite(amount)):
             raise ValueError(f"{name} is {amount}, not a finite number of at least 0")
@@ -215,15 +215,6 @@ class Cost:
     completion_tokens: int = 0
     tool_calls: int = 0
     usd: float | None = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuses what no answers cost."""
-        _check_counts(
-            prompt_tokens=self.prompt_tokens,
-            completion_tokens=self.completion_tokens,
-            tool_calls=self.tool_calls,
-        )
-        _check_amounts(usd=self.usd)
 
 
 def cost_of(completions: Iterable[Completion]) -> Cost:
