@@ -19,18 +19,21 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from incontext.engines import SETTINGS, ScriptedEngine, truth
 from llm_erm.baselines.method import Baselines
+from llm_erm.cli.compare import _cells, _json
 from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.prior import read_prior
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.incontext.export import export as export_queries
 from llm_erm.incontext.method import InContext
-from llm_erm.reports.results import read_results
+from llm_erm.reports.comparison import compare, samples, verdicts
+from llm_erm.reports.results import entries_in, read_results
 from llm_erm.runs.events import Advanced, Answered, Attempted, Noticed
 from llm_erm.runs.jobs import Method
 from llm_erm.runs.run import Plan, opened, plan, run_in
@@ -121,6 +124,15 @@ def compared(folder: Path) -> Any:
     return sorted(results, key=json.dumps)
 
 
+def reported(folder: Path) -> None:
+    """Computes what a comparison prints."""
+    rows = compare(entries_in([folder]))
+    assert [_cells(row) for row in rows]
+    assert json.dumps([_json(row) for row in rows])
+    for sentences in (verdicts(rows), samples(rows)):
+        assert all(sentences)
+
+
 def cases(scratch: Path) -> Iterator[Case]:
     """Runs of every method, whole and interrupted."""
     answers = scratch / "answers.json"
@@ -150,6 +162,7 @@ def cases(scratch: Path) -> Iterator[Case]:
         done(planned, [])
         wanted = done(planned, [])
         read: list[tuple[Callable[[Path], Any], Any]] = [(compared, compared(scratch / name))]
+        read.append((reported, None))
         if name == "synthesis":
             read += [(replayed, replayed(scratch / name)), (read_prior, read_prior(scratch / name))]
         yield Case(name, planned, wanted, read)
@@ -290,14 +303,19 @@ def forge(folder: Path, draw: random.Random, others: Sequence[Path]) -> str:
         return "nothing to forge"
     path = draw.choice(journals)
 
+    numbers, chosen = count(), draw.randrange(len(path.read_bytes().splitlines()))
+
     def edited(line: dict[str, Any]) -> None:
-        checksum, other = line["sha256"], odd(line, draw)
-        if isinstance(other, dict) and draw.random() < 0.5:
-            line.clear()
-            line.update(other, sha256=checksum)
+        if next(numbers) != chosen:
+            return
+        del line["sha256"]
+        while not isinstance(other := odd(line, draw), dict):
+            pass
+        line.clear()
+        line.update(other, sha256="")
 
     reseal(path, edited)
-    return f"forged {path.name}"
+    return f"forged line {chosen + 1} of {path.name}"
 
 
 JOURNALS = {f"{name}.jsonl" for name in ("results", "prompts", "answers", "attempts")}
@@ -353,9 +371,9 @@ def damage_all(
     made = [case for case in cases(scratch) if not only or case.name in only]
     others = [case.planned.folder for case in made if case.planned.folder is not None]
     found: dict[str, Counter[str]] = {}
-    for damage, count in counts.items():
+    for damage, times in counts.items():
         tally = found.setdefault(damage.__name__, Counter())
-        for number in range(count):
+        for number in range(times):
             case = made[number % len(made)]
             draw = random.Random(f"{seed} {damage.__name__} {number}")
             came, what = outcome(case, scratch / "damaged", damage, draw, others)

@@ -87,7 +87,7 @@ def _result_today(line: Line) -> dict[str, Any]:
     return named | facts
 
 
-CHECKS = {"sha256", "evidence"}
+CHECKS = {"sha256", "lines_sha256"}
 """What only checks a line."""
 VERDICTS = {
     **{name: name for name in ("train", "validation", "test")},

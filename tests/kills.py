@@ -106,7 +106,7 @@ def lines_in(folder: Path) -> Counter[str]:
         if path.name in ("prompts.jsonl", "answers.jsonl", "attempts.jsonl", "results.jsonl"):
             *whole, _ = path.read_bytes().split(b"\n")
             for line in whole:
-                checked = ("sha256", "evidence", "answer_sha256")
+                checked = ("sha256", "lines_sha256", "answer_sha256")
                 plain = {k: v for k, v in json.loads(line).items() if k not in checked}
                 place = path.relative_to(folder)
                 found[f"{place} {json.dumps(timeless(plain), sort_keys=True)}"] += 1

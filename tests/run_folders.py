@@ -38,7 +38,9 @@ def write_run(folder: Path, *results: Result, **journals: list[Any]) -> None:
             kept.take(name, line, seal.of(text))
     if results:
         path = folder / "results.jsonl"
-        path.write_text("".join(result_line(one, kept.evidence, seal_of(path)) for one in results))
+        path.write_text(
+            "".join(result_line(one, kept.lines_sha256, seal_of(path)) for one in results)
+        )
 
 
 def records_in(path: Path, kind: type[Any]) -> Iterator[Any]:
@@ -51,7 +53,7 @@ def records_in(path: Path, kind: type[Any]) -> Iterator[Any]:
 def plain_lines(path: Path) -> list[dict[str, Any]]:
     """The lines of a journal without what only checks them."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    checks = ("sha256", "evidence")
+    checks = ("sha256", "lines_sha256")
     return [{key: line[key] for key in line if key not in checks} for line in lines]
 
 

@@ -7,12 +7,15 @@ import pytest
 
 from llm_erm.errors import InputError
 from llm_erm.facts import BaselineFacts, GridScore
+from llm_erm.llms.llm import Completion
 from llm_erm.records import Certificate, Result, Verdict
 from llm_erm.serial import RecordError, from_json, to_json
 from llm_erm.settings import shaping
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.task import DataKey
+
+SELECTED_BY = ("train", "validation")
 
 
 def result(**more) -> Result:
@@ -24,6 +27,8 @@ def result(**more) -> Result:
         "examples": 200,
         "seconds": 1.0,
         "program": "naïve \ud800 \u2028",
+        "train": Verdict("ok", 3, 0, 3),
+        "validation": Verdict("ok", 2, 0, 3),
         "test": Verdict("ok", 1, 0, 3, "lone \udfff"),
         "certificate": Certificate(0.95),
         "facts": facts,
@@ -63,6 +68,54 @@ def test_numbers_that_json_cannot_write_are_null():
 def test_a_damaged_record_is_named_by_its_field(change, place):
     line = json.dumps(json.loads(to_json(result())) | change)
     with pytest.raises(RecordError, match=place):
+        from_json(Result, line)
+
+
+BOUND = {"error_upper_bound": 0.5, "errors": 1, "examples": 10, "choices": 1, "assumes": "a"}
+VERDICT = {"status": "ok", "correct": 1, "invalid": 0, "total": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        *(({name: None}, "a program has verdicts on the training") for name in SELECTED_BY),
+        ({"seconds": -1.0}, "seconds is -1.0"),
+        ({"seconds_to_selected": -1}, "seconds_to_selected is -1"),
+        ({"attempts": -1}, "attempts is -1"),
+        ({"candidates_to_selected": 10**30}, "candidates_to_selected is 10"),
+        ({"certificate": {"confidence": 1.0}}, "confidence is 1.0"),
+        ({"test": VERDICT | {"total": 0, "correct": 0}}, "the test verdict is on no examples"),
+        ({"test": VERDICT | {"total": 10**400}}, "test.*total is 10"),
+        ({"test": VERDICT | {"cpu_seconds": -0.5}}, "test.*cpu_seconds is -0.5"),
+        *(
+            ({"certificate": {"confidence": 0.95, "test": BOUND | bound}}, f"certificate.*{said}")
+            for bound, said in (
+                ({"errors": 10**30}, "errors on 10 examples"),
+                ({"errors": -1}, "-1 errors"),
+                ({"examples": 0, "errors": 0}, "examples is 0"),
+                ({"examples": 10**400}, "examples is 10"),
+                ({"choices": 0}, "choices is 0"),
+                ({"error_upper_bound": 1.5}, "error_upper_bound is 1.5"),
+                ({"error_upper_bound": -0.5}, "error_upper_bound is -0.5"),
+            )
+        ),
+    ],
+)
+def test_a_record_that_no_run_writes_is_refused(change, said):
+    line = json.dumps(json.loads(to_json(result())) | change)
+    with pytest.raises(RecordError, match=said):
+        from_json(Result, line)
+
+
+def test_an_answer_that_took_less_than_no_time_is_refused():
+    with pytest.raises(RecordError, match=r"latency_seconds is -0\.5"):
+        from_json(Completion, '{"index": 1, "text": "", "latency_seconds": -0.5}')
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_is_refused(number):
+    line = to_json(result()).replace('"seconds": 1.0', f'"seconds": {number}')
+    with pytest.raises(RecordError, match=f"{number} is not finite"):
         from_json(Result, line)
 
 

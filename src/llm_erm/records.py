@@ -1,5 +1,6 @@
 """Records of results: candidates, verdicts, attempts, bounds and `Result` itself."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -16,6 +17,24 @@ from llm_erm.tasks.task import DataKey
 
 VERSION = 2
 """Version of the layout of a `Result`; raised whenever a field changes its meaning."""
+
+
+MOST = 2**53
+"""No count is greater; up to here, a float holds every whole number."""
+
+
+def _check_counts(least: int = 0, **counts: int | None) -> None:
+    """Refuses numbers that count nothing, such as those of an edited file."""
+    for name, count in counts.items():
+        if count is not None and not least <= count <= MOST:
+            raise ValueError(f"{name} is {count}, not a whole number from {least} to 2^53")
+
+
+def _check_amounts(**amounts: float | None) -> None:
+    """Refuses amounts of time that nothing takes."""
+    for name, amount in amounts.items():
+        if amount is not None and not (amount >= 0 and math.isfinite(amount)):
+            raise ValueError(f"{name} is {amount}, not a finite number of at least 0")
 
 
 @dataclass(frozen=True)
@@ -57,6 +76,8 @@ class Verdict:
             raise ValueError(
                 f"{self.correct} correct and {self.invalid} invalid of {self.total} are no counts"
             )
+        _check_counts(total=self.total)
+        _check_amounts(cpu_seconds=self.cpu_seconds)
 
     @property
     def accuracy(self) -> float:
@@ -72,6 +93,13 @@ class Verdict:
     def perfect(self) -> bool:
         """Whether every prediction is correct."""
         return self.status == "ok" and self.correct == self.total
+
+
+def _check_examples(**verdicts: Verdict | None) -> None:
+    """Refuses verdicts on no examples, which have no accuracy."""
+    for name, verdict in verdicts.items():
+        if verdict is not None and verdict.total == 0:
+            raise ValueError(f"the {name} verdict is on no examples")
 
 
 def accuracy(verdict: Verdict | None) -> float | None:
@@ -102,6 +130,11 @@ class Attempt:
     validation: Verdict
     duplicate_of: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuses indices and verdicts that no attempt has."""
+        _check_counts(least=1, index=self.index, duplicate_of=self.duplicate_of)
+        _check_examples(train=self.train, validation=self.validation)
+
 
 @dataclass(frozen=True)
 class Bound:
@@ -125,6 +158,14 @@ class Bound:
     choices: int | None
     assumes: str
 
+    def __post_init__(self) -> None:
+        """Refuses numbers that are no bound."""
+        _check_counts(least=1, examples=self.examples, choices=self.choices)
+        if not 0 <= self.errors <= self.examples:
+            raise ValueError(f"{self.errors} errors on {self.examples} examples are no counts")
+        if not 0 <= self.error_upper_bound <= 1:
+            raise ValueError(f"error_upper_bound is {self.error_upper_bound}, not within 0 and 1")
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -143,6 +184,11 @@ class Certificate:
     test: Bound | None = None
     occam: Bound | None = None
     paper: Bound | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a confidence with which no bound holds."""
+        if not 0 < self.confidence < 1:
+            raise ValueError(f"confidence is {self.confidence}, not between 0 and 1")
 
     @property
     def error_upper_bound(self) -> float | None:
@@ -197,7 +243,7 @@ def _known(version: int) -> int:
     if version != VERSION:
         raise InputError(
             f"the layout of this result has version {version}, and this llm-erm reads version "
-            f"{VERSION}; use the llm-erm that wrote it, or delete the run."
+            f"{VERSION}; use the llm-erm that wrote it, or name another folder."
         )
     return version
 
@@ -266,6 +312,26 @@ class Result:
     notices: tuple[str, ...] = ()
     facts: Annotated[Facts, Field(discriminator="method")]
     version: _Version = VERSION
+
+    def __post_init__(self) -> None:
+        """Refuses what no method results in, such as a program that was selected by nothing."""
+        _check_counts(
+            examples=self.examples,
+            attempts=self.attempts,
+            duplicates=self.duplicates,
+            selected_attempt=self.selected_attempt,
+            candidates_to_selected=self.candidates_to_selected,
+        )
+        _check_amounts(seconds=self.seconds, seconds_to_selected=self.seconds_to_selected)
+        _check_examples(
+            train=self.train,
+            validation=self.validation,
+            test=self.test,
+            contrast=self.contrast,
+            length_generalization=self.length_generalization,
+        )
+        if self.program is not None and (self.train is None or self.validation is None):
+            raise ValueError("a program has verdicts on the training and the validation examples")
 
     @property
     def exact(self) -> bool:

@@ -62,10 +62,17 @@ def from_json(kind: type[Record], text: str) -> Record:
         RecordError: The text is not JSON, a field is missing, or one has another type.
     """
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_number, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"not valid JSON ({error})") from None
     return from_plain(kind, value)
+
+
+def _number(text: str) -> float:
+    """Returns the number in a JSON text, which no record holds if it is not finite."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is not finite")
+    return value
 
 
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}

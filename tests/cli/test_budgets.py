@@ -120,7 +120,7 @@ def test_calls_that_are_given_up_are_said_and_count_at_worst(invoke, tmp_path):
         assert "Cancelled 2 calls in flight" in done.stderr
         assert run("--max-total-tokens", 10**6).returncode == 0
         assert len(api.calls) == 3
-    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"), ())
     budget = Budget(max_tokens=10**6)
     budget.begin(folder.completions(), prompt_bytes=1000, max_output_tokens=400)
     folder.close()
@@ -147,7 +147,7 @@ def test_calls_given_up_on_ctrl_c_are_said_and_stay_in_the_account_for_good(invo
         assert "Cancelled 2 calls in flight" in stopped.stderr
         assert run().returncode == 0
         assert len(api.calls) == 2 + CALLS
-    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"))
+    folder = RunFolder(tmp_path / "out", read_fingerprint(tmp_path / "out"), ())
     assert len(folder.completions()) == CALLS + 2
     folder.close()
 

@@ -152,7 +152,7 @@ def timeless(value: Any) -> Any:
     if isinstance(value, dict):
         times = (
             *("seconds", "cpu_seconds", "latency_seconds", "duration_ms"),
-            *("seconds_to_selected", "sha256", "evidence", "answer_sha256"),
+            *("seconds_to_selected", "sha256", "lines_sha256", "answer_sha256"),
         )
         return {key: timeless(one) for key, one in value.items() if key not in times}
     return [timeless(one) for one in value] if isinstance(value, list) else value

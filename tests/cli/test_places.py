@@ -6,6 +6,8 @@ import stat
 
 import pytest
 
+from llm_erm.cli.log import open_log
+
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 
 
@@ -42,6 +44,26 @@ def test_a_link_stays_and_the_file_it_names_is_written(synthesize, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "link.csv").is_symlink()
     assert (tmp_path / "real.csv").read_text().startswith("fn,length")
+
+
+@pytest.mark.parametrize(
+    ("before", "left"),
+    [
+        ("mine\nmy last line", "mine\nmy last line\n"),
+        ('{"whole": 1}', '{"whole": 1}\n'),
+        ('mine\n{"half": ', "mine\n"),
+        ("mine\n", "mine\n"),
+        ("", ""),
+    ],
+)
+def test_a_log_goes_on_after_what_its_file_holds(tmp_path, before, left):
+    path = tmp_path / "log"
+    path.write_text(before)
+    with open_log(None, path, "INFO") as log:
+        log.exported()
+    text = path.read_text()
+    assert text.startswith(left)
+    assert json.loads(text[len(left) :])["msg"] == "artifacts_written"
 
 
 @pytest.mark.parametrize("flag", ["--out-jsonl", "--out-csv", "--log-file"])

@@ -18,17 +18,19 @@ from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Result, Verdict
-from llm_erm.runs import journal
+from llm_erm.runs import journal, kept
 from llm_erm.runs.events import Answered, Attempted, Finished, Prompted
 from llm_erm.runs.fingerprint import DataRecord, Fingerprint
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.journal import Journal
+from llm_erm.runs.programs import write_program
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey
 from run_folders import reseal
 
 JOB = JobKey("fn_a", 20, 42)
+JOBS = {JobKey("fn_a", length, 42, trial) for length in range(100) for trial in (1, 2)}
 DATA = DataRecord(DataSpec(function="fn_a", length=20), "abc", "abc")
 
 
@@ -65,7 +67,7 @@ def open_folder(tmp_path):
 
     def make(settings=None, data=(DATA,), **keywords):
         fingerprint = Fingerprint("0", "synthesis", settings or {"attempts": 5}, data)
-        opened.append(RunFolder(tmp_path / "run", fingerprint, **keywords))
+        opened.append(RunFolder(tmp_path / "run", fingerprint, JOBS, **keywords))
         return opened[-1]
 
     yield make
@@ -287,6 +289,7 @@ def test_a_line_that_changed_is_named_set_aside_and_not_believed(
 )
 def test_lines_that_are_gone_or_elsewhere_leave_no_result(open_folder, filled, name, change, said):
     path = filled / f"{name}.jsonl"
+    replaced = (filled / "results.jsonl").read_text()
     path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
     again = open_folder()
     (notice,) = again.notices
@@ -294,11 +297,45 @@ def test_lines_that_are_gone_or_elsewhere_leave_no_result(open_folder, filled, n
     assert again.results == {}
     again.close()
     assert open_folder().results == {}
+    assert (filled / "results.jsonl.damaged").read_text() == replaced
+
+
+@pytest.mark.parametrize(("source", "target"), [("answers", "attempts"), ("attempts", "answers")])
+def test_a_line_moved_to_another_file_is_named_as_damaged(open_folder, filled, source, target):
+    line = (filled / f"{source}.jsonl").read_text().splitlines(keepends=True)[0]
+    with (filled / f"{target}.jsonl").open("a") as file:
+        file.write(line)
+    (notice,) = open_folder().notices
+    assert f"{target}.jsonl, line 3: damaged, edited or of another run; " in notice
+
+
+def test_a_folder_that_is_read_while_a_run_writes_to_it_is_not_called_damaged(
+    open_folder, monkeypatch
+):
+    folder = open_folder()
+    indices = iter(range(1, 20))
+    read = kept.read_bytes
+
+    def read_later(*arguments, **keywords):
+        index = next(indices)
+        for event in (
+            *(Prompted(f"prompt {index}", index), Answered(answer(index))),
+            Attempted(attempt(index)),
+        ):
+            folder(JOB, event)
+        return read(*arguments, **keywords)
+
+    monkeypatch.setattr(kept, "read_bytes", read_later)
+    found = kept.read_contents(folder.path, folder._settings)
+    assert found.faults == {}
+    assert set(found.kept[JOB].attempts) == {1, 2}
 
 
 def test_a_line_of_another_run_is_not_believed(open_folder, filled, tmp_path):
     path = filled / "attempts.jsonl"
-    other = RunFolder(tmp_path / "other", Fingerprint("0", "synthesis", {"attempts": 6}, (DATA,)))
+    other = RunFolder(
+        tmp_path / "other", Fingerprint("0", "synthesis", {"attempts": 6}, (DATA,)), JOBS
+    )
     other(JOB, Attempted(attempt(3)))
     other.close()
     with path.open("a") as file:
@@ -332,6 +369,15 @@ def test_settings_that_changed_are_known_by_the_lines_written_with_them(open_fol
         assert again.results == {JOB: result()}
         again.close()
         assert path.read_text() == before
+    path.unlink()
+    again = open_folder()
+    assert again.notices == [f"{path} was missing; it is written again."]
+    assert again.results == {JOB: result()}
+    again.close()
+    assert path.read_text() == before
+    path.unlink()
+    with pytest.raises(InputError, match=r"settings\.json is missing, and no line that shows"):
+        open_folder({"attempts": 6})
     path.write_text("{")
     with pytest.raises(InputError, match=r"other settings \(settings\.json is damaged\)"):
         open_folder({"attempts": 6})
@@ -369,8 +415,9 @@ def test_a_last_line_with_a_damaged_end_is_no_work_of_a_kill(open_folder, filled
 def test_what_is_no_file_is_one_sentence(open_folder, filled, name, kind):
     (filled / name).unlink()
     (filled / name).mkdir() if kind == "folder" else os.mkfifo(filled / name)
-    with pytest.raises(InputError, match=rf"Cannot read .*{name}: "):
+    with pytest.raises(InputError, match=rf"Cannot read .*{name}: ") as caught:
         open_folder()
+    assert caught.value.setting == "out_dir"
 
 
 @pytest.mark.parametrize(
@@ -389,6 +436,7 @@ def with_program(**changes) -> Result:
     return replace(
         result(),
         program="def f(x):\n    return 1",
+        train=Verdict("ok", 50, 1, 100),
         validation=Verdict("ok", 51, 0, 100),
         test=Verdict("ok", 51, 0, 100),
         **changes,
@@ -412,6 +460,94 @@ def test_a_program_file_that_changed_or_is_missing_is_written_again(open_folder,
     assert path.read_text() == before
 
 
+def test_a_program_file_that_is_a_link_is_replaced_and_its_target_stays(open_folder, tmp_path):
+    folder = open_folder()
+    folder(JOB, Finished(with_program()))
+    folder.close()
+    (path,) = (folder.path / "programs").iterdir()
+    before = path.read_text()
+    (tmp_path / "mine.py").write_text("mine")
+    draft = path.with_name(path.name + ".part")
+    for text in ("mine", before):
+        (tmp_path / "mine.py").write_text(text)
+        path.unlink()
+        path.symlink_to(tmp_path / "mine.py")
+        draft.symlink_to(tmp_path / "draft.py")
+        again = open_folder()
+        again.close()
+        assert again.notices == [f"{path} was not the program of its result; it is written again."]
+        assert not path.is_symlink()
+        assert path.read_text() == before
+        assert (tmp_path / "mine.py").read_text() == text
+        assert not (tmp_path / "draft.py").exists()
+    path.unlink()
+    path.symlink_to(tmp_path / "mine.py")
+    folder = open_folder(fresh=True)
+    folder(JOB, Finished(with_program(notices=("another",))))
+    assert (tmp_path / "mine.py").read_text() == before
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("programs", ".lock", "settings.json", "results.jsonl", "answers.jsonl", "log.jsonl"),
+        *("results.jsonl.part", "results.jsonl.damaged", "fn_a-L20-n20", "config.json", "logs.log"),
+        *("fn_a-L20-n20/config.json", "model", "model/head.safetensors", "checkpoint.part"),
+    ],
+)
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_link_in_place_of_what_a_run_writes_is_refused(
+    open_folder, filled, tmp_path, name, fresh, dangling
+):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if (filled / name).exists():
+        (filled / name).unlink()
+    (filled / name).parent.mkdir(exist_ok=True)
+    target = elsewhere / "target"
+    if not dangling:
+        target.mkdir() if name in ("programs", "model", "fn_a-L20-n20") else target.touch()
+    (filled / name).symlink_to(target)
+    with pytest.raises(InputError, match=f"{name} is a link, and a run writes nothing outside"):
+        open_folder(fresh=fresh)
+    assert target.exists() != dangling
+    assert (filled / name).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ("function", lambda line: line["data"].update(function="../../../evil/pwned")),
+        ("function", lambda line: line["data"].update(function="fn_b")),
+        ("variant", lambda line: line.update(variant="/../../../pwned")),
+    ],
+)
+def test_a_result_of_no_job_of_the_run_is_named_set_aside_and_writes_nothing(
+    open_folder, tmp_path, where, change
+):
+    folder = open_folder()
+    folder(JOB, Finished(with_program()))
+    folder.close()
+    reseal(folder.path / "results.jsonl", change)
+    forged = (folder.path / "results.jsonl").read_bytes()
+    before = set(tmp_path.rglob("*.py"))
+    again = open_folder()
+    assert again.results == {}
+    (notice,) = again.notices
+    assert "results.jsonl: the run has no job '" in notice
+    assert (folder.path / "results.jsonl.damaged").read_bytes() == forged
+    assert (folder.path / "results.jsonl").read_bytes() == b""
+    assert set(tmp_path.rglob("*.py")) == before
+
+
+@pytest.mark.parametrize("function", ["../evil", "/evil", "a/b"])
+def test_no_program_is_written_outside_its_folder(tmp_path, function):
+    with pytest.raises(InputError, match="is no file name"):
+        write_program(tmp_path / "run", JobKey(function, 20, 42), with_program())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("version", [1, 99])
 def test_a_result_of_another_version_is_refused_whatever_else_it_holds(open_folder, version):
     folder = open_folder()
@@ -424,7 +560,7 @@ def test_a_result_of_another_version_is_refused_whatever_else_it_holds(open_fold
         open_folder()
     assert str(caught.value) == (
         f"{path}, line 1: the layout of this result has version {version}, and this llm-erm reads "
-        "version 2; use the llm-erm that wrote it, or delete the run."
+        "version 2; use the llm-erm that wrote it, or name another folder."
     )
 
 
@@ -435,7 +571,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from llm_erm.runs.fingerprint import Fingerprint
 from llm_erm.runs.folder import RunFolder
-RunFolder(Path({str(folder.path)!r}), Fingerprint("0", "synthesis", {{"attempts": 5}}, ()))
+RunFolder(Path({str(folder.path)!r}), Fingerprint("0", "synthesis", {{"attempts": 5}}, ()), ())
 """
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert other.returncode != 0
@@ -494,7 +630,7 @@ def test_a_disk_that_is_full_for_a_while_leaves_no_half_line_before_the_next(ope
 def test_a_file_in_the_way_is_one_sentence(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(InputError, match="Cannot write"):
-        RunFolder(tmp_path / "run", Fingerprint("0", "synthesis", {}, ()))
+        RunFolder(tmp_path / "run", Fingerprint("0", "synthesis", {}, ()), ())
 
 
 def test_results_that_are_written_anew_from_several_threads_are_all_kept(open_folder):

@@ -46,6 +46,7 @@ def result(program: str, name: str) -> Result:
         data=DataKey(name, 20, 42),
         examples=20,
         program=program,
+        train=verdict,
         validation=verdict,
         test=Verdict("timeout", 0, 10, 10, name),
         certificate=Certificate(0.95, Bound(0.1, 1, 10, 1, name)),

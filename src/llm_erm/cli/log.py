@@ -108,17 +108,32 @@ def open_log(folder: RunFolder, path: Path | None, level: str) -> Iterator[Log]:
     with writing(path, "log_file"):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not is_special(path) and path.exists():
-            _drop_half_line(path)
+            _end_last_line(path)
         file = path.open("ab", buffering=0)
     with file:
         yield Log(file, folder, level)
 
 
-def _drop_half_line(path: Path) -> None:
-    """Removes what a kill left of a last line, so that the next one starts a line."""
+def _end_last_line(path: Path) -> None:
+    """Removes what a kill left of a line of a log, so that the next one starts a line.
+
+    The file may be another one of the user's, whose last line is ended instead.
+    """
     with path.open("r+b") as file:
         end = file.seek(0, os.SEEK_END)
         file.seek(start := max(end - LONGEST_LINE, 0))
         tail = file.read()
-        if not tail.endswith(b"\n"):
-            file.truncate(start + tail.rfind(b"\n") + 1)
+        begun = tail.rfind(b"\n") + 1
+        line = tail[begun:]
+        if line.startswith(b"{") and not _is_json(line):
+            file.truncate(start + begun)
+        elif line:
+            file.write(b"\n")
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -66,6 +66,11 @@ class Completion:
     probability: float | None = None
     computed_tokens: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuses a time that no answer takes, such as that of an edited file."""
+        if self.latency_seconds < 0:
+            raise ValueError(f"latency_seconds is {self.latency_seconds}, less than 0")
+
     def without_secrets(self) -> "Completion":
         """Returns the same answer without the keys that a server may have echoed in it."""
         return replace(

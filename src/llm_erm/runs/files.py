@@ -1,8 +1,10 @@
 """Reads and writes the files of a run: whole or not at all, with errors that name the file."""
 
 import errno
-from collections.abc import Iterator
+import os
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 
 from llm_erm.errors import InputError
@@ -38,23 +40,46 @@ def read_bytes(
         ) from error
 
 
-def replace(path: Path, text: str) -> None:
-    """Writes a whole file or nothing; follows links.
+def replace(path: Path, text: str, *, follow: bool = True) -> None:
+    """Writes a whole file or nothing.
 
-    A device or a pipe is written to directly, since no file may replace it.
+    Args:
+        path: The file.
+        text: Its content.
+        follow: Whether to write to the file, device or pipe that a link names; else a file takes
+            the place of whatever is there.
     """
-    replace_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+    replace_bytes(path, text.encode("utf-8", errors="backslashreplace"), follow=follow)
 
 
-def replace_bytes(path: Path, data: bytes) -> None:
+def replace_bytes(path: Path, data: bytes, *, follow: bool = True) -> None:
     """Does what ``replace`` does, with bytes."""
-    if is_special(path):
+    if follow and is_special(path):  # no file may replace a device or a pipe
         path.write_bytes(data)
         return
-    path = path.resolve()
+    path = path.resolve() if follow else path
     draft = path.with_name(path.name + ".part")
-    draft.write_bytes(data)
+    draft.unlink(missing_ok=True)
+    with draft.open("xb") as file:  # follows no link
+        file.write(data)
     draft.replace(path)
+
+
+def refuse_links(folder: Path, patterns: Collection[str]) -> None:
+    """Refuses a run's folder that holds a link with a name that a pattern matches.
+
+    Raises:
+        InputError: It holds one.
+    """
+    for place, folders, files in os.walk(folder):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink() and any(fnmatch(name, pattern) for pattern in patterns):
+                raise InputError(
+                    f"{path} is a link, and a run writes nothing outside its folder; delete the "
+                    "link, or name another folder.",
+                    setting="out_dir",
+                )
 
 
 def is_special(path: Path) -> bool:

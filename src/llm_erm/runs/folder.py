@@ -13,6 +13,7 @@ set aside in <name>.jsonl.damaged and done again.
 
 import threading
 from collections import defaultdict
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from time import monotonic
 
@@ -21,7 +22,7 @@ from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.checksum import Seal, opened_settings, sealed_settings
 from llm_erm.runs.events import Answered, Attempted, Event, Finished, Prompted
-from llm_erm.runs.files import read, read_bytes, replace, replace_bytes, writing
+from llm_erm.runs.files import read_bytes, refuse_links, replace, replace_bytes, writing
 from llm_erm.runs.fingerprint import SETTINGS, Fingerprint, difference, is_unsealed
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.journal import Journal, lock
@@ -30,7 +31,6 @@ from llm_erm.runs.kept import (
     JOURNALS,
     AnswerLine,
     AttemptLine,
-    JournalFile,
     Kept,
     Line,
     PromptLine,
@@ -48,6 +48,12 @@ TRAININGS = tuple(
     for name in ("checkpoint.pt", "checkpoint.part", "metrics.jsonl")
 )
 """Extra files of training jobs, in the folder or, if there are several jobs, in subfolders."""
+WRITTEN = (
+    *(".lock*", f"{SETTINGS}*", *(f"{name}.jsonl*" for name in (*JOURNALS, "log")), "programs"),
+    *("checkpoint.*", "metrics.*", "config.json*", "logs.log", "curves.png", "model", "model/*"),
+    "*-L*-n*",
+)
+"""What a run writes in its folder, none of which may be a link; ``*`` matches slashes as well."""
 
 
 class RunFolder:
@@ -62,17 +68,25 @@ class RunFolder:
         notices: What of an earlier run cannot be believed and is done again, one sentence each.
     """
 
-    def __init__(self, path: Path, fingerprint: Fingerprint, *, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fingerprint: Fingerprint,
+        jobs: Collection[JobKey],
+        *,
+        fresh: bool = False,
+    ) -> None:
         """Opens the folder, creating it if necessary, and locks it.
 
         Args:
             path: The folder.
             fingerprint: What shapes the results.
+            jobs: The jobs of the run; no results of others are believed.
             fresh: Whether to delete what an earlier run left there.
 
         Raises:
             InputError: The folder is not writable, holds a run with other settings or of another
-                version, or another process is writing to it.
+                version, or a link in place of a file, or another process is writing to it.
         """
         self.path = path
         self.results: dict[JobKey, Result] = {}
@@ -81,12 +95,13 @@ class RunFolder:
         self._kept: defaultdict[JobKey, Kept] = defaultdict(Kept)
         self._writing = threading.Lock()
         self._journals: dict[str, Journal] = {}
+        refuse_links(path, WRITTEN)
         self._held = lock(path)
         try:
             if fresh:
                 self._clear()
             self._check(fingerprint)
-            self._read()
+            self._read(jobs)
             self._journal("results")
         except BaseException:
             self.close()
@@ -179,7 +194,7 @@ class RunFolder:
             )
 
     def _result_line(self, job: JobKey, result: Result) -> str:
-        return result_line(result, self._kept[job].evidence, self._seal("results"))
+        return result_line(result, self._kept[job].lines_sha256, self._seal("results"))
 
     def _seal(self, name: str) -> Seal:
         return Seal(self._settings, name)
@@ -197,12 +212,15 @@ class RunFolder:
         with writing(self.path):
             replace(self.path / f"{name}.jsonl", text)
 
-    def _read(self) -> None:
+    def _read(self, jobs: Collection[JobKey]) -> None:
         """Reads what an earlier run left, and sets aside what cannot be believed."""
-        found = read_contents(self.path, self._settings)
+        found = read_contents(self.path, self._settings, jobs=jobs)
         self._kept, self.results = found.kept, found.results
+        aside = {name: [*file.damaged.values()] for name, file in found.files.items()}
+        aside["results"] += found.dropped
+        said = {name: self._set_aside(name, lines) for name, lines in aside.items() if lines}
         for name, fault in found.faults.items():
-            self.notices.append(f"{fault}; {ANEW[name]}{self._set_aside(found.files[name])}.")
+            self.notices.append(f"{fault}; {ANEW[name]}{said.get(name, '')}.")
         for name in JOURNALS[1:]:
             if (file := found.files[name]).cut or file.damaged:
                 self._rewrite(name, "".join(f"{line.decode()}\n" for _, line, *_ in file.lines))
@@ -212,14 +230,12 @@ class RunFolder:
             )
         self.notices += mend_programs(self.path, self.results)
 
-    def _set_aside(self, file: JournalFile) -> str:
-        """Keeps damaged lines in a file of their own; returns a phrase that says so, or nothing."""
-        if not file.damaged:
-            return ""
-        aside = file.path.with_name(file.path.name + ".damaged")
+    def _set_aside(self, name: str, lines: Iterable[bytes]) -> str:
+        """Keeps lines of a journal in a file of their own; returns a phrase that says so."""
+        aside = self.path / f"{name}.jsonl.damaged"
         with writing(self.path):
             before = read_bytes(aside, missing=b"")
-            replace_bytes(aside, before + b"".join(line + b"\n" for line in file.damaged.values()))
+            replace_bytes(aside, before + b"".join(line + b"\n" for line in lines))
         return f" (what was there is in {aside})"
 
     def _begun(self) -> bool:
@@ -252,12 +268,13 @@ class RunFolder:
     def _check(self, fingerprint: Fingerprint) -> None:
         """Checks that an earlier run in the folder had the same settings and data."""
         path, text = self.path / SETTINGS, sealed_settings(fingerprint.text)
-        earlier = read(path) if self._begun() else None
-        if earlier == text:
-            return
-        if earlier is not None:
+        if self._begun():
+            earlier = read_bytes(path, missing=b"").decode(errors="replace")
+            if earlier == text:
+                return
             self._refuse_others(fingerprint, earlier)
-            self.notices.append(f"{path} was damaged or edited; it is written again.")
+            fault = "damaged or edited" if path.exists() else "missing"
+            self.notices.append(f"{path} was {fault}; it is written again.")
         with writing(self.path):
             replace(path, text)
 
@@ -278,6 +295,12 @@ class RunFolder:
             files = read_contents(self.path, self._settings).files.values()
             if any(file.lines for file in files):
                 return
+            if not (self.path / SETTINGS).exists():
+                raise InputError(
+                    f"{self.path} holds a run whose {SETTINGS} is missing, and no line that shows "
+                    "that these settings wrote it; restore it, or name another folder.",
+                    setting="out_dir",
+                )
         raise InputError(
             f"{self.path} holds a run with other settings ({difference(earlier, fingerprint)}); "
             "name another folder, or delete that run.",

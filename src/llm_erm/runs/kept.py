@@ -1,7 +1,7 @@
 """Reads back what a run's folder holds: every line is checked before it is believed."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,8 @@ from llm_erm.serial import RecordError, from_json, to_json
 
 JOURNALS = ("results", "prompts", "answers", "attempts")
 """Names of the journals; the first one is always there."""
+_CONSEQUENCES_FIRST = ("results", "attempts", "answers", "prompts")
+"""The order in which to read them while a run writes: what a line follows from is read after it."""
 ANEW = {
     "results": "what it held is computed again",
     "prompts": "the prompt is written again",
@@ -72,10 +74,14 @@ _KINDS: dict[str, type[Any]] = {
 
 
 @dataclass(frozen=True)
-class _Evidence:
-    """What a line of ``results.jsonl`` holds besides the result."""
+class _Origin:
+    """What a line of ``results.jsonl`` holds besides the result.
 
-    evidence: str = ""
+    Attributes:
+        lines_sha256: Checksum of the lines of the other journals that the result follows from.
+    """
+
+    lines_sha256: str = ""
 
 
 @dataclass
@@ -103,7 +109,7 @@ class Kept:
     _lines: dict[str, str] = field(default_factory=dict)
 
     @property
-    def evidence(self) -> str:
+    def lines_sha256(self) -> str:
         """A checksum of all lines of the job, in the order of each file; empty without any."""
         return " ".join(f"{name} {self._lines[name]}" for name in sorted(self._lines))
 
@@ -174,7 +180,7 @@ class JournalFile:
             except RecordError as error:
                 raise InputError(
                     f"Another version of llm-erm wrote {self.path}, line {number} ({error}); use "
-                    "that version, or delete the run.",
+                    "that version, or name another folder.",
                     setting=setting,
                 ) from None
             except InputError as error:
@@ -206,30 +212,41 @@ class Contents:
         kept: The prompts, answers and attempts of each job.
         files: The journals by name.
         faults: What cannot be believed or is missing, as one phrase per file, by journal.
+        dropped: The lines of results that fit their checksums and nothing else.
     """
 
     results: dict[JobKey, Result] = field(default_factory=dict)
     kept: defaultdict[JobKey, Kept] = field(default_factory=lambda: defaultdict(Kept))
     files: dict[str, JournalFile] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    dropped: list[bytes] = field(default_factory=list)
 
 
-def read_contents(folder: Path, settings: str, setting: str | None = "fresh") -> Contents:
+def read_contents(
+    folder: Path,
+    settings: str,
+    setting: str | None = "out_dir",
+    *,
+    jobs: Collection[JobKey] | None = None,
+) -> Contents:
     """Returns what fits its checksums in the folder of a run, which may be in progress.
 
     Args:
         folder: The folder.
         settings: SHA-256 of the run's settings.
-        setting: The setting that deletes or names the run, if there is one.
+        setting: The setting that names the run, if there is one.
+        jobs: The jobs of the run, whose results alone are believed; None if they are unknown.
 
     Raises:
         InputError: A file cannot be read, or another version wrote it.
     """
     found = Contents()
+    files = {
+        name: JournalFile.read(folder / f"{name}.jsonl", Seal(settings, name), setting)
+        for name in _CONSEQUENCES_FIRST
+    }
     for name in JOURNALS:
-        path = folder / f"{name}.jsonl"
-        file = JournalFile.read(path, Seal(settings, name), setting)
-        found.files[name] = file
+        found.files[name] = file = files[name]
         if file.fault is not None:
             found.faults[name] = file.fault
     for name, kind in _KINDS.items():
@@ -243,21 +260,33 @@ def read_contents(folder: Path, settings: str, setting: str | None = "fresh") ->
                     f"{folder}/answers.jsonl lacks the answer to attempt {line.attempt.index} of "
                     f"{line.job.name}",
                 )
-    results = found.files["results"]
-    held = zip(results.records(Result, setting), results.records(_Evidence, setting), strict=True)
-    for (result, _), (line, _) in held:
+    _take_results(found, jobs, setting)
+    return found
+
+
+def _take_results(found: Contents, jobs: Collection[JobKey] | None, setting: str | None) -> None:
+    """Adds the results of the run's jobs that were computed from the other lines of the folder."""
+    file = found.files["results"]
+    lines: list[tuple[JobKey, bytes]] = []
+    held = zip(file.records(Result, setting), file.records(_Origin, setting), strict=True)
+    for ((result, _), (origin, _)), (_, text, *_) in zip(held, file.lines, strict=True):
         job = key_of(result)
-        if line.evidence == found.kept[job].evidence:
+        lines.append((job, text))
+        if jobs is not None and job not in jobs:
+            found.faults.setdefault(
+                "results", f"{file.path}: the run has no job {job.name!r}, of which it has a result"
+            )
+        elif origin.lines_sha256 == found.kept[job].lines_sha256:
             found.results[job] = result
         else:
             found.results.pop(job, None)
             if not found.faults.keys() & _KINDS.keys():
                 found.faults.setdefault(
                     "results",
-                    f"{results.path}: the result of {job.name} is not that of the prompts, answers "
+                    f"{file.path}: the result of {job.name} is not that of the prompts, answers "
                     "and attempts in its folder, of which some were deleted or moved",
                 )
-    return found
+    found.dropped = [text for job, text in lines if job not in found.results]
 
 
 def checked_contents(folder: Path, setting: str | None = None) -> Contents:
@@ -294,9 +323,9 @@ def damaged(fault: str, setting: str | None) -> InputError:
     )
 
 
-def result_line(result: Result, evidence: str, seal: Seal) -> str:
+def result_line(result: Result, lines_sha256: str, seal: Seal) -> str:
     """Returns a line of ``results.jsonl``: a result, and what tells what it was computed from."""
     text = to_json(result)
-    if evidence:
-        text = f'{text[:-1]}, "evidence": "{evidence}"}}'
+    if lines_sha256:
+        text = f'{text[:-1]}, "lines_sha256": "{lines_sha256}"}}'
     return seal.close(text) + "\n"

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from llm_erm.errors import InputError
 from llm_erm.records import Result
-from llm_erm.runs.files import read_bytes, replace, writing
+from llm_erm.runs.files import read_bytes, refuse_links, replace, writing
 from llm_erm.runs.jobs import JobKey
 
 PROGRAMS = "programs/*-L*-seed*.py"
@@ -16,34 +17,39 @@ def write_program(folder: Path, job: JobKey, result: Result) -> None:
     """Writes the selected program of a job, if there is one, into the folder of its run.
 
     Raises:
-        InputError: The folder cannot be written.
+        InputError: The folder cannot be written, or the file would be elsewhere.
     """
     if result.program is not None:
         path = _place(folder, job)
         with writing(path):
             path.parent.mkdir(exist_ok=True)
-            replace(path, standalone(result))
+            replace(path, standalone(result), follow=False)
 
 
 def mend_programs(folder: Path, results: Mapping[JobKey, Result]) -> Iterator[str]:
     """Writes program files again that are missing or have changed; says so of those that changed.
 
     Raises:
-        InputError: A file cannot be read or written.
+        InputError: A file cannot be read or written, or would be elsewhere.
     """
     for job, result in results.items():
         if result.program is None:
             continue
         path = _place(folder, job)
-        there = read_bytes(path, missing=b"")
-        if there != standalone(result).encode("utf-8", errors="backslashreplace"):
+        wanted = standalone(result).encode("utf-8", errors="backslashreplace")
+        there = b"a link" if path.is_symlink() else read_bytes(path, missing=b"")
+        if there != wanted:
             write_program(folder, job, result)
             if there:
                 yield f"{path} was not the program of its result; it is written again."
 
 
 def _place(folder: Path, job: JobKey) -> Path:
-    return folder / "programs" / f"{job.file_name}.py"
+    name = f"{job.file_name}.py"
+    if Path(name).name != name:
+        raise InputError(f"{name!r} is no file name, so {job.name!r} can be no job; rename it.")
+    refuse_links(folder, ["programs"])
+    return folder / "programs" / name
 
 
 def standalone(result: Result) -> str:

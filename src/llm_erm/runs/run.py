@@ -153,7 +153,8 @@ def opened(planned: Plan, *, fresh: bool = False) -> Iterator[RunFolder | None]:
         yield None
         return
     planned.method.check_folder(planned.folder, planned.specs)
-    folder = RunFolder(planned.folder, planned.fingerprint, fresh=fresh)
+    jobs = {job.key for job in planned.jobs}
+    folder = RunFolder(planned.folder, planned.fingerprint, jobs, fresh=fresh)
     try:
         if fresh:
             planned.method.clear(planned.folder, planned.specs)

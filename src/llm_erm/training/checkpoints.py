@@ -15,6 +15,10 @@ NAME = "checkpoint.pt"
 DIGITS = 64
 
 
+class DamagedError(Exception):
+    """A checkpoint has changed since it was written, or is that of another job."""
+
+
 def save_checkpoint(folder: Path, state: Mapping[str, Any], job: str = "") -> None:
     """Writes a checkpoint, whole or not at all.
 
@@ -63,10 +67,6 @@ def load_checkpoint(folder: Path, job: str = "") -> dict[str, Any] | None:
     except OSError as error:
         raise InputError(f"Cannot read {path}: {error.strerror}; delete it.") from error
     return state
-
-
-class DamagedError(Exception):
-    """A checkpoint has changed since it was written, or is that of another job."""
 
 
 def _checksum(file: BinaryIO, size: int, job: str) -> bytes:
