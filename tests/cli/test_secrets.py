@@ -14,9 +14,11 @@ from api_server import Reply, serving
 from canary import CANARY, leaks
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.keys import _FLAG, _KEYS, without_keys
+from llm_erm.cli.text import say_json
 from llm_erm.errors import InputError
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.llms.providers import key_variables
+from llm_erm.secrets import keep_secret
 from recorded import chat
 from responses_server import error, interpreter_call, refusal, response, text
 
@@ -274,13 +276,17 @@ def test_what_the_user_types_cannot_control_the_terminal(invoke, words):
     assert done.stdout + done.stderr
 
 
+TASK = """
+def rule(x): return int(x[0])
+def sample(rng, length): return "".join(map(str, rng.randint(2, size=length)))
+lengths = (4,)
+"""
+
+
 def test_a_task_of_a_file_cannot_control_the_terminal(invoke, tmp_path):
-    name = json.dumps(HOSTILE)[1:-1]
-    (tmp_path / "task.py").write_text(
-        f'from llm_erm.tasks import Task\nTASK = Task(id="mine", name="{name}", kind="text", '
-        f'lengths=(4,), computes="{name}", rule=lambda x: 0, sample=None)\n'
-    )
+    (tmp_path / "task.py").write_text(TASK + f"description = {HOSTILE!a}\n")
     done = invoke("tasks", "--task-file", "task.py")
+    assert done.returncode == 0, done.stderr
     assert clean(done.stdout) and clean(done.stderr), (done.stdout, done.stderr)
 
 
@@ -290,3 +296,59 @@ def test_printing_is_done_in_one_place():
     writing = re.compile(r"sys\.std(out|err)\.write|\.print\(|file=sys\.std")
     found = {path.name for path in folder.glob("*.py") if writing.search(path.read_text())}
     assert found == {"output.py", "text.py"}
+
+
+LIKE_SECRETS = '''def f(x):
+    """The rule of "https://oeis.org/search?q=1", see https://oeis.org/search?q=1
+    or http://a.org
+    @cache, or Bearer 123456789."""
+    authorization = x[0]
+    api_key: str = "http://a@b"
+    return x.count("1") % 2'''
+
+
+def test_a_program_is_printed_as_it_was_verified_whatever_it_looks_like(invoke, tmp_path):
+    answer = response([text(json.dumps({"code": LIKE_SECRETS}))])
+    with serving(lambda _: Reply(answer)) as api:
+        done = invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1", *SMALL),
+            *("--test-size", 40, "--attempts", 1, "--out-dir", "out", "--json"),
+            OPENAI_API_KEY=CANARY,
+        )
+    assert done.returncode == 0, done.stderr
+    verified = json.loads((tmp_path / "out/results.jsonl").read_text().splitlines()[0])
+    assert json.loads(done.stdout)["program"] == LIKE_SECRETS
+    assert verified["program"] == LIKE_SECRETS
+    replay = ("synthesize", "--provider", "replay", "--from", "out", "--out-dir")
+    done = invoke(*replay, "again", "--json")
+    assert json.loads(done.stdout)["program"] == LIKE_SECRETS
+    shown = invoke(*replay, "shown").stdout
+    assert "***" not in shown
+    assert "authorization = x[0]" in " ".join(shown.split())
+
+
+def test_a_task_is_printed_as_its_file_describes_it(invoke, tmp_path):
+    computes = 'the "rule" of "https://oeis.org/search?q=1"'
+    (tmp_path / "task.py").write_text(TASK + f"description = {computes!r}\n")
+    done = invoke("tasks", "--task-file", "task.py", "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["computes"] == computes
+    assert computes in invoke("tasks", "--task-file", "task.py").stdout
+
+
+def test_every_record_is_printed_as_json_in_one_way():
+    """Text that is already JSON must pass no rule for messages, which would break it."""
+    folder = Path(__file__).parents[2] / "src/llm_erm/cli"
+    assert not [
+        path
+        for path in folder.glob("*.py")
+        if "json.dumps" in path.read_text() and path.name != "log.py"
+    ]
+
+
+def test_a_key_is_hidden_within_json(capsys):
+    keep_secret('sk-in-"json"-\\-83')
+    say_json({'sk-in-"json"-\\-83': ['a sk-in-"json"-\\-83', 1, None], "b": "http://u:p@h?q=1"})
+    assert json.loads(capsys.readouterr().out) == {
+        "***": ["a ***", 1, None],
+        "b": "http://u:p@h?q=1",
+    }

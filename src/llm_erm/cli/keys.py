@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TextIO, cast
 
-from llm_erm.cli.text import printable
+from llm_erm.cli.text import message
 from llm_erm.secrets import HIDDEN, keep_address, keep_secret, redact
 
 _KEYS = re.compile(r"(API_?KEY|ACCESS_KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
@@ -73,7 +73,7 @@ class Escaped(Redacted):
 
     def write(self, text: str) -> int:
         """Prints a text without secrets and control characters."""
-        self._stream.write(printable(text))
+        self._stream.write(message(text))
         return len(text)
 
     def isatty(self) -> bool:
