@@ -100,6 +100,7 @@ def test_what_looks_like_a_secret_is_hidden_although_nobody_registered_it(text, 
         "OPENAI_API_KEY: The key contains characters that no key has.",
         "def f(x):\n    return x[1:2] @ x['a:b'] if x else 0  # who bears what?",
         "user@host, a: b@c; -> 1",
+        "No folder exp:/a@b, and no model local:/mnt/alice@lab/q.gguf.",
     ],
 )
 def test_other_text_stays_as_it_is(text):
@@ -110,6 +111,9 @@ def test_other_text_stays_as_it_is(text):
     "part",
     [
         "http://a:b",
+        "a",
+        "a" * 31 + ":",
+        "a://",
         ":/",
         "://",
         "a.a-",

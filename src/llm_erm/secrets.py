@@ -20,7 +20,7 @@ _forms: set[str] = set()
 _known: re.Pattern[str] | None = None
 
 # Bounded, and without backtracking: a server may send any text of any length.
-_USER = re.compile(r"""(:/{1,3})(?:[^\s"'<>@]{1,200}+@)++""")
+_USER = re.compile(r"""([A-Za-z][\w+.-]{0,30}+://)(?:[^\s"'<>@]{1,200}+@)++""")
 _QUERY = re.compile(r"""(://[^\s"'<>?]{1,200}+\?)[^\s"'<>#)\]}]++""")
 _HEADER = re.compile(
     r"""(?<!\w)((?:proxy-)?authorization|(?:x-)?(?:goog-)?api-key)(\\?["']?\s*[:=,]\s*(?:b(?=["']))?\\?["']?)"""

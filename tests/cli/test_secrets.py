@@ -352,3 +352,32 @@ def test_a_key_is_hidden_within_json(capsys):
         "***": ["a ***", 1, None],
         "b": "http://u:p@h?q=1",
     }
+
+
+@pytest.mark.parametrize(
+    ("folder", "environment"),
+    [("exp:/a@b", {}), ("runs-synthetic-x-1", {"DB_PASSWORD": "synthetic-x"})],
+)
+def test_a_command_line_is_obeyed_as_it_was_typed(invoke, tmp_path, folder, environment):
+    done = invoke(
+        *("baselines", *SMALL, "--test-size", 40, "--learners", "decision-tree"),
+        *("--out-dir", folder),
+        **environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / folder / "results.jsonl").exists()
+
+
+def test_the_path_of_a_model_is_left_as_it_was_typed(invoke):
+    done = invoke("synthesize", "--model", "local:/mnt/alice@lab/q.gguf", *SMALL)
+    assert done.returncode == 2
+    assert "/mnt/alice@lab/q.gguf" in done.stderr
+
+
+def test_a_long_key_in_a_refused_command_line_is_not_shown_over_several_lines(invoke):
+    key = "".join(f"{i:03}" for i in range(100))
+    for words in (("--api-key", key), ("--nothing", f"http://user:{key}@host/v1")):
+        done = invoke("tasks", *words)
+        assert done.returncode == 2
+        assert words[0] in done.stderr
+        assert "095096" not in re.sub(r"\W", "", done.stdout + done.stderr)

@@ -28,9 +28,9 @@ def keep_environment() -> None:
 
 
 def without_keys(words: Sequence[str]) -> list[str]:
-    """Returns a command line whose keys are hidden; no command takes one as a flag.
+    """Registers the keys in a command line, and returns it without them, for an error about it.
 
-    An address with a password or a query stays recognisable as such, so that it is refused.
+    No command takes a key as a flag.
     """
     kept, hide = [], False
     for word in words:
