@@ -139,6 +139,18 @@ def test_a_hostile_text_takes_no_longer_than_another(part):
     assert time.process_time() - began < 2
 
 
+def test_what_no_server_was_told_is_hidden_in_messages_alone():
+    keep_secret("01101110-unsent", sent=False)
+    keep_address("http://me:unsent-password@proxy", sent=False)
+    text = "01101110-unsent unsent-password"
+    assert hide_known(text) == text
+    assert redact(text) == "*** ***"
+    keep_secret("01101110-unsent")
+    assert hide_known(text) == "*** unsent-password", "it was sent later"
+    keep_secret("01101110-unsent", sent=False)
+    assert hide_known(text) == "*** unsent-password"
+
+
 def test_the_parts_of_an_address_are_secrets():
     keep_address("http://someone:pass%2Fword1@host/v1?token=query-value-1#x")
     hidden = hide_known("pass%2Fword1 pass/word1 query-value-1 someone host")

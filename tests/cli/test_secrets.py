@@ -87,6 +87,7 @@ def test_a_key_in_the_code_of_a_tool_is_not_run(invoke, tmp_path):
     answers = (tmp_path / "out/answers.jsonl").read_text()
     assert CANARY[::-1] not in answers
     assert '"output": "***\\n"' in answers
+    assert done.stderr.count("contained a key") == 1
 
 
 @pytest.mark.parametrize("form", ["as it is", "header", "Basic"])
@@ -381,3 +382,40 @@ def test_a_long_key_in_a_refused_command_line_is_not_shown_over_several_lines(in
         assert done.returncode == 2
         assert words[0] in done.stderr
         assert "095096" not in re.sub(r"\W", "", done.stdout + done.stderr)
+
+
+BITS = 'def f(x):\n    return int(x[:8] == "01101001" or x.count("1") % 2)'
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("VNC_PASSWORD", "01101001"), ("HTTPS_PROXY", "http://me:01101001@proxy")],
+)
+def test_what_no_server_was_told_changes_no_answer(invoke, tmp_path, name, value):
+    answer = response([text(json.dumps({"code": BITS}))])
+    with serving(lambda _: Reply(answer)) as api:
+        done = invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1", *SMALL),
+            *("--test-size", 40, "--attempts", 1, "--out-dir", "out", "--json"),
+            **{"OPENAI_API_KEY": CANARY, name: value, "NO_PROXY": "*"},
+        )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["program"] == BITS
+    assert "***" not in (tmp_path / "out/answers.jsonl").read_text()
+    assert "contained a key" not in done.stderr
+
+
+@pytest.mark.parametrize("track", ["synthesize", "incontext"])
+def test_a_run_says_once_that_answers_were_changed(invoke, track):
+    flags = {
+        "synthesize": ("--val-size", 20, "--provider", "chat", "--attempts", 3),
+        "incontext": ("--shots", 4, "--answer", "generate", "--test-split-size", 40),
+    }
+    with serving(lambda _: Reply(chat(f'{CANARY}: {{"label": "1"}}'))) as api:
+        done = invoke(
+            *(track, "--model", "m", "--base-url", f"{api.url}/v1", "--functions", "fn_a", "fn_b"),
+            *("--lengths", 20, "--train-size", 20, "--test-size", 4, *flags[track]),
+            OPENAI_API_KEY=CANARY,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("contained a key") == 1

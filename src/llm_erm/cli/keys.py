@@ -19,12 +19,15 @@ _FLAG = re.compile(
 
 
 def keep_environment() -> None:
-    """Registers the keys, and the passwords of addresses, in the environment variables."""
+    """Registers the keys, and the passwords of addresses, in the environment variables.
+
+    Those that are sent to a server are registered as such when its client is made.
+    """
     for name, value in os.environ.items():
         if _KEYS.search(name):
-            keep_secret(value)
+            keep_secret(value, sent=False)
         elif _ADDRESSES.search(name):
-            keep_address(value)
+            keep_address(value, sent=False)
 
 
 def without_keys(words: Sequence[str]) -> list[str]:
@@ -36,13 +39,13 @@ def without_keys(words: Sequence[str]) -> list[str]:
     for word in words:
         flag = _FLAG.fullmatch(word)
         if hide and not word.startswith("--"):
-            keep_secret(word)
+            keep_secret(word, sent=False)
             word = HIDDEN
         elif flag and flag[1]:
-            keep_secret(flag[1][1:])
+            keep_secret(flag[1][1:], sent=False)
             word = word.partition("=")[0] + "=" + HIDDEN
         elif "://" in word:
-            keep_address(word)
+            keep_address(word, sent=False)
         hide = flag is not None and not flag[1]
         kept.append(redact(word))
     return kept
