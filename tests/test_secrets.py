@@ -100,6 +100,7 @@ def test_what_looks_like_a_secret_is_hidden_although_nobody_registered_it(text, 
         "OPENAI_API_KEY: The key contains characters that no key has.",
         "def f(x):\n    return x[1:2] @ x['a:b'] if x else 0  # who bears what?",
         "user@host, a: b@c; -> 1",
+        "No folder exp:/a@b, and no model local:/mnt/alice@lab/q.gguf.",
     ],
 )
 def test_other_text_stays_as_it_is(text):
@@ -110,6 +111,9 @@ def test_other_text_stays_as_it_is(text):
     "part",
     [
         "http://a:b",
+        "a",
+        "a" * 31 + ":",
+        "a://",
         ":/",
         "://",
         "a.a-",
@@ -133,6 +137,18 @@ def test_a_hostile_text_takes_no_longer_than_another(part):
     began = time.process_time()
     redact(text)
     assert time.process_time() - began < 2
+
+
+def test_what_no_server_was_told_is_hidden_in_messages_alone():
+    keep_secret("01101110-unsent", sent=False)
+    keep_address("http://me:unsent-password@proxy", sent=False)
+    text = "01101110-unsent unsent-password"
+    assert hide_known(text) == text
+    assert redact(text) == "*** ***"
+    keep_secret("01101110-unsent")
+    assert hide_known(text) == "*** unsent-password", "it was sent later"
+    keep_secret("01101110-unsent", sent=False)
+    assert hide_known(text) == "*** unsent-password"
 
 
 def test_the_parts_of_an_address_are_secrets():

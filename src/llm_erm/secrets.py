@@ -1,7 +1,7 @@
 """One rule for what is printed or stored: no key, no password, no query of an address.
 
 Whoever reads a key registers it with ``keep_secret``. Text passes ``hide_known`` where a model's
-answer arrives, and ``redact`` where a message is raised or printed.
+answer arrives or a result is printed, and ``redact`` where a message is raised or printed.
 """
 
 import base64
@@ -15,12 +15,31 @@ FEWEST_CHARACTERS = 8
 """Shorter keys, such as ``EMPTY`` or ``x``, are placeholders for servers that need none; removing
 them would damage other text."""
 
-_forms: set[str] = set()
-"""The known secrets as they are, and as others may write them."""
-_known: re.Pattern[str] | None = None
+
+class _Secrets:
+    """Secrets as they are, and as others may write them."""
+
+    def __init__(self) -> None:
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, forms: set[str]) -> None:
+        if forms <= self._forms:
+            return
+        self._forms |= forms
+        longest_first = sorted(self._forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def hide(self, text: str) -> str:
+        return text if self._pattern is None else self._pattern.sub(HIDDEN, text)
+
+
+_sent = _Secrets()
+"""Those that a server was told, and so may repeat in an answer."""
+_all = _Secrets()
 
 # Bounded, and without backtracking: a server may send any text of any length.
-_USER = re.compile(r"""(:/{1,3})(?:[^\s"'<>@]{1,200}+@)++""")
+_USER = re.compile(r"""([A-Za-z][\w+.-]{0,30}+://)(?:[^\s"'<>@]{1,200}+@)++""")
 _QUERY = re.compile(r"""(://[^\s"'<>?]{1,200}+\?)[^\s"'<>#)\]}]++""")
 _HEADER = re.compile(
     r"""(?<!\w)((?:proxy-)?authorization|(?:x-)?(?:goog-)?api-key)(\\?["']?\s*[:=,]\s*(?:b(?=["']))?\\?["']?)"""
@@ -30,12 +49,16 @@ _HEADER = re.compile(
 _BEARER = re.compile(r"\b(bearer\s+)(?=\S*\d)[\w.~+/=-]{8,}", re.IGNORECASE)
 
 
-def keep_secret(text: str) -> None:
-    """Registers a key or password, which ``hide_known`` and ``redact`` then remove from any text.
+def keep_secret(text: str, *, sent: bool = True) -> None:
+    """Registers a key or password, which ``redact`` then removes from any text.
 
     Of several lines, each is a secret. One of fewer than ``FEWEST_CHARACTERS`` is not registered.
+
+    Args:
+        text: The key or password.
+        sent: Whether a server gets it; if so, ``hide_known`` removes it as well. Other values must
+            not change an answer, where they can only be a coincidence.
     """
-    global _known
     secrets = {text, text.strip(), *(line.strip() for line in text.splitlines())}
     forms = {
         form
@@ -44,14 +67,12 @@ def keep_secret(text: str) -> None:
         for form in _written(secret)
         if len(form) >= FEWEST_CHARACTERS
     }
-    if forms <= _forms:
-        return
-    _forms.update(forms)
-    longest_first = sorted(_forms, key=len, reverse=True)
-    _known = re.compile("|".join(map(re.escape, longest_first)))
+    _all.add(forms)
+    if sent:
+        _sent.add(forms)
 
 
-def keep_address(url: str) -> None:
+def keep_address(url: str, *, sent: bool = True) -> None:
     """Registers what an address holds besides the host and path: a password, a query's values."""
     rest, _, query = url.strip().partition("?")
     user, at, _ = rest.rpartition("@")
@@ -59,23 +80,24 @@ def keep_address(url: str) -> None:
         pair = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:/+", "", user)
         name, colon, password = pair.partition(":")
         for secret in (pair, password if colon else name):
-            keep_secret(secret)
-            keep_secret(unquote(secret))
+            keep_secret(secret, sent=sent)
+            keep_secret(unquote(secret), sent=sent)
     for _, value in parse_qsl(query.partition("#")[0]):
-        keep_secret(value)
+        keep_secret(value, sent=sent)
 
 
 def hide_known(text: str) -> str:
-    """Returns a text without the registered secrets, in whatever form they are in it."""
-    return text if _known is None else _known.sub(HIDDEN, text)
+    """Returns an answer or a result without the secrets that a server was told, in any form."""
+    return _sent.hide(text)
 
 
 def redact(text: str) -> str:
-    """Returns a text for people without secrets: also without those that nobody registered.
+    """Returns a message for people without secrets: also without those that nobody registered.
 
     Removed are the user and the query of any address, and the values of headers that hold keys.
+    It would damage programs and JSON, which may look the same: they pass ``hide_known`` alone.
     """
-    text = hide_known(text)
+    text = _all.hide(text)
     text = _USER.sub(rf"\1{HIDDEN}@", text)
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)

@@ -279,3 +279,20 @@ def test_a_model_by_its_name_reads_no_environment(monkeypatch, tmp_path):
     assert model("local").name == "local:SmolLM2-135M-Instruct"
     (tmp_path / "answers.json").write_text('["1"]')
     assert model(f"scripted:{tmp_path}/answers.json").name == "scripted:answers.json"
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_without_an_address_the_network_is_to_be_checked(invoke, provider):
+    keys = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "sk-nobody-hears-it")
+    done = invoke(
+        *("synthesize", "--provider", provider, "--model", "m", "--functions", "fn_a"),
+        *("--lengths", 20, "--train-size", 20, "--val-size", 20, "--test-size", 40),
+        *("--attempts", 1, "--retries", 0, "--out-dir", "out"),
+        **keys,
+        HTTPS_PROXY="http://127.0.0.1:9",
+    )
+    assert done.returncode == 2
+    assert done.stderr.endswith(
+        f"{provider}:m cannot be reached: could not connect; check this machine's network or "
+        "proxy.\n"
+    )

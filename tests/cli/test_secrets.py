@@ -14,9 +14,11 @@ from api_server import Reply, serving
 from canary import CANARY, leaks
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.keys import _FLAG, _KEYS, without_keys
+from llm_erm.cli.text import say_json
 from llm_erm.errors import InputError
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.llms.providers import key_variables
+from llm_erm.secrets import keep_secret
 from recorded import chat
 from responses_server import error, interpreter_call, refusal, response, text
 
@@ -85,6 +87,7 @@ def test_a_key_in_the_code_of_a_tool_is_not_run(invoke, tmp_path):
     answers = (tmp_path / "out/answers.jsonl").read_text()
     assert CANARY[::-1] not in answers
     assert '"output": "***\\n"' in answers
+    assert done.stderr.count("contained a key") == 1
 
 
 @pytest.mark.parametrize("form", ["as it is", "header", "Basic"])
@@ -274,13 +277,17 @@ def test_what_the_user_types_cannot_control_the_terminal(invoke, words):
     assert done.stdout + done.stderr
 
 
+TASK = """
+def rule(x): return int(x[0])
+def sample(rng, length): return "".join(map(str, rng.randint(2, size=length)))
+lengths = (4,)
+"""
+
+
 def test_a_task_of_a_file_cannot_control_the_terminal(invoke, tmp_path):
-    name = json.dumps(HOSTILE)[1:-1]
-    (tmp_path / "task.py").write_text(
-        f'from llm_erm.tasks import Task\nTASK = Task(id="mine", name="{name}", kind="text", '
-        f'lengths=(4,), computes="{name}", rule=lambda x: 0, sample=None)\n'
-    )
+    (tmp_path / "task.py").write_text(TASK + f"description = {HOSTILE!a}\n")
     done = invoke("tasks", "--task-file", "task.py")
+    assert done.returncode == 0, done.stderr
     assert clean(done.stdout) and clean(done.stderr), (done.stdout, done.stderr)
 
 
@@ -290,3 +297,125 @@ def test_printing_is_done_in_one_place():
     writing = re.compile(r"sys\.std(out|err)\.write|\.print\(|file=sys\.std")
     found = {path.name for path in folder.glob("*.py") if writing.search(path.read_text())}
     assert found == {"output.py", "text.py"}
+
+
+LIKE_SECRETS = '''def f(x):
+    """The rule of "https://oeis.org/search?q=1", see https://oeis.org/search?q=1
+    or http://a.org
+    @cache, or Bearer 123456789."""
+    authorization = x[0]
+    api_key: str = "http://a@b"
+    return x.count("1") % 2'''
+
+
+def test_a_program_is_printed_as_it_was_verified_whatever_it_looks_like(invoke, tmp_path):
+    answer = response([text(json.dumps({"code": LIKE_SECRETS}))])
+    with serving(lambda _: Reply(answer)) as api:
+        done = invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1", *SMALL),
+            *("--test-size", 40, "--attempts", 1, "--out-dir", "out", "--json"),
+            OPENAI_API_KEY=CANARY,
+        )
+    assert done.returncode == 0, done.stderr
+    verified = json.loads((tmp_path / "out/results.jsonl").read_text().splitlines()[0])
+    assert json.loads(done.stdout)["program"] == LIKE_SECRETS
+    assert verified["program"] == LIKE_SECRETS
+    replay = ("synthesize", "--provider", "replay", "--from", "out", "--out-dir")
+    done = invoke(*replay, "again", "--json")
+    assert json.loads(done.stdout)["program"] == LIKE_SECRETS
+    shown = invoke(*replay, "shown").stdout
+    assert "***" not in shown
+    assert "authorization = x[0]" in " ".join(shown.split())
+
+
+def test_a_task_is_printed_as_its_file_describes_it(invoke, tmp_path):
+    computes = 'the "rule" of "https://oeis.org/search?q=1"'
+    (tmp_path / "task.py").write_text(TASK + f"description = {computes!r}\n")
+    done = invoke("tasks", "--task-file", "task.py", "--json")
+    assert json.loads(done.stdout.splitlines()[-1])["computes"] == computes
+    assert computes in invoke("tasks", "--task-file", "task.py").stdout
+
+
+def test_every_record_is_printed_as_json_in_one_way():
+    """Text that is already JSON must pass no rule for messages, which would break it."""
+    folder = Path(__file__).parents[2] / "src/llm_erm/cli"
+    assert not [
+        path
+        for path in folder.glob("*.py")
+        if "json.dumps" in path.read_text() and path.name != "log.py"
+    ]
+
+
+def test_a_key_is_hidden_within_json(capsys):
+    keep_secret('sk-in-"json"-\\-83')
+    say_json({'sk-in-"json"-\\-83': ['a sk-in-"json"-\\-83', 1, None], "b": "http://u:p@h?q=1"})
+    assert json.loads(capsys.readouterr().out) == {
+        "***": ["a ***", 1, None],
+        "b": "http://u:p@h?q=1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("folder", "environment"),
+    [("exp:/a@b", {}), ("runs-synthetic-x-1", {"DB_PASSWORD": "synthetic-x"})],
+)
+def test_a_command_line_is_obeyed_as_it_was_typed(invoke, tmp_path, folder, environment):
+    done = invoke(
+        *("baselines", *SMALL, "--test-size", 40, "--learners", "decision-tree"),
+        *("--out-dir", folder),
+        **environment,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / folder / "results.jsonl").exists()
+
+
+def test_the_path_of_a_model_is_left_as_it_was_typed(invoke):
+    done = invoke("synthesize", "--model", "local:/mnt/alice@lab/q.gguf", *SMALL)
+    assert done.returncode == 2
+    assert "/mnt/alice@lab/q.gguf" in done.stderr
+
+
+def test_a_long_key_in_a_refused_command_line_is_not_shown_over_several_lines(invoke):
+    key = "".join(f"{i:03}" for i in range(100))
+    for words in (("--api-key", key), ("--nothing", f"http://user:{key}@host/v1")):
+        done = invoke("tasks", *words)
+        assert done.returncode == 2
+        assert words[0] in done.stderr
+        assert "095096" not in re.sub(r"\W", "", done.stdout + done.stderr)
+
+
+BITS = 'def f(x):\n    return int(x[:8] == "01101001" or x.count("1") % 2)'
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("VNC_PASSWORD", "01101001"), ("HTTPS_PROXY", "http://me:01101001@proxy")],
+)
+def test_what_no_server_was_told_changes_no_answer(invoke, tmp_path, name, value):
+    answer = response([text(json.dumps({"code": BITS}))])
+    with serving(lambda _: Reply(answer)) as api:
+        done = invoke(
+            *("synthesize", "--provider", "openai", "--base-url", f"{api.url}/v1", *SMALL),
+            *("--test-size", 40, "--attempts", 1, "--out-dir", "out", "--json"),
+            **{"OPENAI_API_KEY": CANARY, name: value, "NO_PROXY": "*"},
+        )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["program"] == BITS
+    assert "***" not in (tmp_path / "out/answers.jsonl").read_text()
+    assert "contained a key" not in done.stderr
+
+
+@pytest.mark.parametrize("track", ["synthesize", "incontext"])
+def test_a_run_says_once_that_answers_were_changed(invoke, track):
+    flags = {
+        "synthesize": ("--val-size", 20, "--provider", "chat", "--attempts", 3),
+        "incontext": ("--shots", 4, "--answer", "generate", "--test-split-size", 40),
+    }
+    with serving(lambda _: Reply(chat(f'{CANARY}: {{"label": "1"}}'))) as api:
+        done = invoke(
+            *(track, "--model", "m", "--base-url", f"{api.url}/v1", "--functions", "fn_a", "fn_b"),
+            *("--lengths", 20, "--train-size", 20, "--test-size", 4, *flags[track]),
+            OPENAI_API_KEY=CANARY,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("contained a key") == 1

@@ -1,6 +1,5 @@
 """`llm-erm bound`: the accuracy that examples guarantee, and the examples that one requires."""
 
-import json as jsonlib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +46,7 @@ def bound(options: Options) -> int:
         output.note("The Occam bound applies only to programs without errors, so it is left out.")
     if options.json:
         for row in rows:
-            output.say(jsonlib.dumps(row))
+            output.say_json(row)
         return 0
     columns = ["bound", "from", "accuracy at least", "holds if"]
     if options.accuracy is not None:

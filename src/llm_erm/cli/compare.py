@@ -1,6 +1,5 @@
 """`llm-erm compare`: compares runs of several methods on the same data."""
 
-import json as jsonlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ def compare(options: Options) -> int:
     sentences = [*verdicts(rows), *samples(rows)]
     if options.json:
         for row in rows:
-            output.say(jsonlib.dumps(_json(row)))
+            output.say_json(_json(row))
     else:
         _table(rows)
         for line in ("", *sentences) if sentences else ():

@@ -1,6 +1,5 @@
 """`llm-erm data`: writes data sets."""
 
-import json as jsonlib
 from dataclasses import dataclass
 
 from llm_erm.cli import output
@@ -37,7 +36,7 @@ def data(options: Options) -> int:
                 },
                 "disjoint": splits.disjoint,
             }
-            output.say(jsonlib.dumps(row))
+            output.say_json(row)
         else:
             output.say(str(where))
     return 0

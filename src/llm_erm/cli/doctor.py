@@ -1,6 +1,5 @@
 """`llm-erm doctor`: checks what works on this machine."""
 
-import json as jsonlib
 import os
 import platform
 from collections.abc import Callable
@@ -44,9 +43,7 @@ def doctor(options: Options) -> int:
         "system": (f"{platform.system()} {platform.release()} {platform.machine()}", ""),
     }
     if options.json:
-        output.say(
-            jsonlib.dumps({what: {"state": s, "missing": m} for what, (s, m) in found.items()})
-        )
+        output.say_json({what: {"state": s, "missing": m} for what, (s, m) in found.items()})
     else:
         output.table(("what", "state", "how to get more"), [(k, *v) for k, v in found.items()])
     return 0 if level != "none" or wasm[0] == "installed" else 1

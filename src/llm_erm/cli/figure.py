@@ -1,6 +1,5 @@
 """`llm-erm figure`: plots test accuracy against labelled examples, and what theory guarantees."""
 
-import json as jsonlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -119,7 +118,7 @@ def _print(
     if options.json:
         for task, each in drawn.items():
             for curve in each:
-                output.say(jsonlib.dumps({"function": task[0], "length": task[1]} | asdict(curve)))
+                output.say_json({"function": task[0], "length": task[1]} | asdict(curve))
         return
     columns = ("task", "length", "method", "test accuracy at labelled examples", "guarantee at 200")
     output.table(

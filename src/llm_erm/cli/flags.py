@@ -3,7 +3,7 @@
 from dataclasses import fields
 from typing import Any
 
-from llm_erm.cli.text import printable
+from llm_erm.cli.text import message as without_secrets
 from llm_erm.errors import LLMERMError
 
 _OPTIONS = {
@@ -47,7 +47,7 @@ def sentence(error: LLMERMError, kind: type[Any]) -> str:
         error: The error.
         kind: The options of the command that failed.
     """
-    message = printable(str(error))
+    message = without_secrets(str(error))
     flag = "" if error.setting is None else flag_of(error.setting, kind)
     if flag in message:
         return message

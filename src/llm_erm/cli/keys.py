@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TextIO, cast
 
-from llm_erm.cli.text import printable
+from llm_erm.cli.text import message
 from llm_erm.secrets import HIDDEN, keep_address, keep_secret, redact
 
 _KEYS = re.compile(r"(API_?KEY|ACCESS_KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
@@ -19,30 +19,33 @@ _FLAG = re.compile(
 
 
 def keep_environment() -> None:
-    """Registers the keys, and the passwords of addresses, in the environment variables."""
+    """Registers the keys, and the passwords of addresses, in the environment variables.
+
+    Those that are sent to a server are registered as such when its client is made.
+    """
     for name, value in os.environ.items():
         if _KEYS.search(name):
-            keep_secret(value)
+            keep_secret(value, sent=False)
         elif _ADDRESSES.search(name):
-            keep_address(value)
+            keep_address(value, sent=False)
 
 
 def without_keys(words: Sequence[str]) -> list[str]:
-    """Returns a command line whose keys are hidden; no command takes one as a flag.
+    """Registers the keys in a command line, and returns it without them, for an error about it.
 
-    An address with a password or a query stays recognisable as such, so that it is refused.
+    No command takes a key as a flag.
     """
     kept, hide = [], False
     for word in words:
         flag = _FLAG.fullmatch(word)
         if hide and not word.startswith("--"):
-            keep_secret(word)
+            keep_secret(word, sent=False)
             word = HIDDEN
         elif flag and flag[1]:
-            keep_secret(flag[1][1:])
+            keep_secret(flag[1][1:], sent=False)
             word = word.partition("=")[0] + "=" + HIDDEN
         elif "://" in word:
-            keep_address(word)
+            keep_address(word, sent=False)
         hide = flag is not None and not flag[1]
         kept.append(redact(word))
     return kept
@@ -73,7 +76,7 @@ class Escaped(Redacted):
 
     def write(self, text: str) -> int:
         """Prints a text without secrets and control characters."""
-        self._stream.write(printable(text))
+        self._stream.write(message(text))
         return len(text)
 
     def isatty(self) -> bool:

@@ -7,8 +7,18 @@ from rich.progress import TaskID
 from llm_erm.cli.options import warn_if_weak
 from llm_erm.cli.output import note, progress
 from llm_erm.cli.text import printable
-from llm_erm.runs.events import Advanced, Attempted, Event, Finished, Isolated, Noticed, Started
+from llm_erm.runs.events import (
+    Advanced,
+    Attempted,
+    Event,
+    Finished,
+    Hidden,
+    Isolated,
+    Noticed,
+    Started,
+)
 from llm_erm.runs.jobs import JobKey
+from llm_erm.secrets import HIDDEN
 
 BARS = 20
 """Maximum number of jobs with a bar each; more jobs share one bar."""
@@ -28,6 +38,7 @@ class Bars:
         self._many = jobs > BARS
         self._total = self._progress.add_task(what, total=jobs, visible=self._many)
         self._bars: dict[JobKey, TaskID] = {}
+        self._told_of_hidden = False
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -41,6 +52,12 @@ class Bars:
         match event:
             case Noticed(text):
                 note(text if job is None else f"{job.name}: {text}")
+            case Hidden() if not self._told_of_hidden:
+                self._told_of_hidden = True
+                note(
+                    f"An answer contained a key that was sent to the server; {HIDDEN} replaces it, "
+                    "also in programs before they are verified."
+                )
             case Isolated(level, missing):
                 warn_if_weak(level, missing)
                 note(f"Programs run in a sandbox with isolation {level!r}.")

@@ -8,9 +8,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from llm_erm.cli.text import note, printable, say
+from llm_erm.cli.text import note, printable, say, say_json
 
-__all__ = ["note", "percent", "printable", "progress", "say", "table"]
+__all__ = ["note", "percent", "printable", "progress", "say", "say_json", "table"]
 
 WIDTH_WITHOUT_TERMINAL = 160
 

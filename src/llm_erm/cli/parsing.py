@@ -1,11 +1,12 @@
 """Parses the command line of every command into a dataclass of flags."""
 
+import io
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import field, fields, make_dataclass, replace
 from functools import cache
-from typing import Any, TypeVar, cast, get_type_hints
+from typing import Any, TextIO, TypeVar, cast, get_type_hints
 
 import tyro
 
@@ -38,17 +39,29 @@ def parse(
     Raises:
         SystemExit: The words cannot be parsed, or ask for help.
     """
-    words = without_keys(sys.argv[1:] if words is None else words)
-    with redirect_stderr(escaped(sys.stderr)):  # it quotes the words
-        parsed: Parsed = tyro.cli(
-            kind,
-            prog=prog,
-            description=description,
-            args=words,
-            default=tyro.MISSING_NONPROP if default is None else default,
-            config=CONFIG,
-        )
-    return parsed
+    given = list(sys.argv[1:] if words is None else words)
+    hidden = without_keys(given)
+
+    def parsed(words: Sequence[str], errors: TextIO) -> Parsed:
+        with redirect_stderr(errors):
+            return tyro.cli(
+                kind,
+                prog=prog,
+                description=description,
+                args=words,
+                default=tyro.MISSING_NONPROP if default is None else default,
+                config=CONFIG,
+            )
+
+    said = io.StringIO()
+    try:
+        return parsed(given, said if hidden != given else escaped(sys.stderr))
+    except SystemExit as stopped:
+        if stopped.code and hidden != given:
+            # It quotes the words, in lines that may divide a key, so they must be without keys.
+            parsed(hidden, escaped(sys.stderr))
+            escaped(sys.stderr).write(said.getvalue())  # the words fail only with what was hidden
+        raise
 
 
 def parse_again(earlier: Parsed, names: Sequence[str], words: Sequence[str], prog: str) -> Parsed:

@@ -7,14 +7,13 @@ from llm_erm.cli import output
 from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Certificate, Result, accuracy
-from llm_erm.serial import to_json
 from llm_erm.source import one_line
 
 
 def print_json(results: Sequence[Result]) -> None:
     """Prints one JSON object per result."""
     for result in results:
-        output.say(to_json(result))
+        output.say_json(result)
 
 
 def cost_line(results: Sequence[Result]) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json as jsonlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -66,7 +65,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
             return 130
     if options.json:
         for outcome in outcomes:
-            output.say(jsonlib.dumps(_json(outcome)))
+            output.say_json(_json(outcome))
     else:
         _table(plan, outcomes)
     return 1 if any(outcome.status for outcome in outcomes) else 0

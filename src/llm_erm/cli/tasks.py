@@ -1,6 +1,5 @@
 """`llm-erm tasks`: lists the tasks."""
 
-import json as jsonlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def tasks(options: Options) -> int:
                 "lengths": list(task.lengths),
                 "computes": task.computes,
             }
-            output.say(jsonlib.dumps(row))
+            output.say_json(row)
         return 0
     output.table(
         ("task", "name", "input", "lengths", "label 1 when"),

@@ -1,6 +1,5 @@
 """`llm-erm verify`: runs a program on a file of labelled examples."""
 
-import json as jsonlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -50,7 +49,7 @@ def verify(options: Options) -> int:
         "isolation": isolation,
     }
     if options.json:
-        output.say(jsonlib.dumps(row | {"message": verdict.message}))
+        output.say_json(row | {"message": verdict.message})
     else:
         for key, value in row.items():
             output.say(f"{key:12} {value}")

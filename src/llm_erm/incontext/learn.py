@@ -15,7 +15,7 @@ from llm_erm.incontext.prompt import GAP, Frame, balanced, build_frame, split_at
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result, Verdict, cost_of
-from llm_erm.runs.events import Advanced, Answered, Observe, Prompted, Started, ignore
+from llm_erm.runs.events import Advanced, Answered, Hidden, Observe, Prompted, Started, ignore
 from llm_erm.runs.jobs import JobKey
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.task import Dataset, Splits
@@ -140,6 +140,8 @@ def learn(
     for answer in engine.answer(waiting, settings) if waiting else ():
         completion = answer.without_secrets()
         answered[completion.index] = completion
+        if completion != answer:
+            observe(Hidden())
         observe(Answered(completion))
         observe(Advanced(len(answered)))
         arrivals.append(time.monotonic() - started)

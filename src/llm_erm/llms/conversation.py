@@ -153,7 +153,7 @@ class Conversation:
             output = f"{tool.name} was used {tool.calls} times and is closed now; answer."
         else:
             loop = asyncio.get_running_loop()
-            output = await loop.run_in_executor(self.threads, tool.run, code)
+            output = await loop.run_in_executor(self.threads, tool.run, hide_known(code))
         self.tool_calls.append(ToolCall(part.tool_name, code or "", output))
         return ToolReturnPart(part.tool_name, output, part.tool_call_id)
 
@@ -163,4 +163,4 @@ def _code_of(part: Any) -> str | None:  # noqa: ANN401 - the library's parts
         code = part.args_as_dict().get("code")
     except (ValueError, AssertionError):  # arguments that are not a JSON object
         return None
-    return hide_known(code) if isinstance(code, str) else None
+    return code if isinstance(code, str) else None

@@ -128,10 +128,14 @@ def provider_error(failure: CallFailedError, name: str, base_url: str | None) ->
     if failure.kind == "crowded":
         return ProviderError(f"{name} could not be called: {reason}.", setting="concurrency")
     if failure.kind == "unreachable":
-        place = f" at {base_url}" if base_url else ""
+        reason = reason.rstrip(".")
+        if base_url is None:
+            return ProviderError(
+                f"{name} cannot be reached: {reason}; check this machine's network or proxy."
+            )
         return ProviderError(
-            f"{name} cannot be reached{place}: {reason.rstrip('.')}; check the address and whether "
-            "a server is running there.",
+            f"{name} cannot be reached at {base_url}: {reason}; check the address and whether a "
+            "server is running there.",
             setting="base_url",
         )
     if failure.kind == "unanswered":

@@ -29,15 +29,21 @@ class Reader:
         request: The request.
         on_arrival: Called from the event loop with each completion, so it must be quick. An error
             that it raises ends the iterator.
+        on_hidden: Called before ``on_arrival`` if a secret was removed from the completion.
     """
 
     def __init__(
-        self, llm: LLM, request: Request, on_arrival: Callable[[Completion], None]
+        self,
+        llm: LLM,
+        request: Request,
+        on_arrival: Callable[[Completion], None],
+        on_hidden: Callable[[], None] = lambda: None,
     ) -> None:
         self._llm = llm
         self._pace = Pace()
         self._request = replace(request, pace=self._pace)
         self._on_arrival = on_arrival
+        self._on_hidden = on_hidden
         self._arrived: asyncio.Queue[Completion | None] = asyncio.Queue()
         self._taken = False
 
@@ -87,6 +93,8 @@ class Reader:
             async with aclosing(self._llm.complete(self._request)) as completions:
                 async for answer in completions:
                     completion = answer.without_secrets()
+                    if completion != answer:
+                        self._on_hidden()
                     self._on_arrival(completion)
                     if completion.finish_reason != "cancelled":
                         self._arrived.put_nowait(completion)

@@ -54,6 +54,11 @@ class Answered(Event):
 
 
 @dataclass(frozen=True)
+class Hidden(Event):
+    """The next answer contained a key, which was replaced, so it is not exactly the model's."""
+
+
+@dataclass(frozen=True)
 class Attempted(Event):
     """A candidate was verified, or failed the replay of the selected program.
 

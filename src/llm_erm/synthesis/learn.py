@@ -14,7 +14,7 @@ from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.reader import Reader
 from llm_erm.records import Attempt, Result, cost_of
-from llm_erm.runs.events import Answered, Attempted, Observe, Prompted, ignore
+from llm_erm.runs.events import Answered, Attempted, Hidden, Observe, Prompted, ignore
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
@@ -80,7 +80,13 @@ async def learn(
         before = len(verifier.attempts)
         if wanted.prompt != request.prompt:
             observe(Prompted(wanted.prompt, wanted.indices[0]))
-        async with Reader(llm, wanted, lambda answer: observe(Answered(answer))) as completions:
+        reader = Reader(
+            llm,
+            wanted,
+            lambda answer: observe(Answered(answer)),
+            on_hidden=lambda: observe(Hidden()),
+        )
+        async with reader as completions:
             async for completion in completions:
                 await verify(completion)
                 if not completion.more_drawn and asking.ask() is None:
