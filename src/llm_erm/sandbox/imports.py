@@ -59,11 +59,13 @@ SCIENCE_MODULES = """
     sympy.sets.handlers.mul sympy.sets.handlers.power sympy.sets.setexpr
 """
 BLOCKED = """
-    ctypes _ctypes _testbuffer _testcapi _testclinic _testexternalinspection _testinternalcapi
-    _testlimitedcapi _testmultiphase _testsinglephase _interpchannels _interpqueues _interpreters
+    ctypes _ctypes _multiprocessing _posixsubprocess
+    _testbuffer _testcapi _testclinic _testexternalinspection _testinternalcapi _testlimitedcapi
+    _testmultiphase _testsinglephase _interpchannels _interpqueues _interpreters
     _xxinterpchannels _xxsubinterpreters _xxtestfuzz
 """
-"""Modules that call or change the interpreter's machine code; a rule needs none of them."""
+"""Modules that call machine code, change the interpreter or start processes, which some interpreters
+contain; a rule needs none of them."""
 
 NOT_MADE = "_crypt _curses _curses_panel _dbm _gdbm _sqlite3 _ssl _tkinter readline"
 """Modules that some interpreters contain, which load or start too much."""
