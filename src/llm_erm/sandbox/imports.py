@@ -64,8 +64,8 @@ BLOCKED = """
     _testmultiphase _testsinglephase _interpchannels _interpqueues _interpreters
     _xxinterpchannels _xxsubinterpreters _xxtestfuzz
 """
-"""Modules that call machine code, change the interpreter or start processes, which some interpreters
-contain; a rule needs none of them."""
+"""Modules that call machine code, change the interpreter or start processes; some interpreters
+contain them. A rule needs none of them."""
 
 NOT_MADE = "_crypt _curses _curses_panel _dbm _gdbm _sqlite3 _ssl _tkinter readline"
 """Modules that some interpreters contain, which load or start too much."""
