@@ -115,7 +115,7 @@ def open_log(folder: RunFolder, path: Path | None, level: str) -> Iterator[Log]:
 
 
 def _end_last_line(path: Path) -> None:
-    """Removes what a kill left of a line of a log, so that the next one starts a line.
+    """Removes a half-written line at the end of a log, so that the next entry starts a new line.
 
     The file may be another one of the user's, whose last line is ended instead.
     """

@@ -25,7 +25,7 @@ TRIED = 16
 
 
 def number_alone(inputs: int, seconds_per_run: float) -> int:
-    """Returns how many inputs of a data set run alone for a bound: all, or a random sample.
+    """Returns how many inputs of a data set to run alone for a bound: all, or a random sample.
 
     It is determined before any of the answers is known, which a bound from a sample requires.
     """
@@ -49,8 +49,8 @@ class Evidence:
     """What runs on single inputs showed about a program.
 
     Attributes:
-        verdicts: One per data set, on those of its inputs that ran alone for a bound; if any answer
-            differs from the program's first one, ``nondeterministic`` on all inputs.
+        verdicts: One per data set, on the inputs that ran alone for a bound. If an answer differs
+            from the program's first one, all of them are ``nondeterministic``.
         seconds_per_run: Mean CPU seconds of such a run.
     """
 
