@@ -81,7 +81,7 @@ def search(sandbox, *programs: str, data: Splits | None = None) -> tuple[Result,
 def test_a_program_that_is_honest_up_to_512_inputs_gets_no_test_accuracy_and_no_bound(sandbox):
     source = ranking(512)
     together = execute(source, [TEST], sandbox, LIMITS).verdicts[0]
-    assert together.accuracy > 0.97  # what it would be reported with
+    assert together.accuracy > 0.93  # what it would be reported with; the order is random
     result, _ = search(sandbox, source)
     assert result.program == source.strip()
     assert 0.8 < result.validation.accuracy < 0.95
