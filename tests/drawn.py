@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from llm_erm.errors import InputError
+from llm_erm.tasks.checks import shared_inputs
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.suite import get
@@ -21,10 +22,14 @@ class Drawn:
     key: DataKey
     train: Dataset
     validation: Dataset
-    disjoint: bool
-    drawn_here: bool
+    independent: bool
+    discarded: tuple[int, int]
     warnings: tuple[str, ...]
     reveal: Callable[[], HeldOut] = field(compare=False)
+
+    @property
+    def disjoint(self) -> bool:
+        return shared_inputs((self.train, self.validation, self.test)) == 0
 
     @property
     def test(self) -> Dataset:
@@ -50,8 +55,8 @@ def draw_all(task: Task, *, dataset_dir: Path, fresh: bool = False, **settings) 
         splits.key,
         splits.train,
         splits.validation,
-        splits.disjoint,
-        splits.drawn_here,
+        splits.independent,
+        splits.discarded,
         splits.warnings,
         cache(splits.reveal),
     )

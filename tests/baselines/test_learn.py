@@ -40,7 +40,9 @@ def splits_of(rule, seed=0) -> Splits:
     rng = np.random.RandomState(seed)
     train, validation, test = (dataset(rng, rule, size) for size in (80, 80, 400))
     held_out = HeldOut(test, contrast=dataset(rng, rule, 40))
-    return Splits(DataKey("fn_x", 12, seed), "binary", train, validation, lambda: held_out)
+    return Splits(
+        DataKey("fn_x", 12, seed), "binary", train, validation, lambda: held_out, independent=True
+    )
 
 
 FIRST = splits_of(lambda x: int(x[0]))
@@ -143,13 +145,15 @@ def test_decimals_reach_genetic_programming_as_bits():
         return Dataset(inputs, tuple(int(x) % 2 for x in inputs))
 
     test = HeldOut(draw(400))
-    splits = Splits(DataKey("fn_x", 4, 0), "decimal", draw(80), draw(80), lambda: test)
+    splits = Splits(
+        DataKey("fn_x", 4, 0), "decimal", draw(80), draw(80), lambda: test, independent=True
+    )
     run = learn("genetic-programming", QUICK["genetic-programming"], splits)
     assert run.test.accuracy == 1.0
 
 
 def test_data_that_support_no_bound_have_no_certificate():
-    run = learn("svm", LEARNERS["svm"], replace(FIRST, disjoint=False))
+    run = learn("svm", LEARNERS["svm"], replace(FIRST, independent=False))
     assert run.certificate is None
 
 

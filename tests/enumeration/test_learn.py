@@ -46,7 +46,7 @@ def splits_of(inputs, rule, sizes=(60, 60), noise=0.0, kind="binary") -> Splits:
     ]
     train, validation, test = parts
     key = DataKey("own", len(inputs[0]), 0)
-    return Splits(key, kind, train, validation, lambda: HeldOut(test))
+    return Splits(key, kind, train, validation, lambda: HeldOut(test), independent=True)
 
 
 def suite(task, length, folder, seed=1) -> Splits:

@@ -58,7 +58,9 @@ def ranking(honest: int) -> str:
 
 def splits(test: Dataset = TEST, *, contrast: Dataset | None = None) -> Splits:
     held_out = HeldOut(test, contrast)
-    return Splits(DataKey("own", 6, 1), "decimal", TRAIN, VALIDATION, lambda: held_out)
+    return Splits(
+        DataKey("own", 6, 1), "decimal", TRAIN, VALIDATION, lambda: held_out, independent=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +216,9 @@ def test_a_turned_expression_rests_on_runs_of_the_program_that_is_selected(sandb
     monkeypatch.setattr(sandbox, "replay", lambda s, *a, **k: ran.append(s) or replay(s, *a, **k))
     words = [format(i, "08b") for i in range(128)]
     part = Dataset(tuple(words[:64]), tuple(x.count("1") % 2 for x in words[:64]))
-    data = Splits(DataKey("fn_a", 8, 1), "binary", part, part, lambda: HeldOut(part))
+    data = Splits(
+        DataKey("fn_a", 8, 1), "binary", part, part, lambda: HeldOut(part), independent=True
+    )
     settings = SynthesisSettings(1, constraint="grammar")
     llm = ScriptedLLM(["x.count('1')%2==0"])
     result = asyncio.run(learn(data, llm, sandbox, settings))
@@ -265,7 +269,9 @@ def test_enumeration_counts_training_examples_alone_too(sandbox, monkeypatch):
         Dataset(tuple(part), tuple(int("11" in x) for x in part))
         for part in (words[:60], words[60:120], words[120:])
     ]
-    data = Splits(DataKey("own", 10, 1), "binary", *parts[:2], lambda: HeldOut(parts[2]))
+    data = Splits(
+        DataKey("own", 10, 1), "binary", *parts[:2], lambda: HeldOut(parts[2]), independent=True
+    )
     settings = EnumerationSettings(attempts=4, max_seconds=60, max_memory_bytes=8 * 2**30)
     result = enumerate_programs(data, sandbox, settings, observe=ignore)
     assert result.certificate.occam.examples == 120

@@ -20,7 +20,9 @@ from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 DELTA = 0.05
 HALF = Dataset(("0", "1"), (0, 1))
-SPLITS = Splits(DataKey("fn_a", 1, 0), "binary", HALF, HALF, lambda: HeldOut(HALF))
+SPLITS = Splits(
+    DataKey("fn_a", 1, 0), "binary", HALF, HALF, lambda: HeldOut(HALF), independent=True
+)
 
 
 def verdict(errors: int, total: int = 100) -> Verdict:
@@ -98,10 +100,36 @@ def test_the_test_bound_is_there_without_any_choice_by_validation():
     assert certificate.error_upper_bound == binomial_upper(3, 10_000, 1 - 0.95)
 
 
-@pytest.mark.parametrize("fault", [{"disjoint": False}, {"drawn_here": False}])
-def test_nothing_is_claimed_where_the_data_support_nothing(fault):
-    splits = replace(SPLITS, **fault)
+def test_nothing_is_claimed_unless_the_caller_states_that_the_examples_are_independent():
+    splits = Splits(SPLITS.key, "binary", HALF, HALF, lambda: HeldOut(HALF))
     assert certify(splits, verdict(0), validation=verdict(0), budget=5) is None
+    assert certify(replace(splits, independent=True), verdict(0)) is not None
+
+
+@pytest.mark.parametrize("learned", [{"train": verdict(1)}, {"validation": verdict(52)}])
+def test_an_error_of_the_best_candidate_refutes_the_premise_of_the_papers_bound(learned):
+    evidence = {"train": verdict(0), "validation": verdict(0)}
+    assert certify(SPLITS, verdict(0), **evidence, budget=1).paper is not None
+    assert certify(SPLITS, verdict(0), **(evidence | learned), budget=1).paper is None
+
+
+def test_draws_that_repeated_an_input_count_as_errors_unless_all_answers_are_right():
+    part = Dataset(tuple(map(str, range(100))), (0, 1) * 50)
+    splits = replace(SPLITS, train=part, validation=part, discarded=(40, 30))
+    wrong = {"train": verdict(1), "validation": verdict(0)}
+    certificate = certify(splits, verdict(0), **wrong)
+    assert (certificate.validation.errors, certificate.validation.examples) == (20, 120)
+    assert (certificate.test.errors, certificate.test.examples) == (30, 130)
+    assert certificate.validation.error_upper_bound == binomial_upper(20, 120, 1 - 0.95)
+    assert "20 of the 120 examples are draws that repeated" in certificate.validation.assumes
+    sampled = certify(splits, verdict(0), **wrong, test_inputs=1000)
+    assert (sampled.test.errors, sampled.test.examples) == (3, 103)
+    right = {"train": verdict(0), "validation": verdict(0)}
+    certificate = certify(splits, verdict(0), **right)
+    assert (certificate.validation.errors, certificate.validation.examples) == (0, 100)
+    assert (certificate.test.errors, certificate.test.examples) == (0, 100)
+    certificate = certify(splits, verdict(1), **right)
+    assert (certificate.validation.errors, certificate.test.errors) == (0, 31)
 
 
 def test_each_bound_says_what_it_assumes():

@@ -22,6 +22,7 @@ SPLITS = Splits(
     train=dataset(WORDS[:32]),
     validation=Dataset((), ()),
     reveal=lambda: HeldOut(dataset(WORDS[32:])),
+    independent=True,
     warnings=("mind the gap",),
 )
 SETTINGS = InContextSettings(max_new_tokens=10)

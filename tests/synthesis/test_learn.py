@@ -33,6 +33,7 @@ SPLITS = Splits(
     train=dataset(WORDS[:64]),
     validation=dataset(WORDS[64:128]),
     reveal=lambda: HeldOut(TEST),
+    independent=True,
 )
 
 
@@ -372,7 +373,7 @@ def test_the_certificate_uses_the_budget_and_not_the_attempts_made(sandbox):
 
 
 def test_shared_inputs_carry_no_certificate(sandbox):
-    run = search(sandbox, [RIGHT], splits=replace(SPLITS, disjoint=False))
+    run = search(sandbox, [RIGHT], splits=replace(SPLITS, independent=False))
     assert run.result.certificate is None
 
 

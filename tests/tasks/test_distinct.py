@@ -20,21 +20,31 @@ class Sequence:
 def test_inputs_come_in_the_order_they_were_drawn():
     draw = Sequence(lambda i: "bacbdaef"[i % 8])
 
-    assert draw_distinct(draw, RandomState(0), 1, (0, 5)) == ([], ["b", "a", "c", "d", "e"])
+    none, found = draw_distinct(draw, RandomState(0), 1, (0, 5))
+
+    assert none.inputs == []
+    assert found.inputs == ["b", "a", "c", "d", "e"]
+
+
+def test_repeats_are_counted_up_to_the_last_input_asked_for():
+    draw = Sequence(lambda i: "aabacbbdae"[i % 10])
+    found = draw_distinct(draw, RandomState(0), 1, (0, 4))[1]
+
+    assert [found.repeats(count) for count in range(5)] == [0, 0, 1, 2, 4]
 
 
 def test_drawing_waits_for_a_rare_input_that_completes_the_set():
     draw = Sequence(lambda i: "rare" if i == 3500 else str(i % 500))
     found = draw_distinct(draw, RandomState(0), 1, (1, 501))[1]
 
-    assert len(found) == 501
+    assert len(found.inputs) == 501
 
 
 def test_drawing_ends_early_if_repeats_show_that_few_inputs_exist():
     draw = Sequence(lambda i: str(i % 500))
     found = draw_distinct(draw, RandomState(0), 1, (1, 5000))[1]
 
-    assert len(found) == 500
+    assert len(found.inputs) == 500
     assert draw.drawn <= 5000 + 1000
 
 
@@ -42,5 +52,5 @@ def test_drawing_ends_if_the_last_input_does_not_exist():
     draw = Sequence(lambda i: str(i % 500))
     found = draw_distinct(draw, RandomState(0), 1, (1, 501))[1]
 
-    assert len(found) == 500
+    assert len(found.inputs) == 500
     assert draw.drawn < 4 * PATIENCE * 500

@@ -4,6 +4,7 @@ import hashlib
 import json
 import multiprocessing
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,8 @@ def test_files_that_nobody_changed_are_known_by_their_digests(sizes, monkeypatch
     meta = json.loads((place / "meta.json").read_text())
     del meta["files_sha256"]  # as earlier releases wrote it
     (place / "meta.json").write_text(json.dumps(meta))
-    assert draw_all(get("fn_g"), **sizes) == drawn
+    read = draw_all(get("fn_g"), **sizes)
+    assert replace(read, independent=True, warnings=()) == drawn
 
 
 def test_test_data_that_change_after_the_start_of_a_run_are_refused(sizes):
@@ -118,6 +120,7 @@ def test_meta_describes_the_data(sizes):
         "files_sha256": {name: sha256(f"{name}.txt") for name in ("train", "val", "test")},
         "shared_inputs": 0,
         "distinct_tests": 100,
+        "discarded_draws": {"learning": 0, "test": 0},
     }
     assert sorted(p.name for p in place.iterdir()) == [
         "meta.json",
@@ -157,12 +160,54 @@ def test_a_published_folder_is_reused_untouched(sizes, published):
 
 def test_only_data_drawn_here_are_known_to_be_independent(sizes, published):
     loaded = draw_all(get("fn_a"), **sizes)
-    assert not loaded.drawn_here
+    assert not loaded.independent
     assert any("no certificate" in warning for warning in loaded.warnings)
-    assert draw_all(get("fn_b"), **sizes).drawn_here
+    assert draw_all(get("fn_b"), **sizes).independent
     again = draw_all(get("fn_b"), **sizes)
-    assert again.drawn_here
+    assert again.independent
     assert again.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["train.txt", "val.txt", "test.txt"])
+def test_altered_files_carry_no_certificate_and_are_named(sizes, name):
+    """Easy inputs in place of some of a class make a wrong rule look right."""
+    assert draw_all(get("fn_i"), **sizes).independent
+    path = folder("fn_i", sizes) / name
+    lines = path.read_text().splitlines(keepends=True)
+    number = next(n for n, line in enumerate(lines) if line.endswith(" -> 0\n"))
+    lines[number] = f"{10**19 + 2 * number} -> 0\n"
+    path.write_text("".join(lines))
+    altered = draw_all(get("fn_i"), **sizes)
+    assert not altered.independent
+    assert any(name in warning and "no certificate" in warning for warning in altered.warnings)
+    again = draw_all(get("fn_i"), **sizes, fresh=True)
+    assert again.independent
+    assert again.warnings == ()
+
+
+@pytest.mark.parametrize("fn", ["fn_a", "fn_i", "fn_v"])
+def test_flipped_labels_are_counted_and_carry_no_certificate(sizes, fn):
+    draw_all(get(fn), **sizes)
+    path = folder(fn, sizes) / "val.txt"
+    flipped = {"0": "1", "1": "0"}
+    path.write_text("".join(f"{x[:-1]}{flipped[x[-1]]}\n" for x in path.read_text().splitlines()))
+    altered = draw_all(get(fn), **sizes)
+    assert not altered.independent
+    assert any(f"20 labels in {path.parent} differ" in warning for warning in altered.warnings)
+
+
+def test_data_of_a_release_that_did_not_count_repeats_carry_a_certificate_if_repeats_do_not_matter(
+    sizes,
+):
+    for fn, matters in (("fn_a", False), ("fn_i", True)):
+        draw_all(get(fn), **sizes)
+        path = folder(fn, sizes) / "meta.json"
+        meta = json.loads(path.read_text())
+        del meta["discarded_draws"]
+        path.write_text(json.dumps(meta))
+        loaded = draw_all(get(fn), **sizes)
+        assert loaded.independent is not matters
+        assert any("repeats" in warning for warning in loaded.warnings) is matters
 
 
 def test_the_digest_depends_on_the_examples_and_not_on_their_division(sizes):

@@ -34,7 +34,7 @@ def data(options: Options) -> int:
                     "val": len(splits.validation),
                     "test": spec.test_size,
                 },
-                "disjoint": splits.disjoint,
+                "independent": splits.independent,
             }
             output.say_json(row)
         else:

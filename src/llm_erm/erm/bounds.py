@@ -4,6 +4,10 @@ The examples are half positive by design, so the number of errors is a sum of tw
 sum is less spread than one binomial of the mean rate (Hoeffding, Annals of Mathematical Statistics
 27, 1956), and so is a draw without replacement: the exact binomial limit covers both, for every
 confidence in use. What it limits is the balanced error, the mean of the two classes' error rates.
+
+No input is in the data twice. If the inputs of a class are equally likely, that is a draw without
+replacement. Otherwise the draws that were discarded because they repeated an input are part of the
+independent draws, and bounds count each as an error, since it may have been one.
 """
 
 import math
@@ -92,8 +96,8 @@ def certify(
 ) -> Certificate | None:
     """Returns what the evidence guarantees, or None if the data support no bound.
 
-    The data support none if splits share inputs or the examples may not be independent; the
-    ``warnings`` of the splits say which.
+    The data support none if the examples are not known to be independent draws; the ``warnings`` of
+    the splits say why. The paper's bound is left out where an error refutes its premise.
 
     Args:
         splits: The data.
@@ -109,10 +113,14 @@ def certify(
         code_bits: Length of the program in a prefix-free code that does not depend on the data.
         confidence: Probability with which each bound holds.
     """
-    if not (splits.disjoint and splits.drawn_here):
+    if not splits.independent:
         return None
     delta = 1 - confidence
     learned = [verdict for verdict in (train, validation) if verdict is not None]
+    # Repeats of inputs that are all predicted correctly were no errors.
+    faultless = train is not None and all(verdict.perfect for verdict in learned)
+    early = 0 if faultless else splits.discarded[0]
+    late = 0 if faultless and test is not None and test.perfect else splits.discarded[1]
     certificate = Certificate(
         confidence,
         validation=_exact(
@@ -121,8 +129,17 @@ def certify(
             delta,
             _sampled(validation, len(splits.validation), "validation")
             + _of_validation(budget, splits.train),
+            discarded=early,
+            drawn=splits.examples,
         ),
-        test=_exact(test, 1, delta, _sampled(test, test_inputs, "test") + _of_test(splits.train)),
+        test=_exact(
+            test,
+            1,
+            delta,
+            _sampled(test, test_inputs, "test") + _of_test(splits.train),
+            discarded=late,
+            drawn=test_inputs or (test.total if test else 0),
+        ),
         occam=None
         if code_bits is None
         else _occam(
@@ -132,16 +149,45 @@ def certify(
             _sampled(train, len(splits.train), "training")
             + _sampled(validation, len(splits.validation), "validation"),
         ),
-        paper=_paper(validation, budget, delta) if validation and validation.total else None,
+        paper=_paper(validation, budget, delta)
+        if validation and validation.total and all(verdict.perfect for verdict in learned)
+        else None,
     )
     return None if certificate == Certificate(confidence) else certificate
 
 
-def _exact(verdict: Verdict | None, choices: int, delta: float, assumes: str) -> Bound | None:
+def _exact(
+    verdict: Verdict | None,
+    choices: int,
+    delta: float,
+    assumes: str,
+    *,
+    discarded: int,
+    drawn: int,
+) -> Bound | None:
+    """Returns the exact bound.
+
+    Args:
+        verdict: The verdict that it is computed from.
+        choices: Number of candidates for which it holds at once.
+        delta: Probability with which it may fail.
+        assumes: What it assumes.
+        discarded: Draws that were discarded while the examples were drawn.
+        drawn: Number of these examples; the share of the discarded draws that belongs to the
+            verdict counts as errors.
+    """
     if verdict is None or verdict.total == 0:
         return None
-    upper = binomial_upper(verdict.errors, verdict.total, delta / choices)
-    return Bound(upper, verdict.errors, verdict.total, choices, assumes)
+    repeats = math.ceil(discarded * verdict.total / drawn)
+    errors, examples = verdict.errors + repeats, verdict.total + repeats
+    if repeats:
+        assumes = (
+            f"{repeats:,} of the {examples:,} examples are draws that repeated an input, counted "
+            f"as errors; {assumes}"
+        )
+    return Bound(
+        binomial_upper(errors, examples, delta / choices), errors, examples, choices, assumes
+    )
 
 
 def _occam(learned: list[Verdict], bits: float, delta: float, sampled: str) -> Bound | None:
@@ -164,8 +210,8 @@ def _paper(validation: Verdict, budget: int, delta: float) -> Bound:
         validation.errors,
         validation.total,
         budget,
-        f"one of the {budget} candidates makes no error at all (else it bounds how much worse than "
-        "the best of them the chosen one is); with the assumptions of the validation bound",
+        f"one of the {budget} candidates makes no error at all, not only on these examples; with "
+        "the assumptions of the validation bound",
     )
 
 

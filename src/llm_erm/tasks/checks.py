@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llm_erm.errors import InputError
+from llm_erm.tasks.files import DATA_FILES
 from llm_erm.tasks.meta import Meta, task_file_digest
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Dataset, Task
@@ -61,11 +62,27 @@ def _repeats(spec: DataSpec, name: str, place: Path, distinct: int, total: int) 
     )
 
 
-def foreign_warnings(place: Path) -> list[str]:
-    """Returns a warning that this package did not draw the data."""
+def foreign_warnings(meta: Meta | None, digests: Sequence[str], place: Path) -> list[str]:
+    """Returns a warning that the data are not, or no longer, as this package drew them."""
+    if meta is not None and meta.files_sha256:
+        pairs = zip(DATA_FILES, meta.files_sha256, digests, strict=True)
+        changed = [name for name, before, now in pairs if before != now]
+        if changed:
+            return [
+                f"{' and '.join(changed)} in {place} changed after the data were drawn, so the "
+                "examples may not be independent: no certificate; draw the data again to get one"
+            ]
     return [
-        f"the data in {place} were not drawn by this package, so the examples may not be "
-        "independent: no certificate"
+        f"the data in {place} are not known to be drawn by this package, so the examples may not "
+        "be independent: no certificate"
+    ]
+
+
+def uncounted_warnings(place: Path) -> list[str]:
+    """Returns a warning that an earlier release drew the data and left out what bounds count."""
+    return [
+        f"an earlier release drew the data in {place} and did not count the draws that it "
+        "discarded as repeats: no certificate; draw the data again to get one"
     ]
 
 
@@ -81,13 +98,11 @@ def source_warnings(task: Task, meta: Meta | None, place: Path) -> list[str]:
 
 
 def label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[str]:
-    """Returns a warning if stored labels differ from the rule's, for rules that are fast.
+    """Returns a warning if stored labels differ from the rule's.
 
     Raises:
         InputError: Labels differ and the rule is the user's own, which must have changed.
     """
-    if task.kind == "decimal" and task.source is None:
-        return []  # would take thousands of primality tests at each start
     wrong = sum(
         label != true
         for data in stored

@@ -1,6 +1,7 @@
 """Draws distinct inputs from samplers that may repeat themselves, as far as enough exist."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from numpy.random import RandomState
 
@@ -16,10 +17,27 @@ PATIENCE = 20
 """Draws without a new input before giving up, as a multiple of the number of inputs found."""
 
 
+@dataclass(frozen=True)
+class Distinct:
+    """Distinct inputs of one class, in the order they were drawn.
+
+    Attributes:
+        inputs: The inputs.
+        draws: For each input, the number of draws of its class before it was first drawn.
+    """
+
+    inputs: list[str]
+    draws: list[int]
+
+    def repeats(self, count: int) -> int:
+        """Returns how many draws up to the first ``count`` distinct inputs repeated one of them."""
+        return self.draws[count - 1] - (count - 1) if count else 0
+
+
 def draw_distinct(
     draw: Draw, rng: RandomState, length: int, wanted: tuple[int, int]
-) -> tuple[list[str], list[str]]:
-    """Returns up to ``wanted`` distinct inputs of each class, in the order they were drawn.
+) -> tuple[Distinct, Distinct]:
+    """Returns up to ``wanted`` distinct inputs of each class.
 
     Returns fewer if the sampler's repeats show that fewer exist: all of them if they are few
     compared with the number wanted, otherwise those that came up.
@@ -31,20 +49,29 @@ def draw_distinct(
 
 def _topped_up(
     draw: Draw, rng: RandomState, length: int, label: int, wanted: int, drawn: list[str]
-) -> list[str]:
+) -> Distinct:
     """Keeps drawing from one class until there are enough distinct inputs or no new ones appear."""
-    found = dict.fromkeys(drawn)
+    found: dict[str, int] = {}
+    _add(found, drawn, 0)
+    total = len(drawn)
     stale, size = 0, SECOND_ROUND // 2
     while len(found) < wanted and stale <= PATIENCE * len(found):
         size = min(2 * size, MAX_ROUND)
         before = len(found)
-        found.update(dict.fromkeys(draw_class(draw, rng, length, label, size)))
+        _add(found, draw_class(draw, rng, length, label, size), total)
+        total += size
         new = len(found) - before
         stale = 0 if new else stale + size
         # If all inputs were equally likely, len(found) / (1 - new / size) of them would exist.
         if 2 * len(found) < wanted * (1 - new / size):
             break
-    return list(found)[:wanted]
+    return Distinct(list(found)[:wanted], list(found.values())[:wanted])
+
+
+def _add(found: dict[str, int], drawn: Sequence[str], before: int) -> None:
+    """Adds inputs that are new, each with the number of draws before it."""
+    for number, x in enumerate(drawn, before):
+        found.setdefault(x, number)
 
 
 def draw_class(draw: Draw, rng: RandomState, length: int, label: int, count: int) -> list[str]:

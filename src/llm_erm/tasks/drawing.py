@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from numpy.random import RandomState
 
 from llm_erm.errors import InputError
-from llm_erm.tasks.distinct import draw_class, draw_distinct, shuffled
+from llm_erm.tasks.distinct import Distinct, draw_class, draw_distinct, shuffled
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Dataset
 
 MAX_ROUNDS = 200
 
 
-def draw_splits(spec: DataSpec) -> tuple[Dataset, Dataset, Dataset]:
-    """Returns training, validation and test data.
+def draw_splits(
+    spec: DataSpec,
+) -> tuple[tuple[Dataset, Dataset, Dataset], tuple[int, int]]:
+    """Returns training, validation and test data, and the discarded draws; see ``Splits``.
 
     Raises:
         InputError: If too few inputs exist.
@@ -23,11 +25,29 @@ def draw_splits(spec: DataSpec) -> tuple[Dataset, Dataset, Dataset]:
     learning = (spec.train_size + spec.val_size) // 2
     wanted = learning + spec.test_size // 2
     found = draw_distinct(spec.draw, rng, spec.length, (wanted, wanted))
-    _check_enough(spec, learning, wanted, found)
-    negatives, positives = (_class(spec, rng, label, inputs) for label, inputs in enumerate(found))
+    inputs = tuple(one.inputs for one in found)
+    _check_enough(spec, learning, wanted, inputs)
+    negatives, positives = (_class(spec, rng, label, drawn) for label, drawn in enumerate(inputs))
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
-    return (*divide(pool, spec.train_size, derived), test)
+    return (*divide(pool, spec.train_size, derived), test), _discarded(spec, found)
+
+
+def _discarded(spec: DataSpec, found: Sequence[Distinct]) -> tuple[int, int]:
+    """Returns the discarded draws of both classes, up to the last example to learn from and after.
+
+    Where a class is scarce, its test inputs are independent draws, none of which is discarded.
+    """
+    if spec.task.uniform:
+        return 0, 0
+    learning = (spec.train_size + spec.val_size) // 2
+    wanted = learning + spec.test_size // 2
+    first = [one.repeats(min(learning, len(one.inputs))) for one in found]
+    both = [
+        one.repeats(wanted) if len(one.inputs) == wanted else early
+        for one, early in zip(found, first, strict=True)
+    ]
+    return sum(first), sum(both) - sum(first)
 
 
 def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[list[str]]) -> None:

@@ -28,6 +28,8 @@ class Meta:
         files_sha256: Digests of the three files.
         shared_inputs: Number of inputs that occur in more than one split.
         distinct_tests: Number of distinct test inputs.
+        discarded: Draws that were discarded, as in ``Splits``; None if a release that did not count
+            them drew the data.
     """
 
     fn: str
@@ -42,11 +44,19 @@ class Meta:
     files_sha256: tuple[str, ...] = ()
     shared_inputs: int = 0
     distinct_tests: int = 0
+    discarded: tuple[int, int] | None = None
 
-    def measured(self, parts: Sequence[Dataset], sha256: str, shared: int) -> "Meta":
+    def measured(
+        self, parts: Sequence[Dataset], sha256: str, shared: int, discarded: tuple[int, int]
+    ) -> "Meta":
         """Returns the description with the facts about the examples filled in."""
-        distinct = len(set(parts[2].inputs))
-        return replace(self, examples_sha256=sha256, shared_inputs=shared, distinct_tests=distinct)
+        return replace(
+            self,
+            examples_sha256=sha256,
+            shared_inputs=shared,
+            distinct_tests=len(set(parts[2].inputs)),
+            discarded=discarded,
+        )
 
     def names(self, other: "Meta") -> bool:
         """Returns whether both describe the same examples: task and seeds agree."""
@@ -82,6 +92,8 @@ class Meta:
             "shared_inputs": self.shared_inputs,
             "distinct_tests": self.distinct_tests,
         }
+        if self.discarded is not None:
+            values["discarded_draws"] = dict(zip(("learning", "test"), self.discarded, strict=True))
         return json.dumps(values, indent=2) + "\n"
 
 
@@ -119,6 +131,7 @@ def read_meta(place: Path) -> Meta | None:
     try:
         found = json.loads((place / "meta.json").read_bytes())
         sizes, files = found["sizes"], found.get("files_sha256", {})
+        discarded = found.get("discarded_draws")
         return Meta(
             fn=found["fn"],
             target_name=found["target_name"],
@@ -132,6 +145,9 @@ def read_meta(place: Path) -> Meta | None:
             files_sha256=tuple(str(files[name]) for name in names) if files else (),
             shared_inputs=int(found.get("shared_inputs", 0)),
             distinct_tests=int(found.get("distinct_tests", 0)),
+            discarded=None
+            if discarded is None
+            else (int(discarded["learning"]), int(discarded["test"])),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -69,7 +69,8 @@ def length_generalization_set(task: Task, length: int) -> Dataset | None:
 
 def _balanced(draw: Draw, rng: RandomState, length: int, count: int) -> tuple[list[str], list[str]]:
     """Returns distinct inputs, the same number of each class."""
-    negatives, positives = draw_distinct(draw, rng, length, (count, count))
+    found = draw_distinct(draw, rng, length, (count, count))
+    negatives, positives = found[0].inputs, found[1].inputs
     count = min(len(negatives), len(positives))
     return negatives[:count], positives[:count]
 

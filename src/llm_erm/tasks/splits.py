@@ -14,10 +14,11 @@ from llm_erm.tasks.checks import (
     shared_inputs,
     shared_warnings,
     source_warnings,
+    uncounted_warnings,
 )
 from llm_erm.tasks.drawing import divide, draw_splits
 from llm_erm.tasks.files import file_digests, read_folder, read_learning, read_test, write_folder
-from llm_erm.tasks.meta import meta_of, read_meta
+from llm_erm.tasks.meta import Meta, meta_of, read_meta
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits, digest
 
@@ -52,13 +53,13 @@ def load(spec: DataSpec, dataset_dir: Path = Path("datasets"), *, fresh: bool = 
 
 def _draw(spec: DataSpec, dataset_dir: Path) -> Splits:
     """Draws and writes the data."""
-    place, parts = spec.folder(dataset_dir), draw_splits(spec)
+    place, (parts, discarded) = spec.folder(dataset_dir), draw_splits(spec)
     shared = shared_inputs(parts)
-    meta = meta_of(spec).measured(parts, digest(*parts), shared)
+    meta = meta_of(spec).measured(parts, digest(*parts), shared, discarded)
     digests = write_folder(place, parts, lambda files: replace(meta, files_sha256=files).text)
     warnings = [*shared_warnings(shared, place), *repeat_warnings(spec, parts, place)]
     return _splits(
-        spec, dataset_dir, parts, meta.examples_sha256, digests[-1], not shared, warnings
+        spec, dataset_dir, parts, (meta.examples_sha256, digests[-1]), warnings, discarded, shared
     )
 
 
@@ -70,19 +71,19 @@ def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
     if file_digests(place) != meta.files_sha256:
         return None
     parts = _divided(spec, *read_learning(place, spec.task.kind, spec.length), place)
+    discarded = _discarded(spec, meta)
     warnings = [
+        *([] if discarded else uncounted_warnings(place)),
         *shared_warnings(meta.shared_inputs, place),
         *repeat_warnings(spec, parts, place, distinct_tests=meta.distinct_tests),
     ]
-    return _splits(
-        spec,
-        dataset_dir,
-        parts,
-        meta.examples_sha256,
-        meta.files_sha256[-1],
-        not meta.shared_inputs,
-        warnings,
-    )
+    sha256s = (meta.examples_sha256, meta.files_sha256[-1])
+    return _splits(spec, dataset_dir, parts, sha256s, warnings, discarded, meta.shared_inputs)
+
+
+def _discarded(spec: DataSpec, meta: Meta) -> tuple[int, int] | None:
+    """Returns how many draws were discarded; None if nobody counted them and they matter."""
+    return (0, 0) if spec.task.uniform else meta.discarded
 
 
 def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
@@ -94,41 +95,50 @@ def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
     if stored is None or digests is None:
         return None
     meta = read_meta(place)
-    drawn_here = meta is not None and meta.names(meta_of(spec))
+    unchanged = meta is not None and meta.names(meta_of(spec)) and meta.files_sha256 == digests
     parts = (*_divided(spec, *stored[:2], place), stored[2])
     shared = shared_inputs(parts)
     warnings = [
         *label_warnings(task, stored, place),
         *source_warnings(task, meta, place),
-        *([] if drawn_here else foreign_warnings(place)),
+        *([] if unchanged else foreign_warnings(meta, digests, place)),
         *shared_warnings(shared, place),
         *repeat_warnings(spec, parts, place),
     ]
-    sha256 = digest(*parts)
-    return _splits(
-        spec, dataset_dir, parts, sha256, digests[-1], not shared, warnings, drawn_here=drawn_here
-    )
+    discarded = _discarded(spec, meta) if meta is not None and unchanged else None
+    sha256s = (digest(*parts), digests[-1])
+    return _splits(spec, dataset_dir, parts, sha256s, warnings, discarded, shared)
 
 
 def _splits(
     spec: DataSpec,
     dataset_dir: Path,
     parts: Sequence[Dataset],
-    sha256: str,
-    test_sha256: str,
-    disjoint: bool,
+    sha256s: tuple[str, str],
     warnings: Sequence[str],
-    *,
-    drawn_here: bool = True,
+    discarded: tuple[int, int] | None,
+    shared: int,
 ) -> Splits:
+    """Returns the splits of a spec.
+
+    Args:
+        spec: The data set.
+        dataset_dir: The folder of all data sets.
+        parts: Training and validation data.
+        sha256s: Digests of all examples and of the test file.
+        warnings: What the user should know.
+        discarded: Discarded draws; None if the examples are not known to be independent.
+        shared: Number of inputs that occur in more than one split.
+    """
+    sha256, test_sha256 = sha256s
     return Splits(
         key=DataKey(spec.function, spec.length, spec.trial_seed, spec.trial, sha256),
         kind=spec.task.kind,
         train=parts[0],
         validation=parts[1],
         reveal=partial(_reveal, spec, dataset_dir, test_sha256),
-        disjoint=disjoint,
-        drawn_here=drawn_here,
+        independent=discarded is not None and not shared,
+        discarded=discarded or (0, 0),
         warnings=tuple(warnings),
     )
 

@@ -40,6 +40,7 @@ def _task(
     draw_random: Draw | None = None,
     draw_contrast: Draw | None = None,
     shift: Callable[[int], dict[int, Draw]] | None = None,
+    uniform: bool = False,
 ) -> Task:
     return Task(
         id=id,
@@ -53,11 +54,12 @@ def _task(
         draw_random=draw_random,
         draw_contrast=draw_contrast,
         shift=shift or probes.usual_shift(draw, why_not),
+        uniform=uniform,
     )
 
 
 def _uniform(id: str, name: str, computes: str, rule: Rule, least: int) -> Task:
-    return _task(id, name, computes, rule, by_rule(rule), at_least(least))
+    return _task(id, name, computes, rule, by_rule(rule), at_least(least), uniform=True)
 
 
 def _pattern(id: str, name: str, pattern: str) -> Task:
@@ -95,6 +97,7 @@ def planted_parity(id: str, name: str, count: int) -> Task:
         by_rule(rule),
         why_not,
         shift=shift,
+        uniform=True,
     )
 
 
@@ -138,6 +141,7 @@ _TASKS = (
         at_least(2),
         draw_random=by_class(samplers.uniform_non_palindromes, samplers.palindromes),
         draw_contrast=by_class(probes.hard_non_palindromes, samplers.palindromes),
+        uniform=True,
     ),
     _task(
         "fn_h",

@@ -50,6 +50,8 @@ class Task:
         draw_contrast: Draws the inputs of the contrast set, next to the rule's boundary; None if no
             input is closer to it than another.
         shift: Returns the other lengths to test at, given a training length, and how to draw there.
+        uniform: Whether all inputs of a class are equally likely, so that distinct ones are a
+            uniform sample without replacement.
         source: The user's file that defines the task; None for the suite.
     """
 
@@ -64,6 +66,7 @@ class Task:
     draw_random: Draw | None = None
     draw_contrast: Draw | None = None
     shift: Callable[[int], dict[int, Draw]] = field(default=lambda length: {})
+    uniform: bool = False
     source: Path | None = None
 
 
@@ -136,10 +139,13 @@ class Splits:
         validation: Examples to select by.
         reveal: Reads the held-out data, which are not in memory before: called once, when the
             choice is made.
-        disjoint: Whether no input is shared by two of train, validation and test; without that no
-            certificate holds.
-        drawn_here: Whether this package drew the data, so that the examples are known to be
-            independent; without that no certificate holds either.
+        independent: Whether validation and test examples are known to be drawn independently, and
+            no input is shared by two of train, validation and test. Without that no certificate
+            holds; whoever makes the splits states it.
+        discarded: Numbers of draws that were discarded because they repeated an input, up to the
+            last of the training and validation examples and from there to the last test example.
+            They count in bounds unless all inputs of a class are equally likely, in which case
+            they are given as 0.
         warnings: What the user should know about this data, one sentence each.
     """
 
@@ -148,8 +154,8 @@ class Splits:
     train: Dataset
     validation: Dataset
     reveal: Callable[[], HeldOut]
-    disjoint: bool = True
-    drawn_here: bool = True
+    independent: bool = False
+    discarded: tuple[int, int] = (0, 0)
     warnings: tuple[str, ...] = ()
 
     @property
