@@ -168,6 +168,33 @@ class Bound:
 
 
 @dataclass(frozen=True)
+class AllLooks:
+    """Bounds that hold for all results on one data set at once, so that one may choose among them.
+
+    The ledger beside the data set knows them; it does not know runs on copies of the data.
+
+    Attributes:
+        results: Number of results on the data up to this one, this one included.
+        candidates: Number of candidates in all of them among which validation examples chose.
+        validation: The validation bound, for all these candidates; None if there is none.
+        test: The test bound, for all these results; None if there is none.
+    """
+
+    results: int
+    candidates: int
+    validation: float | None = None
+    test: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that are no bound."""
+        _check_counts(least=1, results=self.results)
+        _check_counts(candidates=self.candidates)
+        for bound in (self.validation, self.test):
+            if bound is not None and not 0 <= bound <= 1:
+                raise ValueError(f"a bound for all results is {bound}, not within 0 and 1")
+
+
+@dataclass(frozen=True)
 class Certificate:
     """What the evidence guarantees; each bound holds individually, and is None if it does not.
 
@@ -177,6 +204,8 @@ class Certificate:
         test: From the test examples, which were not used for selection.
         occam: From error-free training and validation examples and a description length.
         paper: The paper's own bound, from the numbers of candidates and validation examples alone.
+        all_looks: The first two for all results on the same data at once; None if these are
+            unknown.
     """
 
     confidence: float
@@ -184,6 +213,7 @@ class Certificate:
     test: Bound | None = None
     occam: Bound | None = None
     paper: Bound | None = None
+    all_looks: AllLooks | None = None
 
     def __post_init__(self) -> None:
         """Refuses a confidence with which no bound holds."""

@@ -68,6 +68,12 @@ class Baselines(Method):
     weights: TabPFNWeights | None = None
 
     name = "baselines"
+    reproducible = True
+
+    def candidates(self, work: Work) -> int:
+        """Returns the number of points of the learner's grid."""
+        learner = learner_named(work.job.variant, self._weights_path)
+        return len(learner.points(len(work.splits.train)))
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one job per data set and learner.

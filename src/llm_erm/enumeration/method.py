@@ -44,6 +44,11 @@ class Enumeration(Method):
     unsafe_no_isolation: bool = False
 
     name = "enumeration"
+    reproducible = True
+
+    def candidates(self, work: Work) -> int:
+        """Returns the number of programs that are verified."""
+        return self.settings.attempts
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one search per data set.

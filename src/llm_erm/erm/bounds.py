@@ -11,11 +11,12 @@ independent draws, and bounds count each as an error, since it may have been one
 """
 
 import math
+from dataclasses import replace
 
 from scipy.special import betainccinv
 
-from llm_erm.records import Bound, Certificate, Verdict
-from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.records import AllLooks, Bound, Certificate, Verdict
+from llm_erm.tasks.task import Dataset, Looks, Splits
 
 
 def binomial_upper(errors: int, examples: int, delta: float) -> float:
@@ -153,7 +154,24 @@ def certify(
         if validation and validation.total and all(verdict.perfect for verdict in learned)
         else None,
     )
-    return None if certificate == Certificate(confidence) else certificate
+    if certificate == Certificate(confidence):
+        return None
+    return replace(certificate, all_looks=_for_all(certificate, splits.looks))
+
+
+def _for_all(certificate: Certificate, looks: Looks | None) -> AllLooks | None:
+    """Returns the bounds of a certificate for all results on its data at once."""
+    if looks is None:
+        return None
+    choices = ((certificate.validation, looks.candidates), (certificate.test, looks.results))
+    delta = 1 - certificate.confidence
+    validation, test = (
+        None
+        if bound is None
+        else binomial_upper(bound.errors, bound.examples, delta / max(number, bound.choices or 1))
+        for bound, number in choices
+    )
+    return AllLooks(looks.results, looks.candidates, validation, test)
 
 
 def _exact(

@@ -65,6 +65,7 @@ class RunFolder:
     Attributes:
         path: The folder.
         results: The results by job.
+        continued: Whether an earlier part of the same run left its settings here.
         notices: What of an earlier run cannot be believed and is done again, one sentence each.
     """
 
@@ -89,6 +90,7 @@ class RunFolder:
                 version, or a link in place of a file, or another process is writing to it.
         """
         self.path = path
+        self.continued = False
         self.results: dict[JobKey, Result] = {}
         self.notices: list[str] = []
         self._settings = fingerprint.sha256
@@ -100,6 +102,7 @@ class RunFolder:
         try:
             if fresh:
                 self._clear()
+            self.continued = (path / SETTINGS).exists()
             self._check(fingerprint)
             self._read(jobs)
             self._journal("results")

@@ -10,6 +10,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Event, Observe
+from llm_erm.settings import plain
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Splits
 
@@ -139,6 +140,20 @@ class Method(Protocol):
     def budget(self) -> Budget | None:
         """The budget of the calls of all jobs together; None if they cost nothing."""
         return None
+
+    @property
+    def identity(self) -> Any:  # noqa: ANN401 - JSON values
+        """What the candidates depend on besides the data and chance, as JSON values."""
+        return plain(self)
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the same identity and data give the same candidates in every run."""
+        return False
+
+    def candidates(self, work: "Work") -> int:
+        """Returns among how many candidates the validation examples choose; 0 if they do not."""
+        return 0
 
     def jobs(self, specs: Sequence[DataSpec]) -> Sequence[Job]:
         """Returns the jobs on these data sets.

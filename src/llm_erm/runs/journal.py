@@ -77,14 +77,28 @@ def lock(folder: Path) -> Journal:
     Raises:
         InputError: Another process holds it, or it cannot be written.
     """
-    held = Journal(folder / ".lock")
+    return locked(folder / ".lock")
+
+
+def locked(path: Path, setting: str = "out_dir") -> Journal:
+    """Returns an open file that no other process holds until it is closed.
+
+    Args:
+        path: The file, which is created if necessary.
+        setting: The setting that names its folder.
+
+    Raises:
+        InputError: Another process holds it, or it cannot be written.
+    """
+    held = Journal(path, setting)
     deadline = time.monotonic() + LOCK_SECONDS
     while not held.lock():
         if time.monotonic() > deadline:
             held.close()
             raise InputError(
-                f"Another process is writing to {folder}; wait for it, or name another folder.",
-                setting="out_dir",
+                f"Another process is writing to {path.parent}; wait for it, or name another "
+                "folder.",
+                setting=setting,
             )
         time.sleep(0.05)
     return held

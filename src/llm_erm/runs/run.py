@@ -18,6 +18,7 @@ from llm_erm.runs.fingerprint import Fingerprint, fingerprint
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.runs.kept import read_contents
+from llm_erm.runs.ledger import enter
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -216,6 +217,10 @@ def run_in(
         for job in jobs
     ]
     todo = [one for one in work if planned.method.wants(one.result)]
+    if folder is not None or planned.folder is None:  # else another process enters the jobs
+        todo, notices = _entered(planned.method, todo, folder)
+        for notice in notices:
+            observe(None, Noticed(notice))
     if folder is not None:
         for notice in folder.notices:
             observe(None, Noticed(notice))
@@ -227,6 +232,18 @@ def run_in(
         with stopping_at_sigterm():
             executor.execute(planned.method, todo, observe, spent)
     return [results[job.key] for job in jobs]
+
+
+def _entered(
+    method: Method, todo: Sequence[Work], folder: RunFolder | None
+) -> tuple[list[Work], list[str]]:
+    """Returns jobs whose splits know every look at their data, these jobs included; and notices."""
+    new = [one for one in todo if one.result is None]
+    known, notices = enter(method, new, continued=folder is not None and folder.continued)
+    looks = {one.job.key: look for one, look in zip(new, known, strict=True)}
+    return [
+        replace(one, splits=replace(one.splits, looks=looks.get(one.job.key))) for one in todo
+    ], notices
 
 
 def _whole(event: Event, earlier_seconds: float) -> Event:

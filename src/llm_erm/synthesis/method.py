@@ -22,7 +22,7 @@ from llm_erm.records import Result
 from llm_erm.runs.events import Attempted, Event, Isolated, Noticed, Observe, Started
 from llm_erm.runs.jobs import Job, Method, Work
 from llm_erm.sandbox import Isolation, Sandbox
-from llm_erm.settings import OPERATIONAL
+from llm_erm.settings import OPERATIONAL, plain
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
 from llm_erm.synthesis.replay import read_replay
@@ -81,6 +81,22 @@ class Synthesis(Method):
         usual = provider.defaults(named or provider.default_model, settings.get("constraint"))
         llm = model_of(model, **(model_settings or {}))
         return cls(llm=llm, settings=SynthesisSettings(**{**vars(usual), **settings}), **own)
+
+    @property
+    def identity(self) -> Any:  # noqa: ANN401 - JSON values
+        """That of the earlier run if the model replays one."""
+        own = plain(self)
+        llm = own["llm"]
+        return {**own, "llm": llm.get("replayed", llm) if isinstance(llm, dict) else llm}
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the model runs here, where the same seed gives the same answers."""
+        return not self.llm.concurrent
+
+    def candidates(self, work: Work) -> int:
+        """Returns the budget of the search."""
+        return self.settings.attempts
 
     @property
     def budget(self) -> Budget | None:

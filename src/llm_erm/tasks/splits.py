@@ -140,6 +140,7 @@ def _splits(
         independent=discarded is not None and not shared,
         discarded=discarded or (0, 0),
         warnings=tuple(warnings),
+        folder=spec.folder(dataset_dir),
     )
 
 

@@ -129,6 +129,19 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """How often results were judged on a data set.
+
+    Attributes:
+        results: Number of results, each judged once on the test examples.
+        candidates: Number of candidates of all of them among which the validation examples chose.
+    """
+
+    results: int
+    candidates: int
+
+
+@dataclass(frozen=True)
 class Splits:
     """Everything that a learner gets of a task: labelled data, and no rule.
 
@@ -147,6 +160,9 @@ class Splits:
             They count in bounds unless all inputs of a class are equally likely, in which case
             they are given as 0.
         warnings: What the user should know about this data, one sentence each.
+        folder: The folder of the data set; None if it has no files.
+        looks: All results on this data that its ledger knows, the present one included; None if
+            unknown.
     """
 
     key: DataKey
@@ -157,6 +173,8 @@ class Splits:
     independent: bool = False
     discarded: tuple[int, int] = (0, 0)
     warnings: tuple[str, ...] = ()
+    folder: Path | None = None
+    looks: Looks | None = None
 
     @property
     def examples(self) -> int:

@@ -1,0 +1,155 @@
+"""The ledger beside a data set: what was judged on it, so that bounds can count every look.
+
+A bound for K candidates holds for one search. Whoever searches again on the same examples, with
+another seed or in another folder, and reports the best, has looked at more than K candidates. The
+ledger is a file of the data set, so it knows every run on it, but none on a copy of the data, and
+nothing from before it was deleted.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from llm_erm.errors import InputError
+from llm_erm.runs.checksum import Seal
+from llm_erm.runs.files import read_bytes
+from llm_erm.runs.jobs import Method, Work
+from llm_erm.runs.journal import locked
+from llm_erm.serial import RecordError, from_json, to_json
+from llm_erm.tasks.task import Looks
+from llm_erm.version import VERSION
+
+LEDGER = "ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One result that was or will be judged on a data set.
+
+    Attributes:
+        date: When its run began, in UTC.
+        method: Name of the method.
+        variant: Distinguishes the results of one method.
+        candidates: Number of candidates among which the validation examples choose; 0 if they do
+            not choose.
+        run: Absolute path of the run's folder; empty if it keeps nothing.
+        settings: SHA-256 of what the candidates depend on besides the data.
+        data: Digest of the labelled examples.
+    """
+
+    date: str
+    method: str
+    variant: str
+    candidates: int
+    run: str
+    settings: str
+    data: str
+
+    def same_search(self, other: "Entry") -> bool:
+        """Returns whether both stand for the same method and settings on the same examples."""
+        mine = (self.settings, self.variant, self.data)
+        return mine == (other.settings, other.variant, other.data)
+
+
+def enter(
+    method: Method, work: Sequence[Work], *, continued: bool
+) -> tuple[list[Looks | None], list[str]]:
+    """Enters the results that a run is about to produce, before anything is judged.
+
+    Results of methods whose candidates are the same in every run are entered once, and so are those
+    of a run that continues.
+
+    Args:
+        method: The method of all jobs.
+        work: The jobs with their data.
+        continued: Whether the run's folder held an earlier part of the run.
+
+    Returns:
+        The looks at each job's data, these results included, None where they are unknown; and
+        notices, one sentence each.
+    """
+    settings = hashlib.sha256(
+        json.dumps([VERSION, method.name, method.identity], sort_keys=True).encode()
+    ).hexdigest()
+    date = datetime.now(UTC).isoformat(timespec="seconds")
+    notices: dict[str, None] = {}
+    for one in work:
+        splits = one.splits
+        if splits.folder is None:
+            continue
+        entry = Entry(
+            date=date,
+            method=method.name,
+            variant=one.job.variant,
+            candidates=method.candidates(one),
+            run="" if one.folder is None else str(one.folder.absolute()),
+            settings=settings,
+            data=splits.key.sha256,
+        )
+        try:
+            _enter(splits.folder, entry, once=method.reproducible, continued=continued)
+        except InputError as error:
+            notices[
+                f"The ledger of the data cannot be kept, so bounds count this run alone: {error}"
+            ] = None
+    return [_looks(one, notices) for one in work], list(notices)
+
+
+def _enter(folder: Path, entry: Entry, *, once: bool, continued: bool) -> None:
+    """Adds an entry unless the ledger has it.
+
+    Raises:
+        InputError: The ledger cannot be read or written.
+    """
+    path = folder / LEDGER
+    with closing(locked(path, "dataset_dir")) as journal:
+        entries, _, whole = _read(path)
+        for known in entries:
+            if known.same_search(entry) and (once or (continued and known.run == entry.run)):
+                return
+        journal.file.truncate(whole)  # half a line of a run that was killed before it judged
+        journal.append(Seal("", LEDGER).close(to_json(entry)) + "\n")
+
+
+def _looks(work: Work, notices: dict[str, None]) -> Looks | None:
+    """Returns the looks at a job's data, from its ledger; adds a notice if that is damaged."""
+    folder = work.splits.folder
+    if folder is None:
+        return None
+    path = folder / LEDGER
+    try:
+        entries, damaged, _ = _read(path)
+    except InputError:
+        return None  # said when the entry was written
+    if damaged:
+        numbers = ", ".join(map(str, damaged))
+        notices[
+            f"{path} is damaged in line {numbers}, so nobody knows what else was judged on these "
+            "data, and bounds count this run alone; restore the file."
+        ] = None
+        return None
+    same = [entry for entry in entries if entry.data == work.splits.key.sha256]
+    return Looks(len(same), sum(entry.candidates for entry in same)) if same else None
+
+
+def _read(path: Path) -> tuple[list[Entry], list[int], int]:
+    """Returns the entries of a ledger, the numbers of its damaged lines, and its size in bytes.
+
+    A last line without an end, of a run that was killed while it wrote, belongs to none of them.
+    """
+    entries, damaged = [], []
+    seal = Seal("", LEDGER)
+    *lines, _ = read_bytes(path, "dataset_dir", missing=b"").split(b"\n")
+    for number, line in enumerate(lines, 1):
+        opened = seal.open(line)
+        try:
+            if opened is None:
+                raise RecordError("the checksum does not fit")
+            entries.append(from_json(Entry, opened[0]))
+        except RecordError:
+            damaged.append(number)
+    return entries, damaged, sum(len(line) + 1 for line in lines)

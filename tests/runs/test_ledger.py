@@ -1,0 +1,170 @@
+"""Bounds count every look at a data set: other runs, other folders, and runs begun afresh."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from llm_erm.erm.bounds import binomial_upper
+from llm_erm.llms.replay import ReplayLLM
+from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.records import Result
+from llm_erm.runs.events import Noticed
+from llm_erm.runs.ledger import LEDGER
+from llm_erm.runs.run import plan, run
+from llm_erm.synthesis.method import Synthesis
+from llm_erm.synthesis.settings import SynthesisSettings
+from llm_erm.tasks.spec import DataSpec
+
+SPEC = DataSpec(function="fn_a", length=12, train_size=20, val_size=40, test_size=40)
+PARITY = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+CONSTANT = json.dumps({"code": "def f(x):\n    return 1"})
+
+
+class Paid(ScriptedLLM):
+    """A model whose answers differ from run to run, as those of a remote model."""
+
+    concurrent = True
+
+
+@dataclass
+class Place:
+    """Where runs and data are; runs searches and keeps what they said."""
+
+    path: Path
+
+    def search(
+        self,
+        answer: str = PARITY,
+        *,
+        llm=None,
+        attempts: int = 3,
+        folder: str | None = None,
+        fresh: bool = False,
+    ) -> Result:
+        settings = SynthesisSettings(attempts)
+        method = Synthesis(llm=llm or Paid([answer] * attempts), settings=settings)
+        planned = plan(
+            method,
+            [SPEC],
+            None if folder is None else self.path / folder,
+            dataset_dir=self.path / "datasets",
+        )
+        self.notices: list[str] = []
+
+        def observe(job, event):
+            if isinstance(event, Noticed):
+                self.notices.append(event.text)
+
+        (result,) = run(planned, fresh=fresh, observers=[observe])
+        return result
+
+    @property
+    def ledger(self) -> Path:
+        return SPEC.folder(self.path / "datasets") / LEDGER
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def looks(result: Result) -> tuple[int, int]:
+    return result.certificate.all_looks.results, result.certificate.all_looks.candidates
+
+
+def test_the_first_search_has_the_same_bound_alone_and_for_all(place):
+    certificate = place.search().certificate
+    assert certificate.all_looks.validation == certificate.validation.error_upper_bound
+    assert certificate.all_looks.test == certificate.test.error_upper_bound
+
+
+def test_searches_again_pay_for_all_candidates_of_all_of_them(place):
+    """In memory, in another folder, or begun afresh: all look at the same validation data."""
+    assert looks(place.search()) == (1, 3)
+    assert looks(place.search(folder="a", attempts=5)) == (2, 8)
+    assert looks(place.search(folder="a", attempts=5, fresh=True)) == (3, 13)
+    result = place.search(folder="b")
+    assert looks(result) == (4, 16)
+    found = result.certificate
+    assert found.validation.error_upper_bound == binomial_upper(0, 40, (1 - 0.95) / 3)
+    assert found.all_looks.validation == binomial_upper(0, 40, (1 - 0.95) / 16)
+    assert found.all_looks.test == binomial_upper(0, 40, (1 - 0.95) / 4)
+
+
+def test_a_run_that_goes_on_is_one_search(place):
+    result = place.search(folder="a")
+    (place.path / "a" / "results.jsonl").unlink()
+    assert place.search(folder="a").certificate == result.certificate
+    assert len(place.ledger.read_text().splitlines()) == 1
+
+
+def test_a_run_that_was_deleted_and_begun_again_is_another_search(place):
+    place.search(folder="a")
+    for path in sorted((place.path / "a").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert looks(place.search(folder="a")) == (2, 6)
+
+
+def test_the_same_candidates_again_are_no_other_search(place):
+    """A model that runs here gives the same answers to the same seed, and a replay gives them."""
+    one = place.search(llm=ScriptedLLM([CONSTANT, PARITY, PARITY]))
+    assert place.search(llm=ScriptedLLM([CONSTANT, PARITY, PARITY])).certificate == one.certificate
+    assert looks(place.search(llm=ScriptedLLM([PARITY] * 3))) == (2, 6)
+
+
+def test_a_replay_is_no_other_search(place):
+    model = Paid([PARITY] * 3)
+    result = place.search(llm=model, folder="a")
+    method = Synthesis.of(f"replay:{place.path / 'a'}")
+    assert isinstance(method.llm, ReplayLLM)
+    planned = plan(method, [SPEC], dataset_dir=place.path / "datasets")
+    (replayed,) = run(planned)
+    assert replayed.certificate == result.certificate
+
+
+def test_data_drawn_again_keep_their_ledger_and_other_data_have_another(place):
+    place.search()
+    planned = plan(
+        Synthesis(llm=Paid([PARITY]), settings=SynthesisSettings(1)),
+        [SPEC, DataSpec(**(vars(SPEC) | {"seed": 1}))],
+        dataset_dir=place.path / "datasets",
+        fresh_data=True,
+    )
+    assert [looks(result) for result in run(planned)] == [(2, 4), (1, 1)]
+
+
+def test_a_ledger_says_what_was_run(place):
+    place.search(folder="a")
+    entry = json.loads(place.ledger.read_text())
+    assert entry["method"] == "synthesis"
+    assert entry["candidates"] == 3
+    assert entry["run"] == str((place.path / "a").absolute())
+    assert entry["date"].endswith("+00:00")
+
+
+def test_a_damaged_line_is_named_and_nothing_is_claimed_for_all_runs(place):
+    place.search()
+    place.ledger.write_text(place.ledger.read_text().replace('"candidates": 3', '"candidates": 1'))
+    result = place.search()
+    assert result.certificate.validation is not None
+    assert result.certificate.all_looks is None
+    assert any(f"{place.ledger} is damaged in line 1" in notice for notice in place.notices)
+
+
+def test_half_a_line_of_a_run_that_was_killed_is_cut_off(place):
+    place.search()
+    with place.ledger.open("a") as file:
+        file.write('{"date": "2026')
+    assert looks(place.search()) == (2, 6)
+    assert len(place.ledger.read_text().splitlines()) == 2
+
+
+def test_a_ledger_that_cannot_be_written_is_said(place):
+    place.search()
+    place.ledger.unlink()
+    place.ledger.mkdir()
+    result = place.search()
+    assert result.certificate.all_looks is None
+    assert any("ledger of the data cannot be kept" in notice for notice in place.notices)
