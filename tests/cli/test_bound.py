@@ -27,10 +27,11 @@ def test_the_examples_needed_certify_the_accuracy(capsys, errors):
         m = needed[name]["examples_needed"]
         seen = errors if name == "validation" else 0
         assert binom.cdf(seen, m, 0.01) <= 0.05 / choices < binom.cdf(seen, m - 1, 0.01)
-    found = rows(capsys, budget=256, examples=needed["paper"]["examples_needed"])
-    assert found["paper"]["error_upper_bound"] == pytest.approx(0.01, rel=1e-3)
     assert ("occam" in needed) == (errors == 0)
+    assert ("paper" in needed) == (errors == 0)  # an error refutes its premise
     if errors == 0:
+        found = rows(capsys, budget=256, examples=needed["paper"]["examples_needed"])
+        assert found["paper"]["error_upper_bound"] == pytest.approx(0.01, rel=1e-3)
         found = rows(capsys, examples=needed["occam"]["examples_needed"], bits=20)
         assert found["occam"]["error_upper_bound"] == pytest.approx(0.01, rel=1e-2)
 

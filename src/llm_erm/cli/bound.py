@@ -42,8 +42,13 @@ def bound(options: Options) -> int:
     """Plan sample sizes: the accuracy that examples guarantee, and how many it takes."""
     _check(options)
     rows = _rows(options)
-    if options.bits is not None and options.errors:
-        output.note("The Occam bound applies only to programs without errors, so it is left out.")
+    if options.errors:
+        what = (
+            "The paper's bound and the Occam bound apply"
+            if options.bits is not None
+            else ("The paper's bound applies")
+        )
+        output.note(f"{what} only to programs without errors, so nothing is printed for them.")
     if options.json:
         for row in rows:
             output.say_json(row)
@@ -67,14 +72,7 @@ def _rows(options: Options) -> list[dict[str, Any]]:
     }
     budget = f"the budget of {options.budget} was fixed before validation"
     drawn = "examples are drawn independently"
-    rows = [
-        {
-            "bound": "paper",
-            "error_upper_bound": min(1.0, paper_excess(options.budget, options.examples, delta)),
-            "errors": options.errors,
-            "examples": options.examples,
-            "assumes": f"{drawn}; {budget}; one of them makes no error at all",
-        },
+    rows: list[dict[str, Any]] = [
         {
             "bound": "validation",
             "error_upper_bound": binomial_upper(options.errors, options.examples, shared),
@@ -92,6 +90,16 @@ def _rows(options: Options) -> list[dict[str, Any]]:
             "assumes": f"{drawn}; {_opened(options.runs)}",
         },
     ]
+    if options.errors == 0:
+        paper = min(1.0, paper_excess(options.budget, options.examples, delta))
+        first = {
+            "bound": "paper",
+            "error_upper_bound": paper,
+            "errors": 0,
+            "examples": options.examples,
+            "assumes": f"{drawn}; {budget}; one of them makes no error at all",
+        }
+        rows.insert(0, first)
     if options.bits is not None and options.errors == 0:
         share = options.bits * math.log(2) - math.log(delta)
         needed["occam"] = target and math.ceil(share / -math.log1p(-target))

@@ -76,6 +76,12 @@ def standalone(result: Result) -> str:
             f"Error at most {math.ceil(bound.error_upper_bound * 1e4) / 1e4} at "
             f"{result.certificate.confidence:.0%} confidence, if {bound.assumes}."
         )
+        looks = result.certificate.all_looks
+        if looks is not None and looks.results > 1 and looks.validation is not None:
+            lines.append(
+                f"For all {looks.candidates} candidates of the {looks.results} results on the same "
+                f"data: error at most {math.ceil(looks.validation * 1e4) / 1e4}."
+            )
     if result.isolation is not None:
         lines.append(f"Isolation of the sandbox that ran it: {result.isolation}.")
     if result.method == "synthesis":
