@@ -36,6 +36,7 @@ from llm_erm.reports.comparison import compare, samples, verdicts
 from llm_erm.reports.results import entries_in, read_results
 from llm_erm.runs.events import Advanced, Answered, Attempted, Noticed
 from llm_erm.runs.jobs import Method
+from llm_erm.runs.ledger import LEDGER
 from llm_erm.runs.run import Plan, opened, plan, run_in
 from llm_erm.serial import to_plain
 from llm_erm.synthesis.export import export as export_attempts
@@ -87,6 +88,9 @@ def done(planned: Plan, noticed: list[str]) -> Any:
             noticed.append(event.text)
 
     assert planned.folder is not None
+    for splits in planned.data:  # or bounds would count the runs before
+        assert splits.folder is not None
+        (splits.folder / LEDGER).unlink(missing_ok=True)
     with opened(planned) as folder:
         assert folder is not None
         results = run_in(folder, planned, observers=[observe])

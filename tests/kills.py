@@ -113,6 +113,12 @@ def lines_in(folder: Path) -> Counter[str]:
     return found
 
 
+def forget_runs(scratch: Path) -> None:
+    """Deletes what the data know of runs, which bounds count."""
+    for path in (scratch / "datasets").rglob("ledger.jsonl"):
+        path.unlink()
+
+
 def check(name: str, kills: int, draw: random.Random, scratch: Path) -> bool:
     """Kills one command that often; returns whether all was well."""
     began = time.monotonic()
@@ -120,6 +126,7 @@ def check(name: str, kills: int, draw: random.Random, scratch: Path) -> bool:
     assert whole.wait() == 0, (scratch / "whole.said").read_text()
     takes = time.monotonic() - began
     wanted = lines_in(scratch / "whole")
+    forget_runs(scratch)
     lost = twice = left = at_work = ended = 0
     for _ in range(kills):
         before = lines_in(scratch / "killed")
@@ -139,6 +146,7 @@ def check(name: str, kills: int, draw: random.Random, scratch: Path) -> bool:
         at_work += after != before
         if ended and process.returncode == 0:  # it was done: begin anew
             shutil.rmtree(scratch / "killed")
+            forget_runs(scratch)
     last = start(name, "killed", scratch)
     assert last.wait() == 0, (scratch / "killed.said").read_text()[-3000:]
     found = lines_in(scratch / "killed")

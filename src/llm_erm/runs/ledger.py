@@ -57,11 +57,12 @@ class Entry:
 
 def enter(
     method: Method, work: Sequence[Work], *, continued: bool
-) -> tuple[list[Looks | None], list[str]]:
-    """Enters the results that a run is about to produce, before anything is judged.
+) -> tuple[dict[str, Looks], list[str]]:
+    """Enters the results of a run before any of them is judged.
 
     Results of methods whose candidates are the same in every run are entered once, and so are those
-    of a run that continues.
+    of a run that continues. The looks of a run count what was entered before its last result, so
+    they do not depend on when it was interrupted.
 
     Args:
         method: The method of all jobs.
@@ -69,14 +70,15 @@ def enter(
         continued: Whether the run's folder held an earlier part of the run.
 
     Returns:
-        The looks at each job's data, these results included, None where they are unknown; and
-        notices, one sentence each.
+        The looks at each data set, by its digest, where they are known; and notices, one sentence
+        each.
     """
     settings = hashlib.sha256(
         json.dumps([VERSION, method.name, method.identity], sort_keys=True).encode()
     ).hexdigest()
     date = datetime.now(UTC).isoformat(timespec="seconds")
     notices: dict[str, None] = {}
+    looks: dict[str, Looks] = {}
     for one in work:
         splits = one.splits
         if splits.folder is None:
@@ -91,49 +93,45 @@ def enter(
             data=splits.key.sha256,
         )
         try:
-            _enter(splits.folder, entry, once=method.reproducible, continued=continued)
+            now = _enter(splits.folder / LEDGER, entry, method.reproducible, continued)
         except InputError as error:
-            notices[
-                f"The ledger of the data cannot be kept, so bounds count this run alone: {error}"
-            ] = None
-    return [_looks(one, notices) for one in work], list(notices)
+            notices[str(error)] = None
+            continue
+        earlier = looks.get(entry.data, now)
+        looks[entry.data] = max(earlier, now, key=lambda one: one.results)
+    return looks, list(notices)
 
 
-def _enter(folder: Path, entry: Entry, *, once: bool, continued: bool) -> None:
-    """Adds an entry unless the ledger has it.
+def _enter(path: Path, entry: Entry, reproducible: bool, continued: bool) -> Looks:
+    """Adds an entry unless the ledger has it; returns the looks up to it.
 
     Raises:
-        InputError: The ledger cannot be read or written.
+        InputError: The ledger cannot be read or written, or is damaged.
     """
-    path = folder / LEDGER
-    with closing(locked(path, "dataset_dir")) as journal:
-        entries, _, whole = _read(path)
-        for known in entries:
-            if known.same_search(entry) and (once or (continued and known.run == entry.run)):
-                return
-        journal.file.truncate(whole)  # half a line of a run that was killed before it judged
-        journal.append(Seal("", LEDGER).close(to_json(entry)) + "\n")
-
-
-def _looks(work: Work, notices: dict[str, None]) -> Looks | None:
-    """Returns the looks at a job's data, from its ledger; adds a notice if that is damaged."""
-    folder = work.splits.folder
-    if folder is None:
-        return None
-    path = folder / LEDGER
     try:
-        entries, damaged, _ = _read(path)
-    except InputError:
-        return None  # said when the entry was written
+        with closing(locked(path, "dataset_dir")) as journal:
+            entries, damaged, size = _read(path)
+            same = [one for one in entries if one.data == entry.data]
+            places = [
+                place
+                for place, one in enumerate(same)
+                if one.same_search(entry) and (reproducible or (continued and one.run == entry.run))
+            ]
+            if not places:
+                journal.file.truncate(size)  # half a line of a run that was killed before it judged
+                journal.append(Seal("", LEDGER).close(to_json(entry)) + "\n")
+                same.append(entry)
+    except InputError as error:
+        raise InputError(
+            f"The ledger of the data cannot be kept, so bounds count this run alone: {error}"
+        ) from None
     if damaged:
-        numbers = ", ".join(map(str, damaged))
-        notices[
-            f"{path} is damaged in line {numbers}, so nobody knows what else was judged on these "
-            "data, and bounds count this run alone; restore the file."
-        ] = None
-        return None
-    same = [entry for entry in entries if entry.data == work.splits.key.sha256]
-    return Looks(len(same), sum(entry.candidates for entry in same)) if same else None
+        raise InputError(
+            f"{path} is damaged in line {', '.join(map(str, damaged))}, so nobody knows what else "
+            "was judged on these data, and bounds count this run alone; restore the file."
+        )
+    counted = same[: places[-1] + 1 if places else None]
+    return Looks(len(counted), sum(one.candidates for one in counted))
 
 
 def _read(path: Path) -> tuple[list[Entry], list[int], int]:

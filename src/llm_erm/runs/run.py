@@ -218,7 +218,13 @@ def run_in(
     ]
     todo = [one for one in work if planned.method.wants(one.result)]
     if folder is not None or planned.folder is None:  # else another process enters the jobs
-        todo, notices = _entered(planned.method, todo, folder)
+        looks, notices = enter(
+            planned.method, work if todo else [], continued=folder is not None and folder.continued
+        )
+        todo = [
+            replace(one, splits=replace(one.splits, looks=looks.get(one.splits.key.sha256)))
+            for one in todo
+        ]
         for notice in notices:
             observe(None, Noticed(notice))
     if folder is not None:
@@ -232,18 +238,6 @@ def run_in(
         with stopping_at_sigterm():
             executor.execute(planned.method, todo, observe, spent)
     return [results[job.key] for job in jobs]
-
-
-def _entered(
-    method: Method, todo: Sequence[Work], folder: RunFolder | None
-) -> tuple[list[Work], list[str]]:
-    """Returns jobs whose splits know every look at their data, these jobs included; and notices."""
-    new = [one for one in todo if one.result is None]
-    known, notices = enter(method, new, continued=folder is not None and folder.continued)
-    looks = {one.job.key: look for one, look in zip(new, known, strict=True)}
-    return [
-        replace(one, splits=replace(one.splits, looks=looks.get(one.job.key))) for one in todo
-    ], notices
 
 
 def _whole(event: Event, earlier_seconds: float) -> Event:

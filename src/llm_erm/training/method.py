@@ -64,6 +64,7 @@ class Training(Method):
     flags: Annotated[Mapping[str, Any], OPERATIONAL] = field(default_factory=dict)
 
     name = "training"
+    reproducible = True
 
     @property
     def described(self) -> dict[str, Any]:
