@@ -210,8 +210,8 @@ class BaselineFacts:
         parameters: The point of the grid that was selected.
         grid: All points with their accuracies.
         circuit: The gates that genetic programming found, as text; None for other learners.
-        folds: Number of folds of the cross-validation that selected, on training and validation
-            examples together; None if the validation examples selected.
+        folds: Number of folds of the cross-validation on the training examples that selected; None
+            if the validation examples selected.
     """
 
     learner: str

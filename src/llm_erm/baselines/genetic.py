@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from llm_erm.baselines.encode import to_bits
 
+LEAST_DEPTH = 2
+"""Minimum depth of a random circuit: gplearn's default."""
+
 
 class GeneticProgramming:
     """A circuit of AND, OR, XOR and NOT, evolved for training accuracy minus a size penalty."""
@@ -36,7 +39,7 @@ class GeneticProgramming:
                 None for ``depth``.
         """
         self._generations = generations
-        self._depths = _depths(depth), _depths(depth if mutation_depth is None else mutation_depth)
+        self._depths = depth, depth if mutation_depth is None else mutation_depth
         self._options = {"population_size": population_size, "random_state": random_state}
 
     def fit(self, inputs: NDArray[np.float32], labels: NDArray[np.uint8]) -> Self:
@@ -49,7 +52,7 @@ class GeneticProgramming:
         self._model: Any = SymbolicClassifier(
             **self._options,
             generations=1,
-            init_depth=self._depths[0],
+            init_depth=(LEAST_DEPTH, self._depths[0]),
             warm_start=True,
             function_set=[
                 make_function(function=np.multiply, name="and", arity=2),
@@ -71,10 +74,13 @@ class GeneticProgramming:
         bits = to_bits(inputs, self._bits)
         self._model.fit(bits, labels)
         if self._generations > 1 and self._model.run_details_["best_fitness"][-1] < 1:
-            # gplearn has one setting for both depths, and each circuit keeps the one it began with.
+            # gplearn has one setting for both depths. A circuit keeps that of its own making, as a
+            # range without its upper end.
             for circuit in self._model._programs[0]:
-                circuit.init_depth = self._depths[1]
-            self._model.set_params(init_depth=self._depths[1], generations=self._generations)
+                circuit.init_depth = (LEAST_DEPTH, self._depths[1] + 1)
+            self._model.set_params(
+                init_depth=(LEAST_DEPTH, self._depths[1]), generations=self._generations
+            )
             self._model.fit(bits, labels)
         return self
 
@@ -86,10 +92,6 @@ class GeneticProgramming:
     def describe(self) -> str:
         """Returns the circuit as text; ``X3`` is the fourth bit."""
         return str(self._model)
-
-
-def _depths(most: int) -> tuple[int, int]:
-    return 2, most + 1  # gplearn draws from below the upper end
 
 
 def _xor(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

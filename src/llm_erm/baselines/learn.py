@@ -34,7 +34,7 @@ class _Examples:
 
 @dataclass(frozen=True)
 class _Selected:
-    """The selected classifier, and all points of the grid; no validation if folds selected."""
+    """The selected classifier, with all points of the grid; no validation if folds selected."""
 
     classifier: Estimator
     point: Mapping[str, Parameter]
@@ -51,14 +51,15 @@ def learn(
     confidence: float = 0.95,
     observe: Observe = ignore,
 ) -> Result:
-    """Returns the result of the best point of the grid.
+    """Returns the result of the point of the grid that is selected.
 
-    Without folds, all points are fitted to the training data, and the one with the lowest
-    validation error is best, so the size of the grid is the budget K of the certificate; ties go to
-    the lower training error, then to the earlier point. With folds, the training and validation
-    examples together train; the best point has the highest accuracy in stratified cross-validation,
-    averaged over the folds, and is fitted to all of them, so only test data support a bound. Ties
-    go to the earlier point.
+    All points are fitted to the training data, and the lowest validation error is selected, so the
+    size of the grid is the budget K of the certificate. Ties go to the lower training error, then
+    to the earlier point. Validation examples are not used for fitting.
+
+    A learner with folds leaves the validation examples unused: the highest mean accuracy in
+    stratified cross-validation on the training data is selected, ties go to the earlier point, and
+    only test data support a bound.
 
     Args:
         name: Name of the learner.
@@ -71,19 +72,16 @@ def learn(
         InputError: The inputs are not strings.
     """
     started = time.monotonic()
-    train, validation = splits.train, splits.validation
-    if learner.folds is not None:
-        train = Dataset(train.inputs + validation.inputs, train.labels + validation.labels)
-    width = max(map(len, train.inputs))
+    width = max(map(len, splits.train.inputs))
 
     def encoded(data: Dataset) -> _Examples:
         return _Examples(encode(splits.kind, data.inputs, width), labels_of(data))
 
-    seed = splits.key.seed
+    seed, train = splits.key.seed, encoded(splits.train)
     if learner.folds is None:
-        best = _by_validation(learner, seed, encoded(train), encoded(validation), observe)
+        best = _by_validation(learner, seed, train, encoded(splits.validation), observe)
     else:
-        best = _by_folds(learner, seed, encoded(train), learner.folds, observe)
+        best = _by_folds(learner, seed, train, learner.folds, observe)
     held_out = splits.reveal()
     test, contrast = _judge(best.classifier, encoded(held_out.test)), held_out.contrast
     return Result(
@@ -91,7 +89,7 @@ def learn(
         model=name,
         data=splits.key,
         variant=name,
-        examples=splits.examples,
+        examples=splits.examples if learner.folds is None else len(splits.train),
         train=best.train,
         validation=best.validation,
         test=test,

@@ -2,7 +2,8 @@
 
 ``OWN`` are small grids of this package, since validation data select from them and the size of a
 grid is the K of its certificate. ``PUBLISHED`` are those of the published baselines (the repository
-of the paper's follow-up, arXiv 2510.14331v2), where cross-validation selects.
+of the paper's follow-up, arXiv 2510.14331v2), where cross-validation on the training examples
+selects.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,8 +46,8 @@ class Learner:
         fixed: Parameters that do not vary.
         least: Returns the minimum number of training examples for a point of the grid.
         seeded: Whether it uses random numbers.
-        folds: Number of folds of the cross-validation, on training and validation examples
-            together, that selects a point; None if the validation examples do.
+        folds: Number of folds of the cross-validation on the training examples that selects a
+            point; None if the validation examples do.
         kinds: The inputs that it takes; None for all strings.
         needs: The module that must be installed.
         install: Command that installs this module.
@@ -144,7 +145,7 @@ OWN: dict[str, Learner] = {
     ),
     "genetic-programming": Learner(
         "llm_erm.baselines.genetic:GeneticProgramming",
-        {"generations": (80,), "population_size": (300,), "depth": (5, 9)},
+        {"generations": (80,), "population_size": (300,), "depth": (6, 10)},
         needs="gplearn",
     ),
 }
@@ -240,11 +241,7 @@ def learner_named(name: str, weights: Path | None = None, grids: Grids = "own") 
             f"{name} cannot run: its weights are missing; name the file that holds them.",
             setting="tabpfn_weights",
         )
-    learner = (
-        tabpfn(weights, FOLDS if grids == "published" else None)
-        if weights is not None and name == TABPFN
-        else GRIDS[grids][name]
-    )
+    learner = GRIDS[grids][name] if weights is None or name != TABPFN else tabpfn(weights)
     if (why := learner.why_not()) is not None:
         raise MissingExtraError(f"{name} cannot run: {why}.")
     return learner
@@ -255,18 +252,12 @@ def is_checkpoint(path: Path) -> bool:
     return is_zipfile(path) or path.suffix == ".safetensors"
 
 
-def tabpfn(weights: Path, folds: int | None = None) -> Learner:
-    """Returns TabPFN with the weights in a file; it has no grid.
-
-    Args:
-        weights: The file.
-        folds: If given, it learns from the validation examples as well; see ``Learner``.
-    """
+def tabpfn(weights: Path) -> Learner:
+    """Returns TabPFN with the weights in a file; as published, it has no grid."""
     return Learner(
         "tabpfn:TabPFNClassifier",
         # Otherwise it rejects more than 1,000 examples without a GPU because they are slow.
         fixed={"model_path": str(weights), "ignore_pretraining_limits": True},
-        folds=folds,
         needs="tabpfn",
         install="pip install 'llm-erm[tabpfn]'",
     )

@@ -62,8 +62,8 @@ class Baselines(Method):
     Attributes:
         learners: Their names; see ``learners.names``.
         weights: TabPFN's weights, if it is one of the learners.
-        grids: This package's grids, from which validation data select, or the published ones, with
-            their selection. Results with the published ones have ``-published`` after the learner.
+        grids: ``own`` for this package's grids, or ``published`` for the published ones with their
+            selection; results then have ``-published`` after the name of the learner.
     """
 
     learners: tuple[str, ...]
@@ -83,24 +83,31 @@ class Baselines(Method):
         if not self.learners:
             raise InputError("No learner is named; name one or more.", setting="learners")
         learners = self._by_variant()
-        pairs = [
-            (spec, variant)
+        left_out = self.left_out(specs)
+        jobs = [
+            Job(spec, variant)
             for spec in specs
-            for variant, learner in learners.items()
-            if learner.takes(spec.task.kind)
+            for variant in learners
+            if spec.function not in left_out.get(variant, ())
         ]
-        if specs and not pairs:
+        if specs and not jobs:
             raise InputError(
                 f"{' and '.join(learners)} takes bit strings only; name a task with such inputs or "
                 "another learner.",
                 setting="learners",
             )
-        folds = [(spec, n) for spec, name in pairs if (n := learners[name].folds) is not None]
-        for spec, count in folds:
-            _check_folds(spec, count)
-        by_validation = [spec for spec, name in pairs if learners[name].folds is None]
-        check_selection(by_validation, "the learners' parameters")
-        return [Job(spec, variant) for spec, variant in pairs]
+        for job in jobs:
+            _check_examples(job.spec, learners[job.variant].folds)
+        return jobs
+
+    def left_out(self, specs: Sequence[DataSpec]) -> dict[str, list[str]]:
+        """Returns the tasks whose inputs a learner does not take, by its name in results."""
+        functions = {spec.function: spec.task.kind for spec in specs}
+        found = {
+            variant: [name for name, kind in functions.items() if not learner.takes(kind)]
+            for variant, learner in self._by_variant().items()
+        }
+        return {variant: tasks for variant, tasks in found.items() if tasks}
 
     @contextmanager
     def session(
@@ -118,12 +125,13 @@ class Baselines(Method):
         }
 
 
-def _check_folds(spec: DataSpec, folds: int) -> None:
-    examples = spec.train_size + spec.val_size
-    if examples < 2 * folds:
+def _check_examples(spec: DataSpec, folds: int | None) -> None:
+    if folds is None:
+        check_selection([spec], "the learners' parameters")
+    elif spec.train_size < 2 * folds:
         raise InputError(
-            f"There are {examples} training and validation examples, but {folds}-fold "
-            f"cross-validation needs {folds} of each class; give {2 * folds} or more.",
+            f"There are {spec.train_size} training examples, but {folds}-fold cross-validation "
+            f"needs {folds} of each class; give {2 * folds} or more.",
             setting="train_size",
         )
 

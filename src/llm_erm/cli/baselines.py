@@ -31,11 +31,10 @@ class Options(RunOptions, DataOptions):
     """Learners to fit: svm random-forest decision-tree gradient-boosting knn logistic-regression
     mlp xgboost genetic-programming tabpfn (default: all that can run here)."""
     grids: Grids = "own"
-    """Values of the learners' parameters: own (small grids, selected by the validation data), or
-    published (those of the published baselines with their learners: svm random-forest decision-tree
-    xgboost tabpfn, selected by 5-fold cross-validation on training and validation data together,
-    and genetic-programming, for bit strings, by the validation data). Learners have -published
-    after their names in results."""
+    """Parameters to try: this package's (own), of which validation data choose, or the published
+    ones, of which 5-fold cross-validation on the training data chooses (for genetic-programming,
+    validation data, and only on bits). There, the learners are svm random-forest decision-tree
+    xgboost genetic-programming tabpfn, and results name them with -published."""
     tabpfn_weights: Path | None = None
     """File that holds TabPFN's weights; nothing is downloaded."""
     workers: Annotated[int | None, DEFAULT_TOLD] = None
@@ -60,8 +59,9 @@ class Options(RunOptions, DataOptions):
         """Returns the learners that are named; by default, all that can run.
 
         Raises:
-            InputError: The weights file is missing or does not hold weights.
-            MissingExtraError: No learner can run; notices say what is missing.
+            InputError: A task or learner is unknown, or the weights file is missing or holds none.
+            MissingExtraError: A learner that is named cannot run, or none; notices say what is
+                missing.
         """
         weights = None if self.tabpfn_weights is None else read_weights(self.tabpfn_weights)
         learners = tuple(dict.fromkeys(self.learners)) or tuple(
@@ -71,7 +71,12 @@ class Options(RunOptions, DataOptions):
             raise MissingExtraError(
                 "No learner can run here; each line above says what is missing."
             )
-        return Baselines(learners=learners, weights=weights, grids=self.grids)
+        method = Baselines(learners=learners, weights=weights, grids=self.grids)
+        for learner, tasks in method.left_out(self.specs()).items():
+            output.note(
+                f"Skipped: {learner} on {', '.join(tasks)}, since it takes bit strings only."
+            )
+        return method
 
     def executor(self) -> Executor:
         """Returns the executor; all its workers together use as many threads as there are cores."""
@@ -102,7 +107,7 @@ class Options(RunOptions, DataOptions):
 
 
 def baselines(options: Options) -> int:
-    """Fit classical learners to each task; validation data choose their parameters."""
+    """Fit classical learners to each task and choose their parameters."""
     return run_command(options)
 
 
@@ -139,7 +144,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _validation_accuracy(result: Result) -> float:
-    """Returns the accuracy by which the learner's parameters were selected."""
+    """Returns the accuracy that selected the learner's parameters."""
     facts = _facts(result)
     if facts.folds is None:
         return accuracy(result.validation) or 0.0
