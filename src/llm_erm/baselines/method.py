@@ -62,8 +62,9 @@ class Baselines(Method):
     Attributes:
         learners: Their names; see ``learners.names``.
         weights: TabPFN's weights, if it is one of the learners.
-        grids: ``own`` for this package's grids, or ``published`` for the published ones with their
-            selection; results then have ``-published`` after the name of the learner.
+        grids: ``own`` for this package's grids, or ``published`` for those of the published
+            baselines, with their selection; results then have ``-published`` after the learner's
+            name. See ``learners.OWN`` and ``learners.PUBLISHED``.
     """
 
     learners: tuple[str, ...]

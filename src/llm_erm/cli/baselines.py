@@ -31,10 +31,10 @@ class Options(RunOptions, DataOptions):
     """Learners to fit: svm random-forest decision-tree gradient-boosting knn logistic-regression
     mlp xgboost genetic-programming tabpfn (default: all that can run here)."""
     grids: Grids = "own"
-    """Parameters to try: this package's (own), of which validation data choose, or the published
-    ones, of which 5-fold cross-validation on the training data chooses (for genetic-programming,
-    validation data, and only on bits). There, the learners are svm random-forest decision-tree
-    xgboost genetic-programming tabpfn, and results name them with -published."""
+    """Grids of parameters: own, from which the validation data choose, or those of the published
+    baselines (svm random-forest decision-tree xgboost genetic-programming tabpfn), from which
+    5-fold cross-validation on the training data chooses; for genetic-programming, on bit strings
+    only, the validation data. Results then have -published after the learner's name."""
     tabpfn_weights: Path | None = None
     """File that holds TabPFN's weights; nothing is downloaded."""
     workers: Annotated[int | None, DEFAULT_TOLD] = None
