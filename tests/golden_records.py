@@ -44,7 +44,7 @@ FACTS = {
         *("trained_parameters", "context_length", "vocabulary", "device", "curve", "train_size"),
         *("accuracy_at_length", "folder"),
     ),
-    "baseline": ("learner", "parameters", "grid", "circuit"),
+    "baseline": ("learner", "parameters", "grid", "circuit", "folds"),
 }
 """What a method tells beside what all tell."""
 
@@ -82,8 +82,8 @@ def _result_today(line: Line) -> dict[str, Any]:
         case "incontext":
             counts = {"queries": "total", "correct": "correct", "parse_failures": "invalid"}
             facts |= {name: test[count] for name, count in counts.items()}
-        case "baseline" if facts["circuit"] is None:
-            del facts["circuit"]
+        case "baseline":
+            facts = {key: fact for key, fact in facts.items() if fact is not None}
     return named | facts
 
 

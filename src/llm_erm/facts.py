@@ -190,8 +190,10 @@ class GridScore:
 
     Attributes:
         parameters: The point, by the library's parameter names.
-        train_accuracy: Accuracy on the training examples.
-        validation_accuracy: Accuracy on the validation examples.
+        train_accuracy: Accuracy on the training examples; in a cross-validation, the mean on the
+            examples of the other folds.
+        validation_accuracy: Accuracy on the validation examples; in a cross-validation, the mean on
+            the fold left out.
     """
 
     parameters: Mapping[str, Parameter]
@@ -205,15 +207,18 @@ class BaselineFacts:
 
     Attributes:
         learner: Its name.
-        parameters: The point of the grid that validation selected.
+        parameters: The point of the grid that was selected.
         grid: All points with their accuracies.
         circuit: The gates that genetic programming found, as text; None for other learners.
+        folds: Number of folds of the cross-validation on the training examples that selected; None
+            if the validation examples selected.
     """
 
     learner: str
     parameters: Mapping[str, Parameter]
     grid: tuple[GridScore, ...]
     circuit: str | None = None
+    folds: int | None = None
     method: Literal["baseline"] = "baseline"
 
 

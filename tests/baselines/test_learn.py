@@ -7,7 +7,7 @@ import pytest
 
 from llm_erm.baselines.encode import encode
 from llm_erm.baselines.learn import learn
-from llm_erm.baselines.learners import LEARNERS, Learner, is_checkpoint, tabpfn
+from llm_erm.baselines.learners import OWN, Learner, is_checkpoint, tabpfn
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.records import Result
 from llm_erm.runs.events import Advanced, Started
@@ -22,7 +22,7 @@ GRIDS = {
     "gradient-boosting": {"n_estimators": (20,), "max_depth": (2, 3)},
 }
 QUICK = {
-    name: replace(learner, grid=GRIDS.get(name, learner.grid)) for name, learner in LEARNERS.items()
+    name: replace(learner, grid=GRIDS.get(name, learner.grid)) for name, learner in OWN.items()
 }
 
 
@@ -48,7 +48,7 @@ def splits_of(rule, seed=0) -> Splits:
 FIRST = splits_of(lambda x: int(x[0]))
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", OWN)
 def test_every_learner_learns_a_rule_of_one_bit_far_above_chance(name):
     run = learn(name, QUICK[name], FIRST)
     assert (run.method, run.variant, run.facts.learner) == (f"baseline:{name}", name, name)
@@ -64,13 +64,13 @@ def test_every_learner_learns_a_rule_of_one_bit_far_above_chance(name):
     assert from_json(Result, to_json(run)) == run
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize("examples", [2, 4, 10, 12])
 def test_few_examples_leave_out_what_needs_more(name, examples):
     few = Dataset(FIRST.train.inputs[:examples], (0, 1) * (examples // 2))
     tiny = {"generations": (2,), "population_size": (20,), "depth": (4,)}
     learner = replace(
-        LEARNERS[name],
+        OWN[name],
         grid={
             **{key: values[-1:] for key, values in QUICK[name].grid.items()},
             **({"n_neighbors": (1, 5, 15)} if name == "knn" else {}),
@@ -84,7 +84,7 @@ def test_few_examples_leave_out_what_needs_more(name, examples):
 
 
 def test_a_tree_learns_one_bit_exactly_and_is_certified():
-    run = learn("decision-tree", LEARNERS["decision-tree"], FIRST)
+    run = learn("decision-tree", OWN["decision-tree"], FIRST)
     assert run.test.accuracy == run.contrast.accuracy == 1.0
     assert run.certificate.error_upper_bound == binomial_upper(0, 80, (1 - 0.95) / 30)
     assert run.certificate.test.error_upper_bound == binomial_upper(0, 400, 1 - 0.95)
@@ -92,7 +92,7 @@ def test_a_tree_learns_one_bit_exactly_and_is_certified():
 
 def test_the_same_seed_gives_the_same_result_and_test_labels_choose_nothing():
     name = "random-forest"
-    learner = replace(LEARNERS[name], grid={"n_estimators": (5,), "max_depth": (2, 3, None)})
+    learner = replace(OWN[name], grid={"n_estimators": (5,), "max_depth": (2, 3, None)})
     one, again = learn(name, learner, FIRST), learn(name, learner, FIRST)
     assert (one.test, one.facts) == (again.test, again.facts)
     test = FIRST.reveal().test
@@ -110,7 +110,7 @@ def test_held_out_data_are_read_once_after_all_points_are_fitted():
         told.append("revealed")
         return FIRST.reveal()
 
-    learner = replace(LEARNERS["decision-tree"], grid={"max_depth": (1, 2, None)})
+    learner = replace(OWN["decision-tree"], grid={"max_depth": (1, 2, None)})
     learn("decision-tree", learner, replace(FIRST, reveal=reveal), observe=told.append)
     assert told == [Started(3), Advanced(1), Advanced(2), Advanced(3), "revealed"]
 
@@ -122,7 +122,7 @@ def test_validation_data_choose_the_parameters(turned):
     noisy = FIRST.train.labels[:60] + tuple(int(y) for y in rng.randint(0, 2, 20))
     train = Dataset(FIRST.train.inputs, noisy)
     validation = Dataset(train.inputs, noisy) if turned else FIRST.validation
-    learner = replace(LEARNERS["decision-tree"], grid={"max_depth": (1, None)})
+    learner = replace(OWN["decision-tree"], grid={"max_depth": (1, None)})
     run = learn("decision-tree", learner, replace(FIRST, train=train, validation=validation))
     assert run.facts.parameters == {"max_depth": None if turned else 1}
     assert (run.test.accuracy == 1.0) != turned
@@ -153,13 +153,13 @@ def test_decimals_reach_genetic_programming_as_bits():
 
 
 def test_data_that_support_no_bound_have_no_certificate():
-    run = learn("svm", LEARNERS["svm"], replace(FIRST, independent=False))
+    run = learn("svm", OWN["svm"], replace(FIRST, independent=False))
     assert run.certificate is None
 
 
 def test_what_is_missing_is_named_with_the_way_to_get_it(tmp_path):
-    assert LEARNERS["svm"].why_not() is None
-    missing = replace(LEARNERS["xgboost"], needs="no_such_module")
+    assert OWN["svm"].why_not() is None
+    missing = replace(OWN["xgboost"], needs="no_such_module")
     assert "pip install 'llm-erm[baselines]'" in missing.why_not()
     assert isinstance(tabpfn(tmp_path / "weights.ckpt"), Learner)
     assert tabpfn(tmp_path / "weights.ckpt").points(2) == [{}]

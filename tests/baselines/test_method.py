@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_erm.baselines.learners import NAMES
+from llm_erm.baselines.learners import names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.runs.events import ignore
@@ -77,7 +77,7 @@ def test_weights_shape_results_by_their_contents_and_not_by_their_place(tmp_path
     for path, content in zip(paths, ("x", "x", "y"), strict=True):
         path.write_text(content)
     same, again, other = (
-        shaping(Baselines(learners=NAMES, weights=read_weights(path))) for path in paths
+        shaping(Baselines(learners=names(), weights=read_weights(path))) for path in paths
     )
     assert same == again != other
 

@@ -60,6 +60,40 @@ def test_a_task_of_ones_own_reaches_the_worker_processes(invoke, tmp_path):
     assert result["certificate"]["validation"]["choices"] == 30
 
 
+def test_published_grids_run_beside_ours_and_keep_their_own_names(invoke, tmp_path):
+    two = (*FLAGS, "--workers", 1, "--learners", "decision-tree", "svm")
+    done = invoke(*two, "--grids", "published", "--out-dir", "theirs")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split()[2] for line in done.stdout.splitlines() if line.startswith("fn_")]
+    assert rows == ["decision-tree-published", "svm-published"]
+    assert done.stdout.count("in 5 folds") == 2
+    results = lines((tmp_path / "theirs/results.jsonl").read_text())
+    assert [len(result["facts"]["grid"]) for result in results] == [72, 40]
+    assert [result["facts"]["folds"] for result in results] == [5, 5]
+    assert invoke(*two, "--out-dir", "ours").returncode == 0
+    compared = invoke("compare", "ours", "theirs", "--json")
+    assert compared.returncode == 0, compared.stderr
+    assert {row["method"] for row in lines(compared.stdout)} == {
+        *("baseline:decision-tree", "baseline:svm"),
+        *("baseline:decision-tree-published", "baseline:svm-published"),
+    }
+
+
+def test_the_published_genetic_programming_runs_on_bits_only(invoke):
+    """A first circuit fits the two training examples, which ends the search."""
+    done = invoke(
+        *("baselines", "--grids", "published", "--learners", "genetic-programming", "--json"),
+        *("--functions", "fn_a", "fn_i", "--lengths", 12, "--workers", 1),
+        *("--train-size", 2, "--val-size", 2, "--test-size", 40),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "genetic-programming-published on fn_i, since it takes bit strings only" in done.stderr
+    (result,) = lines(done.stdout)
+    assert result["method"] == "baseline:genetic-programming-published"
+    assert (len(result["facts"]["grid"]), result["facts"]["folds"]) == (8, None)
+    assert result["certificate"]["validation"]["choices"] == 8
+
+
 def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(invoke):
     asked = invoke(*FLAGS, "--learners", "tabpfn")
     assert asked.returncode == 2
@@ -71,6 +105,8 @@ def test_what_cannot_run_is_skipped_with_its_reason_unless_it_was_asked_for(invo
     ("flags", "said"),
     [
         (("--learners", "oracle"), "oracle"),
+        (("--learners", "knn", "--grids", "published"), "no published learner 'knn'"),
+        (("--grids", "theirs"), "--grids"),
         (("--tabpfn-weights", "no.ckpt"), "no.ckpt"),
         (("--tabpfn-weights", __file__), "does not hold weights"),
         (("--workers", 0), "--workers"),

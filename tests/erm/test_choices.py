@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from llm_erm.baselines.learn import learn as fit
-from llm_erm.baselines.learners import LEARNERS
+from llm_erm.baselines.learners import OWN
 from llm_erm.enumeration.learn import learn as enumerate_programs
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.sandbox import Sandbox
@@ -52,7 +52,7 @@ def test_falsified_test_data_change_no_choice_of_the_enumeration(splits, how):
 
 @pytest.mark.parametrize("how", FALSIFIED)
 def test_falsified_test_data_change_no_choice_of_a_learner(splits, how):
-    learner = LEARNERS["decision-tree"]
+    learner = OWN["decision-tree"]
     wanted = fit("decision-tree", learner, splits)
     found = fit("decision-tree", learner, falsified(splits, how))
     assert found.test != wanted.test

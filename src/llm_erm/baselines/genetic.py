@@ -1,8 +1,8 @@
 """Genetic programming over Boolean circuits of the input's bits, with gplearn.
 
 gplearn is the only maintained library that needs neither another language nor much code beyond the
-four gates: PySR needs Julia, and DEAP leaves the whole loop to its user. The gates and the settings
-are those of the published baseline.
+four gates: PySR needs Julia, and DEAP leaves the whole loop to its user. The rates of crossover and
+mutation are those of the published baseline; see ``learners.PUBLISHED``.
 """
 
 from typing import Any, Self
@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 
 from llm_erm.baselines.encode import to_bits
 
+LEAST_DEPTH = 2
+"""Minimum depth of a random circuit: gplearn's default."""
+
 
 class GeneticProgramming:
     """A circuit of AND, OR, XOR and NOT, evolved for training accuracy minus a size penalty."""
 
     def __init__(
-        self, generations: int, population_size: int, depth: int, random_state: int
+        self,
+        generations: int,
+        population_size: int,
+        depth: int,
+        random_state: int,
+        mutation_depth: int | None = None,
     ) -> None:
         """Prepares the search.
 
@@ -27,13 +35,12 @@ class GeneticProgramming:
             population_size: Number of circuits per generation.
             depth: Maximum depth of circuits in the first generation.
             random_state: Seed of the search.
+            mutation_depth: Maximum depth of the circuits of which a part is inserted by a mutation;
+                None for ``depth``.
         """
-        self._options = {
-            "generations": generations,
-            "population_size": population_size,
-            "init_depth": (2, depth),
-            "random_state": random_state,
-        }
+        self._generations = generations
+        self._depths = depth, depth if mutation_depth is None else mutation_depth
+        self._options = {"population_size": population_size, "random_state": random_state}
 
     def fit(self, inputs: NDArray[np.float32], labels: NDArray[np.uint8]) -> Self:
         """Evolves a circuit; inputs have shape ``(n, width)`` and hold whole numbers."""
@@ -44,6 +51,9 @@ class GeneticProgramming:
         self._bits = max(1, int(inputs.max()).bit_length())
         self._model: Any = SymbolicClassifier(
             **self._options,
+            generations=1,
+            init_depth=(LEAST_DEPTH, self._depths[0]),
+            warm_start=True,
             function_set=[
                 make_function(function=np.multiply, name="and", arity=2),
                 make_function(function=np.maximum, name="or", arity=2),
@@ -61,7 +71,17 @@ class GeneticProgramming:
             p_hoist_mutation=0.0,
             p_point_mutation=0.0,
         )
-        self._model.fit(to_bits(inputs, self._bits), labels)
+        bits = to_bits(inputs, self._bits)
+        self._model.fit(bits, labels)
+        if self._generations > 1 and self._model.run_details_["best_fitness"][-1] < 1:
+            # gplearn has one setting for both depths. A circuit keeps that of its own making, as a
+            # range without its upper end.
+            for circuit in self._model._programs[0]:
+                circuit.init_depth = (LEAST_DEPTH, self._depths[1] + 1)
+            self._model.set_params(
+                init_depth=(LEAST_DEPTH, self._depths[1]), generations=self._generations
+            )
+            self._model.fit(bits, labels)
         return self
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:

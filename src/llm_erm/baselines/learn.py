@@ -1,9 +1,11 @@
-"""Fits a classical learner on training data and selects its parameters on validation data."""
+"""Fits a classical learner and selects its parameters by validation or cross-validation."""
 
 import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from statistics import mean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +22,25 @@ from llm_erm.tasks.task import Dataset, Splits
 
 
 @dataclass(frozen=True)
-class _Fitted:
-    """A fitted classifier with the verdicts used for selection."""
+class _Examples:
+    """Encoded inputs of shape ``(n, width)`` and labels of shape ``(n,)``."""
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+
+    def at(self, indices: NDArray[np.intp]) -> "_Examples":
+        return _Examples(self.inputs[indices], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class _Selected:
+    """The selected classifier, with all points of the grid; no validation if folds selected."""
 
     classifier: Estimator
     point: Mapping[str, Parameter]
     train: Verdict
-    validation: Verdict
+    validation: Verdict | None
+    grid: tuple[GridScore, ...]
 
 
 def learn(
@@ -37,18 +51,22 @@ def learn(
     confidence: float = 0.95,
     observe: Observe = ignore,
 ) -> Result:
-    """Returns the result of the point of the grid with the lowest validation error.
+    """Returns the result of the point of the grid that is selected.
 
-    All points are fitted on the training data, so the size of the grid is the budget K of the
-    certificate. Ties go to the lower training error, then to the earlier point. Validation examples
-    are not used for fitting.
+    All points are fitted to the training data, and the lowest validation error is selected, so the
+    size of the grid is the budget K of the certificate. Ties go to the lower training error, then
+    to the earlier point. Validation examples are not used for fitting.
+
+    A learner with folds leaves the validation examples unused: the highest mean accuracy in
+    stratified cross-validation on the training data is selected, ties go to the earlier point, and
+    only test data support a bound.
 
     Args:
         name: Name of the learner.
         learner: The learner and its grid.
         splits: The labelled data. The held-out data are read once, after the selection.
         confidence: Probability with which each bound of the certificate holds.
-        observe: Receives the progress after each fitted point.
+        observe: Receives the progress after each point.
 
     Raises:
         InputError: The inputs are not strings.
@@ -56,73 +74,108 @@ def learn(
     started = time.monotonic()
     width = max(map(len, splits.train.inputs))
 
-    def arrays(data: Dataset) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        return encode(splits.kind, data.inputs, width), labels_of(data)
+    def encoded(data: Dataset) -> _Examples:
+        return _Examples(encode(splits.kind, data.inputs, width), labels_of(data))
 
-    train, validation = arrays(splits.train), arrays(splits.validation)
-    points = learner.points(len(splits.train))
-    observe(Started(len(points)))
-    fitted = []
-    for point in points:
-        fitted.append(_fit(learner, point, splits.key.seed, train, validation))
-        observe(Advanced(len(fitted)))
-    best = min(fitted, key=lambda one: (one.validation.errors, one.train.errors))
+    seed, train = splits.key.seed, encoded(splits.train)
+    if learner.folds is None:
+        best = _by_validation(learner, seed, train, encoded(splits.validation), observe)
+    else:
+        best = _by_folds(learner, seed, train, learner.folds, observe)
     held_out = splits.reveal()
-    test = _judge(best.classifier, *arrays(held_out.test))
-    contrast = held_out.contrast
+    test, contrast = _judge(best.classifier, encoded(held_out.test)), held_out.contrast
     return Result(
         method=f"baseline:{name}",
         model=name,
         data=splits.key,
         variant=name,
-        examples=splits.examples,
+        examples=splits.examples if learner.folds is None else len(splits.train),
         train=best.train,
         validation=best.validation,
         test=test,
-        contrast=None if contrast is None else _judge(best.classifier, *arrays(contrast)),
+        contrast=None if contrast is None else _judge(best.classifier, encoded(contrast)),
         length_generalization=None,  # the number of columns is fixed, so other lengths do not fit
         certificate=certify(
             splits,
             test,
             validation=best.validation,
-            budget=len(fitted),
+            budget=len(best.grid),
             confidence=confidence,
         ),
         seconds=round(time.monotonic() - started, 3),
         notices=splits.warnings,
-        facts=_facts(name, best, fitted),
+        facts=_facts(name, learner, best),
     )
 
 
+def _by_validation(
+    learner: Learner, seed: int, train: _Examples, validation: _Examples, observe: Observe
+) -> _Selected:
+    points = learner.points(len(train.labels))
+    observe(Started(len(points)))
+    fitted = []
+    for point in points:
+        classifier = _fit(learner, point, seed, train)
+        verdicts = _judge(classifier, train), _judge(classifier, validation)
+        fitted.append((classifier, point, *verdicts))
+        observe(Advanced(len(fitted)))
+    best = min(fitted, key=lambda one: (one[3].errors, one[2].errors))
+    grid = tuple(
+        GridScore(point, on_train.accuracy, on_validation.accuracy)
+        for _, point, on_train, on_validation in fitted
+    )
+    return _Selected(*best, grid)
+
+
+def _by_folds(
+    learner: Learner, seed: int, train: _Examples, folds: int, observe: Observe
+) -> _Selected:
+    from sklearn.model_selection import StratifiedKFold
+
+    divisions = list(StratifiedKFold(folds).split(train.inputs, train.labels))
+    points = learner.points(min(len(rest) for rest, _ in divisions))
+    observe(Started(len(points)))
+    fractions, grid = [], []
+    for point in points:
+        on_rest, on_fold = [], []
+        for rest, fold in divisions:
+            classifier = _fit(learner, point, seed, train.at(rest))
+            on_rest.append(_fraction(_judge(classifier, train.at(rest))))
+            on_fold.append(_fraction(_judge(classifier, train.at(fold))))
+        fractions.append(mean(on_fold))
+        grid.append(GridScore(point, float(mean(on_rest)), float(fractions[-1])))
+        observe(Advanced(len(grid)))
+    point = points[fractions.index(max(fractions))]
+    classifier = _fit(learner, point, seed, train)
+    return _Selected(classifier, point, _judge(classifier, train), None, tuple(grid))
+
+
+def _fraction(verdict: Verdict) -> Fraction:
+    return Fraction(verdict.correct, verdict.total)  # exact, so that ties are ties
+
+
 def _fit(
-    learner: Learner,
-    point: Mapping[str, Parameter],
-    seed: int,
-    train: tuple[NDArray[np.float32], NDArray[np.uint8]],
-    validation: tuple[NDArray[np.float32], NDArray[np.uint8]],
-) -> _Fitted:
+    learner: Learner, point: Mapping[str, Parameter], seed: int, train: _Examples
+) -> Estimator:
     classifier = learner.make(point, seed)
     with warnings.catch_warnings():
-        # The published limits on iterations are part of the grid; reaching one is not an error.
+        # The limits on iterations are part of the grid; reaching one is not an error.
         warnings.filterwarnings("ignore", message=".*(reached|failed to converge|maximum iter).*")
-        classifier.fit(*train)
-    return _Fitted(classifier, point, _judge(classifier, *train), _judge(classifier, *validation))
+        classifier.fit(train.inputs, train.labels)
+    return classifier
 
 
-def _judge(
-    classifier: Estimator, inputs: NDArray[np.float32], labels: NDArray[np.uint8]
-) -> Verdict:
-    predictions = classifier.predict(inputs).astype(np.uint8)
-    return Verdict("ok", *score(predictions, labels), len(labels))
+def _judge(classifier: Estimator, data: _Examples) -> Verdict:
+    predictions = classifier.predict(data.inputs).astype(np.uint8)
+    return Verdict("ok", *score(predictions, data.labels), len(data.labels))
 
 
-def _facts(name: str, best: _Fitted, fitted: list[_Fitted]) -> BaselineFacts:
+def _facts(name: str, learner: Learner, best: _Selected) -> BaselineFacts:
     circuit = best.classifier
     return BaselineFacts(
         learner=name,
         parameters=best.point,
-        grid=tuple(
-            GridScore(one.point, one.train.accuracy, one.validation.accuracy) for one in fitted
-        ),
+        grid=best.grid,
         circuit=circuit.describe() if isinstance(circuit, GeneticProgramming) else None,
+        folds=learner.folds,
     )

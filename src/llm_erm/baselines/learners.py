@@ -1,9 +1,9 @@
 """The classical learners and their parameter grids.
 
-Grids and fixed settings are those of the published baselines (the follow-up's repository), if these
-include the learner. The grid of k-NN is ours, and so is the option to train the MLP to the end: the
-published one stops early, judged by ten of a hundred training examples, often before it has learned
-anything.
+``OWN`` are small grids of this package, since validation data select from them and the size of a
+grid is the K of its certificate. ``PUBLISHED`` are those of the published baselines (the repository
+of the paper's follow-up, arXiv 2510.14331v2), where cross-validation on the training examples
+selects.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,13 +12,16 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.tasks.task import Kind
+
+Grids = Literal["own", "published"]
 
 INSTALL = "pip install 'llm-erm[baselines]'"
 
@@ -43,6 +46,9 @@ class Learner:
         fixed: Parameters that do not vary.
         least: Returns the minimum number of training examples for a point of the grid.
         seeded: Whether it uses random numbers.
+        folds: Number of folds of the cross-validation on the training examples that selects a
+            point; None if the validation examples do.
+        kinds: The inputs that it takes; None for all strings.
         needs: The module that must be installed.
         install: Command that installs this module.
     """
@@ -52,8 +58,14 @@ class Learner:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     least: Callable[[Mapping[str, Any]], int] = lambda point: 2
     seeded: bool = True
+    folds: int | None = None
+    kinds: tuple[Kind, ...] | None = None
     needs: str = "sklearn"
     install: str = INSTALL
+
+    def takes(self, kind: Kind) -> bool:
+        """Returns whether the learner takes inputs of this kind."""
+        return self.kinds is None or kind in self.kinds
 
     def points(self, examples: int) -> list[dict[str, Any]]:
         """Returns the combinations of the grid's values, in its order.
@@ -82,7 +94,7 @@ class Learner:
         return None
 
 
-LEARNERS: dict[str, Learner] = {
+OWN: dict[str, Learner] = {
     "svm": Learner("sklearn.svm:SVC", {"C": (0.5, 1.0, 5.0), "kernel": ("rbf",)}),
     "random-forest": Learner(
         "sklearn.ensemble:RandomForestClassifier",
@@ -137,34 +149,99 @@ LEARNERS: dict[str, Learner] = {
         needs="gplearn",
     ),
 }
-"""The learners by name, except TabPFN."""
+"""The learners with this package's grids, except TabPFN."""
+
+FOLDS = 5
+"""Folds of the published cross-validation."""
+
+# Parameters are in alphabetical order, since the first of several best points is selected and
+# scikit-learn's grid search tries them in this order.
+PUBLISHED: dict[str, Learner] = {
+    "svm": Learner(
+        "sklearn.svm:SVC",
+        {
+            "C": (0.1, 1.0, 10.0, 100.0),
+            "gamma": ("scale", "auto", 0.001, 0.01, 0.1),
+            "kernel": ("rbf", "sigmoid"),
+        },
+        folds=FOLDS,
+    ),
+    "random-forest": Learner(
+        "sklearn.ensemble:RandomForestClassifier",
+        {
+            "max_depth": (5, 10, 15, None),
+            "min_samples_split": (2, 5, 10),
+            "n_estimators": (64, 128, 256),
+        },
+        folds=FOLDS,
+    ),
+    "decision-tree": Learner(
+        "sklearn.tree:DecisionTreeClassifier",
+        {
+            "criterion": ("gini", "entropy"),
+            "max_depth": (5, 10, 15, None),
+            "min_samples_leaf": (1, 2, 4),
+            "min_samples_split": (2, 5, 10),
+        },
+        folds=FOLDS,
+    ),
+    "xgboost": Learner(
+        "xgboost:XGBClassifier",
+        {
+            "colsample_bytree": (0.8, 1.0),
+            "learning_rate": (0.1, 0.3),
+            "max_depth": (5, 6, 7),
+            "n_estimators": (100, 128, 256),
+            "subsample": (0.8, 1.0),
+        },
+        {"tree_method": "hist", "n_jobs": 1, "verbosity": 0},
+        folds=FOLDS,
+        needs="xgboost",
+    ),
+    "genetic-programming": Learner(
+        "llm_erm.baselines.genetic:GeneticProgramming",
+        {"depth": (6, 10), "mutation_depth": (4, 6), "population_size": (300, 500)},
+        {"generations": 80},
+        kinds=("binary",),
+        needs="gplearn",
+    ),
+}
+"""The published learners with their grids, except TabPFN."""
+
+GRIDS: dict[Grids, dict[str, Learner]] = {"own": OWN, "published": PUBLISHED}
 
 TABPFN = "tabpfn"
-NAMES = (*LEARNERS, TABPFN)
-"""The names of all learners."""
 
 
-def learner_named(name: str, weights: Path | None = None) -> Learner:
+def names(grids: Grids = "own") -> tuple[str, ...]:
+    """Returns the names of all learners that have a grid of this origin, and TabPFN."""
+    return (*GRIDS[grids], TABPFN)
+
+
+def learner_named(name: str, weights: Path | None = None, grids: Grids = "own") -> Learner:
     """Returns a learner that can run here.
 
     Args:
-        name: One of ``NAMES``.
+        name: One of ``names(grids)``.
         weights: File of TabPFN's weights.
+        grids: Whose grids.
 
     Raises:
         InputError: There is no learner of that name.
         MissingExtraError: A package or file that it needs is missing.
     """
-    if name not in NAMES:
+    if name not in names(grids):
+        published = "published " if grids == "published" else ""
         raise InputError(
-            f"There is no learner {name!r}; choose from {', '.join(NAMES)}.", setting="learners"
+            f"There is no {published}learner {name!r}; choose from {', '.join(names(grids))}.",
+            setting="learners",
         )
     if name == TABPFN and weights is None:
         raise MissingExtraError(
             f"{name} cannot run: its weights are missing; name the file that holds them.",
             setting="tabpfn_weights",
         )
-    learner = LEARNERS[name] if weights is None or name != TABPFN else tabpfn(weights)
+    learner = GRIDS[grids][name] if weights is None or name != TABPFN else tabpfn(weights)
     if (why := learner.why_not()) is not None:
         raise MissingExtraError(f"{name} cannot run: {why}.")
     return learner

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from llm_erm.baselines.learn import learn
-from llm_erm.baselines.learners import Learner, is_checkpoint, learner_named
+from llm_erm.baselines.learners import Grids, Learner, is_checkpoint, learner_named
 from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
@@ -57,15 +57,19 @@ def read_weights(path: Path) -> TabPFNWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class Baselines(Method):
-    """Classical learners, whose parameters validation data select from a grid.
+    """Classical learners, whose parameters are selected from a grid.
 
     Attributes:
-        learners: Their names; see ``learners.NAMES``.
+        learners: Their names; see ``learners.names``.
         weights: TabPFN's weights, if it is one of the learners.
+        grids: ``own`` for this package's grids, or ``published`` for those of the published
+            baselines, with their selection; results then have ``-published`` after the learner's
+            name. See ``learners.OWN`` and ``learners.PUBLISHED``.
     """
 
     learners: tuple[str, ...]
     weights: TabPFNWeights | None = None
+    grids: Grids = "own"
 
     name = "baselines"
     reproducible = True
@@ -76,31 +80,67 @@ class Baselines(Method):
         return len(learner.points(len(work.splits.train)))
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
-        """Returns one job per data set and learner.
+        """Returns one job per data set and learner that takes its inputs.
 
         Raises:
-            InputError: No learner is named, one is unknown, or there are too few validation
-                examples.
+            InputError: No learner is named, one is unknown, none takes the inputs, or there are too
+                few examples.
             MissingExtraError: A package or file that a learner needs is missing.
         """
         if not self.learners:
             raise InputError("No learner is named; name one or more.", setting="learners")
-        for name in self.learners:
-            learner_named(name, self._weights_path)
-        check_selection(specs, "the learners' parameters")
-        return [Job(spec, name) for spec in specs for name in dict.fromkeys(self.learners)]
+        learners = self._by_variant()
+        left_out = self.left_out(specs)
+        jobs = [
+            Job(spec, variant)
+            for spec in specs
+            for variant in learners
+            if spec.function not in left_out.get(variant, ())
+        ]
+        if specs and not jobs:
+            raise InputError(
+                f"{' and '.join(learners)} takes bit strings only; name a task with such inputs or "
+                "another learner.",
+                setting="learners",
+            )
+        for job in jobs:
+            _check_examples(job.spec, learners[job.variant].folds)
+        return jobs
+
+    def left_out(self, specs: Sequence[DataSpec]) -> dict[str, list[str]]:
+        """Returns the tasks whose inputs a learner does not take, by its name in results."""
+        functions = {spec.function: spec.task.kind for spec in specs}
+        found = {
+            variant: [name for name, kind in functions.items() if not learner.takes(kind)]
+            for variant, learner in self._by_variant().items()
+        }
+        return {variant: tasks for variant, tasks in found.items() if tasks}
 
     @contextmanager
     def session(
         self, work: Sequence[Work], spent: Sequence[Completion]
     ) -> Iterator["BaselineSession"]:
         """Prepares the learners without loading anything."""
-        learners = {name: learner_named(name, self._weights_path) for name in self.learners}
-        yield BaselineSession(learners)
+        yield BaselineSession(self._by_variant())
 
-    @property
-    def _weights_path(self) -> Path | None:
-        return None if self.weights is None else self.weights.path
+    def _by_variant(self) -> dict[str, Learner]:
+        """Returns the learners by the names that their results have."""
+        weights = None if self.weights is None else self.weights.path
+        suffix = "-published" if self.grids == "published" else ""
+        return {
+            f"{name}{suffix}": learner_named(name, weights, self.grids) for name in self.learners
+        }
+
+
+def _check_examples(spec: DataSpec, folds: int | None) -> None:
+    if folds is None:
+        check_selection([spec], "the learners' parameters")
+    elif spec.train_size < 2 * folds:
+        raise InputError(
+            f"There are {spec.train_size} training examples, but {folds}-fold cross-validation "
+            f"needs {folds} of each class; give {2 * folds} or more.",
+            setting="train_size",
+        )
 
 
 class BaselineSession:

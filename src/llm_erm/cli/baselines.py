@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from llm_erm.baselines.learners import NAMES, learner_named
+from llm_erm.baselines.learners import Grids, learner_named, names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
@@ -30,6 +30,11 @@ class Options(RunOptions, DataOptions):
     learners: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
     """Learners to fit: svm random-forest decision-tree gradient-boosting knn logistic-regression
     mlp xgboost genetic-programming tabpfn (default: all that can run here)."""
+    grids: Grids = "own"
+    """Grids of parameters: own, from which the validation data choose, or those of the published
+    baselines (svm random-forest decision-tree xgboost genetic-programming tabpfn), from which
+    5-fold cross-validation on the training data chooses; for genetic-programming, on bit strings
+    only, the validation data. Results then have -published after the learner's name."""
     tabpfn_weights: Path | None = None
     """File that holds TabPFN's weights; nothing is downloaded."""
     workers: Annotated[int | None, DEFAULT_TOLD] = None
@@ -54,18 +59,24 @@ class Options(RunOptions, DataOptions):
         """Returns the learners that are named; by default, all that can run.
 
         Raises:
-            InputError: The weights file is missing or does not hold weights.
-            MissingExtraError: No learner can run; notices say what is missing.
+            InputError: A task or learner is unknown, or the weights file is missing or holds none.
+            MissingExtraError: A learner that is named cannot run, or none; notices say what is
+                missing.
         """
         weights = None if self.tabpfn_weights is None else read_weights(self.tabpfn_weights)
         learners = tuple(dict.fromkeys(self.learners)) or tuple(
-            name for name in NAMES if _can_run(name, self.tabpfn_weights)
+            name for name in names(self.grids) if _can_run(name, self.tabpfn_weights, self.grids)
         )
         if not learners:
             raise MissingExtraError(
                 "No learner can run here; each line above says what is missing."
             )
-        return Baselines(learners=learners, weights=weights)
+        method = Baselines(learners=learners, weights=weights, grids=self.grids)
+        for learner, tasks in method.left_out(self.specs()).items():
+            output.note(
+                f"Skipped: {learner} on {', '.join(tasks)}, since it takes bit strings only."
+            )
+        return method
 
     def executor(self) -> Executor:
         """Returns the executor; all its workers together use as many threads as there are cores."""
@@ -96,14 +107,14 @@ class Options(RunOptions, DataOptions):
 
 
 def baselines(options: Options) -> int:
-    """Fit classical learners to each task; validation data choose their parameters."""
+    """Fit classical learners to each task and choose their parameters."""
     return run_command(options)
 
 
-def _can_run(name: str, weights: Path | None) -> bool:
+def _can_run(name: str, weights: Path | None, grids: Grids) -> bool:
     """Returns whether a learner can run here; if not, prints why."""
     try:
-        learner_named(name, weights)
+        learner_named(name, weights, grids)
     except MissingExtraError as error:
         output.note(f"Skipped: {sentence(error, Options)}")
         return False
@@ -111,7 +122,7 @@ def _can_run(name: str, weights: Path | None) -> bool:
 
 
 def _cells(group: Sequence[Result]) -> tuple[str, ...]:
-    validation = [accuracy(result.validation) or 0.0 for result in group]
+    validation = [_validation_accuracy(result) for result in group]
     test = [accuracy(result.test) or 0.0 for result in group]
     contrast = [result.contrast.accuracy for result in group if result.contrast is not None]
     first = group[0]
@@ -119,7 +130,7 @@ def _cells(group: Sequence[Result]) -> tuple[str, ...]:
     one = len(group) == 1
     trials = "" if one else f", {len(group)} trials"
     return (
-        output.percent(_mean(validation)),
+        output.percent(_mean(validation)) + _selected_by(first),
         output.percent(_mean(test)),
         f"{output.percent(low)} to {output.percent(high)}{trials}",
         output.percent(_mean(contrast) if contrast else None),
@@ -132,6 +143,23 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
+def _validation_accuracy(result: Result) -> float:
+    """Returns the accuracy that selected the learner's parameters."""
+    facts = _facts(result)
+    if facts.folds is None:
+        return accuracy(result.validation) or 0.0
+    return next(one.validation_accuracy for one in facts.grid if one.parameters == facts.parameters)
+
+
+def _selected_by(result: Result) -> str:
+    folds = _facts(result).folds
+    return "" if folds is None else f" in {folds} folds"
+
+
 def _parameters(result: Result) -> str:
+    return " ".join(f"{key}={value}" for key, value in _facts(result).parameters.items())
+
+
+def _facts(result: Result) -> BaselineFacts:
     assert isinstance(result.facts, BaselineFacts)
-    return " ".join(f"{key}={value}" for key, value in result.facts.parameters.items())
+    return result.facts

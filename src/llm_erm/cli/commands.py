@@ -9,7 +9,7 @@ COMMANDS = {
         "Learn a program for each task: a language model proposes, held-out data decides."
     ),
     "incontext": "Ask a language model for labels, with labelled examples in the prompt.",
-    "baselines": "Fit classical learners to each task; validation data choose their parameters.",
+    "baselines": "Fit classical learners to each task and choose their parameters.",
     "train": "Train a transformer on each task, from scratch or fine-tuned, and test it.",
     "sweep": "Run every combination of a grid of flags, each in its own folder.",
     "enumerate": "Learn a program for each task without a language model, shortest first.",
