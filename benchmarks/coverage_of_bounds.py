@@ -1,4 +1,4 @@
-"""How often each printed bound and interval holds: python benchmarks/coverage.py.
+"""How often each printed bound and interval holds: python benchmarks/coverage_of_bounds.py.
 
 Prints a Markdown table. Every row draws data with known true values, computes what the program
 would print for them, and counts how often that is true. Settings are chosen to be as unfavourable
@@ -9,6 +9,8 @@ import argparse
 import io
 import json
 import math
+import sys
+import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -110,7 +112,7 @@ def of_one_program(rng, runs):
 
 
 def of_test(rng, runs):
-    runs *= CHEAP
+    runs *= 10 * CHEAP
     for rivals in (1, 5):
         held = {}
         for errors in (0, 1, 5, 50):
@@ -127,7 +129,7 @@ def of_test(rng, runs):
             runs,
         )
     held = []
-    for _ in range(runs // CHEAP):
+    for _ in range(runs // (10 * CHEAP)):
         errors = np.array([0.0, 0.0, 0.004])
         entries = [
             result(1000 - int(rng.binomial(1000, error)), 1000, trial)
@@ -169,7 +171,7 @@ def together(rng, errors, examples):
 
 
 def of_validation(rng, runs):
-    for budget, runs in ((1, runs * CHEAP), (5, runs * CHEAP), (256, runs * 2)):
+    for budget, drawn in ((1, runs * CHEAP), (5, runs * CHEAP), (256, runs * 2)):
         table = np.array(
             [
                 certify(
@@ -178,8 +180,8 @@ def of_validation(rng, runs):
                 for k in range(101)
             ]
         )
-        worst = np.full((runs, budget), table[0] * JUST)
-        spread = rng.uniform(0, 0.5, (runs, budget))
+        worst = np.full((drawn, budget), table[0] * JUST)
+        spread = rng.uniform(0, 0.5, (drawn, budget))
         held = []
         for early_stop in (True, False):
             for errors in (worst, spread):
@@ -191,7 +193,7 @@ def of_validation(rng, runs):
             "bound or spread, ties to the worse",
             "95 %",
             min(held),
-            runs,
+            drawn,
         )
 
 
@@ -292,8 +294,8 @@ def of_trials(rng, runs):
             held[kind] = np.mean([one.low <= truth <= one.high for one in ends])
         yield Line(
             "mean accuracy over all trials (`compare`, `baselines`, `figure`, `synthesize`)",
-            f"{trials} trials of 13 kinds: exact with probability 10 to 98 %, else half right; wrong "
-            "everywhere with probability 2 to 30 %, else exact; beta-distributed; all alike",
+            f"{trials} trials of 13 kinds: exact with probability 10 to 98 %, else half right; "
+            "wrong everywhere with probability 2 to 30 %, else exact; beta-distributed; all alike",
             "95 %",
             min(held.values()),
             runs,
@@ -484,7 +486,8 @@ def of_bound(rng, runs):
         fits = rng.random((runs, programs)) < (1 - 0.05 * JUST) ** needed
         yield Line(
             f"`llm-erm bound --accuracy 0.95`: examples by {name}",
-            f"{programs:,} program{'s' * (programs > 1)} just below that accuracy, {needed:,} examples",
+            f"{programs:,} program{'s' * (programs > 1)} just below that accuracy, "
+            f"{needed:,} examples",
             "95 %",
             np.mean(~fits.any(axis=1)),
             runs,
@@ -529,6 +532,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
+    started = time.process_time()
     print("| what is printed | setting | nominal | covered | runs |")
     print("|---|---|---|---|---|")
     for simulate in (
@@ -537,6 +541,7 @@ def main():
     ):
         for line in simulate(rng, options.runs):
             print(line, flush=True)
+    print(f"\n{time.process_time() - started:.0f} CPU seconds", file=sys.stderr)
 
 
 if __name__ == "__main__":
