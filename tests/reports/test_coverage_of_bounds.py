@@ -1,4 +1,4 @@
-"""Bounds and intervals that are printed hold as often as they say; see benchmarks/coverage_of_bounds.py."""
+"""Printed bounds and intervals hold as often as benchmarks/coverage_of_bounds.py demands."""
 
 import math
 from importlib.util import module_from_spec, spec_from_file_location
