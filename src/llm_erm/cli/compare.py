@@ -101,7 +101,6 @@ def _table(rows: Sequence[Row]) -> None:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    low, high = row.interval
     bound, cost = row.error_at_most, row.cost_usd
     return (
         row.point[0],
@@ -109,7 +108,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.method if row.finished else f"{row.method} (run not finished)",
         output.percent(row.accuracy),
         f"{row.test_examples:,}",
-        f"{output.percent(low)} to {output.percent(high)}",
+        output.interval(*row.interval),
         "–" if bound is None else f"{math.ceil(bound * 10_000) / 100:.2f}%",
         output.percent(row.contrast_accuracy),
         _exact(row),
@@ -126,5 +125,4 @@ def _exact(row: Row) -> str:
         return "–"
     if len(row.entries) == 1:
         return "yes" if row.exact else "no"
-    low, high = row.exact_interval
-    return f"{row.exact} of {len(row.entries)} ({low:.0%} to {high:.0%})"
+    return f"{row.exact} of {len(row.entries)} ({output.interval(*row.exact_interval)})"

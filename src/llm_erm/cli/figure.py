@@ -140,7 +140,7 @@ def _print(
 
 def _points(curve: Curve) -> str:
     return ", ".join(
-        f"{examples}: {output.percent(accuracy)} ({low:.1%} to {high:.1%})"
+        f"{examples}: {output.percent(accuracy)} ({output.interval(low, high)})"
         for examples, accuracy, low, high in zip(
             curve.examples, curve.accuracy, curve.low, curve.high, strict=True
         )

@@ -69,7 +69,7 @@ def _about_trials(group: Sequence[Result]) -> list[str]:
 def _estimate(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.mean:.1%} (one trial gives no interval; give --num-trials)"
-    interval = f"95% interval {estimate.low:.1%} to {estimate.high:.1%}"
+    interval = f"95% interval {output.interval(estimate.low, estimate.high)}"
     return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
 
 
