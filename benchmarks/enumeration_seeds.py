@@ -1,10 +1,10 @@
 """Length-first search on many seeds: python benchmarks/enumeration_seeds.py --lengths 20 100.
 
 Prints, for every task and length with the default settings of `llm-erm enumerate`: for how many
-seeds the program is correct on all test inputs and the contrast set; medians and maxima over the
-seeds of the wall and CPU seconds until the exact program is verified; its description length in
-bits and the programs considered up to it. CPU seconds are those of the search process, without
-verification, which runs in other processes.
+seeds the program is correct on all test inputs and the contrast set, with the 95 % interval of the
+share of all seeds; medians and maxima over the seeds of the wall and CPU seconds until the exact
+program is verified; its description length in bits and the programs considered up to it. CPU
+seconds are those of the search process, without verification, which runs in other processes.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 from llm_erm.enumeration.learn import learn
 from llm_erm.enumeration.search import prepare
 from llm_erm.enumeration.settings import EnumerationSettings
+from llm_erm.erm.bounds import binomial_interval
 from llm_erm.sandbox import Sandbox
 from llm_erm.serial import to_plain
 from llm_erm.tasks.spec import DataSpec
@@ -46,10 +47,11 @@ def one(sandbox, task, length, seed, folder, settings):
 
 def row(task, length, results):
     first = [r["seconds_to_selected"] for r in results if r["exact"]]
+    low, high = binomial_interval(len(first), len(results))
     return {
         "task": task,
         "length": length,
-        "exact": f"{sum(r['exact'] for r in results)}/{len(results)}",
+        "exact": f"{len(first)}/{len(results)} ({low:.1%} to {high:.1%} of all seeds)",
         "claimed": f"{sum(r['claimed'] for r in results)}/{len(results)}",
         "seconds": f"{statistics.median(first):.2f} ({max(first):.2f})" if first else "–",
         "bits": sorted({r["bits"] for r in results if r["exact"]}),

@@ -103,7 +103,8 @@ class IncontextFacts:
         accuracy_interval: Exact 95 % interval of the accuracy.
         accuracy_parsed: Accuracy on the queries whose answers state a label; None without any.
         accuracy_parsed_interval: Exact 95 % interval of ``accuracy_parsed``.
-        differs_from_chance: Whether that interval excludes one half.
+        differs_from_chance: Whether the correct labels, or the wrong ones, are significantly more
+            than half of all queries; those without a label are neither.
         predicted_1: Number of queries that were answered with label 1.
         log_loss: Mean negative log-likelihood of the true labels in nats; None without
             probabilities.

@@ -109,6 +109,17 @@ def test_methods_compare_in_a_table_a_sentence_and_a_picture(invoke, runs, tmp_p
     assert "share no data of fn_a L=20" in refused.stderr
 
 
+def test_a_run_that_was_stopped_is_marked(invoke, runs):
+    results = runs[1] / "results.jsonl"
+    results.write_text(results.read_text().splitlines(keepends=True)[0])
+    done = invoke("compare", *runs)
+    assert done.returncode == 0, done.stderr
+    assert "classical holds 1 of 2 results: it did not finish." in done.stderr
+    assert "(run not finished)" in " ".join(done.stdout.split())
+    rows = [json.loads(line) for line in invoke("compare", *runs, "--json").stdout.splitlines()]
+    assert [row["finished"] for row in rows] == [True, False]
+
+
 @pytest.mark.usefixtures("prepared")
 def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample(invoke, tmp_path):
     choice = {"message": {"content": '{"label": "1"}'}, "finish_reason": "stop"}

@@ -98,7 +98,8 @@ def test_a_program_that_fails_the_contrast_set_is_not_called_exact(invoke):
     assert done.returncode == 0, done.stderr
     assert "75.0%" in done.stdout
     assert "no validation errors, yet not exact, after 1 programs" in done.stdout
-    assert "exact after" not in done.stdout
+    assert "exact at this length" not in done.stdout
+    assert "not exact: " in " ".join(done.stdout.split())
 
 
 def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(invoke):

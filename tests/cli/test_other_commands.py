@@ -63,6 +63,23 @@ def test_verify_counts_right_and_invalid_predictions(verify):
     assert result["accuracy"] == 15 / 16
 
 
+def test_a_program_that_raises_on_every_input_is_not_ok(verify):
+    done = verify("def f(x):\n    raise ValueError('no ' + x[4])", DATA, "--json")
+    assert done.returncode == 1, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["status"], result["invalid"], result["total"]) == ("no_predictions", 16, 16)
+    assert "IndexError" in result["message"]
+    said = verify("def f(x):\n    return 7", DATA).stdout
+    assert "status       no_predictions" in said
+
+
+def test_verify_says_how_many_inputs_have_no_label(verify):
+    done = verify("def f(x):\n    return int(x[0]) or None", DATA)
+    assert done.returncode == 0
+    assert "no label for 8 of 16 inputs; they count as wrong" in done.stderr
+    assert "no label" not in verify("def f(x):\n    return 1", DATA).stderr
+
+
 def test_verify_runs_inputs_alone_and_says_how_many(verify):
     done = verify("def f(x):\n    return 1", DATA, "--json")
     assert json.loads(done.stdout)["alone"] == 16

@@ -147,6 +147,19 @@ def test_nothing_exact_is_said(invoke, scripted):
     assert "nothing exact" in done.stdout
 
 
+def test_what_is_right_at_this_length_only_is_not_simply_called_exact(invoke, scripted):
+    """A palindrome's parity passes all test data; a parity may be one at a single length."""
+    here = json.dumps({"code": "def f(x):\n    return x.count('1') % 2 * (len(x) == 20)"})
+    search = ("synthesize", "--lengths", 20, "--attempts", 1, *SMALL)
+    done = invoke(*search, "--functions", "fn_a", *scripted(here))
+    assert "exact at this length, 50.0% at others: " in " ".join(done.stdout.split())
+    done = invoke(*search, "--functions", "fn_a", *scripted(RIGHT))
+    assert "exact" not in done.stdout
+    even = json.dumps({"code": "def f(x):\n    return 1 - x.count('1') % 2"})
+    done = invoke(*search, "--functions", "fn_g", *scripted(even))
+    assert "not exact: 1 - x.count('1') % 2" in " ".join(done.stdout.split())
+
+
 def test_no_program_at_all_is_said(invoke, scripted):
     arguments = (
         *("synthesize", "--functions", "fn_g", "--lengths", 20, "--attempts", 2),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from llm_erm.erm.trials import mean_of_shares, pass_at
+from llm_erm.cli.output import interval
+from llm_erm.erm.trials import mean_over_trials, pass_at
 
 SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
 PARITY = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
@@ -55,9 +56,11 @@ def test_trials_draw_data_sets_of_their_own_and_the_first_is_the_usual_one(synth
 
 def test_the_mean_over_trials_is_told_with_its_interval(synthesize):
     done = synthesize([WRONG], "--functions", "fn_a", "--attempts", 1, "--num-trials", 3)
-    assert "fn_a L=20: mean test accuracy 50.0% (the same in all 3 trials)" in done.stdout
-    high = mean_of_shares([0.0] * 3).high
-    assert f"exact program 0.0% (95% interval 0.0% to {high:.1%}, 3 trials)" in done.stdout
+    half = mean_over_trials([0.5] * 3)
+    said = f"50.0% (95% interval {interval(half.low, half.high)}, 3 trials)"
+    assert f"fn_a L=20: mean test accuracy {said}" in done.stdout
+    high = mean_over_trials([0.0] * 3).high
+    assert f"exact at this length 0.0% (95% interval {interval(0, high)}, 3 trials)" in done.stdout
     assert "pass@" not in done.stdout
 
 
@@ -75,8 +78,8 @@ def test_without_early_stopping_all_are_drawn_and_repeats_are_kept(synthesize, t
     assert len(rows) > 12
     assert rows[0].endswith(",trial,seed")
     table = synthesize(answers, *arguments, "--out-dir", "out").stdout
-    both = mean_of_shares([1 / 3, 1 / 3])
-    said = f"33.3% (95% interval {both.low:.1%} to {both.high:.1%}, 2 trials)"
+    both = mean_over_trials([1 / 3, 1 / 3])
+    said = f"33.3% (95% interval {interval(both.low, both.high)}, 2 trials)"
     assert f"one proposal is right with probability {said}" in table
     assert f"pass@6 {1:.1%}" in table
 

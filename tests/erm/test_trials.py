@@ -5,9 +5,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.stats import beta, t
+from scipy.stats import beta
 
-from llm_erm.erm.trials import mean_of_accuracies, mean_of_shares, pass_at
+from llm_erm.erm.trials import mean_over_trials, pass_at
 
 SIMULATIONS = 300
 A_LITTLE = 0.03
@@ -74,7 +74,7 @@ def test_the_interval_of_a_share_covers_the_truth_as_often_as_it_says(mean, tria
     rng = np.random.RandomState(trials * 100 + k)
     truth, held = true_share(spread, mean, k), 0
     for _ in range(SIMULATIONS):
-        estimate = mean_of_shares(shares_of(rng, spread, mean, trials, 10, k).tolist())
+        estimate = mean_over_trials(shares_of(rng, spread, mean, trials, 10, k).tolist())
         assert 0 <= estimate.low <= estimate.mean <= estimate.high <= 1
         held += estimate.low <= truth <= estimate.high
     assert held / SIMULATIONS >= 0.95 - A_LITTLE
@@ -91,38 +91,71 @@ def test_intervals_that_forget_the_clusters_do_not_hold():
 
 @pytest.mark.parametrize("n", [2, 5, 20])
 def test_trials_that_agree_are_as_many_draws_as_there_are_trials(n):
-    none, all_of_them = mean_of_shares([0.0] * n), mean_of_shares([1.0] * n)
+    none, all_of_them = mean_over_trials([0.0] * n), mean_over_trials([1.0] * n)
     assert (none.mean, none.low, none.trials) == (0.0, 0.0, n)
     assert none.high == pytest.approx(1 - 0.025 ** (1 / n))
     assert (all_of_them.low, all_of_them.high) == (pytest.approx(0.025 ** (1 / n)), 1.0)
-    third = mean_of_shares([1 / 3] * n)
+    third = mean_over_trials([1 / 3] * n)
     assert third.low < 1 / 3 < third.high
     assert third.low == pytest.approx(beta.ppf(0.025, n / 3, 2 * n / 3 + 1))
 
 
 def test_one_trial_gives_no_interval():
-    for estimate in (mean_of_shares([0.4]), mean_of_accuracies([0.4])):
-        assert (estimate.mean, estimate.low, estimate.high, estimate.trials) == (0.4, None, None, 1)
+    estimate = mean_over_trials([0.4])
+    assert (estimate.mean, estimate.low, estimate.high, estimate.trials) == (0.4, None, None, 1)
 
 
 def test_more_confidence_is_a_wider_interval():
-    shares = [0.1, 0.5, 0.4, 0.9]
-    for mean_of in (mean_of_shares, mean_of_accuracies):
-        narrow, wide = mean_of(shares, 0.8), mean_of(shares, 0.99)
-        assert wide.low <= narrow.low < narrow.high <= wide.high
+    values = [0.1, 0.5, 0.4, 0.9]
+    narrow, wide = mean_over_trials(values, 0.8), mean_over_trials(values, 0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
 
 
-def test_the_interval_of_accuracies_is_students():
-    accuracies = [0.5, 0.6, 0.8, 0.7]
-    estimate = mean_of_accuracies(accuracies)
-    low, high = t.interval(
-        0.95, 3, loc=np.mean(accuracies), scale=np.std(accuracies, ddof=1) / math.sqrt(4)
-    )
-    assert (estimate.low, estimate.high) == (pytest.approx(low), pytest.approx(high))
-    assert mean_of_accuracies([0.5, 1.0]).high == 1.0
-    assert mean_of_accuracies([0.0, 0.5]).low == 0.0
+def coverage_of_two_values(trials: int, chance: float, other: float) -> float:
+    """Exact coverage where each trial is 1 with a chance, and else another accuracy."""
+    truth = chance + (1 - chance) * other
+    held = 0.0
+    for ones in range(trials + 1):
+        estimate = mean_over_trials([1.0] * ones + [other] * (trials - ones))
+        weight = math.comb(trials, ones) * chance**ones * (1 - chance) ** (trials - ones)
+        held += weight * (estimate.low <= truth <= estimate.high)
+    return held
 
 
-def test_accuracies_that_agree_give_no_interval():
-    estimate = mean_of_accuracies([0.7, 0.7, 0.7])
-    assert (estimate.mean, estimate.low, estimate.high) == (pytest.approx(0.7), None, None)
+@pytest.mark.parametrize("other", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("trials", [2, 3, 5, 10, 20])
+def test_trials_that_are_exact_or_else_guesses_are_covered(trials, other):
+    """Three trials, each exact with probability 0.7, were covered 63 times in 100."""
+    for chance in np.arange(0.02, 1, 0.02):
+        assert coverage_of_two_values(trials, chance, other) >= 0.95 - 1e-12
+
+
+def missed(low: np.ndarray, chances: np.ndarray, trials: int) -> float:
+    """How often a lower limit exceeds the mean, for values 0, 1/g ... 1 with these chances.
+
+    ``low`` holds the limit by the sum of the values in units of 1/g.
+    """
+    sums = np.ones(1)
+    for _ in range(trials):
+        sums = np.convolve(sums, chances)
+    mean = chances @ np.linspace(0, 1, chances.size)
+    return float(sums[low > mean + 1e-12].sum())
+
+
+@pytest.mark.parametrize("trials", [2, 3, 5])
+@pytest.mark.parametrize("steps", [2, 3, 5])
+def test_no_distribution_is_found_for_which_the_interval_fails(trials, steps):
+    """A search for the worst distribution finds none that is worse than a coin, with 2.5 %."""
+    rng = np.random.RandomState(trials * 10 + steps)
+    sums = range(trials * steps + 1)
+    low = np.array([mean_over_trials([k / (trials * steps)] * trials).low for k in sums])
+    coins = [np.eye(steps + 1)[-1] * at for at in low[steps::steps] * (1 - 1e-6)]
+    drawn = [coin + np.eye(steps + 1)[0] * (1 - coin.sum()) for coin in coins]
+    drawn += [rng.dirichlet(np.full(steps + 1, spread)) for spread in (0.05, 1) for _ in range(150)]
+    worst = max(drawn, key=lambda chances: missed(low, chances, trials))
+    for _ in range(1000):
+        change = rng.standard_normal(steps + 1) * rng.choice([0.1, 0.01])
+        other = np.abs(worst + change * (rng.random_sample(steps + 1) < 0.5))
+        other /= other.sum()
+        worst = max(worst, other, key=lambda chances: missed(low, chances, trials))
+    assert 0.0249 < missed(low, worst, trials) <= 0.025

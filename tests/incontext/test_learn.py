@@ -2,21 +2,27 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from incontext.engines import SETTINGS, SPLITS, ScriptedEngine, dataset, query_of, truth
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Prompt
-from llm_erm.incontext.learn import learn, pose
+from llm_erm.incontext.learn import differs_from_chance, learn, pose
 from llm_erm.incontext.learn import query_of as judged
 from llm_erm.incontext.prompt import GAP
 from llm_erm.llms.llm import Completion
+from llm_erm.records import Verdict
 from llm_erm.runs.events import Advanced, Answered, Event, Prompted, Started
 from llm_erm.tasks.task import Dataset, HeldOut
 
 
 def run(engine, *, queries=32, shots=32, settings=SETTINGS, splits=SPLITS, **keywords):
     return learn(pose(splits, shots, queries, engine, settings), engine, settings, **keywords)
+
+
+def asked_about(prompt: Prompt) -> str:
+    return prompt.text.split("# New input\n```\n")[1].split("\n")[0]
 
 
 class Kept:
@@ -88,7 +94,53 @@ def test_an_answer_that_states_no_label_is_wrong_and_counted_apart():
     assert (result.test.correct, result.test.invalid, result.test.total) == (16, 16, 32)
     assert result.test.accuracy == 0.5
     assert result.facts.accuracy_parsed == 1.0
-    assert result.facts.differs_from_chance
+    assert not result.facts.differs_from_chance  # always 1, but only if that is right, looks so too
+
+
+def test_a_constant_that_is_unparsed_on_one_label_is_chance():
+    """Of 50 queries of label 1, 30 have no label: 71.4 % of the parsed answers are right."""
+    inputs = [format(i, "08b") for i in range(256)]
+    splits = replace(SPLITS, reveal=lambda: HeldOut(dataset(inputs)))
+    silent = [x for x in inputs if x.count("1") % 2][:30]
+    engine = ScriptedEngine(lambda p: "no idea" if asked_about(p) in silent else "0")
+    result = run(engine, queries=100, splits=splits)
+    assert (result.test.correct, result.test.invalid, result.test.total) == (50, 30, 100)
+    assert result.facts.accuracy_parsed == pytest.approx(50 / 70)
+    assert not result.facts.differs_from_chance
+
+
+GUESSERS = {
+    "a coin": lambda label, answer: False,
+    "a coin, unparsed on 60 % of label 1": lambda label, answer: (label == 1) * 0.6,
+    "a coin, unparsed where it says 1": lambda label, answer: (answer == 1) * 1.0,
+    "a coin, unparsed where it is wrong": lambda label, answer: (label != answer) * 1.0,
+    "a coin, unparsed where it is right": lambda label, answer: (label == answer) * 0.7,
+}
+"""How often each leaves a query without a label."""
+
+
+@pytest.mark.parametrize("ones", [0.0, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("unparsed", GUESSERS.values(), ids=GUESSERS)
+def test_guesses_rarely_differ_from_chance_whichever_are_unparsed(unparsed, ones):
+    """At most 5 % do; with 2,000 runs of 100 queries, 7 % would be four standard errors more."""
+    rng = np.random.RandomState(round(ones * 10))
+    labels = np.tile([0, 1], 50)
+    answers = rng.random_sample((2000, 100)) < ones
+    kept = rng.random_sample((2000, 100)) >= unparsed(labels, answers)
+    right, wrong = ((answers == labels) & kept).sum(1), ((answers != labels) & kept).sum(1)
+    differ = [
+        differs_from_chance(Verdict("ok", int(r), int(100 - r - w), 100))
+        for r, w in zip(right, wrong, strict=True)
+    ]
+    assert np.mean(differ) <= 0.05
+
+
+@pytest.mark.parametrize(("correct", "invalid"), [(61, 0), (61, 39), (39, 0), (0, 39)])
+def test_what_no_guess_would_do_differs(correct, invalid):
+    assert differs_from_chance(Verdict("ok", correct, invalid, 100))
+    fewer = Verdict("ok", correct - 1, invalid + 1, 100) if correct > 50 else None
+    fewer = fewer or Verdict("ok", correct, invalid + 1, 100)
+    assert not differs_from_chance(fewer)
 
 
 def test_silence_is_not_knowledge():

@@ -3,14 +3,15 @@
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
-from llm_erm.facts import EnumerationFacts
+from llm_erm.facts import EnumerationFacts, IncontextFacts
 from llm_erm.records import Bound, Cost, Result, Verdict
-from llm_erm.reports.comparison import compare, left_out, samples, verdicts
+from llm_erm.reports.comparison import compare, left_out, remarks, unfinished, verdicts
 from llm_erm.reports.curves import curves, guarantee
 from llm_erm.reports.results import Entry, entries_in
 
@@ -168,9 +169,96 @@ def test_the_guarantee_takes_the_shortest_code_that_is_known(methods):
 
 def test_a_row_of_fewer_test_examples_says_so(methods):
     asked = scored(methods.tree, 50, 100, method="incontext", model="m")
-    (said,) = samples(compare([methods.search, asked]))
-    assert "incontext m was asked about 100 of the 1,000 test examples" in said
-    assert samples(compare([methods.search, methods.tree])) == []
+    said = remarks(compare([methods.search, asked]))
+    assert "incontext m was asked about 100 of the 1,000 test examples" in said[0]
+    assert remarks(compare([methods.search, methods.tree])) == []
+
+
+def test_bounds_from_different_numbers_of_examples_say_so(methods):
+    alone = replace(methods.search.certificate, test=Bound(1.0, 0, 100, 1, ""))
+    (said,) = remarks(compare([replace(methods.search, certificate=alone), methods.tree]))
+    assert "100 for synthesis scripted:search.json; 1,000 for baseline:decision-tree" in said
+    least = [100 * binomial_upper(0, n, 0.05 / 2) for n in (100, 1000)]
+    assert f"without any error they are {least[0]:.2f}% and {least[1]:.2f}%" in said
+
+
+def test_a_row_without_a_bound_says_what_its_interval_needs(methods):
+    (said,) = remarks(compare([replace(methods.search, certificate=None)]))
+    assert "no bound holds for synthesis scripted:search.json" in said
+
+
+def test_what_is_exact_at_this_length_only_says_so(methods):
+    elsewhere = replace(methods.search, length_generalization=Verdict("ok", 30, 0, 40))
+    rows = compare([elsewhere, methods.tree])
+    assert [row.other_lengths_accuracy for row in rows] == [0.75, 1.0]
+    (said,) = remarks(rows)
+    assert "search.json is exact at this length only; at other lengths it is right on 75.0%" in said
+    everywhere = replace(methods.search, length_generalization=Verdict("ok", 40, 0, 40))
+    assert remarks(compare([everywhere, methods.tree])) == []
+
+
+def test_the_rows_and_the_sentence_of_an_unfinished_run_say_so(methods):
+    cut = Entry(methods.search, "runs/b", "runs/b holds 8 of 9 results")
+    entries = [cut, Entry(methods.tree, "runs/c")]
+    assert [row.finished for row in compare(entries)] == [False, True]
+    assert unfinished([*entries, cut]) == ["runs/b holds 8 of 9 results: it did not finish."]
+
+
+def trials(result: Result, corrects: list[int], **changes) -> list[Result]:
+    return [on(scored(result, right, **changes), str(i)) for i, right in enumerate(corrects)]
+
+
+def test_the_interval_of_several_trials_is_of_all_trials_and_of_their_exact_share(methods):
+    """Three that agree are no evidence that others would: the share may be as low as 29 %."""
+    (row,) = compare(trials(methods.search, [1000] * 3))
+    assert row.interval == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+    assert (row.exact, row.exact_interval) == (3, (pytest.approx(0.025 ** (1 / 3)), 1.0))
+    (mixed,) = compare(trials(methods.search, [1000, 1000, 500]))
+    exact = binomtest(2, 3).proportion_ci(0.95, "exact")
+    assert mixed.exact_interval == pytest.approx((exact.low, exact.high))
+    assert "however much those differ" in remarks([mixed])[-1]
+    (curve,) = curves([Entry(one) for one in trials(methods.search, [1000] * 3)])["fn_a", 20]
+    assert ((curve.low[0], curve.high[0]), curve.trials) == (row.interval, (3,))
+
+
+def test_what_was_learned_is_compared_by_all_its_examples_together(methods):
+    """Five trials of 52 % and of 57 %: single ones overlap, all their examples do not."""
+    better = trials(methods.search, [570] * 5)
+    worse = trials(methods.tree, [520] * 5)
+    (said,) = verdicts(compare(better + worse))
+    assert said == "fn_a L=20: most accurate: synthesis scripted:search.json (57.0%)."
+    (said,) = verdicts(compare([better[0], worse[0]]))
+    assert "not clearly: the interval of baseline:decision-tree meets it" in said
+    rows = compare(better + worse)
+    pooled = binomtest(2850, 5000).proportion_ci(0.975, "exact")
+    assert rows[0].learned_interval == pytest.approx((pooled.low, pooled.high))
+    unequal = [better[0], *trials(methods.search, [0, 57], total=100)[1:]]
+    (row,) = compare(unequal)
+    ends = [binomtest(k, n).proportion_ci(0.975, "exact") for k, n in ((570, 1000), (57, 100))]
+    assert row.learned_interval == pytest.approx(
+        (sum(one.low for one in ends) / 2, sum(one.high for one in ends) / 2)
+    )
+
+
+def test_a_clear_winner_among_equals_is_named_once_in_twenty_comparisons(methods):
+    """Four methods of the same true accuracy on independent examples, the worst case."""
+    rng = np.random.RandomState(4)
+    named = 0
+    for _ in range(400):
+        rights = rng.binomial(1000, 0.75, 4)
+        results = [
+            scored(methods.tree, int(right), method=f"baseline:{i}", model=str(i))
+            for i, right in enumerate(rights)
+        ]
+        (said,) = verdicts(compare(results))
+        named += "not clearly" not in said and " and " not in said
+    assert named <= 20
+
+
+def test_in_context_answers_have_no_share_of_exact_trials(methods):
+    facts = IncontextFacts(10, (0.9, 1.0), 1.0, (0.9, 1.0), True, 10, None, None, None, None)
+    asked = replace(methods.search, method="incontext", model="m", facts=facts)
+    assert compare([asked])[0].exact_interval is None
 
 
 def test_runs_compare_as_they_were_written(search, guess, smaller, elsewhere):

@@ -7,7 +7,7 @@ from llm_erm.reports.figures import draw_curves
 
 
 def curve(method: str) -> Curve:
-    return Curve(method, (20, 200), (1.0, 1.0), (0.9, 0.99), (1.0, 1.0))
+    return Curve(method, (20, 200), (1.0, 1.0), (0.9, 0.99), (1.0, 1.0), (1, 1))
 
 
 def test_methods_that_score_the_same_do_not_hide_each_other(tmp_path):
@@ -28,3 +28,10 @@ def test_colours_do_not_depend_on_the_order_of_the_runs(tmp_path):
         draw_curves({("fn_a", 20): [curve(method) for method in methods]}, {}, path)
         pictures.append(path.read_bytes())
     assert pictures[0] == pictures[1]
+
+
+def test_an_interval_that_does_not_contain_the_accuracy_is_drawn(tmp_path):
+    """It comes from a sample of the test data, of which the accuracy counts all."""
+    one = Curve("a", (20,), (0.9,), (0.91,), (0.95,), (1,))
+    draw_curves({("fn_a", 20): [one]}, {}, tmp_path / "figure.svg")
+    assert "<svg" in (tmp_path / "figure.svg").read_text()

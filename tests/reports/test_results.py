@@ -76,6 +76,15 @@ def test_a_learner_is_named_once_and_bits_are_those_of_an_enumeration(exact):
     assert Entry(replace(exact, method="enumeration", facts=facts)).bits == 13.0
 
 
+def test_a_run_that_lacks_results_is_marked(search, tmp_path):
+    assert {entry.unfinished for entry in entries_in([search])} == {""}
+    shutil.copytree(search, tmp_path / "run")
+    path = tmp_path / "run/results.jsonl"
+    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    (entry,) = entries_in([tmp_path])
+    assert entry.unfinished == f"{tmp_path}/run holds 1 of 2 results"
+
+
 def test_runs_in_folders_below_are_read(search, guess, tmp_path):
     shutil.copytree(search, tmp_path / "all/a")
     shutil.copytree(guess, tmp_path / "all/b/c")

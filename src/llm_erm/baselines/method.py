@@ -75,9 +75,9 @@ class Baselines(Method):
     reproducible = True
 
     def candidates(self, work: Work) -> int:
-        """Returns the number of points of the learner's grid."""
-        learner = learner_named(work.job.variant, self._weights_path)
-        return len(learner.points(len(work.splits.train)))
+        """Returns the number of points of the learner's grid; 0 if cross-validation chooses."""
+        learner = self._by_variant()[work.job.variant]
+        return 0 if learner.folds is not None else len(learner.points(len(work.splits.train)))
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
         """Returns one job per data set and learner that takes its inputs.

@@ -126,13 +126,13 @@ def _cells(group: Sequence[Result]) -> tuple[str, ...]:
     test = [accuracy(result.test) or 0.0 for result in group]
     contrast = [result.contrast.accuracy for result in group if result.contrast is not None]
     first = group[0]
-    low, high = accuracy_interval([Entry(result) for result in group])
+    interval = output.interval(*accuracy_interval([Entry(result) for result in group]))
     one = len(group) == 1
     trials = "" if one else f", {len(group)} trials"
     return (
         output.percent(_mean(validation)) + _selected_by(first),
         output.percent(_mean(test)),
-        f"{output.percent(low)} to {output.percent(high)}{trials}",
+        f"{interval}{trials}",
         output.percent(_mean(contrast) if contrast else None),
         at_most(first.certificate) if one else "one per trial",
         _parameters(first) if one else "",

@@ -11,7 +11,7 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.errors import InputError
 from llm_erm.reports import comparison
-from llm_erm.reports.comparison import Row, left_out, samples, verdicts
+from llm_erm.reports.comparison import Row, left_out, remarks, unfinished, verdicts
 from llm_erm.reports.results import entries_in
 
 
@@ -39,7 +39,9 @@ def compare(options: Options) -> int:
     rows = comparison.compare(entries)
     if rest := left_out(entries, rows):
         output.note(f"Left out {rest} results on data that some method of the task has not seen.")
-    sentences = [*verdicts(rows), *samples(rows)]
+    for line in unfinished(entries):
+        output.note(line)
+    sentences = [*verdicts(rows), *remarks(rows)]
     if options.json:
         for row in rows:
             output.say_json(_json(row))
@@ -60,14 +62,19 @@ def _json(row: Row) -> dict[str, Any]:
         "function": row.point[0],
         "length": row.point[1],
         "method": row.method,
+        "finished": row.finished,
         "trials": len(row.entries),
         "test_accuracy": row.accuracy,
         "test_examples": row.test_examples,
         "interval": list(row.interval),
+        "interval_of": "this trial" if len(row.entries) == 1 else "the mean of all trials",
+        "learned_interval": list(row.learned_interval),
         "error_at_most": row.error_at_most,
         "methods_compared": row.rivals,
         "contrast_accuracy": row.contrast_accuracy,
+        "other_lengths_accuracy": row.other_lengths_accuracy,
         "exact_trials": row.exact,
+        "exact_interval": row.exact_interval and list(row.exact_interval),
         "candidates_to_first_exact": row.candidates,
         "seconds_to_first_exact": row.seconds_to_exact,
         "seconds": row.seconds,
@@ -80,27 +87,42 @@ def _table(rows: Sequence[Row]) -> None:
     output.table(
         (
             *("task", "length", "method", "test", "of", "95% interval", "error at most"),
-            *("contrast set", "exact", "candidates", "s to exact", "seconds", "cost"),
+            *(
+                "contrast set",
+                "exact at this length",
+                "candidates",
+                "s to exact",
+                "seconds",
+                "cost",
+            ),
         ),
         [_cells(row) for row in rows],
     )
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    low, high = row.interval
     bound, cost = row.error_at_most, row.cost_usd
     return (
         row.point[0],
         str(row.point[1]),
-        row.method,
+        row.method if row.finished else f"{row.method} (run not finished)",
         output.percent(row.accuracy),
         f"{row.test_examples:,}",
-        f"{output.percent(low)} to {output.percent(high)}",
+        output.interval(*row.interval),
         "–" if bound is None else f"{math.ceil(bound * 10_000) / 100:.2f}%",
         output.percent(row.contrast_accuracy),
-        f"{row.exact} of {len(row.entries)}",
+        _exact(row),
         "–" if row.candidates is None else f"{row.candidates:,.0f}",
         "–" if row.seconds_to_exact is None else f"{row.seconds_to_exact:,.2f}",
         f"{row.seconds:,.2f}",
         "–" if cost is None else f"${cost:.4f}",
     )
+
+
+def _exact(row: Row) -> str:
+    """Returns which share of the trials is exact, with its interval; one trial has none."""
+    if row.exact_interval is None:
+        return "–"
+    if len(row.entries) == 1:
+        return "yes" if row.exact else "no"
+    return f"{row.exact} of {len(row.entries)} ({output.interval(*row.exact_interval)})"

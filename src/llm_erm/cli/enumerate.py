@@ -10,7 +10,7 @@ from typing import Annotated
 from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.parsing import DEFAULT_TOLD
-from llm_erm.cli.results import result_table, trial_lines
+from llm_erm.cli.results import exactness, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.method import Enumeration
@@ -113,7 +113,7 @@ def search_line(result: Result) -> str:
     facts = result.facts
     assert isinstance(facts, EnumerationFacts)
     if result.seconds_to_selected is not None:
-        what = "exact" if result.exact else "no validation errors, yet not exact,"
+        what = exactness(result) if result.exact else "no validation errors, yet not exact,"
         found = (
             f"{what} after {result.candidates_to_selected:,} programs and "
             f"{result.seconds_to_selected:.2f} s, by {facts.found_by}"

@@ -14,7 +14,7 @@ from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.runs import results_of
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
-from llm_erm.reports.comparison import CONFIDENCE
+from llm_erm.reports.comparison import CONFIDENCE, unfinished
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
 from llm_erm.reports.results import Entry, TaskPoint, entries_in
@@ -77,6 +77,8 @@ def figure(options: Options) -> int:
             "The runs hold no results for these --functions and --lengths; choose others, or omit "
             "the flags to plot everything."
         )
+    for line in unfinished(chosen):
+        output.note(line)
     drawn = curves(chosen)
     guarantees = {
         point: known
@@ -120,7 +122,11 @@ def _print(
             for curve in each:
                 output.say_json({"function": task[0], "length": task[1]} | asdict(curve))
         return
-    columns = ("task", "length", "method", "test accuracy at labelled examples", "guarantee at 200")
+    columns = (
+        *("task", "length", "method"),
+        "test accuracy (95% interval) at labelled examples",
+        "guarantee at 200",
+    )
     output.table(
         columns,
         [
@@ -133,8 +139,12 @@ def _print(
 
 
 def _points(curve: Curve) -> str:
-    pairs = zip(curve.examples, curve.accuracy, strict=True)
-    return ", ".join(f"{examples}: {output.percent(accuracy)}" for examples, accuracy in pairs)
+    return ", ".join(
+        f"{examples}: {output.percent(accuracy)} ({output.interval(low, high)})"
+        for examples, accuracy, low, high in zip(
+            curve.examples, curve.accuracy, curve.low, curve.high, strict=True
+        )
+    )
 
 
 def _guaranteed(known: Guarantee | None) -> str:

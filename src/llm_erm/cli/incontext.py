@@ -130,14 +130,13 @@ def _row(result: Result) -> tuple[str, ...]:
     facts, test = result.facts, result.test
     assert isinstance(facts, IncontextFacts)
     assert test is not None
-    low, high = facts.accuracy_interval
     computed, rate = facts.prompt_tokens_computed, facts.queries_per_second
     return (
         result.data.function,
         str(result.data.length),
         str(facts.shots),
         output.percent(test.accuracy),
-        f"{low:.1%} to {high:.1%}",
+        output.interval(*facts.accuracy_interval),
         "differs" if facts.differs_from_chance else "no difference shown",
         output.percent(facts.accuracy_parsed),
         f"{test.invalid} of {test.total}",

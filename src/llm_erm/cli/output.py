@@ -1,5 +1,6 @@
 """Prints tables to stdout, and progress to stderr."""
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from llm_erm.cli.text import note, printable, say, say_json
 
-__all__ = ["note", "percent", "printable", "progress", "say", "say_json", "table"]
+__all__ = ["interval", "note", "percent", "printable", "progress", "say", "say_json", "table"]
 
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -33,6 +34,12 @@ def percent(accuracy: float | None) -> str:
     if accuracy is None:
         return "–"
     return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
+
+
+def interval(low: float, high: float) -> str:
+    """Returns an interval with its ends rounded outwards, so that it still holds."""
+    ends = math.floor(low * 1000 + 1e-9), math.ceil(high * 1000 - 1e-9)
+    return f"{ends[0] / 10:.1f}% to {ends[1] / 10:.1f}%"
 
 
 def progress() -> Progress:

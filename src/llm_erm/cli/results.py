@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from llm_erm.cli import output
-from llm_erm.erm.trials import Estimate, mean_of_accuracies, mean_of_shares
+from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Certificate, Result, accuracy
 from llm_erm.source import one_line
@@ -46,30 +46,30 @@ def _about_trials(group: Sequence[Result]) -> list[str]:
     lines = []
     if len(group) > 1:
         accuracies = [accuracy(result.test) or 0.0 for result in group]
-        lines.append(f"mean test accuracy {_estimate(mean_of_accuracies(accuracies))}")
+        lines.append(f"mean test accuracy {_estimate(mean_over_trials(accuracies))}")
         exact = [float(result.exact) for result in group]
-        lines.append(f"trials with an exact program {_estimate(mean_of_shares(exact))}")
+        lines.append(
+            f"trials with a program exact at this length {_estimate(mean_over_trials(exact))}"
+        )
     measured = [
         result.facts.pass_at
         for result in group
         if isinstance(result.facts, SynthesisFacts) and result.facts.pass_at
     ]
     if len(measured) == len(group):
-        one = mean_of_shares([pass_at[1] for pass_at in measured])
+        one = mean_over_trials([pass_at[1] for pass_at in measured])
         lines.append(f"one proposal is right with probability {_estimate(one)}")
         known_by_all = set.intersection(*(set(pass_at) for pass_at in measured))
         for k in sorted(known_by_all - {1}):
-            share = mean_of_shares([pass_at[k] for pass_at in measured])
+            share = mean_over_trials([pass_at[k] for pass_at in measured])
             lines.append(f"pass@{k} {_estimate(share)}")
     return lines
 
 
 def _estimate(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
-        alone = "one trial gives no interval; give --num-trials"
-        alike = f"the same in all {estimate.trials} trials"
-        return f"{estimate.mean:.1%} ({alone if estimate.trials == 1 else alike})"
-    interval = f"95% interval {estimate.low:.1%} to {estimate.high:.1%}"
+        return f"{estimate.mean:.1%} (one trial gives no interval; give --num-trials)"
+    interval = f"95% interval {output.interval(estimate.low, estimate.high)}"
     return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
 
 
@@ -117,9 +117,25 @@ def at_most(certificate: Certificate | None) -> str:
     )
 
 
+def exactness(result: Result) -> str:
+    """Returns what was found to be right, in a few words; nothing is said of what was not tried."""
+    if not result.exact:
+        return "not exact"
+    elsewhere = result.length_generalization
+    if elsewhere is None:
+        return "exact at this length"
+    if elsewhere.perfect:
+        return "exact at this length and others"
+    right = accuracy(elsewhere)
+    return f"exact at this length, {'failed' if right is None else output.percent(right)} at others"
+
+
 def _program(result: Result) -> str:
     if result.program is None:
         return "no program ran"
     text = one_line(result.program)
-    exact = result.validation is not None and result.validation.perfect
-    return text if exact else f"nothing exact; best: {text}"
+    if result.validation is None or not result.validation.perfect:
+        return f"nothing exact; best: {text}"
+    elsewhere = result.length_generalization
+    everywhere = result.exact and (elsewhere is None or elsewhere.perfect)
+    return text if everywhere else f"{exactness(result)}: {text}"

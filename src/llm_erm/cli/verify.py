@@ -38,8 +38,11 @@ def verify(options: Options) -> int:
         isolation = sandbox.isolation
     if alone.status != "ok":
         verdict = alone
+    # A program that fails on each input alone has no status of its own in the sandbox.
+    status = verdict.status
+    answered = verdict.invalid < verdict.total
     row = {
-        "status": verdict.status,
+        "status": status if answered or status != "ok" else "no_predictions",
         "correct": verdict.correct,
         "invalid": verdict.invalid,
         "total": verdict.total,
@@ -55,7 +58,14 @@ def verify(options: Options) -> int:
             output.say(f"{key:12} {value}")
         if verdict.message:
             output.say(f"{'message':12} {verdict.message}")
-    return 0 if verdict.status == "ok" else 1
+    if row["status"] != "ok":
+        return 1
+    if verdict.invalid:
+        output.note(
+            f"The program returned no label for {verdict.invalid:,} of {verdict.total:,} inputs; "
+            "they count as wrong."
+        )
+    return 0
 
 
 def _read(path: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv, stdtrit
+from scipy.special import betaincinv
 
 
 @dataclass(frozen=True)
@@ -40,32 +40,24 @@ def pass_at(k: int, right: int, drawn: int) -> float:
     return 1.0 - math.comb(drawn - right, k) / math.comb(drawn, k)
 
 
-def mean_of_shares(shares: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Returns the mean of one share per trial, such as pass@k, with its interval.
+def mean_over_trials(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Returns the mean of one value per trial, with an interval for the mean of all trials.
 
-    The interval is Clopper-Pearson's, as if every trial were one coin toss. Among all shares with
-    the same mean, those of 0 and 1 vary most (Hoeffding, 1963), so the interval is conservative.
-    Estimating the variance from the trials is not: with ten trials and a skewed distribution, such
-    intervals miss the truth four times too often.
+    The values may be shares of trials that are exact, accuracies or pass@k. The interval is
+    Clopper-Pearson's, as if every trial were one coin toss: among all distributions on [0, 1] with
+    the same mean, that on 0 and 1 varies most (Hoeffding, 1963), so the interval is conservative.
+    Estimating the variance from the trials is not: three trials that agree tell nothing about
+    another one that would not.
+
+    Args:
+        values: At least one, each in [0, 1].
+        confidence: Probability with which the interval holds the mean, over the draw of the trials.
     """
-    n, values = len(shares), np.asarray(shares, float)
-    mean = float(values.mean())
+    n, array = len(values), np.asarray(values, float)
+    mean = float(array.mean())
     if n < 2:
         return Estimate(mean, None, None, n)
     hits, rest, delta = n * mean, n * (1 - mean), (1 - confidence) / 2
     low = float(betaincinv(hits, rest + 1, delta)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, rest, 1 - delta)) if rest > 0 else 1.0
     return Estimate(mean, low, high, n)
-
-
-def mean_of_accuracies(accuracies: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Returns the mean accuracy over trials, with Student's interval clipped to [0, 1].
-
-    There is no interval if all trials agree, since they then tell nothing about the variance.
-    """
-    n, values = len(accuracies), np.asarray(accuracies, float)
-    mean = float(values.mean())
-    if n < 2 or np.ptp(values) == 0:
-        return Estimate(mean, None, None, n)
-    half = float(stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / math.sqrt(n))
-    return Estimate(mean, max(0.0, mean - half), min(1.0, mean + half), n)

@@ -242,11 +242,9 @@ def _facts(
 ) -> IncontextFacts:
     """Returns the facts needed to interpret the accuracy.
 
-    Answers without a label count as wrong, as published. Only the other answers determine whether
-    the model is better or worse than chance, since no label is not the opposite label.
+    Answers without a label count as wrong, as published.
     """
     parsed = verdict.total - verdict.invalid
-    low, high = binomial_interval(verdict.correct, parsed, CONFIDENCE)
     computed = [query.completion.computed_tokens for query in queries]
     known = [tokens for tokens in computed if tokens is not None]
     first_seconds, rate = _speed(arrivals)
@@ -254,13 +252,29 @@ def _facts(
         shots=shots,
         accuracy_interval=binomial_interval(verdict.correct, verdict.total, CONFIDENCE),
         accuracy_parsed=verdict.correct / parsed if parsed else None,
-        accuracy_parsed_interval=(low, high),
-        differs_from_chance=not low <= 0.5 <= high,
+        accuracy_parsed_interval=binomial_interval(verdict.correct, parsed, CONFIDENCE),
+        differs_from_chance=differs_from_chance(verdict),
         predicted_1=sum(query.prediction == 1 for query in queries),
         log_loss=_log_loss(queries),
         prompt_tokens_computed=sum(known) if len(known) == len(queries) else None,
         first_seconds=first_seconds,
         queries_per_second=rate,
+    )
+
+
+def differs_from_chance(verdict: Verdict) -> bool:
+    """Returns whether answers to queries of both labels in equal numbers are unlike guesses.
+
+    Whoever does not use the inputs labels at most half of them correctly, and at most half wrongly,
+    on average, whichever queries they leave without a label. So such queries count neither as
+    correct nor as wrong, and one of both counts must exceed one half; guesses do so in at most 5 %
+    of runs. An accuracy over the labelled queries alone would not show it: always answering 0, but
+    only to queries whose label is 0, is right every time.
+    """
+    wrong = verdict.errors - verdict.invalid
+    return any(
+        binomial_interval(count, verdict.total, CONFIDENCE)[0] > 0.5
+        for count in (verdict.correct, wrong)
     )
 
 

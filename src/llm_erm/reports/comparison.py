@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from llm_erm.erm.bounds import binomial_interval, binomial_upper
-from llm_erm.erm.trials import mean_of_accuracies
+from llm_erm.erm.trials import mean_over_trials
 from llm_erm.errors import InputError
+from llm_erm.facts import IncontextFacts
 from llm_erm.records import Result
 from llm_erm.reports.results import Entry, TaskPoint
 
@@ -40,8 +41,13 @@ class Row:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy: exact binomial for one trial, Student's for several."""
+        """95 % interval: for one trial of what it learned, for several of the mean of all."""
         return accuracy_interval(self.entries)
+
+    @property
+    def learned_interval(self) -> tuple[float, float]:
+        """Interval of the accuracy of what these trials learned, at 1 - δ/R for R methods."""
+        return _of_learned(self.entries, 1 - (1 - CONFIDENCE) / self.rivals)
 
     @property
     def error_at_most(self) -> float | None:
@@ -62,6 +68,23 @@ class Row:
     def exact(self) -> int:
         """Number of trials with an exact result."""
         return sum(entry.result.exact for entry in self.entries)
+
+    @property
+    def exact_interval(self) -> tuple[float, float] | None:
+        """95 % interval of the share of trials that are exact; None if that was not examined."""
+        if any(isinstance(entry.result.facts, IncontextFacts) for entry in self.entries):
+            return None
+        return binomial_interval(self.exact, len(self.entries), CONFIDENCE)
+
+    @property
+    def other_lengths_accuracy(self) -> float | None:
+        """Mean accuracy on inputs of other lengths; None if the task has none."""
+        return _mean(entry.other_lengths_accuracy for entry in self.entries)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the runs of all trials have all their results."""
+        return not any(entry.unfinished for entry in self.entries)
 
     @property
     def candidates(self) -> float | None:
@@ -85,16 +108,31 @@ class Row:
 
 
 def accuracy_interval(entries: Sequence[Entry]) -> tuple[float, float]:
-    """Returns the 95 % interval of the mean test accuracy of a method's trials.
+    """Returns the 95 % interval of a method's test accuracy.
 
-    For several trials this is Student's. For one, or if all have the same accuracy, it is the exact
-    binomial interval from the examples that the test bound counts; of several, the widest.
+    With one trial, it is that of what this trial learned: the exact binomial interval from the
+    examples that the test bound counts. With several, it is that of the mean over all trials that
+    could be drawn, of which these are a few.
     """
-    estimate = mean_of_accuracies([entry.accuracy for entry in entries], CONFIDENCE)
+    estimate = mean_over_trials([entry.accuracy for entry in entries], CONFIDENCE)
     if estimate.low is None or estimate.high is None:
-        ends = [binomial_interval(*entry.counted, CONFIDENCE) for entry in entries]
-        return min(low for low, _ in ends), max(high for _, high in ends)
+        return binomial_interval(*entries[0].counted, CONFIDENCE)
     return estimate.low, estimate.high
+
+
+def _of_learned(entries: Sequence[Entry], confidence: float) -> tuple[float, float]:
+    """Returns an interval of the mean accuracy of what some trials learned, and of no others.
+
+    If all count equally many examples, the sum of their correct answers is less spread out than a
+    binomial (Hoeffding, 1956); else each trial has its share of the failure probability.
+    """
+    counted = [entry.counted for entry in entries]
+    if len({examples for _, examples in counted}) == 1:
+        correct = sum(one for one, _ in counted)
+        return binomial_interval(correct, sum(examples for _, examples in counted), confidence)
+    share = 1 - (1 - confidence) / len(entries)
+    ends = [binomial_interval(*one, share) for one in counted]
+    return sum(low for low, _ in ends) / len(ends), sum(high for _, high in ends) / len(ends)
 
 
 def compare(results: Sequence[Result | Entry]) -> list[Row]:
@@ -132,22 +170,82 @@ def verdicts(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def samples(rows: Sequence[Row]) -> list[str]:
-    """Returns a sentence for each row with fewer test examples than other rows of its task.
+def unfinished(entries: Iterable[Entry]) -> list[str]:
+    """Returns a sentence for each run that ended before it had all its results."""
+    cut = dict.fromkeys(entry.unfinished for entry in entries if entry.unfinished)
+    return [f"{one}: it did not finish." for one in cut]
 
-    Intervals and bounds account for the number of examples, so they are comparable; exactness is
-    not.
-    """
-    most = {row.point: 0 for row in rows}
-    for row in rows:
-        most[row.point] = max(most[row.point], row.test_examples)
-    return [
-        f"{row.point[0]} L={row.point[1]}: {row.method} was asked about {row.test_examples:,} of "
-        f"the {most[row.point]:,} test examples, so its interval is wider and nothing shows it "
-        "exact."
-        for row in rows
-        if row.test_examples < most[row.point]
+
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """Returns what one must know to read the rows beside each other, in sentences."""
+    points = dict.fromkeys(row.point for row in rows)
+    groups = [[row for row in rows if row.point == point] for point in points]
+    said = [
+        line
+        for group in groups
+        for line in (*_fewer(group), *_counts(group), *_unbounded(group), *_lengths(group))
     ]
+    if any(len(row.entries) > 1 for row in rows):
+        said.append(
+            "Intervals of several trials hold the mean of all trials that could be drawn, however "
+            "much those differ, so a few trials leave them wide; 'not clearly' compares only what "
+            "these trials learned."
+        )
+    return said
+
+
+def _fewer(group: Sequence[Row]) -> Iterable[str]:
+    """Yields a sentence for each row with fewer test examples: they cannot show exactness."""
+    most = max(row.test_examples for row in group)
+    for row in group:
+        if row.test_examples < most:
+            yield (
+                f"{_place(row)}: {row.method} was asked about {row.test_examples:,} of the "
+                f"{most:,} test examples, so its interval is wider and nothing shows it exact."
+            )
+
+
+def _counts(group: Sequence[Row]) -> Iterable[str]:
+    """Yields a sentence if the bounds count different numbers of examples."""
+    methods: dict[int, list[str]] = {}
+    for row in group:
+        if row.error_at_most is not None:
+            fewest = min(entry.counted[1] for entry in row.entries)
+            methods.setdefault(fewest, []).append(row.method)
+    if len(methods) > 1:
+        parts = [f"{n:,} for {' and '.join(methods[n])}" for n in sorted(methods)]
+        delta = (1 - CONFIDENCE) / group[0].rivals
+        least = [f"{100 * binomial_upper(0, n, delta):.2f}%" for n in sorted(methods)]
+        yield (
+            f"{_place(group[0])}: bounds, and intervals of one trial, count different numbers of "
+            f"test examples ({'; '.join(parts)}), since those of a program come from inputs that "
+            f"ran alone; without any error they are {' and '.join(least)}."
+        )
+
+
+def _unbounded(group: Sequence[Row]) -> Iterable[str]:
+    """Yields a sentence on rows without a bound, whose intervals are as doubtful."""
+    methods = [row.method for row in group if row.error_at_most is None]
+    if methods:
+        yield (
+            f"{_place(group[0])}: no bound holds for {' and '.join(methods)}; intervals are right "
+            "only where the test examples are independent draws."
+        )
+
+
+def _lengths(group: Sequence[Row]) -> Iterable[str]:
+    """Yields a sentence for each row that is exact at this length and not at others."""
+    for row in group:
+        elsewhere = row.other_lengths_accuracy
+        if row.exact == len(row.entries) and elsewhere is not None and elsewhere < 1:
+            yield (
+                f"{_place(row)}: {row.method} is exact at this length only; at other lengths it is "
+                f"right on {int(elsewhere * 1000) / 10:.1f}% of inputs."
+            )
+
+
+def _place(row: Row) -> str:
+    return f"{row.point[0]} L={row.point[1]}"
 
 
 def _verdict(group: Sequence[Row]) -> str:
@@ -167,12 +265,14 @@ def _verdict(group: Sequence[Row]) -> str:
 
 
 def _most_accurate(group: Sequence[Row]) -> str:
+    """Returns which of the learned answers best; one clear claim in twenty tasks may be wrong."""
     ranked = sorted(group, key=lambda row: -row.accuracy)
     best = ranked[0]
-    if best.interval[0] <= 0.5:
+    if best.learned_interval[0] <= 0.5:
         return "no method is clearly above 50%"
     equal = [row for row in ranked if row.accuracy == best.accuracy]
-    close = [row for row in ranked[len(equal) :] if row.interval[1] >= best.interval[0]]
+    least = best.learned_interval[0]
+    close = [row for row in ranked[len(equal) :] if row.learned_interval[1] >= least]
     names = " and ".join(row.method for row in equal)
     share = int(best.accuracy * 1000 + 1e-9) / 10
     text = f"most accurate: {names} ({share:.1f}%"

@@ -23,8 +23,9 @@ class Curve:
         method: Name of the method.
         examples: Numbers of training and validation examples together, increasing.
         accuracy: Mean test accuracy at each.
-        low: Lower end of its 95 % interval.
+        low: Lower end of its 95 % interval; see ``accuracy_interval``.
         high: Upper end.
+        trials: Number of trials at each.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Curve:
     accuracy: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    trials: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def _curve(method: str, entries: Sequence[Entry]) -> Curve:
         means,
         tuple(low for low, _ in intervals),
         tuple(high for _, high in intervals),
+        tuple(map(len, groups)),
     )
 
 

@@ -55,7 +55,11 @@ def draw_comparison(rows: Sequence[Row], path: Path) -> None:
     colours = _colours(methods)
     height = max(PANEL_INCHES[1], 1 + ROW_INCHES * len(rows))
     with _figure(path, 3, height) as axes:
-        titles = ("test accuracy", "candidates to the first exact", "seconds to the first exact")
+        titles = (
+            "test accuracy, 95% interval",
+            "candidates to the first exact",
+            "seconds to the first exact",
+        )
         for axis, title in zip(axes, titles, strict=True):
             axis.set_title(title)
             names = [
@@ -104,17 +108,11 @@ def draw_curves(
             for curve in sorted(curves[task], key=lambda curve: curve.method):
                 place = methods.index(curve.method)
                 aside = ASIDE ** (place - (len(methods) - 1) / 2)
-                ends = zip(curve.low, curve.accuracy, curve.high, strict=True)
-                axis.errorbar(
-                    [examples * aside for examples in curve.examples],
-                    curve.accuracy,
-                    yerr=list(zip(*((at - low, high - at) for low, at, high in ends), strict=True)),
-                    color=colours[curve.method],
-                    fmt=f"{MARKERS[place % len(MARKERS)]}-",
-                    ms=4,
-                    lw=1.2,
-                    elinewidth=0.7,
-                )
+                places = [examples * aside for examples in curve.examples]
+                colour, marker = colours[curve.method], MARKERS[place % len(MARKERS)]
+                axis.plot(places, curve.accuracy, f"{marker}-", color=colour, ms=4, lw=1.2)
+                # An interval from a sample of the test data need not contain their accuracy.
+                axis.vlines(places, curve.low, curve.high, color=colour, lw=0.7)
             if (guarantee := guarantees.get(task)) is not None:
                 axis.plot(guarantee.examples, guarantee.accuracy, "k--", lw=1.2)
                 axis.text(
@@ -130,7 +128,7 @@ def draw_curves(
                 axis.minorticks_off()
             axis.set_ylim(0.38, 1.03)
             axis.set_xlabel("labelled examples")
-            axis.set_ylabel("test accuracy")
+            axis.set_ylabel("test accuracy, 95% interval")
         _legend(axes[0], colours, cycle(MARKERS))
 
 

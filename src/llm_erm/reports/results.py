@@ -1,5 +1,6 @@
 """Reads results for comparison, each with its run."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,13 @@ from pathlib import Path
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.records import Result, accuracy
+from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.kept import checked_results
 
 TaskPoint = tuple[str, int]
 """Task id and input length."""
+JOBS_PER_DATA_SET = {"baselines": "learners", "incontext": "shots"}
+"""The settings of methods that give each data set several results, one per value."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,12 @@ class Entry:
     Attributes:
         result: The result.
         run: Folder of the run, as given; empty for a result passed in memory.
+        unfinished: What its run lacks, as in ``runs/a holds 8 of 9 results``; empty if nothing.
     """
 
     result: Result
     run: str = ""
+    unfinished: str = ""
 
     @property
     def method(self) -> str:
@@ -61,6 +67,11 @@ class Entry:
         return accuracy(self.result.contrast)
 
     @property
+    def other_lengths_accuracy(self) -> float | None:
+        """Accuracy on inputs of other lengths; None if the task has none or the program failed."""
+        return accuracy(self.result.length_generalization)
+
+    @property
     def candidates(self) -> int | None:
         """Number of candidates up to the first exact one; None if the result is not exact."""
         return self.result.candidates_to_selected if self.result.exact else None
@@ -83,16 +94,7 @@ def read_results(run: Path) -> list[Result]:
     Raises:
         InputError: There are no results, or one of them is damaged.
     """
-    found = [
-        result
-        for path in sorted(run.rglob("results.jsonl"))
-        for result in checked_results(path.parent).values()
-    ]
-    if not found:
-        raise InputError(
-            f"{run} holds no results; name the folder of a finished run.", setting="out_dir"
-        )
-    return found
+    return [entry.result for entry in _entries(run)]
 
 
 def entries_in(runs: Iterable[Path]) -> list[Entry]:
@@ -101,7 +103,7 @@ def entries_in(runs: Iterable[Path]) -> list[Entry]:
     Raises:
         InputError: A folder holds no results, damaged results, or results without a test verdict.
     """
-    entries = [Entry(result, str(run)) for run in runs for result in read_results(run)]
+    entries = [entry for run in runs for entry in _entries(run)]
     for entry in entries:
         if not entry.test_examples:
             raise InputError(
@@ -109,3 +111,25 @@ def entries_in(runs: Iterable[Path]) -> list[Entry]:
                 "test verdict, so it cannot be compared; omit that run."
             )
     return entries
+
+
+def _entries(run: Path) -> list[Entry]:
+    found = []
+    for path in sorted(run.rglob("results.jsonl")):
+        results = checked_results(path.parent)
+        planned = _planned(path.parent)
+        cut = f"{path.parent} holds {len(results):,} of {planned:,} results"
+        unfinished = cut if len(results) < planned else ""
+        found += [Entry(result, str(run), unfinished) for result in results.values()]
+    if not found:
+        raise InputError(
+            f"{run} holds no results; name the folder of a finished run.", setting="out_dir"
+        )
+    return found
+
+
+def _planned(folder: Path) -> int:
+    """Returns how many results the run in a folder has once it is finished."""
+    known = json.loads(read_settings(folder))
+    values = known["settings"].get(JOBS_PER_DATA_SET.get(known["method"]), ())
+    return len(known["data"]) * max(1, len(set(values)))
