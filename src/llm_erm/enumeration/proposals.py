@@ -14,7 +14,6 @@ from llm_erm.facts import LevelCount
 from llm_erm.records import Attempt, Candidate
 from llm_erm.runs.events import Attempted, Observe
 from llm_erm.sandbox import Outputs, Sandbox
-from llm_erm.source import program_length
 from llm_erm.tasks.task import Splits
 
 FRONT_SHARE = 4
@@ -162,7 +161,7 @@ class Proposals:
         """
         source, errors = self.of(attempt).source, attempt.train.errors
         paid = price(self.of(attempt).bits, errors, attempt.train.total) if errors else 0.0
-        return attempt.validation.errors, paid, program_length(source), attempt.index
+        return attempt.validation.errors, paid, len(source), attempt.index
 
     def _confirm(self, attempt: Attempt) -> Selected:
         source = self.of(attempt).source

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -228,10 +227,10 @@ class BottomUpSearch:
             lengths[start:] = cost / self.costs.unit
         return self._found(int((lengths + paid[wrong]).argmin()), wrong)
 
-    def _found(self, index: int, wrong: NDArray[Any]) -> Found:
+    def _found(self, index: int, wrong: NDArray[np.int64]) -> Found:
         return Found(index, self.bits(index), int(wrong[index]))
 
-    def _errors_on(self, among: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[Any]:
+    def _errors_on(self, among: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Returns the errors of the first programs or of their negations, whichever are fewer."""
         columns = self._bank.truths.values[: min(self.kept, MAX_COMPARED)]
         width = 64 * columns.shape[1]
@@ -239,7 +238,8 @@ class BottomUpSearch:
         rows[0, : len(wanted)], rows[1, : len(among)] = wanted, among
         target, mask = pack_bits(rows)
         wrong = np.bitwise_count((columns ^ target) & mask).sum(axis=1, dtype=np.int64)
-        return np.minimum(wrong, int(among.sum()) - wrong)
+        either: NDArray[np.int64] = np.minimum(wrong, int(among.sum()) - wrong)
+        return either
 
 
 def prepare() -> None:
