@@ -1,12 +1,16 @@
 """Description lengths come from a prefix-free code, and programs translate to valid Python."""
 
 from itertools import product
+from math import factorial
 
+import numpy as np
 import pytest
 
 from llm_erm.enumeration import language
 from llm_erm.enumeration.language import (
+    LIST_BITS,
     PRODUCTIONS,
+    choice_bits,
     gamma_bits,
     gamma_range,
     literal_bits,
@@ -15,6 +19,8 @@ from llm_erm.enumeration.language import (
     positions_bits,
     productions_for,
 )
+from llm_erm.enumeration.memory import Clock, Memory
+from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.terms import Term, to_expression, to_list, to_program
 
 KINDS = ("bits", "digits", "text", "table")
@@ -24,6 +30,32 @@ KINDS = ("bits", "digits", "text", "table")
 def test_the_productions_of_a_sort_satisfy_krafts_inequality(kind, sort):
     lengths = [p.bits for p in productions_for(kind) if p.sort == sort]
     assert sum(2.0**-bits for bits in lengths) <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decision_list_has_a_code_that_no_single_program_has(kind):
+    programs = sum(2.0**-p.bits for p in productions_for(kind) if p.sort == "truth")
+    assert programs + 2.0**-LIST_BITS <= 1
+    for classes in range(3, 9):
+        labels = sum(choice_bits(left) for left in range(2, classes + 1))
+        assert factorial(classes) * 2.0**-labels <= 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "alphabet", "length"), [("bits", "01", 12), ("digits", "0123456789", 6)]
+)
+def test_all_programs_together_have_no_more_than_probability_one(kind, alphabet, length):
+    """Counted in a search of the language itself: each column stands for two programs."""
+    rng = np.random.RandomState(0)
+    rows = rng.randint(len(alphabet), size=(200, length))
+    inputs = ["".join(alphabet[i] for i in row) for row in rows]
+    labels = rng.randint(2, size=(1, 200)).astype(bool)
+    search = BottomUpSearch(
+        kind, inputs, labels, (), memory=Memory(2**28), clock=Clock(60), max_bits=21
+    )
+    shares = [2 * level.considered * 2.0**-level.bits for level in search.levels()]
+    assert search.considered > 4_000
+    assert 0.05 < sum(shares) <= 1
 
 
 def test_the_codes_of_parameters_are_prefix_free_too():

@@ -31,8 +31,8 @@ class Options(RunOptions, LimitOptions, DataOptions):
     """Flags of `llm-erm enumerate`."""
 
     attempts: int = EnumerationSettings().attempts
-    """The budget K, fixed beforehand: how many programs to verify per task. They are the ones with
-    the fewest training errors, shorter ones first."""
+    """The budget K, fixed beforehand: how many programs to verify per task. They are those without
+    training errors, shortest first, and then those with few for their length."""
     search: Order = EnumerationSettings().order
     """Order in which programs are tried: shortest description first, sampled at random from the
     same language, or most probable first under a prior fitted to a language model's proposals

@@ -27,6 +27,10 @@ NEAR = (0, 1, 2, 3, -1, -2, -3, -4)
 SIGN_BITS = 1
 """Description length of whether a truth is negated."""
 
+LIST_BITS = 7
+"""Length of the code that begins a decision list. No truth begins with it. The number of classes
+follows, and the class and the truth of each test."""
+
 
 MAX_BITS: Mapping[Sort, int] = {"text": 20, "number": 28}
 """Description length of the longest texts and numbers. Each takes a hundred times the memory and

@@ -1,14 +1,15 @@
 """Learning without a language model: enumerates programs in order of description length."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.growing.tables import check_columns
+from llm_erm.enumeration.language import InputKind
 from llm_erm.enumeration.linear import linear_rules
-from llm_erm.enumeration.lists import ENUMERATION, best_programs, exact_programs
+from llm_erm.enumeration.lists import ENUMERATION, exact_programs, front_programs
 from llm_erm.enumeration.memory import Clock, memory_for, peak_bytes
 from llm_erm.enumeration.pool import kind_of, neighbours
 from llm_erm.enumeration.prior import learned_costs
@@ -22,10 +23,13 @@ from llm_erm.facts import EnumerationFacts, LevelCount, Tied
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Observe, ignore
 from llm_erm.sandbox import Outputs, Sandbox
-from llm_erm.tasks.task import Splits
+from llm_erm.tasks.task import Kind, Splits
 
 MAX_LINEAR_RULES = 3
 """Solutions of the linear equations that are proposed, at most."""
+
+CODED: Mapping[Kind, InputKind] = {"binary": "bits", "decimal": "digits"}
+"""The kinds of task whose inputs have an alphabet that is known before any of them is seen."""
 
 
 def learn(
@@ -37,11 +41,11 @@ def learn(
     attempts: Sequence[Attempt] = (),
     prior: Sequence[Term] = (),
 ) -> Result:
-    """Returns the program with the lowest validation error among the K that fit training best.
+    """Returns the program with the lowest validation error among K chosen by training data.
 
     Programs without training errors are verified as soon as all of their description length are
     known; one without validation errors ends the search soon after. If none is found before a limit
-    is reached, those with the fewest training errors are verified, shorter ones first.
+    is reached, those on the front of description length against training errors are verified.
 
     Args:
         splits: The labelled data; labels range from 0 to the number of classes minus one. What is
@@ -78,7 +82,7 @@ def learn(
         confidence=settings.confidence,
         started=clock.started,
         outputs=Outputs(labels),
-        code_bits=None if selected is None else _code_bits(proposals, selected, settings),
+        code_bits=None if selected is None else _code_bits(splits, proposals, selected, settings),
         method="enumeration",
         model=settings.order,
         attempts=len(proposals.attempts),
@@ -89,11 +93,20 @@ def learn(
 
 
 def _code_bits(
-    proposals: Proposals, selected: Attempt, settings: EnumerationSettings
+    splits: Splits, proposals: Proposals, selected: Attempt, settings: EnumerationSettings
 ) -> float | None:
-    """Returns the program's length in the data-independent code, if it was found in that code."""
-    chosen = proposals.of(selected)
-    fixed = settings.order == "length-first" and chosen.found_by == ENUMERATION
+    """Returns the program's length in a code that does not depend on the data, if it has one.
+
+    The code of other text depends on which characters occur, that of a table on its thresholds and
+    categories, and that of positions on the shortest input.
+    """
+    chosen, inputs = proposals.of(selected), splits.train.inputs
+    fixed = (
+        settings.order == "length-first"
+        and chosen.found_by == ENUMERATION
+        and kind_of(inputs) == CODED.get(splits.kind)
+        and all(len(x) == splits.key.length for x in inputs)
+    )
     return chosen.bits if fixed else None
 
 
@@ -157,9 +170,7 @@ def _enumerate(
                 source = to_program(to_expression(rule.term))
                 proposals.add(Proposal(source, rule.bits, rule.considered, "elimination"))
     levels, stopped_by = _levels(search, splits.train.labels, settings, clock, proposals, observe)
-    if not proposals.found:
-        for proposal in best_programs(search, splits.train.labels, settings.attempts):
-            proposals.add(proposal)
+    proposals.fill(front_programs(search, splits.train.labels, settings.attempts))
     return SearchOutcome(
         inputs=kind,
         solutions=solved,

@@ -1,11 +1,13 @@
 """Turns the results of a search into proposals: programs, or decision lists for more classes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.enumeration.front import front
+from llm_erm.enumeration.language import LIST_BITS, choice_bits, gamma_bits
 from llm_erm.enumeration.proposals import Proposal
 from llm_erm.enumeration.search import BottomUpSearch, Found
 from llm_erm.enumeration.terms import to_expression, to_list, to_program
@@ -39,14 +41,13 @@ def exact_programs(
                 yield _proposal(search, decisions)
 
 
-def best_programs(search: BottomUpSearch, labels: Sequence[int], count: int) -> Iterator[Proposal]:
-    """Yields the programs, or decision lists, with the fewest training errors."""
+def front_programs(search: BottomUpSearch, labels: Sequence[int], count: int) -> Iterator[Proposal]:
+    """Yields programs, or decision lists, from the front of length against training errors."""
     if max(labels) <= 1:
-        for found in search.best(count):
+        for found in search.front(count):
             yield _program(search, found)
     else:
-        lists = list(_lists(search, labels, count))
-        for decisions in sorted(lists, key=lambda each: (each.errors, each.bits)):
+        for decisions in front(_priced_lists(search, labels, count), count, len(labels)):
             yield _proposal(search, decisions)
 
 
@@ -71,20 +72,35 @@ def _lists(search: BottomUpSearch, labels: Sequence[int], count: int) -> Iterato
     starts = [(found, c) for c in classes for found in search.best(count, target=c)]
     starts.sort(key=lambda start: (start[0].errors, start[0].bits, start[1]))
     for found, first in starts[:count]:
-        yield _list_from(search, wanted, found, first)
+        yield _list_from(search, wanted, found, first, search.best_on)
+
+
+def _priced_lists(
+    search: BottomUpSearch, labels: Sequence[int], count: int
+) -> Iterator[_DecisionList]:
+    """Yields about ``count`` decision lists, whose tests are on the front or have low prices."""
+    wanted = np.array(labels)
+    classes = range(int(wanted.max()) + 1)
+    for label in classes:
+        for found in search.front(-(-count // len(classes)), target=label):
+            yield _list_from(search, wanted, found, label, search.cheapest_on)
 
 
 def _list_from(
-    search: BottomUpSearch, wanted: NDArray[np.int64], found: Found, label: int
+    search: BottomUpSearch,
+    wanted: NDArray[np.int64],
+    found: Found,
+    label: int,
+    choose: Callable[[NDArray[np.bool_], NDArray[np.bool_]], Found],
 ) -> _DecisionList:
     tests: list[tuple[str, int]] = []
     left = set(range(int(wanted.max()) + 1))
     unclaimed = np.ones(len(wanted), np.bool_)
-    bits, errors = 0.0, 0
+    bits, errors = float(LIST_BITS + gamma_bits(len(left) - 2)), 0
     while True:
         negated, claimed = search.oriented(found.index, unclaimed, wanted == label)
         tests.append((to_expression(search.term_as(found.index, negated=negated)), label))
-        bits += found.bits
+        bits += choice_bits(len(left)) + found.bits
         errors += int(np.sum(unclaimed & claimed & (wanted != label)))
         unclaimed &= ~claimed
         left.remove(label)
@@ -92,5 +108,5 @@ def _list_from(
             otherwise = left.pop()
             errors += int(np.sum(unclaimed & (wanted != otherwise)))
             return _DecisionList(tuple(tests), otherwise, bits, errors)
-        options = [(search.best_on(unclaimed, wanted == c), c) for c in sorted(left)]
+        options = [(choose(unclaimed, wanted == c), c) for c in sorted(left)]
         found, label = min(options, key=lambda option: (option[0].errors, option[0].bits))

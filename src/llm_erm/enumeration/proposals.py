@@ -1,19 +1,24 @@
 """The programs of one search that are scored on validation data, within the budget."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from llm_erm.enumeration.front import price
 from llm_erm.enumeration.language import InputKind
 from llm_erm.enumeration.memory import Clock
 from llm_erm.enumeration.settings import EnumerationSettings
-from llm_erm.erm.alone import Selected, confirm, select_confirmed
+from llm_erm.erm.alone import Selected, confirm
 from llm_erm.erm.verify import Verification, execute
 from llm_erm.facts import LevelCount
 from llm_erm.records import Attempt, Candidate
 from llm_erm.runs.events import Attempted, Observe
 from llm_erm.sandbox import Outputs, Sandbox
 from llm_erm.tasks.task import Splits
+
+FRONT_SHARE = 4
+"""Until a program has no validation errors either, one in so many places of the budget is kept for
+the front: programs that fit few and noisy training examples could take all of them."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +98,15 @@ class Proposals:
         self._clock = clock
         self._verified = {attempt.candidate.source: attempt for attempt in verified}
         self._made: dict[str, Proposal] = {}
+        self._kept = settings.attempts // FRONT_SHARE
         self.attempts: list[Attempt] = []
         self.seconds: list[float] = []
         self.exact_bits = math.inf
 
     @property
     def spent(self) -> bool:
-        """Whether the budget is spent."""
-        return len(self.attempts) >= self._settings.attempts
+        """Whether the budget is spent, except for what is kept for the front."""
+        return len(self.attempts) >= self._settings.attempts - self._kept
 
     @property
     def found(self) -> bool:
@@ -108,7 +114,7 @@ class Proposals:
         return self.exact_bits < math.inf
 
     def add(self, proposal: Proposal) -> None:
-        """Verifies a program, unless the budget is spent or it was proposed before."""
+        """Verifies a program, unless there is no place for it or it was proposed before."""
         if self.spent or proposal.source in self._made:
             return
         self._made[proposal.source] = proposal
@@ -119,6 +125,14 @@ class Proposals:
             self._observe(Attempted(attempt))
         if attempt.train.perfect and attempt.validation.perfect:
             self.exact_bits = min(self.exact_bits, proposal.bits)
+            self._kept = 0
+
+    def fill(self, programs: Iterable[Proposal]) -> None:
+        """Verifies programs in order until the whole budget is spent, unless one is exact."""
+        if not self.found:
+            self._kept = 0
+            for proposal in programs:
+                self.add(proposal)
 
     def _attempt(self, index: int, source: str) -> Attempt:
         """Returns the attempt with this program, run unless an interrupted search has run it."""
@@ -129,9 +143,25 @@ class Proposals:
 
     def select(self) -> Selected | None:
         """Returns the best attempt whose program gives the same outputs when run again."""
-        return select_confirmed(
-            self.attempts, self._confirm, lambda attempt: self._observe(Attempted(attempt))
-        )
+        ran = [attempt for attempt in self.attempts if attempt.validation.status == "ok"]
+        for best in sorted(ran, key=self._order):
+            chosen = self._confirm(best)
+            if chosen.attempt.validation.status == "ok":
+                return chosen
+            self.attempts[best.index - 1] = chosen.attempt
+            self._observe(Attempted(chosen.attempt))
+        return None
+
+    def _order(self, attempt: Attempt) -> tuple[int, float, int, int]:
+        """Returns what the fewest validation errors, then the lowest price, sort by.
+
+        What fits all training examples costs nothing, and comes before what does not. Of other
+        programs with as many validation errors, the one with fewer training errors may only fit
+        their noise; the price says whether its length is worth it.
+        """
+        source, errors = self.of(attempt).source, attempt.train.errors
+        paid = price(self.of(attempt).bits, errors, attempt.train.total) if errors else 0.0
+        return attempt.validation.errors, paid, len(source), attempt.index
 
     def _confirm(self, attempt: Attempt) -> Selected:
         source = self.of(attempt).source

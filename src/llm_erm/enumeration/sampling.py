@@ -6,12 +6,14 @@ language and samples a program of b bits with probability 2^-b, with replacement
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from typing import NamedTuple
 
 import gmpy2
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from llm_erm.enumeration.front import front
 from llm_erm.enumeration.growing.tables import categories, column_names, numeric_columns, thresholds
 from llm_erm.enumeration.language import (
     NEAR,
@@ -45,6 +47,15 @@ MAX_LITERAL = 64
 
 MAX_REMEMBERED = 200_000
 """Sampled programs whose training errors are remembered; beyond that, only the best are."""
+
+
+class _Sampled(NamedTuple):
+    """A sampled program, its training errors, its length, and how many were drawn up to it."""
+
+    expression: str
+    errors: int
+    bits: float
+    considered: int
 
 
 class Redraw(Exception):  # noqa: N818 - not an error: the drawn bits are outside the code
@@ -238,14 +249,14 @@ def propose_sampled(
         )
     kind = kind_of(inputs)
     considered, stopped_by = 0, "seconds"
-    best: dict[str, tuple[int, float, int]] = {}
+    best: dict[str, _Sampled] = {}
     for expression, bits in sampled(ProgramSampler(kind, inputs, settings.seed)):
         if clock.over:
             break
         considered += 1
         if expression not in best:
             errors = int(np.sum(predictions(expression, inputs) != labels))
-            best[expression] = (errors, bits, considered)
+            best[expression] = _Sampled(expression, errors, bits, considered)
             if errors == 0:
                 proposals.add(Proposal(to_program(expression), bits, considered, "sampling"))
         if proposals.found:
@@ -258,10 +269,12 @@ def propose_sampled(
             stopped_by = "attempts"
             break
         if len(best) >= MAX_REMEMBERED:
-            best = dict(sorted(best.items(), key=lambda item: item[1])[: settings.attempts])
-    if not proposals.found:
-        for expression, (_, bits, at) in sorted(best.items(), key=lambda item: item[1]):
-            proposals.add(Proposal(to_program(expression), bits, at, "sampling"))
+            kept = front(best.values(), settings.attempts, len(labels))
+            best = {each.expression: each for each in kept}
+    proposals.fill(
+        Proposal(to_program(each.expression), each.bits, each.considered, "sampling")
+        for each in front(best.values(), settings.attempts, len(labels))
+    )
     return SearchOutcome(
         inputs=kind, solutions=0, considered=considered, kept=None, stopped_by=stopped_by
     )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llm_erm.enumeration.bank import Bank, pack_bits
 from llm_erm.enumeration.costs import ROOT, Costs, language_costs
+from llm_erm.enumeration.front import front, price
 from llm_erm.enumeration.growing import grow
 from llm_erm.enumeration.language import MAX_BITS, NAMES, SIGN_BITS, InputKind, productions_for
 from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory, Reason
@@ -167,6 +168,18 @@ class BottomUpSearch:
         found = [Found(int(i), self.bits(int(i)), int(errors[i])) for i in best]
         return sorted(found, key=lambda program: (program.errors, program.bits, program.index))
 
+    def front(self, count: int, target: int = 0) -> list[Found]:
+        """Returns programs on or near the front of description length against training errors."""
+        errors = self._bank.truths.errors[:, target]
+        starts = [start for start, _ in self._starts]
+        chosen: list[int] = []
+        for start, stop in zip(starts, [*starts[1:], self.kept], strict=True):
+            for first in range(start, stop, RANKING_BATCH):
+                batch = errors[first : min(first + RANKING_BATCH, stop)]
+                chosen += (first + np.argsort(batch, kind="stable")[:count]).tolist()
+        found = [Found(i, self.bits(i), int(errors[i])) for i in chosen]
+        return front(found, count, self._targets.shape[1])
+
     def errors(self, index: int, target: int) -> int:
         """Returns the training errors of a kept program or its negation, whichever are fewer."""
         return int(self._bank.truths.errors[index, target])
@@ -201,15 +214,32 @@ class BottomUpSearch:
 
         Only the first ``MAX_COMPARED`` programs are compared.
         """
+        wrong = self._errors_on(among, wanted)
+        return self._found(int(wrong.argmin()), wrong)
+
+    def cheapest_on(self, among: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> Found:
+        """Returns the program of those with the lowest price instead; see ``front.price``."""
+        wrong = self._errors_on(among, wanted)
+        total = int(among.sum())
+        paid = np.array([price(0, errors, total) for errors in range(total // 2 + 1)])
+        lengths = np.zeros(len(wrong))
+        for start, cost in self._starts:
+            lengths[start:] = cost / self.costs.unit
+        return self._found(int((lengths + paid[wrong]).argmin()), wrong)
+
+    def _found(self, index: int, wrong: NDArray[np.int64]) -> Found:
+        return Found(index, self.bits(index), int(wrong[index]))
+
+    def _errors_on(self, among: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Returns the errors of the first programs or of their negations, whichever are fewer."""
         columns = self._bank.truths.values[: min(self.kept, MAX_COMPARED)]
         width = 64 * columns.shape[1]
         rows = np.zeros((2, width), np.bool_)
         rows[0, : len(wanted)], rows[1, : len(among)] = wanted, among
         target, mask = pack_bits(rows)
         wrong = np.bitwise_count((columns ^ target) & mask).sum(axis=1, dtype=np.int64)
-        wrong = np.minimum(wrong, int(among.sum()) - wrong)
-        index = int(wrong.argmin())
-        return Found(index, self.bits(index), int(wrong[index]))
+        either: NDArray[np.int64] = np.minimum(wrong, int(among.sum()) - wrong)
+        return either
 
 
 def prepare() -> None:
