@@ -64,7 +64,8 @@ def test_the_folder_is_the_published_one(sizes, tmp_path):
 
     assert folder("fn_g", sizes) == tmp_path / "palindrome" / "L20" / f"seed{seed}"
     names = {
-        "palindrome+published": {"published": True},
+        "palindrome+published-erm": {"published": "erm"},
+        "palindrome+published-pv": {"published": "pv"},
         "palindrome+random-negatives": {"negatives": "random"},
         "palindrome+repeats": {"allow_repeats": True},
     }

@@ -22,9 +22,12 @@ def draw_splits(spec: DataSpec) -> tuple[Dataset, Dataset, Dataset]:
     rng = RandomState(derived)
     learning = (spec.train_size + spec.val_size) // 2
     wanted = learning + spec.test_size // 2
-    found = draw_distinct(spec.draw, rng, spec.length, (wanted, wanted))
-    _check_enough(spec, learning, wanted, found)
-    negatives, positives = (_class(spec, rng, label, inputs) for label, inputs in enumerate(found))
+    if spec.repeats:
+        negatives, positives = spec.draw(rng, spec.length, (wanted, wanted))
+    else:
+        found = draw_distinct(spec.draw, rng, spec.length, (wanted, wanted))
+        _check_enough(spec, learning, wanted, found)
+        negatives, positives = (_class(spec, rng, label, one) for label, one in enumerate(found))
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
     return (*divide(pool, spec.train_size, derived), test)
@@ -38,17 +41,24 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
         # The test split draws from the other half; it may repeat inputs.
         if len(inputs) < wanted and learning > len(inputs) // 2
     }
-    if scarce and not (spec.published or spec.allow_repeats):
-        existing = " and ".join(
-            f"{n} input{'s' * (n > 1)} of label {label}" for label, n in scarce.items()
+    if scarce and not spec.allow_repeats:
+        counts = " and ".join(
+            _counted(n, spec.existing[label], label) for label, n in scarce.items()
         )
         raise InputError(
-            f"{spec.function} has only {existing} at length {spec.length}; training and validation "
+            f"{spec.function} has {counts} at length {spec.length}; training and validation "
             f"ask for {learning} of each label and may take at most half of those that exist; ask "
             "for smaller splits or a greater length, or, giving up the certificate, let the splits "
             "share inputs",
             setting="allow_repeats",
         )
+
+
+def _counted(found: int, existing: int | None, label: int) -> str:
+    """Returns how many inputs of a class exist, or at least that so many were found."""
+    if existing is None:
+        return f"few inputs of label {label} (at least {found:,}, which were found)"
+    return f"only {existing:,} input{'s' * (existing > 1)} of label {label}"
 
 
 def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> list[str]:
@@ -58,7 +68,7 @@ def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> li
     if len(found) == wanted:
         return found
     draw, length = spec.draw, spec.length
-    if spec.published or learning > len(found) // 2:
+    if learning > len(found) // 2:
         return draw_class(draw, rng, length, label, wanted)
     inputs = found[:learning]
     taken = set(inputs)

@@ -28,6 +28,7 @@ class Meta:
         files_sha256: Digests of the three files.
         shared_inputs: Number of inputs that occur in more than one split.
         distinct_tests: Number of distinct test inputs.
+        wrong_labels: Number of labels that contradict the rule, as in some published data.
     """
 
     fn: str
@@ -42,11 +43,19 @@ class Meta:
     files_sha256: tuple[str, ...] = ()
     shared_inputs: int = 0
     distinct_tests: int = 0
+    wrong_labels: int = 0
 
-    def measured(self, parts: Sequence[Dataset], sha256: str, shared: int) -> "Meta":
+    def measured(
+        self, parts: Sequence[Dataset], sha256: str, shared: int, wrong: int = 0
+    ) -> "Meta":
         """Returns the description with the facts about the examples filled in."""
-        distinct = len(set(parts[2].inputs))
-        return replace(self, examples_sha256=sha256, shared_inputs=shared, distinct_tests=distinct)
+        return replace(
+            self,
+            examples_sha256=sha256,
+            shared_inputs=shared,
+            distinct_tests=len(set(parts[2].inputs)),
+            wrong_labels=wrong,
+        )
 
     def names(self, other: "Meta") -> bool:
         """Returns whether both describe the same examples: task and seeds agree."""
@@ -82,6 +91,8 @@ class Meta:
             "shared_inputs": self.shared_inputs,
             "distinct_tests": self.distinct_tests,
         }
+        if self.wrong_labels:
+            values["wrong_labels"] = self.wrong_labels
         return json.dumps(values, indent=2) + "\n"
 
 
@@ -132,6 +143,7 @@ def read_meta(place: Path) -> Meta | None:
             files_sha256=tuple(str(files[name]) for name in names) if files else (),
             shared_inputs=int(found.get("shared_inputs", 0)),
             distinct_tests=int(found.get("distinct_tests", 0)),
+            wrong_labels=int(found.get("wrong_labels", 0)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -10,10 +10,12 @@ from llm_erm.tasks import probes
 from llm_erm.tasks.checks import (
     foreign_warnings,
     label_warnings,
+    published_warnings,
     repeat_warnings,
     shared_inputs,
     shared_warnings,
     source_warnings,
+    wrong_labels,
 )
 from llm_erm.tasks.drawing import divide, draw_splits
 from llm_erm.tasks.files import file_digests, read_folder, read_learning, read_test, write_folder
@@ -54,11 +56,23 @@ def _draw(spec: DataSpec, dataset_dir: Path) -> Splits:
     """Draws and writes the data."""
     place, parts = spec.folder(dataset_dir), draw_splits(spec)
     shared = shared_inputs(parts)
-    meta = meta_of(spec).measured(parts, digest(*parts), shared)
+    wrong = wrong_labels(spec.task, parts) if spec.published else 0
+    meta = meta_of(spec).measured(parts, digest(*parts), shared, wrong)
     digests = write_folder(place, parts, lambda files: replace(meta, files_sha256=files).text)
-    warnings = [*shared_warnings(shared, place), *repeat_warnings(spec, parts, place)]
+    warnings = [
+        *published_warnings(spec, wrong, place),
+        *shared_warnings(shared, place),
+        *repeat_warnings(spec, parts, place),
+    ]
     return _splits(
-        spec, dataset_dir, parts, meta.examples_sha256, digests[-1], not shared, warnings
+        spec,
+        dataset_dir,
+        parts,
+        meta.examples_sha256,
+        digests[-1],
+        not shared,
+        warnings,
+        drawn_here=not wrong,
     )
 
 
@@ -71,6 +85,7 @@ def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
         return None
     parts = _divided(spec, *read_learning(place, spec.task.kind, spec.length), place)
     warnings = [
+        *published_warnings(spec, meta.wrong_labels, place),
         *shared_warnings(meta.shared_inputs, place),
         *repeat_warnings(spec, parts, place, distinct_tests=meta.distinct_tests),
     ]
@@ -82,6 +97,7 @@ def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
         meta.files_sha256[-1],
         not meta.shared_inputs,
         warnings,
+        drawn_here=not meta.wrong_labels,
     )
 
 
@@ -95,10 +111,15 @@ def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
         return None
     meta = read_meta(place)
     drawn_here = meta is not None and meta.names(meta_of(spec))
+    wrong = (
+        published_warnings(spec, wrong_labels(task, stored), place)
+        if spec.published
+        else label_warnings(task, stored, place)
+    )
     parts = (*_divided(spec, *stored[:2], place), stored[2])
     shared = shared_inputs(parts)
     warnings = [
-        *label_warnings(task, stored, place),
+        *wrong,
         *source_warnings(task, meta, place),
         *([] if drawn_here else foreign_warnings(place)),
         *shared_warnings(shared, place),
@@ -106,7 +127,14 @@ def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
     ]
     sha256 = digest(*parts)
     return _splits(
-        spec, dataset_dir, parts, sha256, digests[-1], not shared, warnings, drawn_here=drawn_here
+        spec,
+        dataset_dir,
+        parts,
+        sha256,
+        digests[-1],
+        not shared,
+        warnings,
+        drawn_here=drawn_here and not wrong,
     )
 
 
