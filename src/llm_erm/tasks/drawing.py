@@ -55,9 +55,9 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
 
 
 def _counted(found: int, existing: int | None, label: int) -> str:
-    """Returns how many inputs of a class exist, or at least that so many were found."""
+    """Returns how many inputs of a class exist; if that is not known, how many were found."""
     if existing is None:
-        return f"few inputs of label {label} (at least {found:,}, which were found)"
+        return f"few inputs of label {label} (found {found:,}; there may be more)"
     return f"only {existing:,} input{'s' * (existing > 1)} of label {label}"
 
 

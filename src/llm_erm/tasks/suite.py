@@ -3,6 +3,7 @@
 To add a task, add a row; to use one without changing the package, see ``task_file``.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from math import comb
 
@@ -49,6 +50,27 @@ def _existing_dyck2(length: int) -> tuple[None, int]:
     """Returns how many Dyck-2 words exist: a Catalan number of shapes, with two types a pair."""
     pairs = length // 4
     return None, comb(2 * pairs, pairs) // (pairs + 1) * 2**pairs
+
+
+def _existing_with(pattern: str) -> Callable[[int], tuple[int, int]]:
+    """Returns how many bit strings of a length lack a pattern, and how many contain it."""
+
+    def existing(length: int) -> tuple[int, int]:
+        ways = Counter({"": 1})  # strings by their longest end with which the pattern begins
+        for _ in range(length):
+            longer: Counter[str] = Counter()
+            for begun, count in ways.items():
+                for bit in "01":
+                    end = begun + bit
+                    while not pattern.startswith(end):
+                        end = end[1:]
+                    longer[end] += count
+            del longer[pattern]
+            ways = longer
+        without = sum(ways.values())
+        return without, 2**length - without
+
+    return existing
 
 
 def _task(
@@ -111,6 +133,7 @@ def _pattern(id: str, name: str, pattern: str, repeats_in: Release | None = None
         # Nearly all longer strings contain every pattern of eight bits; negatives become too rare.
         at_least(len(pattern), most=1000),
         published=lambda release, length: PublishedDraw(draw, repeats=release == repeats_in),
+        existing=_existing_with(pattern),
         draw_contrast=by_class(probes.near_pattern(pattern, rule), with_pattern),
     )
 
