@@ -39,7 +39,7 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
         label: len(inputs)
         for label, inputs in enumerate(found)
         # The test split draws from the other half; it may repeat inputs.
-        if len(inputs) < wanted and learning > len(inputs) // 2
+        if len(inputs) < wanted and learning > _most(spec, label, inputs)
     }
     if scarce and not spec.allow_repeats:
         counts = " and ".join(
@@ -52,6 +52,11 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
             "share inputs",
             setting="allow_repeats",
         )
+
+
+def _most(spec: DataSpec, label: int, found: list[str]) -> int:
+    """Returns how many inputs of a class may be learned from: half of those known to exist."""
+    return min(len(found), (spec.existing[label] or len(found)) // 2)
 
 
 def _counted(found: int, existing: int | None, label: int) -> str:
@@ -68,7 +73,7 @@ def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> li
     if len(found) == wanted:
         return found
     draw, length = spec.draw, spec.length
-    if learning > len(found) // 2:
+    if learning > _most(spec, label, found):
         return draw_class(draw, rng, length, label, wanted)
     inputs = found[:learning]
     taken = set(inputs)
