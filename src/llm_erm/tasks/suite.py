@@ -191,9 +191,7 @@ def _published_palindromes(release: Release, length: int) -> PublishedDraw:
     return PublishedDraw(draw, repeats=True)
 
 
-def _published_dyck2(release: Release, length: int) -> PublishedDraw:
-    draw = by_class(samplers.broken_dyck2_words, samplers.dyck2_words)
-    return PublishedDraw(draw, repeats=length == SCARCE_LENGTH)
+_draw_dyck2 = by_class(samplers.broken_dyck2_words, samplers.dyck2_words)
 
 
 def _published_graphs(release: Release, length: int) -> PublishedDraw | None:
@@ -232,10 +230,12 @@ _TASKS = (
         "dyck2",
         "the pairs 00 ( 01 ) 10 [ 11 ] form balanced, matching brackets",
         rules.dyck2,
-        by_class(samplers.broken_dyck2_words, samplers.dyck2_words),
+        _draw_dyck2,
         at_least(4, multiple=4),
         lengths=(100, 80, 60, 40, 20),
-        published=_published_dyck2,
+        published=lambda release, length: PublishedDraw(
+            _draw_dyck2, repeats=length == SCARCE_LENGTH
+        ),
         existing=_existing_dyck2,
         draw_contrast=by_class(probes.hard_non_dyck2_words, samplers.dyck2_words),
     ),
