@@ -139,23 +139,29 @@ def published_trees(rng: RandomState, length: int, count: int) -> Codes:
 
 
 def with_cycles_beyond(beyond: int) -> Rows:
-    """Returns a sampler of graphs with exactly ``threshold + beyond`` independent cycles.
+    """Returns a sampler of graphs with exactly ``threshold + beyond`` cycles; 0 or 1 beyond.
 
-    Half of them are connected, and half are triangles with trees and isolated edges, so that
-    counting components, vertices or triangles alone does not separate the classes.
+    They are triangles and hexagons, trees that grow on them, and isolated edges. With 0 beyond, two
+    more triangles are joined to a hexagon by one exchange of edges, which keeps all degrees: counts
+    of vertices, degrees or isolated edges do not separate the two.
     """
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
         edges = length // 6
-        cycles = threshold(edges) + beyond
+        least = threshold(edges) + 1
+        most_joined = min(least - 2, edges // 3 - least)
 
         def draw_batch(n: int) -> Codes:
-            connected = _connected(rng, edges, np.full(n - n // 2, cycles))
-            isolated = below(rng, min(edges - 3 * cycles, VERTICES - edges) + 1, n // 2)
-            triangles = np.full(n // 2, cycles)
-            apart = _triangles(rng, edges, triangles, isolated, bridges=False)
-            graph = np.concatenate([connected, apart])
-            return encode(rng, graph[rng.permutation(len(graph))])
+            joined = below(rng, most_joined + 1, n)
+            triangles = least + joined
+            room = np.minimum(edges - 3 * triangles, VERTICES - edges)
+            graph = _triangles(rng, edges, triangles, below(rng, room + 1, n), bridges=False)
+            pairs = joined + 1 - beyond  # no row is dropped above: what grows repeats no edge
+            for pair in range(most_joined + 1):
+                ends = graph[:, [6 * pair + 2, 6 * pair + 5], 1]
+                turned = np.where((pair < pairs)[:, None], ends[:, ::-1], ends)
+                graph[:, [6 * pair + 2, 6 * pair + 5], 1] = turned
+            return encode(rng, graph)
 
         return collect(count, length, draw_batch)
 
