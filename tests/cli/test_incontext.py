@@ -291,7 +291,7 @@ def test_the_published_command_asks_a_server_with_every_flag_in_effect(published
         (row,) = csv.DictReader(file)
     assert (row["function"], row["length"], row["accuracy"]) == ("fn_a", "50", "0.5")
     assert (row["parse_failures"], row["differs_from_chance"]) == ("0", "False")
-    (meta,) = folder.glob("datasets/parity_all/L50/*/meta.json")
+    (meta,) = folder.glob("datasets/parity_all+published-erm/L50/*/meta.json")
     assert json.loads(meta.read_text())["base_seed"] == 0
 
 

@@ -6,7 +6,7 @@ from llm_erm.cli import synthesize, train
 from llm_erm.cli.parsing import parse, parse_again
 
 BASE = {
-    train.Options: ["--seed", "1", "--n_layer", "3", "--train_set_size", "20", "--published"],
+    train.Options: ["--seed", "1", "--n_layer", "3", "--train_set_size", "20", "--published", "pv"],
     synthesize.Options: [
         "--seed",
         "1",

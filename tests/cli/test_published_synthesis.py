@@ -110,7 +110,7 @@ def test_the_published_command_runs_as_printed_from_any_folder(script, elsewhere
     assert [event["msg"] for event in events] == [
         *("attempt", "attempt", "search_finished", "artifacts_written")
     ]
-    assert (script.parent / "datasets" / "parity_all" / "L50").is_dir()
+    assert (script.parent / "datasets" / "parity_all+published-erm" / "L50").is_dir()
 
 
 def test_the_payload_has_every_documented_field_right(run):

@@ -345,4 +345,4 @@ def test_the_published_sweep_runs_and_never_asks(tmp_path):
     assert {"stderr.log", "config.json", "metrics.py", "logs.log", "results.jsonl"} <= {
         path.name for path in folder.iterdir()
     }
-    assert (tmp_path / "finetuning" / "datasets" / "parity_all" / "L12").is_dir()
+    assert (tmp_path / "finetuning" / "datasets" / "parity_all+published-erm" / "L12").is_dir()

@@ -71,7 +71,7 @@ def test_the_published_command_runs_as_printed(tmp_path):
     assert [point["test_accuracy"] for point in points] == lists["test_accuracies"]
     assert "Epoch 0002 | Train Acc: " in (folder / "logs.log").read_text()
     assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert (script.parent / "datasets" / "parity_all" / "L50").is_dir()
+    assert (script.parent / "datasets" / "parity_all+published-erm" / "L50").is_dir()
     assert "100.0%" in done.stdout or "fn_a" in done.stdout
 
 

@@ -1,8 +1,8 @@
 """The same arguments give the same bytes in any process, with any hash seed, in every version.
 
 A changed digest means that published results no longer name the data they were measured on. If a
-change is intended, say so in the CHANGELOG, increase ``probes.VERSION`` for the evaluation sets,
-and print the new digests with ``python tests/tasks/test_repeatable.py``.
+change is intended, say so in the CHANGELOG, increase the task's ``evaluation_version`` for its
+evaluation sets, and print the new digests with ``python tests/tasks/test_repeatable.py``.
 """
 
 import hashlib
@@ -21,7 +21,12 @@ from llm_erm.tasks.suite import SUITE
 
 VARIANTS = {
     "fn_g random": ("fn_g", {"negatives": "random"}),
-    "fn_g published": ("fn_g", {"published": True}),
+    "fn_g erm": ("fn_g", {"published": "erm"}),
+    "fn_g erm long": ("fn_g", {"published": "erm", "length": 30}),
+    "fn_g pv odd": ("fn_g", {"published": "pv", "length": 25}),
+    "fn_d pv": ("fn_d", {"published": "pv"}),
+    "fn_h pv": ("fn_h", {"published": "pv"}),
+    "fn_aa pv": ("fn_aa", {"published": "pv", "length": 60}),
     "fn_g repeats": ("fn_g", {"allow_repeats": True, "length": 10}),
     "fn_g odd": ("fn_g", {"length": 25}),
     "fn_i long": ("fn_i", {"length": 50}),
@@ -42,9 +47,14 @@ GOLDEN = {
     "fn_k": ["ffb1e0d7378bf0f1", "e6b97f7428186331"],
     "fn_l": ["72f9b95d312a364a", "2f4cdc1a48a64bfe"],
     "fn_v": ["b44ee69c000f25ee", "650f52cab4579c0f"],
-    "fn_aa": ["10cbae3cff37158e", "a67ae3c343d9d26a"],
+    "fn_aa": ["464e1e9126b58f12", "ecfe38561b82ff0e"],
     "fn_g random": ["c54b8d73057750c1", "023cb0c3bc767b4a"],
-    "fn_g published": ["c5cce36366ae5997", "023cb0c3bc767b4a"],
+    "fn_g erm": ["ec5ad40ccb9b5549", "023cb0c3bc767b4a"],
+    "fn_g erm long": ["41c0a4eeb06801a2", "091cdbbe4b97cb71"],
+    "fn_g pv odd": ["a74d07739fdf82e2", "f20233231433abf0"],
+    "fn_d pv": ["77384d430a6e16bb", "103205696aad444f"],
+    "fn_h pv": ["1e6b4be4df6c493f", "ccdd1852a1c19d26"],
+    "fn_aa pv": ["698051fbd4a788a6", "ecfe38561b82ff0e"],
     "fn_g repeats": ["6ae0c1866843e553", "5f98a417e7107d56"],
     "fn_g odd": ["83f0d5c9d98fa3cf", "f20233231433abf0"],
     "fn_i long": ["a53a670d3488e5a9", "e2a49840a9f1f7e4"],

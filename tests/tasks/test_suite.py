@@ -173,15 +173,6 @@ def test_tasks_without_a_choice_of_negatives_keep_one_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["parity_all"]
 
 
-@pytest.mark.parametrize(("length", "near"), [(20, True), (50, False)])
-def test_published_palindromes_have_random_negatives_except_at_20(tmp_path, length, near):
-    test = draw("fn_g", length, tmp_path, published=True).test
-    negatives = [x for x, y in zip(test.inputs, test.labels, strict=True) if not y]
-    pairs = [sum(x[i] != x[-1 - i] for i in range(length // 2)) for x in negatives]
-
-    assert all(n == 1 for n in pairs) == near
-
-
 def test_dyck2_negatives_are_one_to_five_flips_from_a_word():
     task = get("fn_h")
     words = set(task.draw(RandomState(0), 8, (1, 2000))[1])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from llm_erm.cli.main import exit_with
+from llm_erm.cli.output import note
 from llm_erm.cli.parsing import parse
 from llm_erm.errors import InputError
 
@@ -32,6 +33,10 @@ _FLAGS = {
     "OUT_CSV": "--out-csv",
     "LOG_LEVEL": "--log-level",
 }
+_DATA = (
+    "By default, data are drawn as the paper's release drew them; --published None draws this "
+    "package's own."
+)
 _SWITCHES = {"ENABLE_CODE_INTERPRETER": "--enable-code-interpreter", "DRY_RUN": "--dry-run"}
 
 
@@ -48,6 +53,7 @@ def synthesis(script: str, arguments: Sequence[str] | None = None) -> None:
     default = replace(
         Options(),
         provider="openai",
+        published="erm",
         dataset_dir=folder / "datasets",
         out_jsonl=folder / "results_attempts.jsonl",
         out_csv=folder / "results_attempts.csv",
@@ -70,6 +76,7 @@ def incontext(script: str, arguments: Sequence[str] | None = None) -> None:
     default = replace(
         in_context.Options(),
         model="Qwen/Qwen3-30B-A3B-Instruct-2507",
+        published="erm",
         dataset_dir=folder / "datasets",
         out_jsonl=folder / "vllm_results_details.jsonl",
         out_csv=folder / "vllm_results_summary.csv",
@@ -90,7 +97,7 @@ def training(script: str, arguments: Sequence[str] | None = None) -> None:
     from llm_erm.cli.train import Options, train
 
     sizes = _TRAINING | {"train_set_size": (_TRAINING["train_set_size"],)}
-    default = replace(Options(), dataset_dir=_datasets(script), **sizes)
+    default = replace(Options(), published="erm", dataset_dir=_datasets(script), **sizes)
     what = "Train a transformer as a binary classifier, as published."
     _exit_with(train, lambda: arguments, "main.py", what, default)
 
@@ -99,10 +106,20 @@ def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
     """Runs `python finetuning/sweep.py` and exits: `llm-erm sweep` with the script's defaults."""
     from llm_erm.cli.sweep import Options, sweep_over
 
-    defaults = _TRAINING | {"dataset_dir": str(_datasets(script))}
-    what = "Run every combination of a grid of training runs, as published."
+    defaults = _TRAINING | {"published": "erm", "dataset_dir": str(_datasets(script))}
+    said = (
+        "Trainings draw data as the paper's release drew them, unless the file sets published "
+        "(null: this package's own)."
+    )
+    what = f"Run every combination of a grid of training runs, as published. {said}"
     options = partial(parse, Options, arguments, "sweep.py", what)
-    exit_with(lambda: sweep_over(options(), defaults), lambda: Options)
+
+    def sweep() -> int:
+        given = options()
+        note(f"Data: {said}")
+        return sweep_over(given, defaults)
+
+    exit_with(sweep, lambda: Options)
 
 
 def _exit_with(
@@ -112,9 +129,22 @@ def _exit_with(
     description: str,
     default: Flags,
 ) -> None:
-    """Runs a command with other defaults and exits."""
+    """Runs a command with other defaults and exits; says first how it draws its data."""
     kind = type(default)
-    exit_with(lambda: command(parse(kind, words(), prog, description, default)), lambda: kind)
+
+    def run() -> int:
+        options: Any = parse(kind, words(), prog, f"{description} {_DATA}", default)
+        if getattr(options, "replay_from", None) is not None:
+            return command(replace(options, published=None))  # the data are those of that run
+        note(
+            "Data: this package's own."
+            if options.published is None
+            else f"Data: as the published release {options.published} drew them; --published None "
+            "draws this package's own."
+        )
+        return command(options)
+
+    exit_with(run, lambda: kind)
 
 
 def _datasets(script: str) -> Path:

@@ -22,6 +22,7 @@ from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan
 from llm_erm.tasks.spec import DataGrid, DataSpec
+from llm_erm.tasks.task import Release
 from llm_erm.training.build import require_packages
 from llm_erm.training.method import Training, TrainingJob
 from llm_erm.training.plots import plot_lengths, plot_sizes
@@ -51,8 +52,9 @@ class Options(RunOptions, TrainingSettings):
     """Folder of the data sets; existing files of the requested sizes are reused."""
     negatives: Literal["near-miss", "random"] = "near-miss"
     """How to draw negative examples of palindromes: one bit off a palindrome, or uniformly."""
-    published: bool = False
-    """Draw data as the published code did where it differs, to compare with published results."""
+    published: Release | None = None
+    """Draw data as a published release did (erm: the paper's; pv: its successor's), with its
+    repeats and wrong labels."""
     allow_repeats: bool = False
     """Let splits share inputs if too few distinct ones exist."""
     fresh_data: bool = False

@@ -24,13 +24,18 @@ def draw_splits(
     rng = RandomState(derived)
     learning = (spec.train_size + spec.val_size) // 2
     wanted = learning + spec.test_size // 2
-    found = draw_distinct(spec.draw, rng, spec.length, (wanted, wanted))
-    inputs = tuple(one.inputs for one in found)
-    _check_enough(spec, learning, wanted, inputs)
-    negatives, positives = (_class(spec, rng, label, drawn) for label, drawn in enumerate(inputs))
+    discarded = (0, 0)
+    if spec.repeats:
+        negatives, positives = spec.draw(rng, spec.length, (wanted, wanted))
+    else:
+        found = draw_distinct(spec.draw, rng, spec.length, (wanted, wanted))
+        inputs = tuple(one.inputs for one in found)
+        _check_enough(spec, learning, wanted, inputs)
+        negatives, positives = (_class(spec, rng, label, one) for label, one in enumerate(inputs))
+        discarded = _discarded(spec, found)
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
-    return (*divide(pool, spec.train_size, derived), test), _discarded(spec, found)
+    return (*divide(pool, spec.train_size, derived), test), discarded
 
 
 def _discarded(spec: DataSpec, found: Sequence[Distinct]) -> tuple[int, int]:
@@ -56,19 +61,31 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
         label: len(inputs)
         for label, inputs in enumerate(found)
         # The test split draws from the other half; it may repeat inputs.
-        if len(inputs) < wanted and learning > len(inputs) // 2
+        if len(inputs) < wanted and learning > _most(spec, label, inputs)
     }
-    if scarce and not (spec.published or spec.allow_repeats):
-        existing = " and ".join(
-            f"{n} input{'s' * (n > 1)} of label {label}" for label, n in scarce.items()
+    if scarce and not spec.allow_repeats:
+        counts = " and ".join(
+            _counted(n, spec.existing[label], label) for label, n in scarce.items()
         )
         raise InputError(
-            f"{spec.function} has only {existing} at length {spec.length}; training and validation "
+            f"{spec.function} has {counts} at length {spec.length}; training and validation "
             f"ask for {learning} of each label and may take at most half of those that exist; ask "
             "for smaller splits or a greater length, or, giving up the certificate, let the splits "
             "share inputs",
             setting="allow_repeats",
         )
+
+
+def _most(spec: DataSpec, label: int, found: list[str]) -> int:
+    """Returns how many inputs of a class may be learned from: half of those known to exist."""
+    return min(len(found), (spec.existing[label] or len(found)) // 2)
+
+
+def _counted(found: int, existing: int | None, label: int) -> str:
+    """Returns how many inputs of a class exist; if that is not known, how many were found."""
+    if existing is None:
+        return f"few inputs of label {label} (found {found:,}; there may be more)"
+    return f"only {existing:,} input{'s' * (existing > 1)} of label {label}"
 
 
 def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> list[str]:
@@ -78,7 +95,7 @@ def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> li
     if len(found) == wanted:
         return found
     draw, length = spec.draw, spec.length
-    if spec.published or learning > len(found) // 2:
+    if learning > _most(spec, label, found):
         return draw_class(draw, rng, length, label, wanted)
     inputs = found[:learning]
     taken = set(inputs)

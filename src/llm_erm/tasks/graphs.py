@@ -5,12 +5,14 @@ vertex names are drawn, graphs are an int64 array of shape ``(n, edges, 2)`` wit
 from 0.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from llm_erm.tasks.rules import ZERO, Bools, Codes
-from llm_erm.tasks.samplers import Rows, below, collect, rejection
+from llm_erm.tasks.samplers import Rows, below, collect
 
 VERTICES = 99
 CHUNK = 20_000  # graphs whose components are found at a time, to bound the memory
@@ -31,18 +33,21 @@ def cyclic(codes: Codes) -> Bools:
     on the length alone.
     """
     edges = codes.shape[1] // 6
-    parts = [_cycles(codes[i : i + CHUNK]) for i in range(0, len(codes), CHUNK)]
-    return np.concatenate(parts or [np.zeros(0, dtype=np.int64)]) > threshold(edges)
+    digits = codes.reshape(len(codes), edges, 6)[:, :, [1, 4, 2, 5]].astype(np.int64) - ZERO
+    return _cycles(digits[:, :, :2] * 10 + digits[:, :, 2:]) > threshold(edges)
 
 
-def _cycles(codes: Codes) -> NDArray[np.int64]:
-    """Returns the number of independent cycles of each row."""
+def _cycles(graphs: Edges) -> NDArray[np.int64]:
+    """Returns the number of independent cycles of each graph; its vertices count from 1."""
+    parts = [_cycles_at_once(graphs[i : i + CHUNK]) for i in range(0, len(graphs), CHUNK)]
+    return np.concatenate(parts or [np.zeros(0, dtype=np.int64)])
+
+
+def _cycles_at_once(ends: Edges) -> NDArray[np.int64]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    n, edges = len(codes), codes.shape[1] // 6
-    digits = codes.reshape(n, edges, 6).astype(np.int64) - ZERO
-    ends = digits[:, :, [1, 4]] * 10 + digits[:, :, [2, 5]]
+    n, edges, _ = ends.shape
     real = (ends > 0).any(axis=2)
     # All graphs at once, each on its own 100 nodes. A vertex that does not occur is a component by
     # itself, so E − V + C equals E − 100 + components.
@@ -56,53 +61,107 @@ def _cycles(codes: Codes) -> NDArray[np.int64]:
     return counts
 
 
-def many_triangles(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws graphs with many components: triangles, isolated edges, edges between triangles."""
+def clusters(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws graphs of label 1: triangles, isolated edges, and edges between triangles."""
+    return collect(count, length, lambda n: encode(rng, _clusters(rng, length // 6, n)))
+
+
+def rewired_clusters(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws graphs of label 0 that no count of vertices, degrees or isolated edges gives away.
+
+    They are ``clusters`` whose other edges are matched anew until few components are left. A graph
+    is matched until that succeeds, so both classes have the same distribution of degrees.
+    """
     edges = length // 6
-    least = threshold(edges) + 1
+    return collect(count, length, lambda n: encode(rng, _rewired(rng, _clusters(rng, edges, n))))
+
+
+def _clusters(rng: RandomState, edges: int, n: int) -> Edges:
+    """Draws up to ``n`` graphs of more than ``threshold`` triangles, few of them joined."""
+    shapes = np.array(_shapes(edges))[below(rng, len(_shapes(edges)), n)]
+    return _triangles(rng, edges, shapes[:, 0], shapes[:, 1], bridges=True)
+
+
+@cache
+def _shapes(edges: int) -> list[tuple[int, int]]:
+    """Returns the possible numbers of triangles and isolated edges of a graph of label 1.
+
+    At most a third of the edges are isolated. Fewer than ``threshold`` join triangles, so the same
+    degrees allow a graph of label 0: a connected one has one cycle more than joining edges.
+    """
+    least = threshold(edges)
+    return [
+        (triangles, isolated)
+        for triangles in range(least + 1, edges // 3 + 1)
+        for isolated in range(edges // 3 + 1)
+        if 0 <= edges - 3 * triangles - isolated < least
+        and 3 * triangles + 2 * isolated <= VERTICES
+    ]
+
+
+def _rewired(rng: RandomState, graph: Edges) -> Edges:
+    """Returns graphs of label 0 with the same degrees and the same isolated edges."""
+    n, edges, _ = graph.shape
+    ends = graph.reshape(n, 2 * edges)
+    nodes = (ends + VERTICES * np.arange(n)[:, None]).ravel()
+    degrees = np.bincount(nodes)[nodes].reshape(graph.shape)
+    kept = np.repeat((degrees == 1).all(axis=2), 2, axis=1)
+    result, left = graph.copy(), np.arange(n)
+    while len(left):
+        # The ends to match in random order, then those of the isolated edges in their own.
+        keys = np.where(kept[left], 2.0, rng.random_sample((len(left), 2 * edges)))
+        order = np.argsort(keys, axis=1, kind="stable")
+        tried = np.take_along_axis(ends[left], order, axis=1).reshape(len(left), edges, 2)
+        done = _simple(tried) & (_cycles(tried + 1) <= threshold(edges))
+        result[left[done]] = tried[done]
+        left = left[~done]
+    return result
+
+
+def published_triangles(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws graphs of label 1 as published: with as many vertices as edges, if possible.
+
+    They have as many triangles as fit, then an isolated edge, then edges between triangles.
+    """
+    edges = length // 6
 
     def draw_batch(n: int) -> Codes:
-        triangles = least + below(rng, edges // 3 - least + 1, n)
-        isolated = (edges - 3 * triangles) // 2
+        triangles, isolated = np.full(n, edges // 3), np.full(n, edges % 3 // 2)
         return encode(rng, _triangles(rng, edges, triangles, isolated, bridges=True))
 
-    return rejection(lambda _, __, n: collect(n, length, draw_batch), cyclic, label=True)(
-        rng, length, count
-    )
+    return collect(count, length, draw_batch)
 
 
-def trees_with_extra_edges(rng: RandomState, length: int, count: int) -> Codes:
-    """Draws connected graphs of label 0: a random tree plus at most ``threshold`` extra edges."""
+def published_trees(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws graphs of label 0 as published: a random recursive tree and one further edge."""
     edges = length // 6
-    fewest = max(0, edges + 1 - VERTICES)
-
-    def draw_batch(n: int) -> Codes:
-        extra = fewest + below(rng, threshold(edges) - fewest + 1, n)
-        return encode(rng, _connected(rng, edges, extra))
-
-    return rejection(lambda _, __, n: collect(n, length, draw_batch), cyclic, label=False)(
-        rng, length, count
-    )
+    return collect(count, length, lambda n: encode(rng, _connected(rng, edges, np.ones(n, int))))
 
 
 def with_cycles_beyond(beyond: int) -> Rows:
-    """Returns a sampler of graphs with exactly ``threshold + beyond`` independent cycles.
+    """Returns a sampler of graphs with exactly ``threshold + beyond`` cycles; 0 or 1 beyond.
 
-    Half of them are connected, and half are triangles with trees and isolated edges, so that
-    counting components, vertices or triangles alone does not separate the classes.
+    They are triangles and hexagons, trees that grow on them, and isolated edges. With 0 beyond, two
+    more triangles are joined to a hexagon by one exchange of edges, which keeps all degrees: counts
+    of vertices, degrees or isolated edges do not separate the two.
     """
 
     def rows(rng: RandomState, length: int, count: int) -> Codes:
         edges = length // 6
-        cycles = threshold(edges) + beyond
+        least = threshold(edges) + 1
+        most_joined = min(least - 2, edges // 3 - least)
 
         def draw_batch(n: int) -> Codes:
-            connected = _connected(rng, edges, np.full(n - n // 2, cycles))
-            isolated = below(rng, min(edges - 3 * cycles, VERTICES - edges) + 1, n // 2)
-            triangles = np.full(n // 2, cycles)
-            apart = _triangles(rng, edges, triangles, isolated, bridges=False)
-            graph = np.concatenate([connected, apart])
-            return encode(rng, graph[rng.permutation(len(graph))])
+            joined = below(rng, most_joined + 1, n)
+            triangles = least + joined
+            room = np.minimum(edges - 3 * triangles, VERTICES - edges)
+            graph = _triangles(rng, edges, triangles, below(rng, room + 1, n), bridges=False)
+            pairs = joined + 1 - beyond  # no row is dropped above: what grows repeats no edge
+            for pair in range(most_joined + 1):
+                ends = graph[:, [6 * pair + 2, 6 * pair + 5], 1]
+                turned = np.where((pair < pairs)[:, None], ends[:, ::-1], ends)
+                graph[:, [6 * pair + 2, 6 * pair + 5], 1] = turned
+            return encode(rng, graph)
 
         return collect(count, length, draw_batch)
 
@@ -154,9 +213,10 @@ def _connected(rng: RandomState, edges: int, extra: NDArray[np.int64]) -> Edges:
 
 
 def _simple(graph: Edges) -> Bools:
-    """Returns which graphs repeat no edge."""
+    """Returns which graphs have no loop and repeat no edge."""
     codes = np.sort(graph.min(axis=2) * 100 + graph.max(axis=2), axis=1)
-    simple: Bools = (codes[:, 1:] != codes[:, :-1]).all(axis=1)
+    loop = (graph[:, :, 0] == graph[:, :, 1]).any(axis=1)
+    simple: Bools = (codes[:, 1:] != codes[:, :-1]).all(axis=1) & ~loop
     return simple
 
 

@@ -30,6 +30,7 @@ class Meta:
         distinct_tests: Number of distinct test inputs.
         discarded: Draws that were discarded, as in ``Splits``; None if a release that did not count
             them drew the data.
+        wrong_labels: Number of labels that contradict the rule, as in some published data.
     """
 
     fn: str
@@ -45,9 +46,15 @@ class Meta:
     shared_inputs: int = 0
     distinct_tests: int = 0
     discarded: tuple[int, int] | None = None
+    wrong_labels: int = 0
 
     def measured(
-        self, parts: Sequence[Dataset], sha256: str, shared: int, discarded: tuple[int, int]
+        self,
+        parts: Sequence[Dataset],
+        sha256: str,
+        shared: int,
+        discarded: tuple[int, int],
+        wrong: int,
     ) -> "Meta":
         """Returns the description with the facts about the examples filled in."""
         return replace(
@@ -56,6 +63,7 @@ class Meta:
             shared_inputs=shared,
             distinct_tests=len(set(parts[2].inputs)),
             discarded=discarded,
+            wrong_labels=wrong,
         )
 
     def names(self, other: "Meta") -> bool:
@@ -94,6 +102,8 @@ class Meta:
         }
         if self.discarded is not None:
             values["discarded_draws"] = dict(zip(("learning", "test"), self.discarded, strict=True))
+        if self.wrong_labels:
+            values["wrong_labels"] = self.wrong_labels
         return json.dumps(values, indent=2) + "\n"
 
 
@@ -148,6 +158,7 @@ def read_meta(place: Path) -> Meta | None:
             discarded=None
             if discarded is None
             else (int(discarded["learning"]), int(discarded["test"])),
+            wrong_labels=int(found.get("wrong_labels", 0)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -27,9 +27,6 @@ from llm_erm.tasks.samplers import (
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.task import Dataset, Draw, Task
 
-VERSION = 1
-"""Part of the seeds; increased whenever a contrast set or a length-shift set changes."""
-
 SIZE = 1000
 """Examples in a contrast set or a length-shift set, if that many exist."""
 
@@ -43,7 +40,7 @@ def contrast_set(task: Task, length: int) -> Dataset | None:
     """
     if task.draw_contrast is None:
         return None
-    rng = RandomState(seed_from(f"{task.id}|L={length}|probe={VERSION}"))
+    rng = RandomState(seed_from(f"{task.id}|L={length}|probe={task.evaluation_version}"))
     return shuffled(rng, *_balanced(task.draw_contrast, rng, length, SIZE // 2))
 
 
@@ -55,7 +52,8 @@ def length_generalization_set(task: Task, length: int) -> Dataset | None:
     lengths as far as enough inputs exist. None if the task has no other length.
     """
     draws = task.shift(length)
-    rng = RandomState(seed_from(f"{task.id}|L={length}|length_shift={VERSION}"))
+    version = task.evaluation_version
+    rng = RandomState(seed_from(f"{task.id}|L={length}|length_shift={version}"))
     negatives: list[str] = []
     positives: list[str] = []
     shortest_first = sorted(draws)  # short lengths have the fewest inputs; longer ones fill up

@@ -127,6 +127,16 @@ def palindromes(rng: RandomState, length: int, count: int) -> Codes:
     return np.concatenate([half, half[:, ::-1][:, length % 2 :]], axis=1)
 
 
+def flipped_palindromes(rng: RandomState, length: int, count: int) -> Codes:
+    """Draws palindromes with one of their first ⌈length/2⌉ bits flipped, as published.
+
+    If that is the middle bit of an odd length, the result is still a palindrome.
+    """
+    codes = palindromes(rng, length, count)
+    codes[np.arange(count), below(rng, (length + 1) // 2, count)] ^= 1
+    return codes
+
+
 def near_palindromes(rng: RandomState, length: int, count: int) -> Codes:
     """Draws palindromes with one bit of the first half flipped, never the middle bit."""
     codes = palindromes(rng, length, count)

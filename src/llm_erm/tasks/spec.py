@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from llm_erm.errors import InputError
 from llm_erm.settings import OPERATIONAL
 from llm_erm.tasks.seeds import data_seed, trial_seed
 from llm_erm.tasks.suite import PUBLISHED, get
-from llm_erm.tasks.task import Draw, Task
+from llm_erm.tasks.task import Draw, PublishedDraw, Release, Task
 from llm_erm.tasks.task_file import load_task_file
 
 Negatives = Literal["near-miss", "random"]
 """How to draw inputs with label 0 if the task offers both: next to a positive, or uniformly."""
 
-SCARCE_LENGTH = 20
-"""The only length at which the published code drew near misses for fn_g; others were uniform."""
+RELEASES: tuple[Release, ...] = get_args(Release)
 MAX_EXAMPLES = 2_000_000
 """Maximum number of examples of a data set; an example at L = 100 takes about 1 kB of memory."""
 MAX_CHARACTERS = 100_000_000
@@ -37,8 +36,9 @@ class DataSettings:
     """Base seed of the data."""
     negatives: Negatives = "near-miss"
     """How to draw negative examples of palindromes: one bit off a palindrome, or uniformly."""
-    published: bool = False
-    """Draw data as the published code did where it differs, to compare with published results."""
+    published: Release | None = None
+    """Draw data as a published release did (erm: the paper's; pv: its successor's), with its
+    repeats and wrong labels."""
     allow_repeats: bool = False
     """Let splits share inputs if too few distinct ones exist; such results get no certificate."""
     task_file: Annotated[Path | None, OPERATIONAL] = None
@@ -59,6 +59,10 @@ class DataSettings:
         for name in ("task_file", "dataset_dir"):
             if isinstance(value := getattr(self, name, None), str):
                 object.__setattr__(self, name, Path(value))
+        if self.published not in (None, *RELEASES):
+            raise InputError(
+                f"published is {self.published!r}; give 'erm', 'pv' or None", setting="published"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,20 +108,50 @@ class DataSpec(DataSettings):
 
     @property
     def draw(self) -> Draw:
-        """The sampler for inputs of both classes."""
+        """The sampler for inputs of both classes.
+
+        Raises:
+            InputError: The published release does not have the task.
+        """
+        if self.published is not None:
+            return self._published_draw.draw
         task = self.task
-        published_so = self.published and self.length != SCARCE_LENGTH
-        chosen_so = not self.published and self.negatives == "random"
-        at_random = published_so or chosen_so
-        return task.draw_random if at_random and task.draw_random else task.draw
+        return task.draw_random if self.negatives == "random" and task.draw_random else task.draw
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the splits hold independent draws, repeats and shared inputs included."""
+        return self.published is not None and self._published_draw.repeats
+
+    @property
+    def existing(self) -> tuple[int | None, int | None]:
+        """How many inputs of each class the sampler can return, where that is known."""
+        task = self.task
+        negatives, positives = task.existing(self.length)
+        return (negatives if self.draw is task.draw else None), positives
+
+    @property
+    def _published_draw(self) -> PublishedDraw:
+        assert self.published is not None
+        task = self.task
+        if found := task.published(self.published, self.length):
+            return found
+        others = [one for one in RELEASES if task.published(one, self.length)]
+        raise InputError(
+            f"the published release {self.published} does not have {task.id}; "
+            + "".join(f"{one} does, or " for one in others)
+            + f"use this package's own data (None); {self.published} has {' '.join(PUBLISHED)}"
+            + " and pv also fn_v fn_aa" * (self.published == "pv"),
+            setting="published",
+        )
 
     def folder(self, dataset_dir: Path) -> Path:
         """Returns the folder of the data set, within the folder of all data sets."""
         task = self.task
-        random_negatives = self.negatives == "random" and task.draw_random and not self.published
+        random_negatives = self.negatives == "random" and task.draw_random
         name = (
             task.name
-            + ("+published" if self.published else "")
+            + (f"+published-{self.published}" if self.published else "")
             + ("+random-negatives" if random_negatives else "")
             + ("+repeats" if self.allow_repeats else "")
         )
@@ -127,7 +161,8 @@ class DataSpec(DataSettings):
         """Checks, as far as possible without drawing, that such a data set can exist.
 
         Raises:
-            InputError: The task is unknown, or the length or a size is impossible.
+            InputError: The task is unknown, the length or a size is impossible, or the published
+                release does not have the task or draws other negatives than those asked for.
         """
         task = self.task
         if reason := task.why_not(self.length):
@@ -135,6 +170,13 @@ class DataSpec(DataSettings):
                 f"{task.id} does not exist at length {self.length}: {reason}; its usual lengths "
                 f"are {' '.join(map(str, task.lengths))}"
             )
+        if self.published is not None and self.negatives != "near-miss":
+            raise InputError(
+                f"negatives is {self.negatives!r}, but the published release {self.published} has "
+                "its own; omit one of the two",
+                setting="negatives or published",
+            )
+        _ = self.draw  # fails if the release does not have the task
         sizes = {"training": self.train_size, "validation": self.val_size, "test": self.test_size}
         for split, size in sizes.items():
             least = 0 if split == "validation" else 2

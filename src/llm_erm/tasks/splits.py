@@ -10,11 +10,13 @@ from llm_erm.tasks import probes
 from llm_erm.tasks.checks import (
     foreign_warnings,
     label_warnings,
+    published_warnings,
     repeat_warnings,
     shared_inputs,
     shared_warnings,
     source_warnings,
     uncounted_warnings,
+    wrong_labels,
 )
 from llm_erm.tasks.drawing import divide, draw_splits
 from llm_erm.tasks.files import file_digests, read_folder, read_learning, read_test, write_folder
@@ -55,11 +57,22 @@ def _draw(spec: DataSpec, dataset_dir: Path) -> Splits:
     """Draws and writes the data."""
     place, (parts, discarded) = spec.folder(dataset_dir), draw_splits(spec)
     shared = shared_inputs(parts)
-    meta = meta_of(spec).measured(parts, digest(*parts), shared, discarded)
+    wrong = wrong_labels(spec.task, parts) if spec.published else 0
+    meta = meta_of(spec).measured(parts, digest(*parts), shared, discarded, wrong)
     digests = write_folder(place, parts, lambda files: replace(meta, files_sha256=files).text)
-    warnings = [*shared_warnings(shared, place), *repeat_warnings(spec, parts, place)]
+    warnings = [
+        *published_warnings(spec, wrong, place),
+        *shared_warnings(shared, place),
+        *repeat_warnings(spec, parts, place),
+    ]
     return _splits(
-        spec, dataset_dir, parts, (meta.examples_sha256, digests[-1]), warnings, discarded, shared
+        spec,
+        dataset_dir,
+        parts,
+        (meta.examples_sha256, digests[-1]),
+        warnings,
+        None if wrong else discarded,
+        shared,
     )
 
 
@@ -73,12 +86,14 @@ def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
     parts = _divided(spec, *read_learning(place, spec.task.kind, spec.length), place)
     discarded = _discarded(spec, meta)
     warnings = [
+        *published_warnings(spec, meta.wrong_labels, place),
         *([] if discarded else uncounted_warnings(place)),
         *shared_warnings(meta.shared_inputs, place),
         *repeat_warnings(spec, parts, place, distinct_tests=meta.distinct_tests),
     ]
     sha256s = (meta.examples_sha256, meta.files_sha256[-1])
-    return _splits(spec, dataset_dir, parts, sha256s, warnings, discarded, meta.shared_inputs)
+    known = None if meta.wrong_labels else discarded
+    return _splits(spec, dataset_dir, parts, sha256s, warnings, known, meta.shared_inputs)
 
 
 def _discarded(spec: DataSpec, meta: Meta) -> tuple[int, int] | None:
@@ -96,16 +111,21 @@ def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
         return None
     meta = read_meta(place)
     unchanged = meta is not None and meta.names(meta_of(spec)) and meta.files_sha256 == digests
+    wrong = (
+        published_warnings(spec, wrong_labels(task, stored), place)
+        if spec.published
+        else label_warnings(task, stored, place)
+    )
     parts = (*_divided(spec, *stored[:2], place), stored[2])
     shared = shared_inputs(parts)
     warnings = [
-        *label_warnings(task, stored, place),
+        *wrong,
         *source_warnings(task, meta, place),
         *([] if unchanged else foreign_warnings(meta, digests, place)),
         *shared_warnings(shared, place),
         *repeat_warnings(spec, parts, place),
     ]
-    discarded = _discarded(spec, meta) if meta is not None and unchanged else None
+    discarded = _discarded(spec, meta) if meta is not None and unchanged and not wrong else None
     sha256s = (digest(*parts), digests[-1])
     return _splits(spec, dataset_dir, parts, sha256s, warnings, discarded, shared)
 

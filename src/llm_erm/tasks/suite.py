@@ -3,15 +3,23 @@
 To add a task, add a row; to use one without changing the package, see ``task_file``.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from math import comb
 
 from llm_erm.errors import InputError
 from llm_erm.tasks import graphs, probes, rules, samplers
 from llm_erm.tasks.rules import Rule, label_strings
 from llm_erm.tasks.samplers import by_class, by_rule
-from llm_erm.tasks.task import MAX_LENGTH, Draw, Kind, Task
+from llm_erm.tasks.task import MAX_LENGTH, Draw, Kind, PublishedDraw, Release, Task
 
 LENGTHS = (100, 50, 30, 25, 20)
+
+SCARCE_LENGTH = 20
+"""The shortest published length, where the paper's release keeps repeats of fn_g and fn_h."""
+
+Published = Callable[[Release, int], PublishedDraw | None]
+"""``Task.published``; by default both releases draw like this package."""
 
 
 def at_least(least: int, multiple: int = 1, most: int = MAX_LENGTH) -> Callable[[int], str | None]:
@@ -27,6 +35,44 @@ def at_least(least: int, multiple: int = 1, most: int = MAX_LENGTH) -> Callable[
     return why_not
 
 
+def _halves(length: int) -> tuple[int, int]:
+    """Returns how many bit strings of each class exist for a parity."""
+    return 2 ** (length - 1), 2 ** (length - 1)
+
+
+def _existing_palindromes(length: int) -> tuple[int, int]:
+    """Returns how many near misses and how many palindromes exist."""
+    palindromes = 2 ** ((length + 1) // 2)
+    return length // 2 * palindromes, palindromes
+
+
+def _existing_dyck2(length: int) -> tuple[None, int]:
+    """Returns how many Dyck-2 words exist: a Catalan number of shapes, with two types a pair."""
+    pairs = length // 4
+    return None, comb(2 * pairs, pairs) // (pairs + 1) * 2**pairs
+
+
+def _existing_with(pattern: str) -> Callable[[int], tuple[int, int]]:
+    """Returns how many bit strings of a length lack a pattern, and how many contain it."""
+
+    def existing(length: int) -> tuple[int, int]:
+        ways = Counter({"": 1})  # strings by their longest end with which the pattern begins
+        for _ in range(length):
+            longer: Counter[str] = Counter()
+            for begun, count in ways.items():
+                for bit in "01":
+                    end = begun + bit
+                    while not pattern.startswith(end):
+                        end = end[1:]
+                    longer[end] += count
+            del longer[pattern]
+            ways = longer
+        without = sum(ways.values())
+        return without, 2**length - without
+
+    return existing
+
+
 def _task(
     id: str,
     name: str,
@@ -38,9 +84,12 @@ def _task(
     kind: Kind = "binary",
     lengths: tuple[int, ...] = LENGTHS,
     draw_random: Draw | None = None,
+    published: Published | None = None,
+    existing: Callable[[int], tuple[int | None, int | None]] = lambda length: (None, None),
     draw_contrast: Draw | None = None,
     shift: Callable[[int], dict[int, Draw]] | None = None,
     uniform: bool = False,
+    evaluation_version: int = 1,
 ) -> Task:
     return Task(
         id=id,
@@ -52,28 +101,43 @@ def _task(
         label=label_strings(rule),
         draw=draw,
         draw_random=draw_random,
+        published=published or (lambda release, length: PublishedDraw(draw)),
+        existing=existing,
         draw_contrast=draw_contrast,
         shift=shift or probes.usual_shift(draw, why_not),
         uniform=uniform,
+        evaluation_version=evaluation_version,
     )
 
 
-def _uniform(id: str, name: str, computes: str, rule: Rule, least: int) -> Task:
-    return _task(id, name, computes, rule, by_rule(rule), at_least(least), uniform=True)
+def _uniform(
+    id: str,
+    name: str,
+    computes: str,
+    rule: Rule,
+    least: int,
+    existing: Callable[[int], tuple[int | None, int | None]] = lambda length: (None, None),
+) -> Task:
+    return _task(
+        id, name, computes, rule, by_rule(rule), at_least(least), existing=existing, uniform=True
+    )
 
 
-def _pattern(id: str, name: str, pattern: str) -> Task:
+def _pattern(id: str, name: str, pattern: str, repeats_in: Release | None = None) -> Task:
     rule = rules.contains(pattern)
     with_pattern = samplers.with_pattern(pattern)
     without = samplers.rejection(samplers.uniform_bits, rule, label=False)
+    draw = by_class(without, with_pattern)
     return _task(
         id,
         name,
         f"{pattern} occurs",
         rule,
-        by_class(without, with_pattern),
+        draw,
         # Nearly all longer strings contain every pattern of eight bits; negatives become too rare.
         at_least(len(pattern), most=1000),
+        published=lambda release, length: PublishedDraw(draw, repeats=release == repeats_in),
+        existing=_existing_with(pattern),
         draw_contrast=by_class(probes.near_pattern(pattern, rule), with_pattern),
     )
 
@@ -96,6 +160,7 @@ def planted_parity(id: str, name: str, count: int) -> Task:
         rule,
         by_rule(rule),
         why_not,
+        existing=_halves,
         shift=shift,
         uniform=True,
     )
@@ -105,6 +170,10 @@ def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0
     why_not = at_least(4, most=rules.MAX_DIGITS)
     primes = samplers.primes_plus(offset)
     draw = by_class(samplers.products(offset, last_digits), primes)
+
+    def published(release: Release, length: int) -> PublishedDraw | None:
+        return None if offset and release == "erm" else PublishedDraw(draw)
+
     return _task(
         id,
         name,
@@ -113,23 +182,40 @@ def _primes(id: str, name: str, computes: str, last_digits: str, offset: int = 0
         draw,
         why_not,
         kind="decimal",
+        published=published,
         draw_contrast=by_class(samplers.products(offset, "1379", of_primes=True), primes),
         # Not twice the length: a prime of 200 digits takes milliseconds to find and to check.
         shift=probes.usual_shift(draw, why_not, factors=(0.5, 1.5)),
     )
 
 
+def _published_palindromes(release: Release, length: int) -> PublishedDraw:
+    if release == "erm" and length != SCARCE_LENGTH:
+        return PublishedDraw(by_class(samplers.uniform_non_palindromes, samplers.palindromes))
+    draw = by_class(samplers.flipped_palindromes, samplers.palindromes)
+    return PublishedDraw(draw, repeats=True)
+
+
+_draw_dyck2 = by_class(samplers.broken_dyck2_words, samplers.dyck2_words)
+
+
+def _published_graphs(release: Release, length: int) -> PublishedDraw | None:
+    draw = by_class(graphs.published_trees, graphs.published_triangles)
+    return PublishedDraw(draw) if release == "pv" else None
+
+
 _TASKS = (
-    _uniform("fn_a", "parity_all", "the number of ones is odd", rules.parity, 1),
+    _uniform("fn_a", "parity_all", "the number of ones is odd", rules.parity, 1, _halves),
     _uniform(
         "fn_b",
         "parity_first_half",
         "the number of ones in the first half (rounded down) is odd",
         rules.parity_first_half,
         2,
+        _halves,
     ),
     _pattern("fn_c", "patternmatch1", "10101010"),
-    _pattern("fn_d", "patternmatch2", "00111111"),
+    _pattern("fn_d", "patternmatch2", "00111111", repeats_in="pv"),
     planted_parity("fn_e", "parity_rand_3", 3),
     planted_parity("fn_f", "parity_rand_10", 10),
     _task(
@@ -140,6 +226,8 @@ _TASKS = (
         by_class(samplers.near_palindromes, samplers.palindromes),
         at_least(2),
         draw_random=by_class(samplers.uniform_non_palindromes, samplers.palindromes),
+        published=_published_palindromes,
+        existing=_existing_palindromes,
         draw_contrast=by_class(probes.hard_non_palindromes, samplers.palindromes),
         uniform=True,
     ),
@@ -148,9 +236,13 @@ _TASKS = (
         "dyck2",
         "the pairs 00 ( 01 ) 10 [ 11 ] form balanced, matching brackets",
         rules.dyck2,
-        by_class(samplers.broken_dyck2_words, samplers.dyck2_words),
+        _draw_dyck2,
         at_least(4, multiple=4),
         lengths=(100, 80, 60, 40, 20),
+        published=lambda release, length: PublishedDraw(
+            _draw_dyck2, repeats=length == SCARCE_LENGTH
+        ),
+        existing=_existing_dyck2,
         draw_contrast=by_class(probes.hard_non_dyck2_words, samplers.dyck2_words),
     ),
     _primes("fn_i", "prime_decimal", "the number is prime", "0123456789"),
@@ -180,11 +272,13 @@ _TASKS = (
         "graph_has_cycle",
         "the graph of E edges has more than max(1, E // 6) independent cycles",
         graphs.cyclic,
-        by_class(graphs.trees_with_extra_edges, graphs.many_triangles),
+        by_class(graphs.rewired_clusters, graphs.clusters),
         at_least(36, most=599),
         kind="graph",
         lengths=(300,),
+        published=_published_graphs,
         draw_contrast=by_class(graphs.with_cycles_beyond(0), graphs.with_cycles_beyond(1)),
+        evaluation_version=2,
     ),
 )
 

@@ -28,9 +28,27 @@ Draw = Callable[[np.random.RandomState, int, tuple[int, int]], tuple[list[str], 
 """``draw(rng, length, (negatives, positives))`` → that many inputs of label 0 and of label 1."""
 
 
+Release = Literal["erm", "pv"]
+"""A release of the published code: the paper's, or its successor's."""
+
+
 def describe_inputs(kind: Kind, length: int) -> str:
     """Returns a description of inputs of this kind and length, for a prompt."""
     return _IN_WORDS[kind].format(length=length)
+
+
+@dataclass(frozen=True)
+class PublishedDraw:
+    """How a published release draws the inputs of a task.
+
+    Attributes:
+        draw: Draws inputs of both classes, independently and with repeats.
+        repeats: Whether the release keeps repeats, so that splits may share inputs; else each input
+            is in one split, once.
+    """
+
+    draw: Draw
+    repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,11 +65,15 @@ class Task:
         label: Returns the true labels of inputs of equal length.
         draw: Draws inputs of both classes, independently and with repeats.
         draw_random: The same with uniform negatives, for tasks whose ``draw`` uses harder ones.
+        published: Returns how a release draws inputs of a length; None if it lacks the task.
+        existing: Returns how many inputs of each class ``draw`` can return at a length, where that
+            is known.
         draw_contrast: Draws the inputs of the contrast set, next to the rule's boundary; None if no
             input is closer to it than another.
         shift: Returns the other lengths to test at, given a training length, and how to draw there.
         uniform: Whether all inputs of a class are equally likely, so that distinct ones are a
             uniform sample without replacement.
+        evaluation_version: Part of the seeds of both these sets, increased when they change.
         source: The user's file that defines the task; None for the suite.
     """
 
@@ -64,9 +86,12 @@ class Task:
     label: Callable[[Sequence[str]], list[int]]
     draw: Draw
     draw_random: Draw | None = None
+    published: Callable[[Release, int], PublishedDraw | None] = lambda release, length: None
+    existing: Callable[[int], tuple[int | None, int | None]] = lambda length: (None, None)
     draw_contrast: Draw | None = None
     shift: Callable[[int], dict[int, Draw]] = field(default=lambda length: {})
     uniform: bool = False
+    evaluation_version: int = 1
     source: Path | None = None
 
 
