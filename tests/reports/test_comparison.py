@@ -11,8 +11,9 @@ from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts, IncontextFacts
 from llm_erm.records import Bound, Cost, Result, Verdict
-from llm_erm.reports.comparison import compare, left_out, remarks, unfinished, verdicts
+from llm_erm.reports.comparison import compare, left_out, verdicts
 from llm_erm.reports.curves import curves, guarantee
+from llm_erm.reports.remarks import remarks, unfinished
 from llm_erm.reports.results import Entry, entries_in
 
 

@@ -11,7 +11,8 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.errors import InputError
 from llm_erm.reports import comparison
-from llm_erm.reports.comparison import Row, left_out, remarks, unfinished, verdicts
+from llm_erm.reports.comparison import Row, left_out, verdicts
+from llm_erm.reports.remarks import remarks, unfinished
 from llm_erm.reports.results import entries_in
 
 

@@ -14,9 +14,10 @@ from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.runs import results_of
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
-from llm_erm.reports.comparison import CONFIDENCE, unfinished
+from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
+from llm_erm.reports.remarks import unfinished
 from llm_erm.reports.results import Entry, TaskPoint, entries_in
 from llm_erm.tasks.spec import DataGrid
 
