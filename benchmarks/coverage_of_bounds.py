@@ -31,7 +31,9 @@ from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 DELTA = 0.05
 HALF = Dataset(("0", "1"), (0, 1))
-SPLITS = Splits(DataKey("fn_a", 1, 0), "binary", HALF, HALF, lambda: HeldOut(HALF), drawn_here=True)
+SPLITS = Splits(
+    DataKey("fn_a", 1, 0), "binary", HALF, HALF, lambda: HeldOut(HALF), independent=True
+)
 CHEAP = 25
 """How many times as many runs are drawn where a run costs almost nothing."""
 JUST = 1 + 1e-6
