@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts, IncontextFacts
-from llm_erm.records import Bound, Cost, Result, Verdict
+from llm_erm.records import AllLooks, Bound, Cost, Result, Verdict
 from llm_erm.reports.comparison import compare, left_out, verdicts
 from llm_erm.reports.curves import curves, guarantee
 from llm_erm.reports.remarks import remarks, unfinished
@@ -285,3 +285,27 @@ def test_the_contrast_set_counts_for_exactness(deceived):
     assert (row.accuracy, row.exact) == (1.0, 0)
     assert 0 < row.contrast_accuracy < 1
     assert row.candidates is None
+
+
+def looked_at(result: Result, results: int) -> Result:
+    """Returns a result on data whose ledger knows that many."""
+    looks = AllLooks(results, 5 * results, None, 0.5)
+    return replace(result, certificate=replace(result.certificate, all_looks=looks))
+
+
+def test_bounds_hold_for_all_results_that_the_ledger_knows(methods):
+    tree, forest = looked_at(methods.tree, 2), looked_at(methods.forest, 2)
+    alone = compare([tree, forest])[0]
+    rows = compare([looked_at(tree, 7), forest])
+    bound = methods.tree.certificate.test
+    assert (alone.looks, rows[0].looks, rows[1].looks) == (2, 7, 7)
+    assert rows[0].error_at_most == binomial_upper(bound.errors, bound.examples, (1 - 0.95) / 7)
+    assert rows[0].error_at_most > alone.error_at_most
+    assert any("7 results were judged on these data" in line for line in remarks(rows))
+    assert not any("judged" in line for line in remarks([alone]))
+
+
+def test_results_whose_ledger_is_unknown_are_named(methods):
+    certificate = replace(methods.tree.certificate, all_looks=None)
+    unknown = Entry(replace(methods.tree, certificate=certificate), "runs/a")
+    assert any("nobody knows" in line and "runs/a" in line for line in remarks(compare([unknown])))

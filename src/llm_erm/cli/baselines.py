@@ -103,7 +103,14 @@ class Options(RunOptions, DataOptions):
                 for (function, length, learner), group in groups.items()
             ],
         )
-        return ()
+        certificates = [result.certificate for result in results]
+        looks = [one.all_looks for one in certificates if one is not None and one.all_looks]
+        if (most := max((one.results for one in looks), default=1)) == 1:
+            return ()
+        return [
+            f"Each bound holds by itself. Up to {most} results were judged on the same data; "
+            "`llm-erm compare` prints the bounds that hold for all of them, to choose among them."
+        ]
 
 
 def baselines(options: Options) -> int:

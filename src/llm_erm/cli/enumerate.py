@@ -10,7 +10,7 @@ from typing import Annotated
 from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.parsing import DEFAULT_TOLD
-from llm_erm.cli.results import exactness, result_table, trial_lines
+from llm_erm.cli.results import exactness, look_lines, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.method import Enumeration
@@ -92,7 +92,7 @@ class Options(RunOptions, LimitOptions, DataOptions):
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints the table of a search; returns what each search and all trials found."""
         result_table(results)
-        return [*map(search_line, results), *trial_lines(results)]
+        return [*map(search_line, results), *trial_lines(results), *look_lines(results)]
 
 
 def enumerate(options: Options) -> int:

@@ -117,6 +117,28 @@ def at_most(certificate: Certificate | None) -> str:
     )
 
 
+def look_lines(results: Sequence[Result]) -> list[str]:
+    """Returns the bounds of results for all that were judged on their data, if those are more."""
+    lines = []
+    for result in results:
+        looks = None if result.certificate is None else result.certificate.all_looks
+        if looks is None or looks.results < 2:
+            continue
+        named = {"validation": looks.validation, "test": looks.test}
+        bounds = [
+            f"{math.ceil(bound * 10_000) / 100:.2f}% by {name}"
+            for name, bound in named.items()
+            if bound is not None
+        ]
+        chosen = f", with {looks.candidates:,} candidates" if looks.validation is not None else ""
+        lines.append(
+            f"{result.data.name}: {looks.results} results were judged on these data{chosen}. For "
+            f"all of them together, the error is at most {' and '.join(bounds)}; copies of the "
+            "data are not counted."
+        )
+    return list(dict.fromkeys(lines))
+
+
 def exactness(result: Result) -> str:
     """Returns what was found to be right, in a few words; nothing is said of what was not tried."""
     if not result.exact:

@@ -14,7 +14,7 @@ from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.replay import Replayed, missing, replayed_by
-from llm_erm.cli.results import cost_line, result_table, trial_lines
+from llm_erm.cli.results import cost_line, look_lines, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.errors import InputError
 from llm_erm.records import Result
@@ -165,7 +165,7 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints the table of a search; returns what the trials found and all answers cost."""
         result_table(results)
-        return [*trial_lines(results), cost_line(results)]
+        return [*trial_lines(results), *look_lines(results), cost_line(results)]
 
 
 def synthesize(options: Options) -> int:

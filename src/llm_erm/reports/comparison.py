@@ -22,12 +22,15 @@ class Row:
         method: The method's name, with its folder if two runs have the same name.
         entries: One per trial.
         rivals: Number of methods compared on this task.
+        looks: Number of results for which bounds hold at once: those compared, or all that the
+            ledger of the data knows, if those are more.
     """
 
     point: TaskPoint
     method: str
     entries: tuple[Entry, ...]
     rivals: int
+    looks: int
 
     @property
     def accuracy(self) -> float:
@@ -46,17 +49,17 @@ class Row:
 
     @property
     def learned_interval(self) -> tuple[float, float]:
-        """Interval of the accuracy of what these trials learned, at 1 - δ/R for R methods."""
-        return _of_learned(self.entries, 1 - (1 - CONFIDENCE) / self.rivals)
+        """Interval of the accuracy of what these trials learned, at 1 - δ/R for R ``looks``."""
+        return _of_learned(self.entries, 1 - (1 - CONFIDENCE) / self.looks)
 
     @property
     def error_at_most(self) -> float | None:
-        """Largest test bound of the trials at δ/R for R compared methods; None if none holds."""
+        """Largest test bound of the trials at δ/R for R ``looks``; None if none holds."""
         certificates = [entry.result.certificate for entry in self.entries]
         bounds = [one.test for one in certificates if one is not None and one.test is not None]
         if len(bounds) < len(self.entries):
             return None
-        share = (1 - CONFIDENCE) / self.rivals
+        share = (1 - CONFIDENCE) / self.looks
         return max(binomial_upper(bound.errors, bound.examples, share) for bound in bounds)
 
     @property
@@ -148,9 +151,11 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
         shared = set.intersection(*(set(by_data) for by_data in methods.values()))
         if not shared:
             raise InputError(_different(point, methods))
+        compared = [by_data[data] for by_data in methods.values() for data in shared]
+        looks = max(len(methods), *(entry.looks or 0 for entry in compared))
         for method, by_data in methods.items():
             same = tuple(entry for data, entry in by_data.items() if data in shared)
-            rows.append(Row(point, method, same, len(methods)))
+            rows.append(Row(point, method, same, len(methods), looks))
     return rows
 
 

@@ -20,7 +20,13 @@ def remarks(rows: Sequence[Row]) -> list[str]:
     said = [
         line
         for group in groups
-        for line in (*_fewer(group), *_counts(group), *_unbounded(group), *_lengths(group))
+        for line in (
+            *_fewer(group),
+            *_counts(group),
+            *_unbounded(group),
+            *_lengths(group),
+            *_looks(group),
+        )
     ]
     if any(len(row.entries) > 1 for row in rows):
         said.append(
@@ -42,6 +48,23 @@ def _fewer(group: Sequence[Row]) -> Iterable[str]:
             )
 
 
+def _looks(group: Sequence[Row]) -> Iterable[str]:
+    """Yields a sentence on the results that bounds count, unless they are those compared."""
+    looks, place = group[0].looks, _place(group[0])
+    entries = [entry for row in group for entry in row.entries]
+    if looks > group[0].rivals:
+        yield (
+            f"{place}: {looks} results were judged on these data, by their ledger, and 'error at "
+            "most' holds for all of them at once. Copies of the data are not counted."
+        )
+    elif unknown := [entry for entry in entries if entry.looks is None and entry.run]:
+        runs = dict.fromkeys(entry.run for entry in unknown)
+        yield (
+            f"{place}: nobody knows how many results were judged on the data of "
+            f"{' and '.join(runs)}; 'error at most' holds for the {looks} compared here."
+        )
+
+
 def _counts(group: Sequence[Row]) -> Iterable[str]:
     """Yields a sentence if the bounds count different numbers of examples."""
     methods: dict[int, list[str]] = {}
@@ -51,7 +74,7 @@ def _counts(group: Sequence[Row]) -> Iterable[str]:
             methods.setdefault(fewest, []).append(row.method)
     if len(methods) > 1:
         parts = [f"{n:,} for {' and '.join(methods[n])}" for n in sorted(methods)]
-        delta = (1 - CONFIDENCE) / group[0].rivals
+        delta = (1 - CONFIDENCE) / group[0].looks
         least = [f"{100 * binomial_upper(0, n, delta):.2f}%" for n in sorted(methods)]
         yield (
             f"{_place(group[0])}: bounds, and intervals of one trial, count different numbers of "

@@ -62,6 +62,13 @@ class Entry:
         return bound.examples - bound.errors, bound.examples
 
     @property
+    def looks(self) -> int | None:
+        """Number of results judged on the same data up to this one; None if unknown."""
+        certificate = self.result.certificate
+        all_looks = None if certificate is None else certificate.all_looks
+        return None if all_looks is None else all_looks.results
+
+    @property
     def contrast_accuracy(self) -> float | None:
         """Accuracy on the contrast set; None if the task has none or the program failed on it."""
         return accuracy(self.result.contrast)
