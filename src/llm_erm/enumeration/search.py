@@ -21,6 +21,9 @@ from llm_erm.sandbox.execution import Input
 MAX_COMPARED = 1 << 18
 """Programs compared, at most, for each later test of a decision list; the shortest are compared."""
 
+MAX_FRONT = 1 << 12
+"""Programs on or near the front, at most, to bound the memory and time of ranking them."""
+
 RANKING_BATCH = 1 << 20
 """Programs that are sorted by their errors at a time, to bound the memory."""
 
@@ -169,7 +172,12 @@ class BottomUpSearch:
         return sorted(found, key=lambda program: (program.errors, program.bits, program.index))
 
     def front(self, count: int, target: int = 0) -> list[Found]:
-        """Returns programs on or near the front of description length against training errors."""
+        """Returns programs on or near the front of description length against training errors.
+
+        At most ``MAX_FRONT`` are returned. Of programs that cost the same without their root, those
+        with the fewest errors are ranked.
+        """
+        count = min(count, MAX_FRONT)
         errors = self._bank.truths.errors[:, target]
         starts = [start for start, _ in self._starts]
         chosen: list[int] = []
