@@ -69,7 +69,9 @@ def noisy(rng, size, flipped):
 def splits_of(flipped=0.2):
     rng = np.random.RandomState(0)
     train, validation, test = noisy(rng, 83, flipped), noisy(rng, 60, 0), noisy(rng, 200, 0)
-    return Splits(DataKey("fn_x", 12, 0), "binary", train, validation, lambda: HeldOut(test))
+    return Splits(
+        DataKey("fn_x", 12, 0), "binary", train, validation, lambda: HeldOut(test), independent=True
+    )
 
 
 def test_the_grids_are_the_published_ones():

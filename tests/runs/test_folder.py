@@ -346,6 +346,13 @@ def test_a_line_of_another_run_is_not_believed(open_folder, filled, tmp_path):
     assert again.results == {JOB: result()}
 
 
+def test_an_answer_with_an_index_that_no_sample_has_is_refused(open_folder, filled):
+    """Even if its checksum fits."""
+    reseal(filled / "answers.jsonl", lambda line: line["answer"].update(index=0))
+    with pytest.raises(InputError, match=r"answers.jsonl, line 1 .* index is 0, less than 1"):
+        open_folder()
+
+
 def test_an_attempt_is_that_of_the_answer_that_is_journaled(open_folder, filled):
     """Of two answers to a sample that are whole, it verified one."""
     with (filled / "answers.jsonl").open("r+") as file:

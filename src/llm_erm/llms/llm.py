@@ -67,9 +67,7 @@ class Completion:
     computed_tokens: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuses an index or a time that no answer has, such as those of an edited file."""
-        if not 1 <= self.index <= 2**53:
-            raise ValueError(f"index is {self.index}, not a whole number from 1 to 2^53")
+        """Refuses a time that no answer takes, such as that of an edited file."""
         if self.latency_seconds < 0:
             raise ValueError(f"latency_seconds is {self.latency_seconds}, less than 0")
 

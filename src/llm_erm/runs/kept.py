@@ -47,6 +47,11 @@ class AnswerLine:
     answer: Completion
     seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuses an index that no answer of a run has, such as that of an edited file."""
+        if self.answer.index < 1:
+            raise ValueError(f"index is {self.answer.index}, less than 1")
+
 
 @dataclass(frozen=True)
 class AttemptLine:
