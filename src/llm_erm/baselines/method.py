@@ -48,8 +48,8 @@ def read_weights(path: Path) -> TabPFNWeights:
         )
     if not is_checkpoint(path):
         raise InputError(
-            f"{path} does not hold weights (a .ckpt file saved by torch, or .safetensors); name "
-            "TabPFN's file under its published name.",
+            f"{path} does not hold weights (a .ckpt file saved by torch, or .safetensors); give "
+            "TabPFN's file, with the name that it was published under.",
             setting="tabpfn_weights",
         )
     return TabPFNWeights(path, sha256)
