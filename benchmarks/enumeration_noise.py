@@ -129,7 +129,7 @@ def splits_of(name, length, seed, noise, sizes):
     )
     kind = get(name).kind if name in SUITE else "binary"
     key = DataKey(name, length, seed)
-    return Splits(key, kind, train, validation, lambda: HeldOut(test))
+    return Splits(key, kind, train, validation, lambda: HeldOut(test), independent=True)
 
 
 def searched(settings, name, length, seed, noise, sizes):

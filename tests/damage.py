@@ -32,7 +32,8 @@ from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.incontext.export import export as export_queries
 from llm_erm.incontext.method import InContext
-from llm_erm.reports.comparison import compare, samples, verdicts
+from llm_erm.reports.comparison import compare, verdicts
+from llm_erm.reports.remarks import remarks
 from llm_erm.reports.results import entries_in, read_results
 from llm_erm.runs.events import Advanced, Answered, Attempted, Noticed
 from llm_erm.runs.jobs import Method
@@ -133,7 +134,7 @@ def reported(folder: Path) -> None:
     rows = compare(entries_in([folder]))
     assert [_cells(row) for row in rows]
     assert json.dumps([_json(row) for row in rows])
-    for sentences in (verdicts(rows), samples(rows)):
+    for sentences in (verdicts(rows), remarks(rows)):
         assert all(sentences)
 
 

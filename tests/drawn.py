@@ -23,7 +23,7 @@ class Drawn:
     train: Dataset
     validation: Dataset
     independent: bool
-    discarded: tuple[int, int]
+    test_repeats: int
     warnings: tuple[str, ...]
     reveal: Callable[[], HeldOut] = field(compare=False)
 
@@ -56,7 +56,7 @@ def draw_all(task: Task, *, dataset_dir: Path, fresh: bool = False, **settings) 
         splits.train,
         splits.validation,
         splits.independent,
-        splits.discarded,
+        splits.test_repeats,
         splits.warnings,
         cache(splits.reveal),
     )

@@ -171,24 +171,23 @@ class Bound:
 class AllLooks:
     """Bounds that hold for all results on one data set at once, so that one may choose among them.
 
-    The ledger beside the data set knows them; it does not know runs on copies of the data.
+    The i-th result has the share 1 / (i (i + 1)) of the failure probability; all shares add up to
+    1, however many results follow. The ledger beside the data set counts them; it does not know
+    runs on copies of the data.
 
     Attributes:
-        results: Number of results on the data up to this one, this one included.
-        candidates: Number of candidates in all of them among which validation examples chose.
-        validation: The validation bound, for all these candidates; None if there is none.
-        test: The test bound, for all these results; None if there is none.
+        number: Which result on the data this is, counted from 1.
+        validation: The validation bound at that share; None if there is none.
+        test: The test bound at that share; None if there is none.
     """
 
-    results: int
-    candidates: int
+    number: int
     validation: float | None = None
     test: float | None = None
 
     def __post_init__(self) -> None:
         """Refuses numbers that are no bound."""
-        _check_counts(least=1, results=self.results)
-        _check_counts(candidates=self.candidates)
+        _check_counts(least=1, number=self.number)
         for bound in (self.validation, self.test):
             if bound is not None and not 0 <= bound <= 1:
                 raise ValueError(f"a bound for all results is {bound}, not within 0 and 1")

@@ -48,7 +48,8 @@ def test_a_stopped_command_goes_on_with_what_is_missing(command, tmp_path):
 def test_a_task_of_ones_own_reaches_the_worker_processes(invoke, tmp_path):
     (tmp_path / "first.py").write_text(
         "lengths = (12,)\n\ndef rule(x):\n    return int(x[0])\n\n"
-        "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
+        "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n\n"
+        "uniform = True\n"
     )
     done = invoke(
         *("baselines", "--task-file", "first.py", "--learners", "decision-tree", "--json", *SMALL),

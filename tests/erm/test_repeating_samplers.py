@@ -1,17 +1,19 @@
-"""Bounds hold on fresh draws of samplers that repeat themselves, whose repeats were discarded."""
+"""No bound is given where draws that repeated an input were discarded, unless all are as likely."""
 
-import itertools
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from drawn import spec_of
 from llm_erm.erm.bounds import certify
 from llm_erm.records import Verdict
+from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task_file import load_task_file
 
 ALPHABET = "abcdefghijklmnop"
-FIXED = [letter * 12 for letter in ALPHABET[:10]]
 SOURCE = f"""
 lengths = (12,)
 
@@ -26,39 +28,46 @@ def sample(rng, length):
 """
 
 
-def verdict(data, wrong) -> Verdict:
-    """Returns that of a program that errs on some of the fixed inputs and nowhere else."""
-    errors = sum(x in wrong for x in data.inputs)
-    return Verdict("ok", len(data) - errors, 0, len(data))
+RIGHT = Verdict("ok", 100, 0, 100)
+
+
+def repeating(place: Path, share: float, number: int) -> DataSpec:
+    """Returns the data set of a sampler that draws one of a few inputs with this probability."""
+    path = place / "repeating.py"
+    path.write_text(SOURCE.replace("SHARE", str(share)).replace("NUMBER", str(number)))
+    return spec_of(load_task_file(path), length=12, test_size=400)
 
 
 @pytest.mark.parametrize(("share", "number"), [(0.5, 10), (0.5, 2), (0.1, 2)])
-def test_bounds_hold_on_fresh_draws_where_a_few_inputs_are_frequent(tmp_path, share, number):
-    """Distinct inputs hide how frequent they are: one in ten examples is half of the draws."""
-    path = tmp_path / "repeating.py"
-    path.write_text(SOURCE.replace("SHARE", str(share)).replace("NUMBER", str(number)))
-    task = load_task_file(path)
-    failed, hidden, total = 0, 0, 0
-    for seed, wrongs in itertools.product(range(20), range(1, number + 1)):
-        spec = spec_of(task, length=12, test_size=400, seed=seed)
-        splits = load(spec, tmp_path / "datasets")
-        assert splits.independent
-        wrong = set(FIXED[:wrongs])
-        parts = (splits.train, splits.validation, splits.reveal().test)
-        train, validation, test = (verdict(part, wrong) for part in parts)
-        certificate = certify(splits, test, validation=validation, train=train)
-        error = share * wrongs / number
-        for bound, seen in ((certificate.validation, validation), (certificate.test, test)):
-            failed += bound.error_upper_bound < error
-            hidden += seen.errors / seen.total < error / 2
-            total += 1
-    assert hidden > total / 2  # what the distinct examples show is far from the truth
-    assert failed <= 0.05 * total
+def test_data_in_which_repeats_were_discarded_carry_no_certificate(tmp_path, share, number):
+    """Distinct examples hide how frequent some inputs are: one in ten may be half of all draws."""
+    spec = repeating(tmp_path, share, number)
+    for seed in range(5):
+        splits = load(replace(spec, seed=seed), tmp_path / "datasets")
+        assert not splits.independent
+        assert certify(splits, RIGHT, validation=RIGHT, train=RIGHT) is None
+        (warning,) = splits.warnings
+        assert "draws repeated an input" in warning
+        assert "no certificate" in warning
+    assert load(replace(spec, seed=0), tmp_path / "datasets").independent is False  # from disk
 
 
-def test_samplers_without_repeats_count_none(tmp_path):
-    path = tmp_path / "repeating.py"
-    path.write_text(SOURCE.replace("SHARE", "0.0").replace("NUMBER", "10"))
-    splits = load(spec_of(load_task_file(path), length=12, test_size=400), tmp_path / "datasets")
+def test_repeats_among_the_test_examples_take_their_bound_alone(tmp_path):
+    splits = load(DataSpec(function="fn_h", length=40), tmp_path / "datasets")
     assert splits.independent
-    assert splits.discarded == (0, 0)
+    assert splits.test_repeats > 0
+    assert "no test bound" in splits.warnings[0]
+    certificate = certify(splits, RIGHT, validation=RIGHT, train=RIGHT)
+    assert certificate.test is None
+    assert certificate.validation is not None
+    assert load(DataSpec(function="fn_h", length=40), tmp_path / "datasets") == replace(
+        splits, reveal=ANY
+    )
+
+
+def test_samplers_without_repeats_and_uniform_ones_support_every_bound(tmp_path):
+    one = load(repeating(tmp_path, 0.0, 10), tmp_path / "datasets")
+    two = load(DataSpec(function="fn_c", length=20), tmp_path / "datasets")
+    for splits in (one, two):
+        assert splits.independent
+        assert certify(splits, RIGHT, validation=RIGHT).test is not None

@@ -63,7 +63,8 @@ def test_splits_are_balanced_disjoint_shuffled_and_correctly_labelled(
     assert [sum(part.labels) for part in parts] == [20, 30, 200]
     assert len(set(inputs)) == 500
     assert drawn.disjoint
-    assert drawn.warnings == ()
+    assert all("draws repeated an input" in warning for warning in drawn.warnings)
+    assert not drawn.warnings or fn == "fn_h"  # whose words are not equally likely
     assert {len(x) for x in inputs} == {length // 6 * 6 if fn == "fn_aa" else length}
     for part in parts:
         assert list(part.labels) == [slow_rules[fn](x, length) for x in part.inputs]

@@ -18,6 +18,8 @@ def rule(x):
 
 def sample(rng, length):
     return "".join(map(str, rng.randint(0, 2, length)))
+
+uniform = True
 """
 
 

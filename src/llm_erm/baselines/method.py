@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from llm_erm.baselines.learn import learn
 from llm_erm.baselines.learners import Grids, Learner, is_checkpoint, learner_named
@@ -16,7 +16,7 @@ from llm_erm.records import Result
 from llm_erm.runs.events import Event, Observe
 from llm_erm.runs.fingerprint import file_digest
 from llm_erm.runs.jobs import Job, Method, Work
-from llm_erm.settings import OPERATIONAL
+from llm_erm.settings import OPERATIONAL, plain
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey, HeldOut, Splits
 
@@ -73,6 +73,10 @@ class Baselines(Method):
 
     name = "baselines"
     reproducible = True
+
+    def identity(self, work: Work) -> Any:
+        """Returns what shapes one learner, whichever others a run fits."""
+        return [work.job.variant, plain(self.weights) if "tabpfn" in work.job.variant else None]
 
     def candidates(self, work: Work) -> int:
         """Returns the number of points of the learner's grid; 0 if cross-validation chooses."""

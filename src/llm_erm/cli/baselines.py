@@ -103,13 +103,11 @@ class Options(RunOptions, DataOptions):
                 for (function, length, learner), group in groups.items()
             ],
         )
-        certificates = [result.certificate for result in results]
-        looks = [one.all_looks for one in certificates if one is not None and one.all_looks]
-        if (most := max((one.results for one in looks), default=1)) == 1:
+        if len(results) == 1 or all(result.certificate is None for result in results):
             return ()
         return [
-            f"Each bound holds by itself. Up to {most} results were judged on the same data; "
-            "`llm-erm compare` prints the bounds that hold for all of them, to choose among them."
+            "Each bound holds by itself; `llm-erm compare` prints those that hold for all results "
+            "on the same data at once."
         ]
 
 

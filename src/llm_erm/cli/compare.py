@@ -72,7 +72,7 @@ def _json(row: Row) -> dict[str, Any]:
         "learned_interval": list(row.learned_interval),
         "error_at_most": row.error_at_most,
         "methods_compared": row.rivals,
-        "results_judged": row.looks,
+        "error_at_most_for_all_results": row.counted_by_ledger,
         "contrast_accuracy": row.contrast_accuracy,
         "other_lengths_accuracy": row.other_lengths_accuracy,
         "exact_trials": row.exact,

@@ -118,11 +118,11 @@ def at_most(certificate: Certificate | None) -> str:
 
 
 def look_lines(results: Sequence[Result]) -> list[str]:
-    """Returns the bounds of results for all that were judged on their data, if those are more."""
+    """Returns what holds of results that are not the first on their data, one sentence each."""
     lines = []
     for result in results:
         looks = None if result.certificate is None else result.certificate.all_looks
-        if looks is None or looks.results < 2:
+        if looks is None or looks.number < 2:
             continue
         named = {"validation": looks.validation, "test": looks.test}
         bounds = [
@@ -130,13 +130,12 @@ def look_lines(results: Sequence[Result]) -> list[str]:
             for name, bound in named.items()
             if bound is not None
         ]
-        chosen = f", with {looks.candidates:,} candidates" if looks.validation is not None else ""
         lines.append(
-            f"{result.data.name}: {looks.results} results were judged on these data{chosen}. For "
-            f"all of them together, the error is at most {' and '.join(bounds)}; copies of the "
-            "data are not counted."
+            f"{result.data.name}: this is result {looks.number} on the same data. If it is chosen "
+            f"among all of them, its error is at most {' or '.join(bounds)}; copies of the data "
+            "are not counted."
         )
-    return list(dict.fromkeys(lines))
+    return lines
 
 
 def exactness(result: Result) -> str:

@@ -105,7 +105,11 @@ class Proposals:
 
     @property
     def spent(self) -> bool:
-        """Whether the budget is spent, except for what is kept for the front."""
+        """Whether the budget is spent, except for what is kept for the front.
+
+        It stays kept if a program is exact: validation would otherwise decide which programs are
+        among the K that its bound is for, and K of each kind would have to be paid.
+        """
         return len(self.attempts) >= self._settings.attempts - self._kept
 
     @property
@@ -125,7 +129,6 @@ class Proposals:
             self._observe(Attempted(attempt))
         if attempt.train.perfect and attempt.validation.perfect:
             self.exact_bits = min(self.exact_bits, proposal.bits)
-            self._kept = 0
 
     def fill(self, programs: Iterable[Proposal]) -> None:
         """Verifies programs in order until the whole budget is spent, unless one is exact."""

@@ -4,10 +4,6 @@ The examples are half positive by design, so the number of errors is a sum of tw
 sum is less spread than one binomial of the mean rate (Hoeffding, Annals of Mathematical Statistics
 27, 1956), and so is a draw without replacement: the exact binomial limit covers both, for every
 confidence in use. What it limits is the balanced error, the mean of the two classes' error rates.
-
-No input is in the data twice. If the inputs of a class are equally likely, that is a draw without
-replacement. Otherwise the draws that were discarded because they repeated an input are part of the
-independent draws, and bounds count each as an error, since it may have been one.
 """
 
 import math
@@ -16,7 +12,7 @@ from dataclasses import replace
 from scipy.special import betainccinv
 
 from llm_erm.records import AllLooks, Bound, Certificate, Verdict
-from llm_erm.tasks.task import Dataset, Looks, Splits
+from llm_erm.tasks.task import Dataset, Splits
 
 
 def binomial_upper(errors: int, examples: int, delta: float) -> float:
@@ -118,10 +114,6 @@ def certify(
         return None
     delta = 1 - confidence
     learned = [verdict for verdict in (train, validation) if verdict is not None]
-    # Repeats of inputs that are all predicted correctly were no errors.
-    faultless = train is not None and all(verdict.perfect for verdict in learned)
-    early = 0 if faultless else splits.discarded[0]
-    late = 0 if faultless and test is not None and test.perfect else splits.discarded[1]
     certificate = Certificate(
         confidence,
         validation=_exact(
@@ -130,16 +122,12 @@ def certify(
             delta,
             _sampled(validation, len(splits.validation), "validation")
             + _of_validation(budget, splits.train),
-            discarded=early,
-            drawn=splits.examples,
         ),
         test=_exact(
-            test,
+            None if splits.test_repeats else test,
             1,
             delta,
             _sampled(test, test_inputs, "test") + _of_test(splits.train),
-            discarded=late,
-            drawn=test_inputs or (test.total if test else 0),
         ),
         occam=None
         if code_bits is None
@@ -156,56 +144,28 @@ def certify(
     )
     if certificate == Certificate(confidence):
         return None
-    return replace(certificate, all_looks=_for_all(certificate, splits.looks))
+    return replace(certificate, all_looks=_for_all(certificate, splits.look))
 
 
-def _for_all(certificate: Certificate, looks: Looks | None) -> AllLooks | None:
-    """Returns the bounds of a certificate for all results on its data at once."""
-    if looks is None:
+def _for_all(certificate: Certificate, look: int | None) -> AllLooks | None:
+    """Returns the bounds of a certificate at the share of one of all results on its data."""
+    if look is None:
         return None
-    choices = ((certificate.validation, looks.candidates), (certificate.test, looks.results))
-    delta = 1 - certificate.confidence
+    share = (1 - certificate.confidence) / (look * (look + 1))
     validation, test = (
         None
         if bound is None
-        else binomial_upper(bound.errors, bound.examples, delta / max(number, bound.choices or 1))
-        for bound, number in choices
+        else binomial_upper(bound.errors, bound.examples, share / (bound.choices or 1))
+        for bound in (certificate.validation, certificate.test)
     )
-    return AllLooks(looks.results, looks.candidates, validation, test)
+    return AllLooks(look, validation, test)
 
 
-def _exact(
-    verdict: Verdict | None,
-    choices: int,
-    delta: float,
-    assumes: str,
-    *,
-    discarded: int,
-    drawn: int,
-) -> Bound | None:
-    """Returns the exact bound.
-
-    Args:
-        verdict: The verdict that it is computed from.
-        choices: Number of candidates for which it holds at once.
-        delta: Probability with which it may fail.
-        assumes: What it assumes.
-        discarded: Draws that were discarded while the examples were drawn.
-        drawn: Number of these examples; the share of the discarded draws that belongs to the
-            verdict counts as errors.
-    """
+def _exact(verdict: Verdict | None, choices: int, delta: float, assumes: str) -> Bound | None:
     if verdict is None or verdict.total == 0:
         return None
-    repeats = math.ceil(discarded * verdict.total / drawn)
-    errors, examples = verdict.errors + repeats, verdict.total + repeats
-    if repeats:
-        assumes = (
-            f"{repeats:,} of the {examples:,} examples are draws that repeated an input, counted "
-            f"as errors; {assumes}"
-        )
-    return Bound(
-        binomial_upper(errors, examples, delta / choices), errors, examples, choices, assumes
-    )
+    upper = binomial_upper(verdict.errors, verdict.total, delta / choices)
+    return Bound(upper, verdict.errors, verdict.total, choices, assumes)
 
 
 def _occam(learned: list[Verdict], bits: float, delta: float, sampled: str) -> Bound | None:

@@ -22,15 +22,12 @@ class Row:
         method: The method's name, with its folder if two runs have the same name.
         entries: One per trial.
         rivals: Number of methods compared on this task.
-        looks: Number of results for which bounds hold at once: those compared, or all that the
-            ledger of the data knows, if those are more.
     """
 
     point: TaskPoint
     method: str
     entries: tuple[Entry, ...]
     rivals: int
-    looks: int
 
     @property
     def accuracy(self) -> float:
@@ -49,18 +46,29 @@ class Row:
 
     @property
     def learned_interval(self) -> tuple[float, float]:
-        """Interval of the accuracy of what these trials learned, at 1 - δ/R for R ``looks``."""
-        return _of_learned(self.entries, 1 - (1 - CONFIDENCE) / self.looks)
+        """Interval of the accuracy of what these trials learned, at 1 - δ/R for R methods."""
+        return _of_learned(self.entries, 1 - (1 - CONFIDENCE) / self.rivals)
 
     @property
     def error_at_most(self) -> float | None:
-        """Largest test bound of the trials at δ/R for R ``looks``; None if none holds."""
+        """Largest test bound of the trials; None if none holds.
+
+        It holds for all results on their data at once if the ledger of the data counted them, else
+        for the compared methods.
+        """
         certificates = [entry.result.certificate for entry in self.entries]
         bounds = [one.test for one in certificates if one is not None and one.test is not None]
         if len(bounds) < len(self.entries):
             return None
-        share = (1 - CONFIDENCE) / self.looks
+        if self.counted_by_ledger:
+            return max(entry.bound_for_all or 0.0 for entry in self.entries)
+        share = (1 - CONFIDENCE) / self.rivals
         return max(binomial_upper(bound.errors, bound.examples, share) for bound in bounds)
+
+    @property
+    def counted_by_ledger(self) -> bool:
+        """Whether the bounds of all trials are known to hold for all results on their data."""
+        return all(entry.bound_for_all is not None for entry in self.entries)
 
     @property
     def contrast_accuracy(self) -> float | None:
@@ -151,11 +159,9 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
         shared = set.intersection(*(set(by_data) for by_data in methods.values()))
         if not shared:
             raise InputError(_different(point, methods))
-        compared = [by_data[data] for by_data in methods.values() for data in shared]
-        looks = max(len(methods), *(entry.looks or 0 for entry in compared))
         for method, by_data in methods.items():
             same = tuple(entry for data, entry in by_data.items() if data in shared)
-            rows.append(Row(point, method, same, len(methods), looks))
+            rows.append(Row(point, method, same, len(methods)))
     return rows
 
 

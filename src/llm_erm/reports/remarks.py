@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from llm_erm.erm.bounds import binomial_upper
-from llm_erm.reports.comparison import CONFIDENCE, Row
+from llm_erm.reports.comparison import Row
 from llm_erm.reports.results import Entry
 
 
@@ -25,9 +24,9 @@ def remarks(rows: Sequence[Row]) -> list[str]:
             *_counts(group),
             *_unbounded(group),
             *_lengths(group),
-            *_looks(group),
         )
     ]
+    said += _looks(rows)
     if any(len(row.entries) > 1 for row in rows):
         said.append(
             "Intervals of several trials hold the mean of all trials that could be drawn, however "
@@ -48,21 +47,21 @@ def _fewer(group: Sequence[Row]) -> Iterable[str]:
             )
 
 
-def _looks(group: Sequence[Row]) -> Iterable[str]:
-    """Yields a sentence on the results that bounds count, unless they are those compared."""
-    looks, place = group[0].looks, _place(group[0])
-    entries = [entry for row in group for entry in row.entries]
-    if looks > group[0].rivals:
+def _looks(rows: Sequence[Row]) -> Iterable[str]:
+    """Yields sentences on which results the bounds of the rows are for."""
+    bounded = [row for row in rows if row.error_at_most is not None]
+    if any(row.counted_by_ledger for row in bounded):
         yield (
-            f"{place}: {looks} results were judged on these data, by their ledger, and 'error at "
-            "most' holds for all of them at once. Copies of the data are not counted."
+            "'Error at most' holds for all results on the same data at once, those not compared "
+            "here included, as the ledger beside the data counts them; it does not count runs on "
+            "copies of the data."
         )
-    elif unknown := [entry for entry in entries if entry.looks is None and entry.run]:
-        runs = dict.fromkeys(entry.run for entry in unknown)
-        yield (
-            f"{place}: nobody knows how many results were judged on the data of "
-            f"{' and '.join(runs)}; 'error at most' holds for the {looks} compared here."
-        )
+    for row in bounded:
+        if not row.counted_by_ledger:
+            yield (
+                f"{_place(row)}: nobody knows how many results were judged on the data of "
+                f"{row.method}, so its bound holds for the {row.rivals} methods compared here."
+            )
 
 
 def _counts(group: Sequence[Row]) -> Iterable[str]:
@@ -74,12 +73,10 @@ def _counts(group: Sequence[Row]) -> Iterable[str]:
             methods.setdefault(fewest, []).append(row.method)
     if len(methods) > 1:
         parts = [f"{n:,} for {' and '.join(methods[n])}" for n in sorted(methods)]
-        delta = (1 - CONFIDENCE) / group[0].looks
-        least = [f"{100 * binomial_upper(0, n, delta):.2f}%" for n in sorted(methods)]
         yield (
             f"{_place(group[0])}: bounds, and intervals of one trial, count different numbers of "
             f"test examples ({'; '.join(parts)}), since those of a program come from inputs that "
-            f"ran alone; without any error they are {' and '.join(least)}."
+            "ran alone."
         )
 
 

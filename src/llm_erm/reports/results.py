@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.kept import checked_results
+from llm_erm.tasks.suite import SUITE
 
 TaskPoint = tuple[str, int]
 """Task id and input length."""
-JOBS_PER_DATA_SET = {"baselines": "learners", "incontext": "shots"}
-"""The settings of methods that give each data set several results, one per value."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class Entry:
         return bound.examples - bound.errors, bound.examples
 
     @property
-    def looks(self) -> int | None:
-        """Number of results judged on the same data up to this one; None if unknown."""
+    def bound_for_all(self) -> float | None:
+        """The test bound for all results on the same data at once; None if it is unknown."""
         certificate = self.result.certificate
         all_looks = None if certificate is None else certificate.all_looks
-        return None if all_looks is None else all_looks.results
+        return None if all_looks is None else all_looks.test
 
     @property
     def contrast_accuracy(self) -> float | None:
@@ -136,7 +136,22 @@ def _entries(run: Path) -> list[Entry]:
 
 
 def _planned(folder: Path) -> int:
-    """Returns how many results the run in a folder has once it is finished."""
+    """Returns how many results the run in a folder has once it is finished, at least."""
     known = json.loads(read_settings(folder))
-    values = known["settings"].get(JOBS_PER_DATA_SET.get(known["method"]), ())
-    return len(known["data"]) * max(1, len(set(values)))
+    settings, functions = known["settings"], [one["spec"]["function"] for one in known["data"]]
+    if known["method"] == "baselines":
+        learners = {"own": OWN, "published": PUBLISHED}[settings["grids"]]
+        return sum(
+            _takes(learners.get(name), function)
+            for function in functions
+            for name in set(settings["learners"])
+        )
+    shots = settings.get("shots", ()) if known["method"] == "incontext" else ()
+    return len(functions) * max(1, len(set(shots)))
+
+
+def _takes(learner: Learner | None, function: str) -> bool:
+    """Returns whether a learner is known to take the inputs of a task; TabPFN takes all."""
+    if learner is None or learner.kinds is None:
+        return True
+    return function in SUITE and learner.takes(SUITE[function].kind)

@@ -219,6 +219,8 @@ class RunFolder:
         """Reads what an earlier run left, and sets aside what cannot be believed."""
         found = read_contents(self.path, self._settings, jobs=jobs)
         self._kept, self.results = found.kept, found.results
+        if found.files["answers"].damaged:  # the model is asked again
+            self.continued = False
         aside = {name: [*file.damaged.values()] for name, file in found.files.items()}
         aside["results"] += found.dropped
         said = {name: self._set_aside(name, lines) for name, lines in aside.items() if lines}

@@ -141,9 +141,8 @@ class Method(Protocol):
         """The budget of the calls of all jobs together; None if they cost nothing."""
         return None
 
-    @property
-    def identity(self) -> Any:  # noqa: ANN401 - JSON values
-        """What the candidates depend on besides the data and chance, as JSON values."""
+    def identity(self, work: "Work") -> Any:  # noqa: ANN401 - JSON values
+        """Returns what the candidates depend on besides the examples and chance."""
         return plain(self)
 
     @property

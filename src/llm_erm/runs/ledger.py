@@ -1,7 +1,8 @@
 """The ledger beside a data set: what was judged on it, so that bounds can count every look.
 
 A bound for K candidates holds for one search. Whoever searches again on the same examples, with
-another seed or in another folder, and reports the best, has looked at more than K candidates. The
+another seed or in another folder, and reports the best, has looked at more than K candidates. So
+the i-th result on a data set has the share 1 / (i (i + 1)) of the failure probability. The
 ledger is a file of the data set, so it knows every run on it, but none on a copy of the data, and
 nothing from before it was deleted.
 """
@@ -17,10 +18,9 @@ from pathlib import Path
 from llm_erm.errors import InputError
 from llm_erm.runs.checksum import Seal
 from llm_erm.runs.files import read_bytes
-from llm_erm.runs.jobs import Method, Work
+from llm_erm.runs.jobs import JobKey, Method, Work
 from llm_erm.runs.journal import locked
 from llm_erm.serial import RecordError, from_json, to_json
-from llm_erm.tasks.task import Looks
 from llm_erm.version import VERSION
 
 LEDGER = "ledger.jsonl"
@@ -37,7 +37,7 @@ class Entry:
         candidates: Number of candidates among which the validation examples choose; 0 if they do
             not choose.
         run: Absolute path of the run's folder; empty if it keeps nothing.
-        settings: SHA-256 of what the candidates depend on besides the data.
+        settings: SHA-256 of what the candidates depend on besides the examples.
         data: Digest of the labelled examples.
     """
 
@@ -57,12 +57,11 @@ class Entry:
 
 def enter(
     method: Method, work: Sequence[Work], *, continued: bool
-) -> tuple[dict[str, Looks], list[str]]:
+) -> tuple[dict[JobKey, int], list[str]]:
     """Enters the results of a run before any of them is judged.
 
     Results of methods whose candidates are the same in every run are entered once, and so are those
-    of a run that continues. The looks of a run count what was entered before its last result, so
-    they do not depend on when it was interrupted.
+    of a run that continues.
 
     Args:
         method: The method of all jobs.
@@ -70,40 +69,38 @@ def enter(
         continued: Whether the run's folder held an earlier part of the run.
 
     Returns:
-        The looks at each data set, by its digest, where they are known; and notices, one sentence
-        each.
+        For each job, which result on its data it is, counted from 1, where that is known; and
+        notices, one sentence each.
     """
-    settings = hashlib.sha256(
-        json.dumps([VERSION, method.name, method.identity], sort_keys=True).encode()
-    ).hexdigest()
     date = datetime.now(UTC).isoformat(timespec="seconds")
     notices: dict[str, None] = {}
-    looks: dict[str, Looks] = {}
+    looks: dict[JobKey, int] = {}
     for one in work:
         splits = one.splits
         if splits.folder is None:
             continue
+        sizes = [len(splits.train), len(splits.validation)]
+        known = json.dumps([VERSION, method.name, method.identity(one), sizes], sort_keys=True)
         entry = Entry(
             date=date,
             method=method.name,
             variant=one.job.variant,
             candidates=method.candidates(one),
             run="" if one.folder is None else str(one.folder.absolute()),
-            settings=settings,
+            settings=hashlib.sha256(known.encode()).hexdigest(),
             data=splits.key.sha256,
         )
         try:
-            now = _enter(splits.folder / LEDGER, entry, method.reproducible, continued)
+            looks[one.job.key] = _enter(
+                splits.folder / LEDGER, entry, method.reproducible, continued
+            )
         except InputError as error:
             notices[str(error)] = None
-            continue
-        earlier = looks.get(entry.data, now)
-        looks[entry.data] = max(earlier, now, key=lambda one: one.results)
     return looks, list(notices)
 
 
-def _enter(path: Path, entry: Entry, reproducible: bool, continued: bool) -> Looks:
-    """Adds an entry unless the ledger has it; returns the looks up to it.
+def _enter(path: Path, entry: Entry, reproducible: bool, continued: bool) -> int:
+    """Adds an entry unless the ledger has it; returns its number among those of the same data.
 
     Raises:
         InputError: The ledger cannot be read or written, or is damaged.
@@ -112,15 +109,15 @@ def _enter(path: Path, entry: Entry, reproducible: bool, continued: bool) -> Loo
         with closing(locked(path, "dataset_dir")) as journal:
             entries, damaged, size = _read(path)
             same = [one for one in entries if one.data == entry.data]
-            places = [
-                place
-                for place, one in enumerate(same)
+            numbers = [
+                number
+                for number, one in enumerate(same, 1)
                 if one.same_search(entry) and (reproducible or (continued and one.run == entry.run))
             ]
-            if not places:
+            if not numbers:
                 journal.file.truncate(size)  # half a line of a run that was killed before it judged
                 journal.append(Seal("", LEDGER).close(to_json(entry)) + "\n")
-                same.append(entry)
+                numbers = [len(same) + 1]
     except InputError as error:
         raise InputError(
             f"The ledger of the data cannot be kept, so bounds count this run alone: {error}"
@@ -130,8 +127,7 @@ def _enter(path: Path, entry: Entry, reproducible: bool, continued: bool) -> Loo
             f"{path} is damaged in line {', '.join(map(str, damaged))}, so nobody knows what else "
             "was judged on these data, and bounds count this run alone; restore the file."
         )
-    counted = same[: places[-1] + 1 if places else None]
-    return Looks(len(counted), sum(one.candidates for one in counted))
+    return numbers[-1]
 
 
 def _read(path: Path) -> tuple[list[Entry], list[int], int]:

@@ -77,10 +77,10 @@ def standalone(result: Result) -> str:
             f"{result.certificate.confidence:.0%} confidence, if {bound.assumes}."
         )
         looks = result.certificate.all_looks
-        if looks is not None and looks.results > 1 and looks.validation is not None:
+        if looks is not None and looks.number > 1 and looks.validation is not None:
             lines.append(
-                f"For all {looks.candidates} candidates of the {looks.results} results on the same "
-                f"data: error at most {math.ceil(looks.validation * 1e4) / 1e4}."
+                f"Chosen among all results on the same data, of which it is number {looks.number}: "
+                f"error at most {math.ceil(looks.validation * 1e4) / 1e4}."
             )
     if result.isolation is not None:
         lines.append(f"Isolation of the sandbox that ran it: {result.isolation}.")

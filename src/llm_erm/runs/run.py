@@ -222,8 +222,7 @@ def run_in(
             planned.method, work if todo else [], continued=folder is not None and folder.continued
         )
         todo = [
-            replace(one, splits=replace(one.splits, looks=looks.get(one.splits.key.sha256)))
-            for one in todo
+            replace(one, splits=replace(one.splits, look=looks.get(one.job.key))) for one in todo
         ]
         for notice in notices:
             observe(None, Noticed(notice))

@@ -82,9 +82,8 @@ class Synthesis(Method):
         llm = model_of(model, **(model_settings or {}))
         return cls(llm=llm, settings=SynthesisSettings(**{**vars(usual), **settings}), **own)
 
-    @property
-    def identity(self) -> Any:  # noqa: ANN401 - JSON values
-        """That of the earlier run if the model replays one."""
+    def identity(self, work: Work) -> Any:  # noqa: ANN401 - JSON values
+        """Returns that of the earlier run if the model replays one."""
         own = plain(self)
         llm = own["llm"]
         return {**own, "llm": llm.get("replayed", llm) if isinstance(llm, dict) else llm}

@@ -78,11 +78,26 @@ def foreign_warnings(meta: Meta | None, digests: Sequence[str], place: Path) -> 
     ]
 
 
-def uncounted_warnings(place: Path) -> list[str]:
-    """Returns a warning that an earlier release drew the data and left out what bounds count."""
+def discarded_warnings(spec: DataSpec, discarded: tuple[int, int] | None, place: Path) -> list[str]:
+    """Returns a warning if draws were discarded, so that examples are not independent.
+
+    Args:
+        spec: The data set.
+        discarded: Numbers of discarded draws; see ``Meta``.
+        place: Its folder.
+    """
+    if discarded is None:
+        return [
+            f"an earlier release drew the data in {place} and did not count the draws that it "
+            "discarded as repeats: no certificate; draw the data again to get one"
+        ]
+    if not any(discarded):
+        return []
+    which, what = ("examples", "certificate") if discarded[0] else ("test examples", "test bound")
     return [
-        f"an earlier release drew the data in {place} and did not count the draws that it "
-        "discarded as repeats: no certificate; draw the data again to get one"
+        f"{sum(discarded):,} draws repeated an input and were discarded while the data in {place} "
+        f"were drawn. Not all inputs of {spec.function} are equally likely, so the {which} are not "
+        f"independent draws: no {what}"
     ]
 
 

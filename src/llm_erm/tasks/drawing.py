@@ -15,7 +15,7 @@ MAX_ROUNDS = 200
 def draw_splits(
     spec: DataSpec,
 ) -> tuple[tuple[Dataset, Dataset, Dataset], tuple[int, int]]:
-    """Returns training, validation and test data, and the discarded draws; see ``Splits``.
+    """Returns training, validation and test data, and the discarded draws; see ``Meta``.
 
     Raises:
         InputError: If too few inputs exist.

@@ -28,8 +28,9 @@ class Meta:
         files_sha256: Digests of the three files.
         shared_inputs: Number of inputs that occur in more than one split.
         distinct_tests: Number of distinct test inputs.
-        discarded: Draws that were discarded, as in ``Splits``; None if a release that did not count
-            them drew the data.
+        discarded: Numbers of draws that were discarded because they repeated an input, up to the
+            last training or validation example and from there on, unless all inputs of a class are
+            equally likely; None if a release that did not count them drew the data.
         wrong_labels: Number of labels that contradict the rule, as in some published data.
     """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from llm_erm.errors import InputError
 from llm_erm.tasks import probes
 from llm_erm.tasks.checks import (
+    discarded_warnings,
     foreign_warnings,
     label_warnings,
     published_warnings,
@@ -15,7 +16,6 @@ from llm_erm.tasks.checks import (
     shared_inputs,
     shared_warnings,
     source_warnings,
-    uncounted_warnings,
     wrong_labels,
 )
 from llm_erm.tasks.drawing import divide, draw_splits
@@ -62,6 +62,7 @@ def _draw(spec: DataSpec, dataset_dir: Path) -> Splits:
     digests = write_folder(place, parts, lambda files: replace(meta, files_sha256=files).text)
     warnings = [
         *published_warnings(spec, wrong, place),
+        *discarded_warnings(spec, discarded, place),
         *shared_warnings(shared, place),
         *repeat_warnings(spec, parts, place),
     ]
@@ -87,7 +88,7 @@ def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
     discarded = _discarded(spec, meta)
     warnings = [
         *published_warnings(spec, meta.wrong_labels, place),
-        *([] if discarded else uncounted_warnings(place)),
+        *discarded_warnings(spec, discarded, place),
         *shared_warnings(meta.shared_inputs, place),
         *repeat_warnings(spec, parts, place, distinct_tests=meta.distinct_tests),
     ]
@@ -125,7 +126,11 @@ def _read(spec: DataSpec, dataset_dir: Path) -> Splits | None:
         *shared_warnings(shared, place),
         *repeat_warnings(spec, parts, place),
     ]
-    discarded = _discarded(spec, meta) if meta is not None and unchanged and not wrong else None
+    discarded = _discarded(spec, meta) if meta is not None and unchanged else None
+    if unchanged:
+        warnings += discarded_warnings(spec, discarded, place)
+    if wrong:
+        discarded = None
     sha256s = (digest(*parts), digests[-1])
     return _splits(spec, dataset_dir, parts, sha256s, warnings, discarded, shared)
 
@@ -157,8 +162,8 @@ def _splits(
         train=parts[0],
         validation=parts[1],
         reveal=partial(_reveal, spec, dataset_dir, test_sha256),
-        independent=discarded is not None and not shared,
-        discarded=discarded or (0, 0),
+        independent=discarded is not None and not discarded[0] and not shared,
+        test_repeats=0 if discarded is None else discarded[1],
         warnings=tuple(warnings),
         folder=spec.folder(dataset_dir),
     )

@@ -139,6 +139,7 @@ def _pattern(id: str, name: str, pattern: str, repeats_in: Release | None = None
         published=lambda release, length: PublishedDraw(draw, repeats=release == repeats_in),
         existing=_existing_with(pattern),
         draw_contrast=by_class(probes.near_pattern(pattern, rule), with_pattern),
+        uniform=True,  # but for the few strings with two occurrences, which are twice as likely
     )
 
 

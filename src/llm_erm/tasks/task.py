@@ -71,8 +71,8 @@ class Task:
         draw_contrast: Draws the inputs of the contrast set, next to the rule's boundary; None if no
             input is closer to it than another.
         shift: Returns the other lengths to test at, given a training length, and how to draw there.
-        uniform: Whether all inputs of a class are equally likely, so that distinct ones are a
-            uniform sample without replacement.
+        uniform: Whether all inputs of a class are equally likely, or nearly so, so that distinct
+            ones are a uniform sample without replacement.
         evaluation_version: Part of the seeds of both these sets, increased when they change.
         source: The user's file that defines the task; None for the suite.
     """
@@ -154,19 +154,6 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Looks:
-    """How often results were judged on a data set.
-
-    Attributes:
-        results: Number of results, each judged once on the test examples.
-        candidates: Number of candidates of all of them among which the validation examples chose.
-    """
-
-    results: int
-    candidates: int
-
-
-@dataclass(frozen=True)
 class Splits:
     """Everything that a learner gets of a task: labelled data, and no rule.
 
@@ -180,14 +167,13 @@ class Splits:
         independent: Whether validation and test examples are known to be drawn independently, and
             no input is shared by two of train, validation and test. Without that no certificate
             holds; whoever makes the splits states it.
-        discarded: Numbers of draws that were discarded because they repeated an input, up to the
-            last of the training and validation examples and from there to the last test example.
-            They count in bounds unless all inputs of a class are equally likely, in which case
-            they are given as 0.
+        test_repeats: Number of draws that were discarded while the test examples were drawn because
+            they repeated an input, unless all inputs of a class are equally likely. If there are
+            any, the test examples are not independent, and no test bound holds.
         warnings: What the user should know about this data, one sentence each.
         folder: The folder of the data set; None if it has no files.
-        looks: All results on this data that its ledger knows, the present one included; None if
-            unknown.
+        look: Which result on this data the present one is, counted from 1, by the ledger beside it;
+            None if unknown.
     """
 
     key: DataKey
@@ -196,10 +182,10 @@ class Splits:
     validation: Dataset
     reveal: Callable[[], HeldOut]
     independent: bool = False
-    discarded: tuple[int, int] = (0, 0)
+    test_repeats: int = 0
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
-    looks: Looks | None = None
+    look: int | None = None
 
     @property
     def examples(self) -> int:

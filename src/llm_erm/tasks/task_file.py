@@ -9,7 +9,9 @@ The file defines, at module level:
 - ``lengths``: a tuple of the integer lengths to run at. Data of one length are also tested at the
   others (length shift);
 - optionally ``name`` (default: the file's name), ``kind`` ("binary", "decimal" or "text", the
-  default) and ``description`` (when the label is 1, in one line).
+  default) and ``description`` (when the label is 1, in one line);
+- ``uniform = True`` if all inputs of a class are equally likely. Otherwise data in which ``sample``
+  repeated itself carry no certificate.
 
 Both classes are drawn from ``sample`` by rejection. The file runs in this process, so it must be
 trusted. It may import installed packages, but not the files next to it.
@@ -89,6 +91,7 @@ def _task_in(path: Path, source: bytes) -> Task:
         label=functions.label,
         draw=functions.draw,
         shift=lambda length: {n: functions.draw for n in usual if n != length},
+        uniform=bool(getattr(module, "uniform", False)),
         source=path,
     )
 
