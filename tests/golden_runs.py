@@ -207,7 +207,8 @@ class Recorder:
         """Size and time of every file, by path."""
         found = {}
         for path in sorted(self.scratch.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            # A ledger holds dates.
+            if path.is_file() and path.name != "ledger.jsonl" and "__pycache__" not in path.parts:
                 state = path.stat()
                 found[str(path.relative_to(self.scratch))] = (state.st_size, state.st_mtime_ns)
         return found
