@@ -5,7 +5,7 @@
 ``rng`` is a numpy RandomState and the only randomness to use, so that the same seed gives the same
 data. Without the argument ``label``, sample(rng, length) may return inputs of either label; both
 classes are then found by drawing until there are enough. Where sample repeats itself, results have
-no certificate, unless all inputs of a class are equally likely and the file says ``uniform = True``.
+no certificate, unless the file says ``uniform = True``: all inputs of a class are equally likely.
 """
 
 name = "majority_a"

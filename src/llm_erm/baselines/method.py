@@ -74,7 +74,7 @@ class Baselines(Method):
     name = "baselines"
     reproducible = True
 
-    def identity(self, work: Work) -> Any:
+    def identity(self, work: Work) -> list[Any]:
         """Returns what shapes one learner, whichever others a run fits."""
         return [work.job.variant, plain(self.weights) if "tabpfn" in work.job.variant else None]
 
