@@ -43,7 +43,7 @@ def read_weights(path: Path) -> TabPFNWeights:
     sha256 = file_digest(path)
     if sha256 is None:
         raise InputError(
-            f"There is no file {path}; give the path of TabPFN's weights, or omit it.",
+            f"There is no file {path}; give the path of TabPFN's weights, or run without TabPFN.",
             setting="tabpfn_weights",
         )
     if not is_checkpoint(path):

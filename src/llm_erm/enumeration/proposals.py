@@ -17,8 +17,8 @@ from llm_erm.sandbox import Outputs, Sandbox
 from llm_erm.tasks.task import Splits
 
 FRONT_SHARE = 4
-"""Until a program has no validation errors either, one in so many places of the budget is kept for
-the front: programs that fit few and noisy training examples could take all of them."""
+"""One in so many places of the budget is kept for the front: programs that fit few and noisy
+training examples could take all of them."""
 
 
 @dataclass(frozen=True)
