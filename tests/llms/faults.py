@@ -67,7 +67,7 @@ FAULTS = {
     "429 that asks for nonsense": Fault((asking("soon"), OK), 2, asked=(None,)),
     "429 every time": Fault((BUSY,), 3, "unanswered", "Slow down.", asked=(None,) * 3),
     "429 that asks for an hour": Fault(
-        (asking("3600"), OK), 1, "refused", "Slow down. (it asks for a pause of 3,600 seconds"
+        (asking("3600"), OK), 1, "refused", "Slow down. (it asks for a pause of 1 h 00 min"
     ),
     "429 as the quota is gone": Fault(
         (Reply(error("You exceeded your current quota.", "insufficient_quota"), 429),),
@@ -97,11 +97,11 @@ FAULTS = {
     "stalled headers": Fault((Reply(ANSWER, after=NEVER),), 1, "unusable", "within 1.5 seconds"),
     "stalled body": Fault((Reply(ANSWER, stall=200),), 1, "unusable", "within 1.5 seconds"),
     "HTML with status 200": Fault(
-        (Reply(b"<html>busy</html>"),), 1, "unusable", "not in the API's form"
+        (Reply(b"<html>busy</html>"),), 3, "unanswered", '("busy")', asked=(None,) * 3
     ),
     "malformed JSON": Fault(
         (as_json(json.dumps(ANSWER)[:200].encode()),),
-        *(1, "unusable", "Failed to decode response as JSON: "),
+        *(1, "unusable", "not valid JSON: "),
     ),
     "endless nesting": Fault((as_json(b'{"a":' * 100_000),), 1, "unusable", "recursion"),
     "a list": Fault((Reply([1]),), 1, "unusable", "not in the API's form"),

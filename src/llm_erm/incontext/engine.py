@@ -92,6 +92,10 @@ class Engine(Protocol):
         """
         ...
 
+    def news(self) -> list[str]:
+        """Returns what was found out about the model since the last call, one sentence each."""
+        return []
+
     def close(self) -> None:
         """Frees the engine's resources, until it is loaded again."""
         ...

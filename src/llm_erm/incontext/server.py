@@ -3,6 +3,7 @@
 import asyncio
 import math
 import queue
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ _CHAT_ALTERNATIVES = 20
 """Maximum number of next tokens whose probabilities a chat server returns."""
 _RAW_ALTERNATIVES = 5
 """The same for OpenAI's completions API; other servers return as many as requested."""
-_NOT_OF_THE_REQUEST = (401, 402, 403, 429)
+_NOT_OF_THE_REQUEST = (401, 402, 403, 404, 429)
 """Statuses that any other request would get as well."""
 _CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
 """Makes vLLM continue a partial answer; llama.cpp's server does so anyway."""
@@ -100,6 +101,12 @@ class ServerEngine(Engine):
     def count_tokens(self, prompt: str) -> int | None:
         """Returns None: only the server knows."""
         return None
+
+    def news(self) -> list[str]:
+        """Returns what was found out about the server since the last call."""
+        found = self._client.notices.copy()
+        self._client.notices.clear()
+        return found
 
     def load(self) -> None:
         """Does nothing: the server has already loaded its model."""
@@ -189,7 +196,7 @@ class ServerEngine(Engine):
         return reply, replace(
             completion,
             index=prompt.index,
-            text=text or "",
+            text=text or completion.text,
             probability=probability,
             computed_tokens=computed,
         )
@@ -201,13 +208,13 @@ class ServerEngine(Engine):
         error = provider_error(failure, self.name, self._client.base_url)
         timed_out = isinstance(failure.__cause__, TimeoutError)
         if (
-            failure.kind == "crowded"
-            or failure.may_be_repeated
+            failure.kind not in ("refused", "unusable")
             or failure.status in _NOT_OF_THE_REQUEST
             or timed_out
+            or (found := _hint(failure.message, settings)) is None
         ):
             return error
-        hint, setting = _hint(settings)
+        hint, setting = found
         message = str(error).rstrip(".")
         return ProviderError(f"{message} (query {prompt.index}; {hint})", setting=setting)
 
@@ -249,8 +256,13 @@ _SCHEMA = {
 }
 
 
-def _hint(settings: InContextSettings) -> tuple[str, str]:
+_TOO_LONG = re.compile(r"context|too (long|large|many tokens)|maximum .*(length|tokens)", re.I)
+
+
+def _hint(said: str, settings: InContextSettings) -> tuple[str, str] | None:
     """Returns a hint for a server that cannot handle the request, and the setting to change."""
+    if _TOO_LONG.search(said):
+        return "use fewer examples", "shots"
     match settings.answer:
         case "score":
             return (
@@ -261,7 +273,7 @@ def _hint(settings: InContextSettings) -> tuple[str, str]:
         case "constrained":
             return "if it does not support structured output, use generated answers", "answer"
         case "generate":
-            return "if the prompt is too long for it, use fewer examples", "shots"
+            return None
 
 
 def _probability(logprobs: Mapping[str, Any]) -> float | None:
