@@ -43,6 +43,7 @@ class Fault:
         said: Part of the sentence that tells what failed, or of a refusal by the model.
         finish_reason: Of the answer.
         asked: The pause that the server asked for, of each call that might be sent again.
+        counted: Tokens of the answer, if they are not those of the last reply; below 0 if unknown.
     """
 
     replies: tuple[Reply, ...]
@@ -51,10 +52,13 @@ class Fault:
     said: str = ""
     finish_reason: str = "stop"
     asked: tuple[float | None, ...] = ()
+    counted: int | None = None
 
     @property
     def tokens(self) -> int | None:
         """Tokens that it takes from a budget; None for the worst case."""
+        if self.counted is not None:
+            return self.counted if self.counted >= 0 else None
         if self.kind == "answered":
             return None if self.replies[-1].content.get("usage") is None else USED
         return None if self.kind == "unusable" else 0
@@ -97,7 +101,7 @@ FAULTS = {
     "stalled headers": Fault((Reply(ANSWER, after=NEVER),), 1, "unusable", "within 1.5 seconds"),
     "stalled body": Fault((Reply(ANSWER, stall=200),), 1, "unusable", "within 1.5 seconds"),
     "HTML with status 200": Fault(
-        (Reply(b"<html>busy</html>"),), 3, "unanswered", '("busy")', asked=(None,) * 3
+        (Reply(b"<html>busy</html>"),), 3, "unanswered", '"busy")', asked=(None,) * 3
     ),
     "malformed JSON": Fault(
         (as_json(json.dumps(ANSWER)[:200].encode()),),

@@ -17,6 +17,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Request, Usage
 from llm_erm.llms.models import model
 from llms.faults import FAULTS, RETRIES, TIMEOUT_SECONDS, Fault
+from llms.odd_replies import ODD
 from llms.spent import ROOM, spent
 
 PROMPT = "the prompt"
@@ -105,7 +106,7 @@ def outcome_of(
     return outcome, api, pauses.copy()
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize("fault", [*FAULTS.values(), *ODD.values()], ids=[*FAULTS, *ODD])
 def test_a_fault_has_the_same_outcome_in_both_tracks(fault, pauses):
     both = [outcome_of(track, fault, pauses) for track in (search, in_context)]
     for outcome, api, waited in both:

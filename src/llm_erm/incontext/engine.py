@@ -56,6 +56,11 @@ class Engine(Protocol):
         return None
 
     @property
+    def address(self) -> str:
+        """Where its calls go; empty if it makes none."""
+        return ""
+
+    @property
     def context_tokens(self) -> int | None:
         """Maximum number of tokens in a prompt and its answer; None if unknown."""
         ...

@@ -173,7 +173,7 @@ def query_of(questions: Questions, completion: Completion, settings: InContextSe
     """Returns a query with the label that its answer states."""
     place = completion.index - 1
     if settings.answer != "score":
-        prediction = label_of(completion.text)
+        prediction = None if completion.only_thoughts else label_of(completion.text)
     else:
         probability = completion.probability
         prediction = None if probability is None else int(probability > 0.5)

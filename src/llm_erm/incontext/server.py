@@ -88,6 +88,11 @@ class ServerEngine(Engine):
         return {"name": self.name, "base_url": self._client.base_url}
 
     @property
+    def address(self) -> str:
+        """Address of the API."""
+        return self._client.base_url
+
+    @property
     def budget(self) -> Budget:
         """The budget of its calls."""
         return self._budget

@@ -46,10 +46,12 @@ def mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
         ValueError: The answer is empty, or no JSON object; it may have been paid for.
         RecursionError: It is nested too deeply.
     """
-    if response.status_code != _OK:
-        return response
+    status = response.status_code
     if response.content.lstrip().startswith(b"<"):
-        return _replaced(response, _BAD_GATEWAY, {"error": {"message": _about(response.text)}})
+        page = {"error": {"message": f"{PAGE} (status {status}{_title(response.text)})"}}
+        return _replaced(response, _BAD_GATEWAY if status == _OK else status, page)
+    if status != _OK:
+        return response
     value = _value(response.content)
     if (error := _error_in(value)) is not None:
         return _replaced(response, _status_of(error), {"error": error})
@@ -114,11 +116,12 @@ def _joined(data: bytes) -> dict[str, Any]:
     return whole
 
 
-def _about(page: str) -> str:
+def _title(page: str) -> str:
+    """Returns what a page is about, to be added to a sentence."""
     title = _TITLE.search(page)
     words = title[1] if title else re.sub(r"<[^>]*>", " ", page)
     shown = " ".join(unescape(words).split())[:_SHOWN]
-    return f'{PAGE} ("{shown}")' if shown else PAGE
+    return f', "{shown}"' if shown else ""
 
 
 def _error_in(value: object) -> dict[str, Any] | None:

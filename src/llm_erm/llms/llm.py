@@ -196,6 +196,11 @@ class LLM(Protocol):
         return None
 
     @property
+    def address(self) -> str:
+        """Where its calls go; empty if it makes none."""
+        return ""
+
+    @property
     def concurrent(self) -> bool:
         """Whether it can answer several requests at the same time."""
         return False

@@ -101,6 +101,12 @@ class RemoteLLM(LLM):
         return RemoteModel(self._name, self._base_url, self._settings)
 
     @property
+    def address(self) -> str:
+        """Address of the API."""
+        self._client = self._client or self._connect()
+        return self._base_url or str(self._client.model.base_url)
+
+    @property
     def budget(self) -> Budget:
         """The budget of its calls."""
         return self._budget

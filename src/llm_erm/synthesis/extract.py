@@ -43,6 +43,8 @@ def extract_source(completion: "Completion") -> tuple[str | None, str | None]:
     """
     if completion.finish_reason in ("error", "refusal"):
         return None, f"{completion.finish_reason}: {completion.error or 'no message'}"
+    if completion.only_thoughts and completion.finish_reason != "length":
+        return None, "empty: all text of the answer is thoughts (reasoning_content)"
     text, cut_short = completion.text[-_LONGEST_ANSWER:], completion.finish_reason == "length"
     try:
         found = bounded.call(_find, text, cut_short)
