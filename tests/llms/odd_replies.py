@@ -150,9 +150,11 @@ ODD = {
     "a JSON text": unusable(Reply("hello")),
     "a number": unusable(as_json(b"7")),
     "null": unusable(as_json(b"null")),
-    "choices null": unusable(changed(choices=None)),
-    "choices empty": unusable(changed(choices=[])),
-    "a choice without a message": unusable(changed(choices=[{"index": 0}])),
+    "choices null": unusable(changed(choices=None), "it has no choices"),
+    "choices empty": unusable(changed(choices=[]), "it has no choices"),
+    "a choice without a message": unusable(
+        changed(choices=[{"index": 0}]), "its choice has no message"
+    ),
     "a stream of nothing": unusable(Reply(b"data: [DONE]\n\n")),
     "a stream of odd chunks": unusable(Reply(b"data: 7\n\n")),
 }

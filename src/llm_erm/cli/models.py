@@ -300,5 +300,6 @@ def _base_url(options: ModelOptions, provider: Provider) -> str | None:
         return None
     named = (os.environ.get(name) for name in provider.address_variables)
     url = options.base_url or next(filter(None, named), None) or provider.address
+    url = None if url is None else checked_address(url)
     check_network(url)
-    return None if url is None else checked_address(url)
+    return url

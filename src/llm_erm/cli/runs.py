@@ -219,7 +219,7 @@ def _perform(
                 why = f"The budget is spent: {sentence(error, type(options)).removesuffix('.')}"
             else:  # the reasons were told as the jobs ended
                 missing = len(run.jobs) - len(results)
-                why = f"No result of {missing} of {len(run.jobs)} {options.JOBS}"
+                why = f"{missing} of {len(run.jobs)} {options.JOBS} have no result"
             _say_kept(options, folder, why)
         options.publish(folder, run, results)
     return results, folder.path, unfinished

@@ -162,9 +162,12 @@ def _mend_chat(value: dict[str, Any], model: str) -> None:
     _mend_head(value, "created", model)
     value["object"] = "chat.completion"
     value["usage"] = _usage(value.get("usage"), "prompt_tokens", "completion_tokens")
-    for index, choice in enumerate(value["choices"] or ()):
-        if not isinstance(choice, dict):
-            continue
+    choices = value["choices"]
+    if not (isinstance(choices, list) and choices):
+        raise ValueError("it has no choices")
+    for index, choice in enumerate(choices):
+        if not isinstance(choice, dict) or not choice.keys() & {"message", "text"}:
+            raise ValueError("its choice has no message")
         choice.setdefault("index", index)
         reason = choice.get("finish_reason")
         choice["finish_reason"] = reason if isinstance(reason, str) and reason else None

@@ -169,10 +169,10 @@ def provider_error(failure: CallFailedError, name: str, base_url: str | None) ->
     message = f"{name} refused the call: {reason}"
     if (pause := failure.pause_seconds or 0.0) > LONGEST_PAUSE_SECONDS:
         message += f" (it asks for a pause of {_duration(pause)}; resume the run after that)"
-    if failure.status != _NOT_FOUND or base_url is None:
+    if failure.status != _NOT_FOUND or base_url is None or "model" in reason.lower():
         return ProviderError(message)
     if urlsplit(base_url).path.rstrip("/").endswith("/v1"):
-        hint = "check the name of the model, and whether the server offers this API"
+        hint = "check whether the server offers this API at this address"
     else:
         hint = f"the address of an API usually ends in /v1, as in {base_url.rstrip('/')}/v1"
     return ProviderError(f"{message.rstrip('.')} ({hint})", setting="base_url")

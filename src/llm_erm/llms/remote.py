@@ -104,7 +104,7 @@ class RemoteLLM(LLM):
     def address(self) -> str:
         """Address of the API."""
         self._client = self._client or self._connect()
-        return self._base_url or str(self._client.model.base_url)
+        return self._base_url or str(self._client.model.base_url).rstrip("/")
 
     @property
     def budget(self) -> Budget:

@@ -106,7 +106,7 @@ def _change_for(
     except (ValueError, RecursionError):
         return None
     text = said(error)
-    if _STREAM_ONLY.search(text) and "stream" not in body and "messages" in body:
+    if _STREAM_ONLY.search(text) and not body.get("stream") and "messages" in body:
         return _stream, None
     if "max_completion_tokens" in text and "max_tokens" in body:
         return _rename_limit, None

@@ -125,7 +125,8 @@ def _check_answered(
     if calls.made and (thoughts := only_thoughts(answers)):
         observe(Noticed(thoughts))
     in_vain = bool(answers) and not any_answer(answers)
-    if (failures := calls.failures(asked_again=in_vain)) is None:
+    failures = calls.failures(over=asking.found, asked_again=in_vain)
+    if failures is None:
         return
     observe(Noticed(failures))
     if not asking.found and (calls.open or in_vain):

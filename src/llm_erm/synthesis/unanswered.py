@@ -42,10 +42,11 @@ class Calls:
         """Whether further calls are likely to get no answer either."""
         return self._in_a_row >= MOST_IN_A_ROW
 
-    def failures(self, *, asked_again: bool) -> str | None:
+    def failures(self, *, over: bool, asked_again: bool) -> str | None:
         """Returns a sentence on the calls that got no answer, or None.
 
         Args:
+            over: Whether the search has ended nevertheless.
             asked_again: Whether the next run makes calls again that may have been billed.
         """
         if not self._failed:
@@ -56,9 +57,9 @@ class Calls:
         more = f" (and {len(others)} other reasons)" if others else ""
         said = f"{len(self._failed)} of {self.made} calls failed: {reason.rstrip('.')}{more}."
         if not billed:
-            return f"{said} This cost nothing; the same command asks again."
+            return f"{said} This cost nothing{'' if over else '; the same command asks again'}."
         what = "All" if billed == len(self._failed) else f"{billed} of them"
-        then = "the same command asks again" if asked_again else "they are not made again"
+        then = "the same command asks again" if asked_again else "these are not made again"
         return f"{said} {what} may be billed; {then}."
 
 
