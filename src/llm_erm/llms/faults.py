@@ -107,7 +107,8 @@ def _not_connected(error: Exception, pause: float | None) -> CallFailedError:
     for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
             return CallFailedError("crowded", _CROWDED)
-        if isinstance(cause, ssl.SSLCertVerificationError):
+        # What aiohttp raises is one as well, without the reason.
+        if isinstance(cause, ssl.SSLCertVerificationError) and hasattr(cause, "verify_message"):
             return CallFailedError(
                 "refused",
                 f"its certificate is not trusted ({cause.verify_message}); to trust it, name a "
