@@ -10,14 +10,17 @@ DIGITS_PER_TOKEN = 4
 one or three, older ones 2.8 (GPT-3) to 3.7 (Claude 2) on average."""
 OTHER_BYTES_PER_TOKEN = 10
 """English words of nine letters come to about 7 bytes per token."""
+_CONTEXTS = (2048, 4096, 8192, 16_384, 32_768)
+"""Sizes of contexts that people do not choose."""
 _RUNS = re.compile(r"(.)\1{3,}", re.DOTALL)
 
 
 def cut_prompt(prompt: str, completion: Completion) -> str | None:
     """Returns a warning if the server read fewer tokens than any tokenizer makes of the prompt.
 
-    Ollama, for one, cuts a prompt to its context without a word. Runs of one character, which some
-    tokenizers make a single token, hardly count. A server that leaves out what it found in its
+    Ollama, for one, cuts a prompt to its context without a word, and then reports the size of the
+    context, which a whole prompt has once in a thousand times at most. Runs of one character, which
+    some tokenizers make a single token, hardly count. A server that leaves out what it found in its
     cache counts too few tokens as well, so this is for the first answer to a prompt.
 
     Args:
@@ -26,13 +29,16 @@ def cut_prompt(prompt: str, completion: Completion) -> str | None:
     """
     read = completion.usage.prompt_tokens
     least = fewest_tokens(prompt)
-    if not read or read >= least:
+    if 0 < read < least:
+        why = f"has {least:,} or more"
+    elif read in _CONTEXTS:
+        why = "is just what fits into a usual context"
+    else:
         return None
     return (
-        f"The server read {read:,} tokens of a prompt of {len(prompt.encode()):,} bytes, which has "
-        f"{least:,} or more, so it has probably cut the prompt; give the model a longer context "
-        "(for Ollama: start its server with OLLAMA_CONTEXT_LENGTH=32768), or use fewer or shorter "
-        "examples."
+        f"The server read {read:,} tokens of a prompt of {len(prompt.encode()):,} bytes, which "
+        f"{why}, so it has probably cut the prompt; give the model a longer context (for Ollama: "
+        "start its server with OLLAMA_CONTEXT_LENGTH=32768), or use fewer or shorter examples."
     )
 
 
