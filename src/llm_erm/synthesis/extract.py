@@ -52,7 +52,7 @@ def extract_source(completion: "Completion") -> tuple[str | None, str | None]:
         return None, _TOO_COSTLY
     match found:
         case [str() as source, None] if not too_long(source):
-            return source, None
+            return source.encode("utf-8", "replace").decode(), None  # JSON may hold half characters
         case [None, str() as reason]:
             return None, reason
     return None, _TOO_COSTLY
