@@ -97,7 +97,8 @@ FAULTS = {
         *(1, "refused", "does not exist"),
     ),
     "bad request": Fault((Reply(error("Unsupported.", "x"), 400),), 1, "refused", "Unsupported"),
-    "a status like no other": Fault((Reply(error("Tea.", "x"), 418),), 1, "unusable", "Tea."),
+    "a status like no other": Fault((Reply(error("Tea.", "x"), 418),), 1, "refused", "Tea."),
+    "a conflict": Fault((Reply(error("Locked.", "x"), 409), OK), 2, asked=(None,)),
     "stalled headers": Fault((Reply(ANSWER, after=NEVER),), 1, "unusable", "within 1.5 seconds"),
     "stalled body": Fault((Reply(ANSWER, stall=200),), 1, "unusable", "within 1.5 seconds"),
     "HTML with status 200": Fault(

@@ -96,6 +96,8 @@ ODD = {
     "a number as id": read(changed(id=17)),
     "created as a text": read(changed(created="now")),
     "nothing but the text": read(Reply({"choices": [{"message": {"content": "hello"}}]}), UNKNOWN),
+    "a text instead of a message": read(changed(choices=[{"text": "hello"}])),
+    "a delta instead of a message": read(changed(choices=[{"delta": {"content": "hello"}}])),
     "no model": read(without("model")),
     "no object": read(without("object")),
     "finish reason empty": read(choice(finish_reason="")),
@@ -147,6 +149,9 @@ ODD = {
     "an empty body": unusable(as_json(b""), "it is empty"),
     "blanks": unusable(Reply(b" \n"), "it is empty"),
     "words": unusable(Reply(b"upstream went away"), "upstream went away"),
+    "a body that breaks off": unusable(
+        Reply(ANSWER, headers=(("content-encoding", "gzip"),)), "it breaks off"
+    ),
     "a JSON text": unusable(Reply("hello")),
     "a number": unusable(as_json(b"7")),
     "null": unusable(as_json(b"null")),

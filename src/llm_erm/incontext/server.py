@@ -193,7 +193,7 @@ class ServerEngine(Engine):
         reply, completion = await self._client.post(path, body)
         choice = reply["choices"][0]
         text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
-        probability = _probability(choice["logprobs"]) if settings.answer == "score" else None
+        probability = _probability(choice) if settings.answer == "score" else None
         computed = None
         with suppress(KeyError, TypeError):  # not every server reports them
             usage = reply["usage"]
@@ -201,7 +201,7 @@ class ServerEngine(Engine):
         return reply, replace(
             completion,
             index=prompt.index,
-            text=text or completion.text,
+            text=text if text and text.strip() else completion.text,
             probability=probability,
             computed_tokens=computed,
         )
@@ -281,16 +281,19 @@ def _hint(said: str, settings: InContextSettings) -> tuple[str, str] | None:
             return None
 
 
-def _probability(logprobs: Mapping[str, Any]) -> float | None:
+def _probability(choice: Mapping[str, Any]) -> float | None:
     """Returns the probability of label 1 relative to both, from the most probable next tokens.
 
     A label that is not among these tokens gets the probability of the least probable of them, which
     is an upper bound. The result is None if both labels are missing.
+
+    Raises:
+        ValueError: There are no probabilities.
     """
-    if (content := logprobs.get("content")) is not None:  # in chats, and from llama.cpp's server
-        listed = [(token["token"], token["logprob"]) for token in content[0]["top_logprobs"]]
-    else:
-        listed = list(logprobs["top_logprobs"][0].items())
+    try:
+        listed = _listed(choice["logprobs"])
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError("it has no probabilities of next tokens") from error
     labels = {"0": 0.0, "1": 0.0}
     for token, logprob in listed:
         if token.strip() in labels:
@@ -300,3 +303,10 @@ def _probability(logprobs: Mapping[str, Any]) -> float | None:
     least = math.exp(min(logprob for _, logprob in listed))
     zero, one = (labels[label] or least for label in ("0", "1"))
     return one / (zero + one)
+
+
+def _listed(logprobs: Any) -> list[tuple[str, float]]:  # noqa: ANN401 - the servers' forms differ
+    """Returns the most probable next tokens with their log-probabilities."""
+    if (content := logprobs.get("content")) is not None:  # in chats, and from llama.cpp's server
+        return [(token["token"], token["logprob"]) for token in content[0]["top_logprobs"]]
+    return list(logprobs["top_logprobs"][0].items())

@@ -166,8 +166,12 @@ def _mend_chat(value: dict[str, Any], model: str) -> None:
     if not (isinstance(choices, list) and choices):
         raise ValueError("it has no choices")
     for index, choice in enumerate(choices):
-        if not isinstance(choice, dict) or not choice.keys() & {"message", "text"}:
+        if not isinstance(choice, dict):
             raise ValueError("its choice has no message")
+        if choice.get("message") is None:
+            choice["message"] = choice.get("delta") or {"content": choice.get("text")}
+            if choice["message"] == {"content": None}:
+                raise ValueError("its choice has no message")
         choice.setdefault("index", index)
         reason = choice.get("finish_reason")
         choice["finish_reason"] = reason if isinstance(reason, str) and reason else None

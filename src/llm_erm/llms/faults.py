@@ -17,8 +17,8 @@ LONGEST_PAUSE_SECONDS = 900.0
 
 Kind = Literal["crowded", "unreachable", "unanswered", "refused", "unusable"]
 """Why a call failed: this process may open no more files; no connection, or a broken one; no answer
-(status 429 or 5xx, or a web page); this call and all others are rejected; or the answer is not
-usable or did not arrive in time.
+(status 408, 409, 425, 429 or 5xx, or a web page); this call and all others are rejected; or the
+answer is not usable or did not arrive in time.
 
 The first three cost nothing and are retried, a crowded call until its time is up. A refusal costs
 nothing. A call without a usable answer may have been billed, so it is never retried.
@@ -30,7 +30,8 @@ _CROWDED = (
 )
 _NEVER = re.compile(r"request too large|too large for", re.IGNORECASE)
 """Words of a 429 that no pause helps against."""
-_NOT_FOUND = 404
+_NOT_FOUND, _SERVER_ERROR = 404, 500
+_TRY_AGAIN = (408, 409, 425, 429)
 _ODD_FORM = (
     *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
     RecursionError,
@@ -137,7 +138,8 @@ def _kind_of(error: Exception, pause: float | None) -> Kind:
     if _NEVER.search(sentence_of(error)):
         return "refused"
     if isinstance(error, library.ModelHTTPError):
-        return "unanswered" if error.status_code == 429 or error.status_code >= 500 else "unusable"
+        status = error.status_code
+        return "unanswered" if status in _TRY_AGAIN or status >= _SERVER_ERROR else "refused"
     return "unusable"
 
 

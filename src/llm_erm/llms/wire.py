@@ -56,8 +56,8 @@ def patient(
             while True:
                 known = len(self.changes)
                 sent, body = _changed(request, self.changes)
-                response = await super().send(sent, **how)
-                await response.aread()
+                response = await super().send(sent, **how | {"stream": True})
+                await _read(response)
                 found = _change_for(response, body)
                 if found is None:
                     return mended(response, model)
@@ -68,6 +68,24 @@ def patient(
                         notices.append(notice.format(model=model))
 
     return Patient(**settings)
+
+
+async def _read(response: "httpx2.Response") -> None:
+    """Reads a response; an answer that breaks off may have been paid for, so it is no lost call.
+
+    Raises:
+        ValueError: The answer cannot be read.
+    """
+    import httpx2
+
+    try:
+        await response.aread()
+    except (httpx2.TransportError, httpx2.DecodingError) as error:
+        if response.is_success:
+            raise ValueError(f"it breaks off ({type(error).__name__})") from error
+        raise
+    finally:
+        await response.aclose()
 
 
 def _changed(
