@@ -3,7 +3,6 @@
 import asyncio
 import math
 import queue
-import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +18,7 @@ from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller
 from llm_erm.llms.clients import is_openai
-from llm_erm.llms.faults import CallFailedError, provider_error
+from llm_erm.llms.faults import CallFailedError, provider_error, too_long
 from llm_erm.llms.llm import Completion
 from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
@@ -211,12 +210,15 @@ class ServerEngine(Engine):
     ) -> ProviderError:
         """Returns the error that ends the run, with a hint if a setting may help."""
         error = provider_error(failure, self.name, self._client.base_url)
+        if too_long(failure):
+            message = f"{str(error).rstrip('.')} (query {prompt.index}; use fewer examples)"
+            return ProviderError(message, setting="shots")
         timed_out = isinstance(failure.__cause__, TimeoutError)
         if (
             failure.kind not in ("refused", "unusable")
             or failure.status in _NOT_OF_THE_REQUEST
             or timed_out
-            or (found := _hint(failure.message, settings)) is None
+            or (found := _hint(settings)) is None
         ):
             return error
         hint, setting = found
@@ -261,13 +263,8 @@ _SCHEMA = {
 }
 
 
-_TOO_LONG = re.compile(r"context|too (long|large|many tokens)|maximum .*(length|tokens)", re.I)
-
-
-def _hint(said: str, settings: InContextSettings) -> tuple[str, str] | None:
+def _hint(settings: InContextSettings) -> tuple[str, str] | None:
     """Returns a hint for a server that cannot handle the request, and the setting to change."""
-    if _TOO_LONG.search(said):
-        return "use fewer examples", "shots"
     match settings.answer:
         case "score":
             return (

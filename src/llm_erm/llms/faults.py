@@ -28,6 +28,9 @@ _CROWDED = (
     "too many open files for another connection; use a lower concurrency, or raise the limit "
     "(ulimit -n)"
 )
+_TOO_LONG = re.compile(
+    r"context|too (long|large|many tokens)|maximum .*(length|tokens)", re.IGNORECASE
+)
 _NEVER = re.compile(r"request too large|too large for", re.IGNORECASE)
 """Words of a 429 that no pause helps against."""
 _NOT_FOUND, _SERVER_ERROR = 404, 500
@@ -71,6 +74,11 @@ class CallFailedError(Exception):
     def is_free(self) -> bool:
         """Whether the call certainly costs nothing."""
         return self.kind != "unusable"
+
+
+def too_long(failure: CallFailedError) -> bool:
+    """Returns whether a refusal is about the length of the prompt."""
+    return failure.kind == "refused" and bool(_TOO_LONG.search(failure.message))
 
 
 def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | None:

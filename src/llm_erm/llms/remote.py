@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llm_erm.errors import BudgetSpentError
+from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller, GivenUpError
 from llm_erm.llms.clients import Client, RemoteSettings
 from llm_erm.llms.conversation import CODE_SCHEMA, Conversation
-from llm_erm.llms.faults import CallFailedError, provider_error
+from llm_erm.llms.faults import CallFailedError, provider_error, too_long
 from llm_erm.llms.llm import LLM, Completion, FinishReason, Pace, Request, Tool
 
 if TYPE_CHECKING:
@@ -240,7 +240,11 @@ class RemoteLLM(LLM):
             return "error", f"the budget was spent before the answer was complete ({error})"
         except CallFailedError as failure:
             if failure.kind in ("unreachable", "refused"):
-                raise provider_error(failure, self.name, self._base_url) from failure
+                fatal = provider_error(failure, self.name, self._base_url)
+                if too_long(failure):
+                    said = f"{str(fatal).rstrip('.')}; use fewer or shorter examples"
+                    fatal = ProviderError(said, setting="train_size or lengths")
+                raise fatal from failure
             unpaid = failure.is_free and conversation.last is None
             return "unanswered" if unpaid else "error", failure.message
         return None
