@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _REFUSED_STATUSES = (400, 422)
 _REFUSING = re.compile(
-    r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|both be|only one",
+    r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|deprecated|both be|"
+    r"only one",
     re.IGNORECASE,
 )
 """Words of a server that does not know a parameter, rather than one that rejects its value."""
