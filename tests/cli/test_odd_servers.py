@@ -147,6 +147,17 @@ def test_a_server_that_never_answers_is_asked_three_times_not_for_every_attempt(
     assert "3 of 3 calls failed" in screen
 
 
+def test_a_server_that_is_too_slow_is_not_paid_for_every_attempt(run):
+    left, screen = run("synthesize", in_turn(SLOW), "--attempts", 50, "--timeout", 1)
+    assert left == Left(3, 3, ("error",) * 3)
+    assert "3 of 3 calls failed" in screen
+    left, _ = run("synthesize", in_turn(SLOW, WRONG, SLOW, SLOW, SLOW, RIGHT), "--timeout", 1)
+    assert left == Left(2, 0, ("error",) * 3)  # the budget is another
+    flags = ("--attempts", 50, "--timeout", 1)
+    left, _ = run("synthesize", in_turn(SLOW, WRONG, SLOW, SLOW, SLOW, RIGHT), *flags)
+    assert left == Left(0, 6, (*("error",) * 4, "stop", *("error",) * 3, "stop"))
+
+
 def test_a_prompt_that_was_cut_is_said_once_per_task(run):
     short = {"prompt_tokens": 30, "completion_tokens": 5, "total_tokens": 35}
     for track, answer in (("synthesize", WRONG), ("incontext", Reply(chat('{"label": "1"}')))):

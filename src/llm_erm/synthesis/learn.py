@@ -71,7 +71,7 @@ async def learn(
     )
     request = request_for(splits, settings, sandbox)
     observe(Prompted(request.prompt))
-    calls = Calls()
+    calls = Calls(answered=any_answer(answered.values()))
     asking = _Asking(strategy(request, settings), settings, verifier.attempts, calls)
 
     async def verify(completion: Completion) -> None:

@@ -16,13 +16,17 @@ class Calls:
     A call that certainly cost nothing leaves its sample open: the next run asks for it. One that
     may have been billed uses up its attempt, so that a search whose answers take too long ends.
 
+    Args:
+        answered: Whether earlier parts of the search got an answer.
+
     Attributes:
         open: Indices of the samples that are left open.
         made: Number of calls that have ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, answered: bool = False) -> None:
         self.open: set[int] = set()
+        self._answered = answered
         self.made = 0
         self._in_a_row = 0
         self._failed: list[Completion] = []
@@ -35,13 +39,16 @@ class Calls:
             self.open.add(completion.index)
         else:
             self._in_a_row = 0
-        if not is_answer(completion):
+        if is_answer(completion):
+            self._answered = True
+        else:
             self._failed.append(completion)
 
     @property
     def in_vain(self) -> bool:
         """Whether further calls are likely to get no answer either."""
-        return self._in_a_row >= MOST_IN_A_ROW
+        never = not self._answered and len(self._failed) >= MOST_IN_A_ROW
+        return never or self._in_a_row >= MOST_IN_A_ROW
 
     def failures(self, *, over: bool, asked_again: bool) -> str | None:
         """Returns a sentence on the calls that got no answer, or None.
