@@ -81,7 +81,8 @@ class TrainingSettings:
     """Whether layers are compiled and steps replayed as a CUDA graph; auto does both on CUDA."""
     checkpoint_every: Annotated[int | None, OPERATIONAL] = None
     """Number of epochs between checkpoints, from which the same command resumes; by default,
-    there are none."""
+    there are none. They are written while training goes on, and the last two are kept. One that
+    comes due while another is still being written is left out."""
     report_to: Annotated[tuple[Tracker, ...], OPERATIONAL] = ()
     """Trackers to which accelerate also reports the metrics."""
     save_model: Annotated[bool, OPERATIONAL] = False
