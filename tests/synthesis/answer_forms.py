@@ -105,6 +105,10 @@ NAMED = {
     "an annotated lambda": fence(
         "from typing import Callable\n\nsolve: Callable[[str], int] = lambda x: x.count('1') % 2"
     ),
+    "solve before a check": fence(PARITY.replace("f(", "solve("))
+    + fence("def check(n):\n    assert solve('1') == n"),
+    "solve, then f": fence(PARITY.replace("f(", "solve(")) + fence("f = solve\nprint(f('1'))"),
+    "a lambda without a name": as_json("lambda x: x.count('1') % 2"),
     "an annotated f": fence("f: object = lambda x: x.count('1') % 2"),
     "a method": fence("class Solution:\n    def solve(self, x):\n        return x.count('1') % 2"),
     "a method with a helper": fence(
@@ -151,6 +155,9 @@ NEARLY_JSON = {
     "within an object": json.dumps({"answer": {"code": PARITY}}),
     "another key": json.dumps({"program": PARITY}),
     "JSON in JSON": as_json(as_json(PARITY)),
+    "carriage returns": as_json(PARITY.replace("\n", "\r\n")),
+    "an object for the code": json.dumps({"code": {"language": "python", "source": PARITY}}),
+    "prose in it": as_json(f"Here it is:\n{PARITY}\nIt counts."),
     "the language": as_json(f"python\n{PARITY}"),
     "a margin": as_json(indented(PARITY)),
     "a byte-order mark": "\ufeff" + as_json(f"\ufeff{PARITY}"),
@@ -184,6 +191,12 @@ NEARLY_FENCED = {
     "no-break spaces": fence(PARITY.replace("    ", "\u00a0" * 4)),
     "zero-width spaces": fence(f"\u200b{PARITY}"),
     "curly quotes": fence(PARITY.replace("'1'", "\u20181\u2019")),
+    "wide signs": fence(PARITY.replace("(x):", "（x）：")),
+    "a minus sign": fence("def f(x):\n    return (x.count('1') \u2212 2) % 2"),
+    "fences in a fence": fence(f"# Answer\n{fence(PARITY)}", "markdown", "````"),
+    "fences mentioned": f"I put it in ``` fences.\n{fence(PARITY)}",
+    "code on the line of the fence": f"```{PARITY}\n```",
+    "a shell command in it": fence(f"!pip install numpy\nimport math\n{PARITY}\n%timeit f('1')"),
     "line separators": as_json(PARITY.replace("\n", "\u2028")),
 }
 """Answers with fences, or nearly."""
@@ -195,6 +208,11 @@ BARE = {
     "a loop": f"The rule:\n\n{WHOLE['a loop']}\n\nIt works.",
     "a margin": f"It is\n\n{indented(PARITY, '    ')}\n\nas asked.",
     "a lambda": "solve = lambda x: x.count('1') % 2",
+    "quotes for fences": f"'''python\n{PARITY}\n'''",
+    "only the end of a fence": f"{PARITY}\n```\nDone.",
+    "YAML": f"code: |\n{indented(PARITY, '  ')}",
+    "a heading": f"**Code:**\n{PARITY}\n\n**Why:** it counts.",
+    "a mark of the model's": f"{PARITY}</s><|im_end|>",
     "tags": f"[PYTHON]\n{PARITY}\n[/PYTHON]",
     "from and import in prose": f"From what I see\nfrom the examples it is clear:\n\n{PARITY}",
     "class in prose": f"class 1 means odd.\nimport is not needed here.\n\n{PARITY}",

@@ -28,9 +28,9 @@ _MARK = re.compile(
 _CLOSING = {f"open{i}": f"close{i}" for i in range(len(_KINDS))}
 _AROUND = re.compile(
     r"</?(?:answer|response)>|<\|(?:START|END)_RESPONSE\|>|<\|(?:begin|end)_of_solution\|>"
-    r"|<\|(?:return|end)\|>"
+    r"|<\|(?:return|end|im_end|eot_id|endoftext)\|>|<end_of_turn>|</s>"
 )
-"""Marks around the answer proper of the same models."""
+"""Marks around the answer proper of the same models, and at the end of any."""
 
 
 def without_thoughts(text: str) -> str | None:

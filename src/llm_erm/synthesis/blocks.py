@@ -60,12 +60,12 @@ def fenced(text: str, *, whole: bool) -> Iterator[str]:
             return
         info = match["info"]
         first = info[_LANGUAGE.match(info).end() :]  # type: ignore[union-attr]  # it may be empty
-        body = match["body"] or ""
-        lines = body.split("\n")
+        lines = (match["body"] or "").split("\n")
+        if match["body"] is None or _FIRST_LINE.match(first):
+            lines.insert(0, first)
         if all(line.lstrip().startswith(">") for line in lines if line.strip()):
-            body = "\n".join(re.sub(r"^[ \t]*> ?", "", line) for line in lines)
-        body = textwrap.dedent(body)
-        yield f"{first}\n{body}" if match["body"] is None or _FIRST_LINE.match(first) else body
+            lines = [re.sub(r"^[ \t]*> ?", "", line) for line in lines]
+        yield textwrap.dedent("\n".join(lines))
 
 
 def in_json(text: str) -> Iterator[str]:

@@ -23,7 +23,7 @@ class Standing(IntEnum):
     NOTHING = 0
     """It defines no function but tests."""
     DOUBTFUL = 1
-    """Its function is a stub, or cannot be called with one argument."""
+    """Its function cannot be called with one argument, or returns nothing, as a stub."""
     FUNCTION = 2
     """One of its functions is the answer under another name than ``f``."""
     F = 3
@@ -45,8 +45,8 @@ def standing(tree: ast.Module) -> Standing:
 def answer(tree: ast.Module) -> str | None:
     """Returns an expression for the function that answers in a program without ``f``, or None.
 
-    It takes one argument and is no test. Of several, it is the one that no other uses. Without any,
-    it may be the only such method of the only class.
+    It takes one argument, returns something and is no test. Of several, it is the one that no other
+    uses. Without any, it may be the only such method of the only class.
     """
     functions = _candidates(tree.body)
     by_def: dict[str, _Function] = {
@@ -83,8 +83,9 @@ def defined(tree: ast.Module) -> set[str]:
 
 def missing(tree: ast.Module) -> set[str]:
     """Returns the names that a program uses and neither it nor Python defines."""
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return used - {name for node in ast.walk(tree) for name in _bound_by(node)} - _BUILTINS
+    nodes = list(ast.walk(tree))
+    used = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return used - {name for node in nodes for name in _bound_by(node)} - _BUILTINS
 
 
 def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
@@ -147,13 +148,13 @@ def _names_in(node: ast.AST) -> set[str]:
 
 
 def _is_answer(function: _Function, *, bound: bool = False) -> bool:
-    """Returns whether a function does something and can be called with one argument."""
+    """Returns whether a function can be called with one argument and returns something."""
     if isinstance(function, ast.AsyncFunctionDef):
         return False
     given = function.args
     takes = len(given.posonlyargs) + len(given.args)
     if isinstance(function, ast.FunctionDef):
-        if all(map(_is_empty, function.body)):
+        if not any(map(_returns, _in_scope(function))):
             return False
         marks = {mark.id for mark in function.decorator_list if isinstance(mark, ast.Name)}
         takes -= bound and "staticmethod" not in marks
@@ -162,13 +163,8 @@ def _is_answer(function: _Function, *, bound: bool = False) -> bool:
     return required <= 1 <= (takes or (given.vararg is not None)) and not keywords
 
 
-def _is_empty(statement: ast.stmt) -> bool:
-    """Returns whether a statement is one of those that stand for code to be written."""
-    match statement:
-        case ast.Pass() | ast.Expr(value=ast.Constant()):
-            return True
-        case ast.Raise(exc=ast.Name(id="NotImplementedError")):
-            return True
-        case ast.Raise(exc=ast.Call(func=ast.Name(id="NotImplementedError"))):
-            return True
-    return False
+def _returns(node: ast.AST) -> bool:
+    match node:
+        case ast.Return(value=None | ast.Constant(value=None)):
+            return False
+    return isinstance(node, ast.Return)

@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from llm_erm import bounded
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"\s*<[^<>\n]*>\s*")
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
+_LAMBDA = re.compile(r"\s*lambda\b")
 _LANGUAGE = re.compile(r"\A\s*(?:python3?|py)[ \t]*\n", re.IGNORECASE)
 _ODD = str.maketrans(
     dict.fromkeys("\ufeff\u200b\u200c\u200d\u2060", None)
@@ -36,8 +38,10 @@ _ODD = str.maketrans(
     | dict.fromkeys("\u2028\u2029\x85", "\n")
     | dict.fromkeys("‘’", "'")
     | dict.fromkeys("“”", '"')
+    | dict.fromkeys("−–", "-")
+    | dict(zip("（），：；＝", "(),:;=", strict=True))
 )
-"""Characters that word processors and web pages put in the place of others."""
+"""Characters that word processors, web pages and other scripts put in the place of others."""
 
 # Besides SyntaxError, what ast raises for text with a null byte, or that is nested too deeply.
 _UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
@@ -100,11 +104,15 @@ def _find(text: str, cut_short: bool) -> tuple[str | None, str | None]:
     return None, "no code: the answer holds no program"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Program:
     source: str
     tree: ast.Module
     standing: Standing
+
+    @cached_property
+    def lacks(self) -> set[str]:
+        return missing(self.tree)
 
 
 class _Reader:
@@ -125,9 +133,11 @@ class _Reader:
         for place in self._places(text, codes, depth):
             programs = [*place, *programs]  # so that the last of equals is the best
             best = _best(programs)
-            if best is not None and best.standing == Standing.F and not missing(best.tree):
+            if best is not None and best.standing == Standing.F and not best.lacks:
                 break
         if best is None or best.standing == Standing.NOTHING:
+            # The last one that is no placeholder, if there is one; not from within a block.
+            codes.sort(key=lambda code: _PLACEHOLDER.fullmatch(code) is None)
             return codes[-1] if codes and not depth else None
         return self._completed(best, programs)
 
@@ -194,6 +204,7 @@ class _Reader:
 
     def _program(self, text: str, *, escaped: bool) -> _Program | None:
         """Returns the program that a text is, or None."""
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
         text = textwrap.dedent(_LANGUAGE.sub("", text))
         for spelling in _spellings(text):
             if (program := self._parsed(spelling)) is not None:
@@ -220,19 +231,20 @@ class _Reader:
 
     def _completed(self, best: _Program, programs: Sequence[_Program]) -> str:
         """Returns a program after the blocks it needs, and with a name for its function."""
-        parts, tree = [best], best.tree
+        parts, whole = [best], best
         for _ in range(_JOIN_TRIES):
-            needed = missing(tree)
-            others = [one for one in programs if one not in parts and needed & defined(one.tree)]
+            others = [
+                one for one in programs if one not in parts and whole.lacks & defined(one.tree)
+            ]
             if not others:
                 break
             joined = self._parsed("\n\n".join(one.source for one in (others[-1], *parts)))
             if joined is None:
                 break
-            parts, tree = [others[-1], *parts], joined.tree
+            parts, whole = [others[-1], *parts], joined
         source = "\n\n".join(one.source.strip("\n") for one in parts)
         name = answer(best.tree)
-        if best.standing == Standing.FUNCTION and not is_found(tree):
+        if best.standing == Standing.FUNCTION and not is_found(whole.tree):
             source += f"\n\nf = {name}"
         return source
 
@@ -256,18 +268,17 @@ def _best(programs: Sequence[_Program]) -> _Program | None:
     equal = [program for program in programs if program.standing == highest]
     if highest != Standing.FUNCTION or len(equal) == 1:
         return equal[-1] if equal else None
-    lacking = [(one, missing(one.tree)) for one in equal]
     own = [
         one
         for one in equal
-        if not any(defined(one.tree) & names for other, names in lacking if other is not one)
+        if not any(defined(one.tree) & other.lacks for other in equal if other is not one)
     ]
     return (own or equal)[-1]
 
 
 def _spellings(text: str) -> Iterator[str]:
     """Yields a text as it is, and then with what models and web pages put into it taken out."""
-    yield text
+    yield f"f = {text.strip()}" if _LAMBDA.match(text) else text
     if _PROMPT.search(text):
         kept = [line for line in text.split("\n") if _PROMPT.match(line)]
         yield (text := textwrap.dedent("\n".join(_PROMPT.sub("", line, 1) for line in kept)))
