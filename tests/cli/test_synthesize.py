@@ -316,6 +316,21 @@ def test_an_answer_that_is_gone_is_named_and_asked_for_again(invoke, scripted, t
     assert "lacks" not in invoke(*arguments).stderr
 
 
+def test_answers_and_errors_are_no_formulas_in_the_table(invoke, scripted, tmp_path):
+    formula = '=HYPERLINK("http://127.0.0.1","x")'
+    raising = f"class E(Exception): pass\nE.__name__ = {formula!r}\ndef f(x): raise E"
+    answers = (formula, "-1", "\tx", "@a", "+a", f"+1\n```\n{raising}\n```", RIGHT)
+    done = invoke(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", len(answers)),
+        *(*SMALL, *scripted(*answers), "--out-csv", "all.csv", "--out-jsonl", "all.jsonl"),
+    )
+    assert done.returncode == 0, done.stderr
+    rows = untimed(tmp_path / "all.csv")
+    assert [row["text"] for row in rows] == [*(f"'{text}" for text in answers[:-1]), RIGHT]
+    assert rows[5]["error"] == f"'{formula}:"
+    assert [line["text"] for line in lines(tmp_path / "all.jsonl")] == list(answers)
+
+
 def untimed(path: Path) -> list[dict]:
     """The rows of a published table, without times."""
     with path.open(newline="") as file:

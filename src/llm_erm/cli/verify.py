@@ -70,7 +70,7 @@ def verify(options: Options) -> int:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
             f"Cannot read the program {path}: {error.strerror}; name a Python file that defines "

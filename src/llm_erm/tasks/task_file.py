@@ -185,6 +185,11 @@ class _TaskFunctions:
                 f"{self.path}: sample(rng, {length}) returns {x!r:.60}; "
                 f"a {self.kind} input is a string matching {pattern}"
             )
+        if "\r" in x or x.startswith("\ufeff"):
+            raise InputError(
+                f"{self.path}: sample(rng, {length}) returns {x!r:.60}; an input must not contain "
+                "a carriage return or begin with a byte-order mark, which no data file keeps"
+            )
         return str(x)
 
 
