@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llm_erm.baselines.method import Baselines
     from llm_erm.enumeration.method import Enumeration
     from llm_erm.enumeration.settings import EnumerationSettings
-    from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
+    from llm_erm.errors import BudgetSpentError, InputError, LLMERMError, UnfinishedError
     from llm_erm.incontext.method import InContext
     from llm_erm.incontext.settings import InContextSettings
     from llm_erm.llms.llm import LLM
@@ -40,7 +40,7 @@ _HOMES = {
     "baselines.method": ("Baselines",),
     "enumeration.method": ("Enumeration",),
     "enumeration.settings": ("EnumerationSettings",),
-    "errors": ("BudgetSpentError", "InputError", "LLMERMError"),
+    "errors": ("BudgetSpentError", "InputError", "LLMERMError", "UnfinishedError"),
     "incontext.method": ("InContext",),
     "incontext.settings": ("InContextSettings",),
     "llms.llm": ("LLM",),
@@ -93,6 +93,7 @@ __all__ = [
     "SynthesisSettings",
     "Training",
     "TrainingSettings",
+    "UnfinishedError",
     "Verdict",
     "__version__",
     "compare",

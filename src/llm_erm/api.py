@@ -50,7 +50,8 @@ def run(
 
     Raises:
         LLMERMError: The run cannot start or continue; the message says what to change.
-        BudgetSpentError: The model's budget is spent; finished jobs are in the folder.
+        UnfinishedError: The model's budget is spent or calls got no answer; finished jobs are in
+            the folder.
     """
     planned = plan(method, data, None if folder is None else Path(folder))
     return run_plan(planned, fresh=fresh, executor=executor, observers=observers)

@@ -32,5 +32,13 @@ class ProviderError(LLMERMError):
     """A language model cannot be reached or rejects requests, so that no call can succeed."""
 
 
-class BudgetSpentError(LLMERMError):
+class UnfinishedError(LLMERMError):
+    """A job cannot go on for now; the other jobs of the run can."""
+
+
+class BudgetSpentError(UnfinishedError):
     """The next call to a model could cost more than the run may spend."""
+
+
+class UnansweredError(UnfinishedError):
+    """Calls to a model got no answer, so that a job has no result."""

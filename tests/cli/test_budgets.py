@@ -4,10 +4,13 @@ import asyncio
 import csv
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
+from genai_prices import Usage as PricedUsage
+from genai_prices import calc_price
 
 from api_server import Api, Reply, serving
 from canary import CANARY
@@ -45,6 +48,23 @@ def synthesize(invoke, api: Api):
         )
 
     return run
+
+
+def test_before_the_first_call_the_most_that_all_may_cost_is_said(synthesize, api, tmp_path):
+    done = synthesize()
+    told = re.search(
+        r"^Up to 6 calls to openai:gpt-5 at (.*), for at most \$([\d.]+)\.$", done.stderr, re.M
+    )
+    assert told is not None, done.stderr
+    assert told[1] == f"{api.url}/v1"
+    longest = max(len(call.body["input"][0]["content"].encode()) for call in api.calls)
+    most = calc_price(
+        PricedUsage(input_tokens=longest, output_tokens=400), "gpt-5", provider_id="openai"
+    )
+    assert float(told[2]) == pytest.approx(6 * float(most.total_price), abs=0.005)
+    assert journaled(tmp_path, "cost_usd") < float(told[2])
+    assert "Up to" not in synthesize().stderr  # all is there
+    assert "for at most $0.001, the limit." in synthesize("--fresh", "--max-cost-usd", 0.001).stderr
 
 
 def journaled(folder: Path, key: str) -> float:

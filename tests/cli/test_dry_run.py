@@ -49,7 +49,7 @@ def price(model: str, provider: str, prompt_tokens: int, output_tokens: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("model", "provider"), [("gpt-5", "openai"), ("anthropic:claude-opus-4-6", "anthropic")]
+    ("model", "provider"), [("openai:gpt-5", "openai"), ("anthropic:claude-opus-4-6", "anthropic")]
 )
 def test_calls_tokens_and_cost_are_told_and_nothing_is_written_or_sent(dry_run, model, provider):
     arguments = ("--out-dir", "out", "--out-csv", "a.csv", "--log-file", "l.jsonl", "--fresh")
@@ -88,7 +88,7 @@ def test_a_price_that_depends_on_the_prompts_length_is_that_of_single_calls(dry_
 def test_it_needs_no_key_and_an_unknown_price_is_said(dry_run):
     assert "at an unknown price" in dry_run("--model", "vllm:m")[1]
     assert "$0.00" in dry_run("--provider", "local")[1]
-    assert "plus any tool calls" in dry_run("--model", "gpt-5", "--code-tool", "local")[1]
+    assert "plus any tool calls" in dry_run("--model", "openai:gpt-5", "--code-tool", "local")[1]
 
 
 def test_data_that_are_there_are_used_and_stay_as_they_are(dry_run, invoke, tmp_path):
@@ -96,7 +96,7 @@ def test_data_that_are_there_are_used_and_stay_as_they_are(dry_run, invoke, tmp_
     path = min(tmp_path.glob("datasets/parity_all/L20/*/train.txt"))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(reversed(lines)) + "\n")
-    prompts, _ = dry_run("--model", "gpt-5")
+    prompts, _ = dry_run("--model", "openai:gpt-5")
     assert "\n".join(reversed(lines)) in prompts
 
 

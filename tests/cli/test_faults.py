@@ -42,7 +42,7 @@ def answer(value: str) -> Reply:
 FAULTS = [
     ([Reply(error("Slow down.", "rate_limit"), 429, (("retry-after", "0"),)), answer(WRONG)], ""),
     ([Reply(response([text(RIGHT)]), stall=50)], "error: no answer within 5 seconds"),
-    ([Reply(b"<html>busy</html>")], "error: Expected a JSON response"),
+    ([Reply(b"busy")], "error: the answer is not in the API's form (it is not valid JSON"),
     ([Reply(b'{"id": "resp_', headers=(("content-type", "application/json"),))], "error: "),
     ([Reply({"hello": 1})], "error: the answer is not in the API's form"),
     ([Reply(response([refusal("I cannot help.")]))], "refusal: I cannot help."),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ TINY = (
 )
 
 KEYS = {row.name: row.key_variables for row in PROVIDERS.values() if row.needs_key}
+URL = "http://localhost:1/v1"
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +39,11 @@ def _no_keys(monkeypatch):
         (ModelOptions(model="ollama:qwen3:0.6b"), "ollama:qwen3:0.6b"),
         (ModelOptions(model="vllm:Qwen/Qwen3-8B"), "vllm:Qwen/Qwen3-8B"),
         (ModelOptions(provider="ollama", model="qwen3:0.6b"), "ollama:qwen3:0.6b"),
-        (ModelOptions(provider="chat", model="vllm:x"), "chat:vllm:x"),
-        (ModelOptions(model="gpt-5-mini"), "openai:gpt-5-mini"),
-        (ModelOptions(model="ft:gpt-4.1:me"), "openai:ft:gpt-4.1:me"),
+        (ModelOptions(provider="chat", model="vllm:x", base_url=URL), "chat:vllm:x"),
+        (ModelOptions(model="openai:ft:gpt-4.1:me"), "openai:ft:gpt-4.1:me"),
         (ModelOptions(provider="openai"), "openai:gpt-5"),
-        (ModelOptions(base_url="http://localhost:1/v1"), "openai:gpt-5"),
+        (ModelOptions(provider="openai", base_url=URL), "openai:gpt-5"),
+        (ModelOptions(), "local:SmolLM2-135M-Instruct"),
         (ModelOptions(model="gemini:gemini-2.5-pro"), "gemini:gemini-2.5-pro"),
         (ModelOptions(provider="local"), "local:SmolLM2-135M-Instruct"),
         (ModelOptions(model="local:"), "local:SmolLM2-135M-Instruct"),
@@ -53,12 +55,29 @@ def test_a_provider_and_a_model_can_be_named_in_two_flags_or_in_one(options, nam
     assert choose(options)[0].name == name
 
 
-def test_without_a_key_it_is_said_that_the_embedded_model_proposes(capsys):
+def test_without_a_name_it_is_said_that_the_embedded_model_proposes(capsys):
     choose(ModelOptions(provider="local"))
     choose(ModelOptions(model="local:"))
     assert capsys.readouterr().err == ""
     assert choose(ModelOptions())[0].name == "local:SmolLM2-135M-Instruct"
-    assert "No model was named and no OpenAI key is set" in capsys.readouterr().err
+    assert "No model was named, so the embedded SmolLM2-135M-Instruct" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (ModelOptions(model="gpt-5"), "--model gpt-5 does not say who serves.*--provider openai"),
+        (ModelOptions(base_url=URL), "--base-url is for a model.*--provider: .*chat"),
+        (ModelOptions(enable_code_interpreter=True), "--enable-code-interpreter.*--provider"),
+        (ModelOptions(provider="chat", model="gpt-5"), "address of its server.*openai.*--base-url"),
+    ],
+)
+def test_what_may_cost_money_is_only_used_by_name(options, said, monkeypatch, tmp_path):
+    (tmp_path / "gpt-5").mkdir()  # as `git clone` or a run may leave it
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    with pytest.raises(InputError, match=said):
+        choose(options)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +311,8 @@ def test_without_an_address_the_network_is_to_be_checked(invoke, provider):
         HTTPS_PROXY="http://127.0.0.1:9",
     )
     assert done.returncode == 2
-    assert done.stderr.endswith(
-        f"{provider}:m cannot be reached: could not connect; check this machine's network or "
-        "proxy.\n"
+    assert re.search(
+        f"{provider}:m cannot be reached: could not connect( to the proxy that .* names)?; check "
+        r"this machine's network or proxy\.\n$",
+        done.stderr,
     )

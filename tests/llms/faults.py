@@ -43,6 +43,7 @@ class Fault:
         said: Part of the sentence that tells what failed, or of a refusal by the model.
         finish_reason: Of the answer.
         asked: The pause that the server asked for, of each call that might be sent again.
+        counted: Tokens of the answer, if they are not those of the last reply; below 0 if unknown.
     """
 
     replies: tuple[Reply, ...]
@@ -51,10 +52,13 @@ class Fault:
     said: str = ""
     finish_reason: str = "stop"
     asked: tuple[float | None, ...] = ()
+    counted: int | None = None
 
     @property
     def tokens(self) -> int | None:
         """Tokens that it takes from a budget; None for the worst case."""
+        if self.counted is not None:
+            return self.counted if self.counted >= 0 else None
         if self.kind == "answered":
             return None if self.replies[-1].content.get("usage") is None else USED
         return None if self.kind == "unusable" else 0
@@ -67,7 +71,7 @@ FAULTS = {
     "429 that asks for nonsense": Fault((asking("soon"), OK), 2, asked=(None,)),
     "429 every time": Fault((BUSY,), 3, "unanswered", "Slow down.", asked=(None,) * 3),
     "429 that asks for an hour": Fault(
-        (asking("3600"), OK), 1, "refused", "Slow down. (it asks for a pause of 3,600 seconds"
+        (asking("3600"), OK), 1, "refused", "Slow down. (it asks for a pause of 1 h 00 min"
     ),
     "429 as the quota is gone": Fault(
         (Reply(error("You exceeded your current quota.", "insufficient_quota"), 429),),
@@ -93,15 +97,16 @@ FAULTS = {
         *(1, "refused", "does not exist"),
     ),
     "bad request": Fault((Reply(error("Unsupported.", "x"), 400),), 1, "refused", "Unsupported"),
-    "a status like no other": Fault((Reply(error("Tea.", "x"), 418),), 1, "unusable", "Tea."),
+    "a status like no other": Fault((Reply(error("Tea.", "x"), 418),), 1, "refused", "Tea."),
+    "a conflict": Fault((Reply(error("Locked.", "x"), 409), OK), 2, asked=(None,)),
     "stalled headers": Fault((Reply(ANSWER, after=NEVER),), 1, "unusable", "within 1.5 seconds"),
     "stalled body": Fault((Reply(ANSWER, stall=200),), 1, "unusable", "within 1.5 seconds"),
     "HTML with status 200": Fault(
-        (Reply(b"<html>busy</html>"),), 1, "unusable", "not in the API's form"
+        (Reply(b"<html>busy</html>"),), 3, "unanswered", '"busy")', asked=(None,) * 3
     ),
     "malformed JSON": Fault(
         (as_json(json.dumps(ANSWER)[:200].encode()),),
-        *(1, "unusable", "Failed to decode response as JSON: "),
+        *(1, "unusable", "not valid JSON: "),
     ),
     "endless nesting": Fault((as_json(b'{"a":' * 100_000),), 1, "unusable", "recursion"),
     "a list": Fault((Reply([1]),), 1, "unusable", "not in the API's form"),

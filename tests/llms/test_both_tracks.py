@@ -17,6 +17,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion, Request, Usage
 from llm_erm.llms.models import model
 from llms.faults import FAULTS, RETRIES, TIMEOUT_SECONDS, Fault
+from llms.odd_replies import ODD
 from llms.spent import ROOM, spent
 
 PROMPT = "the prompt"
@@ -105,7 +106,7 @@ def outcome_of(
     return outcome, api, pauses.copy()
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize("fault", [*FAULTS.values(), *ODD.values()], ids=[*FAULTS, *ODD])
 def test_a_fault_has_the_same_outcome_in_both_tracks(fault, pauses):
     both = [outcome_of(track, fault, pauses) for track in (search, in_context)]
     for outcome, api, waited in both:
@@ -131,9 +132,10 @@ def test_a_fault_has_the_same_outcome_in_both_tracks(fault, pauses):
         assert fault.said in said
     else:  # a failed attempt
         assert searched.completion is not None
-        assert searched.completion.finish_reason == "error"
+        unpaid = fault.kind == "unanswered"
+        assert searched.completion.finish_reason == ("unanswered" if unpaid else "error")
         assert searched.completion.usage == Usage()
-        assert searched.completion.cost_usd == (0.0 if fault.kind == "unanswered" else None)
+        assert searched.completion.cost_usd == (0.0 if unpaid else None)
         assert fault.said in searched.completion.error
         # In brackets each client says in its own words which part of the form it missed.
         assert searched.completion.error.partition(" (")[0].rstrip(".") in str(asked.error)

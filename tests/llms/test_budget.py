@@ -232,7 +232,7 @@ def test_dollars_stop_the_calls_by_the_price_list():
     [
         (Reply(response([]), after=3600), 2),
         (Reply(response([text("hello")], usage=None)), 2),
-        (Reply(b"<html>"), 2),
+        (Reply(b"no JSON"), 2),
         (Reply(error("later", "overloaded"), 503), 3),
     ],
     ids=["timed out", "no usage told", "no answer of the API", "never answered"],

@@ -87,12 +87,12 @@ FAULTS = {
     "503": Fault((Reply(error("later", "overloaded"), 503), OK), 2, "stop", cost=DOLLARS),
     "connection reset": Fault((Reply(reset=True), OK), 2, "stop", cost=DOLLARS),
     "one fault after another": Fault((BUSY, Reply(reset=True), OK), 3, "stop", cost=DOLLARS),
-    "429 every time": Fault((BUSY,), 3, "error", "Slow down.", 0.0),
-    "503 every time": Fault((Reply(b"<html>later</html>", 503),), 3, "error", "503", 0.0),
+    "429 every time": Fault((BUSY,), 3, "unanswered", "Slow down.", 0.0),
+    "503 every time": Fault((Reply(b"<html>later</html>", 503),), 3, "unanswered", "503", 0.0),
     "stalled headers": Fault((Reply(ANSWER, after=NEVER), OK), 1, "error", "within 1.5 seconds"),
     "stalled before the body": Fault((Reply(ANSWER, stall=0), OK), 1, "error", "within 1.5"),
     "stalled body": Fault((Reply(ANSWER, stall=200), OK), 1, "error", "within 1.5 seconds"),
-    "HTML with status 200": Fault((Reply(b"<html>busy</html>"), OK), 1, "error", "JSON"),
+    "HTML with status 200": Fault((Reply(b"<html>busy</html>"),), 3, "unanswered", "page", 0.0),
     "truncated JSON": Fault(
         (
             Reply(json.dumps(ANSWER)[:200].encode(), headers=(("content-type", "text/json"),)),
@@ -110,7 +110,7 @@ FAULTS = {
         "recursion",
     ),
     "an error that says nothing": Fault(
-        (Reply(response([], status="failed", error={"a": 1})), OK), 1, "error", "Error"
+        (Reply(response([], status="failed", error={"a": 1})), OK), 2, "stop", cost=DOLLARS
     ),
     "a list": Fault((Reply([1]), OK), 1, "error", "not in the API's form"),
     "no text": Fault((Reply(response([])), OK), 1, "stop", cost=DOLLARS),
@@ -147,13 +147,11 @@ FAULTS = {
         DOLLARS,
     ),
     "failed on the way": Fault(
-        (
-            Reply(response([], status="failed", error={"code": "server_error", "message": "boom"})),
-            OK,
-        ),
-        1,
-        "error",
+        (Reply(response([], status="failed", error={"code": "server_error", "message": "boom"})),),
+        3,
+        "unanswered",
         "boom",
+        0.0,
     ),
 }
 
@@ -202,7 +200,7 @@ def test_a_form_that_the_client_library_asserts_never_to_see_is_a_failed_call_to
             "current quota",
         ),
         (Reply(reset=True), 3, "cannot be reached"),
-        (Reply(BUSY.content, 429, (("retry-after", "3600"),)), 1, "Slow down.*3,600 seconds"),
+        (Reply(BUSY.content, 429, (("retry-after", "3600"),)), 1, "Slow down.*1 h 00 min"),
     ],
     ids=[
         *("wrong key", "no access", "unknown model", "bad request", "quota gone", "always reset"),
@@ -268,11 +266,11 @@ def test_no_retries_means_one_call():
     with serving(in_turn(BUSY, OK)) as api:
         (completion,) = ask(api, retries=0)
     assert len(api.calls) == 1
-    assert (completion.finish_reason, completion.error) == ("error", "Slow down.")
+    assert (completion.finish_reason, completion.error) == ("unanswered", "Slow down.")
 
 
 def test_a_failed_sample_does_not_stop_the_others():
-    with serving(in_turn(OK, Reply(b"<html>"), OK)) as api:
+    with serving(in_turn(OK, Reply(b"no JSON"), OK)) as api:
         endings = [c.finish_reason for c in ask(api, Request("prompt", (1, 2, 3)))]
     assert endings == ["stop", "error", "stop"]
 

@@ -420,7 +420,7 @@ def test_the_clients_own_repeats_are_off(provider, reply, monkeypatch):
     monkeypatch.setattr(calls, "LONGEST_WAIT_SECONDS", 0.01)
     completion, made = ask(provider, reply, retries=1)
     assert len(made) == 2
-    assert completion.finish_reason == "error"
+    assert completion.finish_reason == "unanswered"
 
 
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from llm_erm.cli.models import check_budget, concurrency_that_fits, key_of, warn_of_price
+from llm_erm.cli.network import check_network
 from llm_erm.cli.options import MOST
 from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
@@ -96,6 +97,7 @@ def _server(options: EngineOptions, base_url: str) -> ServerEngine:
     except InputError as error:
         raise InputError(f"OPENAI_API_KEY: {error}") from None
     check_budget(options.max_cost_usd, options.max_total_tokens)
+    check_network(base_url)
     name = f"chat:{options.model}"
     budget = Budget(options.max_total_tokens, options.max_cost_usd, price_of(name, base_url))
     warn_of_price(name, budget, options.max_cost_usd)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from llm_erm.cli.flags import sentence
+from llm_erm.cli.network import check_network
 from llm_erm.cli.output import note
 from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
@@ -27,9 +28,9 @@ class ModelOptions:
 
     provider: Annotated[str | None, DEFAULT_TOLD] = None
     """openai (the Responses API, or a server that offers it), chat (any server with a chat
-    completions API), anthropic, gemini, vllm, ollama, local (in this process), scripted (answers
-    from a file) or replay (answers from an earlier run) (default: openai if its key is set or a
-    flag implies it, else local)."""
+    completions API), anthropic, gemini, vllm, ollama, local (in this process, free), scripted
+    (answers from a file) or replay (answers from an earlier run) (default: local, or scripted with
+    --answers)."""
     model: Annotated[str | None, DEFAULT_TOLD] = None
     """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
     (default: the embedded SmolLM2-135M-Instruct)."""
@@ -37,8 +38,8 @@ class ModelOptions:
     """Maximum number of generated tokens per attempt, including reasoning (default: 20000; for
     local 64 or 1024, depending on the constraint)."""
     base_url: Annotated[str | None, DEFAULT_TOLD] = None
-    """Address of the API (default: for openai and chat OPENAI_BASE_URL, if set, or OpenAI's own
-    address; for the others their usual one)."""
+    """Address of the API (default: for openai and chat OPENAI_BASE_URL, if set; chat has no other,
+    the others have their usual one)."""
     reasoning_effort: Annotated[ReasoningEffort | None, DEFAULT_TOLD] = None
     """How much a remote model reasons (default: high for openai, else the model's own default)."""
     verbosity: Annotated[Verbosity | None, DEFAULT_TOLD] = None
@@ -57,7 +58,7 @@ class ModelOptions:
     that turn out to be unnecessary once an exact program is found."""
     timeout: float = 1200.0
     """Maximum duration of a call in seconds; then it counts as a failed attempt and is not
-    retried."""
+    retried, since it may be billed."""
     retries: int = 4
     """How often to retry a call after status 429, 5xx or a broken connection. The wait is what the
     server asks for, else 1, 2, 4, 8, … seconds (a quarter of that if there is no connection) plus a
@@ -141,9 +142,8 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         raise InputError(f"{_variables(provider)}: {error}" if about_key else message) from error
     if none_named and provider.name == "local":
         note(
-            "No model was named and no OpenAI key is set, so the embedded SmolLM2-135M-Instruct "
-            "proposes short expressions. It does not read the examples; it acts as a prior over "
-            "simple rules."
+            "No model was named, so the embedded SmolLM2-135M-Instruct proposes short expressions, "
+            "for free. It does not read the examples; it acts as a prior over simple rules."
         )
     if budget is not None:
         warn_of_price(name, budget, options.max_cost_usd)
@@ -172,14 +172,29 @@ def _with_provider(options: ModelOptions) -> ModelOptions:
 
 
 def _implied(options: ModelOptions) -> str:
-    """Returns the provider that the other flags and the environment imply."""
+    """Returns the provider that the other flags imply; what may cost money has to be named.
+
+    Raises:
+        InputError: They imply one that has to be named.
+    """
     if options.answers is not None:
         return "scripted"
-    if options.model is not None:
-        is_file = options.model.endswith(".gguf") or Path(options.model).exists()
-        return "local" if is_file else "openai"
-    if options.enable_code_interpreter or options.base_url or key_of(PROVIDERS["openai"]):
-        return "openai"
+    model = options.model
+    if model is not None and not (model.endswith(".gguf") or Path(model).is_file()):
+        raise InputError(
+            f"--model {model} does not say who serves the model; add --provider, as in --provider "
+            f"openai --model {model}, or name a GGUF file."
+        )
+    for flag, given in (
+        ("--base-url", options.base_url is not None),
+        ("--enable-code-interpreter", options.enable_code_interpreter),
+    ):
+        if given:
+            remote = [name for name, row in PROVIDERS.items() if row.remote]
+            raise InputError(
+                f"{flag} is for a model that is not on this machine; name its --provider: "
+                f"{', '.join(remote[:-1])} or {remote[-1]}."
+            )
     return "local"
 
 
@@ -276,9 +291,15 @@ def _variables(provider: Provider) -> str:
 
 
 def _base_url(options: ModelOptions, provider: Provider) -> str | None:
-    """Returns the API address from the flags or the environment, if any."""
+    """Returns the API address from the flags or the environment, if any.
+
+    Raises:
+        InputError: It is malformed, or the client cannot use the environment.
+    """
     if "base_url" not in provider.settings:
         return None
     named = (os.environ.get(name) for name in provider.address_variables)
     url = options.base_url or next(filter(None, named), None) or provider.address
-    return None if url is None else checked_address(url)
+    url = None if url is None else checked_address(url)
+    check_network(url)
+    return url

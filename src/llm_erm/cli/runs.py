@@ -11,7 +11,7 @@ from llm_erm.cli.observers import Bars
 from llm_erm.cli.output import note, progress, say
 from llm_erm.cli.places import check_files
 from llm_erm.cli.results import print_json
-from llm_erm.errors import BudgetSpentError, InputError
+from llm_erm.errors import BudgetSpentError, InputError, UnfinishedError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.executors import Executor, InProcess
@@ -131,7 +131,7 @@ class RunOptions(ABC):
 def run_command(options: RunOptions) -> int:
     """Runs a command, prints its results, and returns the exit status."""
     try:
-        results, folder, spent = _perform(options)
+        results, folder, unfinished = _perform(options)
     except KeyboardInterrupt:
         return 130
     if not options.writes:
@@ -141,20 +141,20 @@ def run_command(options: RunOptions) -> int:
     elif results:
         for line in ("", *options.show(results), f"{options.HOLDS}: {folder}"):
             say(line)
-    return 0 if spent is None else 3
+    return 0 if unfinished is None else 3
 
 
 def results_of(options: RunOptions, observers: Sequence[Observer] = ()) -> list[Result]:
     """Runs a command and returns its results without printing them.
 
     Raises:
-        BudgetSpentError: The model's budget is spent; the other jobs are done.
+        UnfinishedError: Some jobs could not continue; the others are done.
         LLMERMError: The run cannot start or continue.
         KeyboardInterrupt: The run was stopped.
     """
-    results, _, spent = _perform(options, observers)
-    if spent is not None:
-        raise spent
+    results, _, unfinished = _perform(options, observers)
+    if unfinished is not None:
+        raise unfinished
     return results
 
 
@@ -192,9 +192,9 @@ def say_warnings(splits: Splits) -> None:
 
 def _perform(
     options: RunOptions, observers: Sequence[Observer] = ()
-) -> tuple[list[Result], Path, BudgetSpentError | None]:
-    """Returns the results, the run's folder, and the error if the budget ran out."""
-    executor, run, spent = options.executor(), options.plan(), None
+) -> tuple[list[Result], Path, UnfinishedError | None]:
+    """Returns the results, the run's folder, and the error if some are missing."""
+    executor, run, unfinished = options.executor(), options.plan(), None
     assert run.folder is not None
     if not options.writes:
         done = {} if options.fresh else results_in(run.folder, run.fingerprint)
@@ -211,14 +211,18 @@ def _perform(
         except KeyboardInterrupt:
             _say_kept(options, folder, "Stopped")
             raise
-        except BudgetSpentError as error:
-            spent = error
+        except UnfinishedError as error:
+            unfinished = error
             done = folder.results
             results = [done[job.key] for job in run.jobs if job.key in done]
-            why = sentence(error, type(options)).removesuffix(".")
-            _say_kept(options, folder, f"The budget is spent: {why}")
+            if isinstance(error, BudgetSpentError):
+                why = f"The budget is spent: {sentence(error, type(options)).removesuffix('.')}"
+            else:  # the reasons were told as the jobs ended
+                missing = len(run.jobs) - len(results)
+                why = f"{missing} of {len(run.jobs)} {options.JOBS} have no result"
+            _say_kept(options, folder, why)
         options.publish(folder, run, results)
-    return results, folder.path, spent
+    return results, folder.path, unfinished
 
 
 def _say_kept(options: RunOptions, folder: RunFolder, why: str) -> None:

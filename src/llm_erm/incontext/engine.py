@@ -56,6 +56,11 @@ class Engine(Protocol):
         return None
 
     @property
+    def address(self) -> str:
+        """Where its calls go; empty if it makes none."""
+        return ""
+
+    @property
     def context_tokens(self) -> int | None:
         """Maximum number of tokens in a prompt and its answer; None if unknown."""
         ...
@@ -91,6 +96,10 @@ class Engine(Protocol):
             LLMERMError: The model cannot answer.
         """
         ...
+
+    def news(self) -> list[str]:
+        """Returns what was found out about the model since the last call, one sentence each."""
+        return []
 
     def close(self) -> None:
         """Frees the engine's resources, until it is loaded again."""

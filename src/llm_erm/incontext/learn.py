@@ -14,8 +14,18 @@ from llm_erm.incontext.labels import label_of
 from llm_erm.incontext.prompt import GAP, Frame, balanced, build_frame, split_at_gap
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.llm import Completion
+from llm_erm.llms.oddities import cut_prompt, only_thoughts
 from llm_erm.records import Result, Verdict, cost_of
-from llm_erm.runs.events import Advanced, Answered, Hidden, Observe, Prompted, Started, ignore
+from llm_erm.runs.events import (
+    Advanced,
+    Answered,
+    Hidden,
+    Noticed,
+    Observe,
+    Prompted,
+    Started,
+    ignore,
+)
 from llm_erm.runs.jobs import JobKey
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.task import Dataset, Splits
@@ -136,7 +146,8 @@ def learn(
         for index in range(1, len(questions.queries) + 1)
         if index not in answered
     ]
-    arrivals = []
+    arrivals: list[float] = []
+    remote = engine.budget is not None
     for answer in engine.answer(waiting, settings) if waiting else ():
         completion = answer.without_secrets()
         answered[completion.index] = completion
@@ -144,7 +155,17 @@ def learn(
             observe(Hidden())
         observe(Answered(completion))
         observe(Advanced(len(answered)))
+        if (
+            remote
+            and not arrivals
+            and (cut := cut_prompt(questions.prompt(completion.index), completion))
+        ):
+            observe(Noticed(cut))
+        for news in engine.news():
+            observe(Noticed(news))
         arrivals.append(time.monotonic() - started)
+    if arrivals and (thoughts := only_thoughts(answered.values())):
+        observe(Noticed(thoughts))
     return _report(questions, engine.name, settings, answered, arrivals, started)
 
 
@@ -152,7 +173,7 @@ def query_of(questions: Questions, completion: Completion, settings: InContextSe
     """Returns a query with the label that its answer states."""
     place = completion.index - 1
     if settings.answer != "score":
-        prediction = label_of(completion.text)
+        prediction = None if completion.only_thoughts else label_of(completion.text)
     else:
         probability = completion.probability
         prediction = None if probability is None else int(probability > 0.5)

@@ -12,7 +12,7 @@ from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
-from llm_erm.runs.events import Event, Observe
+from llm_erm.runs.events import Event, Noticed, Observe
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import HeldOut
@@ -87,6 +87,10 @@ class InContext(Method):
                     for index in range(1, self.queries + 1)
                 )
                 budget.begin(spent, longest, self.settings.answer_tokens)
+                if calls := sum(self.queries - len(one.answers) for one in work):
+                    room = (longest, self.settings.answer_tokens)
+                    said = budget.announcement(calls, self.engine.name, self.engine.address, *room)
+                    asking.events = (Noticed(said),)
             asking.load_for(work)
             yield asking
 

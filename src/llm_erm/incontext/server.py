@@ -18,7 +18,7 @@ from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller
 from llm_erm.llms.clients import is_openai
-from llm_erm.llms.faults import CallFailedError, provider_error
+from llm_erm.llms.faults import CallFailedError, provider_error, too_long
 from llm_erm.llms.llm import Completion
 from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
@@ -27,7 +27,7 @@ _CHAT_ALTERNATIVES = 20
 """Maximum number of next tokens whose probabilities a chat server returns."""
 _RAW_ALTERNATIVES = 5
 """The same for OpenAI's completions API; other servers return as many as requested."""
-_NOT_OF_THE_REQUEST = (401, 402, 403, 429)
+_NOT_OF_THE_REQUEST = (401, 402, 403, 404, 429)
 """Statuses that any other request would get as well."""
 _CONTINUE = {"add_generation_prompt": False, "continue_final_message": True}
 """Makes vLLM continue a partial answer; llama.cpp's server does so anyway."""
@@ -87,6 +87,11 @@ class ServerEngine(Engine):
         return {"name": self.name, "base_url": self._client.base_url}
 
     @property
+    def address(self) -> str:
+        """Address of the API."""
+        return self._client.base_url
+
+    @property
     def budget(self) -> Budget:
         """The budget of its calls."""
         return self._budget
@@ -100,6 +105,12 @@ class ServerEngine(Engine):
     def count_tokens(self, prompt: str) -> int | None:
         """Returns None: only the server knows."""
         return None
+
+    def news(self) -> list[str]:
+        """Returns what was found out about the server since the last call."""
+        found = self._client.notices.copy()
+        self._client.notices.clear()
+        return found
 
     def load(self) -> None:
         """Does nothing: the server has already loaded its model."""
@@ -181,7 +192,7 @@ class ServerEngine(Engine):
         reply, completion = await self._client.post(path, body)
         choice = reply["choices"][0]
         text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
-        probability = _probability(choice["logprobs"]) if settings.answer == "score" else None
+        probability = _probability(choice) if settings.answer == "score" else None
         computed = None
         with suppress(KeyError, TypeError):  # not every server reports them
             usage = reply["usage"]
@@ -189,7 +200,7 @@ class ServerEngine(Engine):
         return reply, replace(
             completion,
             index=prompt.index,
-            text=text or "",
+            text=text if text and text.strip() else completion.text,
             probability=probability,
             computed_tokens=computed,
         )
@@ -199,15 +210,18 @@ class ServerEngine(Engine):
     ) -> ProviderError:
         """Returns the error that ends the run, with a hint if a setting may help."""
         error = provider_error(failure, self.name, self._client.base_url)
+        if too_long(failure):
+            message = f"{str(error).rstrip('.')} (query {prompt.index}; use fewer examples)"
+            return ProviderError(message, setting="shots")
         timed_out = isinstance(failure.__cause__, TimeoutError)
         if (
-            failure.kind == "crowded"
-            or failure.may_be_repeated
+            failure.kind not in ("refused", "unusable")
             or failure.status in _NOT_OF_THE_REQUEST
             or timed_out
+            or (found := _hint(settings)) is None
         ):
             return error
-        hint, setting = _hint(settings)
+        hint, setting = found
         message = str(error).rstrip(".")
         return ProviderError(f"{message} (query {prompt.index}; {hint})", setting=setting)
 
@@ -249,7 +263,7 @@ _SCHEMA = {
 }
 
 
-def _hint(settings: InContextSettings) -> tuple[str, str]:
+def _hint(settings: InContextSettings) -> tuple[str, str] | None:
     """Returns a hint for a server that cannot handle the request, and the setting to change."""
     match settings.answer:
         case "score":
@@ -261,19 +275,22 @@ def _hint(settings: InContextSettings) -> tuple[str, str]:
         case "constrained":
             return "if it does not support structured output, use generated answers", "answer"
         case "generate":
-            return "if the prompt is too long for it, use fewer examples", "shots"
+            return None
 
 
-def _probability(logprobs: Mapping[str, Any]) -> float | None:
+def _probability(choice: Mapping[str, Any]) -> float | None:
     """Returns the probability of label 1 relative to both, from the most probable next tokens.
 
     A label that is not among these tokens gets the probability of the least probable of them, which
     is an upper bound. The result is None if both labels are missing.
+
+    Raises:
+        ValueError: There are no probabilities.
     """
-    if (content := logprobs.get("content")) is not None:  # in chats, and from llama.cpp's server
-        listed = [(token["token"], token["logprob"]) for token in content[0]["top_logprobs"]]
-    else:
-        listed = list(logprobs["top_logprobs"][0].items())
+    try:
+        listed = _listed(choice["logprobs"])
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError("it has no probabilities of next tokens") from error
     labels = {"0": 0.0, "1": 0.0}
     for token, logprob in listed:
         if token.strip() in labels:
@@ -283,3 +300,10 @@ def _probability(logprobs: Mapping[str, Any]) -> float | None:
     least = math.exp(min(logprob for _, logprob in listed))
     zero, one = (labels[label] or least for label in ("0", "1"))
     return one / (zero + one)
+
+
+def _listed(logprobs: Any) -> list[tuple[str, float]]:  # noqa: ANN401 - the servers' forms differ
+    """Returns the most probable next tokens with their log-probabilities."""
+    if (content := logprobs.get("content")) is not None:  # in chats, and from llama.cpp's server
+        return [(token["token"], token["logprob"]) for token in content[0]["top_logprobs"]]
+    return list(logprobs["top_logprobs"][0].items())

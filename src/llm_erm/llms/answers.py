@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from llm_erm.llms.llm import Completion, FinishReason, ToolCall, Usage
+from llm_erm.llms.bodies import said
+from llm_erm.llms.llm import THOUGHTS, Completion, FinishReason, ToolCall, Usage
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
@@ -46,10 +47,8 @@ def prepare() -> None:
 
 def sentence_of(error: Exception) -> str:
     """Returns the provider's own message if there is one, else the error's text."""
-    body = getattr(error, "body", None)
-    match body:
-        case {"error": {"message": str(message)}} | {"message": str(message)}:
-            return message
+    if text := said(getattr(error, "body", None)):
+        return text
     message = error.message if hasattr(error, "message") else str(error)
     return str(message or type(error).__name__)
 
@@ -70,10 +69,17 @@ def _ending(
 
 
 def _text(parts: Sequence[Any]) -> str:
-    """Returns the text parts; each run of them between reasoning and tools starts a new line."""
+    """Returns the text parts; each run of them between reasoning and tools starts a new line.
+
+    If there is no text, returns the thoughts, which were paid for as well, between marks.
+    """
     runs = groupby(parts, key=lambda part: part.part_kind == "text")
     texts = ["".join(part.content for part in run) for is_text, run in runs if is_text]
-    return "\n".join(texts).strip()
+    if text := "\n".join(texts).strip():
+        return text
+    thoughts = "\n".join(part.content for part in parts if part.part_kind == "thinking").strip()
+    start, end = THOUGHTS
+    return f"{start}{thoughts}{end}" if thoughts else ""
 
 
 def _tool_calls(parts: Sequence[Any]) -> tuple[ToolCall, ...]:

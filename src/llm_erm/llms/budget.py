@@ -52,6 +52,29 @@ class Budget:
         """Returns the price of a call in US dollars, or None if unknown."""
         return self._price(prompt_tokens, output_tokens) if self._price is not None else None
 
+    def announcement(
+        self, calls: int, name: str, address: str, prompt_bytes: int, max_output_tokens: int
+    ) -> str:
+        """Returns one sentence on the calls that are about to be made.
+
+        Args:
+            calls: The most calls that there can be.
+            name: The model.
+            address: Where it is called.
+            prompt_bytes: Size of the longest prompt in bytes.
+            max_output_tokens: Maximum number of output tokens per call.
+        """
+        price = self.price(prompt_bytes, max_output_tokens)
+        if price is None:
+            most = "at an unknown price"
+        elif self._max_dollars is not None and self._max_dollars < calls * price:
+            most = f"for at most ${self._max_dollars:g}, the limit"
+        else:
+            most = f"for at most ${calls * price:.2f}"
+        return (
+            f"Up to {calls:,} {'call' if calls == 1 else 'calls'} to {name} at {address}, {most}."
+        )
+
     def begin(
         self, completions: Iterable[Completion], prompt_bytes: int, max_output_tokens: int
     ) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Request
+from llm_erm.llms.wire import patient
 from llm_erm.secrets import keep_address, keep_secret, without_user
 from llm_erm.settings import OPERATIONAL
 
@@ -63,24 +64,32 @@ class Client:
         model: pydantic-ai's model.
         close: Closes the connections.
         call_settings: Returns the settings of every call of a request.
+        notices: What was found out about the server and not told yet, one sentence each.
     """
 
     model: "Model"
     close: Callable[[], Awaitable[None]]
     call_settings: "Callable[[RemoteSettings, Request], ModelSettings]"
+    notices: list[str]
 
 
 def anthropic_client(model: str, api_key: str, base_url: str | None) -> Client:
     """Returns a model of Anthropic's Messages API."""
-    from anthropic import AsyncAnthropic
+    from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
     from pydantic_ai.models.anthropic import AnthropicModel
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
+    notices: list[str] = []
     client = AsyncAnthropic(
-        api_key=checked_key(api_key), base_url=base_url, max_retries=0, timeout=_LONGEST_SECONDS
+        api_key=checked_key(api_key),
+        base_url=base_url,
+        max_retries=0,
+        timeout=_LONGEST_SECONDS,
+        http_client=patient(DefaultAsyncHttpxClient, model, notices, timeout=_LONGEST_SECONDS),
     )
     provider = AnthropicProvider(anthropic_client=client)
-    return Client(AnthropicModel(model, provider=provider), client.close, _thinking_settings)
+    anthropic = AnthropicModel(model, provider=provider)
+    return Client(anthropic, client.close, _thinking_settings, notices)
 
 
 def chat_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -88,13 +97,14 @@ def chat_client(model: str, api_key: str, base_url: str | None) -> Client:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    client = openai_client(api_key, base_url)
+    notices: list[str] = []
+    client = openai_client(api_key, base_url, model, notices)
     chat = OpenAIChatModel(
         model,
         provider=OpenAIProvider(openai_client=client),
         profile=_profile(renamed_limit=is_openai(base_url)),
     )
-    return Client(chat, client.close, _effort_settings)
+    return Client(chat, client.close, _effort_settings, notices)
 
 
 def gemini_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -103,10 +113,12 @@ def gemini_client(model: str, api_key: str, base_url: str | None) -> Client:
     from pydantic_ai.models.google import GoogleModel
     from pydantic_ai.providers.google import GoogleProvider
 
+    notices: list[str] = []
     limits = httpx2.Limits(max_connections=None)
-    client = httpx2.AsyncClient(timeout=_LONGEST_SECONDS, limits=limits)
+    client = patient(httpx2.AsyncClient, model, notices, timeout=_LONGEST_SECONDS, limits=limits)
     provider = GoogleProvider(api_key=checked_key(api_key), base_url=base_url, http_client=client)
-    return Client(GoogleModel(model, provider=provider), client.aclose, _thinking_settings)
+    google = GoogleModel(model, provider=provider)
+    return Client(google, client.aclose, _thinking_settings, notices)
 
 
 def ollama_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -114,10 +126,11 @@ def ollama_client(model: str, api_key: str, base_url: str | None) -> Client:
     from pydantic_ai.models.ollama import OllamaModel
     from pydantic_ai.providers.ollama import OllamaProvider
 
-    client = openai_client(api_key, base_url)
+    notices: list[str] = []
+    client = openai_client(api_key, base_url, model, notices)
     provider = OllamaProvider(openai_client=client)
     chat = OllamaModel(model, provider=provider, profile=_profile(renamed_limit=False))
-    return Client(chat, client.close, _effort_settings)
+    return Client(chat, client.close, _effort_settings, notices)
 
 
 def responses_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -125,9 +138,10 @@ def responses_client(model: str, api_key: str, base_url: str | None) -> Client:
     from pydantic_ai.models.openai import OpenAIResponsesModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    client = openai_client(api_key, base_url)
-    provider = OpenAIProvider(openai_client=client)
-    return Client(OpenAIResponsesModel(model, provider=provider), client.close, _responses_settings)
+    notices: list[str] = []
+    client = openai_client(api_key, base_url, model, notices)
+    responses = OpenAIResponsesModel(model, provider=OpenAIProvider(openai_client=client))
+    return Client(responses, client.close, _responses_settings, notices)
 
 
 def vllm_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -135,13 +149,23 @@ def vllm_client(model: str, api_key: str, base_url: str | None) -> Client:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.vllm import VLLMProvider
 
-    client = openai_client(api_key, base_url)
+    notices: list[str] = []
+    client = openai_client(api_key, base_url, model, notices)
     chat = OpenAIChatModel(model, provider=VLLMProvider(openai_client=client))
-    return Client(chat, client.close, _effort_settings)
+    return Client(chat, client.close, _effort_settings, notices)
 
 
-def openai_client(api_key: str, base_url: str | None) -> "AsyncOpenAI":
-    """Returns OpenAI's own client, without retries or a time limit of its own."""
+def openai_client(
+    api_key: str, base_url: str | None, model: str, notices: list[str]
+) -> "AsyncOpenAI":
+    """Returns OpenAI's own client, without retries or a time limit of its own.
+
+    Args:
+        api_key: The key.
+        base_url: Address of the API; None for OpenAI's own.
+        model: The model that is called.
+        notices: Gets what is found out about the server, one sentence each.
+    """
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
     return AsyncOpenAI(
@@ -151,7 +175,7 @@ def openai_client(api_key: str, base_url: str | None) -> "AsyncOpenAI":
         timeout=None,
         # The client's own transport checks every connection at each call; with 256 connections,
         # that doubles the CPU time.
-        http_client=DefaultAioHttpClient(timeout=None),
+        http_client=patient(DefaultAioHttpClient, model, notices, timeout=None),
     )
 
 

@@ -1,7 +1,12 @@
 """Classifies failed calls of any client, and words the errors about them."""
 
 import errno
+import math
+import re
+import ssl
+from collections.abc import Iterator
 from typing import Literal
+from urllib.parse import urlsplit
 
 from llm_erm.errors import ProviderError
 from llm_erm.llms.answers import sentence_of
@@ -12,8 +17,8 @@ LONGEST_PAUSE_SECONDS = 900.0
 
 Kind = Literal["crowded", "unreachable", "unanswered", "refused", "unusable"]
 """Why a call failed: this process may open no more files; no connection, or a broken one; no answer
-(status 429 or 5xx); this call and all others are rejected; or the answer is not usable or did not
-arrive in time.
+(status 408, 409, 425, 429 or 5xx, or a web page); this call and all others are rejected; or the
+answer is not usable or did not arrive in time.
 
 The first three cost nothing and are retried, a crowded call until its time is up. A refusal costs
 nothing. A call without a usable answer may have been billed, so it is never retried.
@@ -23,6 +28,13 @@ _CROWDED = (
     "too many open files for another connection; use a lower concurrency, or raise the limit "
     "(ulimit -n)"
 )
+_TOO_LONG = re.compile(
+    r"context|too (long|large|many tokens)|maximum .*(length|tokens)", re.IGNORECASE
+)
+_NEVER = re.compile(r"request too large|too large for", re.IGNORECASE)
+"""Words of a 429 that no pause helps against."""
+_NOT_FOUND, _SERVER_ERROR = 404, 500
+_TRY_AGAIN = (408, 409, 425, 429)
 _ODD_FORM = (
     *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
     RecursionError,
@@ -64,6 +76,11 @@ class CallFailedError(Exception):
         return self.kind != "unusable"
 
 
+def too_long(failure: CallFailedError) -> bool:
+    """Returns whether a refusal is about the length of the prompt."""
+    return failure.kind == "refused" and bool(_TOO_LONG.search(failure.message))
+
+
 def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | None:
     """Converts an exception of a client library to a failure; returns None if it is a bug.
 
@@ -77,9 +94,7 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
     if isinstance(error, library.ModelConnectionError):
         # Some transports report a missing connection as a timeout.
         if error.phase in ("pool", "connect"):
-            if _is_out_of_files(error):
-                return CallFailedError("crowded", _CROWDED)
-            return CallFailedError("unreachable", "could not connect", pause)
+            return _not_connected(error, pause)
         timed_out = isinstance(error, library.ModelTimeoutError)
         return CallFailedError(
             "unusable" if timed_out else "unreachable", sentence_of(error), pause
@@ -97,12 +112,29 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
     return None
 
 
-def _is_out_of_files(error: BaseException | None) -> bool:
+def _not_connected(error: Exception, pause: float | None) -> CallFailedError:
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE):
+            return CallFailedError("crowded", _CROWDED)
+        # What aiohttp raises is one as well, without the reason.
+        if isinstance(cause, ssl.SSLCertVerificationError) and hasattr(cause, "verify_message"):
+            return CallFailedError(
+                "refused",
+                f"its certificate is not trusted ({cause.verify_message}); to trust it, name a "
+                "file that holds it, or its authority's, in SSL_CERT_FILE",
+            )
+        if "Proxy" in type(cause).__name__:
+            return CallFailedError(
+                "unreachable",
+                "could not connect to the proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names",
+            )
+    return CallFailedError("unreachable", "could not connect", pause)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
 
 
 def _kind_of(error: Exception, pause: float | None) -> Kind:
@@ -111,8 +143,11 @@ def _kind_of(error: Exception, pause: float | None) -> Kind:
     rejected = library.ModelRequestRejectedError | library.ModelQuotaExceededError
     if isinstance(error, rejected) or (pause or 0.0) > LONGEST_PAUSE_SECONDS:
         return "refused"
+    if _NEVER.search(sentence_of(error)):
+        return "refused"
     if isinstance(error, library.ModelHTTPError):
-        return "unanswered" if error.status_code == 429 or error.status_code >= 500 else "unusable"
+        status = error.status_code
+        return "unanswered" if status in _TRY_AGAIN or status >= _SERVER_ERROR else "refused"
     return "unusable"
 
 
@@ -144,5 +179,20 @@ def provider_error(failure: CallFailedError, name: str, base_url: str | None) ->
         return ProviderError(f"{name} gave no usable answer: {reason}")
     message = f"{name} refused the call: {reason}"
     if (pause := failure.pause_seconds or 0.0) > LONGEST_PAUSE_SECONDS:
-        message += f" (it asks for a pause of {pause:,.0f} seconds; resume the run after that)"
-    return ProviderError(message)
+        message += f" (it asks for a pause of {_duration(pause)}; resume the run after that)"
+    if failure.status != _NOT_FOUND or base_url is None or "model" in reason.lower():
+        return ProviderError(message)
+    if urlsplit(base_url).path.rstrip("/").endswith("/v1"):
+        hint = "check whether the server offers this API at this address"
+    else:
+        hint = f"the address of an API usually ends in /v1, as in {base_url.rstrip('/')}/v1"
+    return ProviderError(f"{message.rstrip('.')} ({hint})", setting="base_url")
+
+
+def _duration(seconds: float) -> str:
+    """Returns a pause as people say it, rounded up."""
+    if not math.isfinite(seconds):
+        return "unlimited length"
+    minutes = math.ceil(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"

@@ -10,9 +10,14 @@ from llm_erm.secrets import hide_known
 if TYPE_CHECKING:
     from llm_erm.llms.budget import Budget
 
-FinishReason = Literal["stop", "length", "refusal", "error", "cancelled"]
-"""Why generation ended: normally, at the token limit, by a refusal, by a failed call, or because
-the search ended while the call was in flight."""
+FinishReason = Literal["stop", "length", "refusal", "error", "unanswered", "cancelled"]
+"""Why generation ended: normally, at the token limit, by a refusal, by a failed call that may have
+been billed, by one that certainly was not, or because the search ended while the call was in
+flight."""
+
+
+THOUGHTS = ("<think>\n", "\n</think>")
+"""What stands around thoughts that a server sent apart from the answer."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Completion:
 
     Attributes:
         index: Index of the sample, counted from 1.
-        text: The answer as the model gave it.
+        text: The answer as the model gave it; its thoughts, between marks, if it has no other text.
         usage: Tokens spent on it.
         latency_seconds: Wall time from request to last token, which samples drawn together share.
         finish_reason: Why generation ended.
@@ -70,6 +75,12 @@ class Completion:
         """Refuses a time that no answer takes, such as that of an edited file."""
         if self.latency_seconds < 0:
             raise ValueError(f"latency_seconds is {self.latency_seconds}, less than 0")
+
+    @property
+    def only_thoughts(self) -> bool:
+        """Whether the answer has text, and all of it is thoughts."""
+        start, end = THOUGHTS
+        return self.text.startswith(start) and self.text.find(end) == len(self.text) - len(end)
 
     def without_secrets(self) -> "Completion":
         """Returns the same answer without the keys that a server may have echoed in it."""
@@ -185,6 +196,11 @@ class LLM(Protocol):
         return None
 
     @property
+    def address(self) -> str:
+        """Where its calls go; empty if it makes none."""
+        return ""
+
+    @property
     def concurrent(self) -> bool:
         """Whether it can answer several requests at the same time."""
         return False
@@ -200,13 +216,18 @@ class LLM(Protocol):
         ``finish_reason="cancelled"``, each call that may still be billed, and returns.
 
         Closing the iterator early cancels what was not yet generated, without yielding it. A failed
-        call is a completion with ``finish_reason="error"``; only a failure that would affect all
-        other calls is raised, after the completions in flight were yielded.
+        call is a completion with ``finish_reason="error"``, or ``"unanswered"`` if it certainly
+        cost nothing; only a failure that would affect all other calls is raised, after the
+        completions in flight were yielded.
 
         Raises:
             ProviderError: No call can succeed (unreachable, no such model, not allowed).
         """
         ...
+
+    def news(self) -> list[str]:
+        """Returns what was found out about the model since the last call, one sentence each."""
+        return []
 
     async def aclose(self) -> None:
         """Frees the model's threads, connections and memory, until the next request."""

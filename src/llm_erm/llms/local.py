@@ -15,6 +15,7 @@ from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
 from llm_erm.llms import weights
 from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Usage
+from llm_erm.llms.oddities import fewest_tokens
 from llm_erm.llms.runtime import GGUFModel
 
 DEFAULT_CONTEXT_TOKENS = 8192
@@ -177,7 +178,13 @@ class _Copy:
     def read_prompt(self, request: Request, stop: threading.Event) -> int:
         """Reads the prompt into the model's cache for all batches; returns its number of tokens."""
         samples, _ = self.draw(request, 0, 1, stop, max_tokens=1)
-        return samples[0].usage.prompt_tokens
+        tokens = samples[0].usage.prompt_tokens
+        if request.grammar is None and 0 < tokens < fewest_tokens(request.prompt) / 2:
+            raise InputError(
+                f"The chat template in {self._model.path} leaves out the prompt: {tokens} tokens "
+                "are left of it; use a file with another template."
+            )
+        return tokens
 
     def draw(
         self,

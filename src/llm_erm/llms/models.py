@@ -45,6 +45,12 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
     _check_numbers(given)
     if (url := given.pop("base_url", None) or provider.address) is not None:
         given["base_url"] = checked_address(url)
+    elif provider.needs_address:
+        raise InputError(
+            f"{provider.name}:{model_name} needs the address of its server; the provider for "
+            "OpenAI's own models is openai.",
+            setting="base_url",
+        )
     if provider.needs_key and not given.get("api_key"):
         raise InputError(f"{provider.name}:{model_name} needs a key.", setting="api_key")
     if "api_key" in given:

@@ -49,8 +49,9 @@ class PlainClient:
 
     def __init__(self, model: str, base_url: str, api_key: str) -> None:
         base_url = checked_address(base_url)
+        self.notices: list[str] = []
         try:
-            self._connect = partial(openai_client, api_key, base_url)
+            self._connect = partial(openai_client, api_key, base_url, model, self.notices)
             self._client: openai.AsyncOpenAI | None = self._connect()
         except ImportError as error:
             raise MissingExtraError(
@@ -93,7 +94,7 @@ class PlainClient:
             await client.close()
 
     def _completion(self, answer: Mapping[str, Any]) -> Completion:
-        from pydantic_ai.messages import ModelResponse, TextPart
+        from pydantic_ai.messages import ModelResponse, TextPart, ThinkingPart
         from pydantic_ai.usage import RequestUsage
 
         choice = answer["choices"][0]
@@ -102,8 +103,12 @@ class PlainClient:
         prompt = usage.get("prompt_tokens_details") or {}
         output = usage.get("completion_tokens_details") or {}
         reason, refusal = choice.get("finish_reason"), message.get("refusal")
+        thoughts = message.get("reasoning_content") or message.get("reasoning")
         response = ModelResponse(
-            parts=[TextPart(message["content"] or "")],
+            parts=[
+                *([ThinkingPart(thoughts)] if isinstance(thoughts, str) else []),
+                TextPart(message["content"] or ""),
+            ],
             usage=RequestUsage(
                 input_tokens=usage.get("prompt_tokens", 0),
                 cache_read_tokens=prompt.get("cached_tokens") or 0,
@@ -145,9 +150,6 @@ def _library_errors(model: str) -> Iterator[None]:
         raise kind(model, error.message, phase="connect" if not_sent else None) from error
     except openai.APIError as error:
         raise exceptions.ModelAPIError(model, error.message, body=error.body) from error
-    except ValueError as error:  # neither JSON nor text
-        message = f"Failed to decode response as JSON: {error}"
-        raise exceptions.ModelAPIError(model, message) from error
 
 
 def _category(

@@ -94,6 +94,7 @@ class Provider:
         needs_key: Whether it requires a key.
         address: Default address of the API; None for the client's own default.
         address_variables: Environment variables that usually hold another address.
+        needs_address: Whether it is any server, which has to be named.
         price_list: Provider in genai-prices to use if the address is unknown there.
         defaults: Returns the default settings of a search for a model name and a constraint.
     """
@@ -108,6 +109,7 @@ class Provider:
     needs_key: bool = False
     address: str | None = None
     address_variables: tuple[str, ...] = ()
+    needs_address: bool = False
     price_list: str | None = None
     defaults: Callable[[str | None, str | None], Defaults] = _usual
 
@@ -210,6 +212,7 @@ PROVIDERS: dict[str, Provider] = {
             clients.chat_client,
             "code_interpreter",
             address_variables=("OPENAI_BASE_URL",),
+            needs_address=True,
             price_list="openai",
         ),
         _remote(

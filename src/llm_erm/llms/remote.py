@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llm_erm.errors import BudgetSpentError
+from llm_erm.errors import BudgetSpentError, ProviderError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller, GivenUpError
 from llm_erm.llms.clients import Client, RemoteSettings
 from llm_erm.llms.conversation import CODE_SCHEMA, Conversation
-from llm_erm.llms.faults import CallFailedError, provider_error
-from llm_erm.llms.llm import LLM, Completion, Pace, Request, Tool
+from llm_erm.llms.faults import CallFailedError, provider_error, too_long
+from llm_erm.llms.llm import LLM, Completion, FinishReason, Pace, Request, Tool
 
 if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
@@ -53,7 +53,8 @@ class RemoteLLM(LLM):
     A call that takes too long or gets a broken answer is a completion with
     ``finish_reason="error"``: it may have been billed, so it counts as an attempt and is not
     retried. A call without an answer (status 429 and 5xx, a broken connection) is retried, after
-    the time that the server asks for, or else with exponential back-off and jitter.
+    the time that the server asks for, or else with exponential back-off and jitter; if it gets none
+    at all, it is ``"unanswered"``.
     """
 
     concurrent = True
@@ -98,6 +99,12 @@ class RemoteLLM(LLM):
     def described(self) -> object:
         """What shapes the answers: the model, its address and its settings."""
         return RemoteModel(self._name, self._base_url, self._settings)
+
+    @property
+    def address(self) -> str:
+        """Address of the API."""
+        self._client = self._client or self._connect()
+        return self._base_url or str(self._client.model.base_url).rstrip("/")
 
     @property
     def budget(self) -> Budget:
@@ -151,6 +158,14 @@ class RemoteLLM(LLM):
         finally:
             await _cancel({*running, change})
 
+    def news(self) -> list[str]:
+        """Returns what was found out about the server since the last call."""
+        if self._client is None:
+            return []
+        found = self._client.notices.copy()
+        self._client.notices.clear()
+        return found
+
     def _has_room(self, begun: int, pace: Pace) -> bool:
         return begun - pace.settled < self._settings.speculative
 
@@ -189,15 +204,15 @@ class RemoteLLM(LLM):
         )
         started = time.monotonic()
         try:
-            error = await self._failure(conversation)
+            failure = await self._failure(conversation)
         except asyncio.CancelledError as cancelled:
             if isinstance(cancelled, GivenUpError) or conversation.last is not None:
                 took = time.monotonic() - started
                 arrived.append(conversation.ended(index, took, "cancelled", "given up in flight"))
             raise
         seconds = time.monotonic() - started
-        if error is not None or conversation.last is None:
-            arrived.append(conversation.ended(index, seconds, "error", error))
+        if failure is not None or conversation.last is None:
+            arrived.append(conversation.ended(index, seconds, *(failure or ("error", None))))
             return
         arrived.append(
             replace(
@@ -210,8 +225,8 @@ class RemoteLLM(LLM):
             )
         )
 
-    async def _failure(self, conversation: Conversation) -> str | None:
-        """Runs the conversation to its end; returns why it failed, or None.
+    async def _failure(self, conversation: Conversation) -> tuple[FinishReason, str] | None:
+        """Runs the conversation to its end; returns how and why it failed, or None.
 
         Raises:
             ProviderError: No other call can succeed either.
@@ -222,11 +237,16 @@ class RemoteLLM(LLM):
         except BudgetSpentError as error:
             if conversation.last is None:
                 raise
-            return f"the budget was spent before the answer was complete ({error})"
+            return "error", f"the budget was spent before the answer was complete ({error})"
         except CallFailedError as failure:
             if failure.kind in ("unreachable", "refused"):
-                raise provider_error(failure, self.name, self._base_url) from failure
-            return failure.message
+                fatal = provider_error(failure, self.name, self._base_url)
+                if too_long(failure):
+                    said = f"{str(fatal).rstrip('.')}; use fewer or shorter examples"
+                    fatal = ProviderError(said, setting="train_size or lengths")
+                raise fatal from failure
+            unpaid = failure.is_free and conversation.last is None
+            return "unanswered" if unpaid else "error", failure.message
         return None
 
     def _tools(self, tool: Tool | None) -> "ModelRequestParameters":

@@ -5,7 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from llm_erm.errors import InputError
 Chunks = Callable[[Mapping[str, Any]], bool]
 """Takes the chunks of a stream one by one; returning True ends the stream."""
 
+_TEMPLATE = "/apply-template"
 _LOOK_TOKENS = 64
 _SETTLE_SECONDS = 30.0
 
@@ -47,6 +48,7 @@ class GGUFModel:
         self.name = name
         self._threads = threads
         self._loaded: _Loaded | None = None
+        self._has_bad_template = False
 
     @property
     def address(self) -> str:
@@ -83,16 +85,30 @@ class GGUFModel:
         """Frees the memory."""
         self._loaded = None
 
-    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+    def ask(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Any:  # noqa: ANN401
         """Returns the model's JSON response to a request; an interrupt cancels the work.
 
         If nothing is loaded, maps the file with a tiny context, which is enough to describe the
         model and its vocabulary.
 
+        Args:
+            path: What to ask for.
+            body: JSON to send; None to send nothing.
+            timeout_seconds: Longest wait for the response; None for no limit.
+
         Raises:
             InputError: The request is refused or the file fails to load.
+            TimeoutError: There is no response in time.
         """
-        connection = http.client.HTTPConnection(self.address.removeprefix("http://"))
+        address = self.address.removeprefix("http://")
+        if path == _TEMPLATE:
+            self._check_template()
+        connection = http.client.HTTPConnection(address, timeout=timeout_seconds)
         try:
             if body is None:
                 connection.request("GET", path)
@@ -116,9 +132,13 @@ class GGUFModel:
         """Waits until a cancelled request has ended: freed before, the runtime hangs."""
         with _signals_later():
             deadline = time.monotonic() + _SETTLE_SECONDS
-            while time.monotonic() < deadline and any(
-                slot["is_processing"] for slot in self.ask("/slots")
-            ):
+            while (left := deadline - time.monotonic()) > 0:
+                try:
+                    slots = self.ask("/slots", timeout_seconds=left)
+                except TimeoutError:
+                    break
+                if not any(slot["is_processing"] for slot in slots):
+                    break
                 time.sleep(0.05)
             time.sleep(0.1)  # the request's own thread ends after its slot
 
@@ -143,6 +163,7 @@ class GGUFModel:
 
         loaded = self._at_hand()
         if "messages" in query:
+            self._check_template()
             loaded.handle_chat_completions(query, take)
         else:
             loaded.handle_completions(query, take)
@@ -177,15 +198,30 @@ class GGUFModel:
     def _start(self, params: Any) -> _Loaded:  # noqa: ANN401 - the runtime's own parameters
         import xllamacpp
 
+        self._has_bad_template = False
         try:
             loaded: _Loaded = xllamacpp.Server(params)
         except RuntimeError as error:
+            # It also fails if it cannot render the file's chat template, which may not be needed.
+            params.chat_template = "chatml"
+            with suppress(RuntimeError):
+                loaded = xllamacpp.Server(params)
+                self._has_bad_template = True
+                return loaded
             raise InputError(
                 f"The model in {self.path} fails to load with a context of {params.n_ctx} tokens; "
                 "it may be damaged, or need a smaller context, more memory or a newer xllamacpp.",
                 setting="context_tokens",
             ) from error
         return loaded
+
+    def _check_template(self) -> None:
+        if self._has_bad_template:
+            raise InputError(
+                f"The chat template in {self.path} cannot be rendered by llama.cpp; use a file "
+                "with another template, or leave the template out where that is possible.",
+                setting="raw_prompt",
+            )
 
     def _refused(self, error: Mapping[str, Any]) -> InputError:
         if error.get("type") == "exceed_context_size_error":

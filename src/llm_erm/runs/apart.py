@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TextIO, TypeVar
 
-from llm_erm.errors import BudgetSpentError, LLMERMError
+from llm_erm.errors import LLMERMError, UnfinishedError
 from llm_erm.records import Result
 from llm_erm.runs.events import Event
 from llm_erm.runs.files import writing
@@ -59,7 +59,7 @@ def perform(log: Path, call: Call, sentence: Sentence) -> Ended:
             return Ended(0, tuple(call()))
         except LLMERMError as error:
             print(f"llm-erm: {sentence(error)}", file=sys.stderr)  # noqa: T201 - to the log
-            return Ended(3 if isinstance(error, BudgetSpentError) else 2)
+            return Ended(3 if isinstance(error, UnfinishedError) else 2)
         except (Exception, SystemExit):  # noqa: BLE001 - a bug in one job must stop no other
             traceback.print_exc()
             return Ended(1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from llm_erm.errors import BudgetSpentError, InputError, LLMERMError
+from llm_erm.errors import InputError, LLMERMError, UnfinishedError
 from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Finished, Observer
 from llm_erm.runs.jobs import Method, Session, Work
@@ -41,7 +41,7 @@ class Executor(Protocol):
 
         Raises:
             LLMERMError: A job cannot be done; running jobs were stopped.
-            BudgetSpentError: Some jobs could not continue; the others are done.
+            UnfinishedError: Some jobs could not continue; the others are done.
         """
         ...
 
@@ -64,27 +64,27 @@ class InProcess:
             if inspect.iscoroutinefunction(session.learn):
                 run_coroutine(_all_at_once(session, work, observe))
                 return
-            spent_at: BudgetSpentError | None = None
+            unfinished: UnfinishedError | None = None
             for one in work:
                 tell = partial(observe, one.job.key)
                 try:
                     tell(Finished(session.learn(one, tell)))
-                except BudgetSpentError as error:
-                    spent_at = spent_at or error
-            if spent_at is not None:
-                raise spent_at
+                except UnfinishedError as error:
+                    unfinished = unfinished or error
+            if unfinished is not None:
+                raise unfinished
 
 
 async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer) -> None:
-    """Does the jobs of a session concurrently; a spent budget lets running jobs finish."""
-    spent: list[BudgetSpentError] = []
+    """Does the jobs of a session concurrently; one that cannot go on lets the others finish."""
+    unfinished: list[UnfinishedError] = []
 
     async def one(todo: Work) -> None:
         tell = partial(observe, todo.job.key)
         try:
             tell(Finished(await session.learn(todo, tell)))
-        except BudgetSpentError as error:  # what others have in flight is paid for
-            spent.append(error)
+        except UnfinishedError as error:  # what others have in flight is paid for
+            unfinished.append(error)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -95,8 +95,8 @@ async def _all_at_once(session: Session, work: Sequence[Work], observe: Observer
     finally:
         if (close := getattr(session, "aclose", None)) is not None:
             await close()
-    if spent:
-        raise spent[0]
+    if unfinished:
+        raise unfinished[0]
 
 
 def _first(error: BaseException) -> BaseException:
@@ -215,13 +215,13 @@ class Processes:
         from llm_erm.runs.pool import JobPool, do
 
         sent = _to_send(method)
-        spent_at: BudgetSpentError | None = None
+        unfinished: UnfinishedError | None = None
         count = max(min(self.count, len(work)), 1)
         with JobPool(count, self.devices, observe, threads=self.threads) as pool:
             for future in as_completed([pool.submit(do, sent, one) for one in work]):
                 try:
                     future.result()
-                except BudgetSpentError as error:  # what others have in flight is paid for
-                    spent_at = spent_at or error
-        if spent_at is not None:
-            raise spent_at
+                except UnfinishedError as error:  # what others have in flight is paid for
+                    unfinished = unfinished or error
+        if unfinished is not None:
+            raise unfinished

@@ -161,7 +161,11 @@ class RunFolder:
 
     def given_up(self) -> int:
         """Returns the number of calls that were cancelled in flight."""
-        return sum(len(kept.given_up) for kept in self._kept.values())
+        return sum(
+            one.finish_reason == "cancelled"
+            for kept in self._kept.values()
+            for one in kept.given_up
+        )
 
     def close(self) -> None:
         """Closes the journals and lets other processes write to the folder."""

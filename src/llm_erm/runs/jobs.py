@@ -119,7 +119,7 @@ class Session(Protocol):
 
         Raises:
             LLMERMError: Neither this job nor the others can be done.
-            BudgetSpentError: The job cannot continue; jobs that are running still can.
+            UnfinishedError: The job cannot continue; jobs that are running still can.
         """
         ...
 

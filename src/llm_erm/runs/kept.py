@@ -98,8 +98,8 @@ class Kept:
         answers: Its answers by index, in the order in which they arrived.
         checksums: The checksums of their lines, by index.
         attempts: Its attempts by index.
-        given_up: Its calls that were cancelled; a cancelled call may be repeated, and both may be
-            billed.
+        given_up: Its calls without an answer that were or may be made again, and all of which may
+            be billed: cancelled ones, unanswered ones, and failed ones that were made again.
         seconds: Wall time that earlier parts of the run spent on it.
         began: When it would have begun without interruptions, on the monotonic clock.
     """
@@ -128,9 +128,12 @@ class Kept:
             case PromptLine(_, prompt, index):
                 self.prompts[index] = prompt
             case AnswerLine(_, answer):
-                if answer.finish_reason == "cancelled":
+                if answer.finish_reason in ("cancelled", "unanswered"):
                     self.given_up.append(answer)
                 else:
+                    earlier = self.answers.get(answer.index)
+                    if earlier is not None and earlier.finish_reason == "error":
+                        self.given_up.append(earlier)
                     self.answers[answer.index] = answer
                     self.checksums[answer.index] = checksum
             case AttemptLine(_, attempt, _, verified):

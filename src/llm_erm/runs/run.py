@@ -115,7 +115,8 @@ def run(
         observers: Receive every event, after the journal.
 
     Raises:
-        BudgetSpentError: The model's budget is spent; the other jobs are done.
+        UnfinishedError: The model's budget is spent or calls got no answer; the other jobs are
+            done.
         LLMERMError: The run cannot start or continue; finished work is in the folder.
         KeyboardInterrupt: The run was stopped; finished work is in the folder.
     """

@@ -71,6 +71,8 @@ def extract_source(completion: "Completion") -> tuple[str | None, str | None]:
     """
     if completion.finish_reason in ("error", "refusal"):
         return None, f"{completion.finish_reason}: {completion.error or 'no message'}"
+    if completion.only_thoughts and completion.finish_reason != "length":
+        return None, "empty: all text of the answer is thoughts (reasoning_content)"
     text, cut_short = completion.text[-_LONGEST_ANSWER:], completion.finish_reason == "length"
     try:
         found = bounded.call(_find, text, cut_short)
@@ -78,7 +80,7 @@ def extract_source(completion: "Completion") -> tuple[str | None, str | None]:
         return None, _TOO_COSTLY
     match found:
         case [str() as source, None] if not too_long(source):
-            return source, None
+            return source.encode("utf-8", "replace").decode(), None  # JSON may hold half characters
         case [None, str() as reason]:
             return None, reason
     return None, _TOO_COSTLY

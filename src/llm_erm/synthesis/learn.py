@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
@@ -10,16 +10,19 @@ from functools import partial
 from llm_erm import grammar
 from llm_erm.erm.alone import Selected
 from llm_erm.erm.result import result_of
+from llm_erm.errors import UnansweredError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
+from llm_erm.llms.oddities import cut_prompt, only_thoughts
 from llm_erm.llms.reader import Reader
 from llm_erm.records import Attempt, Result, cost_of
-from llm_erm.runs.events import Answered, Attempted, Hidden, Observe, Prompted, ignore
+from llm_erm.runs.events import Answered, Attempted, Hidden, Noticed, Observe, Prompted, ignore
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling, Strategy, Tried, sample_seed
+from llm_erm.synthesis.unanswered import Calls, any_answer
 from llm_erm.synthesis.verifier import Verifier
 from llm_erm.tasks.task import Splits
 
@@ -48,7 +51,7 @@ async def learn(
         settings: Settings of the search.
         strategy: Decides what to ask the model.
         attempts: Attempts that an interrupted search with the same settings verified; they are not
-            repeated.
+            repeated, unless no call of that search got an answer.
         answers: All answers of that search by index, in the order in which they arrived; those
             without an attempt are verified first.
         observe: Receives the prompt, each answer when it arrives, and each attempt when it is
@@ -57,17 +60,21 @@ async def learn(
 
     Raises:
         ProviderError: The model cannot answer any call.
+        UnansweredError: Calls got no answer, so that the search is not over.
         BudgetSpentError: The next call could cost more than the run may spend.
     """
     started = time.monotonic()
     in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
     answered = dict(answers or {})
+    if answered and not any_answer(answered.values()):
+        attempts, answered = (), {}
     verifier = Verifier(
         splits, sandbox, settings, attempts, answered, lambda attempt: observe(Attempted(attempt))
     )
     request = request_for(splits, settings, sandbox)
     observe(Prompted(request.prompt))
-    asking = _Asking(strategy(request, settings), settings, verifier.attempts)
+    calls = Calls()
+    asking = _Asking(strategy(request, settings), settings, verifier.attempts, calls)
 
     async def verify(completion: Completion) -> None:
         answered[completion.index] = completion
@@ -88,15 +95,42 @@ async def learn(
         )
         async with reader as completions:
             async for completion in completions:
-                await verify(completion)
+                calls.count(completion)
+                first = not any(one.usage.prompt_tokens for one in answered.values())
+                for news in _news(llm, wanted, completion, first=first):
+                    observe(Noticed(news))
+                if completion.index not in calls.open:
+                    await verify(completion)
                 if not completion.more_drawn and asking.ask() is None:
                     await completions.stop()  # answers that have arrived are still verified
         if len(verifier.attempts) == before:
             break  # the model has no more answers
+    _check_answered(asking, calls, answered.values(), observe)
     selected = await in_thread(verifier.select)
     return await in_thread(
         _report, splits, llm.name, sandbox, settings, verifier.attempts, answered, selected, started
     )
+
+
+def _news(llm: LLM, request: Request, completion: Completion, *, first: bool) -> list[str]:
+    """Returns what was found out with an answer."""
+    cut = cut_prompt(request.prompt, completion) if first and llm.budget is not None else None
+    return [*llm.news(), *([] if cut is None else [cut])]
+
+
+def _check_answered(
+    asking: "_Asking", calls: Calls, answers: Collection[Completion], observe: Observe
+) -> None:
+    """Tells of calls that failed; raises an error if the search is not over because of them."""
+    if calls.made and (thoughts := only_thoughts(answers)):
+        observe(Noticed(thoughts))
+    in_vain = bool(answers) and not any_answer(answers)
+    failures = calls.failures(over=asking.found, asked_again=in_vain)
+    if failures is None:
+        return
+    observe(Noticed(failures))
+    if not asking.found and (calls.open or in_vain):
+        raise UnansweredError(failures)
 
 
 def request_for(splits: Splits, settings: SynthesisSettings, sandbox: Sandbox) -> Request:
@@ -124,22 +158,32 @@ class _Asking:
     """A strategy held to the budget, and told nothing of validation data."""
 
     def __init__(
-        self, strategy: Strategy, settings: SynthesisSettings, attempts: Sequence[Attempt]
+        self,
+        strategy: Strategy,
+        settings: SynthesisSettings,
+        attempts: Sequence[Attempt],
+        calls: Calls,
     ) -> None:
         """Takes the attempts of the search, which grow, and tells of those that are there."""
         self._strategy = strategy
         self._settings = settings
         self._attempts = attempts
+        self._calls = calls
         for attempt in attempts:
             self.tell(attempt)
 
     def tell(self, attempt: Attempt) -> None:
         self._strategy.tell(_tried(attempt))
 
+    @property
+    def found(self) -> bool:
+        """Whether an attempt ends the search."""
+        perfect = any(attempt.validation.perfect for attempt in self._attempts)
+        return perfect and self._settings.early_stop
+
     def ask(self) -> Request | None:
         """What to ask for next, within the budget; None when the search is over."""
-        found = any(attempt.validation.perfect for attempt in self._attempts)
-        if found and self._settings.early_stop:
+        if self.found or self._calls.in_vain:
             return None
         wanted = self._strategy.ask([_tried(attempt) for attempt in self._attempts])
         return None if wanted is None else self._within_budget(wanted)
@@ -154,7 +198,7 @@ class _Asking:
 
     def _within_budget(self, wanted: Request) -> Request | None:
         left = set(range(1, self._settings.attempts + 1))
-        left -= {attempt.index for attempt in self._attempts}
+        left -= {attempt.index for attempt in self._attempts} | self._calls.open
         indices = [index for index in wanted.indices if index in left]
         return replace(wanted, indices=indices) if indices else None
 

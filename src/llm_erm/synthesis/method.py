@@ -28,6 +28,7 @@ from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
 from llm_erm.synthesis.replay import read_replay
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling
+from llm_erm.synthesis.unanswered import is_answer
 from llm_erm.tasks.spec import DataSpec
 
 
@@ -118,6 +119,7 @@ class Synthesis(Method):
     @contextmanager
     def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Searches"]:
         """Opens the sandbox and counts what the model's budget has left."""
+        notices: list[str] = []
         with (
             Sandbox(
                 isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation
@@ -129,10 +131,26 @@ class Synthesis(Method):
                 prompts = (prompt_for(one.splits, self.settings) for one in work)
                 longest = max(len(prompt.encode()) for prompt in prompts)
                 budget.begin(spent, longest, self.settings.max_tokens)
+                notices += self._announced(work, budget, longest)
             try:
-                yield Searches(self, sandbox, threads)
+                yield Searches(self, sandbox, threads, notices)
             finally:
                 sandbox.stop()  # or an interrupted run would wait for its threads' replays
+
+    def _announced(self, work: Sequence[Work], budget: Budget, longest: int) -> list[str]:
+        """Returns a sentence on the calls that this run may make, if there are any."""
+        llm, settings = self.llm, self.settings
+        calls = sum(
+            settings.attempts - sum(map(is_answer, one.answers.values()))
+            for one in work
+            if one.result is None
+        )
+        if not calls:
+            return []
+        said = budget.announcement(calls, llm.name, llm.address, longest, settings.max_tokens)
+        if settings.code_tool:
+            said = f"{said.removesuffix('.')}, not counting the calls in which it uses its tool."
+        return [said]
 
     def wants(self, result: Result | None) -> bool:
         """Returns whether there is no result yet, or one that lacks required test accuracies."""
@@ -154,14 +172,20 @@ _OWN = {"strategy", "judge_all", "isolation", "unsafe_no_isolation"}
 class Searches:
     """The searches of one run; with a remote model they run concurrently."""
 
-    def __init__(self, method: Synthesis, sandbox: Sandbox, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self,
+        method: Synthesis,
+        sandbox: Sandbox,
+        threads: ThreadPoolExecutor,
+        notices: Sequence[str] = (),
+    ) -> None:
         self._method = method
         self._sandbox = sandbox
         self._threads = threads
         self._one = asyncio.Semaphore(1)
         self.events: tuple[Event, ...] = (
             Isolated(sandbox.isolation, sandbox.missing),
-            *map(Noticed, sandbox.notices),
+            *map(Noticed, (*sandbox.notices, *notices)),
         )
 
     async def learn(self, work: Work, observe: Observe) -> Result:

@@ -1,0 +1,153 @@
+"""The HTTP client under the client libraries, which bears with a server's dialect of an API."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from llm_erm.llms.bodies import mended, said
+
+if TYPE_CHECKING:
+    import httpx2
+
+_REFUSED_STATUSES = (400, 422)
+_REFUSING = re.compile(
+    r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|both be|only one",
+    re.IGNORECASE,
+)
+"""Words of a server that does not know a parameter, rather than one that rejects its value."""
+_OPTIONAL = {
+    "temperature": (r"\btemperature\b", "--temperature"),
+    "top_p": (r"\btop_p\b", "--top-p"),
+    "seed": (r"\bseed\b", None),
+    "reasoning": (r"\breasoning\b", "--reasoning-effort"),
+    "reasoning_effort": (r"\breasoning_effort\b", "--reasoning-effort"),
+    "text": (r"\bverbosity\b|\btext\.", "--verbosity"),
+    "verbosity": (r"\bverbosity\b", "--verbosity"),
+}
+"""Parameters of a call that an answer does not need, how an error names each, and its flag."""
+_STREAM_ONLY = re.compile(r"only.{0,20}stream|stream.{0,20}(only|required|must)", re.IGNORECASE)
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def patient(
+    kind: "type[httpx2.AsyncClient]",
+    model: str,
+    notices: list[str],
+    **settings: Any,  # noqa: ANN401
+) -> "httpx2.AsyncClient":
+    """Returns an HTTP client for one model that brings its server's answers into the API's form.
+
+    A parameter that the server does not know, and that an answer does not need, is left out of the
+    call, which is sent again at once, and of all later calls.
+
+    Args:
+        kind: The class of the client.
+        model: The model's name.
+        notices: Gets a sentence about each parameter that is left out.
+        settings: Arguments of the class.
+    """
+
+    class Patient(kind):  # type: ignore[misc, valid-type]
+        changes: list[Change] = []  # noqa: RUF012 - one client has one class
+
+        async def send(self, request: "httpx2.Request", **how: Any) -> "httpx2.Response":  # noqa: ANN401
+            while True:
+                known = len(self.changes)
+                sent, body = _changed(request, self.changes)
+                response = await super().send(sent, **how | {"stream": True})
+                await _read(response)
+                found = _change_for(response, body)
+                if found is None:
+                    return mended(response, model)
+                change, notice = found
+                if len(self.changes) == known:  # else another call has just found it out
+                    self.changes.append(change)
+                    if notice:
+                        notices.append(notice.format(model=model))
+
+    return Patient(**settings)
+
+
+async def _read(response: "httpx2.Response") -> None:
+    """Reads a response; an answer that breaks off may have been paid for, so it is no lost call.
+
+    Raises:
+        ValueError: The answer cannot be read.
+    """
+    import httpx2
+
+    try:
+        await response.aread()
+    except (httpx2.TransportError, httpx2.DecodingError) as error:
+        if response.is_success:
+            raise ValueError(f"it breaks off ({type(error).__name__})") from error
+        raise
+    finally:
+        await response.aclose()
+
+
+def _changed(
+    request: "httpx2.Request", changes: list[Change]
+) -> "tuple[httpx2.Request, dict[str, Any]]":
+    """Returns a request with the changes, and its body."""
+    import httpx2
+
+    try:
+        body = json.loads(request.content)
+    except ValueError:
+        return request, {}
+    if not isinstance(body, dict):
+        return request, {}
+    if not changes:
+        return request, body
+    for change in changes:
+        change(body)
+    headers = [one for one in request.headers.multi_items() if one[0] != "content-length"]
+    content = json.dumps(body).encode()
+    extensions = request.extensions
+    sent = httpx2.Request(
+        request.method, request.url, headers=headers, content=content, extensions=extensions
+    )
+    return sent, body
+
+
+def _change_for(
+    response: "httpx2.Response", body: Mapping[str, Any]
+) -> tuple[Change, str | None] | None:
+    """Returns the change that a refusal asks for, and a sentence about it, if there is one."""
+    if response.status_code not in _REFUSED_STATUSES:
+        return None
+    try:
+        error = response.json()
+    except (ValueError, RecursionError):
+        return None
+    text = said(error)
+    if _STREAM_ONLY.search(text) and not body.get("stream") and "messages" in body:
+        return _stream, None
+    if "max_completion_tokens" in text and "max_tokens" in body:
+        return _rename_limit, None
+    if not _REFUSING.search(text):
+        return None
+    named = [
+        name for name, (words, _) in _OPTIONAL.items() if name in body and re.search(words, text)
+    ]
+    if not named:
+        return None
+    name = named[-1]
+    flag = _OPTIONAL[name][1]
+    effect = f"so {flag} has no effect" if flag else "so its answers cannot be repeated"
+    return (
+        lambda changed: changed.pop(name, None),
+        f"{{model}} does not take {name}; it is asked without, {effect}.",
+    )
+
+
+def _stream(body: dict[str, Any]) -> None:
+    body |= {"stream": True, "stream_options": {"include_usage": True}}
+
+
+def _rename_limit(body: dict[str, Any]) -> None:
+    if (limit := body.pop("max_tokens", None)) is not None:
+        body["max_completion_tokens"] = limit
