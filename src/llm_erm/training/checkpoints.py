@@ -6,14 +6,18 @@ torch's own distributed checkpoints hold pickles, which can run anything when th
 """
 
 import hashlib
+import io
 import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 from llm_erm.errors import InputError
 from llm_erm.runs.files import writing
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 NAME = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous"
@@ -93,7 +97,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], job: str = "") -> No
             draft.unlink(missing_ok=True)
             with draft.open("xb") as file:  # follows no link
                 hashed = _Hashed(file, job)
-                torch.save(dict(state), hashed)
+                torch.save(dict(state), cast("IO[bytes]", hashed))
                 file.write(hashed.checksum())
                 file.flush()
                 os.fsync(file.fileno())
@@ -112,7 +116,7 @@ def load_checkpoint(folder: Path, job: str = "") -> tuple[dict[str, Any] | None,
     Raises:
         InputError: A file cannot be read.
     """
-    damaged = []
+    damaged: list[Path] = []
     for path in (folder / NAME, folder / PREVIOUS):
         if path.exists():
             if (state := _load(path, job)) is not None:
@@ -133,19 +137,16 @@ def drop_checkpoint(folder: Path) -> None:
             path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-class _Hashed:
+class _Hashed(io.RawIOBase):
     """A file opened for writing that hashes what is written to it."""
 
     def __init__(self, file: BinaryIO, job: str) -> None:
         self._file = file
         self._digest = _digest(job)
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: "Buffer") -> int:
         self._digest.update(data)
         return self._file.write(data)
-
-    def flush(self) -> None:
-        self._file.flush()
 
     def checksum(self) -> bytes:
         return self._digest.hexdigest().encode()
