@@ -31,7 +31,12 @@ FLAG = re.compile(r"(?<![\w-])--[a-z][a-z_-]*[a-z]")
 
 def flags(name: str) -> set[str]:
     found = {"--" + field.name.replace("_", "-") for field in fields(flags_of(command(name)))}
-    aliases = {"--replay-from": "--from", "--results-path": "--out-dir"}
+    aliases = {
+        "--replay-from": "--from",
+        "--results-path": "--out-dir",
+        "--target-func": "--functions",
+        "--sequence-length": "--lengths",
+    }
     return found | OF_ALL | {alias for flag, alias in aliases.items() if flag in found}
 
 

@@ -15,7 +15,7 @@ from shutil import get_terminal_size
 from textwrap import fill
 from typing import Any
 
-from llm_erm.cli.commands import COMMANDS, command, flags_of
+from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.keys import escaped, guard_streams, keep_environment, without_keys
 from llm_erm.cli.text import note
@@ -40,7 +40,7 @@ def _run(words: Sequence[str]) -> int:
     from llm_erm.cli.parsing import parse
 
     name, run = words[0], command(words[0])
-    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", COMMANDS[name]))
+    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", described(name)))
 
 
 def _overview() -> ArgumentParser:
@@ -56,7 +56,12 @@ def _overview() -> ArgumentParser:
         usage="%(prog)s [-h] [--version] COMMAND ...",
         description="Learn short programs from a few labelled examples.",
         epilog="\n".join(
-            ("commands:", *lines, "", "`llm-erm COMMAND --help` lists the flags of a command.")
+            (
+                "commands:",
+                *lines,
+                "",
+                "`llm-erm COMMAND --help` shows examples and the flags.",
+            )
         ),
         formatter_class=RawDescriptionHelpFormatter,
     )
