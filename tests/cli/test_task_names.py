@@ -124,6 +124,6 @@ def test_runs_are_compared_and_drawn_on_the_tasks_that_are_named(invoke, tmp_pat
     for name in ("compare", "figure"):
         missing = invoke(name, "runs/a", "--functions", "dyck2")
         assert missing.returncode == 2
-        assert "only on fn_a L=10, fn_a L=12, fn_g L=10, fn_g L=12" in missing.stderr
+        assert "they are on fn_a fn_g at lengths 10 12" in missing.stderr
         unknown = invoke(name, "runs/a", "--functions", "fn_a", "palindrom")
         assert "did you mean palindrome (fn_g)" in unknown.stderr

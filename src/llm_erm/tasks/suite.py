@@ -314,3 +314,13 @@ def get(name: str) -> Task:
         "describes, or give your own task file",
         setting="task_file",
     )
+
+
+def name_of(id: str) -> str:
+    """Returns the name of a task; of one that is not of the suite, its id."""
+    return SUITE[id].name if id in SUITE else id
+
+
+def in_words(id: str) -> str:
+    """Returns the name, id and rule of a task; of one that is not of the suite, its id."""
+    return f"{SUITE[id].name} ({id}): {SUITE[id].computes}" if id in SUITE else id
