@@ -112,3 +112,31 @@ def test_an_error_shows_the_text_of_the_flag(invoke):
     assert done.returncode == 2
     said = " ".join(done.stderr.replace("│", " ").split())
     assert "--attempts N The budget K, fixed beforehand" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["synthesise"], "there is no command 'synthesise'; did you mean synthesize?"),
+        (["comparison"], "did you mean compare?"),
+        (["xyz"], "choose one of synthesize incontext "),
+        (["data", "--functions"], "--functions needs a value; give one or more, or omit the flag."),
+        (["data", "--lengths", "--seed", "3"], "--lengths needs a value"),
+        (["train", "--target_func", "--online"], "--target_func needs a value"),
+        (["figure", "--train-size", "20"], "Unrecognized options: --train-size"),
+    ],
+)
+def test_a_command_line_that_is_not_complete_starts_nothing(invoke, tmp_path, words, said):
+    done = invoke(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "usual"), [(["help"], ["--help"]), (["help", "data"], ["data", "--help"])]
+)
+def test_help_is_a_command_too(invoke, words, usual):
+    done = invoke(*words)
+    assert done.returncode == 0
+    assert done.stdout == invoke(*usual).stdout != ""

@@ -10,6 +10,7 @@ import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
@@ -26,6 +27,8 @@ from llm_erm.version import VERSION
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     exit_with(lambda: _run(words), lambda: flags_of(command(words[0])))
 
 
@@ -33,8 +36,13 @@ def _run(words: Sequence[str]) -> int:
     if not words or words[0] not in COMMANDS:
         overview = _overview()
         if words:
-            with contextlib.redirect_stderr(escaped(sys.stderr)):
-                overview.parse_args(without_keys(words))  # prints and exits
+            shown = without_keys(words)
+            with contextlib.redirect_stderr(escaped(sys.stderr)):  # both print and exit
+                if shown[0].startswith("-"):
+                    overview.parse_args(shown)
+                close = " or ".join(get_close_matches(shown[0], COMMANDS))
+                hint = f"did you mean {close}?" if close else f"choose one of {' '.join(COMMANDS)}."
+                overview.error(f"there is no command {shown[0]!r}; {hint}")
         overview.print_help()
         return 2
     from llm_erm.cli.parsing import parse

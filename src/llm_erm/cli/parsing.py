@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import field, fields, make_dataclass, replace
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any, TypeVar, cast, get_type_hints
 
 import tyro
@@ -13,6 +14,7 @@ import tyro
 from llm_erm.cli.help import by_subject
 from llm_erm.cli.keys import escaped, without_keys
 from llm_erm.cli.text import say
+from llm_erm.errors import InputError
 from llm_erm.version import VERSION
 
 Parsed = TypeVar("Parsed")
@@ -38,6 +40,7 @@ def parse(
 
     Raises:
         SystemExit: The words cannot be parsed, or ask for help or the version.
+        InputError: A flag that takes values has none.
     """
     given = list(sys.argv[1:] if words is None else words)
     if "--version" in given:
@@ -45,7 +48,10 @@ def parse(
         raise SystemExit(0)
     names = tuple(one.name for one in fields(cast("Any", kind)))
     described = partial(by_subject, kind, names, default)
-    return _parsed(kind, given, prog, described, description, default)
+    found = _parsed(kind, given, prog, described, description, default)
+    if (empty := _without_value(kind, given)) is not None:
+        raise InputError(f"{empty} needs a value; give one or more, or omit the flag.")
+    return found
 
 
 def parse_again(earlier: Parsed, names: Sequence[str], words: Sequence[str], prog: str) -> Parsed:
@@ -98,6 +104,16 @@ def _parsed(
             tyro.cli(described(), prog=prog, args=words, description=description, config=CONFIG)
         escaped(sys.stderr).write(said.getvalue())  # the words fail only with what was hidden
         raise
+
+
+def _without_value(kind: type[Any], words: Sequence[str]) -> str | None:
+    """Returns a flag that takes values and has none, which tyro reads as an empty list."""
+    switches = {name for name, hint in get_type_hints(kind).items() if hint is bool}
+    for word, following in pairwise([*words, "--"]):
+        names_flag = word.startswith("--") and "=" not in word and following.startswith("--")
+        if names_flag and word[2:].replace("-", "_") not in switches:
+            return word
+    return None
 
 
 @cache

@@ -90,7 +90,7 @@ def comparison(rows: Sequence[Row]) -> "Figure":
     Where there is none, it says why: no run, or none that is exact.
     """
     points = list(dict.fromkeys(row.point for row in rows))
-    methods = list(dict.fromkeys(row.method for row in rows))
+    methods = sorted({row.method for row in rows})  # whichever finished first
     styles = {method: style(place) | {"linestyle": ""} for place, method in enumerate(methods)}
     found = {(row.point, row.method): row for row in rows}
     height = len(points) * max(LEAST_TASK_INCHES, ROW_INCHES * len(methods))

@@ -140,7 +140,7 @@ def chosen(
         raise InputError(
             "The runs hold no results on these tasks at these lengths; they are on "
             f"{' '.join(tasks)} at lengths {held}.",
-            setting="functions or lengths",
+            setting=" or ".join(["functions"] * bool(functions) + ["lengths"] * bool(lengths)),
         )
     return found
 

@@ -207,7 +207,7 @@ class DataGrid(DataSettings):
     functions: tuple[str, ...] = ()
     """Tasks, by id or name as `llm-erm tasks` lists them (default: the twelve published ones)."""
     lengths: tuple[int, ...] = ()
-    """Input lengths in characters (default: each task's published lengths)."""
+    """Lengths of the inputs in characters (default: each task's published lengths)."""
     num_trials: int = 1
     """Number of independently drawn data sets per task and length; the first uses the base seed
     itself."""

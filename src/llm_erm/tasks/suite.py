@@ -303,7 +303,11 @@ def get(name: str) -> Task:
     id = IDS.get(name, name)
     if id in SUITE:
         return SUITE[id]
-    close = get_close_matches(name.lower().replace("-", "_"), IDS)
+    meant = name.lower().replace("-", "_")
+    if meant in SUITE:
+        close = [SUITE[meant].name]
+    else:
+        close = [meant] if meant in IDS else get_close_matches(meant, IDS)
     if close:
         similar = " or ".join(f"{one} ({IDS[one]})" for one in close)
         raise InputError(
