@@ -73,6 +73,7 @@ def test_placeholders_and_defaults_mean_something(name):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_text_is_broken_only_at_the_margin(name):
     """A line break of the source would end a line that the next word still fits."""
+    assert "\n\n  " not in rendered(name)  # a text that fits exactly ends with an empty line
     lines = rendered(name).splitlines()
     for line, following in pairwise(lines):
         indent = len(following) - len(following.lstrip())

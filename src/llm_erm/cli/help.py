@@ -198,7 +198,10 @@ def _about(name: str, hint: Any, text: str, default: object) -> object:  # noqa:
     """
     metavar = _metavar(name, hint)
     if default is None or default is False or default in ((), tyro.MISSING, MISSING):
-        return tyro.conf.arg(metavar=metavar, help=text, help_behavior_hint="")
+        what, told, value = text.rpartition(" (default")
+        if not text.endswith(")."):
+            what, told, value = text, "", ""
+        return tyro.conf.arg(metavar=metavar, help=what, help_behavior_hint=(told + value).lstrip())
     return tyro.conf.arg(
         metavar=metavar,
         help=_DEFAULT.sub("", text).removesuffix("."),
