@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 COLUMN_INCHES = 3.4
 """Width of a picture that is printed in one of two columns."""
+DOTS_PER_INCH = 200
 FONT_POINTS = 8
 SMALL_POINTS = 7
 LEGEND_LINE_INCHES = 0.16

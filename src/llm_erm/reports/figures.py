@@ -14,6 +14,7 @@ from llm_erm.reports.results import TaskPoint
 from llm_erm.runs.files import writing
 from llm_erm.styles import (
     COLUMN_INCHES,
+    DOTS_PER_INCH,
     LEGEND_LINE_INCHES,
     SMALL_POINTS,
     make_legible,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
-DOTS_PER_INCH = 300
 PANEL_INCHES = 2.0
 """Height of a panel without the texts above and below."""
 LINE_INCHES = 0.15

@@ -14,6 +14,7 @@ from llm_erm.records import Result
 from llm_erm.runs.files import writing
 from llm_erm.styles import (
     COLUMN_INCHES,
+    DOTS_PER_INCH,
     LEGEND_LINE_INCHES,
     SMALL_POINTS,
     make_legible,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DOTS_PER_INCH = 200
 LETTERS = 50
 """Letters of a line of text that fits into a picture."""
 CURVE_STYLES = {
