@@ -49,7 +49,7 @@ def test_searches_are_drawn_with_the_guarantee(invoke, searches, tmp_path):
         ("synthesis scripted:guess.json", [40], [0.5]),
         ("synthesis scripted:llm.json", [40], [1.0]),
     ]
-    assert "guarantee (dashed): 13 bits" in (tmp_path / "g.svg").read_text()
+    assert "program of the dashed bound: 13 bits" in (tmp_path / "g.svg").read_text()
     assert "bits, program text" in invoke("figure", *searches, "--plot", "g.png").stdout
 
 
@@ -179,7 +179,7 @@ def test_the_figure_makes_the_searches_too(invoke, tmp_path):
         ("fn_a", "enumeration", [1.0]),
         ("fn_g", "enumeration", [1.0]),
     ]
-    assert "guarantee (dashed): 10 bits" in (tmp_path / "f.svg").read_text()
+    assert "program of the dashed bound: 10 bits" in (tmp_path / "f.svg").read_text()
     one = invoke("figure", "made/enumerate-40", "--functions", "fn_g", "--plot", "g.svg", "--json")
     assert [json.loads(line)["function"] for line in one.stdout.splitlines()] == ["fn_g"]
     none = invoke("figure", "made/enumerate-40", "--lengths", 30, "--plot", "g.svg")

@@ -217,7 +217,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     ("change", "message"),
     [
         (("command: synthesize", "command: doctor"), "A sweep cannot run the command 'doctor'"),
-        (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no function 'fn_z'"),
+        (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no task 'fn_z'"),
         (("attempts: 1", "tries: 1"), "The flags of job 0 are not valid"),
         (("train_size: 20", "train_size: 21"), "Job 0 cannot start: the training size 21 is odd"),
         (("attempts: 1", "dry_run: true"), "Job 0 cannot start: A dry run has no results"),

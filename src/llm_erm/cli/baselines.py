@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from llm_erm.baselines.learners import Grids, learner_named, names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.options import DataOptions
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.results import at_most
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cores import usable_cores
@@ -24,10 +21,10 @@ from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, DataOptions):
+class Options(RunOptions, DataGrid):
     """Flags of `llm-erm baselines`."""
 
-    learners: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
+    learners: tuple[str, ...] = ()
     """Learners to fit: svm random-forest decision-tree gradient-boosting knn logistic-regression
     mlp xgboost genetic-programming tabpfn (default: all that can run here)."""
     grids: Grids = "own"
@@ -37,9 +34,9 @@ class Options(RunOptions, DataOptions):
     only, the validation data. Results then have -published after the learner's name."""
     tabpfn_weights: Path | None = None
     """File that holds TabPFN's weights; nothing is downloaded."""
-    workers: Annotated[int | None, DEFAULT_TOLD] = None
+    workers: int | None = None
     """Number of learners to fit at the same time (default: one per core)."""
-    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
+    out_dir: Path | None = None
     """Folder for the results (default: runs/baselines-<digest of the settings>)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""

@@ -13,7 +13,7 @@ from llm_erm.errors import InputError
 from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
 from llm_erm.reports.remarks import remarks, unfinished
-from llm_erm.reports.results import entries_in
+from llm_erm.reports.results import chosen, entries_in
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,13 @@ class Options:
     """Flags of `llm-erm compare`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs, of any methods."""
+    """Folders of runs to compare, of any methods."""
+    functions: tuple[str, ...] = ()
+    """Tasks to compare on, by id or name (default: all that the runs hold)."""
+    lengths: tuple[int, ...] = ()
+    """Lengths of the inputs to compare on (default: all that the runs hold)."""
     plot: Path | None = None
-    """Also plot the comparison into this file (.png, .svg or .pdf)."""
+    """Also plot the comparison into this file, whose name ends in .png, .svg or .pdf."""
     json: bool = False
     """Print one JSON object per task and method."""
 
@@ -36,7 +40,8 @@ def compare(options: Options) -> int:
         from llm_erm.reports.figures import check_target
 
         check_target(options.plot)
-    entries = entries_in(dict.fromkeys(options.runs))
+    found = entries_in(dict.fromkeys(options.runs))
+    entries = chosen(found, options.functions, options.lengths)
     rows = comparison.compare(entries)
     if rest := left_out(entries, rows):
         output.note(f"Left out {rest} results on data that some method of the task has not seen.")

@@ -5,11 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated
 
-from llm_erm.cli.options import DataOptions, LimitOptions
+from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.results import exactness, look_lines, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
@@ -27,7 +25,7 @@ from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, LimitOptions, DataOptions):
+class Options(RunOptions, LimitOptions, DataGrid):
     """Flags of `llm-erm enumerate`."""
 
     attempts: int = EnumerationSettings().attempts
@@ -43,11 +41,11 @@ class Options(RunOptions, LimitOptions, DataOptions):
     """Maximum wall time per task in seconds; then the best programs so far are verified."""
     max_memory_mb: int = EnumerationSettings().max_memory_bytes // 2**20
     """Maximum memory of the search process in MiB; --memory-mb limits each candidate."""
-    max_programs: Annotated[int | None, DEFAULT_TOLD] = None
+    max_programs: int | None = None
     """Maximum number of programs considered per task (default: no limit)."""
     max_bits: float = EnumerationSettings().max_bits
     """Maximum description length of a program, in bits."""
-    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
+    out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/enumerate-<digest of the settings>)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of keeping its results."""

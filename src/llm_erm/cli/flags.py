@@ -20,6 +20,13 @@ _OPTIONS = {
 }
 """The options that hold a setting, where one may have another name; a command has one of them."""
 
+_SPELLED = {
+    "replay_from": "--from",
+    "sequence_length": "--lengths",
+    "target_func": "--functions",
+}
+"""The flags of options that have another name; published names work as well."""
+
 
 def flag_of(setting: str, kind: type[Any]) -> str:
     """Returns the flag of a setting, or the flags of several settings joined by ``or``.
@@ -34,9 +41,7 @@ def flag_of(setting: str, kind: type[Any]) -> str:
         for name in setting.split(" or ")
     ]
     return " or ".join(
-        "--from" if name == "replay_from" else "--" + name.replace("_", "-")
-        for name in names
-        if name is not None
+        _SPELLED.get(name, "--" + name.replace("_", "-")) for name in names if name is not None
     )
 
 

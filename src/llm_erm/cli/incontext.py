@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import tyro
+
 from llm_erm.cli import output
 from llm_erm.cli.engines import EngineOptions, engine_of
-from llm_erm.cli.options import DataOptions
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.facts import IncontextFacts
 from llm_erm.incontext.export import export
@@ -23,7 +23,7 @@ from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, EngineOptions, DataOptions):
+class Options(RunOptions, EngineOptions, DataGrid):
     """Flags of `llm-erm incontext`."""
 
     train_size: int = 200
@@ -34,7 +34,7 @@ class Options(RunOptions, EngineOptions, DataOptions):
     """Number of queries per task, half of each label: the first test examples of each."""
     test_split_size: int = 10_000
     """Number of test examples in the data set from which the queries are taken."""
-    shots: Annotated[tuple[int, ...], DEFAULT_TOLD] = ()
+    shots: tuple[int, ...] = ()
     """Number of examples in the prompt; give several numbers for a learning curve (default: all
     training examples)."""
     answer: AnswerMode = "generate"
@@ -47,9 +47,9 @@ class Options(RunOptions, EngineOptions, DataOptions):
     """Sampling temperature."""
     top_p: float = 0.95
     """Sample from the most probable tokens that make up this share of the probability."""
-    max_new_tokens: int = 1024
+    max_new_tokens: Annotated[int, tyro.conf.arg(aliases=("--max-output-tokens",))] = 1024
     """Maximum number of generated tokens per query."""
-    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
+    out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/incontext-<digest of the settings>)."""
     out_jsonl: Path | None = None
     """Also write the queries in the published format, one JSON record each."""

@@ -10,12 +10,13 @@ import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
 from typing import Any
 
-from llm_erm.cli.commands import COMMANDS, command, flags_of
+from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.keys import escaped, guard_streams, keep_environment, without_keys
 from llm_erm.cli.text import note
@@ -26,6 +27,8 @@ from llm_erm.version import VERSION
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
     exit_with(lambda: _run(words), lambda: flags_of(command(words[0])))
 
 
@@ -33,14 +36,19 @@ def _run(words: Sequence[str]) -> int:
     if not words or words[0] not in COMMANDS:
         overview = _overview()
         if words:
-            with contextlib.redirect_stderr(escaped(sys.stderr)):
-                overview.parse_args(without_keys(words))  # prints and exits
+            shown = without_keys(words)
+            with contextlib.redirect_stderr(escaped(sys.stderr)):  # both print and exit
+                if shown[0].startswith("-"):
+                    overview.parse_args(shown)
+                close = " or ".join(get_close_matches(shown[0], COMMANDS))
+                hint = f"did you mean {close}?" if close else f"choose one of {' '.join(COMMANDS)}."
+                overview.error(f"there is no command {shown[0]!r}; {hint}")
         overview.print_help()
         return 2
     from llm_erm.cli.parsing import parse
 
     name, run = words[0], command(words[0])
-    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", COMMANDS[name]))
+    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", described(name)))
 
 
 def _overview() -> ArgumentParser:
@@ -56,7 +64,12 @@ def _overview() -> ArgumentParser:
         usage="%(prog)s [-h] [--version] COMMAND ...",
         description="Learn short programs from a few labelled examples.",
         epilog="\n".join(
-            ("commands:", *lines, "", "`llm-erm COMMAND --help` lists the flags of a command.")
+            (
+                "commands:",
+                *lines,
+                "",
+                "`llm-erm COMMAND --help` shows examples and the flags.",
+            )
         ),
         formatter_class=RawDescriptionHelpFormatter,
     )

@@ -2,26 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 from llm_erm.cli.output import note
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Isolation, Limits, Sandbox
-from llm_erm.tasks.spec import DataGrid
 
 MOST = 10_000_000
 """Limits must be below this many seconds or MiB: four months, or ten terabytes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataOptions(DataGrid):
-    """The data sets of a command."""
-
-    functions: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
-    """Task ids, as `llm-erm tasks` lists them (default: the twelve published ones)."""
-    lengths: Annotated[tuple[int, ...], DEFAULT_TOLD] = ()
-    """Lengths of the inputs in characters (default: each task's published lengths)."""
 
 
 @dataclass(frozen=True)

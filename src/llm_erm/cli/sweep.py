@@ -15,7 +15,7 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.parsing import DEFAULT_TOLD, parse, parse_again
+from llm_erm.cli.parsing import parse, parse_again
 from llm_erm.cli.runs import RunOptions, check, results_of
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.records import Result, accuracy
@@ -30,7 +30,7 @@ class Options:
     file: Annotated[Path, tyro.conf.Positional]
     """YAML file with experiment_name, results_root, base_args (flags for every job), grid (lists of
     values; every combination is a job) and, optionally, command (default: train)."""
-    jobs: Annotated[int | None, DEFAULT_TOLD] = None
+    jobs: int | None = None
     """Number of jobs to run at the same time (default: the number of GPUs, or one)."""
     json: bool = False
     """Print one JSON object per job instead of the table."""

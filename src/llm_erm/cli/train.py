@@ -12,7 +12,6 @@ from typing import Annotated, Literal, cast
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.errors import InputError
 from llm_erm.facts import TrainingFacts
@@ -33,34 +32,33 @@ from llm_erm.training.settings import TrainingSettings
 class Options(RunOptions, TrainingSettings):
     """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
-    results_path: Annotated[
-        Path | None, tyro.conf.arg(help_behavior_hint="", aliases=("--out-dir",))
-    ] = None
+    results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
     """Folder for everything this run writes, with one subfolder per model if there are several
     (default: runs/train-<digest of the settings>)."""
-    target_func: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
-    """Task ids, as `llm-erm tasks` lists them (default: fn_a, or the task of --task-file)."""
-    sequence_length: tuple[int, ...] = (50,)
+    target_func: Annotated[tuple[str, ...], tyro.conf.arg(aliases=("--functions",))] = ()
+    """Tasks, by id or name as `llm-erm tasks` lists them (default: fn_a, or the task of
+    --task-file)."""
+    sequence_length: Annotated[tuple[int, ...], tyro.conf.arg(aliases=("--lengths",))] = (50,)
     """Lengths of the training inputs in characters."""
     test_sequence_length: tuple[int, ...] = ()
     """Further lengths to test at; a model's training length is skipped."""
     train_set_size: tuple[int, ...] = (200,)
     """Number of training examples: training and validation examples of the other commands."""
-    test_set_size: int = 10_000
+    test_set_size: Annotated[int, tyro.conf.arg(aliases=("--test-size",))] = 10_000
     """Number of test examples."""
     dataset_dir: Path = Path("datasets")
     """Folder of the data sets; existing files of the requested sizes are reused."""
     negatives: Literal["near-miss", "random"] = "near-miss"
     """How to draw negative examples of palindromes: one bit off a palindrome, or uniformly."""
     published: Release | None = None
-    """Draw data as a published release did (erm: the paper's; pv: its successor's), with its
-    repeats and wrong labels."""
+    """Draw data as a published release did, with its repeats and wrong labels: erm (the paper's) or
+    pv (its successor's). None draws this package's own (default: None)."""
     allow_repeats: bool = False
-    """Let splits share inputs if too few distinct ones exist."""
+    """Let splits share inputs if too few distinct ones exist; such results get no certificate."""
     fresh_data: bool = False
     """Draw new data even if files exist, and replace them."""
     task_file: Path | None = None
-    """A Python file that defines your own task."""
+    """A Python file that defines a task of your own."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False

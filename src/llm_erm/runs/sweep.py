@@ -214,10 +214,10 @@ def _outcome(job: SweepJob, do: Callable[[Path], Ended]) -> Outcome:
 
 
 def _flags(values: Mapping[str, Any]) -> list[str]:
-    """Returns a command line; true becomes a bare flag, false and null are left out."""
+    """Returns a command line; true becomes a bare flag; false, null and no values are left out."""
     flags = []
     for name, value in values.items():
-        if value is None or value is False:
+        if value is None or value is False or value == []:
             continue
         flags.append(f"--{name}")
         if isinstance(value, list):

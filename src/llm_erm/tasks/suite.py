@@ -5,6 +5,7 @@ To add a task, add a row; to use one without changing the package, see ``task_fi
 
 from collections import Counter
 from collections.abc import Callable
+from difflib import get_close_matches
 from math import comb
 
 from llm_erm.errors import InputError
@@ -289,17 +290,41 @@ SUITE: dict[str, Task] = {task.id: task for task in _TASKS}
 PUBLISHED = tuple(f"fn_{letter}" for letter in "abcdefghijkl")
 """The ids of the published suite, the default grid."""
 
+IDS = {task.name: task.id for task in _TASKS}
+"""The ids of the tasks by name."""
 
-def get(id: str) -> Task:
-    """Returns a task of the suite.
+
+def get(name: str) -> Task:
+    """Returns a task of the suite, by its id or its name.
 
     Raises:
-        InputError: If no task has that id; the message lists the ids.
+        InputError: There is no such task; the message says which have similar names, or lists all.
     """
-    if id not in SUITE:
+    id = IDS.get(name, name)
+    if id in SUITE:
+        return SUITE[id]
+    meant = name.lower().replace("-", "_")
+    if meant in SUITE:
+        close = [SUITE[meant].name]
+    else:
+        close = [meant] if meant in IDS else get_close_matches(meant, IDS)
+    if close:
+        similar = " or ".join(f"{one} ({IDS[one]})" for one in close)
         raise InputError(
-            f"there is no function {id!r}; choose one of {' '.join(SUITE)}, "
-            "or give your own task file",
-            setting="task_file",
+            f"there is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
         )
-    return SUITE[id]
+    raise InputError(
+        f"there is no task {name!r}; choose one of {' '.join(SUITE)}, which `llm-erm tasks` "
+        "describes, or give your own task file",
+        setting="task_file",
+    )
+
+
+def name_of(id: str) -> str:
+    """Returns the name of a task; of one that is not of the suite, its id."""
+    return SUITE[id].name if id in SUITE else id
+
+
+def in_words(id: str) -> str:
+    """Returns the name, id and rule of a task; of one that is not of the suite, its id."""
+    return f"{SUITE[id].name} ({id}): {SUITE[id].computes}" if id in SUITE else id
