@@ -10,13 +10,14 @@ from typing import Annotated
 from llm_erm.cli.options import DataOptions, LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.parsing import DEFAULT_TOLD
-from llm_erm.cli.results import exactness, look_lines, result_table, trial_lines
+from llm_erm.cli.results import bound_lines, exactness, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.prior import Prior, read_prior
 from llm_erm.enumeration.settings import EnumerationSettings, Order
 from llm_erm.facts import EnumerationFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Observer
 from llm_erm.runs.folder import RunFolder
@@ -53,6 +54,8 @@ class Options(RunOptions, LimitOptions, DataOptions):
     """Delete what an earlier run left in the folder instead of keeping its results."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "enumerate"
     JOBS = "searches"
@@ -91,8 +94,8 @@ class Options(RunOptions, LimitOptions, DataOptions):
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints the table of a search; returns what each search and all trials found."""
-        result_table(results)
-        return [*map(search_line, results), *trial_lines(results), *look_lines(results)]
+        result_table(results, wide=self.wide)
+        return [*map(search_line, results), *trial_lines(results), *bound_lines(results)]
 
 
 def enumerate(options: Options) -> int:
@@ -103,7 +106,7 @@ def enumerate(options: Options) -> int:
 def _prior(folder: Path) -> Prior:
     """Reads a model's proposals and prints how many of them the search can use."""
     prior = read_prior(folder)
-    counts = f"{len(prior.terms)} of {len(prior.sources)} proposals"
+    counts = f"{len(prior.terms)} of {counted(len(prior.sources), 'proposal')}"
     note(f"{counts} in {folder} can be expressed in the search's language.")
     return prior
 
@@ -115,7 +118,7 @@ def search_line(result: Result) -> str:
     if result.seconds_to_selected is not None:
         what = exactness(result) if result.exact else "no validation errors, yet not exact,"
         found = (
-            f"{what} after {result.candidates_to_selected:,} programs and "
+            f"{what} after {counted(result.candidates_to_selected or 0, 'program')} and "
             f"{result.seconds_to_selected:.2f} s, by {facts.found_by}"
         )
     else:
@@ -134,6 +137,7 @@ def say_level(job: JobKey | None, event: Event) -> None:
     """Prints how many programs were considered at one length; theory predicts their growth."""
     if job is not None and isinstance(event, LevelDone) and (level := event.count).considered:
         note(
-            f"{job.name}: {level.bits:g} bits: {level.considered:,} programs considered, "
+            f"{job.name}: {level.bits:g} bits: "
+            f"{counted(level.considered, 'program')} considered, "
             f"{level.kept:,} kept{'' if level.complete else ' (not all)'}, {level.seconds:.2f} s"
         )

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.observers import Bars
-from llm_erm.cli.output import note, progress, say
+from llm_erm.cli.output import note, progress, say_below
 from llm_erm.cli.places import check_files
 from llm_erm.cli.results import print_json
 from llm_erm.errors import BudgetSpentError, InputError
@@ -139,8 +139,8 @@ def run_command(options: RunOptions) -> int:
     if options.json:
         print_json(results)
     elif results:
-        for line in ("", *options.show(results), f"{options.HOLDS}: {folder}"):
-            say(line)
+        lines = options.show(results)
+        say_below("\n".join(("", *lines, f"{options.HOLDS}: {folder}")))
     return 0 if spent is None else 3
 
 

@@ -16,8 +16,11 @@ from llm_erm.cli import output
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.parsing import DEFAULT_TOLD, parse, parse_again
+from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.runs import RunOptions, check, results_of
+from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, LLMERMError
+from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
@@ -34,6 +37,8 @@ class Options:
     """Number of jobs to run at the same time (default: the number of GPUs, or one)."""
     json: bool = False
     """Print one JSON object per job instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
 
 def sweep(options: Options) -> int:
@@ -55,7 +60,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     devices = _devices(options.jobs)
     if len(devices) == 1 and devices[0] is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
-    output.note(f"{len(plan.jobs)} jobs in {plan.folder}, {len(devices)} at a time.")
+    output.note(f"{counted(len(plan.jobs), 'job')} in {plan.folder}, {len(devices)} at a time.")
     with output.progress() as progress:
         bar = progress.add_task("jobs", total=len(plan.jobs))
         try:
@@ -67,7 +72,7 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
         for outcome in outcomes:
             output.say_json(_json(outcome))
     else:
-        _table(plan, outcomes)
+        _table(plan, outcomes, wide=options.wide)
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
 
@@ -154,7 +159,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _table(plan: Sweep, outcomes: list[Outcome]) -> None:
+def _table(plan: Sweep, outcomes: list[Outcome], *, wide: bool) -> None:
     """Prints one row per result, and one row for a job without results."""
     keys = list(plan.jobs[0].values)
     rows = []
@@ -162,16 +167,24 @@ def _table(plan: Sweep, outcomes: list[Outcome]) -> None:
         of_grid = (str(outcome.job.index), *(str(outcome.job.values[key]) for key in keys))
         for result in outcome.results or (None,):
             rows.append((*of_grid, *_cells(result), _status(outcome)))
-    output.table(("job", *keys, "task", "length", "train", "test", "status"), rows)
-    output.say(f"\nFolders of the jobs: {plan.folder}")
+    columns: tuple[str | Column, ...] = (
+        "job",
+        *(Column(key, text=True) for key in keys),
+        *("task", LENGTH, TRIAL),
+        Column("train", wide=True),
+        *("test", Column("status", text=True)),
+    )
+    output.table(columns, rows, wide=wide)
+    output.say_below(f"\nFolders of the jobs: {plan.folder}")
 
 
 def _cells(result: Result | None) -> tuple[str, ...]:
     if result is None:
-        return "", "", output.percent(None), output.percent(None)
+        return ("–",) * 5
     return (
         result.data.function,
         str(result.data.length),
+        str(result.data.trial),
         output.percent(accuracy(result.train)),
         output.percent(accuracy(result.test)),
     )

@@ -13,7 +13,9 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.runs import RunOptions, check, run_command
+from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
 from llm_erm.facts import TrainingFacts
 from llm_erm.records import Result, accuracy
@@ -65,6 +67,8 @@ class Options(RunOptions, TrainingSettings):
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "train"
     JOBS = "trainings"
@@ -167,13 +171,17 @@ class Options(RunOptions, TrainingSettings):
         elsewhere = list(dict.fromkeys(n for _, facts in rows for n in facts.accuracy_at_length))
         output.table(
             (
-                *("task", "length", "examples", "model", "epochs", "train", "test"),
-                *("contrast set", "other lengths", *(f"L = {n}" for n in elsewhere)),
+                *("task", LENGTH, TRIAL, Column("examples", setting=True)),
+                Column("model", text=True, setting=True),
+                *(Column("epochs", setting=True), "train", "test"),
+                *(Column(name, wide=True) for name in ("contrast set", "other lengths")),
+                *(f"L = {n}" for n in elsewhere),
             ),
             [
                 (
                     result.data.function,
                     str(result.data.length),
+                    str(result.data.trial),
                     str(facts.train_size),
                     result.model,
                     str(facts.epochs),
@@ -182,6 +190,7 @@ class Options(RunOptions, TrainingSettings):
                 )
                 for result, facts in rows
             ],
+            wide=self.wide,
         )
         return ()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.facts import CurvePoint, TrainingFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.files import writing
 
@@ -59,7 +60,7 @@ def plot_lengths(results: Iterable[Result], path: Path) -> None:
     lines = {}
     for name, result, facts in _by_size(results):
         found = {result.data.length: _test_accuracy(result)} | dict(facts.accuracy_at_length)
-        lines[f"{name}, {facts.train_size} examples"] = sorted(found.items())
+        lines[f"{name}, {counted(facts.train_size, 'example')}"] = sorted(found.items())
     with writing(path.parent):
         _plot(lines, "length of test inputs", _model(results), path)
 
