@@ -452,4 +452,4 @@ def test_a_program_too_deep_to_be_written_out_anew_is_shown_as_it_is(invoke, scr
         *scripted(json.dumps({"code": deep})),
     )
     assert done.returncode == 0, done.stderr
-    assert "1 answers" in done.stdout
+    assert "1 answer: " in done.stderr

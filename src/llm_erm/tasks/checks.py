@@ -25,8 +25,8 @@ def shared_warnings(shared: int, place: Path) -> list[str]:
     if not shared:
         return []
     return [
-        f"The splits in {place} share {counted(shared, 'input')}: test accuracy is too high, "
-        "and no certificate holds"
+        f"Found {counted(shared, 'input')} in more than one split of {place}: test accuracy is too "
+        "high, and no certificate holds"
     ]
 
 
