@@ -34,3 +34,7 @@ class ProviderError(LLMERMError):
 
 class BudgetSpentError(LLMERMError):
     """The next call to a model could cost more than the run may spend."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM stopped a run; whoever handles Ctrl-C handles it too."""

@@ -1,5 +1,7 @@
 """`llm-erm enumerate`: learns programs by length-first search, without a language model."""
 
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.results import bound_lines, exactness, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
-from llm_erm.enumeration.method import Enumeration
+from llm_erm.enumeration.method import Enumeration, prepare
 from llm_erm.enumeration.prior import Prior, read_prior
 from llm_erm.enumeration.settings import EnumerationSettings, Order
 from llm_erm.facts import EnumerationFacts
@@ -25,6 +27,9 @@ from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan
 from llm_erm.source import one_line
 from llm_erm.tasks.spec import DataGrid
+
+QUICK_SECONDS = 3.0
+"""CPU time that loading the machine code stays below, unless it is compiled."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,9 @@ class Options(RunOptions, LimitOptions, DataOptions):
     def observers(
         self, folder: RunFolder | None, run: Plan, done: Mapping[JobKey, Result]
     ) -> Iterator[Sequence[Observer]]:
-        """Yields the observer that prints the levels."""
+        """Says if the search must be compiled; yields the observer that prints the levels."""
+        if any(job.key not in done for job in run.jobs):
+            _prepare()
         yield (say_level,)
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
@@ -101,6 +108,29 @@ class Options(RunOptions, LimitOptions, DataOptions):
 def enumerate(options: Options) -> int:
     """Learn a program for each task without a language model, shortest first."""
     return run_command(options)
+
+
+def _prepare() -> None:
+    """Loads the search's machine code, and says what takes so long if it has to be compiled."""
+    started, cpu, ended = time.monotonic(), time.process_time(), threading.Event()
+
+    def speak() -> None:
+        while not ended.wait(0.2):
+            if time.process_time() - cpu > QUICK_SECONDS:
+                note(
+                    "Compiling the search for this machine, once: that takes some 20 to 60 seconds."
+                )
+                return
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        prepare()
+    finally:
+        ended.set()
+        speaker.join()
+    if time.process_time() - cpu > QUICK_SECONDS:
+        note(f"Compiled it in {time.monotonic() - started:.0f} s; later runs load it.")
 
 
 def _prior(folder: Path) -> Prior:

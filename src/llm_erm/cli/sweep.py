@@ -16,8 +16,10 @@ from llm_erm.cli import output
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.parsing import DEFAULT_TOLD, parse, parse_again
+from llm_erm.cli.progress import Bars
 from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.runs import RunOptions, check, results_of
+from llm_erm.cli.stopped import status_of
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.phrases import counted
@@ -61,13 +63,13 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     if len(devices) == 1 and devices[0] is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
     output.note(f"{counted(len(plan.jobs), 'job')} in {plan.folder}, {len(devices)} at a time.")
-    with output.progress() as progress:
-        bar = progress.add_task("jobs", total=len(plan.jobs))
+    with Bars() as bars:
+        bar = bars.add("jobs", len(plan.jobs))
         try:
-            outcomes = run_sweep(plan.jobs, calls, devices, lambda _: progress.advance(bar), said)
-        except KeyboardInterrupt:
+            outcomes = run_sweep(plan.jobs, calls, devices, lambda _: bars.advance(bar), said)
+        except KeyboardInterrupt as stopped:
             output.note("Stopped. Run the same command to resume; it skips finished jobs.")
-            return 130
+            return status_of(stopped)
     if options.json:
         for outcome in outcomes:
             output.say_json(_json(outcome))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llm_erm.errors import InputError
+from llm_erm.errors import InputError, Terminated
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Noticed, Observer
 from llm_erm.runs.executors import Executor, InProcess
@@ -249,12 +249,21 @@ def _whole(event: Event, earlier_seconds: float) -> Event:
 
 @contextmanager
 def stopping_at_sigterm() -> Iterator[None]:
-    """Makes SIGTERM stop the process like Ctrl-C; does nothing outside the main thread."""
+    """Makes SIGTERM stop the process like Ctrl-C; does nothing outside the main thread.
+
+    Raises:
+        Terminated: SIGTERM came.
+        KeyboardInterrupt: Ctrl-C came.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    terminated = False
+
     def stop(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)
         else:  # whoever started this ignores Ctrl-C
@@ -267,6 +276,10 @@ def stopping_at_sigterm() -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
+    except KeyboardInterrupt as stopped:
+        if terminated:
+            raise Terminated from stopped
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

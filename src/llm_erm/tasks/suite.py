@@ -301,6 +301,6 @@ def get(id: str) -> Task:
         raise InputError(
             f"there is no function {id!r}; choose one of {' '.join(SUITE)}, "
             "or give your own task file",
-            setting="task_file",
+            setting="functions or task_file",
         )
     return SUITE[id]

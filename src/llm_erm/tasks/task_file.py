@@ -163,8 +163,8 @@ class _TaskFunctions:
                     raise InputError(
                         f"{self.path}: {RAREST * (counts[label] + 10):,} calls of sample at length "
                         f"{length} returned {counted(len(classes[label]), 'input')} of label "
-                        f"{label} of the {counts[label]} needed; define sample(rng, length, label) so "
-                        "that it draws an input of the given label"
+                        f"{label} of the {counts[label]} needed; define sample(rng, length, label) "
+                        "so that it draws an input of the given label"
                     )
                 patience -= 1
                 x = self._sample(rng, length, label)
