@@ -16,7 +16,7 @@ from llm_erm.cli.runs import results_of
 from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, listed
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
@@ -77,9 +77,10 @@ def figure(options: Options) -> int:
         and entry.point[1] in (options.lengths or entry.point[1:])
     ]
     if not chosen:
+        given = [f"--{name}" for name in ("functions", "lengths") if getattr(options, name)]
         raise InputError(
-            "The runs hold no results for these --functions and --lengths; choose others, or omit "
-            "the flags to plot everything."
+            f"The runs hold no results for these {listed(given)}; choose others, or omit "
+            f"{'it' if len(given) == 1 else 'them'} to plot everything."
         )
     for line in unfinished(chosen):
         output.note(line)

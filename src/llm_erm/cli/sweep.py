@@ -3,12 +3,13 @@
 import contextlib
 import io
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import tyro
 
@@ -21,11 +22,16 @@ from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.runs import RunOptions, check, results_of
 from llm_erm.cli.stopped import status_of
 from llm_erm.cli.tables import Column
+from llm_erm.cli.train import Options as Training
+from llm_erm.cli.train import announce_cpu
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
+
+RULE = re.compile("[─-]{10,}")
+"""What divides the parts of tyro's messages."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,10 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}; give 1 or more, or omit it.")
     plan = read_sweep(options.file, {"train": defaults})
+    if plan.command not in METHODS:
+        raise InputError(
+            f"A sweep cannot run the command {plan.command!r}; choose one of {', '.join(METHODS)}."
+        )
     check_folders(plan)
     checked: list[RunOptions] = []
     for job in plan.jobs:
@@ -63,6 +73,14 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     if len(devices) == 1 and devices[0] is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
     output.note(f"{counted(len(plan.jobs), 'job')} in {plan.folder}, {len(devices)} at a time.")
+    if plan.command == "train":
+        announce_cpu(
+            [
+                cast("Training", one)
+                for one, job in zip(checked, plan.jobs, strict=True)
+                if not (job.folder / "results.jsonl").exists()
+            ]
+        )
     with Bars() as bars:
         bar = bars.add("jobs", len(plan.jobs))
         try:
@@ -89,10 +107,6 @@ def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
     Raises:
         InputError: The job cannot start; the message says why.
     """
-    if name not in METHODS:
-        raise InputError(
-            f"A sweep cannot run the command {name!r}; choose one of {', '.join(METHODS)}."
-        )
     kind: type[Any] = flags_of(command(name))
     printed = io.StringIO()
     try:
@@ -105,7 +119,8 @@ def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
         reason = _brief(printed.getvalue())
         raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
     except LLMERMError as error:
-        raise InputError(f"Job {job.index} cannot start: {sentence(error, kind)}") from error
+        why = sentence(error, kind, job.arguments)
+        raise InputError(f"Job {job.index} cannot start: {why}") from error
     checked: RunOptions = options
     return checked
 
@@ -129,9 +144,12 @@ def _check_device(device: str | None) -> None:
 
 
 def _brief(text: str) -> str:
-    """Returns tyro's message without its frame."""
-    words = " ".join(line.strip("│╭╮╰╯─ ") for line in text.splitlines())
-    return " ".join(words.split())[:300]
+    """Returns what is wrong by tyro's message, and the flag that was perhaps meant."""
+    lines = [line.strip("│|╭╮╰╯+ ") for line in text.splitlines()[1:]]
+    what, *more = filter(None, map(str.strip, RULE.split(" ".join(lines))))
+    meant = re.search(r"(?:similar to|you meant).*?(--[\w-]+) ", " ".join(more))
+    hint = f"; did you mean {meant[1]}?" if meant else ""
+    return " ".join(what.split()).removesuffix(".") + (hint or ".")
 
 
 def _devices(count: int | None) -> list[str | None]:

@@ -59,7 +59,7 @@ class Enumeration(Method):
             raise InputError(
                 "The order prior and the proposals of a model go together: the one follows from "
                 "the other.",
-                setting="prior_from",
+                setting="search or prior_from",
             )
         check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
