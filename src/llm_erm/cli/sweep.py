@@ -146,7 +146,8 @@ def _check_device(device: str | None) -> None:
 def _brief(text: str) -> str:
     """Returns what is wrong by tyro's message, and the flag that was perhaps meant."""
     lines = [line.strip("│|╭╮╰╯+ ") for line in text.splitlines()[1:]]
-    what, *more = filter(None, map(str.strip, RULE.split(" ".join(lines))))
+    parts = filter(None, map(str.strip, RULE.split(" ".join(lines))))
+    what, *more = [*parts] or [text]
     meant = re.search(r"(?:similar to|you meant).*?(--[\w-]+) ", " ".join(more))
     hint = f"; did you mean {meant[1]}?" if meant else ""
     return " ".join(what.split()).removesuffix(".") + (hint or ".")
