@@ -16,6 +16,9 @@ GAP = 2
 NARROWEST = 24
 """Wrapped cells are at least this wide; words that are longer end in an ellipsis."""
 
+NOTHING = "–"
+"""A cell without a value."""
+
 MOST_LINES = 3
 """Lines of a cell in the narrow form of a table; what does not fit is in the wide form."""
 
@@ -37,7 +40,7 @@ class Column:
     wide: bool = False
     text: bool = False
     setting: bool = False
-    usual: str = "–"
+    usual: str = NOTHING
 
 
 Row = Sequence[str]
@@ -70,7 +73,7 @@ def table(
     told = [
         i
         for i, one in enumerate(kinds)
-        if i not in same and {row[i] for row in cells} - {one.usual}
+        if i not in same and {row[i] for row in cells} - {one.usual, NOTHING}
     ]
     shown = [i for i in told if wide or not kinds[i].wide]
     _print(
@@ -100,7 +103,7 @@ def _same(columns: Sequence[Column], cells: Sequence[Row]) -> dict[int, str]:
         return {}
     found = {}
     for i, column in enumerate(columns):
-        values = {row[i] for row in cells}
+        values = {row[i] for row in cells} - {NOTHING}
         if len(values) == 1 and column.setting and (value := values.pop()) != column.usual:
             found[i] = value
     return found
@@ -145,9 +148,10 @@ def _widths(columns: Sequence[Column], cells: Sequence[Row], width: int) -> list
 
 def _lines(cell: str, width: int, whole: bool) -> list[str]:
     """Returns the lines of a cell; in the narrow form, what is too long ends in an ellipsis."""
-    lines = wrap(cell, width, break_long_words=whole, break_on_hyphens=False) or [""]
     if whole:
-        return lines
+        return wrap(cell, width, break_on_hyphens=False) or [""]
+    text = " ".join(cell.split())
+    lines = wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
     if len(lines) > MOST_LINES:
         lines = lines[:MOST_LINES]
         lines[-1] += " …"

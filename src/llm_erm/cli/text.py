@@ -46,8 +46,10 @@ def say_below(text: str) -> None:
 
     What is piped holds the table alone.
     """
-    to = sys.stdout if sys.stdout.isatty() else sys.stderr
-    print(wrapped(printable(text), to), file=to)
+    if sys.stdout.isatty():
+        print(wrapped(printable(text), sys.stdout))
+    else:
+        print(wrapped(printable(text.strip("\n")), sys.stderr), file=sys.stderr)
 
 
 def note(text: str) -> None:

@@ -13,7 +13,7 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.parsing import DEFAULT_TOLD
-from llm_erm.cli.results import LENGTH, TRIAL
+from llm_erm.cli.results import LENGTH, TRIAL, at_most, bound_lines
 from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
@@ -182,7 +182,7 @@ class Options(RunOptions, TrainingSettings):
             (
                 *("task", LENGTH, TRIAL, Column("examples", setting=True)),
                 Column("model", text=True, setting=True),
-                *(Column("epochs", setting=True), "train", "test"),
+                *(Column("epochs", setting=True), "train", "test", "error at most"),
                 *(Column(name, wide=True) for name in ("contrast set", "other lengths")),
                 *(f"L = {n}" for n in elsewhere),
             ),
@@ -201,7 +201,7 @@ class Options(RunOptions, TrainingSettings):
             ],
             wide=self.wide,
         )
-        return ()
+        return bound_lines(results)
 
 
 def announce_cpu(runs: Sequence[Options]) -> None:
@@ -246,6 +246,9 @@ def _first_process_first(options: Options) -> AbstractContextManager[None]:
 
 
 def _percentages(result: Result) -> Iterator[str]:
-    verdicts = (result.train, result.test, result.contrast, result.length_generalization)
-    for verdict in verdicts:
+    """Yields the accuracies and the bound."""
+    for verdict in (result.train, result.test):
+        yield output.percent(accuracy(verdict))
+    yield at_most(result.certificate)[0]
+    for verdict in (result.contrast, result.length_generalization):
         yield output.percent(accuracy(verdict))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -54,13 +55,15 @@ class DataSettings:
             if (value := getattr(self, name, None)) is None:
                 continue
             if isinstance(value, str) or not isinstance(value, Iterable):
+                what = "the text " if isinstance(value, str) else ""
                 raise InputError(
-                    f"{name} is {value!r:.60}; give a list, such as [{value!r:.60}].", setting=name
+                    f"{name} is {what}{value!r:.60}; give a list, such as [{value!r:.60}].",
+                    setting=name,
                 )
             object.__setattr__(self, name, values := tuple(value))
-            kind = int if name == "lengths" else str
+            kind = Integral if name == "lengths" else str
             if wrong := [one for one in values if not isinstance(one, kind)]:
-                what = "a whole number" if kind is int else "the id of a task"
+                what = "a whole number" if kind is Integral else "the id of a task"
                 raise InputError(f"{name} holds {wrong[0]!r:.60}; give {what}.", setting=name)
         for name in ("task_file", "dataset_dir"):
             if isinstance(value := getattr(self, name, None), str):
