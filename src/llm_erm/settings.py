@@ -65,8 +65,11 @@ _NUMBERS = (Real, NoneType)
 
 def _of_numbers(hint: object) -> bool:
     """Returns whether a type is that of numbers or None."""
-    kinds = set(get_args(hint) or (hint,))
-    return bool(kinds & {int, float}) and kinds <= {int, float, bool, NoneType}
+    kinds = get_args(hint) or (hint,)
+    numbers = (int, float)
+    return any(one in numbers for one in kinds) and all(
+        one in (*numbers, bool, NoneType) for one in kinds
+    )
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -113,7 +114,7 @@ def test_a_real_terminal_is_as_wide_as_it_says(executable, tmp_path, columns):
         except OSError:  # it has ended
             break
     assert running.wait(60) == 0, said
-    lines = said.decode().split("\x1b[2K")[-1].replace("\r", "").splitlines()
+    lines = re.sub("\x1b\\[[0-9;?]*[A-Za-z]", "", said.decode()).replace("\r", "\n").splitlines()
     shown = lines[next(i for i, line in enumerate(lines) if line.startswith("task  ")) :]
     assert max(map(len, shown)) <= columns
     assert any("error at most" in line for line in shown)

@@ -129,8 +129,8 @@ def _print(
         return
     columns = (
         *("task", LENGTH, Column("method", text=True)),
-        Column("test accuracy (95% interval) at labelled examples", text=True),
-        Column("guarantee at 200", text=True),
+        Column("test accuracy at numbers of labelled examples", text=True),
+        Column("guarantee at 200", wide=True),
     )
     output.table(
         columns,
@@ -141,7 +141,11 @@ def _print(
         ],
         wider=False,
     )
-    output.say_below(f"\nPicture: {options.plot}")
+    lines = [
+        f"{function} L={length}: at 200 labelled examples, theory guarantees {_guaranteed(known)}."
+        for (function, length), known in guarantees.items()
+    ]
+    output.say_below("\n".join(("", *lines, f"Picture: {options.plot}")))
 
 
 def _points(curve: Curve) -> str:

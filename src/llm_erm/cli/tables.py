@@ -61,7 +61,8 @@ def table(
         columns: The columns.
         rows: Their cells.
         wide: Whether a terminal shows all columns.
-        wider: Whether the command has a flag --wide to name.
+        wider: Whether the command has a flag --wide; if not, it says in sentences what a terminal
+            does not show.
     """
     kinds = [one if isinstance(one, Column) else Column(one) for one in columns]
     cells = [[printable(cell).translate(_BLANKS) for cell in row] for row in rows]
@@ -83,7 +84,7 @@ def table(
     )
     if said := [f"{kinds[i].name} {value}" for i, value in same.items() if value]:
         say_below(f"In all rows: {', '.join(said)}.")
-    if more := [kinds[i].name for i in told if i not in shown]:
+    if wider and (more := [kinds[i].name for i in told if i not in shown]):
         say_below(f"More with --wide: {', '.join(more)}.")
 
 
