@@ -23,7 +23,7 @@ DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_PARALLEL = 32
 """Samples per batch; all are verified, and smaller batches miss the shortest rule more often."""
 
-STOP_SECONDS = 2.0
+STOP_SECONDS = 0.5
 """Whoever stops a search waits no longer than this for the model to notice."""
 
 

@@ -132,7 +132,7 @@ class Synthesis(Method):
             try:
                 yield Searches(self, sandbox, threads)
             finally:
-                sandbox.stop()  # or an interrupted run would wait for its threads' replays
+                sandbox.close()  # or an interrupted run would wait for its threads' programs
 
     def wants(self, result: Result | None) -> bool:
         """Returns whether there is no result yet, or one that lacks required test accuracies."""
