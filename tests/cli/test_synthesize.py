@@ -201,7 +201,7 @@ SLOW = json.dumps({"code": "import time\n\ndef f(x):\n    time.sleep(0.005)\n   
 
 
 @pytest.mark.parametrize(
-    ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
+    ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
 def test_a_stopped_run_keeps_its_attempts_and_goes_on(
     invoke, executable, scripted, tmp_path, sign, status

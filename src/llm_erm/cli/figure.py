@@ -79,8 +79,8 @@ def figure(options: Options) -> int:
     if not chosen:
         given = [f"--{name}" for name in ("functions", "lengths") if getattr(options, name)]
         raise InputError(
-            f"The runs hold no results for these {listed(given)}; choose others, or omit "
-            f"{'it' if len(given) == 1 else 'them'} to plot everything."
+            f"The runs hold no results for the given {listed(given)}; choose others, or omit "
+            f"{'the flag' if len(given) == 1 else 'both flags'} to plot everything."
         )
     for line in unfinished(chosen):
         output.note(line)

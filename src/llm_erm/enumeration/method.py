@@ -55,11 +55,17 @@ class Enumeration(Method):
             MissingExtraError: A package that the search needs is not installed.
         """
         self._check_limits()
-        if (self.settings.order == "prior") != (self.prior is not None):
+        if self.settings.order == "prior" and self.prior is None:
             raise InputError(
-                "The order prior and the proposals of a model go together: the one follows from "
-                "the other.",
-                setting="search or prior_from",
+                "The order prior follows from a model's proposals; also name the folder of the run "
+                "that made them.",
+                setting="prior_from",
+            )
+        if self.settings.order != "prior" and self.prior is not None:
+            raise InputError(
+                "A model's proposals shape the order prior alone; also ask for that order, or omit "
+                "them.",
+                setting="search",
             )
         check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         missing = [name for name in ("numba", "psutil") if find_spec(name) is None]

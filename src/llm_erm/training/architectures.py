@@ -84,10 +84,12 @@ def shape_of(settings: TrainingSettings) -> Shape:
     width = settings.n_embd or shape.width
     if width % heads or (shape.rope and width // heads % 2):
         even = "an even multiple" if shape.rope else "a multiple"
+        also = "also " if settings.n_embd is None else ""
         raise InputError(
             f"{settings.model} would have a width of {width} (n_embd) and {heads} heads (n_head); "
-            f"the width must be {even} of the number of heads: give a width of {64 * heads}, say.",
-            setting="n_embd or n_head",
+            f"the width must be {even} of the number of heads: {also}give a width such as "
+            f"{64 * heads}.",
+            setting="n_embd",
         )
     sharing = shape.heads // shape.key_heads  # query heads per key head, where that divides
     return replace(
