@@ -205,7 +205,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     assert len(processes_in(tmp_path)) >= 3
     running.send_signal(sign)
     _, errors = running.communicate(timeout=100)
-    assert running.returncode == 130
+    assert running.returncode == 128 + sign
     assert "Run the same command to resume; it skips finished jobs" in errors
     deadline = time.monotonic() + 20  # candidates' processes follow their parents by themselves
     while processes_in(tmp_path) and time.monotonic() < deadline:

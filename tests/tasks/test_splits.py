@@ -194,7 +194,7 @@ def test_flipped_labels_are_counted_and_carry_no_certificate(sizes, fn):
     path.write_text("".join(f"{x[:-1]}{flipped[x[-1]]}\n" for x in path.read_text().splitlines()))
     altered = draw_all(get(fn), **sizes)
     assert not altered.independent
-    assert any(f"20 labels in {path.parent} differ" in warning for warning in altered.warnings)
+    assert any(f"20 labels in {path.parent}" in warning for warning in altered.warnings)
 
 
 def test_data_of_a_release_that_did_not_count_repeats_carry_a_certificate_if_repeats_do_not_matter(

@@ -9,9 +9,12 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import command, flags_of
+from llm_erm.cli.results import LENGTH
 from llm_erm.cli.runs import results_of
+from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted, listed
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
@@ -97,7 +100,7 @@ def _made(options: Options, method: Method, size: int) -> list[Entry]:
     shared: dict[str, Any] = {
         field.name: getattr(options, field.name) for field in fields(DataGrid)
     } | {"train_size": size - validation, "val_size": validation, "out_dir": folder}
-    output.note(f"{method} with {size} labelled examples")
+    output.note(f"{method} with {counted(size, 'labelled example')}")
     own: dict[Method, dict[str, Any]] = {
         "baselines": {"learners": options.learners},
         "enumerate": {},
@@ -118,9 +121,9 @@ def _print(
                 output.say_json({"function": task[0], "length": task[1]} | asdict(curve))
         return
     columns = (
-        *("task", "length", "method"),
-        "test accuracy (95% interval) at labelled examples",
-        "guarantee at 200",
+        *("task", LENGTH, Column("method", text=True)),
+        Column("test accuracy at numbers of labelled examples", text=True),
+        Column("guarantee at 200", wide=True),
     )
     output.table(
         columns,
@@ -129,8 +132,13 @@ def _print(
             for task, each in drawn.items()
             for curve in each
         ],
+        wider=False,
     )
-    output.say(f"\nPicture: {options.plot}")
+    lines = [
+        f"{function} L={length}: at 200 labelled examples, theory guarantees {_guaranteed(known)}."
+        for (function, length), known in guarantees.items()
+    ]
+    output.say_below("\n".join(("", *lines, f"Picture: {options.plot}")))
 
 
 def _points(curve: Curve) -> str:
@@ -146,4 +154,4 @@ def _guaranteed(known: Guarantee | None) -> str:
     if known is None:
         return "– (no exact program is known)"
     accuracy = 1 - occam_upper(known.bits, 200, 1 - CONFIDENCE)
-    return f"{output.percent(accuracy)} ({known.bits:.0f} bits, {known.code})"
+    return f"{output.percent(accuracy)} ({counted(round(known.bits), 'bit')}, {known.code})"

@@ -19,6 +19,7 @@ from typing import Any
 from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.keys import escaped, guard_streams, keep_environment, without_keys
+from llm_erm.cli.stopped import status_of, still_computing
 from llm_erm.cli.text import note
 from llm_erm.errors import LLMERMError
 from llm_erm.version import VERSION
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
-    exit_with(lambda: _run(words), lambda: flags_of(command(words[0])))
+    exit_with(lambda: _run(words), lambda: flags_of(command(words[0])), words)
 
 
 def _run(words: Sequence[str]) -> int:
@@ -78,12 +79,15 @@ def _overview() -> ArgumentParser:
     return parser
 
 
-def exit_with(command: Callable[[], int], kind: Callable[[], type[Any]]) -> None:
-    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, 130 stopped.
+def exit_with(
+    command: Callable[[], int], kind: Callable[[], type[Any]], words: Sequence[str] = ()
+) -> None:
+    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, or as stopped.
 
     Args:
         command: Returns the status of a command that was not stopped.
         kind: Returns its options, if it failed.
+        words: Its command line.
     """
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started this
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
@@ -104,11 +108,14 @@ def exit_with(command: Callable[[], int], kind: Callable[[], type[Any]]) -> None
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
-        note(f"llm-erm: {sentence(error, kind())}")
+        note(f"llm-erm: {sentence(error, kind(), words)}")
         status = 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         note("llm-erm: stopped.")
-        status = 130
+        status = status_of(stopped)
+    if status > 128 and still_computing():
+        sys.stderr.flush()
+        os._exit(status)  # Python would wait for what nobody wants any more
     sys.exit(status)
 
 

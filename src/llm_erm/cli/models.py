@@ -18,6 +18,7 @@ from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import price_of
 from llm_erm.llms.providers import PROVIDERS, Defaults, ModelSettings, Provider
+from llm_erm.phrases import counted
 from llm_erm.synthesis.settings import Constraint
 
 
@@ -258,8 +259,8 @@ def concurrency_that_fits(concurrency: int) -> int:
     fits = calls_that_fit(concurrency)
     if fits < concurrency:
         note(
-            f"The limit on open files (ulimit -n) allows {fits} calls in flight, not --concurrency "
-            f"{concurrency}."
+            f"The limit on open files (ulimit -n) allows {counted(fits, 'call')} in flight, "
+            f"not --concurrency {concurrency}."
         )
     return fits
 

@@ -54,12 +54,12 @@ class LimitOptions:
         Raises:
             InputError: A limit is not positive, or too large.
         """
-        values = (self.seconds_per_call, self.seconds_per_candidate, self.memory_mb)
-        if not all(0 < value < MOST for value in values):
-            raise InputError(
-                "--seconds-per-call, --seconds-per-candidate and --memory-mb must be above 0 and "
-                f"below {MOST:,}; omit them to use the defaults."
-            )
+        for name in ("seconds_per_call", "seconds_per_candidate", "memory_mb"):
+            if not 0 < (value := getattr(self, name)) < MOST:
+                raise InputError(
+                    f"--{name.replace('_', '-')} is {value:g}; give a number above 0 and below "
+                    f"{MOST:,}, or omit it."
+                )
         return Limits(self.seconds_per_call, self.seconds_per_candidate, self.memory_mb * 2**20)
 
 

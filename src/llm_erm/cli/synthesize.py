@@ -13,9 +13,10 @@ from llm_erm.cli.models import ModelOptions, choose, missing_key
 from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.replay import Replayed, missing, replayed_by
-from llm_erm.cli.results import cost_line, look_lines, result_table, trial_lines
+from llm_erm.cli.results import bound_lines, cost_line, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
@@ -54,6 +55,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "synthesize"
     JOBS = "searches"
@@ -152,8 +155,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
                     log.exported()
                 if given_up := folder.given_up():
                     note(
-                        f"Cancelled {given_up} calls in flight because their searches were over or "
-                        "the run was stopped; they may still be billed."
+                        f"Cancelled {counted(given_up, 'call')} in flight because their searches "
+                        "were over or the run was stopped; they may still be billed."
                     )
 
     def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
@@ -163,8 +166,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints the table of a search; returns what the trials found and all answers cost."""
-        result_table(results)
-        return [*trial_lines(results), *look_lines(results), cost_line(results)]
+        result_table(results, wide=self.wide)
+        return [*trial_lines(results), *bound_lines(results), cost_line(results)]
 
 
 def synthesize(options: Options) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.kept import checked_results
@@ -150,7 +151,7 @@ def _entries(run: Path) -> list[Entry]:
     for path in sorted(run.rglob("results.jsonl")):
         results = checked_results(path.parent)
         planned = _planned(path.parent)
-        cut = f"{path.parent} holds {len(results):,} of {planned:,} results"
+        cut = f"{path.parent} holds {len(results):,} of {counted(planned, 'result')}"
         unfinished = cut if len(results) < planned else ""
         found += [Entry(result, str(run), unfinished) for result in results.values()]
     if not found:

@@ -1,7 +1,8 @@
 """Specifies data sets, one or a grid of them; the only place that lists the parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -48,14 +49,22 @@ class DataSettings:
         """Converts lists to tuples and strings to paths, for callers from Python.
 
         Raises:
-            InputError: A string is given where several values are expected.
+            InputError: One value is given where several are expected.
         """
         for name in ("functions", "lengths"):
-            value = getattr(self, name, ())
-            if isinstance(value, str):
-                raise InputError(f"{name} is the text {value!r}; give a list.", setting=name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+            if (value := getattr(self, name, None)) is None:
+                continue
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                what = "the text " if isinstance(value, str) else ""
+                raise InputError(
+                    f"{name} is {what}{value!r:.60}; give a list, such as [{value!r:.60}].",
+                    setting=name,
+                )
+            object.__setattr__(self, name, values := tuple(value))
+            kind = Integral if name == "lengths" else str
+            if wrong := [one for one in values if not isinstance(one, kind)]:
+                what = "a whole number" if kind is Integral else "the id of a task"
+                raise InputError(f"{name} holds {wrong[0]!r:.60}; give {what}.", setting=name)
         for name in ("task_file", "dataset_dir"):
             if isinstance(value := getattr(self, name, None), str):
                 object.__setattr__(self, name, Path(value))

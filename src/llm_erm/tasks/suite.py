@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from math import comb
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks import graphs, probes, rules, samplers
 from llm_erm.tasks.rules import Rule, label_strings
 from llm_erm.tasks.samplers import by_class, by_rule
@@ -28,9 +29,9 @@ def at_least(least: int, multiple: int = 1, most: int = MAX_LENGTH) -> Callable[
 
     def why_not(length: int) -> str | None:
         if length < least:
-            return f"it needs at least {least} characters"
+            return f"it needs at least {counted(least, 'character')}"
         if length > most:
-            return f"it takes at most {most} characters"
+            return f"it takes at most {counted(most, 'character')}"
         return f"it needs a multiple of {multiple}" if length % multiple else None
 
     return why_not

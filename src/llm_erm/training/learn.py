@@ -17,6 +17,7 @@ from llm_erm.runs.events import Advanced, Noticed, Observe, Started, ignore
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
 from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.training.architectures import name_of
 from llm_erm.training.build import Built, build, fitting, save
 from llm_erm.training.checkpoints import CheckpointWriter, load_checkpoint
 from llm_erm.training.events import Evaluated, Prepared
@@ -89,7 +90,7 @@ def learn(
     final = epochs.curve[-1]
     return Result(
         method="training",
-        model=settings.model,
+        model=name_of(settings, built.sizes()[0]),
         data=splits.key,
         examples=len(pool) * (final.epoch if settings.online else 1),
         train=epochs.train_verdict,

@@ -10,6 +10,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.facts import CurvePoint, TrainingFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.files import writing
 from llm_erm.styles import (
@@ -94,7 +95,7 @@ def accuracy_by_length(results: Iterable[Result]) -> "Figure":
     lines = {}
     for name, result, facts in found:
         at = {result.data.length: _test_accuracy(result)} | dict(facts.accuracy_at_length)
-        lines[f"{name}, {facts.train_size} examples"] = sorted(at.items())
+        lines[f"{name}, {counted(facts.train_size, 'example')}"] = sorted(at.items())
     return _plot(lines, "length of test inputs", _what(found))
 
 

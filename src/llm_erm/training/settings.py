@@ -107,7 +107,7 @@ class TrainingSettings:
             raise InputError(
                 f"lr is {self.lr} and eta_min is {self.eta_min}; lr must be above 0, and eta_min "
                 "between 0 and lr.",
-                setting="lr",
+                setting="lr or eta_min",
             )
         if self.optimizer == "coordinate-sgd" and not self.online:
             raise InputError(
