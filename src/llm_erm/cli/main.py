@@ -57,7 +57,12 @@ def _overview() -> ArgumentParser:
     columns = get_terminal_size().columns
     indent = max(map(len, COMMANDS)) + 4
     lines = (
-        fill(f"  {name:{indent - 2}}{line}", columns - 2, subsequent_indent=" " * indent)
+        fill(
+            f"  {name:{indent - 2}}{line}",
+            columns,
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+        )
         for name, line in COMMANDS.items()
     )
     parser = ArgumentParser(
