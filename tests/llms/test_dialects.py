@@ -102,7 +102,7 @@ def test_a_model_that_does_not_reason_is_asked_without_effort_and_verbosity():
     said = "Unsupported parameter: '{}' is not supported with this model."
 
     def reply(call: Call) -> Reply:
-        for name, key in (("reasoning", "reasoning.effort"), ("text", "text.verbosity")):
+        for name, key in (("reasoning", "reasoning.effort"), ("text", "reasoning.effort")):
             if name in call.body:
                 return Reply(error(said.format(key), "unsupported_parameter"), 400)
         return Reply(response([text("hello")]))
@@ -110,7 +110,7 @@ def test_a_model_that_does_not_reason_is_asked_without_effort_and_verbosity():
     with serving(reply) as api:
         answers, news = search("openai:m", f"{api.url}/v1")
     assert [one.text for one in answers] == ["hello", "hello"]
-    assert len(api.calls) == 2 + 2
+    assert len(api.calls) == 1 + 2
     assert re.findall(r"--[\w-]+", " ".join(news)) == ["--reasoning-effort", "--verbosity"]
 
 
@@ -146,3 +146,12 @@ def test_a_server_that_refuses_whatever_is_left_out_is_not_asked_for_ever():
         with pytest.raises(ProviderError, match=said):
             ask(f"{api.url}/v1")
         assert len(api.calls) == 4
+
+
+def test_thoughts_of_the_responses_api_are_kept_where_there_is_no_text():
+    thoughts = {"type": "reasoning_text", "text": "hm"}
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "content": [thoughts]}
+    with serving(lambda _: Reply(response([item]))) as api:
+        (answer, _), _ = search("openai:m", f"{api.url}/v1")
+    assert answer.text == "<think>\nhm\n</think>"
+    assert answer.only_thoughts

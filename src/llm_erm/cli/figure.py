@@ -14,7 +14,7 @@ from llm_erm.cli.runs import results_of
 from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted, listed
+from llm_erm.phrases import counted
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves

@@ -42,7 +42,7 @@ def flag_of(setting: str, kind: type[Any], words: Sequence[str] = ()) -> str:
         next((option for option in _OPTIONS.get(name, (name,)) if option in there), None)
         for name in setting.split(" or ")
     ]
-    flags = [_SPELLED.get(name, "--" + name.replace("_", "-")) for name in names if name is not None]
+    flags = [_SPELLED.get(name, "--" + name.replace("_", "-")) for name in names if name]
     given = {word.partition("=")[0].replace("_", "-") for word in words}
     return " or ".join([flag for flag in flags if flag in given] or flags)
 

@@ -77,9 +77,13 @@ def _text(parts: Sequence[Any]) -> str:
     texts = ["".join(part.content for part in run) for is_text, run in runs if is_text]
     if text := "\n".join(texts).strip():
         return text
-    thoughts = "\n".join(part.content for part in parts if part.part_kind == "thinking").strip()
+    thoughts = "\n".join(_thought(part) for part in parts if part.part_kind == "thinking").strip()
     start, end = THOUGHTS
     return f"{start}{thoughts}{end}" if thoughts else ""
+
+
+def _thought(part: Any) -> str:  # noqa: ANN401 - the library's parts
+    return part.content or "".join((part.provider_details or {}).get("raw_content") or ())
 
 
 def _tool_calls(parts: Sequence[Any]) -> tuple[ToolCall, ...]:

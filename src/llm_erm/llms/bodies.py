@@ -208,6 +208,8 @@ def _thought(value: object) -> str:
 
 
 def _mend_responses(value: dict[str, Any], model: str) -> None:
+    if not isinstance(value["output"], list):
+        raise ValueError("it has no output")
     if (status := value.get("status")) in ("queued", "in_progress"):
         raise ValueError(f"its status is {status!r}; the server must answer within the call")
     _mend_head(value, "created_at", model)

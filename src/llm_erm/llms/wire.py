@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _REFUSED_STATUSES = (400, 422)
 _REFUSING = re.compile(
-    r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|both be|only one",
+    r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|deprecated|both be|"
+    r"only one",
     re.IGNORECASE,
 )
 """Words of a server that does not know a parameter, rather than one that rejects its value."""
@@ -26,6 +27,8 @@ _OPTIONAL = {
     "verbosity": (r"\bverbosity\b", "--verbosity"),
 }
 """Parameters of a call that an answer does not need, how an error names each, and its flag."""
+_TOGETHER = {"reasoning": "text", "reasoning_effort": "verbosity"}
+"""What models that do not reason lack as well."""
 _STREAM_ONLY = re.compile(r"only.{0,20}stream|stream.{0,20}(only|required|must)", re.IGNORECASE)
 
 Change = Callable[[dict[str, Any]], None]
@@ -136,12 +139,16 @@ def _change_for(
     if not named:
         return None
     name = named[-1]
-    flag = _OPTIONAL[name][1]
-    effect = f"so {flag} has no effect" if flag else "so its answers cannot be repeated"
-    return (
-        lambda changed: changed.pop(name, None),
-        f"{{model}} does not take {name}; it is asked without, {effect}.",
-    )
+    names = [one for one in dict.fromkeys((name, _TOGETHER.get(name, name))) if one in body]
+    flags = " and ".join(flag for one in names if (flag := _OPTIONAL[one][1]))
+    lost = f"{flags} {'has' if len(names) == 1 else 'have'} no effect"
+    effect = f"so {lost}" if flags else "so its answers cannot be repeated"
+
+    def leave_out(changed: dict[str, Any]) -> None:
+        for one in names:
+            changed.pop(one, None)
+
+    return leave_out, f"{{model}} does not take {name}; it is asked without, {effect}."
 
 
 def _stream(body: dict[str, Any]) -> None:

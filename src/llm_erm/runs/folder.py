@@ -154,7 +154,7 @@ class RunFolder:
         return dict(self._kept[job].answers)
 
     def completions(self) -> list[Completion]:
-        """Returns the completions of all calls: every answer, used or not, and cancelled calls."""
+        """Returns the completions of all calls: answers, used or not, and calls without one."""
         return [
             one for kept in self._kept.values() for one in (*kept.answers.values(), *kept.given_up)
         ]

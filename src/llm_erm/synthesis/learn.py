@@ -51,7 +51,7 @@ async def learn(
         settings: Settings of the search.
         strategy: Decides what to ask the model.
         attempts: Attempts that an interrupted search with the same settings verified; they are not
-            repeated, unless no call of that search got an answer.
+            repeated.
         answers: All answers of that search by index, in the order in which they arrived; those
             without an attempt are verified first.
         observe: Receives the prompt, each answer when it arrives, and each attempt when it is
@@ -66,8 +66,6 @@ async def learn(
     started = time.monotonic()
     in_thread = partial(asyncio.get_running_loop().run_in_executor, threads)
     answered = dict(answers or {})
-    if answered and not any_answer(answered.values()):
-        attempts, answered = (), {}
     verifier = Verifier(
         splits, sandbox, settings, attempts, answered, lambda attempt: observe(Attempted(attempt))
     )

@@ -28,7 +28,7 @@ from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
 from llm_erm.synthesis.replay import read_replay
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling
-from llm_erm.synthesis.unanswered import is_answer
+from llm_erm.synthesis.unanswered import is_answer, known
 from llm_erm.tasks.spec import DataSpec
 
 
@@ -202,7 +202,10 @@ class Searches:
     async def _learn(self, work: Work, observe: Observe) -> Result:
         method, settings = self._method, self._method.settings
         splits = replace(work.splits, reveal=cache(work.splits.reveal))
-        attempts = {attempt.index: attempt for attempt in work.attempts}
+        earlier, answers = work.attempts, work.answers
+        if work.result is None:
+            earlier, answers = known(earlier, answers)
+        attempts = {attempt.index: attempt for attempt in earlier}
 
         def keep(event: Event) -> None:
             if isinstance(event, Attempted):
@@ -218,8 +221,8 @@ class Searches:
                 self._sandbox,
                 settings,
                 strategy=method.strategy,
-                attempts=work.attempts,
-                answers=work.answers,
+                attempts=earlier,
+                answers=answers,
                 observe=keep,
                 threads=self._threads,
             )

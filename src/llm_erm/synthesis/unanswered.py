@@ -1,9 +1,10 @@
 """Which calls of a search got no answer, and what becomes of their samples."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from llm_erm.llms.llm import Completion
+from llm_erm.records import Attempt
 
 MOST_IN_A_ROW = 3
 """Calls without an answer, each after all its retries, after which a search asks no more."""
@@ -58,14 +59,27 @@ class Calls:
         said = f"{len(self._failed)} of {self.made} calls failed: {reason.rstrip('.')}{more}."
         if not billed:
             return f"{said} This cost nothing{'' if over else '; the same command asks again'}."
-        what = "All" if billed == len(self._failed) else f"{billed} of them"
-        then = "the same command asks again" if asked_again else "these are not made again"
+        whole = "It" if billed == 1 else "All"
+        what = whole if billed == len(self._failed) else f"{billed} of them"
+        then = "the same command asks again" if asked_again else "no call is made again"
         return f"{said} {what} may be billed; {then}."
 
 
 def is_answer(completion: Completion) -> bool:
     """Returns whether the model answered, be it with a refusal."""
     return completion.finish_reason not in ("error", "unanswered", "cancelled")
+
+
+def known(
+    attempts: Sequence[Attempt], answers: Mapping[int, Completion]
+) -> tuple[Sequence[Attempt], Mapping[int, Completion]]:
+    """Returns what an interrupted search goes on from: nothing if none of its calls was answered.
+
+    Args:
+        attempts: Its attempts.
+        answers: All answers, by index.
+    """
+    return (attempts, answers) if any_answer(answers.values()) else ((), {})
 
 
 def any_answer(completions: Iterable[Completion]) -> bool:
