@@ -37,6 +37,7 @@ WHOLE = {
     "a loop": "T = []\nfor i in range(2):\n    T.append(i)\n\ndef f(x):\n"
     "    return sum(T[int(c)] for c in x) % 2",
     "a condition": f"import sys\nif sys.maxsize > 0:\n    TWO = 2\n\n{PARITY.replace('2', 'TWO')}",
+    "a global name": f"global TWO\nTWO = 2\n{PARITY.replace('2', 'TWO')}",
     "a docstring": f'"""Parity."""\n\n{PARITY}',
     "an unpacking": f"ONE, TWO = '1', 2\n{PARITY.replace('2', 'TWO')}",
     "a class": "class Counter:\n    def __init__(self, x):\n        self.ones = x.count('1')\n\n"

@@ -13,7 +13,7 @@ from typing import Any
 
 _FENCE = re.compile(
     r"""
-    (?<![`~])(?P<fence>```++|~~~++)[ \t]*(?P<info>[^\n`]*)
+    (?<![`~])(?P<fence>```++|~~~++)[ \t]*+(?P<info>[^\n`]*+)
     (?:\n(?P<body>.*?))??
     (?:(?P=fence)[`~]*(?!\w)|(?=(?P=fence)\w)|(?P<open>\Z))
     """,
@@ -38,7 +38,6 @@ _DECODER = json.JSONDecoder(strict=False)  # models put raw line breaks inside J
 _KEY = re.compile(r"""["'“”]?\bcode["'“”]?\s*:\s*(?P<quote>"{3}|'{3}|["'`“\[])""")
 _AFTER = r"""(?=\s*+,?\s*+(?:\}|\Z|//|/\*|\#|["'“]\w+["'”]\s*:))"""
 """What follows the end of a string in an object."""
-_NO_QUOTE = re.compile(r"\s*,?\s*\}[\s`~]*\Z")
 _ITEM = re.compile(r'\s*+"((?:[^"\\\n]|\\.)*+)"\s*+(?:,\s*+)?(\])?')
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "'": "'", "/": "/", "\\": "\\", "`": "`"}
@@ -94,7 +93,7 @@ def in_loose_json(text: str) -> Iterator[Iterator[str]]:
         else:
             end = re.compile(re.escape("”" if quote == "“" else quote) + _AFTER)
             ends = [match.start() for match in islice(end.finditer(rest), _LOOSE_TRIES)]
-            ends += [len(rest), len(_NO_QUOTE.sub("", rest))]
+            ends += [len(rest), len(_without_brace(rest))]
             yield (unescaped(rest[:end]) for end in ends)
 
 
@@ -151,6 +150,12 @@ def _list_in(text: str) -> Iterator[str]:
             yield "\n".join(lines)
             return
         position = item.end()
+
+
+def _without_brace(text: str) -> str:
+    """Returns a text without the end of an object, and of a fence, at its end."""
+    inside = text.rstrip("`~ \t\n").removesuffix("}")
+    return inside.rstrip().removesuffix(",").rstrip()
 
 
 def _while(pattern: re.Pattern[str], text: str) -> str:

@@ -11,10 +11,9 @@ from enum import IntEnum
 
 _BUILTINS = {*dir(builtins), "__name__", "__file__", "__doc__"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_SCOPES = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef),
-    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
-)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+_TARGETS = ("targets", "target", "items", "names", "pattern")
 
 
 class Standing(IntEnum):
@@ -78,7 +77,7 @@ def is_found(tree: ast.Module) -> bool:
 
 def defined(tree: ast.Module) -> set[str]:
     """Returns the names that running a program defines at its top level."""
-    return {name for node in _in_scope(tree) for name in _bound_by(node)}
+    return {name for statement in _in_scope(tree) for name in _bound_in(statement)}
 
 
 def missing(tree: ast.Module) -> set[str]:
@@ -88,14 +87,25 @@ def missing(tree: ast.Module) -> set[str]:
     return used - {name for node in nodes for name in _bound_by(node)} - _BUILTINS
 
 
-def _in_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """Yields what is below a node, but not within another scope."""
-    waiting = [node]
+def _in_scope(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yields the statements below a node, but not within another scope, nor any expressions."""
+    waiting = [tree]
     while waiting:
-        for child in ast.iter_child_nodes(waiting.pop()):
+        node = waiting.pop()
+        for child in (each for field in _BODIES for each in getattr(node, field, ())):
             yield child
-            if not isinstance(child, _SCOPES):
+            if not isinstance(child, _DEFINITIONS):
                 waiting.append(child)
+
+
+def _bound_in(statement: ast.AST) -> Iterator[str]:
+    """Yields the names that a statement itself binds, except those within its expressions."""
+    yield from _bound_by(statement)
+    for field in _TARGETS:
+        value = getattr(statement, field, ())
+        for target in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(target, ast.AST):  # names of nonlocal and global are text
+                yield from (name for node in ast.walk(target) for name in _bound_by(node))
 
 
 def _bound_by(node: ast.AST) -> list[str]:

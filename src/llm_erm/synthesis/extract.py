@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from llm_erm import bounded
 from llm_erm.llms.thoughts import without_thoughts
-from llm_erm.source import too_long
+from llm_erm.source import LONGEST_PROGRAM, too_long
 from llm_erm.synthesis import blocks
 from llm_erm.synthesis.definitions import (
     Standing,
@@ -50,7 +50,7 @@ _LONGEST_ANSWER = 400_000
 _CUT_TRIES = 50
 _JOIN_TRIES = 10
 _DEPTH = 2
-_MOST_PARSED = 1_000_000
+_MOST_PARSED = 500_000
 """Maximum number of characters parsed per answer, repeated parsing included, so that a model that
 repeats itself endlessly does not delay other calls."""
 
@@ -261,6 +261,8 @@ class _Reader:
         if self._left < 0:
             raise ValueError("too much was parsed")
         tree = ast.parse(source)
+        if len(source) > LONGEST_PROGRAM:  # no candidate, and walking it takes time
+            return _Program(source, ast.Module([], []), Standing.DOUBTFUL)
         return _Program(source, tree, standing(tree))
 
 
