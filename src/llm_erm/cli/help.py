@@ -139,6 +139,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "dry_run": "",
         "fresh": "",
         "json": "",
+        "wide": "",
     },
 }
 """What stands for the value of each flag, by subject, in the order in which they are listed.
