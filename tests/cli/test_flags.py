@@ -24,6 +24,9 @@ SHARED = {
     "replay": ("synthesize",),
     "results": ("enumerate", "synthesize"),
     "runs": ("incontext", "synthesize"),
+    "tables": tuple(
+        "baselines compare enumerate incontext sweep synthesize tasks train".split()  # with --wide
+    ),
 }
 """The modules that several commands share and that name flags, with these commands."""
 TABLES = ("commands", "flags")
