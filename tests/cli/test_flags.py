@@ -24,8 +24,9 @@ SHARED = {
     "replay": ("synthesize",),
     "results": ("enumerate", "synthesize"),
     "runs": ("incontext", "synthesize"),
-    "tables": tuple(
-        "baselines compare enumerate incontext sweep synthesize tasks train".split()  # with --wide
+    "tables": (
+        *("baselines", "compare", "enumerate", "incontext"),
+        *("sweep", "synthesize", "tasks", "train"),
     ),
 }
 """The modules that several commands share and that name flags, with these commands."""
