@@ -80,6 +80,28 @@ def test_verify_says_how_many_inputs_have_no_label(verify):
     assert "no label" not in verify("def f(x):\n    return 1", DATA).stderr
 
 
+@pytest.mark.parametrize(
+    ("result", "correct", "message"),
+    [
+        ("float(x.count('1') % 2)", 16, None),
+        ("__import__('decimal').Decimal(x.count('1') % 2)", 16, None),
+        ("__import__('numpy').array([x.count('1') % 2])", 16, None),
+        ("__import__('sympy').Integer(x.count('1') % 2) > 0", 16, None),
+        ("str(x.count('1') % 2)", 16, None),
+        ("[x.count('1') % 2][:]", 0, "returned ["),
+        ("x.count('1') % 2 + 0.25", 0, "returned "),
+    ],
+)
+def test_verify_takes_what_equals_a_label_for_it(verify, result, correct, message):
+    said = json.loads(verify(f"def f(x):\n    return {result}", DATA, "--json").stdout)
+    assert said["correct"] == correct
+    if message is None:
+        assert said["message"] is None
+    else:
+        assert said["message"].startswith(message)
+        assert said["message"].endswith(", which is no label")
+
+
 def test_verify_runs_inputs_alone_and_says_how_many(verify):
     done = verify("def f(x):\n    return 1", DATA, "--json")
     assert json.loads(done.stdout)["alone"] == 16

@@ -88,6 +88,8 @@ JOINED = {
     + fence("def f(x):\n    return sum(W[c] for c in x) % 2"),
     "a constant for a default": fence("N = 2")
     + fence("def f(x, n=N):\n    return x.count('1') % n"),
+    "an import of the future": fence(f"from __future__ import annotations\n\n{USES_ONES}")
+    + fence(ONES),
     "bare code in parts": f"A helper:\n\n{ONES}\n\nand\n\n{USES_ONES}\n\nDone",
     "a helper of another name": fence(USES_ONES.replace("f(", "solve(")) + fence(ONES),
 }
@@ -214,6 +216,8 @@ BARE = {
     "YAML": f"code: |\n{indented(PARITY, '  ')}",
     "a heading": f"**Code:**\n{PARITY}\n\n**Why:** it counts.",
     "a mark of the model's": f"{PARITY}</s><|im_end|>",
+    "one line after a colon": "Answer: def f(x): return x.count('1') % 2",
+    "a lambda after a colon": "Answer: f = lambda x: x.count('1') % 2",
     "tags": f"[PYTHON]\n{PARITY}\n[/PYTHON]",
     "from and import in prose": f"From what I see\nfrom the examples it is clear:\n\n{PARITY}",
     "class in prose": f"class 1 means odd.\nimport is not needed here.\n\n{PARITY}",

@@ -24,10 +24,11 @@ _FIRST_LINE = re.compile(r"def |class |import |from |@|f *=")
 _SPAN = re.compile(r"(?<!`)`([^`\n]++)`(?!`)")
 _CODE_LINE = re.compile(
     r"""
-    ^[ \t]*(?:
+    (?<=:[ ])(?:def[ ]+\w+[ ]*\( | \w+[ ]*=[ ]*lambda\b) | ^[ \t]*(?:
         (?:async[ ]+)?def[ ]+\w+[ ]*\( | class[ ]+\w+[ ]*[:(] | @\w
         | import[ ]+\w[\w.]*[ ]*(?:[,;#].*|as[ ]+\w+.*)?$ | from[ ]+\w[\w.]*[ ]+import\b
-        | [A-Za-z_]\w*[ ]*(?::[^=\n]*)?=(?!=) | (?:for|if|while|with)[ ].*:[ ]*(?:\#.*)?$ | try[ ]*:
+        | (?!\w+:[ ]\w+[ ]*=[ ]*lambda\b)[A-Za-z_]\w*[ ]*(?::[^=\n]*)?=(?!=)
+        | (?:for|if|while|with)[ ].*:[ ]*(?:\#.*)?$ | try[ ]*:
     )
     """,
     re.MULTILINE | re.VERBOSE,

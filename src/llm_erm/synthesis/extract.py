@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(r"\s*<[^<>\n]*>\s*")
 _PROMPT = re.compile(r"^[ \t]*(?:>>>|\.\.\.)(?: |$)", re.MULTILINE)
+_FUTURE = re.compile(r"^from __future__ import .*\n", re.MULTILINE)
 _LAMBDA = re.compile(r"\s*lambda\b")
 _LANGUAGE = re.compile(r"\A\s*(?:python3?|py)[ \t]*\n", re.IGNORECASE)
 _ODD = str.maketrans(
@@ -245,6 +246,8 @@ class _Reader:
                 break
             parts, whole = [others[-1], *parts], joined
         source = "\n\n".join(one.source.strip("\n") for one in parts)
+        if len(parts) > 1 and (first := _FUTURE.findall(source)):
+            source = "".join([*first, _FUTURE.sub("", source)])
         name = answer(best.tree)
         if best.standing == Standing.FUNCTION and not is_found(whole.tree):
             source += f"\n\nf = {name}"
