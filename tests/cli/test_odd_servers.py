@@ -174,7 +174,7 @@ def test_a_wrong_key_is_not_blamed_on_the_prompt_and_a_long_prompt_is(run):
     _, screen = run("incontext", lambda _: Reply(error("maximum context length is 9", "x"), 400))
     assert "use fewer examples: --shots" in screen
     _, screen = run("synthesize", lambda _: Reply(error("maximum context length is 9", "x"), 400))
-    assert "use fewer or shorter examples (--train-size or --lengths)" in screen
+    assert "(use fewer or shorter examples: --train-size or --lengths)" in screen
     _, screen = run("incontext", lambda _: Reply(error("no such thing", "x"), 400))
     assert "--shots" not in screen
 

@@ -242,7 +242,7 @@ class RemoteLLM(LLM):
             if failure.kind in ("unreachable", "refused"):
                 fatal = provider_error(failure, self.name, self._base_url)
                 if too_long(failure):
-                    said = f"{str(fatal).rstrip('.')}; use fewer or shorter examples"
+                    said = f"{str(fatal).rstrip('.')} (use fewer or shorter examples)"
                     fatal = ProviderError(said, setting="train_size or lengths")
                 raise fatal from failure
             unpaid = failure.is_free and conversation.last is None
