@@ -98,7 +98,7 @@ def sample(rng, length):
     code, out, _ = sweep(grid, "--json")
     assert (code, json.loads(out)["skipped"], json.loads(out)["status"]) == (1, False, 2)
     log = Path("results/searches/0/stderr.log").read_text()
-    assert "differ from what the rule in own.py now returns" in log
+    assert "The rule in own.py now contradicts" in log
     Path("own.py").write_text(rule.format(place=0))
     results = Path("results/searches/0/results.jsonl")
     before = results.read_text()

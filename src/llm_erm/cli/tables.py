@@ -129,18 +129,25 @@ def _print(columns: Sequence[Column], cells: Sequence[Row], *, whole: bool) -> N
 def _widths(columns: Sequence[Column], cells: Sequence[Row], width: int) -> list[int] | None:
     """Returns the widths of the columns; None if words would have to be broken.
 
-    Headings are wrapped first, then the cells of text columns.
+    Text is wrapped first, but not to less than half the terminal; then headings; then more text.
     """
     of_cells = [max((cell_len(row[i]) for row in cells), default=0) for i in range(len(columns))]
     of_words = [max(map(cell_len, column.name.split())) for column in columns]
     widths = [max(cell_len(one.name), of_cells[i]) for i, one in enumerate(columns)]
-    wrapped_headings = [max(pair) for pair in zip(of_words, of_cells, strict=True)]
-    wrapped_cells = [
-        max(of_words[i], min(of_cells[i], NARROWEST)) if one.text else wrapped_headings[i]
-        for i, one in enumerate(columns)
-    ]
+    whole = [max(pair) for pair in zip(of_words, of_cells, strict=True)]
+
+    def wrapped(least: int, others: Sequence[int]) -> list[int]:
+        return [
+            max(of_words[i], min(of_cells[i], least)) if one.text else others[i]
+            for i, one in enumerate(columns)
+        ]
+
     over = sum(widths) + GAP * (len(columns) - 1) - width
-    for least in (wrapped_headings, wrapped_cells):
+    for least in (
+        wrapped(width // 2, widths),
+        wrapped(width // 2, whole),
+        wrapped(NARROWEST, whole),
+    ):
         while over > 0 and (giving := [i for i, each in enumerate(widths) if each > least[i]]):
             widths[max(giving, key=lambda i: widths[i])] -= 1
             over -= 1

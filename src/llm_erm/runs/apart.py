@@ -127,6 +127,8 @@ class Places:
             try:
                 for future in as_completed(futures):
                     tell(future.result())
+            except KeyboardInterrupt:  # jobs are stopped by SIGTERM, whatever stopped this
+                self._stop()
             except BaseException:
                 self._stop()
                 raise

@@ -263,7 +263,7 @@ def _record(job: SweepJob) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error}); delete it.") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}); delete it.") from error
     except (ValueError, RecursionError):
         return None
     arguments = record.get("arguments") if isinstance(record, dict) else None

@@ -128,8 +128,8 @@ def published_warnings(spec: DataSpec, wrong: int, place: Path) -> list[str]:
         return []
     total = spec.train_size + spec.val_size + spec.test_size
     return [
-        f"The rule of {spec.function} contradicts {wrong} of the {total} labels in {place}: the "
-        f"published release {spec.published} draws them so, and there is no certificate"
+        f"{wrong} of the {total} labels in {place} cannot come from the rule of {spec.function}: "
+        f"the published release {spec.published} draws them so, and there is no certificate"
     ]
 
 
