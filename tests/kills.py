@@ -2,6 +2,8 @@
 
     python tests/kills.py [--kills 20] [--seed 0] [--only NAME ...]
 
+`--only train-cuda` kills training on a GPU.
+
 Nothing may be lost or there twice, no process may be left, and what comes of it must be what comes
 of a run that was never killed.
 """
@@ -51,6 +53,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "sweep": ("sweep", "sweep.yaml", "--jobs", "2"),
 }
+ON_A_GPU: dict[str, tuple[str, ...]] = {
+    "train-cuda": (
+        *("train", "--target_func", "fn_a", "--sequence_length", "20", "--n_layer", "2"),
+        *("--n_head", "2", "--n_embd", "64", "--train_set_size", "200", "--test_set_size", "200"),
+        *("--n_epochs", "1500", "--eval_every", "100", "--checkpoint_every", "1"),
+        *("--device", "cuda"),
+    ),
+}
 SWEEP = """
 experiment_name: OUT
 results_root: .
@@ -63,11 +73,11 @@ grid: {seed: [1, 2, 3]}
 
 def start(name: str, out: str, scratch: Path) -> "subprocess.Popen[bytes]":
     """Starts a command in a session of its own."""
-    words = [word.replace("OUT", out) for word in COMMANDS[name]]
+    words = [word.replace("OUT", out) for word in (COMMANDS | ON_A_GPU)[name]]
     if name == "sweep":
         (scratch / "sweep.yaml").write_text(SWEEP.replace("OUT", out))
     else:
-        words += ["--results_path" if name == "train" else "--out-dir", out]
+        words += ["--results_path" if words[0] == "train" else "--out-dir", out]
     with (scratch / f"{out}.said").open("ab") as said:
         return subprocess.Popen(
             [sys.executable, "-m", "llm_erm", *words],

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llm_erm.errors import MissingExtraError
+from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
 from llm_erm.records import Result
@@ -53,6 +53,17 @@ def run(
         UnfinishedError: The model's budget is spent or calls got no answer; finished jobs are in
             the folder.
     """
+    if isinstance(method, type) or not callable(getattr(method, "session", None)):
+        raise InputError(
+            f"method is {method!r:.60}; give a method with its settings, such as "
+            "Synthesis(llm=model('local')) or Enumeration()."
+        )
+    listed = isinstance(data, Sequence) and all(isinstance(one, DataSpec) for one in data)
+    if not (isinstance(data, DataGrid) or listed):
+        raise InputError(
+            f"data is {data!r:.60}; give a grid, such as DataGrid(functions=['fn_a'], "
+            "lengths=[20]), or a list of DataSpec."
+        )
     planned = plan(method, data, None if folder is None else Path(folder))
     return run_plan(planned, fresh=fresh, executor=executor, observers=observers)
 
@@ -71,8 +82,13 @@ def model(name: str, **settings: Any) -> LLM:  # noqa: ANN401 - those of the pro
         InputError: There is no such model, or a setting is not valid.
         MissingExtraError: A package that the provider needs is not installed.
     """
-    if name.startswith("replay:"):
-        return read_replay(Path(name.removeprefix("replay:"))).llm
+    if not isinstance(name, str):
+        raise InputError(f"The model's name is {name!r:.60}; give a text, such as 'local'.")
+    provider, _, named = name.partition(":")
+    if provider == "replay":
+        if not named:
+            raise InputError("replay needs the folder of a run, as in 'replay:runs/NAME'.")
+        return read_replay(Path(named)).llm
     return model_of(name, **settings)
 
 

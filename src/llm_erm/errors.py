@@ -42,3 +42,7 @@ class BudgetSpentError(UnfinishedError):
 
 class UnansweredError(UnfinishedError):
     """Calls to a model got no answer, so that a job has no result."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM stopped a run; whoever handles Ctrl-C handles it too."""

@@ -27,7 +27,7 @@ def searches(invoke, tmp_path):
 def test_searches_compare_in_a_table_a_sentence_and_a_picture(invoke, searches, tmp_path):
     done = invoke("compare", *searches, "--plot", "out/c.png")
     assert done.returncode == 0, done.stderr
-    assert "fn_a L=20: most accurate: synthesis scripted:llm.json (100.0%)." in done.stdout
+    assert "fn_a L=20: most accurate: synthesis scripted:llm.json (100.0%)." in done.stderr
     assert "Picture: out/c.png" in done.stderr
     assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
     right, wrong = map(json.loads, invoke("compare", *searches, "--json").stdout.splitlines())
@@ -49,7 +49,7 @@ def test_searches_are_drawn_with_the_guarantee(invoke, searches, tmp_path):
         ("synthesis scripted:guess.json", [40], [0.5]),
         ("synthesis scripted:llm.json", [40], [1.0]),
     ]
-    assert "guarantee (dashed): 13 bits" in (tmp_path / "g.svg").read_text()
+    assert "program of the dashed bound: 13 bits" in (tmp_path / "g.svg").read_text()
     assert "bits, program text" in invoke("figure", *searches, "--plot", "g.png").stdout
 
 
@@ -89,7 +89,7 @@ def runs(invoke, tmp_path):
 def test_methods_compare_in_a_table_a_sentence_and_a_picture(invoke, runs, tmp_path):
     done = invoke("compare", *runs, "--plot", "out/c.png")
     assert done.returncode == 0, done.stderr
-    assert "fn_a L=20: most accurate: synthesis scripted" in done.stdout
+    assert "fn_a L=20: most accurate: synthesis scripted" in done.stderr
     assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
     rows = [json.loads(line) for line in invoke("compare", *runs, "--json").stdout.splitlines()]
     assert rows[0]["method"].startswith("synthesis ")
@@ -145,7 +145,7 @@ def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample
     assert [row["test_accuracy"] for row in rows] == [0.5, 0.5, 1.0]
     assert [row["cost_usd"] for row in rows] == [None, None, 0.0]
     assert rows[0]["interval"] == pytest.approx([0.2720, 0.7280], abs=1e-4)  # of 10 in 20
-    said = invoke("compare", "asked", "searched").stdout
+    said = invoke("compare", "asked", "searched").stderr
     assert "incontext server:m, 40 examples was asked about 20 of the 200 test examples" in said
 
 
@@ -179,7 +179,7 @@ def test_the_figure_makes_the_searches_too(invoke, tmp_path):
         ("fn_a", "enumeration", [1.0]),
         ("fn_g", "enumeration", [1.0]),
     ]
-    assert "guarantee (dashed): 10 bits" in (tmp_path / "f.svg").read_text()
+    assert "program of the dashed bound: 10 bits" in (tmp_path / "f.svg").read_text()
     one = invoke("figure", "made/enumerate-40", "--functions", "fn_g", "--plot", "g.svg", "--json")
     assert [json.loads(line)["function"] for line in one.stdout.splitlines()] == ["fn_g"]
     none = invoke("figure", "made/enumerate-40", "--lengths", 30, "--plot", "g.svg")

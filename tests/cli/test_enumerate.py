@@ -56,7 +56,7 @@ def test_results_and_programs_are_in_the_folder_and_not_made_twice(invoke, tmp_p
     first = invoke(*arguments)
     assert first.returncode == 0, first.stderr
     assert "x == x[::-1]" in first.stdout
-    assert "Tied on training and validation data: " in first.stdout
+    assert "Tied on training and validation data: " in first.stderr
     (program,) = (tmp_path / "out/programs").iterdir()
     assert "language model" not in program.read_text()
     (line,) = (tmp_path / "out/results.jsonl").read_text().splitlines()
@@ -97,7 +97,7 @@ def test_a_program_that_fails_the_contrast_set_is_not_called_exact(invoke):
     done = invoke(*arguments)
     assert done.returncode == 0, done.stderr
     assert "75.0%" in done.stdout
-    assert "no validation errors, yet not exact, after 1 programs" in done.stdout
+    assert "no validation errors, yet not exact, after 1 program and" in done.stderr
     assert "exact at this length" not in done.stdout
     assert "not exact: " in " ".join(done.stdout.split())
 
@@ -107,7 +107,7 @@ def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(invoke):
         *("enumerate", "--functions", "fn_l", "--lengths", 20, "--max-programs", 500, *SMALL)
     )
     assert done.returncode == 0, done.stderr
-    assert "stopped by the limit of programs" in done.stdout
+    assert "stopped by the limit of programs" in done.stderr
     assert "nothing exact; best:" in done.stdout
 
 

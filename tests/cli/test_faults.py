@@ -87,7 +87,7 @@ def test_the_journal_and_the_csv_say_of_each_attempt_what_failed(synthesize, tmp
     failed = answers[1:5]
     assert {one["finish_reason"] for one in failed} == {"error"}
     assert all(one["error"] and one["cost_usd"] is None for one in failed)
-    assert "of unknown cost" in done.stdout
+    assert "of unknown cost" in done.stderr
 
 
 def test_a_quota_that_runs_out_stops_at_once_and_the_same_command_goes_on(synthesize, tmp_path):

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 import shutil
 import signal
 import subprocess
@@ -219,16 +218,15 @@ def test_the_table_has_a_row_per_number_of_shots(invoke, scripted):
     scripted(lambda prompt: "?" if prompt.index == 1 else '{"label": "1"}')
     done = invoke(*SCRIPTED)
     assert done.returncode == 0, done.stderr
-    header, four, sixteen, *_, last = done.stdout.splitlines()
-    assert re.split(r"  +", header) == [
-        *("task", "length", "shots", "accuracy", "95% interval", "against chance"),
+    header, four, sixteen = (line.split("\t") for line in done.stdout.splitlines())
+    assert header == [
+        *("task", "length", "trial", "shots", "accuracy", "95% interval", "against chance"),
         *("of parsed", "not parsed", "prompt computed", "queries/s"),
     ]
-    for shots, row in (("4", four), ("16", sixteen)):
-        cells = re.split(r"  +", row)
-        assert cells[:3] == ["fn_a", "8", shots]
-        assert cells[5:9] == ["no difference shown", cells[6], "1 of 6", "10.0%"]
-    assert last == "Prompts, answers and results: out"
+    for shots, cells in (("4", four), ("16", sixteen)):
+        assert cells[:4] == ["fn_a", "8", "1", shots]
+        assert cells[6:10] == ["not shown", cells[7], "1 of 6", "10.0%"]
+    assert done.stderr.splitlines()[-1] == "Prompts, answers and results: out"
 
 
 def test_results_can_be_had_without_being_printed(scripted, tmp_path, capsys, monkeypatch):

@@ -70,7 +70,7 @@ def test_a_program_that_raises_on_every_input_is_not_ok(verify):
     assert (result["status"], result["invalid"], result["total"]) == ("no_predictions", 16, 16)
     assert "IndexError" in result["message"]
     said = verify("def f(x):\n    return 7", DATA).stdout
-    assert "status       no_predictions" in said
+    assert said.splitlines()[1].startswith("no_predictions\t")
 
 
 def test_verify_says_how_many_inputs_have_no_label(verify):
@@ -78,6 +78,28 @@ def test_verify_says_how_many_inputs_have_no_label(verify):
     assert done.returncode == 0
     assert "no label for 8 of 16 inputs; they count as wrong" in done.stderr
     assert "no label" not in verify("def f(x):\n    return 1", DATA).stderr
+
+
+@pytest.mark.parametrize(
+    ("result", "correct", "message"),
+    [
+        ("float(x.count('1') % 2)", 16, None),
+        ("__import__('decimal').Decimal(x.count('1') % 2)", 16, None),
+        ("__import__('numpy').array([x.count('1') % 2])", 16, None),
+        ("__import__('sympy').Integer(x.count('1') % 2) > 0", 16, None),
+        ("str(x.count('1') % 2)", 16, None),
+        ("[x.count('1') % 2][:]", 0, "returned ["),
+        ("x.count('1') % 2 + 0.25", 0, "returned "),
+    ],
+)
+def test_verify_takes_what_equals_a_label_for_it(verify, result, correct, message):
+    said = json.loads(verify(f"def f(x):\n    return {result}", DATA, "--json").stdout)
+    assert said["correct"] == correct
+    if message is None:
+        assert said["message"] is None
+    else:
+        assert said["message"].startswith(message)
+        assert said["message"].endswith(", which is no label")
 
 
 def test_verify_runs_inputs_alone_and_says_how_many(verify):
@@ -102,7 +124,8 @@ def test_verify_finds_a_program_that_counts_its_inputs(verify):
 
 def test_verify_without_json_prints_the_same_facts(verify):
     done = verify("def f(x):\n    return 1")
-    assert "accuracy     0.5" in done.stdout
+    names, values = (line.split("\t") for line in done.stdout.splitlines())
+    assert dict(zip(names, values, strict=True))["accuracy"] == "0.5"
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def test_another_release_or_none_can_be_chosen(started, word, value, said):
 
 
 def test_the_help_says_it(started, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    help_page = " ".join(started("--help").out.split())
+    monkeypatch.setenv("COLUMNS", "100")
+    help_page = " ".join(started("--help").out.replace("│", " ").split())
 
     assert "drawn as the paper's release drew them; --published None draws" in help_page
     assert "(default: erm)" in help_page

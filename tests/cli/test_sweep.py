@@ -98,7 +98,7 @@ def sample(rng, length):
     code, out, _ = sweep(grid, "--json")
     assert (code, json.loads(out)["skipped"], json.loads(out)["status"]) == (1, False, 2)
     log = Path("results/searches/0/stderr.log").read_text()
-    assert "differ from what the rule in own.py now returns" in log
+    assert "The rule in own.py now contradicts" in log
     Path("own.py").write_text(rule.format(place=0))
     results = Path("results/searches/0/results.jsonl")
     before = results.read_text()
@@ -205,7 +205,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     assert len(processes_in(tmp_path)) >= 3
     running.send_signal(sign)
     _, errors = running.communicate(timeout=100)
-    assert running.returncode == 130
+    assert running.returncode == 128 + sign
     assert "Run the same command to resume; it skips finished jobs" in errors
     deadline = time.monotonic() + 20  # candidates' processes follow their parents by themselves
     while processes_in(tmp_path) and time.monotonic() < deadline:
@@ -217,7 +217,7 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     ("change", "message"),
     [
         (("command: synthesize", "command: doctor"), "A sweep cannot run the command 'doctor'"),
-        (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no function 'fn_z'"),
+        (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no task 'fn_z'"),
         (("attempts: 1", "tries: 1"), "The flags of job 0 are not valid"),
         (("train_size: 20", "train_size: 21"), "Job 0 cannot start: the training size 21 is odd"),
         (("attempts: 1", "dry_run: true"), "Job 0 cannot start: A dry run has no results"),

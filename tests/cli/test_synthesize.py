@@ -201,7 +201,7 @@ SLOW = json.dumps({"code": "import time\n\ndef f(x):\n    time.sleep(0.005)\n   
 
 
 @pytest.mark.parametrize(
-    ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)]
+    ("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
 def test_a_stopped_run_keeps_its_attempts_and_goes_on(
     invoke, executable, scripted, tmp_path, sign, status
@@ -316,6 +316,21 @@ def test_an_answer_that_is_gone_is_named_and_asked_for_again(invoke, scripted, t
     assert "lacks" not in invoke(*arguments).stderr
 
 
+def test_answers_and_errors_are_no_formulas_in_the_table(invoke, scripted, tmp_path):
+    formula = '=HYPERLINK("http://127.0.0.1","x")'
+    raising = f"class E(Exception): pass\nE.__name__ = {formula!r}\ndef f(x): raise E"
+    answers = (formula, "-1", "\tx", "@a", "+a", f"+1\n```\n{raising}\n```", RIGHT)
+    done = invoke(
+        *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", len(answers)),
+        *(*SMALL, *scripted(*answers), "--out-csv", "all.csv", "--out-jsonl", "all.jsonl"),
+    )
+    assert done.returncode == 0, done.stderr
+    rows = untimed(tmp_path / "all.csv")
+    assert [row["text"] for row in rows] == [*(f"'{text}" for text in answers[:-1]), RIGHT]
+    assert rows[5]["error"] == f"'{formula}:"
+    assert [line["text"] for line in lines(tmp_path / "all.jsonl")] == list(answers)
+
+
 def untimed(path: Path) -> list[dict]:
     """The rows of a published table, without times."""
     with path.open(newline="") as file:
@@ -403,15 +418,14 @@ def test_a_full_disk_under_the_output_is_said(executable, unbuffered):
         env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
         **{"capture_output": True, "text": True, "timeout": 60},
     )
-    assert (done.returncode, done.stderr) == (
-        2,
-        "llm-erm: cannot print: No space left on device.\n",
-    )
+    *_, last = done.stderr.splitlines()  # after the sentence that goes with the table
+    assert (done.returncode, last) == (2, "llm-erm: cannot print: No space left on device.")
+    assert "Traceback" not in done.stderr
 
 
 def test_closed_streams_are_no_traceback(executable):
-    for closed, status in ((">&-", 0), ("--budget 0 2>&-", 2)):
-        line = f"{executable} bound {closed}"
+    for words, status in (("doctor --json >&-", 0), ("bound --budget 0 2>&-", 2)):
+        line = f"{executable} {words}"
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stderr) == (status, "")
 
@@ -452,4 +466,4 @@ def test_a_program_too_deep_to_be_written_out_anew_is_shown_as_it_is(invoke, scr
         *scripted(json.dumps({"code": deep})),
     )
     assert done.returncode == 0, done.stderr
-    assert "1 answers" in done.stdout
+    assert "1 answer: " in done.stderr

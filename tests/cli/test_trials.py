@@ -58,10 +58,10 @@ def test_the_mean_over_trials_is_told_with_its_interval(synthesize):
     done = synthesize([WRONG], "--functions", "fn_a", "--attempts", 1, "--num-trials", 3)
     half = mean_over_trials([0.5] * 3)
     said = f"50.0% (95% interval {interval(half.low, half.high)}, 3 trials)"
-    assert f"fn_a L=20: mean test accuracy {said}" in done.stdout
+    assert f"fn_a L=20: mean test accuracy {said}" in done.stderr
     high = mean_over_trials([0.0] * 3).high
-    assert f"exact at this length 0.0% (95% interval {interval(0, high)}, 3 trials)" in done.stdout
-    assert "pass@" not in done.stdout
+    assert f"exact at this length 0.0% (95% interval {interval(0, high)}, 3 trials)" in done.stderr
+    assert "pass@" not in done.stderr
 
 
 def test_without_early_stopping_all_are_drawn_and_repeats_are_kept(synthesize, tmp_path):
@@ -77,7 +77,7 @@ def test_without_early_stopping_all_are_drawn_and_repeats_are_kept(synthesize, t
     rows = (tmp_path / "all.csv").read_text().splitlines()
     assert len(rows) > 12
     assert rows[0].endswith(",trial,seed")
-    table = synthesize(answers, *arguments, "--out-dir", "out").stdout
+    table = synthesize(answers, *arguments, "--out-dir", "out").stderr
     both = mean_over_trials([1 / 3, 1 / 3])
     said = f"33.3% (95% interval {interval(both.low, both.high)}, 2 trials)"
     assert f"one proposal is right with probability {said}" in table

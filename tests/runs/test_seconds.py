@@ -50,7 +50,7 @@ def lengthen(folder: Path) -> None:
     """Makes what is journaled say that it took long."""
     if (folder / "checkpoint.pt").exists():
         job = f"{settings_of(folder)} fn_a-L8-n20"
-        state = load_checkpoint(folder, job)
+        state, _ = load_checkpoint(folder, job)
         assert state is not None
         save_checkpoint(folder, state | {"seconds": LONG}, job)
         return

@@ -19,7 +19,7 @@ from sweep_jobs import do, sentence
 YAML = """
 experiment_name: two
 results_root: {root}
-base_args: {{lr: 1e-5, online: true, published: false, report_to: [a, b], patience: null}}
+base_args: {{lr: 1e-5, online: true, published: false, report_to: [a, b], patience: null, x: []}}
 grid:
   seed: [1, 2]
   model: [x, y]

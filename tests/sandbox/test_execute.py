@@ -97,10 +97,7 @@ def test_a_failing_program_becomes_a_status(sandbox, source, status):
         ("2", "returned 2"),
         ("-1", "returned -1"),
         ("10**30", "returned 10"),
-        ("1.0", "returned 1.0"),
         ("'01'", "returned '01'"),
-        ("[1]", "returned [1]"),
-        ("b'1'", "returned b'1'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("f(x)", "RecursionError"),
         ("exit()", "SystemExit"),
@@ -114,11 +111,66 @@ def test_only_the_prediction_that_is_not_a_label_is_invalid(sandbox, result, mes
     assert message in execution.message
 
 
+LABELS = {
+    **{text: text for text in ("True", "1.0", "1 + 0j", "'1'", "2 - 1.0")},
+    "a decimal": "__import__('decimal').Decimal('1.00')",
+    "a fraction": "__import__('fractions').Fraction(2, 2)",
+    "an integer of an enum": "__import__('enum').IntEnum('E', 'A').A",
+    "a float of its own class": "type('A', (float,), {})(1)",
+    "numpy's integer": "__import__('numpy').int8(1)",
+    "numpy's float": "__import__('numpy').float32(1)",
+    "numpy's truth": "__import__('numpy').bool_(True)",
+    "numpy's text": "__import__('numpy').str_('1')",
+    "an array without a shape": "__import__('numpy').array(1)",
+    "an array of one": "__import__('numpy').array([[1.0]])",
+    "an array of one truth": "__import__('numpy').array([True])",
+    "a truth of sympy": "__import__('sympy').true",
+    "a comparison of sympy": "__import__('sympy').Integer(2) > 1",
+    "an integer of sympy": "__import__('sympy').Integer(1)",
+    "a float of sympy": "__import__('sympy').Float(1)",
+    "gmpy2's integer": "__import__('gmpy2').mpz(1)",
+    "gmpy2's fraction": "__import__('gmpy2').mpq(1)",
+    "gmpy2's float": "__import__('gmpy2').mpfr(1)",
+    "mpmath's float": "__import__('mpmath').mpf(1)",
+}
+
+
+@pytest.mark.parametrize("result", LABELS.values(), ids=LABELS)
+def test_a_number_that_equals_a_label_and_a_label_as_text_are_the_label(sandbox, result):
+    execution = sandbox.execute(f"def f(x): return {result}", ["0"])
+    assert (execution.predictions.tolist(), execution.message) == ([1], None)
+
+
+NO_LABELS = {
+    **{text: text for text in ("1.5", "nan", "(1+1j)", "[1]", "(1,)", "{1}", "b'1'", "' 1'")},
+    "'1.0'": "'1.0'",
+    "array([1, 1])": "__import__('numpy').array([1, 1])",
+    "array([], dtype=float64)": "__import__('numpy').array([])",
+    "array([None], dtype=object)": "__import__('numpy').array([None])",
+    "Fraction(1, 2)": "__import__('fractions').Fraction(1, 2)",
+    "Decimal('NaN')": "__import__('decimal').Decimal('NaN')",
+    "1/2 (sympy.core.numbers.Half)": "__import__('sympy').Rational(1, 2)",
+    "a (sympy.core.symbol.Symbol)": "__import__('sympy').Symbol('a')",
+    "Eq(1, a) (sympy.core.relational.Equality)": "__import__('sympy').Eq(1, "
+    "__import__('sympy').Symbol('a'))",
+    "1 (candidate.A)": "type('A', (), {'__repr__': lambda self: '1', '__module__': 'candidate', "
+    "'__eq__': lambda *a: True, '__hash__': lambda self: 1, '__bool__': lambda self: True})()",
+}
+
+
+@pytest.mark.parametrize("shown", NO_LABELS)
+def test_what_equals_no_label_is_shown_with_its_type(sandbox, shown):
+    source = f"nan = float('nan')\ndef f(x): return {NO_LABELS[shown]}"
+    execution = sandbox.execute(source, ["0"])
+    assert execution.predictions.tolist() == [INVALID]
+    assert execution.message == f"returned {shown}, which is no label"
+
+
 def test_other_labels_are_matched_by_value_or_by_text(sandbox):
-    source = "def f(x): return {'a': 'cat', 'b': 7, 'c': '7', 'd': 7.0, 'e': 'dog'}[x]"
+    source = "def f(x): return {'a': 'cat', 'b': 7, 'c': '7', 'd': 7.0, 'e': 'dog', 'f': 7.5}[x]"
     labels = Outputs(labels=("dog", 7, "cat"))
-    execution = sandbox.execute(source, ["a", "b", "c", "d", "e"], outputs=labels)
-    assert execution.predictions.tolist() == [2, 1, 1, INVALID, 0]
+    execution = sandbox.execute(source, list("abcdef"), outputs=labels)
+    assert execution.predictions.tolist() == [2, 1, 1, 1, 0, INVALID]
 
 
 def test_three_labels_are_counted_from_their_values(sandbox):

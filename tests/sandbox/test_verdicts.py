@@ -327,3 +327,16 @@ def test_a_replay_in_another_thread_can_be_stopped():
         opened.stop()
         with pytest.raises(LLMERMError, match="closed while a program ran"):
             replay.result(timeout=15)
+
+
+def test_a_program_in_another_thread_ends_when_the_sandbox_is_closed():
+    endless = "def f(x):\n    while True: pass"
+    limits = Limits(seconds_per_call=300, seconds_per_candidate=300)
+    opened = Sandbox(workers=1)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(opened.execute, endless, ["0"], limits)
+        time.sleep(0.5)
+        assert not running.done()
+        opened.close()
+        with pytest.raises(LLMERMError, match="closed"):
+            running.result(timeout=60)

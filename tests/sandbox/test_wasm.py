@@ -33,6 +33,7 @@ HOSTILE = {
 }
 # The guest does not contain gmpy2, and its math library rounds the last digit differently.
 ORDINARY = {name: CORPUS["PROGRAMS"][name] for name in CORPUS["PROGRAMS"] if name != "gmpy2"}
+RETURNS = runpy.run_path(str(FOLDER / "test_execute.py"))
 ROUNDED = ("cmath",)
 FIRST_START_SECONDS = 1200
 CONTROL = "def f(x): return x.count('1') % 2"
@@ -102,6 +103,21 @@ def test_a_package_that_no_guest_has_is_named(guests):
     execution = guests.execute("import gmpy2\ndef f(x): return 1", ["1"])
     assert execution.status == "load_error"
     assert "No module named 'gmpy2'" in execution.message
+
+
+def test_the_same_results_are_labels_as_elsewhere(guests):
+    """All of them in one program, since each guest imports sympy anew."""
+    given = [*RETURNS["LABELS"].values(), *RETURNS["NO_LABELS"].values()]
+    results = [result for result in given if "gmpy2" not in result]
+    source = (
+        "import decimal, enum, fractions, mpmath, numpy, sympy\nnan = float('nan')\n"
+        f"results = {results!r}\ndef f(x): return eval(results[int(x)])"
+    )
+    limits = Limits(seconds_per_call=20, seconds_per_candidate=100)
+    execution = guests.execute(source, [str(i) for i in range(len(results))], limits)
+    assert execution.status == "ok", execution.message
+    labels = len([result for result in RETURNS["LABELS"].values() if "gmpy2" not in result])
+    assert execution.predictions.tolist() == [1] * labels + [INVALID] * (len(results) - labels)
 
 
 def test_the_level_is_wasm(guests):

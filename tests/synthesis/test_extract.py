@@ -7,9 +7,7 @@ import pytest
 
 from llm_erm.llms.llm import Completion
 from llm_erm.synthesis.extract import extract_source
-
-PARITY = "def f(x):\n    return x.count('1') % 2"
-OTHER = "def f(x):\n    return 0"
+from synthesis.answer_forms import ASKED, CHOSEN, FORMS, OTHER, PARITY, WHOLE, as_json, fence
 
 
 def source(text: str, **kwargs) -> str | None:
@@ -22,8 +20,23 @@ def reason(text: str, **kwargs) -> str | None:
     return why
 
 
-def as_json(code: str) -> str:
-    return json.dumps({"code": code})
+@pytest.mark.parametrize("text", CHOSEN.values(), ids=CHOSEN)
+def test_neither_a_test_nor_a_stub_nor_the_placeholder_is_taken_for_the_program(text):
+    assert source(text) == PARITY
+
+
+@pytest.mark.parametrize("code", WHOLE.values(), ids=WHOLE)
+def test_a_block_that_parses_is_the_program(code):
+    for text in (fence(code), as_json(code), f"```\n{code}", as_json(fence(code))):
+        assert source(text) == code
+
+
+@pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)
+def test_every_form_gives_a_program_that_the_sandbox_can_call(text):
+    names: dict[str, object] = {"__name__": "candidate"}
+    exec(source(text), names)
+    function = names.get("f") or names["solve"]
+    assert [function(x) for x in ("0110", "1000", "", "111")] == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -31,25 +44,38 @@ def as_json(code: str) -> str:
     [
         as_json(PARITY),
         f"The rule is parity.\n{as_json(PARITY)}\nI am sure.",
-        f"```json\n{as_json(PARITY)}\n```",
-        as_json(f"```python\n{PARITY}\n```"),
         f"{as_json(OTHER)} or rather {as_json(PARITY)}",
         '{"code": "def f(x):\n    return x.count(\'1\') % 2"}',
         json.dumps({"why": {"a": 1}, "code": PARITY, "sure": {"b": 2}}),
-        f"<think>maybe {as_json(OTHER)}</think>{as_json(PARITY)}",
-        f"{as_json(OTHER)}</think>\n{as_json(PARITY)}",
-        f"Here it is:\n```python\n{PARITY}\n```\nDone.",
-        f"```\n{OTHER}\n```\nBetter:\n```py\n{PARITY}\n```",
-        f"1. First\n   ```python\n   {PARITY.replace(chr(10), chr(10) + '   ')}\n   ```",
-        PARITY,
-        f"Sure!\n\n{PARITY}\n\nThis counts the ones.",
         f'{{"note": "no code here"}}\n{PARITY}',
-        f"From what I see\nfrom the examples the rule is clear:\n\n{PARITY}",
-        f"class 1 means odd.\nimport is not needed here.\n\n{PARITY}",
+        PARITY,
     ],
 )
-def test_every_form_gives_the_program(text):
+def test_the_program_is_returned_as_it_was_written(text):
     assert source(text) == PARITY
+
+
+def test_of_equals_the_last_counts_and_json_before_fences():
+    assert source(fence(OTHER) + fence(PARITY)) == PARITY
+    assert source(as_json(OTHER) + as_json(PARITY)) == PARITY
+    assert source(as_json(PARITY) + fence(OTHER)) == PARITY
+    assert source(as_json(OTHER.replace("f(", "g(")) + fence(PARITY)) == PARITY
+
+
+def test_only_blocks_that_are_needed_are_joined():
+    helper, used = fence("def ones(x):\n    return 1"), fence("print(f('1'))\nlimit = 3")
+    assert source(helper + fence(PARITY) + used) == PARITY
+
+
+def test_a_list_of_lines_that_does_not_end_is_no_program():
+    lines = '{"code": ["def f(x):", "    n = 0", "    for c in x: n += c == "1"", "    return n"]}'
+    assert source(lines) is None
+
+
+def test_code_that_is_cut_short_is_no_program():
+    for text in (f"```python\n{PARITY}", as_json(PARITY)[:-2], PARITY, "`f = lambda x: 1"):
+        assert reason(text, finish_reason="length").startswith("truncated")
+    assert source(f"{fence(PARITY)}\nFor exam", finish_reason="length") == PARITY
 
 
 def test_bare_code_keeps_its_imports_constants_and_helpers():
@@ -77,8 +103,11 @@ def test_broken_python_in_json_is_kept_for_the_sandbox_to_judge():
         ("<think>so far", {}, "truncated"),
         ('{"code": "def f(x):\\n    ret', {"finish_reason": "length"}, "truncated"),
         ("def f(x):\n    y = 1\n    ret", {"finish_reason": "length"}, "truncated"),
-        ('{"code": "def f(x): return 1"', {}, "bad JSON"),
+        ('{"code": "def f(x) return 1"', {}, "bad JSON"),
         ("It looks random to me.", {}, "no code"),
+        (ASKED, {}, "no code: the answer holds only the placeholder"),
+        ('{"code": ["<python function>"]}', {}, "no code: the answer holds only the placeholder"),
+        (fence("def test_f():\n    assert f('1')"), {}, "no code"),
         ('{"code": ""}', {}, "bad JSON"),
         ('{"code": 7}', {}, "bad JSON"),
         ("", {"finish_reason": "refusal", "error": "I cannot"}, "refusal: I cannot"),

@@ -317,7 +317,7 @@ def test_wrong_labels_are_counted_again_and_kept_when_read(tmp_path, damage):
     elif damage:
         (place / "meta.json").unlink()
     again = draw_all(get("fn_g"), **arguments)
-    (said,) = (w for w in drawn.warnings if "contradict" in w)
+    (said,) = (w for w in drawn.warnings if "the rule of fn_g" in w)
 
     assert meta["wrong_labels"] > 0
     assert said.startswith(f"{meta['wrong_labels']} of the 880 labels")

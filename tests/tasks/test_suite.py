@@ -8,6 +8,7 @@ from numpy.random import RandomState
 from drawn import draw_all
 from llm_erm.errors import InputError
 from llm_erm.tasks.files import DATA_FILES
+from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.suite import SUITE, get
 from llm_erm.tasks.task import MAX_LENGTH
 
@@ -39,6 +40,13 @@ def test_the_published_suite_comes_first():
 def test_an_unknown_function_lists_the_known_ones():
     with pytest.raises(InputError, match=r"fn_z.*fn_a fn_b.*fn_aa"):
         get("fn_z")
+
+
+def test_a_task_by_its_name_is_the_task_by_its_id():
+    assert get("parity_all") is get("fn_a")
+    named = DataSpec(function="parity_all", length=12)
+    assert named == DataSpec(function="fn_a", length=12)  # the same seed and the same files
+    assert DataGrid(functions=("parity_all", "fn_a"), lengths=(12,)).specs() == [named]
 
 
 @pytest.mark.parametrize("fn", SUITE)

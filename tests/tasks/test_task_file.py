@@ -77,7 +77,7 @@ def test_stored_data_are_refused_after_the_rule_has_changed(own, sizes):
     draw_all(own(GOOD), **request)
     changed = own(GOOD.replace("== 0", "== 1"))
 
-    with pytest.raises(InputError, match=r"labels in .*thirds.py now returns") as caught:
+    with pytest.raises(InputError, match=r"The rule in .*thirds.py now contradicts") as caught:
         draw_all(changed, **request)
     assert caught.value.setting == "fresh_data"
     assert draw_all(changed, **request, fresh=True).warnings == ()

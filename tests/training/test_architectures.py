@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from llm_erm.errors import InputError
-from llm_erm.training.architectures import from_scratch
+from llm_erm.training.architectures import from_scratch, name_of
 from llm_erm.training.settings import TrainingSettings
 
 FAMILIES = ("qwen1.7B", "qwen0.6B", "llama3", "deepseek", "bloom")
@@ -93,3 +93,17 @@ def test_impossible_sizes_are_refused():
         from_scratch(TrainingSettings(model="gpt2"), 3, 30)
     with pytest.raises(InputError, match="a width of 30 .* and 4 heads"):
         from_scratch(TrainingSettings(model="bloom", n_embd=30, n_head=4), 3, 30)
+
+
+@pytest.mark.parametrize(
+    ("settings", "weights", "name"),
+    [
+        ({}, 1_409_384_448, "qwen1.7B"),
+        ({"n_layer": 2, "n_head": 4, "n_embd": 64}, 98_945, "qwen3-99K"),
+        ({"model": "llama3", "n_layer": 1}, 12_345_678, "llama-12M"),
+        ({"model": "bloom", "num_models": 2}, 1_234, "bloom-1.2K"),
+        ({"model": "parities"}, 10, "parities"),
+    ],
+)
+def test_a_model_is_called_by_the_size_that_it_has(settings, weights, name):
+    assert name_of(TrainingSettings(**settings), weights) == name

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import asdict
 from random import Random
+from unittest.mock import patch
 
 import pytest
 
@@ -11,10 +12,22 @@ from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint, TrainingFacts
 from llm_erm.records import Result, Verdict
 from llm_erm.runs.events import Event, Finished
+from llm_erm.runs.jobs import Work
+from llm_erm.styles import make_legible, style
+from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey
+from llm_erm.training import export
 from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.export import Artifacts, check_place, clear
-from llm_erm.training.plots import plot_curve, plot_lengths, plot_sizes
+from llm_erm.training.method import Training, TrainingJob
+from llm_erm.training.plots import (
+    accuracy_by_length,
+    accuracy_by_size,
+    plot_curve,
+    plot_lengths,
+    plot_sizes,
+)
+from llm_erm.training.settings import TrainingSettings
 
 PREPARED = Prepared("Model()", 1000, 2000, "cpu", compiled=False, mixed=False, graph=True)
 POINTS = (
@@ -135,19 +148,21 @@ def test_pictures_that_share_a_chart_are_what_matplotlib_draws_from_scratch(tmp_
     from matplotlib.image import imread
 
     random = Random(count)
-    for title in ("fn_a-L12-n20, m", "y", "fn_a-L12-n20, m"):
+    for title in ("parity_all: odd\nlength 12, m", "y", "parity_all: odd\nlength 12, m"):
         curve = [
             CurvePoint(3 * i, i, 0.7, random.random(), 0.7, i % 2 * 1.0, 0.1) for i in range(count)
         ]
         plot_curve(curve, title, tmp_path / "curve.png")
-        axes = (figure := Figure(figsize=(6, 4), layout="constrained")).subplots()
+        axes = (figure := Figure(figsize=(3.4, 2.72 + 0.16), layout="constrained")).subplots()
         epochs = [point.epoch for point in curve]
-        axes.plot(epochs, [point.train_accuracy for point in curve], "o-", label="train")
-        axes.plot(epochs, [point.test_accuracy for point in curve], "o-", label="test")
-        axes.axhline(0.5, color="gray", linestyle=":", label="chance")
-        axes.set(xlabel="epochs", ylabel="accuracy", ylim=(0, 1.03), title=title)
-        axes.legend(loc="lower right").set_zorder(1)
-        figure.savefig(tmp_path / "plain.png", dpi=120)
+        train = style(0) | {"markersize": 7, "markerfacecolor": "none"}
+        axes.plot(epochs, [point.train_accuracy for point in curve], label="train", **train)
+        axes.plot(epochs, [point.test_accuracy for point in curve], label="test", **style(1))
+        axes.axhline(0.5, color="gray", linestyle=":", linewidth=1, label="chance")
+        axes.set(xlabel="epochs", ylabel="accuracy", ylim=(-0.03, 1.03), title=title)
+        make_legible(axes)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+        figure.savefig(tmp_path / "plain.png", dpi=200)
         assert (imread(tmp_path / "curve.png") == imread(tmp_path / "plain.png")).all()
 
 
@@ -160,3 +175,36 @@ def test_sizes_and_lengths_are_drawn(tmp_path):
     assert len(set(pictures)) == 3
     with pytest.raises(InputError, match="Cannot write"):
         plot_sizes(results, tmp_path / "missing" / "sizes.png")
+
+
+def test_pictures_say_what_the_task_is_and_name_every_line():
+    (axes,) = (figure := accuracy_by_size([result(10, 20), result(20, 40)])).axes
+    assert axes.get_title() == "parity_all (fn_a): the number of ones is odd\nm"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.texts] == ["parity_all, length 12", "chance"]
+    low, high = axes.get_ylim()
+    assert low < 0 <= 1 < high  # the markers at both ends are whole
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "20"]
+
+
+def test_lines_are_told_apart_also_where_they_are_equal():
+    results = [result(size) for size in range(10, 250, 20)]
+    (axes,) = accuracy_by_length(results).axes
+    lines = [line for line in axes.lines if "examples" in line.get_label()]
+    assert len(lines) == 12
+    assert len({line.get_color() for line in lines}) == 12
+    assert len({line.get_marker() for line in lines}) == 12
+    sizes = [line.get_markersize() for line in lines]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 12
+
+
+def test_a_curve_is_titled_with_the_rule_of_its_task(parity, tmp_path):
+    spec = DataSpec(function="fn_a", length=12, train_size=10, val_size=10)
+    method = Training(settings=TrainingSettings())
+    work = Work(TrainingJob(spec), parity, folder=tmp_path)
+    with method.artifacts(work) as artifacts, patch.object(export, "plot_curve") as drawn:
+        artifacts(PREPARED)
+        artifacts(Finished(result()))
+    title = drawn.call_args.args[1]
+    assert title == "parity_all: the number of ones is odd\nlength 12, 20 examples, m"

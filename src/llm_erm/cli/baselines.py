@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 from llm_erm.baselines.learners import Grids, learner_named, names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.options import DataOptions
-from llm_erm.cli.parsing import DEFAULT_TOLD
-from llm_erm.cli.results import at_most
+from llm_erm.cli.results import BOUNDS, LENGTH, at_most
 from llm_erm.cli.runs import RunOptions, run_command
+from llm_erm.cli.tables import Column
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.facts import BaselineFacts
@@ -24,10 +22,10 @@ from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, DataOptions):
+class Options(RunOptions, DataGrid):
     """Flags of `llm-erm baselines`."""
 
-    learners: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
+    learners: tuple[str, ...] = ()
     """Learners to fit: svm random-forest decision-tree gradient-boosting knn logistic-regression
     mlp xgboost genetic-programming tabpfn (default: all that can run here)."""
     grids: Grids = "own"
@@ -37,14 +35,16 @@ class Options(RunOptions, DataOptions):
     only, the validation data. Results then have -published after the learner's name."""
     tabpfn_weights: Path | None = None
     """File that holds TabPFN's weights; nothing is downloaded."""
-    workers: Annotated[int | None, DEFAULT_TOLD] = None
+    workers: int | None = None
     """Number of learners to fit at the same time (default: one per core)."""
-    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
+    out_dir: Path | None = None
     """Folder for the results (default: runs/baselines-<digest of the settings>)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
     """Print one JSON object per learner and trial instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "baselines"
     JOBS = "learners"
@@ -95,19 +95,31 @@ class Options(RunOptions, DataOptions):
         for result in results:
             data = result.data
             groups.setdefault((data.function, data.length, result.variant), []).append(result)
-        columns = ("task", "length", "learner", "validation", "test", "95% interval")
+        columns = (
+            *("task", LENGTH, "learner"),
+            Column("trials", setting=True, usual="1"),
+            Column("validation", wide=True),
+            *("test", "95% interval"),
+            Column("contrast set", wide=True),
+            *BOUNDS,
+            Column("chosen", wide=True, text=True),
+        )
         output.table(
-            (*columns, "contrast set", "error at most, 95% sure", "chosen"),
+            columns,
             [
                 (function, str(length), learner, *_cells(group))
                 for (function, length, learner), group in groups.items()
             ],
+            wide=self.wide,
         )
-        if len(results) == 1 or all(result.certificate is None for result in results):
+        if all(result.certificate is None for result in results):
             return ()
+        sure = "'Error at most' is by the test data, and 95% sure."
+        if len(results) == 1:
+            return [sure]
         return [
-            "Each bound holds by itself; `llm-erm compare` prints those that hold for all results "
-            "on the same data at once."
+            f"{sure} Each bound holds by itself; `llm-erm compare` prints those that hold for all "
+            "results on the same data at once."
         ]
 
 
@@ -133,14 +145,14 @@ def _cells(group: Sequence[Result]) -> tuple[str, ...]:
     first = group[0]
     interval = output.interval(*accuracy_interval([Entry(result) for result in group]))
     one = len(group) == 1
-    trials = "" if one else f", {len(group)} trials"
     return (
+        str(len(group)),
         output.percent(_mean(validation)) + _selected_by(first),
         output.percent(_mean(test)),
-        f"{interval}{trials}",
+        interval,
         output.percent(_mean(contrast) if contrast else None),
-        at_most(first.certificate) if one else "one per trial",
-        _parameters(first) if one else "",
+        *(at_most(first.certificate) if one else ("one per trial", "–")),
+        _parameters(first) if one else "–",
     )
 
 

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_erm.cli import output
+from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import binomial_upper, examples_needed, occam_upper, paper_excess
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 
 MOST_EXAMPLES = 10**9
+
+DRAWN = "examples are drawn independently"
+"""What every bound assumes."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,18 @@ def bound(options: Options) -> int:
         for row in rows:
             output.say_json(row)
         return 0
-    columns = ["bound", "from", "accuracy at least", "holds if"]
+    columns: list[str | Column] = [
+        "bound",
+        "from",
+        "accuracy at least",
+        Column("and", text=True),
+    ]
     if options.accuracy is not None:
         columns.insert(3, f"examples for {options.accuracy:.2%}")
-    output.table(columns, [[str(cell) for cell in _cells(row, options)] for row in rows])
+    output.table(
+        columns, [[str(cell) for cell in _cells(row, options)] for row in rows], wider=False
+    )
+    output.say_below(f"Each holds if {DRAWN}, and as its row says.")
     return 0
 
 
@@ -71,14 +84,13 @@ def _rows(options: Options) -> list[dict[str, Any]]:
         "test": target and examples_needed(options.test_errors, target, per_run),
     }
     budget = f"the budget of {options.budget} was fixed before validation"
-    drawn = "examples are drawn independently"
     rows: list[dict[str, Any]] = [
         {
             "bound": "validation",
             "error_upper_bound": binomial_upper(options.errors, options.examples, shared),
             "errors": options.errors,
             "examples": options.examples,
-            "assumes": f"{drawn}; {budget}",
+            "assumes": f"{DRAWN}; {budget}",
         },
         {
             "bound": "test",
@@ -87,7 +99,7 @@ def _rows(options: Options) -> list[dict[str, Any]]:
             ),
             "errors": options.test_errors,
             "examples": options.test_examples,
-            "assumes": f"{drawn}; {_opened(options.runs)}",
+            "assumes": f"{DRAWN}; {_opened(options.runs)}",
         },
     ]
     if options.errors == 0:
@@ -97,7 +109,7 @@ def _rows(options: Options) -> list[dict[str, Any]]:
             "error_upper_bound": paper,
             "errors": 0,
             "examples": options.examples,
-            "assumes": f"{drawn}; {budget}; one of them makes no error at all",
+            "assumes": f"{DRAWN}; {budget}; one of them makes no error at all",
         }
         rows.insert(0, first)
     if options.bits is not None and options.errors == 0:
@@ -109,7 +121,7 @@ def _rows(options: Options) -> list[dict[str, Any]]:
                 "error_upper_bound": occam_upper(options.bits, options.examples, delta),
                 "errors": 0,
                 "examples": options.examples,
-                "assumes": f"{drawn}; the program makes no error on them; the code was fixed "
+                "assumes": f"{DRAWN}; the program makes no error on them; the code was fixed "
                 "before they were seen",
             }
         )
@@ -124,9 +136,9 @@ def _cells(row: dict[str, Any], options: Options) -> list[object]:
     least = math.floor((1 - row["error_upper_bound"]) * 10_000) / 100
     cells = [
         row["bound"],
-        f"{row['errors']} errors in {row['examples']:,}",
+        f"{counted(row['errors'], 'error')} in {row['examples']:,}",
         f"{least:.2f}%",
-        row["assumes"],
+        row["assumes"].removeprefix(f"{DRAWN}; "),
     ]
     if options.accuracy is not None:
         cells.insert(3, f"{row['examples_needed']:,}")

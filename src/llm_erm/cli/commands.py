@@ -23,6 +23,46 @@ COMMANDS = {
 }
 """The commands, and what each does in one line."""
 
+EXAMPLES = {
+    "synthesize": """
+  llm-erm synthesize --provider local --functions palindrome --lengths 20
+  llm-erm synthesize --provider openai --functions parity_all --max-cost-usd 1""",
+    "incontext": """
+  llm-erm incontext --functions parity_all --lengths 20 --shots 10 20
+  llm-erm incontext --base-url http://localhost:8000/v1 --model NAME""",
+    "baselines": """
+  llm-erm baselines --functions parity_all palindrome --lengths 20 50
+  llm-erm baselines --learners knn svm --functions palindrome --num-trials 5""",
+    "train": """
+  llm-erm train --functions parity_all --lengths 20 --n-layer 2 --n-head 4 \\
+      --n-embd 64 --lr 1e-3 --precision fp32
+  llm-erm train --model smollm2_finetune --functions palindrome --lengths 20""",
+    "sweep": """
+  llm-erm sweep finetuning/sweep_config.yaml""",
+    "enumerate": """
+  llm-erm enumerate --functions parity_all patternmatch1 --lengths 20 100
+  llm-erm enumerate --task-file examples/my_task.py""",
+    "tasks": """
+  llm-erm tasks
+  llm-erm tasks --task-file examples/my_task.py""",
+    "data": """
+  llm-erm data --functions palindrome --lengths 20 --test-size 1000""",
+    "verify": """
+  llm-erm verify program.py examples.txt""",
+    "compare": """
+  llm-erm compare runs/*
+  llm-erm compare runs/* --functions parity_all --lengths 20 --plot compared.pdf""",
+    "figure": """
+  llm-erm figure --make enumerate baselines --functions parity_all --lengths 20
+  llm-erm figure runs/* --plot figure.pdf""",
+    "bound": """
+  llm-erm bound --budget 5 --examples 100
+  llm-erm bound --budget 256 --accuracy 0.99""",
+    "doctor": """
+  llm-erm doctor""",
+}
+"""What one may ask of each command, as its help shows it."""
+
 METHODS = ("synthesize", "incontext", "baselines", "train", "enumerate")
 """The commands that run a method, whose flags are ``runs.RunOptions``."""
 
@@ -31,6 +71,11 @@ def command(name: str) -> Callable[..., int]:
     """Returns the function of a command; its only argument holds the flags."""
     found: Callable[..., int] = getattr(import_module(f"llm_erm.cli.{name}"), name)
     return found
+
+
+def described(name: str) -> str:
+    """Returns what a command does, with examples."""
+    return f"{COMMANDS[name]}\n\nexamples:{EXAMPLES[name]}"
 
 
 def flags_of(function: Callable[..., int]) -> type[Any]:

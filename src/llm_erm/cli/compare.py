@@ -1,6 +1,5 @@
 """`llm-erm compare`: compares runs of several methods on the same data."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +8,14 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
+from llm_erm.cli.results import LENGTH, bound_percent
+from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
 from llm_erm.reports.remarks import remarks, unfinished
-from llm_erm.reports.results import entries_in
+from llm_erm.reports.results import chosen, entries_in
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,17 @@ class Options:
     """Flags of `llm-erm compare`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs, of any methods."""
+    """Folders of runs to compare, of any methods."""
+    functions: tuple[str, ...] = ()
+    """Tasks to compare on, by id or name (default: all that the runs hold)."""
+    lengths: tuple[int, ...] = ()
+    """Lengths of the inputs to compare on (default: all that the runs hold)."""
     plot: Path | None = None
-    """Also plot the comparison into this file (.png, .svg or .pdf)."""
+    """Also plot the comparison into this file, whose name ends in .png, .svg or .pdf."""
     json: bool = False
     """Print one JSON object per task and method."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
 
 def compare(options: Options) -> int:
@@ -36,10 +44,13 @@ def compare(options: Options) -> int:
         from llm_erm.reports.figures import check_target
 
         check_target(options.plot)
-    entries = entries_in(dict.fromkeys(options.runs))
+    found = entries_in(dict.fromkeys(options.runs))
+    entries = chosen(found, options.functions, options.lengths)
     rows = comparison.compare(entries)
     if rest := left_out(entries, rows):
-        output.note(f"Left out {rest} results on data that some method of the task has not seen.")
+        output.note(
+            f"Left out {counted(rest, 'result')} on data that some method of the task has not seen."
+        )
     for line in unfinished(entries):
         output.note(line)
     sentences = [*verdicts(rows), *remarks(rows)]
@@ -47,9 +58,9 @@ def compare(options: Options) -> int:
         for row in rows:
             output.say_json(_json(row))
     else:
-        _table(rows)
-        for line in ("", *sentences) if sentences else ():
-            output.say(line)
+        _table(rows, wide=options.wide)
+        if sentences:
+            output.say_below("\n".join(("", *sentences)))
     if options.plot is not None:
         from llm_erm.reports.figures import draw_comparison
 
@@ -85,21 +96,20 @@ def _json(row: Row) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[Row]) -> None:
-    output.table(
-        (
-            *("task", "length", "method", "test", "of", "95% interval", "error at most"),
-            *(
-                "contrast set",
-                "exact at this length",
-                "candidates",
-                "s to exact",
-                "seconds",
-                "cost",
-            ),
-        ),
-        [_cells(row) for row in rows],
+def _table(rows: Sequence[Row], *, wide: bool) -> None:
+    columns = (
+        *("task", LENGTH, Column("method", text=True)),
+        *(Column("trials", setting=True, usual="1"), "test"),
+        Column("test examples", wide=True, setting=True),
+        Column("95% interval", wide=True),
+        "error at most",
+        Column("contrast set", wide=True),
+        "exact",
+        Column("candidates", wide=True),
+        Column("s to exact", wide=True),
+        *("seconds", Column("cost", usual="$0.0000")),
     )
+    output.table(columns, [_cells(row) for row in rows], wide=wide)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -108,10 +118,11 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.point[0],
         str(row.point[1]),
         row.method if row.finished else f"{row.method} (run not finished)",
+        str(len(row.entries)),
         output.percent(row.accuracy),
         f"{row.test_examples:,}",
         output.interval(*row.interval),
-        "–" if bound is None else f"{math.ceil(bound * 10_000) / 100:.2f}%",
+        "–" if bound is None else bound_percent(bound),
         output.percent(row.contrast_accuracy),
         _exact(row),
         "–" if row.candidates is None else f"{row.candidates:,.0f}",

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from llm_erm.cli import output
-from llm_erm.cli.options import DataOptions
 from llm_erm.cli.runs import say_warnings, specs_of
+from llm_erm.tasks.spec import DataGrid
 from llm_erm.tasks.splits import load
 
 
 @dataclass(frozen=True)
-class Options(DataOptions):
+class Options(DataGrid):
     """Flags of `llm-erm data`."""
 
     json: bool = False

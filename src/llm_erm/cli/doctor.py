@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import llm_erm
 from llm_erm.cli import output
+from llm_erm.cli.tables import Column
 from llm_erm.cores import usable_cores
 from llm_erm.errors import LLMERMError
 from llm_erm.incontext.vllm import INSTALL
@@ -45,7 +46,12 @@ def doctor(options: Options) -> int:
     if options.json:
         output.say_json({what: {"state": s, "missing": m} for what, (s, m) in found.items()})
     else:
-        output.table(("what", "state", "how to get more"), [(k, *v) for k, v in found.items()])
+        columns = (
+            "what",
+            Column("state", usual=""),
+            Column("how to get more", text=True, usual=""),
+        )
+        output.table(columns, [(k, *v) for k, v in found.items()], wider=False)
     return 0 if level != "none" or wasm[0] == "installed" else 1
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from llm_erm.cli.output import note, say
 from llm_erm.cli.runs import say_warnings
+from llm_erm.phrases import counted
 from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.tasks.spec import DataGrid, DataSpec
@@ -25,9 +26,7 @@ def dry_run(grid: DataGrid, specs: Sequence[DataSpec], method: Synthesis) -> int
             splits = load(spec, grid.dataset_dir if there else Path(scratch))
             say_warnings(splits)
             prompt = prompt_for(splits, settings)
-            note(
-                f"{spec.function} L={spec.length}: up to {settings.attempts} calls with this prompt"
-            )
+            note(f"{spec.name}: up to {counted(settings.attempts, 'call')} with this prompt")
             say(prompt)
             prompts.append(prompt)
     note(_estimate(prompts, method))
@@ -45,8 +44,8 @@ def _estimate(prompts: Sequence[str], method: Synthesis) -> str:
     cost = f"at most about ${settings.attempts * sum(known):.2f}"
     more = ", plus any tool calls" if settings.code_tool else ""
     return (
-        f"Up to {calls:,} calls: about {settings.attempts * sum(tokens):,} prompt tokens and at "
-        f"most {calls * settings.max_tokens:,} output tokens, "
+        f"Up to {counted(calls, 'call')}: about {settings.attempts * sum(tokens):,} prompt "
+        f"tokens and at most {calls * settings.max_tokens:,} output tokens, "
         f"{cost if len(known) == len(prices) else 'at an unknown price'}{more}. "
         "A task needs fewer calls if an exact program is found early."
     )

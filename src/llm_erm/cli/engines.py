@@ -5,10 +5,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
+import tyro
+
 from llm_erm.cli.models import check_budget, concurrency_that_fits, key_of, warn_of_price
 from llm_erm.cli.network import check_network
 from llm_erm.cli.options import MOST
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.local import LocalEngine
@@ -24,7 +25,7 @@ from llm_erm.llms.providers import PROVIDERS
 class EngineOptions:
     """The model that answers, and where it runs."""
 
-    model: Annotated[str | None, DEFAULT_TOLD] = None
+    model: str | None = None
     """A GGUF file (run in this process), a model from the Hugging Face hub or its folder (run by
     vLLM), or, with --base-url, the server's name for the model (default: the embedded
     SmolLM2-135M-Instruct)."""
@@ -33,12 +34,12 @@ class EngineOptions:
     key is read from OPENAI_API_KEY, if it is set."""
     tensor_parallel_size: int = 1
     """For vLLM: number of GPUs that share the weights."""
-    max_model_len: Annotated[int | None, DEFAULT_TOLD] = None
+    max_model_len: Annotated[int | None, tyro.conf.arg(aliases=("--context-tokens",))] = None
     """Maximum number of tokens in a prompt and its answer (default: what the model was trained for,
     but at most 25000). A server has its own limit."""
     enforce_eager: bool = False
     """For vLLM: do not compile the model, so that it starts sooner but answers more slowly."""
-    threads: Annotated[int | None, DEFAULT_TOLD] = None
+    threads: int | None = None
     """For a GGUF file: number of CPU threads (default: all usable cores)."""
     concurrency: int = 8
     """For a server: maximum number of calls in flight."""
@@ -50,7 +51,7 @@ class EngineOptions:
     """For a server: stop before a call that could push the cost of this run above this limit. If
     the run is resumed, earlier answers count, but calls that ended it without an answer do not."""
     max_total_tokens: int | None = None
-    """The same limit for the total of prompt and output tokens."""
+    """For a server: the same limit for the total of prompt and output tokens."""
 
 
 def engine_of(options: EngineOptions, seed: int) -> Engine:

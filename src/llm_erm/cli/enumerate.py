@@ -1,22 +1,23 @@
 """`llm-erm enumerate`: learns programs by length-first search, without a language model."""
 
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
-from typing import Annotated
 
-from llm_erm.cli.options import DataOptions, LimitOptions
+from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
-from llm_erm.cli.parsing import DEFAULT_TOLD
-from llm_erm.cli.results import exactness, look_lines, result_table, trial_lines
+from llm_erm.cli.results import bound_lines, exactness, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
-from llm_erm.enumeration.method import Enumeration
+from llm_erm.enumeration.method import Enumeration, prepare
 from llm_erm.enumeration.prior import Prior, read_prior
 from llm_erm.enumeration.settings import EnumerationSettings, Order
 from llm_erm.facts import EnumerationFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Observer
 from llm_erm.runs.folder import RunFolder
@@ -25,9 +26,12 @@ from llm_erm.runs.run import Plan
 from llm_erm.source import one_line
 from llm_erm.tasks.spec import DataGrid
 
+QUICK_SECONDS = 3.0
+"""CPU time that loading the machine code stays below, unless it is compiled."""
+
 
 @dataclass(frozen=True)
-class Options(RunOptions, LimitOptions, DataOptions):
+class Options(RunOptions, LimitOptions, DataGrid):
     """Flags of `llm-erm enumerate`."""
 
     attempts: int = EnumerationSettings().attempts
@@ -43,16 +47,18 @@ class Options(RunOptions, LimitOptions, DataOptions):
     """Maximum wall time per task in seconds; then the best programs so far are verified."""
     max_memory_mb: int = EnumerationSettings().max_memory_bytes // 2**20
     """Maximum memory of the search process in MiB; --memory-mb limits each candidate."""
-    max_programs: Annotated[int | None, DEFAULT_TOLD] = None
+    max_programs: int | None = None
     """Maximum number of programs considered per task (default: no limit)."""
     max_bits: float = EnumerationSettings().max_bits
     """Maximum description length of a program, in bits."""
-    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
+    out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/enumerate-<digest of the settings>)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of keeping its results."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "enumerate"
     JOBS = "searches"
@@ -86,13 +92,15 @@ class Options(RunOptions, LimitOptions, DataOptions):
     def observers(
         self, folder: RunFolder | None, run: Plan, done: Mapping[JobKey, Result]
     ) -> Iterator[Sequence[Observer]]:
-        """Yields the observer that prints the levels."""
+        """Says if the search must be compiled; yields the observer that prints the levels."""
+        if any(job.key not in done for job in run.jobs):
+            _prepare()
         yield (say_level,)
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints the table of a search; returns what each search and all trials found."""
-        result_table(results)
-        return [*map(search_line, results), *trial_lines(results), *look_lines(results)]
+        result_table(results, wide=self.wide)
+        return [*map(search_line, results), *trial_lines(results), *bound_lines(results)]
 
 
 def enumerate(options: Options) -> int:
@@ -100,10 +108,33 @@ def enumerate(options: Options) -> int:
     return run_command(options)
 
 
+def _prepare() -> None:
+    """Loads the search's machine code, and says what takes so long if it has to be compiled."""
+    started, cpu, ended = time.monotonic(), time.process_time(), threading.Event()
+
+    def speak() -> None:
+        while not ended.wait(0.2):
+            if time.process_time() - cpu > QUICK_SECONDS:
+                note(
+                    "Compiling the search for this machine, once: that takes some 20 to 60 seconds."
+                )
+                return
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        prepare()
+    finally:
+        ended.set()
+        speaker.join()
+    if time.process_time() - cpu > QUICK_SECONDS:
+        note(f"Compiled it in {time.monotonic() - started:.0f} s; later runs load it.")
+
+
 def _prior(folder: Path) -> Prior:
     """Reads a model's proposals and prints how many of them the search can use."""
     prior = read_prior(folder)
-    counts = f"{len(prior.terms)} of {len(prior.sources)} proposals"
+    counts = f"{len(prior.terms)} of {counted(len(prior.sources), 'proposal')}"
     note(f"{counts} in {folder} can be expressed in the search's language.")
     return prior
 
@@ -115,7 +146,7 @@ def search_line(result: Result) -> str:
     if result.seconds_to_selected is not None:
         what = exactness(result) if result.exact else "no validation errors, yet not exact,"
         found = (
-            f"{what} after {result.candidates_to_selected:,} programs and "
+            f"{what} after {counted(result.candidates_to_selected or 0, 'program')} and "
             f"{result.seconds_to_selected:.2f} s, by {facts.found_by}"
         )
     else:
@@ -134,6 +165,7 @@ def say_level(job: JobKey | None, event: Event) -> None:
     """Prints how many programs were considered at one length; theory predicts their growth."""
     if job is not None and isinstance(event, LevelDone) and (level := event.count).considered:
         note(
-            f"{job.name}: {level.bits:g} bits: {level.considered:,} programs considered, "
+            f"{job.name}: {level.bits:g} bits: "
+            f"{counted(level.considered, 'program')} considered, "
             f"{level.kept:,} kept{'' if level.complete else ' (not all)'}, {level.seconds:.2f} s"
         )

@@ -9,16 +9,17 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import command, flags_of
-from llm_erm.cli.options import DataOptions
-from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.results import LENGTH
 from llm_erm.cli.runs import results_of
+from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import occam_upper
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
 from llm_erm.reports.remarks import unfinished
-from llm_erm.reports.results import Entry, TaskPoint, entries_in
+from llm_erm.reports.results import Entry, TaskPoint, chosen, entries_in
 from llm_erm.tasks.spec import DataGrid
 
 Method = Literal["baselines", "enumerate", "synthesize"]
@@ -27,29 +28,35 @@ DEFAULT_SIZES = (20, 40, 100, 200, 400)
 
 
 @dataclass(frozen=True)
-class Options(DataOptions):
+class Options(DataGrid):
     """Flags of `llm-erm figure`."""
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()
-    """Folders of runs to plot, of any method and size. --functions and --lengths select results
-    from them."""
+    """Folders of runs to plot, of any methods and sizes."""
+    functions: tuple[str, ...] = ()
+    """Tasks to plot, by id or name as `llm-erm tasks` lists them (default: all in the runs; for
+    --make the twelve published ones)."""
+    lengths: tuple[int, ...] = ()
+    """Lengths of the inputs to plot, in characters (default: all in the runs; for --make each
+    task's published lengths)."""
+    train_size: tyro.conf.Suppress[int] = 100
+    val_size: tyro.conf.Suppress[int] = 100
     sizes: tuple[int, ...] = DEFAULT_SIZES
-    """Numbers of labelled examples to learn from, half of them for validation; they replace
-    --train-size and --val-size."""
+    """For --make: numbers of labelled examples to learn from, half of them for validation."""
     make: tuple[Method, ...] = ()
     """Methods to run at every size before plotting, on the given tasks and lengths: baselines,
     enumerate, and synthesize with the embedded model. Finished runs are not repeated."""
     learners: tuple[str, ...] = ("random-forest", "xgboost", "knn", "logistic-regression")
-    """Classical learners to run."""
+    """For --make baselines: learners to fit."""
     attempts: int = 32
-    """The budget K of synthesize."""
-    bits: Annotated[float | None, DEFAULT_TOLD] = None
-    """For the guarantee: length of an exact program in bits of a prefix-free code (default: that of
-    the shortest exact program in the runs)."""
+    """For --make synthesize: the budget K, the maximum number of candidates per task."""
+    bits: float | None = None
+    """Length in bits, in a prefix-free code, of the exact program for which the guarantee is drawn
+    (default: that of the shortest exact program in the runs)."""
     out_dir: Path = Path("runs/figure")
-    """Folder for the runs of --make, with one folder per method and size."""
+    """For --make: folder for its runs, with one folder per method and size."""
     plot: Path = Path("figure.png")
-    """File for the plot (.png, .svg or .pdf)."""
+    """File for the plot, whose name ends in .png, .svg or .pdf."""
     json: bool = False
     """Print one JSON object per curve."""
 
@@ -67,24 +74,14 @@ def figure(options: Options) -> int:
     for size in dict.fromkeys(options.sizes) if options.make else ():
         for method in dict.fromkeys(options.make):
             entries += _made(options, method, size)
-    chosen = [
-        entry
-        for entry in entries
-        if entry.point[0] in (options.functions or entry.point[:1])
-        and entry.point[1] in (options.lengths or entry.point[1:])
-    ]
-    if not chosen:
-        raise InputError(
-            "The runs hold no results for these --functions and --lengths; choose others, or omit "
-            "the flags to plot everything."
-        )
-    for line in unfinished(chosen):
+    entries = chosen(entries, options.functions, options.lengths)
+    for line in unfinished(entries):
         output.note(line)
-    drawn = curves(chosen)
+    drawn = curves(entries)
     guarantees = {
         point: known
         for point in drawn
-        if (known := guarantee([e for e in chosen if e.point == point], options.bits)) is not None
+        if (known := guarantee([e for e in entries if e.point == point], options.bits)) is not None
     }
     draw_curves(drawn, guarantees, options.plot)
     _print(options, drawn, guarantees)
@@ -103,7 +100,7 @@ def _made(options: Options, method: Method, size: int) -> list[Entry]:
     shared: dict[str, Any] = {
         field.name: getattr(options, field.name) for field in fields(DataGrid)
     } | {"train_size": size - validation, "val_size": validation, "out_dir": folder}
-    output.note(f"{method} with {size} labelled examples")
+    output.note(f"{method} with {counted(size, 'labelled example')}")
     own: dict[Method, dict[str, Any]] = {
         "baselines": {"learners": options.learners},
         "enumerate": {},
@@ -124,9 +121,9 @@ def _print(
                 output.say_json({"function": task[0], "length": task[1]} | asdict(curve))
         return
     columns = (
-        *("task", "length", "method"),
-        "test accuracy (95% interval) at labelled examples",
-        "guarantee at 200",
+        *("task", LENGTH, Column("method", text=True)),
+        Column("test accuracy at numbers of labelled examples", text=True),
+        Column("guarantee at 200", wide=True),
     )
     output.table(
         columns,
@@ -135,8 +132,13 @@ def _print(
             for task, each in drawn.items()
             for curve in each
         ],
+        wider=False,
     )
-    output.say(f"\nPicture: {options.plot}")
+    lines = [
+        f"{function} L={length}: at 200 labelled examples, theory guarantees {_guaranteed(known)}."
+        for (function, length), known in guarantees.items()
+    ]
+    output.say_below("\n".join(("", *lines, f"Picture: {options.plot}")))
 
 
 def _points(curve: Curve) -> str:
@@ -152,4 +154,4 @@ def _guaranteed(known: Guarantee | None) -> str:
     if known is None:
         return "– (no exact program is known)"
     accuracy = 1 - occam_upper(known.bits, 200, 1 - CONFIDENCE)
-    return f"{output.percent(accuracy)} ({known.bits:.0f} bits, {known.code})"
+    return f"{output.percent(accuracy)} ({counted(round(known.bits), 'bit')}, {known.code})"

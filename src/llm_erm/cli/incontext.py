@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
+import tyro
+
 from llm_erm.cli import output
 from llm_erm.cli.engines import EngineOptions, engine_of
-from llm_erm.cli.options import DataOptions
-from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.runs import RunOptions, run_command
+from llm_erm.cli.tables import Column
 from llm_erm.facts import IncontextFacts
 from llm_erm.incontext.export import export
 from llm_erm.incontext.method import InContext
 from llm_erm.incontext.settings import AnswerMode, InContextSettings
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import Work
@@ -23,7 +26,7 @@ from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, EngineOptions, DataOptions):
+class Options(RunOptions, EngineOptions, DataGrid):
     """Flags of `llm-erm incontext`."""
 
     train_size: int = 200
@@ -34,7 +37,7 @@ class Options(RunOptions, EngineOptions, DataOptions):
     """Number of queries per task, half of each label: the first test examples of each."""
     test_split_size: int = 10_000
     """Number of test examples in the data set from which the queries are taken."""
-    shots: Annotated[tuple[int, ...], DEFAULT_TOLD] = ()
+    shots: tuple[int, ...] = ()
     """Number of examples in the prompt; give several numbers for a learning curve (default: all
     training examples)."""
     answer: AnswerMode = "generate"
@@ -47,9 +50,9 @@ class Options(RunOptions, EngineOptions, DataOptions):
     """Sampling temperature."""
     top_p: float = 0.95
     """Sample from the most probable tokens that make up this share of the probability."""
-    max_new_tokens: int = 1024
+    max_new_tokens: Annotated[int, tyro.conf.arg(aliases=("--max-output-tokens",))] = 1024
     """Maximum number of generated tokens per query."""
-    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
+    out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/incontext-<digest of the settings>)."""
     out_jsonl: Path | None = None
     """Also write the queries in the published format, one JSON record each."""
@@ -61,6 +64,8 @@ class Options(RunOptions, EngineOptions, DataOptions):
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "incontext"
     JOBS = "results"
@@ -97,11 +102,15 @@ class Options(RunOptions, EngineOptions, DataOptions):
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints one row per result."""
-        columns = ("task", "length", "shots", "accuracy", "95% interval", "against chance")
-        output.table(
-            (*columns, "of parsed", "not parsed", "prompt computed", "queries/s"),
-            [_row(result) for result in results],
+        columns = (
+            *("task", LENGTH, TRIAL, Column("shots", setting=True)),
+            *("accuracy", "95% interval", "against chance"),
+            Column("of parsed", wide=True),
+            "not parsed",
+            Column("prompt computed", wide=True),
+            Column("queries/s", wide=True),
         )
+        output.table(columns, [_row(result) for result in results], wide=self.wide)
         return ()
 
 
@@ -116,7 +125,7 @@ def _dry_run(options: Options) -> int:
     work = [Work(job, splits[job.spec]) for job in plan.jobs]
     with closing(method.engine):
         for key, questions in method.questions(work).items():
-            output.note(f"{key.name}: the first of {len(questions.queries)} prompts")
+            output.note(f"{key.name}: the first of {counted(len(questions.queries), 'prompt')}")
             output.say(questions.prompt(1))
     return 0
 
@@ -134,10 +143,11 @@ def _row(result: Result) -> tuple[str, ...]:
     return (
         result.data.function,
         str(result.data.length),
+        str(result.data.trial),
         str(facts.shots),
         output.percent(test.accuracy),
         output.interval(*facts.accuracy_interval),
-        "differs" if facts.differs_from_chance else "no difference shown",
+        "differs" if facts.differs_from_chance else "not shown",
         output.percent(facts.accuracy_parsed),
         f"{test.invalid} of {test.total}",
         "–" if computed is None else f"{computed / result.cost.prompt_tokens:.1%}",

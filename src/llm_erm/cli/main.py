@@ -10,14 +10,16 @@ import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
 from typing import Any
 
-from llm_erm.cli.commands import COMMANDS, command, flags_of
+from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.keys import escaped, guard_streams, keep_environment, without_keys
+from llm_erm.cli.stopped import status_of, still_computing
 from llm_erm.cli.text import note
 from llm_erm.errors import LLMERMError
 from llm_erm.version import VERSION
@@ -26,21 +28,28 @@ from llm_erm.version import VERSION
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    exit_with(lambda: _run(words), lambda: flags_of(command(words[0])))
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    exit_with(lambda: _run(words), lambda: flags_of(command(words[0])), words)
 
 
 def _run(words: Sequence[str]) -> int:
     if not words or words[0] not in COMMANDS:
         overview = _overview()
         if words:
-            with contextlib.redirect_stderr(escaped(sys.stderr)):
-                overview.parse_args(without_keys(words))  # prints and exits
+            shown = without_keys(words)
+            with contextlib.redirect_stderr(escaped(sys.stderr)):  # both print and exit
+                if shown[0].startswith("-"):
+                    overview.parse_args(shown)
+                close = " or ".join(get_close_matches(shown[0], COMMANDS))
+                hint = f"did you mean {close}?" if close else f"choose one of {' '.join(COMMANDS)}."
+                overview.error(f"there is no command {shown[0]!r}; {hint}")
         overview.print_help()
         return 2
     from llm_erm.cli.parsing import parse
 
     name, run = words[0], command(words[0])
-    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", COMMANDS[name]))
+    return run(parse(flags_of(run), words[1:], f"llm-erm {name}", described(name)))
 
 
 def _overview() -> ArgumentParser:
@@ -48,7 +57,12 @@ def _overview() -> ArgumentParser:
     columns = get_terminal_size().columns
     indent = max(map(len, COMMANDS)) + 4
     lines = (
-        fill(f"  {name:{indent - 2}}{line}", columns - 2, subsequent_indent=" " * indent)
+        fill(
+            f"  {name:{indent - 2}}{line}",
+            columns,
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+        )
         for name, line in COMMANDS.items()
     )
     parser = ArgumentParser(
@@ -56,7 +70,12 @@ def _overview() -> ArgumentParser:
         usage="%(prog)s [-h] [--version] COMMAND ...",
         description="Learn short programs from a few labelled examples.",
         epilog="\n".join(
-            ("commands:", *lines, "", "`llm-erm COMMAND --help` lists the flags of a command.")
+            (
+                "commands:",
+                *lines,
+                "",
+                "`llm-erm COMMAND --help` shows examples and the flags.",
+            )
         ),
         formatter_class=RawDescriptionHelpFormatter,
     )
@@ -65,12 +84,15 @@ def _overview() -> ArgumentParser:
     return parser
 
 
-def exit_with(command: Callable[[], int], kind: Callable[[], type[Any]]) -> None:
-    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, 130 stopped.
+def exit_with(
+    command: Callable[[], int], kind: Callable[[], type[Any]], words: Sequence[str] = ()
+) -> None:
+    """Runs a command and exits: 0 success, 1 a candidate failed, 2 invalid use, or as stopped.
 
     Args:
         command: Returns the status of a command that was not stopped.
         kind: Returns its options, if it failed.
+        words: Its command line.
     """
     if sys.stdout is None or sys.stderr is None:  # closed by whoever started this
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
@@ -91,11 +113,14 @@ def exit_with(command: Callable[[], int], kind: Callable[[], type[Any]]) -> None
             _say_unprinted(error)
         status = 2
     except LLMERMError as error:
-        note(f"llm-erm: {sentence(error, kind())}")
+        note(f"llm-erm: {sentence(error, kind(), words)}")
         status = 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         note("llm-erm: stopped.")
-        status = 130
+        status = status_of(stopped)
+    if status > 128 and still_computing():
+        sys.stderr.flush()
+        os._exit(status)  # Python would wait for what nobody wants any more
     sys.exit(status)
 
 

@@ -10,7 +10,6 @@ import tyro
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.network import check_network
 from llm_erm.cli.output import note
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity, checked_address
@@ -19,6 +18,7 @@ from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import price_of
 from llm_erm.llms.providers import PROVIDERS, Defaults, ModelSettings, Provider
+from llm_erm.phrases import counted
 from llm_erm.synthesis.settings import Constraint
 
 
@@ -26,23 +26,23 @@ from llm_erm.synthesis.settings import Constraint
 class ModelOptions:
     """The language model that proposes programs, and its settings."""
 
-    provider: Annotated[str | None, DEFAULT_TOLD] = None
+    provider: str | None = None
     """openai (the Responses API, or a server that offers it), chat (any server with a chat
     completions API), anthropic, gemini, vllm, ollama, local (in this process, free), scripted
     (answers from a file) or replay (answers from an earlier run) (default: local, or scripted with
     --answers)."""
-    model: Annotated[str | None, DEFAULT_TOLD] = None
+    model: str | None = None
     """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
     (default: the embedded SmolLM2-135M-Instruct)."""
-    max_output_tokens: Annotated[int | None, DEFAULT_TOLD] = None
+    max_output_tokens: int | None = None
     """Maximum number of generated tokens per attempt, including reasoning (default: 20000; for
     local 64 or 1024, depending on the constraint)."""
-    base_url: Annotated[str | None, DEFAULT_TOLD] = None
+    base_url: str | None = None
     """Address of the API (default: for openai and chat OPENAI_BASE_URL, if set; chat has no other,
     the others have their usual one)."""
-    reasoning_effort: Annotated[ReasoningEffort | None, DEFAULT_TOLD] = None
+    reasoning_effort: ReasoningEffort | None = None
     """How much a remote model reasons (default: high for openai, else the model's own default)."""
-    verbosity: Annotated[Verbosity | None, DEFAULT_TOLD] = None
+    verbosity: Verbosity | None = None
     """For openai and compatible servers: how long the text of an answer is (default: low for
     openai)."""
     enable_code_interpreter: bool = False
@@ -77,9 +77,9 @@ class ModelOptions:
     attempts get the last one."""
     replay_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """For replay: folder of the run whose answers to verify and select from again."""
-    threads: Annotated[int | None, DEFAULT_TOLD] = None
+    threads: int | None = None
     """For local: number of CPU threads (default: all usable cores)."""
-    context_tokens: Annotated[int | None, DEFAULT_TOLD] = None
+    context_tokens: int | None = None
     """For local: maximum number of tokens in the prompt and the samples drawn together (default:
     8192 for the embedded model, 32768 for your own). 100 examples of length 100 take about 12000
     tokens."""
@@ -259,8 +259,8 @@ def concurrency_that_fits(concurrency: int) -> int:
     fits = calls_that_fit(concurrency)
     if fits < concurrency:
         note(
-            f"The limit on open files (ulimit -n) allows {fits} calls in flight, not --concurrency "
-            f"{concurrency}."
+            f"The limit on open files (ulimit -n) allows {counted(fits, 'call')} in flight, "
+            f"not --concurrency {concurrency}."
         )
     return fits
 

@@ -5,8 +5,8 @@ from typing import Self
 from rich.progress import TaskID
 
 from llm_erm.cli.options import warn_if_weak
-from llm_erm.cli.output import note, progress
-from llm_erm.cli.text import printable
+from llm_erm.cli.output import note
+from llm_erm.cli.progress import Bars
 from llm_erm.runs.events import (
     Advanced,
     Attempted,
@@ -24,28 +24,29 @@ BARS = 20
 """Maximum number of jobs with a bar each; more jobs share one bar."""
 
 
-class Bars:
-    """Shows one progress bar per job, or a single one for many jobs, and prints notices."""
+class Shown:
+    """Shows a bar for all jobs and, unless there are many, one for each; prints notices."""
 
-    def __init__(self, jobs: int, what: str = "jobs") -> None:
+    def __init__(self, jobs: int, what: str = "jobs", *, done: int = 0) -> None:
         """Prepares the bars.
 
         Args:
-            jobs: Number of jobs to do.
+            jobs: Number of jobs.
             what: What to call them.
+            done: Number of jobs that an earlier run finished.
         """
-        self._progress = progress()
+        self._bars = Bars()
         self._many = jobs > BARS
-        self._total = self._progress.add_task(what, total=jobs, visible=self._many)
-        self._bars: dict[JobKey, TaskID] = {}
+        self._total = self._bars.add(what, jobs, done, shown=jobs > 1)
+        self._of_jobs: dict[JobKey, TaskID] = {}
         self._told_of_hidden = False
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._bars.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._bars.__exit__()
 
     def __call__(self, job: JobKey | None, event: Event) -> None:
         """Shows what happened."""
@@ -64,15 +65,13 @@ class Bars:
         if job is None:
             return
         match event:
-            case Started(total, done) if not self._many:
-                self._bars[job] = self._progress.add_task(
-                    printable(job.name), total=total, completed=done
-                )
-            case Advanced(done) if job in self._bars:
-                self._progress.update(self._bars[job], completed=done)
-            case Attempted() if job in self._bars:
-                self._progress.advance(self._bars[job])
+            case Started(total, done, seconds) if not self._many:
+                self._of_jobs[job] = self._bars.add(job.name, total, done, seconds=seconds)
+            case Advanced(done) if job in self._of_jobs:
+                self._bars.set(self._of_jobs[job], done)
+            case Attempted() if job in self._of_jobs:
+                self._bars.advance(self._of_jobs[job])
             case Finished():
-                self._progress.advance(self._total)
-                if (bar := self._bars.pop(job, None)) is not None:
-                    self._progress.remove_task(bar)
+                self._bars.advance(self._total)
+                if (bar := self._of_jobs.pop(job, None)) is not None:
+                    self._bars.remove(bar)

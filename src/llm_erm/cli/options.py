@@ -2,26 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 from llm_erm.cli.output import note
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.errors import InputError
 from llm_erm.sandbox import Isolation, Limits, Sandbox
-from llm_erm.tasks.spec import DataGrid
 
 MOST = 10_000_000
 """Limits must be below this many seconds or MiB: four months, or ten terabytes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataOptions(DataGrid):
-    """The data sets of a command."""
-
-    functions: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
-    """Task ids, as `llm-erm tasks` lists them (default: the twelve published ones)."""
-    lengths: Annotated[tuple[int, ...], DEFAULT_TOLD] = ()
-    """Lengths of the inputs in characters (default: each task's published lengths)."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +54,12 @@ class LimitOptions:
         Raises:
             InputError: A limit is not positive, or too large.
         """
-        values = (self.seconds_per_call, self.seconds_per_candidate, self.memory_mb)
-        if not all(0 < value < MOST for value in values):
-            raise InputError(
-                "--seconds-per-call, --seconds-per-candidate and --memory-mb must be above 0 and "
-                f"below {MOST:,}; omit them to use the defaults."
-            )
+        for name in ("seconds_per_call", "seconds_per_candidate", "memory_mb"):
+            if not 0 < (value := getattr(self, name)) < MOST:
+                raise InputError(
+                    f"--{name.replace('_', '-')} is {value:g}; give a number above 0 and below "
+                    f"{MOST:,}, or omit it."
+                )
         return Limits(self.seconds_per_call, self.seconds_per_candidate, self.memory_mb * 2**20)
 
 

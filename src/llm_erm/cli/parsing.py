@@ -2,20 +2,22 @@
 
 import io
 import sys
-from collections.abc import Sequence
-from contextlib import redirect_stderr
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import field, fields, make_dataclass, replace
-from functools import cache
-from typing import Any, TextIO, TypeVar, cast, get_type_hints
+from functools import cache, partial
+from itertools import pairwise
+from typing import Any, TypeVar, cast, get_type_hints
 
 import tyro
 
+from llm_erm.cli.help import by_subject
 from llm_erm.cli.keys import escaped, without_keys
+from llm_erm.cli.text import say
+from llm_erm.errors import InputError
+from llm_erm.version import VERSION
 
 Parsed = TypeVar("Parsed")
-
-DEFAULT_TOLD = tyro.conf.arg(help_behavior_hint="")
-"""Marks a flag whose description says what happens without it."""
 
 CONFIG = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
@@ -37,31 +39,19 @@ def parse(
         default: Values of flags that are not given (default: those of the dataclass).
 
     Raises:
-        SystemExit: The words cannot be parsed, or ask for help.
+        SystemExit: The words cannot be parsed, or ask for help or the version.
+        InputError: A flag that takes values has none.
     """
     given = list(sys.argv[1:] if words is None else words)
-    hidden = without_keys(given)
-
-    def parsed(words: Sequence[str], errors: TextIO) -> Parsed:
-        with redirect_stderr(errors):
-            return tyro.cli(
-                kind,
-                prog=prog,
-                description=description,
-                args=words,
-                default=tyro.MISSING_NONPROP if default is None else default,
-                config=CONFIG,
-            )
-
-    said = io.StringIO()
-    try:
-        return parsed(given, said if hidden != given else escaped(sys.stderr))
-    except SystemExit as stopped:
-        if stopped.code and hidden != given:
-            # It quotes the words, in lines that may divide a key, so they must be without keys.
-            parsed(hidden, escaped(sys.stderr))
-            escaped(sys.stderr).write(said.getvalue())  # the words fail only with what was hidden
-        raise
+    if "--version" in given:
+        say(f"llm-erm {VERSION}")
+        raise SystemExit(0)
+    names = tuple(one.name for one in fields(cast("Any", kind)))
+    described = partial(by_subject, kind, names, default)
+    found = _parsed(kind, given, prog, described, description, default)
+    if (empty := _without_value(kind, given)) is not None:
+        raise InputError(f"{empty} needs a value; give one or more, or omit the flag.")
+    return found
 
 
 def parse_again(earlier: Parsed, names: Sequence[str], words: Sequence[str], prog: str) -> Parsed:
@@ -79,9 +69,51 @@ def parse_again(earlier: Parsed, names: Sequence[str], words: Sequence[str], pro
         SystemExit: As ``parse``.
     """
     kind: Any = type(earlier)
-    part = parse(_part(kind, tuple(names)), words, prog)
+    described = partial(by_subject, kind, tuple(names), None)
+    part = _parsed(_part(kind, tuple(names)), list(words), prog, described)
     changed: Parsed = replace(cast("Any", earlier), **vars(part))
     return changed
+
+
+def _parsed(
+    kind: type[Parsed],
+    given: list[str],
+    prog: str,
+    described: Callable[[], type[Any]],
+    description: str | None = None,
+    default: Parsed | None = None,
+) -> Parsed:
+    """Returns the flags, or exits after printing what tyro says of ``described``.
+
+    It has the same flags, with their subjects and texts, which take longer to read than all else.
+    """
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            return tyro.cli(
+                kind,
+                prog=prog,
+                args=given,
+                default=tyro.MISSING_NONPROP if default is None else default,
+                config=CONFIG,
+            )
+    except SystemExit:
+        # What tyro says quotes the words, in lines that may divide a key, so they must be without.
+        words = without_keys(given)
+        with redirect_stderr(escaped(sys.stderr)):
+            tyro.cli(described(), prog=prog, args=words, description=description, config=CONFIG)
+        escaped(sys.stderr).write(said.getvalue())  # the words fail only with what was hidden
+        raise
+
+
+def _without_value(kind: type[Any], words: Sequence[str]) -> str | None:
+    """Returns a flag that takes values and has none, which tyro reads as an empty list."""
+    switches = {name for name, hint in get_type_hints(kind).items() if hint is bool}
+    for word, following in pairwise([*words, "--"]):
+        names_flag = word.startswith("--") and "=" not in word and following.startswith("--")
+        if names_flag and word[2:].replace("-", "_") not in switches:
+            return word
+    return None
 
 
 @cache

@@ -34,8 +34,8 @@ _FLAGS = {
     "LOG_LEVEL": "--log-level",
 }
 _DATA = (
-    "By default, data are drawn as the paper's release drew them; --published None draws this "
-    "package's own."
+    "By default, data are drawn as the paper's release drew them;\n"
+    "--published None draws this package's own."
 )
 _SWITCHES = {"ENABLE_CODE_INTERPRETER": "--enable-code-interpreter", "DRY_RUN": "--dry-run"}
 
@@ -107,16 +107,14 @@ def sweeping(script: str, arguments: Sequence[str] | None = None) -> None:
     from llm_erm.cli.sweep import Options, sweep_over
 
     defaults = _TRAINING | {"published": "erm", "dataset_dir": str(_datasets(script))}
-    said = (
-        "Trainings draw data as the paper's release drew them, unless the file sets published "
-        "(null: this package's own)."
-    )
-    what = f"Run every combination of a grid of training runs, as published. {said}"
+    drawn = "Trainings draw data as the paper's release drew them"
+    unless = "(in the file, published: null draws this package's own)."
+    what = f"Run every combination of a grid of training runs, as published.\n\n{drawn}\n{unless}"
     options = partial(parse, Options, arguments, "sweep.py", what)
 
     def sweep() -> int:
         given = options()
-        note(f"Data: {said}")
+        note(f"Data: {drawn}, unless the file sets published (null: this package's own).")
         return sweep_over(given, defaults)
 
     exit_with(sweep, lambda: Options)
@@ -133,7 +131,7 @@ def _exit_with(
     kind = type(default)
 
     def run() -> int:
-        options: Any = parse(kind, words(), prog, f"{description} {_DATA}", default)
+        options: Any = parse(kind, words(), prog, f"{description}\n\n{_DATA}", default)
         if getattr(options, "replay_from", None) is not None:
             return command(replace(options, published=None))  # the data are those of that run
         note(

@@ -4,10 +4,19 @@ import math
 from collections.abc import Sequence
 
 from llm_erm.cli import output
+from llm_erm.cli.tables import Column
 from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Certificate, Result, accuracy
 from llm_erm.source import one_line
+
+LENGTH = Column("length", setting=True)
+
+TRIAL = Column("trial", usual="1")
+
+BOUNDS = (Column("error at most"), Column("by validation", wide=True))
+"""Columns of the bounds from test and validation data."""
 
 
 def print_json(results: Sequence[Result]) -> None:
@@ -25,7 +34,8 @@ def cost_line(results: Sequence[Result]) -> str:
     known = [price for price in prices if price is not None]
     dollars = f"${sum(known):.4f}" if len(known) == len(prices) else "of unknown cost"
     return (
-        f"{attempts:,} answers: {prompt_tokens:,} prompt and {completion_tokens:,} output tokens, "
+        f"{counted(attempts, 'answer')}: {prompt_tokens:,} prompt and "
+        f"{counted(completion_tokens, 'output token')}, "
         f"{dollars}."
     )
 
@@ -70,72 +80,85 @@ def _estimate(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.mean:.1%} (one trial gives no interval; give --num-trials)"
     interval = f"95% interval {output.interval(estimate.low, estimate.high)}"
-    return f"{estimate.mean:.1%} ({interval}, {estimate.trials} trials)"
+    return f"{estimate.mean:.1%} ({interval}, {counted(estimate.trials, 'trial')})"
 
 
-def result_table(results: Sequence[Result]) -> None:
+def result_table(results: Sequence[Result], *, wide: bool) -> None:
     """Prints the final table of a search."""
     columns = (
         "task",
-        "length",
-        "attempts",
-        "validation",
+        LENGTH,
+        TRIAL,
+        Column("attempts", wide=True),
+        Column("validation", wide=True),
         "test",
-        "contrast set",
-        "other lengths",
-        "error at most, 95% sure",
-        "isolation",
-        "program",
+        Column("contrast set", wide=True),
+        Column("other lengths", wide=True),
+        *BOUNDS,
+        Column("isolation", wide=True, setting=True),
+        Column("program", text=True),
     )
-    output.table(columns, [_row(result) for result in results])
+    output.table(columns, [_row(result) for result in results], wide=wide)
 
 
 def _row(result: Result) -> tuple[str, ...]:
     return (
         result.data.function,
         str(result.data.length),
+        str(result.data.trial),
         str(result.attempts),
         output.percent(accuracy(result.validation)),
         output.percent(accuracy(result.test)),
         output.percent(accuracy(result.contrast)),
         output.percent(accuracy(result.length_generalization)),
-        at_most(result.certificate),
+        *at_most(result.certificate),
         result.isolation or "–",
         _program(result),
     )
 
 
-def at_most(certificate: Certificate | None) -> str:
-    """Returns the bounds from validation and test data, rounded up so that each still holds."""
+def at_most(certificate: Certificate | None) -> tuple[str, str]:
+    """Returns the bounds from test and validation data, rounded up so that each still holds."""
     if certificate is None:
-        return "no certificate"
-    named = {"validation": certificate.validation, "test": certificate.test}
-    return ", ".join(
-        f"{math.ceil(bound.error_upper_bound * 10_000) / 100:.2f}% by {name}"
-        for name, bound in named.items()
-        if bound is not None
+        return "no certificate", "–"
+    test, validation = (
+        "–" if bound is None else bound_percent(bound.error_upper_bound)
+        for bound in (certificate.test, certificate.validation)
     )
+    return test, validation
 
 
-def look_lines(results: Sequence[Result]) -> list[str]:
-    """Returns what holds of results that are not the first on their data, one sentence each."""
-    lines = []
+def bound_percent(bound: float) -> str:
+    """Returns a bound on an error, rounded up so that it still holds."""
+    return f"{math.ceil(bound * 10_000) / 100:.2f}%"
+
+
+def bound_lines(results: Sequence[Result]) -> list[str]:
+    """Returns what the bounds in a table say, and what holds of later results on the same data."""
+    certified = any(result.certificate is not None for result in results)
+    sure = "'Error at most' is by the test data, and 95% sure."
+    return [*([sure] if certified else []), *_look_lines(results)]
+
+
+def _look_lines(results: Sequence[Result]) -> list[str]:
+    """Returns what holds of results that are not the first on their data, those alike together."""
+    alike: dict[str, list[str]] = {}
     for result in results:
         looks = None if result.certificate is None else result.certificate.all_looks
         if looks is None or looks.number < 2:
             continue
         named = {"validation": looks.validation, "test": looks.test}
         bounds = [
-            f"{math.ceil(bound * 10_000) / 100:.2f}% by {name}"
+            f"{bound_percent(bound)} by {name}"
             for name, bound in named.items()
             if bound is not None
         ]
-        lines.append(
-            f"{result.data.name}: this is result {looks.number} on the same data. If it is chosen "
-            f"among all of them, its error is at most {' or '.join(bounds)}; copies of the data "
-            "are not counted."
+        said = (
+            f"this is result {looks.number} on the same data. If it is chosen among all of them, "
+            f"its error is at most {' or '.join(bounds)}; copies of the data are not counted."
         )
-    return lines
+        alike.setdefault(said, []).append(result.data.name)
+    return [f"{', '.join(names)}: {said}" for said, names in alike.items()]
 
 
 def exactness(result: Result) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.observers import Bars
-from llm_erm.cli.output import note, progress, say
+from llm_erm.cli.observers import Shown
+from llm_erm.cli.output import note, say_below
 from llm_erm.cli.places import check_files
+from llm_erm.cli.progress import Bars
 from llm_erm.cli.results import print_json
+from llm_erm.cli.stopped import status_of
 from llm_erm.errors import BudgetSpentError, InputError, UnfinishedError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
@@ -83,8 +85,8 @@ class RunOptions(ABC):
         grid, specs, method = self.grid(), self.data_sets(), self.method()
         out_dir: Path | None = getattr(self, self.FOLDER)
         check_files(self.files(), out_dir)
-        with progress() as bars:
-            bar = bars.add_task("data", total=len(specs))
+        with Bars() as bars:
+            bar = bars.add("data", len(specs))
 
             def ready(splits: Splits) -> None:
                 bars.advance(bar)
@@ -132,15 +134,15 @@ def run_command(options: RunOptions) -> int:
     """Runs a command, prints its results, and returns the exit status."""
     try:
         results, folder, unfinished = _perform(options)
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as stopped:
+        return status_of(stopped)
     if not options.writes:
         return 0
     if options.json:
         print_json(results)
     elif results:
-        for line in ("", *options.show(results), f"{options.HOLDS}: {folder}"):
-            say(line)
+        lines = options.show(results)
+        say_below("\n".join(("", *lines, f"{options.HOLDS}: {folder}")))
     return 0 if unfinished is None else 3
 
 
@@ -202,10 +204,12 @@ def _perform(
             return run_in(None, run, executor, done=done), run.folder, None
     with opened(run, fresh=options.fresh) as folder:
         assert folder is not None
+        finished = sum(job.key in folder.results for job in run.jobs)
+        _say_finished(options, folder, finished, len(run.jobs))
         try:
             with (
                 options.observers(folder, run, folder.results) as more,
-                Bars(len(run.jobs), options.JOBS) as bars,
+                Shown(len(run.jobs), options.JOBS, done=finished) as bars,
             ):
                 results = run_in(folder, run, executor, [*more, bars, *observers])
         except KeyboardInterrupt:
@@ -223,6 +227,17 @@ def _perform(
             _say_kept(options, folder, why)
         options.publish(folder, run, results)
     return results, folder.path, unfinished
+
+
+def _say_finished(options: RunOptions, folder: RunFolder, finished: int, jobs: int) -> None:
+    """Says if there are results of an earlier run, which are not made again."""
+    if finished == jobs:
+        note(f"Already finished, in {folder.path}; --fresh runs it again.")
+    elif finished:
+        note(
+            f"{finished} of the {jobs} {options.JOBS} were finished before, in {folder.path}; "
+            "--fresh runs them again."
+        )
 
 
 def _say_kept(options: RunOptions, folder: RunFolder, why: str) -> None:

@@ -3,24 +3,35 @@
 import contextlib
 import io
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.parsing import DEFAULT_TOLD, parse, parse_again
+from llm_erm.cli.parsing import parse, parse_again
+from llm_erm.cli.progress import Bars
+from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.runs import RunOptions, check, results_of
+from llm_erm.cli.stopped import status_of
+from llm_erm.cli.tables import Column
+from llm_erm.cli.train import Options as Training
+from llm_erm.cli.train import announce_cpu
 from llm_erm.errors import InputError, LLMERMError
+from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
+
+RULE = re.compile("[─-]{10,}")
+"""What divides the parts of tyro's messages."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +41,12 @@ class Options:
     file: Annotated[Path, tyro.conf.Positional]
     """YAML file with experiment_name, results_root, base_args (flags for every job), grid (lists of
     values; every combination is a job) and, optionally, command (default: train)."""
-    jobs: Annotated[int | None, DEFAULT_TOLD] = None
+    jobs: int | None = None
     """Number of jobs to run at the same time (default: the number of GPUs, or one)."""
     json: bool = False
     """Print one JSON object per job instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
 
 def sweep(options: Options) -> int:
@@ -46,6 +59,10 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs is {options.jobs}; give 1 or more, or omit it.")
     plan = read_sweep(options.file, {"train": defaults})
+    if plan.command not in METHODS:
+        raise InputError(
+            f"A sweep cannot run the command {plan.command!r}; choose one of {', '.join(METHODS)}."
+        )
     check_folders(plan)
     checked: list[RunOptions] = []
     for job in plan.jobs:
@@ -55,19 +72,27 @@ def sweep_over(options: Options, defaults: Mapping[str, Any]) -> int:
     devices = _devices(options.jobs)
     if len(devices) == 1 and devices[0] is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
-    output.note(f"{len(plan.jobs)} jobs in {plan.folder}, {len(devices)} at a time.")
-    with output.progress() as progress:
-        bar = progress.add_task("jobs", total=len(plan.jobs))
+    output.note(f"{counted(len(plan.jobs), 'job')} in {plan.folder}, {len(devices)} at a time.")
+    if plan.command == "train":
+        announce_cpu(
+            [
+                cast("Training", one)
+                for one, job in zip(checked, plan.jobs, strict=True)
+                if not (job.folder / "results.jsonl").exists()
+            ]
+        )
+    with Bars() as bars:
+        bar = bars.add("jobs", len(plan.jobs))
         try:
-            outcomes = run_sweep(plan.jobs, calls, devices, lambda _: progress.advance(bar), said)
-        except KeyboardInterrupt:
+            outcomes = run_sweep(plan.jobs, calls, devices, lambda _: bars.advance(bar), said)
+        except KeyboardInterrupt as stopped:
             output.note("Stopped. Run the same command to resume; it skips finished jobs.")
-            return 130
+            return status_of(stopped)
     if options.json:
         for outcome in outcomes:
             output.say_json(_json(outcome))
     else:
-        _table(plan, outcomes)
+        _table(plan, outcomes, wide=options.wide)
     return 1 if any(outcome.status for outcome in outcomes) else 0
 
 
@@ -82,10 +107,6 @@ def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
     Raises:
         InputError: The job cannot start; the message says why.
     """
-    if name not in METHODS:
-        raise InputError(
-            f"A sweep cannot run the command {name!r}; choose one of {', '.join(METHODS)}."
-        )
     kind: type[Any] = flags_of(command(name))
     printed = io.StringIO()
     try:
@@ -98,7 +119,8 @@ def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
         reason = _brief(printed.getvalue())
         raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
     except LLMERMError as error:
-        raise InputError(f"Job {job.index} cannot start: {sentence(error, kind)}") from error
+        why = sentence(error, kind, job.arguments)
+        raise InputError(f"Job {job.index} cannot start: {why}") from error
     checked: RunOptions = options
     return checked
 
@@ -122,9 +144,13 @@ def _check_device(device: str | None) -> None:
 
 
 def _brief(text: str) -> str:
-    """Returns tyro's message without its frame."""
-    words = " ".join(line.strip("│╭╮╰╯─ ") for line in text.splitlines())
-    return " ".join(words.split())[:300]
+    """Returns what is wrong by tyro's message, and the flag that was perhaps meant."""
+    lines = [line.strip("│|╭╮╰╯+ ") for line in text.splitlines()[1:]]
+    parts = filter(None, map(str.strip, RULE.split(" ".join(lines))))
+    what, *more = [*parts] or [text]
+    meant = re.search(r"(?:similar to|you meant).*?(--[\w-]+) ", " ".join(more))
+    hint = f"; did you mean {meant[1]}?" if meant else ""
+    return " ".join(what.split()).removesuffix(".") + (hint or ".")
 
 
 def _devices(count: int | None) -> list[str | None]:
@@ -154,7 +180,7 @@ def _json(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _table(plan: Sweep, outcomes: list[Outcome]) -> None:
+def _table(plan: Sweep, outcomes: list[Outcome], *, wide: bool) -> None:
     """Prints one row per result, and one row for a job without results."""
     keys = list(plan.jobs[0].values)
     rows = []
@@ -162,16 +188,24 @@ def _table(plan: Sweep, outcomes: list[Outcome]) -> None:
         of_grid = (str(outcome.job.index), *(str(outcome.job.values[key]) for key in keys))
         for result in outcome.results or (None,):
             rows.append((*of_grid, *_cells(result), _status(outcome)))
-    output.table(("job", *keys, "task", "length", "train", "test", "status"), rows)
-    output.say(f"\nFolders of the jobs: {plan.folder}")
+    columns: tuple[str | Column, ...] = (
+        "job",
+        *(Column(key, text=True) for key in keys),
+        *("task", LENGTH, TRIAL),
+        Column("train", wide=True),
+        *("test", Column("status", text=True)),
+    )
+    output.table(columns, rows, wide=wide)
+    output.say_below(f"\nFolders of the jobs: {plan.folder}")
 
 
 def _cells(result: Result | None) -> tuple[str, ...]:
     if result is None:
-        return "", "", output.percent(None), output.percent(None)
+        return ("–",) * 5
     return (
         result.data.function,
         str(result.data.length),
+        str(result.data.trial),
         output.percent(accuracy(result.train)),
         output.percent(accuracy(result.test)),
     )

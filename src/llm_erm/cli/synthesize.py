@@ -5,18 +5,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from llm_erm.cli.dry_run import dry_run
 from llm_erm.cli.log import open_log
 from llm_erm.cli.models import ModelOptions, choose, missing_key
-from llm_erm.cli.options import DataOptions, LimitOptions
+from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
-from llm_erm.cli.parsing import DEFAULT_TOLD
 from llm_erm.cli.replay import Replayed, missing, replayed_by
-from llm_erm.cli.results import cost_line, look_lines, result_table, trial_lines
+from llm_erm.cli.results import bound_lines, cost_line, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
@@ -29,20 +29,20 @@ from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
+class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
     """Flags of `llm-erm synthesize`."""
 
-    attempts: Annotated[int | None, DEFAULT_TOLD] = None
+    attempts: int | None = None
     """The budget K, fixed beforehand: maximum number of candidates per task (default: 256 for the
     embedded model, 16 for your own local model, else 5)."""
-    out_dir: Annotated[Path | None, DEFAULT_TOLD] = None
+    out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/synthesize-<digest of the settings>)."""
     out_jsonl: Path | None = None
     """Also write the attempts in the published format, one JSON record each, with the test accuracy
     of every attempt."""
     out_csv: Path | None = None
     """Also write the attempts in the published format as a CSV table."""
-    log_file: Annotated[Path | None, DEFAULT_TOLD] = None
+    log_file: Path | None = None
     """File for the log, in JSON lines (default: log.jsonl in the run's folder)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lowest level to log."""
@@ -55,6 +55,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "synthesize"
     JOBS = "searches"
@@ -153,8 +155,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
                     log.exported()
                 if given_up := folder.given_up():
                     note(
-                        f"Cancelled {given_up} calls in flight because their searches were over or "
-                        "the run was stopped; they may still be billed."
+                        f"Cancelled {counted(given_up, 'call')} in flight because their searches "
+                        "were over or the run was stopped; they may still be billed."
                     )
 
     def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
@@ -164,8 +166,8 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataOptions):
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints the table of a search; returns what the trials found and all answers cost."""
-        result_table(results)
-        return [*trial_lines(results), *look_lines(results), cost_line(results)]
+        result_table(results, wide=self.wide)
+        return [*trial_lines(results), *bound_lines(results), cost_line(results)]
 
 
 def synthesize(options: Options) -> int:

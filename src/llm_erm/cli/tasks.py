@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_erm.cli import output
+from llm_erm.cli.tables import Column
 from llm_erm.tasks.suite import SUITE
 from llm_erm.tasks.task_file import load_task_file
 
@@ -16,6 +17,8 @@ class Options:
     """A Python file that defines a task of your own."""
     json: bool = False
     """Print one JSON object per task."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
 
 def tasks(options: Options) -> int:
@@ -34,11 +37,15 @@ def tasks(options: Options) -> int:
             }
             output.say_json(row)
         return 0
-    output.table(
-        ("task", "name", "input", "lengths", "label 1 when"),
-        [
-            (task.id, task.name, task.kind, " ".join(map(str, task.lengths)), task.computes)
-            for task in listed
-        ],
+    columns = (
+        *("task", "name"),
+        Column("input", wide=True),
+        Column("lengths", wide=True),
+        Column("label 1 when", text=True),
     )
+    rows = [
+        (task.id, task.name, task.kind, " ".join(map(str, task.lengths)), task.computes)
+        for task in listed
+    ]
+    output.table(columns, rows, wide=options.wide)
     return 0

@@ -1,9 +1,14 @@
 """Prints text, safely wherever it comes from."""
 
+import os
 import sys
-from typing import Any
+from textwrap import fill
+from typing import Any, TextIO
 
 from llm_erm.secrets import hide_known, redact
+
+USUAL_COLUMNS = 80
+"""Characters per line of a terminal that does not say how many it has."""
 
 
 def printable(text: str) -> str:
@@ -36,9 +41,61 @@ def say_json(value: object) -> None:
     print(to_json(_without_secrets(to_plain(value))))
 
 
+def say_below(text: str) -> None:
+    """Prints a sentence about a table: below it on a terminal, else to stderr.
+
+    What is piped holds the table alone.
+    """
+    if sys.stdout.isatty():
+        print(wrapped(printable(text), sys.stdout))
+    else:
+        print(wrapped(printable(text.strip("\n")), sys.stderr), file=sys.stderr)
+
+
 def note(text: str) -> None:
     """Prints a notice to stderr."""
-    print(message(text), file=sys.stderr)
+    print(wrapped(message(text), sys.stderr), file=sys.stderr)
+
+
+def wrapped(text: str, stream: TextIO) -> str:
+    """Returns a text in lines that fit a terminal; as it is for a stream that is none."""
+    return folded(text, columns_of(stream), indent=2) if stream.isatty() else text
+
+
+def folded(text: str, width: int, indent: int = 0) -> str:
+    """Returns a text in lines that break at blanks only.
+
+    Args:
+        text: The text; its own line ends are kept.
+        width: Maximum number of characters per line; longer words keep a line of their own.
+        indent: Number of blanks before all lines but the first.
+    """
+    lines = (
+        fill(
+            line,
+            width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
+        for line in text.split("\n")
+    )
+    return "\n".join(lines)
+
+
+def columns_of(stream: TextIO) -> int:
+    """Returns how many characters a line of a terminal holds, at least 20.
+
+    That is what COLUMNS says, if it is set.
+    """
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isdecimal() and int(asked):
+        return max(20, int(asked))
+    try:
+        return max(20, os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS)
+    except (OSError, ValueError):  # it only says that it is a terminal
+        return USUAL_COLUMNS
 
 
 def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - what JSON holds

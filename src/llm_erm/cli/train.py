@@ -12,10 +12,12 @@ from typing import Annotated, Literal, cast
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.parsing import DEFAULT_TOLD
+from llm_erm.cli.results import LENGTH, TRIAL, at_most, bound_lines
 from llm_erm.cli.runs import RunOptions, check, run_command
+from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
 from llm_erm.facts import TrainingFacts
+from llm_erm.phrases import counted, listed
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.events import Observer
 from llm_erm.runs.folder import RunFolder
@@ -23,48 +25,54 @@ from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.task import Release
+from llm_erm.training.architectures import rounded
 from llm_erm.training.build import require_packages
+from llm_erm.training.duration import cpu_seconds, weights_of
 from llm_erm.training.method import Training, TrainingJob
 from llm_erm.training.plots import plot_lengths, plot_sizes
 from llm_erm.training.settings import TrainingSettings
+
+LONG_SECONDS = 600.0
+"""Training that takes longer on a CPU is announced."""
 
 
 @dataclass(frozen=True)
 class Options(RunOptions, TrainingSettings):
     """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
-    results_path: Annotated[
-        Path | None, tyro.conf.arg(help_behavior_hint="", aliases=("--out-dir",))
-    ] = None
+    results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
     """Folder for everything this run writes, with one subfolder per model if there are several
     (default: runs/train-<digest of the settings>)."""
-    target_func: Annotated[tuple[str, ...], DEFAULT_TOLD] = ()
-    """Task ids, as `llm-erm tasks` lists them (default: fn_a, or the task of --task-file)."""
-    sequence_length: tuple[int, ...] = (50,)
+    target_func: Annotated[tuple[str, ...], tyro.conf.arg(aliases=("--functions",))] = ()
+    """Tasks, by id or name as `llm-erm tasks` lists them (default: fn_a, or the task of
+    --task-file)."""
+    sequence_length: Annotated[tuple[int, ...], tyro.conf.arg(aliases=("--lengths",))] = (50,)
     """Lengths of the training inputs in characters."""
     test_sequence_length: tuple[int, ...] = ()
     """Further lengths to test at; a model's training length is skipped."""
     train_set_size: tuple[int, ...] = (200,)
     """Number of training examples: training and validation examples of the other commands."""
-    test_set_size: int = 10_000
+    test_set_size: Annotated[int, tyro.conf.arg(aliases=("--test-size",))] = 10_000
     """Number of test examples."""
     dataset_dir: Path = Path("datasets")
     """Folder of the data sets; existing files of the requested sizes are reused."""
     negatives: Literal["near-miss", "random"] = "near-miss"
     """How to draw negative examples of palindromes: one bit off a palindrome, or uniformly."""
     published: Release | None = None
-    """Draw data as a published release did (erm: the paper's; pv: its successor's), with its
-    repeats and wrong labels."""
+    """Draw data as a published release did, with its repeats and wrong labels: erm (the paper's) or
+    pv (its successor's). None draws this package's own (default: None)."""
     allow_repeats: bool = False
-    """Let splits share inputs if too few distinct ones exist."""
+    """Let splits share inputs if too few distinct ones exist; such results get no certificate."""
     fresh_data: bool = False
     """Draw new data even if files exist, and replace them."""
     task_file: Path | None = None
-    """A Python file that defines your own task."""
+    """A Python file that defines a task of your own."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
     """Print one JSON object per result instead of the table."""
+    wide: bool = False
+    """On a terminal, show every column of the table."""
 
     COMMAND = "train"
     JOBS = "trainings"
@@ -143,6 +151,9 @@ class Options(RunOptions, TrainingSettings):
                     f"{place} holds a finished run that did not keep its weights; omit "
                     "--save_model, or train again with --fresh."
                 )
+        if self.writes:
+            todo = [job.spec for job in run.jobs if job.key not in done]
+            announce_cpu([self] if todo else [])
         if not sys.stderr.isatty():
             from transformers.utils import logging
 
@@ -167,13 +178,17 @@ class Options(RunOptions, TrainingSettings):
         elsewhere = list(dict.fromkeys(n for _, facts in rows for n in facts.accuracy_at_length))
         output.table(
             (
-                *("task", "length", "examples", "model", "epochs", "train", "test"),
-                *("contrast set", "other lengths", *(f"L = {n}" for n in elsewhere)),
+                *("task", LENGTH, TRIAL, Column("examples", setting=True)),
+                Column("model", text=True, setting=True),
+                *(Column("epochs", setting=True), "train", "test", "error at most"),
+                *(Column(name, wide=True) for name in ("contrast set", "other lengths")),
+                *(f"L = {n}" for n in elsewhere),
             ),
             [
                 (
                     result.data.function,
                     str(result.data.length),
+                    str(result.data.trial),
                     str(facts.train_size),
                     result.model,
                     str(facts.epochs),
@@ -182,8 +197,33 @@ class Options(RunOptions, TrainingSettings):
                 )
                 for result, facts in rows
             ],
+            wide=self.wide,
         )
-        return ()
+        return bound_lines(results)
+
+
+def announce_cpu(runs: Sequence[Options]) -> None:
+    """Says how long trainings take if they are to be on a CPU and take long."""
+    specs = [(one, one.data_sets()) for one in runs]
+    times = [cpu_seconds(one, of_run) for one, of_run in specs]
+    seconds = sum(filter(None, times))
+    if seconds < LONG_SECONDS:
+        return
+    sizes = sorted({rounded(size) for one in runs if (size := weights_of(one)) is not None})
+    number = sum(len(of_run) for _, of_run in specs)
+    output.note(
+        f"{counted(number, 'training')} of {listed(sizes)} weights on this CPU: some "
+        f"{_long(seconds)}. A GPU is far faster; a smaller model (--n_layer, "
+        "--n_head, --n_embd) takes less."
+    )
+
+
+def _long(seconds: float) -> str:
+    """Returns a long time in the unit that suits it."""
+    for unit, name in ((86400.0 * 365, "year"), (86400.0, "day"), (3600.0, "hour")):
+        if seconds >= 2 * unit:
+            return counted(round(seconds / unit), name)
+    return counted(round(seconds / 60), "minute")
 
 
 def train(options: Options) -> int:
@@ -204,6 +244,9 @@ def _first_process_first(options: Options) -> AbstractContextManager[None]:
 
 
 def _percentages(result: Result) -> Iterator[str]:
-    verdicts = (result.train, result.test, result.contrast, result.length_generalization)
-    for verdict in verdicts:
+    """Yields the accuracies and the bound."""
+    for verdict in (result.train, result.test):
+        yield output.percent(accuracy(verdict))
+    yield at_most(result.certificate)[0]
+    for verdict in (result.contrast, result.length_generalization):
         yield output.percent(accuracy(verdict))

@@ -11,6 +11,7 @@ from llm_erm.cli.options import LimitOptions
 from llm_erm.erm.alone import examine
 from llm_erm.erm.verify import execute
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks.files import read_dataset
 
 
@@ -54,23 +55,21 @@ def verify(options: Options) -> int:
     if options.json:
         output.say_json(row | {"message": verdict.message})
     else:
-        for key, value in row.items():
-            output.say(f"{key:12} {value}")
-        if verdict.message:
-            output.say(f"{'message':12} {verdict.message}")
+        message = {"message": verdict.message} if verdict.message else {}
+        output.record({key: str(value) for key, value in (row | message).items()})
     if row["status"] != "ok":
         return 1
     if verdict.invalid:
         output.note(
-            f"The program returned no label for {verdict.invalid:,} of {verdict.total:,} inputs; "
-            "they count as wrong."
+            f"The program returned no label for {verdict.invalid:,} of "
+            f"{counted(verdict.total, 'input')}; they count as wrong."
         )
     return 0
 
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
             f"Cannot read the program {path}: {error.strerror}; name a Python file that defines "

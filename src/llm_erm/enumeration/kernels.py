@@ -60,8 +60,16 @@ _H01 = np.uint64(0x0101010101010101)
 
 
 def kernel(function: Function) -> Function:
-    """Compiles a function on its first call and caches the machine code on disk."""
-    return cast(Function, numba.njit(cache=True, nogil=True)(function))
+    """Compiles a function on its first call and caches the machine code on disk.
+
+    Numba keeps it beside this file, or in the user's cache folder if that is not writable, for each
+    kind of processor by itself. If no folder can be written, every process compiles anew.
+    """
+    try:
+        compiled = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # there is no place for a cache
+        compiled = numba.njit(nogil=True)(function)
+    return cast(Function, compiled)
 
 
 @kernel

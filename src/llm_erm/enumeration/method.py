@@ -1,6 +1,5 @@
 """Search without a language model as a method of a run: searches that share a sandbox."""
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,6 @@ from llm_erm.runs.events import Event, Isolated, Noticed, Observe, Started
 from llm_erm.runs.jobs import Job, Method, Work
 from llm_erm.sandbox import Isolation, Sandbox
 from llm_erm.tasks.spec import DataSpec
-
-LONG_SECONDS = 3.0
-"""CPU time that loading the search's machine code stays below, unless it is compiled."""
 
 MAX_NUMBER = 10_000_000
 """A limit in attempts, seconds, MiB or bits stays below this: four months, or ten terabytes."""
@@ -59,11 +55,17 @@ class Enumeration(Method):
             MissingExtraError: A package that the search needs is not installed.
         """
         self._check_limits()
-        if (self.settings.order == "prior") != (self.prior is not None):
+        if self.settings.order == "prior" and self.prior is None:
             raise InputError(
-                "The order prior and the proposals of a model go together: the one follows from "
-                "the other.",
+                "The order prior follows from a model's proposals; also name the folder of the run "
+                "that made them.",
                 setting="prior_from",
+            )
+        if self.settings.order != "prior" and self.prior is not None:
+            raise InputError(
+                "A model's proposals shape the order prior alone; also ask for that order, or omit "
+                "them.",
+                setting="search",
             )
         check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
@@ -79,11 +81,11 @@ class Enumeration(Method):
         self, work: Sequence[Work], spent: Sequence[Completion]
     ) -> Iterator["EnumerationSession"]:
         """Loads the compiled search, before any clock runs, and opens the sandbox."""
-        notices = _prepare()
+        prepare()
         with Sandbox(
             isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation
         ) as sandbox:
-            yield EnumerationSession(self, sandbox, notices)
+            yield EnumerationSession(self, sandbox)
 
     def _check_limits(self) -> None:
         settings = self.settings
@@ -107,12 +109,11 @@ class Enumeration(Method):
 class EnumerationSession:
     """The searches of one run, one after another."""
 
-    def __init__(self, method: Enumeration, sandbox: Sandbox, notices: Sequence[Noticed]) -> None:
+    def __init__(self, method: Enumeration, sandbox: Sandbox) -> None:
         self._settings = method.settings
         self._prior = () if method.prior is None else method.prior.terms
         self._sandbox = sandbox
         self.events: tuple[Event, ...] = (
-            *notices,
             Isolated(sandbox.isolation, sandbox.missing),
             *map(Noticed, sandbox.notices),
         )
@@ -121,7 +122,7 @@ class EnumerationSession:
         """Returns the result of one search."""
         from llm_erm.enumeration.learn import learn
 
-        observe(Started(None))
+        observe(Started(None, seconds=self._settings.max_seconds))
         return learn(
             work.splits,
             self._sandbox,
@@ -132,13 +133,8 @@ class EnumerationSession:
         )
 
 
-def _prepare() -> list[Noticed]:
-    """Loads the machine code of the search; returns a notice if it had to be compiled."""
-    started = time.process_time()
-    from llm_erm.enumeration.search import prepare
+def prepare() -> None:
+    """Loads the machine code of the search; the first time on a machine, compiles it."""
+    from llm_erm.enumeration.search import prepare as load
 
-    prepare()
-    seconds = time.process_time() - started
-    if seconds <= LONG_SECONDS:
-        return []
-    return [Noticed(f"Compiled the search in {seconds:.0f} s; from now on it loads at once.")]
+    load()

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from scipy.special import betainccinv
 
+from llm_erm.phrases import counted
 from llm_erm.records import AllLooks, Bound, Certificate, Verdict
 from llm_erm.tasks.task import Dataset, Splits
 
@@ -195,8 +196,8 @@ def _paper(validation: Verdict, budget: int, delta: float) -> Bound:
 
 def _of_validation(budget: int, data: Dataset) -> str:
     return (
-        f"the budget of {budget} candidates was fixed before the search, and nothing of the "
-        f"validation data shaped one; for inputs {_drawn(data)}, none of them training inputs"
+        f"the budget of {counted(budget, 'candidate')} was fixed before the search, and nothing of "
+        f"the validation data shaped one; for inputs {_drawn(data)}, none of them training inputs"
     )
 
 

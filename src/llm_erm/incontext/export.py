@@ -1,7 +1,5 @@
 """The published result files: one JSON record per query, one CSV row per result."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -13,7 +11,7 @@ from llm_erm.incontext.learn import Query, Questions, query_of
 from llm_erm.incontext.method import InContext
 from llm_erm.incontext.prompt import balanced, split_at_gap
 from llm_erm.records import Result, Verdict
-from llm_erm.runs.files import replace, writing
+from llm_erm.runs.files import csv_text, replace, writing
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.run import Plan
 from llm_erm.tasks.task import DataKey
@@ -102,15 +100,14 @@ def record(questions: Questions, query: Query) -> dict[str, Any]:
 
 def _as_csv(results: Sequence[Result]) -> str:
     """Returns the three published columns, then ours."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for result in results:
-        facts, test = result.facts, result.test
-        assert isinstance(facts, IncontextFacts)
-        assert test is not None
-        writer.writerow([value(result.data, facts, test) for value in COLUMNS.values()])
-    return text.getvalue()
+    return csv_text(list(COLUMNS), map(_row, results), line_end="\n")
+
+
+def _row(result: Result) -> list[object]:
+    facts, test = result.facts, result.test
+    assert isinstance(facts, IncontextFacts)
+    assert test is not None
+    return [value(result.data, facts, test) for value in COLUMNS.values()]
 
 
 COLUMNS: dict[str, Callable[[DataKey, IncontextFacts, Verdict], object]] = {

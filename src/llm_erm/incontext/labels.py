@@ -3,6 +3,8 @@
 import json
 import re
 
+from llm_erm.llms.thoughts import without_thoughts
+
 _DECODER = json.JSONDecoder()
 _OBJECT = re.compile(r"\{")
 _TRIES = 1000
@@ -14,8 +16,14 @@ def label_of(text: str) -> int | None:
 
     As published, the label is that of a JSON object with the key ``label`` anywhere in the text;
     without one, the whole text must be 0 or 1, possibly in quotes. If there are several objects,
-    the last one counts, even if its label is not valid.
+    the last one counts, even if its label is not valid. Thoughts are no part of the answer, and one
+    that does not end leaves none.
     """
+    answer = without_thoughts(text)
+    return None if answer is None else _label_in(answer)
+
+
+def _label_in(text: str) -> int | None:
     starts = [match.start() for match in _OBJECT.finditer(text)]
     for start in starts[: -_TRIES - 1 : -1]:
         try:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,14 @@ from llm_erm.errors import InputError
 from llm_erm.llms import weights
 from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Usage
 from llm_erm.llms.oddities import fewest_tokens
-from llm_erm.llms.runtime import GGUFModel
+from llm_erm.llms.runtime import GGUFModel, free_later
 
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_PARALLEL = 32
 """Samples per batch; all are verified, and smaller batches miss the shortest rule more often."""
+
+STOP_SECONDS = 0.5
+"""Whoever stops a search waits no longer than this for the model to notice."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,7 @@ class LocalLLM(LLM):
             _Copy(GGUFModel(file, self._name, each), context_tokens, parallel)
             for _ in range(copies)
         ]
+        self._threads = ThreadPoolExecutor(copies, "model")  # asyncio's own are waited for
 
     @property
     def name(self) -> str:
@@ -113,7 +119,8 @@ class LocalLLM(LLM):
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples from the first to the last requested index in order, batch by batch.
 
-        Closing the iterator early stops running batches at their next token.
+        Closing the iterator early stops running batches at their next token, or at the next part
+        of a long prompt.
 
         Raises:
             InputError: The prompt is longer than the context, the runtime does not understand the
@@ -121,10 +128,11 @@ class LocalLLM(LLM):
         """
         first_index, last_index = request.indices[0], request.indices[-1]
         stop = threading.Event()
-        drawing: deque[tuple[int, asyncio.Task[_Drawn]]] = deque()
+        drawing: deque[tuple[int, asyncio.Future[_Drawn]]] = deque()
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
         try:
             # Every copy caches the prompt first, so that all batches start from equal states.
-            prompts = [asyncio.to_thread(copy.read_prompt, request, stop) for copy in self._copies]
+            prompts = [in_thread(copy.read_prompt, request, stop) for copy in self._copies]
             room = self._context_tokens - max(await asyncio.gather(*prompts))
             width = max(1, min(self._parallel, room // max(1, request.max_tokens)))
             batches = iter(range((first_index - 1) // width, (last_index - 1) // width + 1))
@@ -134,10 +142,8 @@ class LocalLLM(LLM):
                     first = batch * width + 1
                     count = min(width, last_index - first + 1)
                     copy = self._copies[batch % len(self._copies)]
-                    draw = asyncio.to_thread(
-                        copy.draw, request, batch_seed(request.seed, batch), count, stop
-                    )
-                    drawing.append((first, asyncio.create_task(draw)))
+                    seed = batch_seed(request.seed, batch)
+                    drawing.append((first, in_thread(copy.draw, request, seed, count, stop)))
 
             start(islice(batches, len(self._copies)))
             while drawing:
@@ -151,12 +157,12 @@ class LocalLLM(LLM):
                         yield sample.completion(index, seconds, more_drawn)
         finally:
             stop.set()
-            await asyncio.gather(*(task for _, task in drawing), return_exceptions=True)
+            if drawing:
+                await asyncio.wait([task for _, task in drawing], timeout=STOP_SECONDS)
 
     async def aclose(self) -> None:
         """Stops the model's threads and frees its memory; the next request loads it again."""
-        for copy in self._copies:
-            await asyncio.to_thread(copy.unload)
+        await asyncio.gather(*(asyncio.to_thread(copy.unload) for copy in self._copies))
 
 
 class _Copy:
@@ -170,10 +176,20 @@ class _Copy:
         self._busy = threading.Lock()
 
     def unload(self) -> None:
-        """Frees the model."""
-        with self._busy:
-            self._model.unload()
-            self._loaded_for = None
+        """Frees the model; if it still computes after a while, once that has ended."""
+        if self._busy.acquire(timeout=STOP_SECONDS):
+            self._free()
+        else:
+            free_later(self._unload_once_idle)
+
+    def _unload_once_idle(self) -> None:
+        self._busy.acquire()
+        self._free()
+
+    def _free(self) -> None:
+        self._model.unload()
+        self._loaded_for = None
+        self._busy.release()
 
     def read_prompt(self, request: Request, stop: threading.Event) -> int:
         """Reads the prompt into the model's cache for all batches; returns its number of tokens."""
@@ -228,6 +244,7 @@ def _query(request: Request) -> dict[str, Any]:
     query: dict[str, Any] = {
         "stream": True,
         "stream_options": {"include_usage": True},
+        "return_progress": True,  # so that a long prompt can be stopped
         # The model's own distribution: no truncation, no penalties.
         "temperature": 1.0,
         "top_k": 0,

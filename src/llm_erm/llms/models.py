@@ -67,7 +67,7 @@ def split_name(name: str) -> tuple[Provider, str | None]:
     prefix, _, named = name.partition(":")
     if (provider := PROVIDERS.get(prefix)) is None:
         raise InputError(
-            f"There is no provider {prefix!r}; choose one of {', '.join(PROVIDERS)}.",
+            f"There is no provider {prefix!r}; choose one of {', '.join(PROVIDERS)} or replay.",
             setting="provider",
         )
     return provider, named or None

@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,7 +17,12 @@ Chunks = Callable[[Mapping[str, Any]], bool]
 
 _TEMPLATE = "/apply-template"
 _LOOK_TOKENS = 64
-_SETTLE_SECONDS = 30.0
+
+_BATCH_TOKENS = 512
+"""Tokens of a prompt that are computed before the runtime looks whether it should stop."""
+
+_ending: set[threading.Thread] = set()
+"""Threads that free a model once its last computation has ended."""
 
 
 class _Loaded(Protocol):
@@ -85,12 +91,7 @@ class GGUFModel:
         """Frees the memory."""
         self._loaded = None
 
-    def ask(
-        self,
-        path: str,
-        body: Mapping[str, Any] | None = None,
-        timeout_seconds: float | None = None,
-    ) -> Any:  # noqa: ANN401
+    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
         """Returns the model's JSON response to a request; an interrupt cancels the work.
 
         If nothing is loaded, maps the file with a tiny context, which is enough to describe the
@@ -99,48 +100,22 @@ class GGUFModel:
         Args:
             path: What to ask for.
             body: JSON to send; None to send nothing.
-            timeout_seconds: Longest wait for the response; None for no limit.
 
         Raises:
             InputError: The request is refused or the file fails to load.
-            TimeoutError: There is no response in time.
         """
-        address = self.address.removeprefix("http://")
         if path == _TEMPLATE:
             self._check_template()
-        connection = http.client.HTTPConnection(address, timeout=timeout_seconds)
+        loaded = self._at_hand()
         try:
-            if body is None:
-                connection.request("GET", path)
-            else:
-                connection.request(
-                    "POST", path, json.dumps(body), headers={"content-type": "application/json"}
-                )
-            response = connection.getresponse()
-            answer = json.loads(response.read())
+            status, answer = _response(loaded, path, body)
         except KeyboardInterrupt:
-            connection.close()
-            self._settle()
+            self._loaded = None
+            free_later(lambda: _settle(loaded))
             raise
-        finally:
-            connection.close()
-        if response.status != http.client.OK:
+        if status != http.client.OK:
             raise self._refused(answer["error"])
         return answer
-
-    def _settle(self) -> None:
-        """Waits until a cancelled request has ended: freed before, the runtime hangs."""
-        with _signals_later():
-            deadline = time.monotonic() + _SETTLE_SECONDS
-            while (left := deadline - time.monotonic()) > 0:
-                try:
-                    slots = self.ask("/slots", timeout_seconds=left)
-                except TimeoutError:
-                    break
-                if not any(slot["is_processing"] for slot in slots):
-                    break
-                time.sleep(0.05)
-            time.sleep(0.1)  # the request's own thread ends after its slot
 
     def stream(self, query: dict[str, Any], on_chunk: Chunks) -> None:
         """Passes the chunks of an answer to ``on_chunk`` until it returns True.
@@ -190,6 +165,8 @@ class GGUFModel:
         params.n_ctx = context_tokens
         params.cpuparams.n_threads = threads
         params.cpuparams_batch.n_threads = threads
+        if not _has_gpu():  # slow; it computes larger batches in parts of this size anyway
+            params.n_batch = _BATCH_TOKENS
         params.port = 0  # it always listens; any free loopback port will do
         params.verbosity = -1
         params.warmup = False  # the first answer does that
@@ -231,6 +208,51 @@ class GGUFModel:
                 setting="context_tokens",
             )
         return InputError(f"{self.name} refused the request: {error.get('message', error)}.")
+
+
+def free_later(wait: Callable[[], object]) -> None:
+    """Calls a function in a thread of its own: it waits for a computation and frees its model.
+
+    A program that ends waits for that thread; see ``still_computing``.
+    """
+
+    def run() -> None:
+        try:
+            wait()
+        finally:
+            _ending.discard(threading.current_thread())
+
+    thread = threading.Thread(target=run, name="free a model")
+    _ending.add(thread)
+    thread.start()
+
+
+def still_computing() -> bool:
+    """Returns whether a model computes something that nobody wants any more."""
+    return bool(_ending)
+
+
+def _response(loaded: _Loaded, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+    """Returns the status and the JSON content of a response; an interrupt cancels the request."""
+    connection = http.client.HTTPConnection(loaded.listening_address.removeprefix("http://"))
+    try:
+        if body is None:
+            connection.request("GET", path)
+        else:
+            connection.request(
+                "POST", path, json.dumps(body), headers={"content-type": "application/json"}
+            )
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def _settle(loaded: _Loaded) -> None:
+    """Waits until a cancelled request has ended: freed before, the runtime hangs."""
+    while any(slot["is_processing"] for slot in _response(loaded, "/slots")[1]):
+        time.sleep(0.05)
+    time.sleep(0.1)  # the request's own thread ends after its slot
 
 
 @contextmanager

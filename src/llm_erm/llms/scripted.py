@@ -34,7 +34,7 @@ class ScriptedLLM(LLM):
             InputError: The file cannot be read or is not a JSON list of strings.
         """
         try:
-            answers = json.loads(path.read_text(encoding="utf-8"))
+            answers = json.loads(path.read_text(encoding="utf-8-sig"))
         except OSError as error:
             raise InputError(
                 f"The answers in {path} cannot be read ({error.strerror or error}); "

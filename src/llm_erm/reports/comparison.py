@@ -7,6 +7,7 @@ from llm_erm.erm.bounds import binomial_interval, binomial_upper
 from llm_erm.erm.trials import mean_over_trials
 from llm_erm.errors import InputError
 from llm_erm.facts import IncontextFacts
+from llm_erm.phrases import counted, listed
 from llm_erm.records import Result
 from llm_erm.reports.results import Entry, TaskPoint
 
@@ -206,11 +207,11 @@ def _most_accurate(group: Sequence[Row]) -> str:
     equal = [row for row in ranked if row.accuracy == best.accuracy]
     least = best.learned_interval[0]
     close = [row for row in ranked[len(equal) :] if row.learned_interval[1] >= least]
-    names = " and ".join(row.method for row in equal)
+    names = listed([row.method for row in equal])
     share = int(best.accuracy * 1000 + 1e-9) / 10
     text = f"most accurate: {names} ({share:.1f}%"
     if close:
-        text += f", not clearly: the interval of {' and '.join(r.method for r in close)} meets it"
+        text += f", not clearly: the interval of {listed([r.method for r in close])} meets it"
     return text + ")"
 
 
@@ -243,7 +244,7 @@ def _by_method(entries: Sequence[Entry]) -> dict[str, dict[str, Entry]]:
     for entry in entries:
         name, data = entry.method, entry.result.data
         if len(sizes[entry.method, entry.run, data.sha256]) > 1:
-            name += f", {entry.result.examples} examples"
+            name += f", {counted(entry.result.examples, 'example')}"
         if len(folders[entry.method]) > 1:
             name += f" in {entry.run}"
         by_data = methods.setdefault(name, {})
@@ -258,9 +259,9 @@ def _by_method(entries: Sequence[Entry]) -> dict[str, dict[str, Entry]]:
 
 def _different(point: TaskPoint, methods: dict[str, dict[str, Entry]]) -> str:
     sizes = sorted({e.result.examples for by_data in methods.values() for e in by_data.values()})
-    examples = " and ".join(map(str, sizes))
+    examples = listed([str(size) for size in sizes])
     return (
-        f"{' and '.join(methods)} share no data of {point[0]} L={point[1]} ({examples} labelled "
+        f"{listed(list(methods))} share no data of {point[0]} L={point[1]} ({examples} labelled "
         "examples), and accuracies on different data are not comparable; run them with the same "
         "seed, sizes and other data settings."
     )

@@ -1,29 +1,60 @@
 """Plots comparisons with matplotlib."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import cycle, repeat
+from collections.abc import Mapping, Sequence
+from itertools import product
 from math import ceil, floor, log10
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.reports.comparison import Row
 from llm_erm.reports.curves import Curve, Guarantee
 from llm_erm.reports.results import TaskPoint
 from llm_erm.runs.files import writing
+from llm_erm.styles import (
+    COLUMN_INCHES,
+    DOTS_PER_INCH,
+    LEGEND_LINE_INCHES,
+    SMALL_POINTS,
+    make_legible,
+    make_logarithmic,
+    style,
+    verbatim,
+)
+from llm_erm.tasks.suite import in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
-PANEL_INCHES = (4.2, 3.2)
-ROW_INCHES = 0.2
+PANEL_INCHES = 2.0
+"""Height of a panel without the texts above and below."""
+LINE_INCHES = 0.15
+MOST_IN_PAIRS = 8
+"""Maximum number of panels that are drawn two in a row; more are four in a row."""
+LETTERS_PER_PANEL = 50
+ROW_INCHES = 0.14
+LEAST_TASK_INCHES = 0.6
+LETTER_INCHES = 0.055
 ASIDE = 1.05
 """Horizontal offset between methods at the same number of examples, as a factor."""
-MARKERS = "osD^vPX*<>"
-MOST_TICKS = 8
-"""Maximum number of sizes shown as ticks; with more sizes, the ticks are powers of ten."""
+MOST_ASIDE = 1.4
+"""The same between the first and the last of many methods."""
+LOWEST = 0.38
+"""Where the axis of accuracies begins if all of them are about chance or above."""
+LEAST_SECONDS = 1e-3
+"""Fewer seconds are drawn as this many."""
+
+CHANCE_IS = "chance"
+CHANCE: dict[str, dict[str, Any]] = {
+    CHANCE_IS: {"color": "grey", "linestyle": ":", "linewidth": 1},
+}
+GUARANTEED = "Occam bound for an exact program, 95% sure"
+GUARANTEE: dict[str, dict[str, Any]] = {
+    GUARANTEED: {"color": "black", "linestyle": "--", "linewidth": 1.2},
+}
 
 
 def check_target(path: Path) -> None:
@@ -50,43 +81,43 @@ def check_target(path: Path) -> None:
 
 def draw_comparison(rows: Sequence[Row], path: Path) -> None:
     """Plots accuracies with intervals, and candidates and seconds to the first exact program."""
-    tasks = list(dict.fromkeys(row.point for row in rows))
-    methods = list(dict.fromkeys(row.method for row in rows))
-    colours = _colours(methods)
-    height = max(PANEL_INCHES[1], 1 + ROW_INCHES * len(rows))
-    with _figure(path, 3, height) as axes:
-        titles = (
-            "test accuracy, 95% interval",
-            "candidates to the first exact",
-            "seconds to the first exact",
-        )
-        for axis, title in zip(axes, titles, strict=True):
-            axis.set_title(title)
-            names = [
-                without_formulas(f"{name} L={length}") if axis is axes[0] else ""
-                for name, length in tasks
-            ]
-            axis.set_yticks(range(len(tasks)), names)
-            axis.set_ylim(len(tasks) - 0.5, -0.5)
-            for place in range(1, len(tasks)):
-                axis.axhline(place - 0.5, color="grey", lw=0.5)
-        for row in rows:
-            step = 0.8 / len(methods)
-            y = tasks.index(row.point) - 0.4 + step * (methods.index(row.method) + 0.5)
-            low, high = row.interval
-            colour = colours[row.method]
-            axes[0].plot([low, high], [y, y], color=colour, lw=1)
-            axes[0].plot(row.accuracy, y, "o", color=colour, ms=4)
-            for axis, value in ((axes[1], row.candidates), (axes[2], row.seconds_to_exact)):
-                if value is not None:
-                    axis.plot(max(value, 1e-3), y, "o", color=colour, ms=4)
-        axes[0].axvline(0.5, color="grey", lw=0.5, ls=":")
-        axes[0].set_xlim(-0.02, 1.02)
-        for axis in axes[1:]:
-            axis.set_xscale("log")
-            left, right = axis.get_xlim()
-            axis.set_xlim(10 ** floor(log10(left)), 10 ** ceil(log10(right)))
-        _legend(axes[0], colours, repeat("o"))
+    _save(comparison(rows), path)
+
+
+def comparison(rows: Sequence[Row]) -> "Figure":
+    """Returns the picture of a comparison: one line per task and method, with its three figures.
+
+    Where there is none, it says why: no run, or none that is exact.
+    """
+    points = list(dict.fromkeys(row.point for row in rows))
+    methods = sorted({row.method for row in rows})  # whichever finished first
+    styles = {method: style(place) | {"linestyle": ""} for place, method in enumerate(methods)}
+    found = {(row.point, row.method): row for row in rows}
+    height = len(points) * max(LEAST_TASK_INCHES, ROW_INCHES * len(methods))
+    figure, axes = _panels(1, 3, 2 * COLUMN_INCHES, 0.7 + height)
+    _arrange(axes, points)
+    drawn: dict[Axes, list[float]] = {axis: [] for axis in axes[1:]}
+    for (place, point), (index, method) in product(enumerate(points), enumerate(methods)):
+        y = place - 0.4 + 0.8 * (index + 0.5) / len(methods)
+        row = found.get((point, method))
+        if row is None:
+            for axis in axes:
+                _say(axis, y, "not run")
+            continue
+        axes[0].hlines(y, *row.interval, color=styles[method]["color"], linewidth=1)
+        axes[0].plot(row.accuracy, y, **styles[method])
+        for axis, value in zip(drawn, (row.candidates, row.seconds_to_exact), strict=True):
+            if value is None:
+                _say(axis, y, _lacking(row))
+            else:
+                drawn[axis].append(max(value, LEAST_SECONDS))
+                axis.plot(drawn[axis][-1], y, **styles[method])
+    for axis, values in drawn.items():
+        axis.set_xscale("log")
+        axis.set_xlim(_decades(values))
+        axis.minorticks_off()  # they would have labels where there are few decades
+    _add_legend(figure, styles | CHANCE)
+    return figure
 
 
 def draw_curves(
@@ -94,78 +125,141 @@ def draw_curves(
     guarantees: Mapping[TaskPoint, Guarantee],
     path: Path,
 ) -> None:
-    """Plots test accuracy against labelled examples, one panel per task.
+    """Plots test accuracy against labelled examples, one panel per task."""
+    _save(curves_by_task(curves, guarantees), path)
+
+
+def curves_by_task(
+    curves: Mapping[TaskPoint, Sequence[Curve]], guarantees: Mapping[TaskPoint, Guarantee]
+) -> "Figure":
+    """Returns the picture of curves, one panel per task.
 
     Methods are offset horizontally, since exact ones would otherwise hide each other.
     """
-    tasks = list(curves)
     methods = sorted({curve.method for each in curves.values() for curve in each})
-    colours = _colours(methods)
-    sizes = sorted({n for each in curves.values() for curve in each for n in curve.examples})
-    with _figure(path, len(tasks), PANEL_INCHES[1]) as axes:
-        for axis, task in zip(axes, tasks, strict=True):
-            axis.set_title(without_formulas(f"{task[0]}, L = {task[1]}"))
-            for curve in sorted(curves[task], key=lambda curve: curve.method):
-                place = methods.index(curve.method)
-                aside = ASIDE ** (place - (len(methods) - 1) / 2)
-                places = [examples * aside for examples in curve.examples]
-                colour, marker = colours[curve.method], MARKERS[place % len(MARKERS)]
-                axis.plot(places, curve.accuracy, f"{marker}-", color=colour, ms=4, lw=1.2)
-                # An interval from a sample of the test data need not contain their accuracy.
-                axis.vlines(places, curve.low, curve.high, color=colour, lw=0.7)
-            if (guarantee := guarantees.get(task)) is not None:
-                axis.plot(guarantee.examples, guarantee.accuracy, "k--", lw=1.2)
-                axis.text(
-                    *(0.98, 0.03, f"guarantee (dashed): {guarantee.bits:.0f} bits"),
-                    transform=axis.transAxes,
-                    ha="right",
-                    fontsize=7,
-                )
-            axis.axhline(0.5, color="grey", lw=0.5, ls=":")
-            axis.set_xscale("log")
-            if len(sizes) <= MOST_TICKS:
-                axis.set_xticks(sizes, map(str, sizes))
-                axis.minorticks_off()
-            axis.set_ylim(0.38, 1.03)
-            axis.set_xlabel("labelled examples")
-            axis.set_ylabel("test accuracy, 95% interval")
-        _legend(axes[0], colours, cycle(MARKERS))
+    styles = {method: style(place) for place, method in enumerate(methods)}
+    asides = {method: _aside(place, len(methods)) for place, method in enumerate(methods)}
+    every = [curve for each in curves.values() for curve in each]
+    titles = {point: _title(point, LETTERS_PER_PANEL) for point in curves}
+    notes = {point: _notes(own, methods, guarantees.get(point)) for point, own in curves.items()}
+    columns = min(len(curves), 2 if len(curves) <= MOST_IN_PAIRS else 4)
+    rows = ceil(len(curves) / columns)
+    lines = sum(1 + max(text.count("\n") for text in each.values()) for each in (titles, notes))
+    height = PANEL_INCHES + LINE_INCHES * lines
+    figure, axes = _panels(rows, columns, COLUMN_INCHES * columns, height * rows)
+    for spare in axes[len(curves) :]:
+        spare.remove()
+    for axis, (point, own) in zip(axes, curves.items(), strict=False):
+        for curve in sorted(own, key=lambda curve: curve.method):
+            places = [examples * asides[curve.method] for examples in curve.examples]
+            axis.plot(places, curve.accuracy, **styles[curve.method])
+            # An interval from a sample of the test data need not contain their accuracy.
+            colour = styles[curve.method]["color"]
+            axis.vlines(places, curve.low, curve.high, color=colour, linewidth=0.7)
+        if (guarantee := guarantees.get(point)) is not None:
+            axis.plot(guarantee.examples, guarantee.accuracy, **GUARANTEE[GUARANTEED])
+        axis.axhline(0.5, **CHANCE[CHANCE_IS])
+        axis.set(title=titles[point], xlabel=notes[point], ylabel="test accuracy, 95% interval")
+        axis.set_ylim(min(LOWEST, *(min(*one.low, *one.accuracy) - 0.03 for one in every)), 1.03)
+        make_logarithmic(axis, [examples for curve in every for examples in curve.examples])
+        make_legible(axis)
+    _add_legend(figure, styles | (GUARANTEE if guarantees else {}) | CHANCE)
+    return figure
 
 
-@contextmanager
-def _figure(path: Path, panels: int, height: float) -> "Iterator[list[Axes]]":
-    """Yields the axes of a figure and then writes it; needs no display and no global state."""
+def _notes(own: Sequence[Curve], methods: Sequence[str], guarantee: Guarantee | None) -> str:
+    """Returns what stands below a panel: what the abscissa is, the bound's program, what lacks."""
+    lines = ["labelled examples"]
+    if guarantee is not None:
+        lines.append(f"program of the dashed bound: {guarantee.bits:.0f} bits")
+    if missing := sorted({*methods} - {curve.method for curve in own}):
+        lines.append(fill(f"not run: {', '.join(missing)}", LETTERS_PER_PANEL))
+    return verbatim("\n".join(lines))
+
+
+def _aside(place: int, methods: int) -> float:
+    """Returns the factor by which a method is drawn beside its number of examples."""
+    step = min(ASIDE, MOST_ASIDE ** (1 / methods))
+    factor: float = step ** (place - (methods - 1) / 2)
+    return factor
+
+
+def _arrange(axes: Sequence["Axes"], points: Sequence[TaskPoint]) -> None:
+    """Labels the axes of a comparison, whose rows are tasks."""
+    titles = (
+        "test accuracy\n95% interval",
+        "candidates\nto the first exact",
+        "seconds\nto the first exact",
+    )
+    for axis, title in zip(axes, titles, strict=True):
+        first = axis is axes[0]
+        axis.set_title(title)
+        axis.set_yticks(range(len(points)), [_title(p, 28) if first else "" for p in points])
+        axis.set_ylim(len(points) - 0.5, -0.5)
+        for place in range(1, len(points)):
+            axis.axhline(place - 0.5, color="grey", linewidth=0.5)
+        make_legible(axis)
+    axes[0].axvline(0.5, **CHANCE[CHANCE_IS])
+    axes[0].set_xlim(-0.04, 1.04)
+
+
+def _title(point: TaskPoint, width: int) -> str:
+    """Returns what a task is: its name, its rule and the length of its inputs."""
+    return verbatim(f"{fill(in_words(point[0]), width)}\nlength {point[1]}")
+
+
+def _lacking(row: Row) -> str:
+    """Returns why a row has no figures up to the first exact program."""
+    if row.exact_interval is None:
+        return "not examined"
+    if row.exact == len(row.entries):
+        return "not recorded"
+    return f"exact in {row.exact} of {len(row.entries)}" if row.exact else "not exact"
+
+
+def _say(axis: "Axes", y: float, text: str) -> None:
+    """Writes in place of a value why there is none."""
+    across = axis.get_yaxis_transform()  # the abscissa as a share of the width
+    slant = "italic" if text == "not run" else "normal"
+    axis.text(0.04, y, text, transform=across, va="center", fontsize=6, style=slant, color="0.35")
+
+
+def _decades(values: Sequence[float]) -> tuple[float, float]:
+    """Returns the powers of ten between which values lie, each well inside."""
+    low, high = (min(values), max(values)) if values else (1.0, 1.0)
+    return 10.0 ** floor(log10(low / 1.5)), 10.0 ** ceil(log10(high * 1.5))
+
+
+def _panels(rows: int, columns: int, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+    """Returns a figure and its axes; needs no display or global state."""
     from matplotlib.figure import Figure
 
-    columns = min(panels, 4)
-    rows = -(-panels // columns)
-    size = (PANEL_INCHES[0] * columns, height * rows)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for spare in axes[panels:]:
-        spare.remove()
-    yield list(axes[:panels])
-    with writing(path, "plot"):
-        figure.savefig(path, dpi=150)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
-def without_formulas(text: str) -> str:
-    """Returns a text that matplotlib shows as it is, though two dollar signs enclose a formula."""
-    return text.replace("$", r"\$")
-
-
-def _colours(methods: Sequence[str]) -> dict[str, str]:
-    """Returns one colour per method; they repeat after ten methods."""
-    return {method: f"C{index % 10}" for index, method in enumerate(methods)}
-
-
-def _legend(axis: "Axes", colours: Mapping[str, str], markers: Iterable[str]) -> None:
+def _add_legend(figure: "Figure", styles: Mapping[str, Mapping[str, Any]]) -> None:
+    """Adds a legend below, and the height that it needs."""
     from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=colour, marker=marker, ms=4, label=without_formulas(method))
-        for (method, colour), marker in zip(colours.items(), markers, strict=False)
+        Line2D([], [], label=verbatim(fill(name, LETTERS_PER_PANEL)), **how)
+        for name, how in styles.items()
     ]
-    figure = axis.get_figure()
-    assert figure is not None
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=7, frameon=False)
+    longest = max(map(len, styles))
+    widest = min(LETTERS_PER_PANEL, longest)
+    columns = max(1, int(figure.get_figwidth() / (0.45 + LETTER_INCHES * widest)))
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=SMALL_POINTS,
+        frameon=False,
+    )
+    lines = ceil(len(handles) / columns) * ceil(longest / LETTERS_PER_PANEL)
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE_INCHES * lines)
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    with writing(path, "plot"):
+        figure.savefig(path, dpi=DOTS_PER_INCH)

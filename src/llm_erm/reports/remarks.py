@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from llm_erm.phrases import listed
 from llm_erm.reports.comparison import Row
 from llm_erm.reports.results import Entry
 
@@ -72,7 +73,7 @@ def _counts(group: Sequence[Row]) -> Iterable[str]:
             fewest = min(entry.counted[1] for entry in row.entries)
             methods.setdefault(fewest, []).append(row.method)
     if len(methods) > 1:
-        parts = [f"{n:,} for {' and '.join(methods[n])}" for n in sorted(methods)]
+        parts = [f"{n:,} for {listed(methods[n])}" for n in sorted(methods)]
         yield (
             f"{_place(group[0])}: bounds, and intervals of one trial, count different numbers of "
             f"test examples ({'; '.join(parts)}), since those of a program come from inputs that "
@@ -85,7 +86,7 @@ def _unbounded(group: Sequence[Row]) -> Iterable[str]:
     methods = [row.method for row in group if row.error_at_most is None]
     if methods:
         yield (
-            f"{_place(group[0])}: no bound holds for {' and '.join(methods)}; intervals are right "
+            f"{_place(group[0])}: no bound holds for {listed(methods)}; intervals are right "
             "only where the test examples are independent draws."
         )
 

@@ -1,17 +1,18 @@
 """Reads results for comparison, each with its run."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.kept import checked_results
-from llm_erm.tasks.suite import SUITE
+from llm_erm.tasks.suite import SUITE, get
 
 TaskPoint = tuple[str, int]
 """Task id and input length."""
@@ -120,12 +121,37 @@ def entries_in(runs: Iterable[Path]) -> list[Entry]:
     return entries
 
 
+def chosen(
+    entries: Sequence[Entry], functions: Sequence[str], lengths: Sequence[int]
+) -> list[Entry]:
+    """Returns the results on some tasks, by id or name, at some lengths; on all if none are named.
+
+    Raises:
+        InputError: There is no such task, or there are no results.
+    """
+    tasks = list(dict.fromkeys(entry.point[0] for entry in entries))
+    ids = [name if name in tasks else get(name).id for name in functions]
+    found = [
+        entry
+        for entry in entries
+        if entry.point[0] in (ids or tasks) and entry.point[1] in (lengths or entry.point[1:])
+    ]
+    if not found:
+        held = " ".join(map(str, sorted({entry.point[1] for entry in entries})))
+        raise InputError(
+            "The runs hold no results on these tasks at these lengths; they are on "
+            f"{' '.join(tasks)} at lengths {held}.",
+            setting=" or ".join(["functions"] * bool(functions) + ["lengths"] * bool(lengths)),
+        )
+    return found
+
+
 def _entries(run: Path) -> list[Entry]:
     found = []
     for path in sorted(run.rglob("results.jsonl")):
         results = checked_results(path.parent)
         planned = _planned(path.parent)
-        cut = f"{path.parent} holds {len(results):,} of {planned:,} results"
+        cut = f"{path.parent} holds {len(results):,} of {counted(planned, 'result')}"
         unfinished = cut if len(results) < planned else ""
         found += [Entry(result, str(run), unfinished) for result in results.values()]
     if not found:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TextIO, TypeVar
 
-from llm_erm.errors import LLMERMError, UnfinishedError
+from llm_erm.errors import LLMERMError, Terminated, UnfinishedError
 from llm_erm.records import Result
 from llm_erm.runs.events import Event
 from llm_erm.runs.files import writing
@@ -82,6 +82,7 @@ class Places:
         for place in self._places:
             self._free.put(place)
         self._stopping = False
+        self._terminated = False
         self._asked_to_stop = threading.Event()
         self._ended = threading.Event()
         self._killer = threading.Thread(target=self._kill, daemon=True)
@@ -119,17 +120,20 @@ class Places:
 
         Raises:
             KeyboardInterrupt: The jobs were stopped, and all of them have ended.
+            Terminated: It was SIGTERM that stopped them.
         """
         with ThreadPoolExecutor(len(self._places)) as threads:
             futures = [threads.submit(self._unless_stopped, do, some) for some in arguments]
             try:
                 for future in as_completed(futures):
                     tell(future.result())
+            except KeyboardInterrupt:  # jobs are stopped by SIGTERM, whatever stopped this
+                self._stop()
             except BaseException:
                 self._stop()
                 raise
         if self._stopping:
-            raise KeyboardInterrupt
+            raise Terminated if self._terminated else KeyboardInterrupt
 
     def perform(self, log: Path, call: Call, sentence: Sentence) -> Ended:
         """Does a job in a separate process; see the function of the same name."""
@@ -151,6 +155,7 @@ class Places:
         if self._stopping:  # another signal may arrive while this one holds locks
             return
         self._stopping = True
+        self._terminated = number == signal.SIGTERM
         for place in self._places:
             place.stop()
         self._asked_to_stop.set()

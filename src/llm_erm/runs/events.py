@@ -23,10 +23,12 @@ class Started(Event):
     Attributes:
         total: Maximum number of steps (attempts, queries or epochs); None if unknown.
         done: Number of steps done by an earlier run.
+        seconds: Maximum wall time; None if there is no limit.
     """
 
     total: int | None
     done: int = 0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
 """Reads and writes the files of a run: whole or not at all, with errors that name the file."""
 
+import csv
 import errno
+import io
 import os
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -63,6 +66,35 @@ def replace_bytes(path: Path, data: bytes, *, follow: bool = True) -> None:
     with draft.open("xb") as file:  # follows no link
         file.write(data)
     draft.replace(path)
+
+
+_FORMULA = re.compile(r"\s*'*[=+\-@\t\r＝＋－＠]")
+
+
+def csv_text(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, line_end: str = "\r\n"
+) -> str:
+    """Returns a table as CSV that no spreadsheet takes for formulas.
+
+    Text that begins like a formula gets an apostrophe before it: after white space and apostrophes,
+    it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return, or with one of the signs
+    in its wide form. So the text is what follows one apostrophe in a cell that begins in this way.
+    Numbers stay numbers.
+
+    Args:
+        columns: The first row.
+        rows: The others.
+        line_end: What ends a row, as the published files have it.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=line_end)
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def refuse_links(folder: Path, patterns: Collection[str]) -> None:

@@ -45,7 +45,7 @@ FILES = (SETTINGS, *(f"{name}.jsonl" for name in JOURNALS))
 TRAININGS = tuple(
     f"{place}{name}"
     for place in ("", "*-L*-n*/")
-    for name in ("checkpoint.pt", "checkpoint.part", "metrics.jsonl")
+    for name in ("checkpoint.pt", "checkpoint.previous", "checkpoint.part", "metrics.jsonl")
 )
 """Extra files of training jobs, in the folder or, if there are several jobs, in subfolders."""
 WRITTEN = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llm_erm.errors import InputError
+from llm_erm.errors import InputError, Terminated
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Noticed, Observer
 from llm_erm.runs.executors import Executor, InProcess
@@ -19,6 +19,7 @@ from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.runs.kept import read_contents
 from llm_erm.runs.ledger import enter
+from llm_erm.settings import check_numbers
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -73,12 +74,16 @@ def plan(
     Raises:
         LLMERMError: The method cannot run on this data, or the data cannot be drawn or read.
     """
+    check_numbers(method)
     if isinstance(data, DataGrid):
+        check_numbers(data)
         specs = tuple(data.specs())
         dataset_dir = dataset_dir or data.dataset_dir
         fresh_data = fresh_data or data.fresh_data
     else:
         specs = tuple(data)
+        for spec in specs:
+            check_numbers(spec)
     jobs = tuple(method.jobs(specs))
     for job, count in Counter(job.key for job in jobs).items():
         if count > 1:
@@ -250,12 +255,21 @@ def _whole(event: Event, earlier_seconds: float) -> Event:
 
 @contextmanager
 def stopping_at_sigterm() -> Iterator[None]:
-    """Makes SIGTERM stop the process like Ctrl-C; does nothing outside the main thread."""
+    """Makes SIGTERM stop the process like Ctrl-C; does nothing outside the main thread.
+
+    Raises:
+        Terminated: SIGTERM came.
+        KeyboardInterrupt: Ctrl-C came.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    terminated = False
+
     def stop(*_: object) -> None:
+        nonlocal terminated
+        terminated = True
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)
         else:  # whoever started this ignores Ctrl-C
@@ -268,6 +282,10 @@ def stopping_at_sigterm() -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
+    except KeyboardInterrupt as stopped:
+        if terminated:
+            raise Terminated from stopped
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -214,10 +214,10 @@ def _outcome(job: SweepJob, do: Callable[[Path], Ended]) -> Outcome:
 
 
 def _flags(values: Mapping[str, Any]) -> list[str]:
-    """Returns a command line; true becomes a bare flag, false and null are left out."""
+    """Returns a command line; true becomes a bare flag; false, null and no values are left out."""
     flags = []
     for name, value in values.items():
-        if value is None or value is False:
+        if value is None or value is False or value == []:
             continue
         flags.append(f"--{name}")
         if isinstance(value, list):
@@ -263,7 +263,7 @@ def _record(job: SweepJob) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error}); delete it.") from error
+        raise InputError(f"{path} cannot be read ({error.strerror}); delete it.") from error
     except (ValueError, RecursionError):
         return None
     arguments = record.get("arguments") if isinstance(record, dict) else None

@@ -59,7 +59,7 @@ class LinuxProcesses:
         try:
             yield zygote
         except BaseException:
-            zygote.close()
+            self._pool.end(zygote)
             raise
         self._pool.give_back(zygote)
 

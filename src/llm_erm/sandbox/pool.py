@@ -18,6 +18,7 @@ class Pool:
         self._workers = workers
         self._lock = threading.Lock()
         self._idle: list[ZygoteProcess] = []
+        self._busy: set[ZygoteProcess] = set()
         self._closed = False
         first = ZygoteProcess(ZygoteKind())
         self.level = first.level
@@ -28,7 +29,13 @@ class Pool:
     def take(self, source: str, hash_seed: int = 0) -> ZygoteProcess:
         """Returns a zygote from which the program can import what its text mentions."""
         kind = ZygoteKind(base_for(source), hash_seed=hash_seed)
-        return self._idle_one(kind) or self._start(kind)
+        zygote = self._idle_one(kind) or self._start(kind)
+        with self._lock:
+            self._busy.add(zygote)
+            closed = self._closed
+        if closed:  # meanwhile
+            zygote.interrupt()
+        return zygote
 
     def _idle_one(self, kind: ZygoteKind) -> ZygoteProcess | None:
         with self._lock:
@@ -54,17 +61,26 @@ class Pool:
         """Keeps a zygote for later; if there are too many, ends the one that was idle longest."""
         surplus = [zygote]
         with self._lock:
+            self._busy.discard(zygote)
             if not self._closed:
                 self._idle.append(zygote)
                 surplus = [self._idle.pop(0)] if len(self._idle) > 4 * self._workers else []
         for unused in surplus:
             unused.close()
 
+    def end(self, zygote: ZygoteProcess) -> None:
+        """Ends a zygote that was in use."""
+        with self._lock:
+            self._busy.discard(zygote)
+        zygote.close()
+
     def close(self) -> None:
-        """Ends every idle zygote; those in use end when they are given back."""
+        """Ends every zygote; what runs in one ends at once, without an answer."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            for zygote in self._busy:
+                zygote.interrupt()
         for zygote in idle:
             zygote.close()
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MODULE = "candidate"
 RECURSION_LIMIT = sys.getrecursionlimit()
+NUMBERS = frozenset({"builtins", "decimal", "fractions", "gmpy2", "mpmath", "numpy", "sympy"})
+"""Modules whose objects may equal a label; ``builtins`` stands for complex numbers."""
 SEND_SECONDS = 0.005
 """Longest delay of a sent map behind the calls, and so of the enforcement of limits."""
 
@@ -52,7 +54,7 @@ class Report:
         self.send = send
         self.floats = protocol.HEADER_BYTES + count
         self.labels = labels or ()
-        self.places: dict[int | str, int] = {}
+        self.places: dict[object, int] = {}
         self.invalid = 0
 
     def finish(self, outcome: str, message: str | None = None) -> NoReturn:
@@ -85,22 +87,27 @@ class Report:
         self.skip(lambda: describe(error))
 
     def convert(self, slot: int, result: object) -> None:
-        """Writes the index of the label that a result equals by value or as text."""
+        """Writes the index of the label that a result equals; see ``execution.Outputs``."""
         try:
             plain = _scalar(result)
             places = self.places or self._place_labels()
+            # Numbers that are equal have the same hash, whatever their types. A class of the
+            # candidate's own counts as the type that it extends.
             if isinstance(plain, str):
-                self.out[slot] = places[str(plain)]
+                plain = str(plain)
             elif isinstance(plain, int):
-                self.out[slot] = places[int(plain)]
-            else:
+                plain = int(plain)
+            elif isinstance(plain, float):
+                plain = float(plain)
+            elif _library(plain) not in NUMBERS:
                 raise KeyError
+            self.out[slot] = places[plain]
         except MemoryError as error:
             self.failed(error)
         except BaseException:  # noqa: BLE001 - the result is an object of the candidate's making
             self.skip(lambda: f"returned {_shown(result)}, which is no label")
 
-    def _place_labels(self) -> dict[int | str, int]:
+    def _place_labels(self) -> dict[object, int]:
         """Returns the indices of the labels by value and by text; made when first needed."""
         self.places = {str(x): i for i, x in reversed(list(enumerate(self.labels)))}
         self.places |= {x: i for i, x in enumerate(self.labels) if not isinstance(x, str)}
@@ -125,16 +132,27 @@ class Report:
 
 
 def _scalar(result: Any) -> Any:  # noqa: ANN401 - whatever a candidate returns
-    """Returns a numpy or torch scalar as a Python object, and anything else unchanged."""
-    library = type(result).__module__.partition(".")[0]
-    if library in ("numpy", "torch") and result.shape == ():
-        return result.item()
+    """Returns the one element of an array, and a truth or float of sympy, as a Python object."""
+    match _library(result):
+        case "numpy" | "torch":
+            return result.item() if math.prod(result.shape) == 1 else result
+        case "sympy" if result.is_Boolean:
+            return bool(result)
+        case "sympy" if result.is_Float:  # equal to no integer there
+            return float(result)
     return result
 
 
+def _library(result: object) -> str:
+    return type(result).__module__.partition(".")[0]
+
+
 def _shown(result: object) -> str:
+    """Returns a result as it is written, with its type unless Python's own types show theirs."""
     try:
-        return repr(result)[:80]
+        kind, shown = type(result), repr(result)[:80]
+        told = kind.__module__ in ("builtins", "numpy") or kind.__qualname__ in shown
+        return shown if told else f"{shown} ({kind.__module__}.{kind.__qualname__})"
     except BaseException:  # noqa: BLE001 - a candidate's __repr__ may do anything
         return "something that cannot be shown"
 

@@ -1,7 +1,5 @@
 """The published result files: one JSON record and one CSV row per attempt."""
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
-from llm_erm.runs.files import replace, writing
+from llm_erm.runs.files import csv_text, replace, writing
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
 
@@ -151,10 +149,6 @@ def _as_jsonl(records: Sequence[Mapping[str, Any]]) -> str:
 
 def _as_csv(records: Sequence[Mapping[str, Any]]) -> str:
     """Returns the published columns, ``error``, and the trial if there are several."""
-    text = io.StringIO(newline="")
     several = any(record["trial"] > 1 for record in records)
     columns = [*PUBLISHED_COLUMNS, "error", *(["trial", "seed"] if several else [])]
-    writer = csv.DictWriter(text, columns, extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
+    return csv_text(columns, ([record[name] for name in columns] for record in records))

@@ -135,7 +135,7 @@ class Synthesis(Method):
             try:
                 yield Searches(self, sandbox, threads, notices)
             finally:
-                sandbox.stop()  # or an interrupted run would wait for its threads' replays
+                sandbox.close()  # or an interrupted run would wait for its threads' programs
 
     def _announced(self, work: Sequence[Work], budget: Budget, longest: int) -> list[str]:
         """Returns a sentence on the calls that this run may make, if there are any."""

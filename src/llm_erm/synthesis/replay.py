@@ -86,8 +86,9 @@ def read_replay(folder: Path) -> Replay:
         name = str(known.settings["llm"]["name"])
         isolation = str(known.settings["isolation"])
     except (RecordError, KeyError, TypeError) as error:
+        why = f"it has no {error.args[0]}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{folder}/settings.json is not that of a run of `llm-erm synthesize` ({error}); name "
+            f"{folder}/settings.json is not that of a run of `llm-erm synthesize` ({why}); name "
             "another run.",
             setting="replay_from",
         ) from None

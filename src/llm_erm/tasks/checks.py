@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks.files import DATA_FILES
 from llm_erm.tasks.meta import Meta, task_file_digest
 from llm_erm.tasks.spec import DataSpec
@@ -24,8 +25,8 @@ def shared_warnings(shared: int, place: Path) -> list[str]:
     if not shared:
         return []
     return [
-        f"{shared} inputs are in more than one split of {place}: test accuracy is too high, and no "
-        "certificate holds"
+        f"Found {counted(shared, 'input')} in more than one split of {place}: test accuracy is too "
+        "high, and no certificate holds"
     ]
 
 
@@ -127,8 +128,8 @@ def published_warnings(spec: DataSpec, wrong: int, place: Path) -> list[str]:
         return []
     total = spec.train_size + spec.val_size + spec.test_size
     return [
-        f"{wrong} of the {total} labels in {place} contradict the rule of {spec.function}: the "
-        f"published release {spec.published} draws them so, and there is no certificate"
+        f"{wrong} of the {total} labels in {place} cannot come from the rule of {spec.function}: "
+        f"the published release {spec.published} draws them so, and there is no certificate"
     ]
 
 
@@ -141,8 +142,12 @@ def label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[s
     wrong = wrong_labels(task, stored)
     if wrong and task.source:
         raise InputError(
-            f"{wrong} labels in {place} differ from what the rule in {task.source} now returns; "
+            f"The rule in {task.source} now contradicts {counted(wrong, 'label')} in {place}; "
             "draw the data again",
             setting="fresh_data",
         )
-    return [f"{wrong} labels in {place} differ from what {task.id} computes"] if wrong else []
+    return (
+        [f"What {task.id} computes differs from {counted(wrong, 'label')} in {place}"]
+        if wrong
+        else []
+    )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from numpy.random import RandomState
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks.distinct import Distinct, draw_class, draw_distinct, shuffled
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Dataset
@@ -64,9 +65,7 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
         if len(inputs) < wanted and learning > _most(spec, label, inputs)
     }
     if scarce and not spec.allow_repeats:
-        counts = " and ".join(
-            _counted(n, spec.existing[label], label) for label, n in scarce.items()
-        )
+        counts = " and ".join(_found(n, spec.existing[label], label) for label, n in scarce.items())
         raise InputError(
             f"{spec.function} has {counts} at length {spec.length}; training and validation "
             f"ask for {learning} of each label and may take at most half of those that exist; ask "
@@ -81,11 +80,11 @@ def _most(spec: DataSpec, label: int, found: list[str]) -> int:
     return min(len(found), (spec.existing[label] or len(found)) // 2)
 
 
-def _counted(found: int, existing: int | None, label: int) -> str:
+def _found(found: int, existing: int | None, label: int) -> str:
     """Returns how many inputs of a class exist; if that is not known, how many were found."""
     if existing is None:
         return f"few inputs of label {label} (found {found:,}; there may be more)"
-    return f"only {existing:,} input{'s' * (existing > 1)} of label {label}"
+    return f"only {counted(existing, 'input')} of label {label}"
 
 
 def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> list[str]:

@@ -3,6 +3,7 @@
 Each line holds one example, ``<input> -> <label>``, as in the folders the published code wrote.
 """
 
+import codecs
 import hashlib
 import re
 import shutil
@@ -36,6 +37,8 @@ def input_pattern(kind: Kind, length: int) -> str:
 def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -> Dataset:
     """Returns the labelled examples of a file.
 
+    Lines may end as on any system, and a byte-order mark is no part of the first input.
+
     Args:
         path: A file of ``<input> -> <label>`` lines.
         pattern: What an input must match.
@@ -49,6 +52,7 @@ def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -
 
 
 def _examples(path: Path, data: bytes, pattern: str, *, redrawable: bool) -> Dataset:
+    data = _plain(data)
     text = _text(path, data)
     if re.fullmatch(f"(?:{pattern} -> [01]\n)+", text):  # as this package writes it
         written = text.replace(_ENDINGS[1], _ENDINGS[0]).split(_ENDINGS[0])[:-1]
@@ -58,7 +62,7 @@ def _examples(path: Path, data: bytes, pattern: str, *, redrawable: bool) -> Dat
     text = text.removesuffix("\n")
     if not text:
         raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'")
-    form = f"({pattern}) -> ([01])\r?"
+    form = f"({pattern}) -> ([01])"
     found = re.findall(f"^{form}$", text, re.MULTILINE)
     if len(found) <= text.count("\n"):
         lines = text.split("\n")
@@ -80,14 +84,24 @@ def _bytes(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
 
 
+def _plain(data: bytes) -> bytes:
+    """Returns a file without byte-order marks and with the line ends that we write."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if codecs.BOM_UTF8 in data:  # also where files were put together
+        data = data.removeprefix(codecs.BOM_UTF8).replace(b"\n" + codecs.BOM_UTF8, b"\n")
+    return data
+
+
 def _text(path: Path, data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         number = data[: error.start].count(b"\n") + 1
+        wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise InputError(
-            f"{path}, line {number}: not valid UTF-8; the file needs lines of the form "
-            "'<input> -> <label>' in UTF-8"
+            f"{path}, line {number}: not valid UTF-8{' but UTF-16' if wide else ''}; the file "
+            "needs lines of the form '<input> -> <label>' in UTF-8"
         ) from error
 
 

@@ -1,14 +1,15 @@
 """Specifies data sets, one or a grid of them; the only place that lists the parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
 from llm_erm.errors import InputError
 from llm_erm.settings import OPERATIONAL
 from llm_erm.tasks.seeds import data_seed, trial_seed
-from llm_erm.tasks.suite import PUBLISHED, get
+from llm_erm.tasks.suite import IDS, PUBLISHED, get
 from llm_erm.tasks.task import Draw, PublishedDraw, Release, Task
 from llm_erm.tasks.task_file import load_task_file
 
@@ -37,25 +38,33 @@ class DataSettings:
     negatives: Negatives = "near-miss"
     """How to draw negative examples of palindromes: one bit off a palindrome, or uniformly."""
     published: Release | None = None
-    """Draw data as a published release did (erm: the paper's; pv: its successor's), with its
-    repeats and wrong labels."""
+    """Draw data as a published release did, with its repeats and wrong labels: erm (the paper's) or
+    pv (its successor's). None draws this package's own (default: None)."""
     allow_repeats: bool = False
     """Let splits share inputs if too few distinct ones exist; such results get no certificate."""
     task_file: Annotated[Path | None, OPERATIONAL] = None
-    """A Python file that defines your own task."""
+    """A Python file that defines a task of your own."""
 
     def __post_init__(self) -> None:
         """Converts lists to tuples and strings to paths, for callers from Python.
 
         Raises:
-            InputError: A string is given where several values are expected.
+            InputError: One value is given where several are expected.
         """
         for name in ("functions", "lengths"):
-            value = getattr(self, name, ())
-            if isinstance(value, str):
-                raise InputError(f"{name} is the text {value!r}; give a list.", setting=name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+            if (value := getattr(self, name, None)) is None:
+                continue
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                what = "the text " if isinstance(value, str) else ""
+                raise InputError(
+                    f"{name} is {what}{value!r:.60}; give a list, such as [{value!r:.60}].",
+                    setting=name,
+                )
+            object.__setattr__(self, name, values := tuple(value))
+            kind = Integral if name == "lengths" else str
+            if wrong := [one for one in values if not isinstance(one, kind)]:
+                what = "a whole number" if kind is Integral else "the id of a task"
+                raise InputError(f"{name} holds {wrong[0]!r:.60}; give {what}.", setting=name)
         for name in ("task_file", "dataset_dir"):
             if isinstance(value := getattr(self, name, None), str):
                 object.__setattr__(self, name, Path(value))
@@ -79,6 +88,11 @@ class DataSpec(DataSettings):
     function: str
     length: int
     trial: int = 1
+
+    def __post_init__(self) -> None:
+        """Converts a name of the suite to the id, as well as what all settings convert."""
+        super().__post_init__()
+        object.__setattr__(self, "function", IDS.get(self.function, self.function))
 
     @property
     def name(self) -> str:
@@ -200,9 +214,9 @@ class DataGrid(DataSettings):
     """The data sets of several tasks, lengths and trials, and where they are kept."""
 
     functions: tuple[str, ...] = ()
-    """Task ids, as `llm-erm tasks` lists them (default: the twelve published ones)."""
+    """Tasks, by id or name as `llm-erm tasks` lists them (default: the twelve published ones)."""
     lengths: tuple[int, ...] = ()
-    """Input lengths in characters (default: each task's published lengths)."""
+    """Lengths of the inputs in characters (default: each task's published lengths)."""
     num_trials: int = 1
     """Number of independently drawn data sets per task and length; the first uses the base seed
     itself."""
@@ -251,15 +265,22 @@ class DataGrid(DataSettings):
                 yield task, length, task.why_not(length)
 
     def _tasks(self) -> list[Task]:
-        names = self.functions
-        if not names:
-            own = None if self.task_file is None else load_task_file(self.task_file)
-            names = PUBLISHED if own is None else (own.id,)
-        return [task_named(name, self.task_file) for name in dict.fromkeys(names)]
+        own = None if self.task_file is None else load_task_file(self.task_file)
+        names = self.functions or (PUBLISHED if own is None else (own.id,))
+        if own is not None and own.id not in names:
+            raise InputError(
+                f"the tasks are {' '.join(names)}, so {own.id}, which {self.task_file} defines, "
+                f"would not be used; add {own.id} to them, or omit one of the two",
+                setting="functions or task_file",
+            )
+        return list({task.id: task for task in map(self._task, names)}.values())
+
+    def _task(self, name: str) -> Task:
+        return task_named(name, self.task_file)
 
 
 def task_named(name: str, task_file: Path | None = None) -> Task:
-    """Returns the task with that id, from the user's file or the suite.
+    """Returns the task with that id or name, from the user's file or the suite.
 
     Raises:
         InputError: There is no such task, or the file does not define one.

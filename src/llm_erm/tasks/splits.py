@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks import probes
 from llm_erm.tasks.checks import (
     discarded_warnings,
@@ -197,7 +198,7 @@ def _divided(
     positives = sum(y for _, y in pool)
     if 2 * positives != len(pool):
         raise InputError(
-            f"train.txt and val.txt in {place} hold {positives} examples of label 1 in "
+            f"train.txt and val.txt in {place} hold {counted(positives, 'example')} of label 1 in "
             f"{len(pool)}, so they cannot be divided into half-positive splits; "
             f"request the stored sizes ({len(train)} training, {len(validation)} validation)"
         )

@@ -5,9 +5,11 @@ To add a task, add a row; to use one without changing the package, see ``task_fi
 
 from collections import Counter
 from collections.abc import Callable
+from difflib import get_close_matches
 from math import comb
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks import graphs, probes, rules, samplers
 from llm_erm.tasks.rules import Rule, label_strings
 from llm_erm.tasks.samplers import by_class, by_rule
@@ -27,9 +29,9 @@ def at_least(least: int, multiple: int = 1, most: int = MAX_LENGTH) -> Callable[
 
     def why_not(length: int) -> str | None:
         if length < least:
-            return f"it needs at least {least} characters"
+            return f"it needs at least {counted(least, 'character')}"
         if length > most:
-            return f"it takes at most {most} characters"
+            return f"it takes at most {counted(most, 'character')}"
         return f"it needs a multiple of {multiple}" if length % multiple else None
 
     return why_not
@@ -289,17 +291,41 @@ SUITE: dict[str, Task] = {task.id: task for task in _TASKS}
 PUBLISHED = tuple(f"fn_{letter}" for letter in "abcdefghijkl")
 """The ids of the published suite, the default grid."""
 
+IDS = {task.name: task.id for task in _TASKS}
+"""The ids of the tasks by name."""
 
-def get(id: str) -> Task:
-    """Returns a task of the suite.
+
+def get(name: str) -> Task:
+    """Returns a task of the suite, by its id or its name.
 
     Raises:
-        InputError: If no task has that id; the message lists the ids.
+        InputError: There is no such task; the message says which have similar names, or lists all.
     """
-    if id not in SUITE:
+    id = IDS.get(name, name)
+    if id in SUITE:
+        return SUITE[id]
+    meant = name.lower().replace("-", "_")
+    if meant in SUITE:
+        close = [SUITE[meant].name]
+    else:
+        close = [meant] if meant in IDS else get_close_matches(meant, IDS)
+    if close:
+        similar = " or ".join(f"{one} ({IDS[one]})" for one in close)
         raise InputError(
-            f"there is no function {id!r}; choose one of {' '.join(SUITE)}, "
-            "or give your own task file",
-            setting="task_file",
+            f"there is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
         )
-    return SUITE[id]
+    raise InputError(
+        f"there is no task {name!r}; choose one of {' '.join(SUITE)}, which `llm-erm tasks` "
+        "describes, or give your own task file",
+        setting="task_file",
+    )
+
+
+def name_of(id: str) -> str:
+    """Returns the name of a task; of one that is not of the suite, its id."""
+    return SUITE[id].name if id in SUITE else id
+
+
+def in_words(id: str) -> str:
+    """Returns the name, id and rule of a task; of one that is not of the suite, its id."""
+    return f"{SUITE[id].name} ({id}): {SUITE[id].computes}" if id in SUITE else id

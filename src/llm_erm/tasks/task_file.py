@@ -33,6 +33,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks.files import input_pattern
 from llm_erm.tasks.samplers import RAREST
 from llm_erm.tasks.suite import SUITE, at_least
@@ -161,9 +162,9 @@ class _TaskFunctions:
                 if patience == 0:
                     raise InputError(
                         f"{self.path}: {RAREST * (counts[label] + 10):,} calls of sample at length "
-                        f"{length} returned {len(classes[label])} inputs of label {label} of the "
-                        f"{counts[label]} needed; define sample(rng, length, label) so that it "
-                        "draws an input of the given label"
+                        f"{length} returned {counted(len(classes[label]), 'input')} of label "
+                        f"{label} of the {counts[label]} needed; define sample(rng, length, label) "
+                        "so that it draws an input of the given label"
                     )
                 patience -= 1
                 x = self._sample(rng, length, label)
@@ -184,6 +185,11 @@ class _TaskFunctions:
             raise InputError(
                 f"{self.path}: sample(rng, {length}) returns {x!r:.60}; "
                 f"a {self.kind} input is a string matching {pattern}"
+            )
+        if "\r" in x or x.startswith("\ufeff"):
+            raise InputError(
+                f"{self.path}: sample(rng, {length}) returns {x!r:.60}; an input must not contain "
+                "a carriage return or begin with a byte-order mark, which no data file keeps"
             )
         return str(x)
 

@@ -84,9 +84,11 @@ def shape_of(settings: TrainingSettings) -> Shape:
     width = settings.n_embd or shape.width
     if width % heads or (shape.rope and width // heads % 2):
         even = "an even multiple" if shape.rope else "a multiple"
+        also = "also " if settings.n_embd is None else ""
         raise InputError(
             f"{settings.model} would have a width of {width} (n_embd) and {heads} heads (n_head); "
-            f"the width must be {even} of the number of heads: give, say, {64 * heads}.",
+            f"the width must be {even} of the number of heads: {also}give a width such as "
+            f"{64 * heads}.",
             setting="n_embd",
         )
     sharing = shape.heads // shape.key_heads  # query heads per key head, where that divides
@@ -98,6 +100,23 @@ def shape_of(settings: TrainingSettings) -> Shape:
         head_size=width // heads,
         inner=round(width * shape.inner / shape.width),
     )
+
+
+def name_of(settings: TrainingSettings, weights: int) -> str:
+    """Returns what to call a model: as its published shape, or by the size that it has instead."""
+    sizes = (settings.n_layer, settings.n_head, settings.n_embd)
+    if settings.model not in SHAPES or (sizes == (None,) * 3 and settings.num_models == 1):
+        return settings.model
+    return f"{SHAPES[settings.model].family}-{rounded(weights)}"
+
+
+def rounded(weights: int) -> str:
+    """Returns a number of weights as models are called by it, such as ``99K`` or ``1.4B``."""
+    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if weights >= unit:
+            count = weights / unit
+            return f"{count:.1f}{letter}" if count < 10 else f"{count:.0f}{letter}"
+    return str(weights)
 
 
 def from_scratch(settings: TrainingSettings, vocabulary: int, positions: int) -> "Classifier":

@@ -98,7 +98,7 @@ def check(settings: TrainingSettings, kind: Kind) -> None:
     if idle:
         raise InputError(
             f"{', '.join(idle)} cannot change the model {PARITIES}; leave it out.",
-            setting=idle[0],
+            setting=" or ".join(idle),
         )
 
 

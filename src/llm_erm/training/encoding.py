@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.tasks.task import Dataset, Kind
 
 if TYPE_CHECKING:
@@ -153,8 +154,8 @@ def encode(
     width = max(map(len, lists))
     if context_length is not None and width > context_length:
         raise InputError(
-            f"context_length is {context_length}, but an input has {width} tokens, and inputs are "
-            f"never truncated; give {width} or more, or leave it out.",
+            f"context_length is {context_length}, but an input has {counted(width, 'token')}, and "
+            f"inputs are never truncated; give {width} or more, or leave it out.",
             setting="context_length",
         )
     tokens = np.zeros((len(lists), width), dtype=np.int64)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,9 @@ from llm_erm.runs.events import Advanced, Noticed, Observe, Started, ignore
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
 from llm_erm.tasks.task import Dataset, Splits
+from llm_erm.training.architectures import name_of
 from llm_erm.training.build import Built, build, fitting, save
-from llm_erm.training.checkpoints import DamagedError, load_checkpoint, save_checkpoint
+from llm_erm.training.checkpoints import CheckpointWriter, load_checkpoint
 from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.settings import TrainingSettings
 
@@ -88,7 +90,7 @@ def learn(
     final = epochs.curve[-1]
     return Result(
         method="training",
-        model=settings.model,
+        model=name_of(settings, built.sizes()[0]),
         data=splits.key,
         examples=len(pool) * (final.epoch if settings.online else 1),
         train=epochs.train_verdict,
@@ -141,30 +143,31 @@ class _Epochs:
 
     def run(self, fresh: Fresh | None) -> None:
         """Trains to the end, from the last checkpoint if there is one."""
-        from llm_erm.training.optimizers import learning_rate
-
-        settings = self._settings
         self._begin()
-        while self._epoch < settings.n_epochs and not self._enough():
-            if self._epoch % settings.eval_every == 0:
-                self._evaluate()
-            self._seed_dropout()
-            for step, batch in self._batches(fresh):
-                rate = learning_rate(
-                    step, settings.n_epochs * self._steps_per_epoch, settings.lr, settings.eta_min
-                )
-                self._built.engine.step(batch, rate)
-            self._epoch += 1
-            if settings.patience is not None:
-                perfect = self._built.engine.correct_in_all() == len(self._train)
-                self._perfect_epochs = self._perfect_epochs + 1 if perfect else 0
-            if settings.checkpoint_every and self._epoch % settings.checkpoint_every == 0:
-                self._checkpoint()
-            self._observe(Advanced(self._epoch))
-        self._evaluate()
+        with self._writer() as writer:
+            while self._epoch < self._settings.n_epochs and not self._enough():
+                self._train_epoch(fresh)
+                self._checkpoint(writer)
+                self._observe(Advanced(self._epoch))
+            self._evaluate()
         if self._built.accelerator is not None:
             for tracker in self._built.accelerator.trackers:
                 tracker.finish()  # end_training would end the group of processes as well
+
+    def _train_epoch(self, fresh: Fresh | None) -> None:
+        from llm_erm.training.optimizers import learning_rate
+
+        settings, engine = self._settings, self._built.engine
+        if self._epoch % settings.eval_every == 0:
+            self._evaluate()
+        self._seed_dropout()
+        steps = settings.n_epochs * self._steps_per_epoch
+        for step, batch in self._batches(fresh):
+            engine.step(batch, learning_rate(step, steps, settings.lr, settings.eta_min))
+        self._epoch += 1
+        if settings.patience is not None:
+            perfect = engine.correct_in_all() == len(self._train)
+            self._perfect_epochs = self._perfect_epochs + 1 if perfect else 0
 
     def notices(self) -> list[str]:
         """Returns what one must know about the training to interpret the result."""
@@ -225,14 +228,14 @@ class _Epochs:
         )
 
     def _kept(self, folder: Path) -> dict[str, Any] | None:
-        """Returns what the last checkpoint holds; says so if it cannot be believed."""
-        try:
-            return load_checkpoint(folder, self._job)
-        except DamagedError as error:
+        """Returns what the last whole checkpoint holds; names those that cannot be believed."""
+        state, damaged = load_checkpoint(folder, self._job)
+        start = "the start" if state is None else "the checkpoint before it"
+        for path in damaged[-1:]:
             self._observe(
-                Noticed(f"{error} is damaged or of another run, so training starts from the start")
+                Noticed(f"{path} is damaged or of another run, so training starts from {start}")
             )
-            return None
+        return state
 
     def _seed_dropout(self) -> None:
         """Makes dropout depend on the seed and the epoch alone, so that a run can resume."""
@@ -283,16 +286,22 @@ class _Epochs:
             numbers = {k: math.nan if v is None else v for k, v in asdict(point).items()}
             self._built.accelerator.log(numbers, step=step)
 
-    def _checkpoint(self) -> None:
-        if self._folder is not None and self._built.main:
-            state = {
-                "engine": self._built.engine.state(),
-                "epoch": self._epoch,
-                "perfect_epochs": self._perfect_epochs,
-                "curve": [asdict(point) for point in self.curve],
-                "seconds": self._seconds(),
-            }
-            save_checkpoint(self._folder, state, self._job)
+    def _writer(self) -> AbstractContextManager[CheckpointWriter | None]:
+        if self._folder is None or not self._built.main or not self._settings.checkpoint_every:
+            return nullcontext()
+        return CheckpointWriter(self._folder, self._job)
+
+    def _checkpoint(self, writer: CheckpointWriter | None) -> None:
+        every = self._settings.checkpoint_every
+        if writer is None or not every or self._epoch % every:
+            return
+        rest = {
+            "epoch": self._epoch,
+            "perfect_epochs": self._perfect_epochs,
+            "curve": [asdict(point) for point in self.curve],
+            "seconds": self._seconds(),
+        }
+        writer.save(self._built.engine.state(), rest)
 
     def _seconds(self) -> float:
         return self._earlier_seconds + time.monotonic() - self._started

@@ -139,7 +139,10 @@ class Training(Method):
         job = work.job
         assert isinstance(job, TrainingJob)
         assert work.folder is not None
-        return Artifacts(job.folder(work.folder), job.label, self._config(work))
+        spec = job.spec
+        task = f"{spec.task.name}: {spec.task.computes}"
+        title = f"{task}\nlength {spec.length}, {_examples(spec)} examples"
+        return Artifacts(job.folder(work.folder), title, self._config(work))
 
     def _config(self, work: Work) -> dict[str, Any]:
         """Returns every setting of a training, by its published name where it has one."""

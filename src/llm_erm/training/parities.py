@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 
 MOST = 2_000_000
 """Maximum number of parities in a model: bounds the memory that a batch takes."""
@@ -29,8 +30,8 @@ class Parities(nn.Module):
         super().__init__()
         if not 1 <= comb(length, degree) <= MOST:
             raise InputError(
-                f"degree is {degree}, and {length} bits have {comb(length, degree):,} sets of "
-                f"that size; the model takes 1 to {MOST:,}: give another degree or length.",
+                f"degree is {degree}, and {counted(length, 'bit')} have {comb(length, degree):,} "
+                f"sets of that size; the model takes 1 to {MOST:,}: give another degree or length.",
                 setting="degree",
             )
         self.backbones = nn.ModuleList()

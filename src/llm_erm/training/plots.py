@@ -4,13 +4,38 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
+from math import ceil
 from pathlib import Path
-from typing import Any
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 from llm_erm.facts import CurvePoint, TrainingFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.files import writing
+from llm_erm.styles import (
+    COLUMN_INCHES,
+    DOTS_PER_INCH,
+    LEGEND_LINE_INCHES,
+    SMALL_POINTS,
+    make_legible,
+    make_logarithmic,
+    style,
+    verbatim,
+)
+from llm_erm.tasks.suite import in_words, name_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LETTERS = 50
+"""Letters of a line of text that fits into a picture."""
+CURVE_STYLES = {
+    # Larger and hollow, so that it is seen where both are equal.
+    "train": style(0) | {"markersize": 7, "markerfacecolor": "none"},
+    "test": style(1),
+}
 
 
 def plot_curve(curve: Sequence[CurvePoint], title: str, path: Path) -> None:
@@ -43,11 +68,7 @@ def plot_sizes(results: Iterable[Result], path: Path) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    lines: dict[str, list[tuple[float, float]]] = {}
-    for name, result, facts in _by_size(results):
-        lines.setdefault(name, []).append((facts.train_size, _test_accuracy(result)))
-    with writing(path.parent):
-        _plot(lines, "training examples", _model(results), path, logarithmic=True)
+    _save(accuracy_by_size(results), path)
 
 
 def plot_lengths(results: Iterable[Result], path: Path) -> None:
@@ -56,12 +77,26 @@ def plot_lengths(results: Iterable[Result], path: Path) -> None:
     Raises:
         InputError: The file cannot be written.
     """
+    _save(accuracy_by_length(results), path)
+
+
+def accuracy_by_size(results: Iterable[Result]) -> "Figure":
+    """Returns the picture of test accuracy over the number of training examples."""
+    found = _by_size(results)
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for name, result, facts in found:
+        lines.setdefault(name, []).append((facts.train_size, _test_accuracy(result)))
+    return _plot(lines, "training examples", _what(found), logarithmic=True)
+
+
+def accuracy_by_length(results: Iterable[Result]) -> "Figure":
+    """Returns the picture of test accuracy over the length of the test inputs."""
+    found = _by_size(results)
     lines = {}
-    for name, result, facts in _by_size(results):
-        found = {result.data.length: _test_accuracy(result)} | dict(facts.accuracy_at_length)
-        lines[f"{name}, {facts.train_size} examples"] = sorted(found.items())
-    with writing(path.parent):
-        _plot(lines, "length of test inputs", _model(results), path)
+    for name, result, facts in found:
+        at = {result.data.length: _test_accuracy(result)} | dict(facts.accuracy_at_length)
+        lines[f"{name}, {counted(facts.train_size, 'example')}"] = sorted(at.items())
+    return _plot(lines, "length of test inputs", _what(found))
 
 
 _drawing = threading.Lock()
@@ -90,43 +125,58 @@ def _chart(epochs: tuple[int, ...], title: str) -> _Chart:
     """Returns the chart of curves over these epochs; its layout depends on nothing else."""
     figure, axes = _figure()
     level = [0.0] * len(epochs)
-    lines = {name: axes.plot(epochs, level, "o-", label=name)[0] for name in ("train", "test")}
-    _finish(axes, "epochs", title)
+    lines = {
+        name: axes.plot(epochs, level, label=name, **how)[0] for name, how in CURVE_STYLES.items()
+    }
+    _finish(figure, axes, "epochs", title)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     foreground = (*axes.lines, *axes.spines.values())
     for artist in foreground:
         artist.set_visible(False)
-    figure.canvas.draw()
-    background = figure.canvas.copy_from_bbox(figure.bbox)
+    canvas: Any = figure.canvas
+    canvas.draw()
+    background = canvas.copy_from_bbox(figure.bbox)
     for artist in foreground:
         artist.set_visible(True)
-    return _Chart(figure.canvas, lines, background, foreground)
+    return _Chart(canvas, lines, background, foreground)
 
 
-def _figure() -> tuple[Any, Any]:
+def _figure() -> "tuple[Figure, Axes]":
     """Returns an empty figure and its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), dpi=120, layout="constrained")
+    size = (COLUMN_INCHES, 0.8 * COLUMN_INCHES)
+    figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots()
 
 
-def _finish(axes: Any, label: str, title: str) -> None:  # noqa: ANN401 - of matplotlib
-    """Adds to axes what all plots have in common."""
-    axes.axhline(0.5, color="gray", linestyle=":", label="chance")
-    plain = title.replace("$", r"\$")  # a pair of them would enclose a formula
-    axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1.03), title=plain)
-    # Accuracies are rarely so low; below the curves, so that it is the same for all of them.
-    axes.legend(loc="lower right").set_zorder(1)
+def _finish(figure: "Figure", axes: "Axes", label: str, title: str) -> None:
+    """Adds to a figure what all plots have in common."""
+    axes.axhline(0.5, color="gray", linestyle=":", linewidth=1, label="chance")
+    lines = [fill(line, LETTERS) for line in title.splitlines()]
+    axes.set(xlabel=label, ylabel="accuracy", title=verbatim("\n".join(lines)))
+    axes.set_ylim(-0.03, 1.03)
+    make_legible(axes)
+    handles, names = axes.get_legend_handles_labels()
+    columns = max(1, LETTERS // (max(map(len, names)) + 6))
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=SMALL_POINTS,
+        frameon=False,
+    )
+    rows = ceil(len(handles) / columns)
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE_INCHES * rows)
 
 
 def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts]]:
     """Returns results by the size of their training set, with the names of their lines."""
     found = [
-        (f"{result.data.function}, L = {result.data.length}", result, result.facts)
+        (f"{name_of(result.data.function)}, length {result.data.length}", result, result.facts)
         for result in results
         if isinstance(result.facts, TrainingFacts)
     ]
@@ -138,31 +188,40 @@ def _test_accuracy(result: Result) -> float:
     return result.test.accuracy
 
 
-def _model(results: Iterable[Result]) -> str:
-    return ", ".join(dict.fromkeys(map(attrgetter("model"), results)))
+def _what(found: Sequence[tuple[str, Result, TrainingFacts]]) -> str:
+    """Returns what is drawn: the models and, if there is one task, its rule."""
+    tasks = dict.fromkeys(result.data.function for _, result, _ in found)
+    models = ", ".join(dict.fromkeys(result.model for _, result, _ in found))
+    return "\n".join([*map(in_words, tasks), models]) if len(tasks) == 1 else models
 
 
 def _plot(
     lines: Mapping[str, Sequence[tuple[float, float]]],
     label: str,
     title: str,
-    path: Path,
     *,
     logarithmic: bool = False,
-) -> None:
-    """Draws accuracies into an image file.
+) -> "Figure":
+    """Returns a picture of accuracies.
 
     Args:
         lines: Pairs of abscissa and accuracy, by name.
         label: What the abscissa is.
         title: Title of the picture.
-        path: The file.
         logarithmic: Whether the abscissa is logarithmic.
     """
     figure, axes = _figure()
-    for name, points in lines.items():
-        axes.plot(*zip(*points, strict=True), "o-", label=name)
+    for place, (name, points) in enumerate(lines.items()):
+        places, accuracies = zip(*points, strict=True)
+        # Smaller than those below, which are seen where several are equal.
+        size = {"markersize": 4 + 5 * (1 - (place + 1) / len(lines))}
+        axes.plot(places, accuracies, label=verbatim(name), **style(place) | size)
     if logarithmic:
-        axes.set_xscale("log")
-    _finish(axes, label, title)
-    figure.canvas.print_png(path)
+        make_logarithmic(axes, [x for points in lines.values() for x, _ in points])
+    _finish(figure, axes, label, title)
+    return figure
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    with writing(path.parent):
+        figure.savefig(path)

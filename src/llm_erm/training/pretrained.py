@@ -70,7 +70,7 @@ def check(settings: TrainingSettings) -> None:
         raise InputError(
             f"{', '.join(given)} cannot change the pretrained model {settings.model}; leave it "
             "out, or train from scratch.",
-            setting=given[0],
+            setting=" or ".join(given),
         )
 
 

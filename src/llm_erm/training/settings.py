@@ -22,19 +22,19 @@ class TrainingSettings:
     coordinate-sgd). Fine-tuned: qwen3_finetune, llama3_finetune, deepseek_finetune,
     smollm2_finetune (the embedded weights), a Hugging Face folder or a GGUF file."""
     vocab_size: int | None = None
-    """Vocabulary size of a model from scratch; by default, what the inputs need."""
+    """Vocabulary size of a model from scratch (default: what the inputs need)."""
     BOS_TOKEN: int | None = None
-    """Token before every input; by default, the first free one from scratch, the tokenizer's own
-    when fine-tuning."""
+    """Token before every input (default: the first free one from scratch, the tokenizer's own when
+    fine-tuning)."""
     context_length: int | None = None
-    """Maximum number of tokens per input; by default, what the longest input needs."""
+    """Maximum number of tokens per input (default: what the longest input needs)."""
     n_layer: int | None = None
-    """Layers of a model from scratch; by default, those of its published shape (bloom: 4)."""
+    """Layers of a model from scratch (default: those of its published shape; 4 for bloom)."""
     n_head: int | None = None
-    """Attention heads of a model from scratch; by default, those of its published shape (bloom:
-    10)."""
+    """Attention heads of a model from scratch (default: those of its published shape; 10 for
+    bloom)."""
     n_embd: int | None = None
-    """Width of a model from scratch; by default, that of its published shape (bloom: 500)."""
+    """Width of a model from scratch (default: that of its published shape; 500 for bloom)."""
     num_models: int = 1
     """Number of models from scratch whose last hidden states are averaged."""
     degree: int = 3
@@ -72,18 +72,20 @@ class TrainingSettings:
     """Number of epochs between evaluations; the model is also evaluated before the first step and
     after the last."""
     eval_batch_size: Annotated[int | None, OPERATIONAL] = None
-    """Number of examples evaluated at once, by default 500; does not change results."""
+    """Number of examples evaluated at once; does not change results (default: 500)."""
     patience: int | None = None
-    """Stop once the training accuracy has been 1.0 for this many epochs in a row."""
+    """Stop once the training accuracy has been 1.0 for this many epochs in a row (default: do not
+    stop early)."""
     device: Annotated[str | None, OPERATIONAL] = None
-    """cuda, cuda:1, mps or cpu; by default, the best available."""
+    """Where to train: cuda, cuda:1, mps or cpu (default: the best available)."""
     engine: Annotated[Literal["auto", "eager", "compiled"], OPERATIONAL] = "auto"
     """Whether layers are compiled and steps replayed as a CUDA graph; auto does both on CUDA."""
     checkpoint_every: Annotated[int | None, OPERATIONAL] = None
-    """Number of epochs between checkpoints, from which the same command resumes; by default,
-    there are none."""
+    """Number of epochs between checkpoints, from which the same command resumes (default: no
+    checkpoints). They are written while training goes on, and the last two are kept. One that comes
+    due while another is still being written is left out."""
     report_to: Annotated[tuple[Tracker, ...], OPERATIONAL] = ()
-    """Trackers to which accelerate also reports the metrics."""
+    """Trackers to which accelerate also reports the metrics: tensorboard, wandb, mlflow."""
     save_model: Annotated[bool, OPERATIONAL] = False
     """Keep the final weights, in the subfolder model/ of the results."""
 
@@ -105,7 +107,7 @@ class TrainingSettings:
             raise InputError(
                 f"lr is {self.lr} and eta_min is {self.eta_min}; lr must be above 0, and eta_min "
                 "between 0 and lr.",
-                setting="lr",
+                setting="lr or eta_min",
             )
         if self.optimizer == "coordinate-sgd" and not self.online:
             raise InputError(

@@ -1,0 +1,128 @@
+"""Shows on stderr how far a command is: bars on a terminal, elsewhere a line every half minute."""
+
+import sys
+import threading
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from llm_erm.cli.text import note, printable
+
+LINE_SECONDS = 30.0
+"""Time between two lines where there are no bars."""
+
+SPEED_SECONDS = 3600.0
+"""The time left follows from the speed of this last while, in which a step should end."""
+
+
+class Bars:
+    """Progress bars, or lines about them; a bar with a limit may end before it is full."""
+
+    def __init__(self) -> None:
+        """Prepares bars on the current stderr."""
+        console = Console(file=sys.stderr)
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            _Left(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+            speed_estimate_period=SPEED_SECONDS,
+        )
+        self._ended = threading.Event()
+        self._speaker = threading.Thread(target=self._speak, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        if self._bars.disable:
+            self._speaker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._bars.stop()
+
+    def add(
+        self,
+        what: str,
+        total: int | None,
+        done: int = 0,
+        *,
+        seconds: float | None = None,
+        shown: bool = True,
+    ) -> TaskID:
+        """Returns a new bar.
+
+        Args:
+            what: What it is about.
+            total: Number of steps; None if unknown.
+            done: Number of steps done before.
+            seconds: The most that it takes.
+            shown: Whether to show it.
+        """
+        return self._bars.add_task(
+            printable(what), total=total, completed=done, visible=shown, seconds=seconds
+        )
+
+    def advance(self, bar: TaskID) -> None:
+        """Counts a step."""
+        self._bars.advance(bar)
+
+    def set(self, bar: TaskID, done: int) -> None:
+        """Says how many steps are done."""
+        self._bars.update(bar, completed=done)
+
+    def remove(self, bar: TaskID) -> None:
+        """Removes a bar."""
+        self._bars.remove_task(bar)
+
+    def _speak(self) -> None:
+        while not self._ended.wait(LINE_SECONDS):
+            if line := "; ".join(_said(bar) for bar in self._bars.tasks if bar.visible):
+                note(f"{line}.")
+
+
+def _said(bar: Task) -> str:
+    """Returns how far a bar is, and how much time is left if that is known."""
+    total = "" if bar.total is None else f" of {bar.total:,.0f}"
+    steps = "" if not (total or bar.completed) else f"{bar.completed:,.0f}{total} done "
+    left = f", {said}" if (said := _left(bar)) else ""
+    return f"{bar.description}: {steps}after {_clock(bar.elapsed or 0)}{left}"
+
+
+class _Left(ProgressColumn):
+    """How much time is left."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the text of one bar."""
+        return Text(_left(task))
+
+
+def _left(bar: Task) -> str:
+    """Returns how much time is left, by the speed so far or the limit; empty if that is unknown."""
+    if bar.time_remaining is not None:
+        return f"{_clock(bar.time_remaining)} left"
+    if (seconds := bar.fields.get("seconds")) is None:
+        return ""
+    return f"at most {_clock(max(0.0, seconds - (bar.elapsed or 0.0)))} left"
+
+
+def _clock(seconds: float) -> str:
+    """Returns a time as minutes and seconds, or hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,175 @@
+"""Prints tables to stdout: narrow or wide on a terminal, whole and tab-separated elsewhere."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from textwrap import wrap
+
+from rich.cells import cell_len
+
+from llm_erm.cli.text import columns_of, folded, printable, say, say_below
+
+GAP = 2
+"""Blanks between two columns."""
+
+NARROWEST = 24
+"""Wrapped cells are at least this wide; words that are longer end in an ellipsis."""
+
+NOTHING = "–"
+"""A cell without a value."""
+
+MOST_LINES = 3
+"""Lines of a cell in the narrow form of a table; what does not fit is in the wide form."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        name: Its heading.
+        wide: Whether a terminal shows it only in the wide form.
+        text: Whether its cells may be wrapped.
+        setting: Whether it is what was run rather than what came out. A terminal says below the
+            table what is the same in all rows.
+        usual: The value that needs no mention: a terminal shows no column of it.
+    """
+
+    name: str
+    wide: bool = False
+    text: bool = False
+    setting: bool = False
+    usual: str = NOTHING
+
+
+Row = Sequence[str]
+
+_BLANKS = str.maketrans("\t\n", "  ")
+
+
+def table(
+    columns: Sequence[str | Column], rows: Iterable[Row], *, wide: bool = False, wider: bool = True
+) -> None:
+    """Prints a table.
+
+    Without a terminal, that is all columns, tab-separated, below a line of headings. A terminal
+    shows some of them, and says below what is the same in all rows. If the columns do not fit, each
+    row becomes a paragraph.
+
+    Args:
+        columns: The columns.
+        rows: Their cells.
+        wide: Whether a terminal shows all columns.
+        wider: Whether the command has a flag --wide; if not, it says in sentences what a terminal
+            does not show.
+    """
+    kinds = [one if isinstance(one, Column) else Column(one) for one in columns]
+    cells = [[printable(cell).translate(_BLANKS) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for line in ([one.name for one in kinds], *cells):
+            say("\t".join(line))
+        return
+    same = _same(kinds, cells)
+    told = [
+        i
+        for i, one in enumerate(kinds)
+        if i not in same and {row[i] for row in cells} - {one.usual, NOTHING}
+    ]
+    shown = [i for i in told if wide or not kinds[i].wide]
+    _print(
+        [kinds[i] for i in shown],
+        [[row[i] for i in shown] for row in cells],
+        whole=wide or not wider,
+    )
+    if said := [f"{kinds[i].name} {value}" for i, value in same.items() if value]:
+        say_below(f"In all rows: {', '.join(said)}.")
+    if wider and (more := [kinds[i].name for i in told if i not in shown]):
+        say_below(f"More with --wide: {', '.join(more)}.")
+
+
+def record(facts: Mapping[str, str]) -> None:
+    """Prints facts about one thing: a line each on a terminal, elsewhere a table of one row."""
+    if not sys.stdout.isatty():
+        table(list(facts), [list(facts.values())])
+        return
+    indent = max(map(len, facts)) + GAP
+    for name, value in facts.items():
+        say(folded(f"{name:{indent}}{value}", columns_of(sys.stdout), indent))
+
+
+def _same(columns: Sequence[Column], cells: Sequence[Row]) -> dict[int, str]:
+    """Returns the settings that are the same in all of several rows, without the usual ones."""
+    if len(cells) < 2:
+        return {}
+    found = {}
+    for i, column in enumerate(columns):
+        values = {row[i] for row in cells} - {NOTHING}
+        if len(values) == 1 and column.setting and (value := values.pop()) != column.usual:
+            found[i] = value
+    return found
+
+
+def _print(columns: Sequence[Column], cells: Sequence[Row], *, whole: bool) -> None:
+    width = columns_of(sys.stdout)
+    widths = _widths(columns, cells, width)
+    if widths is None:
+        _paragraphs(columns, cells, width)
+        return
+    for row in ([column.name for column in columns], *cells):
+        parts = [_lines(cell, each, whole) for cell, each in zip(row, widths, strict=True)]
+        for line in zip_longest(*parts, fillvalue=""):
+            padded = (
+                part + " " * (each + GAP - cell_len(part))
+                for part, each in zip(line, widths, strict=True)
+            )
+            say("".join(padded).rstrip())
+
+
+def _widths(columns: Sequence[Column], cells: Sequence[Row], width: int) -> list[int] | None:
+    """Returns the widths of the columns; None if words would have to be broken.
+
+    Text is wrapped first, but not to less than half the terminal; then headings; then more text.
+    """
+    of_cells = [max((cell_len(row[i]) for row in cells), default=0) for i in range(len(columns))]
+    of_words = [max(map(cell_len, column.name.split())) for column in columns]
+    widths = [max(cell_len(one.name), of_cells[i]) for i, one in enumerate(columns)]
+    whole = [max(pair) for pair in zip(of_words, of_cells, strict=True)]
+
+    def wrapped(least: int, others: Sequence[int]) -> list[int]:
+        return [
+            max(of_words[i], min(of_cells[i], least)) if one.text else others[i]
+            for i, one in enumerate(columns)
+        ]
+
+    over = sum(widths) + GAP * (len(columns) - 1) - width
+    for least in (
+        wrapped(width // 2, widths),
+        wrapped(width // 2, whole),
+        wrapped(NARROWEST, whole),
+    ):
+        while over > 0 and (giving := [i for i, each in enumerate(widths) if each > least[i]]):
+            widths[max(giving, key=lambda i: widths[i])] -= 1
+            over -= 1
+    return widths if over <= 0 else None
+
+
+def _lines(cell: str, width: int, whole: bool) -> list[str]:
+    """Returns the lines of a cell; in the narrow form, what is too long ends in an ellipsis."""
+    if whole:
+        return wrap(cell, width, break_on_hyphens=False) or [""]
+    text = " ".join(cell.split())
+    lines = wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+    if len(lines) > MOST_LINES:
+        lines = lines[:MOST_LINES]
+        lines[-1] += " …"
+    return [line if cell_len(line) <= width else f"{line[: width - 1]}…" for line in lines]
+
+
+def _paragraphs(columns: Sequence[Column], cells: Sequence[Row], width: int) -> None:
+    indent = max((len(column.name) for column in columns), default=0) + GAP
+    for number, row in enumerate(cells):
+        if number:
+            say("")
+        for column, cell in zip(columns, row, strict=True):
+            say(folded(f"{column.name:{indent}}{cell}", width, indent))

@@ -1,0 +1,19 @@
+"""Phrases that depend on how many things there are."""
+
+from collections.abc import Sequence
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Returns a number and a noun, such as ``1 call`` or ``2,500 calls``.
+
+    Args:
+        number: How many there are.
+        noun: What one of them is called.
+        plural: What several are called (default: the noun with an s).
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns names as a sentence lists them: ``a``, ``a and b``, or ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

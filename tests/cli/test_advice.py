@@ -1,0 +1,145 @@
+"""Advice names what was given, and nothing else."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from llm_erm import (
+    DataGrid,
+    Enumeration,
+    EnumerationSettings,
+    InputError,
+    Synthesis,
+    SynthesisSettings,
+    model,
+    run,
+)
+from llm_erm.cli import sweep as sweeping
+from llm_erm.cli import train as training
+from llm_erm.cli.flags import sentence
+from llm_erm.cli.stopped import status_of
+from llm_erm.cli.train import Options
+from llm_erm.errors import Terminated
+
+ANSWER = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
+SMALL = ("--lengths", 20, "--train-size", 20, "--val-size", 20, "--test-size", 40)
+GRID = DataGrid(functions=["fn_a"], lengths=[20], train_size=20, val_size=20, test_size=40)
+
+
+def test_of_several_flags_only_those_given_are_named():
+    error = InputError("lr and eta_min do not fit", setting="lr or eta_min")
+    assert sentence(error, Options) == "lr and eta_min do not fit (--lr or --eta-min)"
+    assert sentence(error, Options, ["--eta_min=1"]) == "lr and eta_min do not fit (--eta-min)"
+    assert sentence(error, Options, ["--seed", "1"]).endswith("(--lr or --eta-min)")
+
+
+def test_only_the_limit_at_fault_is_named(invoke):
+    done = invoke("verify", "a.py", "b.txt", "--memory-mb", 0)
+    assert done.returncode == 2
+    assert "--memory-mb is 0; give a number above 0" in done.stderr
+    assert "--seconds" not in done.stderr
+
+
+def test_a_finished_run_that_is_printed_again_says_so(invoke, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([ANSWER]))
+    words = ("synthesize", "--answers", "a.json", *SMALL, "--out-dir", "one")
+    said = "finished"
+    assert said not in invoke(*words, "--functions", "fn_a").stderr
+    again = invoke(*words, "--functions", "fn_a")
+    assert "Already finished, in one; --fresh runs it again." in again.stderr
+    assert said not in invoke(*words, "--functions", "fn_a", "--fresh").stderr
+
+
+def test_trials_carry_their_number(invoke, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([ANSWER]))
+    done = invoke(
+        *("synthesize", "--answers", "a.json", *SMALL, "--functions", "fn_a", "--num-trials", 2)
+    )
+    heading, *rows = (line.split("\t") for line in done.stdout.splitlines())
+    assert [row[heading.index("trial")] for row in rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "brief"),
+    [
+        (
+            "╭─ Unrecognized options ─────────╮\n│ Unrecognized options: --lenghts │\n"
+            "│ ──────────────────────── │\n│ Arguments similar to --lenghts: │\n"
+            "│     --lengths [INT ...] │\n╰──────────────────╯\n",
+            "Unrecognized options: --lenghts; did you mean --lengths?",
+        ),
+        (
+            " Value error     \n -------------------------------- \n  Error parsing --max-seconds: "
+            "could not convert\n  string to float: 'soon' \n  ------------------\n Argument:",
+            "Error parsing --max-seconds: could not convert string to float: 'soon'.",
+        ),
+        ("something else", "something else."),
+    ],
+)
+def test_a_sweep_shows_the_faulty_flag_without_a_frame(printed, brief):
+    assert sweeping._brief(printed) == brief
+
+
+def test_a_sweep_of_an_unknown_command_is_not_taken_for_other_jobs(invoke, tmp_path):
+    earlier = tmp_path / "results/x/0"
+    earlier.mkdir(parents=True)
+    (earlier / "job.json").write_text('{"arguments": ["train"], "status": 0, "values": {}}')
+    (tmp_path / "s.yaml").write_text(
+        "experiment_name: x\nresults_root: results\ncommand: trian\n"
+        "base_args: {}\ngrid: {seed: [1]}\n"
+    )
+    done = invoke("sweep", "s.yaml")
+    assert (done.returncode, "cannot run the command 'trian'" in done.stderr) == (2, True)
+
+
+def test_training_that_takes_days_is_announced(monkeypatch, capsys):
+    monkeypatch.setattr(training, "cpu_seconds", lambda *_: 3 * 86400.0)
+    training.announce_cpu([Options(target_func=("fn_a", "fn_b"))])
+    said = capsys.readouterr().err
+    assert said.startswith("2 trainings of 1.4B weights on this CPU: some 3 days. ")
+    monkeypatch.setattr(training, "cpu_seconds", lambda *_: None)  # there is a GPU
+    training.announce_cpu([Options()])
+    assert capsys.readouterr().err == ""
+
+
+def test_the_status_is_the_one_of_the_signal():
+    assert (status_of(KeyboardInterrupt()), status_of(Terminated())) == (130, 143)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: run("local", GRID), "method is 'local'; give a method with its settings"),
+        (lambda: run(Enumeration, GRID), "give a method with its settings"),
+        (lambda: run(Enumeration(), "fn_a"), "data is 'fn_a'; give a grid"),
+        (lambda: run(Enumeration(), None), "data is None; give a grid"),
+        (
+            lambda: DataGrid(functions=["fn_a"], lengths=20),
+            r"lengths is 20; give a list, .* \[20\]",
+        ),
+        (lambda: DataGrid(functions=["fn_a"], lengths=["20"]), "lengths holds '20'; give a whole"),
+        (lambda: DataGrid(functions=[1]), "functions holds 1; give the id of a task"),
+        (
+            lambda: run(Enumeration(), replace(GRID, train_size="20")),
+            "train_size is '20'; give a n",
+        ),
+        (
+            lambda: run(Enumeration(settings=EnumerationSettings(attempts="3")), GRID),
+            "attempts is '3'; give a number",
+        ),
+        (lambda: model(5), "The model's name is 5; give a text"),
+        (lambda: model("replay"), "replay needs the folder of a run"),
+        (lambda: model("nobody"), "or replay"),
+    ],
+)
+def test_wrong_types_from_python_end_in_a_sentence(call, said):
+    with pytest.raises(InputError, match=said):
+        call()
+
+
+def test_a_number_in_nested_settings_is_checked(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([ANSWER]))
+    llm = model(f"scripted:{tmp_path / 'a.json'}")
+    with pytest.raises(InputError, match="attempts is '3'; give a number"):
+        run(Synthesis(llm=llm, settings=SynthesisSettings(attempts="3")), GRID)
