@@ -16,7 +16,6 @@ from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms import runtime, weights
 from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.local import LocalLLM
-from llm_erm.llms.runtime import GGUFModel
 
 KEY = b"tokenizer.chat_template"
 PROMPT = "Count the ones in 0110 1001 0110 1001 0110 1001 and say whether their number is odd." * 2
@@ -77,11 +76,7 @@ def test_a_chat_template_that_leaves_the_prompt_out_is_named(with_template):
 def test_a_runtime_that_does_not_say_whether_it_is_busy_is_left_after_a_while(monkeypatch):
     monkeypatch.setattr(runtime, "_SETTLE_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        model = GGUFModel(Path("model.gguf"), "m", threads=1)
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        model._loaded = SimpleNamespace(listening_address=address)
         began = time.monotonic()
-        model._settle()
-        assert time.monotonic() - began < 30
-        with pytest.raises(TimeoutError):
-            model.ask("/slots", timeout_seconds=0.1)
+        runtime._settle(SimpleNamespace(listening_address=address))
+        assert 0.3 <= time.monotonic() - began < 30

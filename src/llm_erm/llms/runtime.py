@@ -17,7 +17,8 @@ Chunks = Callable[[Mapping[str, Any]], bool]
 
 _TEMPLATE = "/apply-template"
 _LOOK_TOKENS = 64
-
+_SETTLE_SECONDS = 600.0
+"""Longest wait for a cancelled request; a long prompt on a slow machine takes minutes."""
 _BATCH_TOKENS = 512
 """Tokens of a prompt that are computed before the runtime looks whether it should stop."""
 
@@ -97,16 +98,12 @@ class GGUFModel:
         If nothing is loaded, maps the file with a tiny context, which is enough to describe the
         model and its vocabulary.
 
-        Args:
-            path: What to ask for.
-            body: JSON to send; None to send nothing.
-
         Raises:
             InputError: The request is refused or the file fails to load.
         """
+        loaded = self._at_hand()
         if path == _TEMPLATE:
             self._check_template()
-        loaded = self._at_hand()
         try:
             status, answer = _response(loaded, path, body)
         except KeyboardInterrupt:
@@ -232,9 +229,15 @@ def still_computing() -> bool:
     return bool(_ending)
 
 
-def _response(loaded: _Loaded, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
+def _response(
+    loaded: _Loaded,
+    path: str,
+    body: Mapping[str, Any] | None = None,
+    timeout_seconds: float | None = None,
+) -> tuple[int, Any]:
     """Returns the status and the JSON content of a response; an interrupt cancels the request."""
-    connection = http.client.HTTPConnection(loaded.listening_address.removeprefix("http://"))
+    address = loaded.listening_address.removeprefix("http://")
+    connection = http.client.HTTPConnection(address, timeout=timeout_seconds)
     try:
         if body is None:
             connection.request("GET", path)
@@ -250,8 +253,12 @@ def _response(loaded: _Loaded, path: str, body: Mapping[str, Any] | None = None)
 
 def _settle(loaded: _Loaded) -> None:
     """Waits until a cancelled request has ended: freed before, the runtime hangs."""
-    while any(slot["is_processing"] for slot in _response(loaded, "/slots")[1]):
-        time.sleep(0.05)
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    with suppress(TimeoutError):
+        while (left := deadline - time.monotonic()) > 0 and any(
+            slot["is_processing"] for slot in _response(loaded, "/slots", timeout_seconds=left)[1]
+        ):
+            time.sleep(0.05)
     time.sleep(0.1)  # the request's own thread ends after its slot
 
 
