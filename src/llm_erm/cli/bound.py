@@ -58,18 +58,13 @@ def bound(options: Options) -> int:
         for row in rows:
             output.say_json(row)
         return 0
-    columns: list[str | Column] = [
-        "bound",
-        "from",
-        "accuracy at least",
-        Column("and", text=True),
-    ]
+    columns: list[str | Column] = ["bound", "from", "accuracy at least"]
     if options.accuracy is not None:
-        columns.insert(3, f"examples for {options.accuracy:.2%}")
+        columns.append(f"examples for {options.accuracy:.2%}")
+    columns += [Column("holds if", setting=True), Column("and", text=True)]
     output.table(
         columns, [[str(cell) for cell in _cells(row, options)] for row in rows], wider=False
     )
-    output.say_below(f"Each holds if {DRAWN}, and as its row says.")
     return 0
 
 
@@ -138,11 +133,10 @@ def _cells(row: dict[str, Any], options: Options) -> list[object]:
         row["bound"],
         f"{counted(row['errors'], 'error')} in {row['examples']:,}",
         f"{least:.2f}%",
-        row["assumes"].removeprefix(f"{DRAWN}; "),
     ]
     if options.accuracy is not None:
-        cells.insert(3, f"{row['examples_needed']:,}")
-    return cells
+        cells.append(f"{row['examples_needed']:,}")
+    return [*cells, DRAWN, row["assumes"].removeprefix(f"{DRAWN}; ")]
 
 
 def _check(options: Options) -> None:

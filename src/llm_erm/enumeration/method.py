@@ -65,7 +65,7 @@ class Enumeration(Method):
             raise InputError(
                 "A model's proposals shape the order prior alone; also ask for that order, or omit "
                 "them.",
-                setting="search",
+                setting="prior_from",
             )
         check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
