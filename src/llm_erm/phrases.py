@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def counted(number: int, noun: str, plural: str | None = None) -> str:
+def counted(number: float, noun: str, plural: str | None = None) -> str:
     """Returns a number and a noun, such as ``1 call`` or ``2,500 calls``.
 
     Args:
@@ -11,7 +11,7 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
         noun: What one of them is called.
         plural: What several are called (default: the noun with an s).
     """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number:,.15g} {noun if number == 1 else plural or noun + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -85,7 +85,7 @@ CASES = {
     "a web page": Case(Reply(b"<title>Sign in</title>"), 'status 200, "Sign in"', *UNANSWERED),
     "nothing": Case(Reply(b""), "it is empty", *UNUSABLE),
     "no choices": Case(Reply(chat("") | {"choices": []}), "it has no choices", *UNUSABLE),
-    "a time-out": Case(SLOW, "no answer within 1 seconds", *UNUSABLE),
+    "a time-out": Case(SLOW, "no answer within 1 second", *UNUSABLE),
     "a wrong key": Case(Reply(error("Incorrect key", "x"), 401), "Incorrect key", *REFUSED),
     "a pause of a day": Case(
         Reply(error("Per day.", "x"), 429, (("retry-after", "86400"),)), "24 h 00 min", *REFUSED
@@ -137,7 +137,7 @@ def test_open_calls_alone_are_made_again(run):
 def test_a_call_that_may_be_billed_is_an_attempt_if_others_are_answered(run):
     left, screen = run("synthesize", in_turn(WRONG, SLOW, WRONG), "--timeout", 1)
     assert left == Left(0, 3, ("stop", "error", "stop"))
-    assert "1 of 3 calls failed: no answer within 1 seconds. It may be billed; no call is" in screen
+    assert "1 of 3 calls failed: no answer within 1 second. It may be billed; no call is" in screen
     assert run("synthesize", in_turn(RIGHT), "--timeout", 1)[0].calls == 0
 
 

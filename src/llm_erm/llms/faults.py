@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from llm_erm.errors import ProviderError
 from llm_erm.llms.answers import sentence_of
+from llm_erm.phrases import counted
 from llm_erm.secrets import redact
 
 LONGEST_PAUSE_SECONDS = 900.0
@@ -106,7 +107,7 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
         status: int | None = getattr(error, "status_code", None)
         return CallFailedError(_kind_of(error, pause), sentence_of(error), pause, status)
     if isinstance(error, TimeoutError):
-        return CallFailedError("unusable", f"no answer within {timeout_seconds:g} seconds")
+        return CallFailedError("unusable", f"no answer within {counted(timeout_seconds, 'second')}")
     if isinstance(error, OSError):
         return CallFailedError("unusable", sentence_of(error))
     return None
