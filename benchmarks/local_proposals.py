@@ -29,7 +29,14 @@ INPUTS = 300
 
 
 async def draw(llm: LocalLLM, seed: int, samples: int) -> list[Completion]:
-    request = Request(grammar.PROMPT, 1, samples, seed, max_tokens=64, grammar=grammar.gbnf())
+    request = Request(
+        grammar.PROMPT,
+        range(1, samples + 1),
+        seed,
+        max_tokens=64,
+        grammar=grammar.gbnf(),
+        continued=True,
+    )
     return [completion async for completion in llm.complete(request)]
 
 

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms import weights
 from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.local import LocalLLM
+from llm_erm.synthesis.prompt import BLOCK_GRAMMAR
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,9 @@ def llm():
 
 
 def draw(llm: LocalLLM, first: int, last: int, **keywords) -> list[Completion]:
-    defaults = {"prompt": grammar.PROMPT, "grammar": grammar.gbnf(), "max_tokens": 64}
-    request = Request(**(defaults | keywords), indices=range(first, last + 1))
+    continued = {"prompt": grammar.PROMPT, "grammar": grammar.gbnf(), "continued": True}
+    asked = keywords if "prompt" in keywords else continued | keywords
+    request = Request(**({"max_tokens": 64} | asked), indices=range(first, last + 1))
 
     async def collect() -> list[Completion]:
         return [completion async for completion in llm.complete(request)]
@@ -75,19 +78,33 @@ def test_a_schema_is_kept_to(llm):
         "required": ["code"],
         "additionalProperties": False,
     }
-    (sample,) = draw(llm, 1, 1, prompt="Write code.", grammar=None, json_schema=schema)
+    (sample,) = draw(llm, 1, 1, prompt="Write code.", json_schema=schema)
     assert json.loads(sample.text).keys() == {"code"}
 
 
+def test_a_grammar_holds_for_answers_in_the_chat_format(llm):
+    (sample,) = draw(llm, 1, 1, prompt="Write code.", grammar='root ::= "```python" [a-z]{3} "```"')
+    assert re.fullmatch("```python[a-z]{3}```", sample.text)
+    for begun in draw(llm, 1, 4, prompt="Write code.", grammar=BLOCK_GRAMMAR):
+        assert begun.text.startswith("```python\n")
+        assert begun.text.count("```") == 1 + (begun.finish_reason == "stop")
+
+
 def test_an_answer_cut_off_at_the_limit_says_so(llm):
-    (sample,) = draw(llm, 1, 1, prompt="Count: 1 2 3", grammar=None, max_tokens=3)
+    (sample,) = draw(llm, 1, 1, prompt="Count: 1 2 3", max_tokens=3)
     assert sample.finish_reason == "length"
     assert sample.usage.completion_tokens <= 3
 
 
 def test_closing_early_stops_drawing(llm):
     async def first_of_many() -> str:
-        request = Request(grammar.PROMPT, range(1, 10**6), grammar=grammar.gbnf(), max_tokens=8)
+        request = Request(
+            grammar.PROMPT,
+            range(1, 10**6),
+            grammar=grammar.gbnf(),
+            continued=True,
+            max_tokens=8,
+        )
         completions = llm.complete(request)
         async for completion in completions:
             await completions.aclose()
@@ -101,7 +118,7 @@ def test_a_prompt_beyond_the_context_is_refused_with_both_lengths():
     small = LocalLLM(threads=1, context_tokens=256)
     try:
         with pytest.raises(InputError, match="tokens, but .* can read at most"):
-            draw(small, 1, 1, prompt="0110 " * 400, grammar=None)
+            draw(small, 1, 1, prompt="0110 " * 400)
     finally:
         asyncio.run(small.aclose())
 

@@ -23,3 +23,13 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 def test_the_prompt_is_the_golden_one(kind, inputs):
     prompt = build_prompt(Dataset(inputs, (1, 0)), kind, 4)
     assert prompt == (GOLDEN / f"prompt-{kind}.txt").read_text()
+
+
+def test_a_block_is_asked_for_by_another_form_of_the_answer_alone():
+    data = Dataset(("0110", "1010"), (1, 0))
+    head, json_form = build_prompt(data, "binary", 4).split("# Answer\n")
+    assert build_prompt(data, "binary", 4, block=True) == (
+        f"{head}# Answer\nReply with one fenced block of Python code and nothing else:\n"
+        "```python\ndef f(x):\n    ...\n```\n"
+    )
+    assert "JSON" in json_form

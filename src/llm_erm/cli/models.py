@@ -71,7 +71,8 @@ class ModelOptions:
     """For remote models: the same limit for the total of prompt and output tokens."""
     constraint: Constraint | None = None
     """For local: what answers must match: the small grammar of expressions (default for the
-    embedded model), the JSON schema of an answer (default for your own model), or nothing."""
+    embedded model), one fenced block of Python (default for your own model), the JSON schema of an
+    answer, or nothing."""
     answers: Path | None = None
     """For scripted: a JSON list of texts. Attempt i of every grid point gets the i-th text; later
     attempts get the last one."""

@@ -156,12 +156,13 @@ class Request:
     ten or after a restart, if the model can guarantee that.
 
     Attributes:
-        prompt: The whole prompt, as the user's message.
+        prompt: The whole prompt.
         indices: Indices of the requested samples, in increasing order.
         seed: Seed of the whole series of samples, from which the seed of each sample is derived.
         max_tokens: Maximum number of generated tokens per sample.
         grammar: GBNF text that every answer must match, or None.
         json_schema: JSON schema that every answer must match, or None.
+        continued: Whether the prompt is continued as plain text; else it is the user's message.
         tool: A tool that the model may use, or None.
         pace: Tells how many completions are processed; if None, a completion counts as processed
             when the next one is requested.
@@ -173,6 +174,7 @@ class Request:
     max_tokens: int = 2048
     grammar: str | None = None
     json_schema: Mapping[str, Any] | None = field(default=None, hash=False)
+    continued: bool = False
     tool: Tool | None = None
     pace: Pace | None = field(default=None, repr=False, compare=False)
 

@@ -57,8 +57,8 @@ class LocalLLM(LLM):
     threads work on one batch, since they read large weights faster together; there, another number
     of threads rounds differently and gives other samples.
 
-    A prompt with a grammar is continued as plain text; any other prompt is sent to the model as a
-    user's message, in the model's own chat format.
+    A prompt is sent to the model as a user's message, in the model's own chat format, or continued
+    as plain text if the request says so.
 
     Args:
         path: A GGUF file (default: the embedded SmolLM2-135M-Instruct).
@@ -195,7 +195,7 @@ class _Copy:
         """Reads the prompt into the model's cache for all batches; returns its number of tokens."""
         samples, _ = self.draw(request, 0, 1, stop, max_tokens=1)
         tokens = samples[0].usage.prompt_tokens
-        if request.grammar is None and 0 < tokens < fewest_tokens(request.prompt) / 2:
+        if not request.continued and 0 < tokens < fewest_tokens(request.prompt) / 2:
             raise InputError(
                 f"The chat template in {self._model.path} leaves out the prompt: {tokens} tokens "
                 "are left of it; use a file with another template."
@@ -226,7 +226,7 @@ class _Copy:
         The remains of a prompt in the cache change the rounding of the next one, and so its
         samples.
         """
-        key = (request.prompt, request.grammar is None)
+        key = (request.prompt, request.continued)
         if key != self._loaded_for:
             self._loaded_for = None
             self._model.load(context_tokens=self._context_tokens, parallel=self._parallel)
@@ -252,7 +252,9 @@ def _query(request: Request) -> dict[str, Any]:
         "min_p": 0.0,
     }
     if request.grammar is not None:
-        return query | {"prompt": request.prompt, "grammar": request.grammar}
+        query |= {"grammar": request.grammar}
+    if request.continued:
+        return query | {"prompt": request.prompt}
     query |= {"messages": [{"role": "user", "content": request.prompt}], "reasoning_format": "none"}
     if request.json_schema is not None:
         query["response_format"] = {

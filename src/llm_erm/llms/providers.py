@@ -71,7 +71,7 @@ class Defaults:
 
     attempts: int = 5
     max_tokens: int = 20_000
-    constraint: Literal["grammar", "schema", "none"] = "none"
+    constraint: Literal["grammar", "block", "schema", "none"] = "none"
 
 
 def _usual(model: str | None, constraint: str | None) -> Defaults:
@@ -178,11 +178,11 @@ def _local(model: str | None, settings: ModelSettings) -> LLM:
 
 def _local_defaults(model: str | None, constraint: str | None) -> Defaults:
     """Returns a budget of many short expressions, or of a few programs for other models."""
-    match constraint or ("grammar" if model is None else "schema"):
+    match constraint or ("grammar" if model is None else "block"):
         case "grammar":
             return Defaults(256, 64, "grammar")
-        case "schema":
-            return Defaults(16, 1024, "schema")
+        case "block" | "schema" as form:
+            return Defaults(16, 1024, form)
         case _:
             return Defaults(16, 1024, "none")
 

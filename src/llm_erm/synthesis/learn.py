@@ -19,7 +19,7 @@ from llm_erm.records import Attempt, Result, cost_of
 from llm_erm.runs.events import Answered, Attempted, Hidden, Noticed, Observe, Prompted, ignore
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
-from llm_erm.synthesis.prompt import ANSWER_SCHEMA, build_prompt
+from llm_erm.synthesis.prompt import ANSWER_SCHEMA, BLOCK_GRAMMAR, build_prompt
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling, Strategy, Tried, sample_seed
 from llm_erm.synthesis.unanswered import Calls, any_answer
@@ -139,7 +139,8 @@ def request_for(splits: Splits, settings: SynthesisSettings, sandbox: Sandbox) -
         indices=range(1, settings.attempts + 1),
         seed=sample_seed(key.function, key.length, key.seed),
         max_tokens=settings.max_tokens,
-        grammar=grammar.gbnf() if settings.constraint == "grammar" else None,
+        grammar={"grammar": grammar.gbnf(), "block": BLOCK_GRAMMAR}.get(settings.constraint),
+        continued=settings.constraint == "grammar",
         json_schema=ANSWER_SCHEMA if settings.constraint == "schema" else None,
         tool=code_tool(splits.train, sandbox, settings.limits) if settings.code_tool else None,
     )
@@ -149,7 +150,8 @@ def prompt_for(splits: Splits, settings: SynthesisSettings) -> str:
     """Returns the one prompt of a search."""
     if settings.constraint == "grammar":
         return grammar.PROMPT
-    return build_prompt(splits.train, splits.kind, splits.key.length)
+    block = settings.constraint == "block"
+    return build_prompt(splits.train, splits.kind, splits.key.length, block=block)
 
 
 class _Asking:

@@ -10,12 +10,36 @@ ANSWER_SCHEMA = {
 }
 """JSON schema of the answer that the prompt asks for."""
 
+BLOCK_GRAMMAR = r"""
+root ::= "```python\n" line* "def f(x):\n" body+ line* "```"
+line ::= ([^`\n] [^\n]*)? "\n"
+body ::= "    " [^\n]+ "\n"
+""".lstrip()
+"""GBNF of one fenced block that defines ``f``; in it, code has the line breaks it has in files."""
 
-def build_prompt(train: Dataset, kind: Kind, length: int) -> str:
+_JSON = """\
+Reply with one JSON object and nothing else:
+{"code": "<python function>"}"""
+
+_BLOCK = """\
+Reply with one fenced block of Python code and nothing else:
+```python
+def f(x):
+    ...
+```"""
+
+
+def build_prompt(train: Dataset, kind: Kind, length: int, *, block: bool = False) -> str:
     """Returns the prompt that asks for a program explaining ``train``.
 
     Its parts follow the paper's (section 4): what the inputs and labels are, the wish for a short
     function that states the rule itself, the examples, and the form of the answer.
+
+    Args:
+        train: The training examples.
+        kind: What the inputs are.
+        length: Their length.
+        block: Whether to ask for a fenced block of code instead of JSON, as published.
     """
     examples = "\n".join(f"{x} -> {y}" for x, y in zip(train.inputs, train.labels, strict=True))
     inputs = describe_inputs(kind, length)
@@ -35,6 +59,5 @@ are not shown here.
 ```
 
 # Answer
-Reply with one JSON object and nothing else:
-{{"code": "<python function>"}}
+{_BLOCK if block else _JSON}
 """

@@ -5,8 +5,9 @@ from typing import Literal
 
 from llm_erm.sandbox import Limits
 
-Constraint = Literal["grammar", "schema", "none"]
-"""What the model's answer must match: an expression of the small grammar, JSON, or nothing."""
+Constraint = Literal["grammar", "block", "schema", "none"]
+"""What the model's answer must match: an expression of the small grammar, a fenced block of Python
+that defines ``f``, JSON, or nothing."""
 
 
 @dataclass(frozen=True)
