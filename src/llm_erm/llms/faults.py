@@ -15,6 +15,9 @@ from llm_erm.secrets import redact
 LONGEST_PAUSE_SECONDS = 900.0
 """Longest pause that a server may ask for; the run stops instead of waiting longer."""
 
+LONGEST_MESSAGE = 2000
+"""Longest message about a failed call, in characters."""
+
 Kind = Literal["crowded", "unreachable", "unanswered", "refused", "unusable"]
 """Why a call failed: this process may open no more files; no connection, or a broken one; no answer
 (status 408, 409, 425, 429 or 5xx, or a web page); this call and all others are rejected; or the
@@ -59,7 +62,7 @@ class CallFailedError(Exception):
         pause_seconds: float | None = None,
         status: int | None = None,
     ) -> None:
-        self.message = redact(message)
+        self.message = redact(message[: 50 * LONGEST_MESSAGE])[:LONGEST_MESSAGE]
         super().__init__(self.message)
         self.kind = kind
         self.pause_seconds = pause_seconds

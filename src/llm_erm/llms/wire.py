@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llm_erm.llms.bodies import mended, said
+from llm_erm.llms.bodies import mended, said, with_content
 
 if TYPE_CHECKING:
     import httpx2
 
+LONGEST_BODY = 32 * 2**20
+"""Maximum number of bytes of an answer, unpacked; a server may send without end."""
 _REFUSED_STATUSES = (400, 422)
 _REFUSING = re.compile(
     r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|deprecated|both be|"
@@ -59,8 +61,7 @@ def patient(
             while True:
                 known = len(self.changes)
                 sent, body = _changed(request, self.changes)
-                response = await super().send(sent, **how | {"stream": True})
-                await _read(response)
+                response = await _read(await super().send(sent, **how | {"stream": True}))
                 found = _change_for(response, body)
                 if found is None:
                     return mended(response, model)
@@ -73,22 +74,32 @@ def patient(
     return Patient(**settings)
 
 
-async def _read(response: "httpx2.Response") -> None:
-    """Reads a response; an answer that breaks off may have been paid for, so it is no lost call.
+async def _read(response: "httpx2.Response") -> "httpx2.Response":
+    """Returns a response read whole; of an error, the beginning may do.
+
+    An answer that breaks off may have been paid for, so it is no lost call.
 
     Raises:
         ValueError: The answer cannot be read.
     """
     import httpx2
 
+    content = bytearray()
     try:
-        await response.aread()
+        async for part in response.aiter_bytes():
+            content += part
+            if len(content) > LONGEST_BODY:
+                break
     except (httpx2.TransportError, httpx2.DecodingError) as error:
         if response.is_success:
             raise ValueError(f"it breaks off ({type(error).__name__})") from error
         raise
     finally:
         await response.aclose()
+    if len(content) > LONGEST_BODY and response.is_success:
+        raise ValueError(f"it is longer than {LONGEST_BODY:,} bytes")
+    kind = response.headers.get("content-type", "")
+    return with_content(response, bytes(content), response.status_code, kind)
 
 
 def _changed(
