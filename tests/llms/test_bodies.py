@@ -114,3 +114,18 @@ def test_details_of_the_usage_that_are_none_lose_no_answer(details):
         completion = answer_of("openai:m", f"{api.url}/v1")
     assert completion.text == "hello"
     assert completion.usage.prompt_tokens == 9
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "chat", "gemini", "ollama", "openai", "vllm"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"sorry", b"[]", b"null", b'{"a":' * 100_000, b'data: {"choices": [1]}', b"\xff"],
+    ids=["empty", "no JSON", "a list", "null", "deep", "an odd stream", "no text"],
+)
+def test_an_answer_that_cannot_be_read_is_paid_for_once(provider, body):
+    with serving(lambda _: Reply(body)) as api:
+        completion = answer_of(f"{provider}:m", f"{api.url}/v1")
+    assert len(api.calls) == 1
+    assert completion.finish_reason == "error"
+    assert completion.cost_usd is None
+    assert "not in the API's form" in (completion.error or "")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from llm_erm.errors import ProviderError
 from llm_erm.llms.answers import sentence_of
+from llm_erm.llms.wire import ODD_FORM, BadAnswerError
 from llm_erm.secrets import redact
 
 LONGEST_PAUSE_SECONDS = 900.0
@@ -38,11 +39,6 @@ _NEVER = re.compile(r"request too large|too large for", re.IGNORECASE)
 """Words of a 429 that no pause helps against."""
 _NOT_FOUND, _SERVER_ERROR = 404, 500
 _TRY_AGAIN = (408, 409, 425, 429)
-_ODD_FORM = (
-    *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
-    RecursionError,
-)
-"""Exceptions of the libraries for an answer with an unexpected form."""
 
 
 class CallFailedError(Exception):
@@ -94,7 +90,8 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
     from pydantic_ai import exceptions as library
 
     pause: float | None = getattr(error, "retry_after", None)
-    if isinstance(error, library.ModelConnectionError):
+    bad = next((one for one in _causes(error) if isinstance(one, BadAnswerError)), None)
+    if bad is None and isinstance(error, library.ModelConnectionError):
         # Some transports report a missing connection as a timeout.
         if error.phase in ("pool", "connect"):
             return _not_connected(error, pause)
@@ -102,8 +99,8 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
         return CallFailedError(
             "unusable" if timed_out else "unreachable", sentence_of(error), pause
         )
-    if isinstance(error, (library.UnexpectedModelBehavior, *_ODD_FORM)):
-        what = str(error).partition("\n")[0] or type(error).__name__
+    if bad or isinstance(error, (library.UnexpectedModelBehavior, *ODD_FORM)):
+        what = str(bad or error).partition("\n")[0] or type(error).__name__
         return CallFailedError("unusable", f"the answer is not in the API's form ({what})")
     if isinstance(error, library.AgentRunError):
         status: int | None = getattr(error, "status_code", None)

@@ -33,7 +33,20 @@ _TOGETHER = {"reasoning": "text", "reasoning_effort": "verbosity"}
 """What models that do not reason lack as well."""
 _STREAM_ONLY = re.compile(r"only.{0,20}stream|stream.{0,20}(only|required|must)", re.IGNORECASE)
 
+ODD_FORM = (
+    *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
+    RecursionError,
+)
+"""Exceptions for an answer with an unexpected form, ours and those of the libraries."""
+
 Change = Callable[[dict[str, Any]], None]
+
+
+class BadAnswerError(ValueError):
+    """An answer arrived that cannot be read, and may have been paid for.
+
+    A client library may take it for a broken connection, of which it is then the cause.
+    """
 
 
 def patient(
@@ -64,7 +77,7 @@ def patient(
                 response = await _read(await super().send(sent, **how | {"stream": True}))
                 found = _change_for(response, body)
                 if found is None:
-                    return mended(response, model)
+                    return _mended(response, model)
                 change, notice = found
                 if len(self.changes) == known:  # else another call has just found it out
                     self.changes.append(change)
@@ -74,13 +87,20 @@ def patient(
     return Patient(**settings)
 
 
+def _mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
+    try:
+        return mended(response, model)
+    except ODD_FORM as error:
+        raise BadAnswerError(str(error)) from error
+
+
 async def _read(response: "httpx2.Response") -> "httpx2.Response":
     """Returns a response read whole; of an error, the beginning may do.
 
     An answer that breaks off may have been paid for, so it is no lost call.
 
     Raises:
-        ValueError: The answer cannot be read.
+        BadAnswerError: The answer cannot be read.
     """
     import httpx2
 
@@ -92,12 +112,12 @@ async def _read(response: "httpx2.Response") -> "httpx2.Response":
                 break
     except (httpx2.TransportError, httpx2.DecodingError) as error:
         if response.is_success:
-            raise ValueError(f"it breaks off ({type(error).__name__})") from error
+            raise BadAnswerError(f"it breaks off ({type(error).__name__})") from error
         raise
     finally:
         await response.aclose()
     if len(content) > LONGEST_BODY and response.is_success:
-        raise ValueError(f"it is longer than {LONGEST_BODY:,} bytes")
+        raise BadAnswerError(f"it is longer than {LONGEST_BODY:,} bytes")
     kind = response.headers.get("content-type", "")
     return with_content(response, bytes(content), response.status_code, kind)
 
