@@ -129,3 +129,13 @@ def test_an_answer_that_cannot_be_read_is_paid_for_once(provider, body):
     assert completion.finish_reason == "error"
     assert completion.cost_usd is None
     assert "not in the API's form" in (completion.error or "")
+
+
+@pytest.mark.filterwarnings("ignore:Failed to extract usage")
+@pytest.mark.parametrize("usage", [{}, {"usage": None}, {"usage": {}}])
+def test_a_message_without_usage_is_an_answer_at_an_unknown_price(usage):
+    content = [{"type": "text", "text": "hello"}]
+    message = {"type": "message", "role": "assistant", "content": content} | usage
+    with serving(lambda _: Reply(message | {"model": "claude-opus-4-6"})) as api:
+        completion = answer_of("anthropic:claude-opus-4-6", api.url)
+    assert (completion.text, completion.cost_usd) == ("hello", None)

@@ -65,6 +65,8 @@ def mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
         _mend_chat(value, model)
     elif "output" in value:
         _mend_responses(value, model)
+    elif value.get("type") == "message" and not isinstance(value.get("usage"), dict):
+        value["usage"] = {}
     return _replaced(response, _OK, value)
 
 
