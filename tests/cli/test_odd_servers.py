@@ -141,6 +141,15 @@ def test_a_call_that_may_be_billed_is_an_attempt_if_others_are_answered(run):
     assert run("synthesize", in_turn(RIGHT), "--timeout", 1)[0].calls == 0
 
 
+def test_as_many_calls_are_announced_as_can_be_made(run):
+    left, screen = run("synthesize", in_turn(WRONG, SLOW, BUSY, BUSY), "--timeout", 1)
+    assert left == Left(3, 4, ("stop", "error", "unanswered"))
+    assert "Up to 3 calls to " in screen
+    left, screen = run("synthesize", in_turn(WRONG), "--timeout", 1)
+    assert left.calls == 1
+    assert "Up to 1 call to " in screen
+
+
 def test_a_server_that_never_answers_is_asked_three_times_not_for_every_attempt(run):
     left, screen = run("synthesize", in_turn(BUSY), "--attempts", 50)
     assert left == Left(3, 6, ("unanswered",) * 3)

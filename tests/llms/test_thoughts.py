@@ -43,7 +43,7 @@ def test_neither_a_label_nor_a_program_is_taken_from_a_thought(begin, end):
 def test_an_open_thought_leaves_no_answer(begin, end):
     assert without_thoughts(begin + WRONG) is None
     assert label_of(begin + WRONG) is None
-    source, reason = extract_source(Completion(1, begin + WRONG))
+    source, reason = extract_source(Completion(1, begin + WRONG, finish_reason="length"))
     assert source is None
     assert reason == "truncated: the answer ends inside a thought"
 
@@ -71,6 +71,18 @@ def test_an_open_thought_leaves_no_answer(begin, end):
 )
 def test_a_thought_ends_with_the_mark_that_belongs_to_its_beginning(text, answer):
     assert without_thoughts(text) == answer
+
+
+@pytest.mark.parametrize("phrase", ["Here's my thought process:", "Here's my response:"])
+def test_a_usual_phrase_hides_no_program(phrase):
+    for answer in (f"{phrase}\n```\n{PROGRAM}\n```", f"```\n{PROGRAM}\n```\n{phrase} as above."):
+        assert extract_source(Completion(1, answer)) == (PROGRAM, None)
+    assert label_of(f'{{"label": "1"}} {phrase.replace("thought process", "response")} even') == 1
+
+
+def test_a_thought_in_words_that_was_cut_is_one():
+    cut = Completion(1, f"Here is my thought process: {WRONG}", finish_reason="length")
+    assert extract_source(cut) == (None, "truncated: the answer ends inside a thought")
 
 
 def test_endless_marks_take_no_time():

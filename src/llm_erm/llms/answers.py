@@ -17,6 +17,7 @@ def to_completion(response: "ModelResponse", index: int, seconds: float) -> Comp
     details = response.provider_details or {}
     finish_reason, error = _ending(response, details)
     usage = response.usage
+    is_known = bool(usage.input_tokens or usage.output_tokens)  # some servers do not report it
     return Completion(
         index=index,
         text=_text(response.parts),
@@ -28,7 +29,7 @@ def to_completion(response: "ModelResponse", index: int, seconds: float) -> Comp
         ),
         latency_seconds=seconds,
         finish_reason=finish_reason,
-        cost_usd=_price(response),
+        cost_usd=_price(response) if is_known else None,
         tool_calls=_tool_calls(response.parts),
         error=error,
     )

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
+from llm_erm.secrets import hide_known
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -20,6 +22,8 @@ PAGE = "the server sent a web page instead of an answer"
 _OK, _SERVER_ERROR, _BAD_GATEWAY = 200, 500, 502
 _SHOWN = 80
 """How much of an odd body a message shows, in characters."""
+_LOOKED_AT = 4096
+"""How much of one is searched for what to show."""
 _ANSWERS = ("choices", "output", "content", "candidates", "text")
 """What an answer has in one of the APIs."""
 _ERROR_STATUSES = (
@@ -56,11 +60,13 @@ def mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
     if (error := _error_in(value)) is not None:
         return _replaced(response, _status_of(error), {"error": error})
     if not isinstance(value, dict):
-        raise ValueError(f"it is no JSON object: {response.text[:_SHOWN]}")
+        raise ValueError(f"it is no JSON object: {_start(response.text)}")
     if "choices" in value:
         _mend_chat(value, model)
     elif "output" in value:
         _mend_responses(value, model)
+    elif value.get("type") == "message" and not isinstance(value.get("usage"), dict):
+        value["usage"] = {}
     return _replaced(response, _OK, value)
 
 
@@ -88,7 +94,7 @@ def _value(data: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
         return json.loads(data)
     except ValueError as error:
-        start = data.decode(errors="replace")[:_SHOWN]
+        start = _start(data[:_LOOKED_AT].decode(errors="replace"))
         raise ValueError(f"it is not valid JSON: {error}; it begins with {start!r}") from None
 
 
@@ -118,10 +124,16 @@ def _joined(data: bytes) -> dict[str, Any]:
 
 def _title(page: str) -> str:
     """Returns what a page is about, to be added to a sentence."""
+    page = page[:_LOOKED_AT]
     title = _TITLE.search(page)
     words = title[1] if title else re.sub(r"<[^>]*>", " ", page)
-    shown = " ".join(unescape(words).split())[:_SHOWN]
+    shown = _start(" ".join(unescape(words).split()))
     return f', "{shown}"' if shown else ""
+
+
+def _start(text: str) -> str:
+    """Returns the beginning of a text; half a key would not be recognised as one later."""
+    return hide_known(text[:_LOOKED_AT])[:_SHOWN]
 
 
 def _error_in(value: object) -> dict[str, Any] | None:
@@ -133,7 +145,7 @@ def _error_in(value: object) -> dict[str, Any] | None:
         error = next((one["error"] for one in choices if _has_failed(one)), None)
     elif not error and not any(key in value for key in _ANSWERS):
         error = value if said(value) else None
-    elif error and any(value.get(key) for key in _ANSWERS):
+    elif error and any(isinstance(value.get(key), str | list) and value[key] for key in _ANSWERS):
         return None
     if not error:
         return None
@@ -231,7 +243,11 @@ def _usage(usage: object, *names: str) -> dict[str, Any] | None:
     """Returns a usage whose counts are whole; None if one that the cost depends on is missing."""
     if not isinstance(usage, dict):
         return None
-    counts = {key: count for key in usage if (count := _count(usage[key])) is not None}
+    counts = {
+        key: count
+        for key in usage
+        if not key.endswith("_details") and (count := _count(usage[key])) is not None
+    }
     one, other = (counts.get(name) for name in names)
     if (total := counts.get("total_tokens")) is not None:
         one = max(total - other, 0) if one is None and other is not None else one
@@ -260,13 +276,24 @@ def _replaced(
     response: "httpx2.Response", status: int, value: Mapping[str, Any]
 ) -> "httpx2.Response":
     """Returns the response with another status and JSON; half a character becomes a ``?``."""
+    content = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+    return with_content(response, content, status, "application/json")
+
+
+def with_content(
+    response: "httpx2.Response", content: bytes, status: int, kind: str
+) -> "httpx2.Response":
+    """Returns a response to the same request with the same headers, but other content.
+
+    Args:
+        response: The response.
+        content: The content, as it is.
+        status: The status.
+        kind: The content's type; empty if unknown.
+    """
     import httpx2
 
     own = ("content-type", "content-encoding", "content-length", "transfer-encoding")
     headers = [(name, text) for name, text in response.headers.multi_items() if name not in own]
-    return httpx2.Response(
-        status,
-        headers=[*headers, ("content-type", "application/json")],
-        content=json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"),
-        request=response.request,
-    )
+    headers += [("content-type", kind)] if kind else []
+    return httpx2.Response(status, headers=headers, content=content, request=response.request)

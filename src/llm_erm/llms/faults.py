@@ -10,11 +10,15 @@ from urllib.parse import urlsplit
 
 from llm_erm.errors import ProviderError
 from llm_erm.llms.answers import sentence_of
+from llm_erm.llms.wire import ODD_FORM, BadAnswerError
 from llm_erm.phrases import counted
 from llm_erm.secrets import redact
 
 LONGEST_PAUSE_SECONDS = 900.0
 """Longest pause that a server may ask for; the run stops instead of waiting longer."""
+
+LONGEST_MESSAGE = 2000
+"""Longest message about a failed call, in characters."""
 
 Kind = Literal["crowded", "unreachable", "unanswered", "refused", "unusable"]
 """Why a call failed: this process may open no more files; no connection, or a broken one; no answer
@@ -36,11 +40,6 @@ _NEVER = re.compile(r"request too large|too large for", re.IGNORECASE)
 """Words of a 429 that no pause helps against."""
 _NOT_FOUND, _SERVER_ERROR = 404, 500
 _TRY_AGAIN = (408, 409, 425, 429)
-_ODD_FORM = (
-    *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
-    RecursionError,
-)
-"""Exceptions of the libraries for an answer with an unexpected form."""
 
 
 class CallFailedError(Exception):
@@ -60,7 +59,7 @@ class CallFailedError(Exception):
         pause_seconds: float | None = None,
         status: int | None = None,
     ) -> None:
-        self.message = redact(message)
+        self.message = redact(message[: 50 * LONGEST_MESSAGE])[:LONGEST_MESSAGE]
         super().__init__(self.message)
         self.kind = kind
         self.pause_seconds = pause_seconds
@@ -92,7 +91,8 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
     from pydantic_ai import exceptions as library
 
     pause: float | None = getattr(error, "retry_after", None)
-    if isinstance(error, library.ModelConnectionError):
+    bad = next((one for one in _causes(error) if isinstance(one, BadAnswerError)), None)
+    if bad is None and isinstance(error, library.ModelConnectionError):
         # Some transports report a missing connection as a timeout.
         if error.phase in ("pool", "connect"):
             return _not_connected(error, pause)
@@ -100,8 +100,8 @@ def failure_of(error: Exception, timeout_seconds: float) -> CallFailedError | No
         return CallFailedError(
             "unusable" if timed_out else "unreachable", sentence_of(error), pause
         )
-    if isinstance(error, (library.UnexpectedModelBehavior, *_ODD_FORM)):
-        what = str(error).partition("\n")[0] or type(error).__name__
+    if bad or isinstance(error, (library.UnexpectedModelBehavior, *ODD_FORM)):
+        what = str(bad or error).partition("\n")[0] or type(error).__name__
         return CallFailedError("unusable", f"the answer is not in the API's form ({what})")
     if isinstance(error, library.AgentRunError):
         status: int | None = getattr(error, "status_code", None)

@@ -7,7 +7,6 @@ other model.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +120,7 @@ class PlainClient:
             finish_reason="content_filter" if refusal else _FINISH_REASONS.get(reason, "stop"),  # type: ignore[arg-type]
             provider_details={"finish_reason": reason, **({"refusal": refusal} if refusal else {})},
         )
-        completion = to_completion(response, 0, 0.0)
-        return completion if usage else replace(completion, cost_usd=None)
+        return to_completion(response, 0, 0.0)
 
 
 @contextmanager

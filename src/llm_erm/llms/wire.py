@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llm_erm.llms.bodies import mended, said
+from llm_erm.llms.bodies import mended, said, with_content
 
 if TYPE_CHECKING:
     import httpx2
 
+LONGEST_BODY = 32 * 2**20
+"""Maximum number of bytes of an answer, unpacked; a server may send without end."""
 _REFUSED_STATUSES = (400, 422)
 _REFUSING = re.compile(
     r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|deprecated|both be|"
@@ -31,7 +33,20 @@ _TOGETHER = {"reasoning": "text", "reasoning_effort": "verbosity"}
 """What models that do not reason lack as well."""
 _STREAM_ONLY = re.compile(r"only.{0,20}stream|stream.{0,20}(only|required|must)", re.IGNORECASE)
 
+ODD_FORM = (
+    *(TypeError, AttributeError, LookupError, ValueError, AssertionError, ArithmeticError),
+    RecursionError,
+)
+"""Exceptions for an answer with an unexpected form, ours and those of the libraries."""
+
 Change = Callable[[dict[str, Any]], None]
+
+
+class BadAnswerError(ValueError):
+    """An answer arrived that cannot be read, and may have been paid for.
+
+    A client library may take it for a broken connection, of which it is then the cause.
+    """
 
 
 def patient(
@@ -59,11 +74,10 @@ def patient(
             while True:
                 known = len(self.changes)
                 sent, body = _changed(request, self.changes)
-                response = await super().send(sent, **how | {"stream": True})
-                await _read(response)
+                response = await _read(await super().send(sent, **how | {"stream": True}))
                 found = _change_for(response, body)
                 if found is None:
-                    return mended(response, model)
+                    return _mended(response, model)
                 change, notice = found
                 if len(self.changes) == known:  # else another call has just found it out
                     self.changes.append(change)
@@ -73,22 +87,39 @@ def patient(
     return Patient(**settings)
 
 
-async def _read(response: "httpx2.Response") -> None:
-    """Reads a response; an answer that breaks off may have been paid for, so it is no lost call.
+def _mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
+    try:
+        return mended(response, model)
+    except ODD_FORM as error:
+        raise BadAnswerError(str(error)) from error
+
+
+async def _read(response: "httpx2.Response") -> "httpx2.Response":
+    """Returns a response read whole; of an error, the beginning may do.
+
+    An answer that breaks off may have been paid for, so it is no lost call.
 
     Raises:
-        ValueError: The answer cannot be read.
+        BadAnswerError: The answer cannot be read.
     """
     import httpx2
 
+    content = bytearray()
     try:
-        await response.aread()
+        async for part in response.aiter_bytes():
+            content += part
+            if len(content) > LONGEST_BODY:
+                break
     except (httpx2.TransportError, httpx2.DecodingError) as error:
         if response.is_success:
-            raise ValueError(f"it breaks off ({type(error).__name__})") from error
+            raise BadAnswerError(f"it breaks off ({type(error).__name__})") from error
         raise
     finally:
         await response.aclose()
+    if len(content) > LONGEST_BODY and response.is_success:
+        raise BadAnswerError(f"it is longer than {LONGEST_BODY:,} bytes")
+    kind = response.headers.get("content-type", "")
+    return with_content(response, bytes(content), response.status_code, kind)
 
 
 def _changed(

@@ -88,7 +88,8 @@ def extract_source(completion: "Completion") -> tuple[str | None, str | None]:
 
 
 def _find(text: str, cut_short: bool) -> tuple[str | None, str | None]:
-    said = without_thoughts(text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n"))
+    text = text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n")
+    said = without_thoughts(text, whole=not cut_short)
     if said is None:
         return None, "truncated: the answer ends inside a thought"
     source = _Reader(whole=not cut_short).source(said)

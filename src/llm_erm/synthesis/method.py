@@ -28,7 +28,7 @@ from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
 from llm_erm.synthesis.replay import read_replay
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling
-from llm_erm.synthesis.unanswered import is_answer, known
+from llm_erm.synthesis.unanswered import known
 from llm_erm.tasks.spec import DataSpec
 
 
@@ -141,7 +141,7 @@ class Synthesis(Method):
         """Returns a sentence on the calls that this run may make, if there are any."""
         llm, settings = self.llm, self.settings
         calls = sum(
-            settings.attempts - sum(map(is_answer, one.answers.values()))
+            settings.attempts - len(known(one.attempts, one.answers)[1])
             for one in work
             if one.result is None
         )

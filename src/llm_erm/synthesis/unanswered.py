@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from llm_erm.llms.llm import Completion
+from llm_erm.phrases import counted
 from llm_erm.records import Attempt
 
 MOST_IN_A_ROW = 3
@@ -62,7 +63,7 @@ class Calls:
         billed = len(self._failed) - len(self.open)
         reasons = Counter(one.error or "no reason given" for one in self._failed)
         (reason, _), *others = reasons.most_common()
-        more = f" (and {len(others)} other reasons)" if others else ""
+        more = f" (and {counted(len(others), 'other reason')})" if others else ""
         said = f"{len(self._failed)} of {self.made} calls failed: {reason.rstrip('.')}{more}."
         if not billed:
             return f"{said} This cost nothing{'' if over else '; the same command asks again'}."
