@@ -17,3 +17,8 @@ def counted(number: float, noun: str, plural: str | None = None) -> str:
 def listed(names: Sequence[str]) -> str:
     """Returns names as a sentence lists them: ``a``, ``a and b``, or ``a, b and c``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def either(names: Sequence[str]) -> str:
+    """Returns names as a sentence offers them: ``a``, ``a or b``, or ``a, b or c``."""
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

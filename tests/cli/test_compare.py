@@ -204,3 +204,16 @@ def test_a_wrong_turn_is_one_sentence_and_exit_2(invoke, arguments, said):
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_run_without_results_is_left_out_of_others(invoke, searches, tmp_path):
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun/settings.json").write_text("{}")
+    alone = invoke("compare", "begun")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert "begun holds no results" in alone.stderr
+    done = invoke("compare", *searches, "begun")
+    assert done.returncode == 0, done.stderr
+    assert "Left out begun, which holds no result yet." in done.stderr
+    assert done.stdout == invoke("compare", *searches).stdout
+    assert "holds no results" in invoke("compare", *searches, "elsewhere").stderr

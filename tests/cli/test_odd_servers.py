@@ -128,7 +128,7 @@ def test_a_search_that_has_found_a_program_does_not_wait_for_open_calls(run):
 def test_open_calls_alone_are_made_again(run):
     left, screen = run("synthesize", in_turn(WRONG, BUSY, BUSY, WRONG))
     assert left == Left(3, 4, ("stop", "unanswered", "stop"))
-    assert "1 of 1 searches have no result" in screen
+    assert "1 of 1 searches has no result" in screen
     left, screen = run("synthesize", in_turn(WRONG))
     assert left == Left(0, 1, ("stop", "unanswered", "stop", "stop"))
     assert "failed" not in screen

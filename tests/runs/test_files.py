@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from llm_erm.runs.files import csv_text
+from llm_erm.errors import InputError
+from llm_erm.runs.files import csv_text, writing
 
 FORMULAS = [
     "=1+1",
@@ -69,3 +70,12 @@ def test_the_text_is_what_follows_one_apostrophe():
     for text in (*FORMULAS, *PLAIN):
         (cell,) = cells(csv_text(["text"], [[text]]))
         assert re.sub(r"\A'(?=\s*'*[=+\-@\t\r＝＋－＠])", "", cell) == text
+
+
+def test_a_file_in_place_of_a_folder_is_not_answered_with_advice_on_space(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with (
+        pytest.raises(InputError, match="a file is where a folder is needed; name another place"),
+        writing(tmp_path / "taken"),
+    ):
+        (tmp_path / "taken").mkdir()

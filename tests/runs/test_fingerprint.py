@@ -3,7 +3,7 @@
 import pytest
 
 from llm_erm.errors import InputError
-from llm_erm.runs.fingerprint import model_digests
+from llm_erm.runs.fingerprint import Fingerprint, difference, model_digests
 
 
 def test_a_model_that_is_named_by_its_file_counts_whatever_its_name(tmp_path):
@@ -30,3 +30,9 @@ def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "iterdir", refused)
     with pytest.raises(InputError, match="Cannot read .*: Permission denied; change its perm"):
         model_digests(tmp_path)
+
+
+def test_a_run_of_another_method_is_named_by_its_method_alone():
+    earlier = '{"method": "synthesis", "settings": {"attempts": 5}, "data": []}'
+    now = Fingerprint("0.2.0", "enumeration", {"attempts": 64}, ())
+    assert difference(earlier, now) == "different: method, which was synthesis"

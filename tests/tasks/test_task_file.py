@@ -209,3 +209,15 @@ def test_a_task_file_may_use_dataclasses_and_postponed_annotations(tmp_path):
         "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
     )
     assert load_task_file(path).label(["10000000", "01111111"]) == [1, 0]
+
+
+def test_a_rule_that_gives_one_label_only_is_found_out_at_once(own, sizes):
+    task = own(GOOD.replace('x.count("1") % 3 == 0', "1"))
+    with pytest.raises(InputError, match="20,000 calls of sample .* 0 inputs of label 0 of the"):
+        draw_all(task, **(sizes | {"length": 12, "test_size": 10_000}))
+
+
+def test_a_syntax_error_is_placed_once(own):
+    with pytest.raises(InputError) as raised:
+        own("def rule(x)\n    return 1\n")
+    assert str(raised.value).count("line 1") == 1

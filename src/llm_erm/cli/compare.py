@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import LENGTH, bound_percent
+from llm_erm.cli.results import LENGTH, bound_percent, finished_runs
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
@@ -44,7 +44,7 @@ def compare(options: Options) -> int:
         from llm_erm.reports.figures import check_target
 
         check_target(options.plot)
-    found = entries_in(dict.fromkeys(options.runs))
+    found = entries_in(finished_runs(options.runs))
     entries = chosen(found, options.functions, options.lengths)
     rows = comparison.compare(entries)
     if rest := left_out(entries, rows):

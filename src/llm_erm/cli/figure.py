@@ -9,7 +9,7 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import command, flags_of
-from llm_erm.cli.results import LENGTH
+from llm_erm.cli.results import LENGTH, finished_runs
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import occam_upper
@@ -70,7 +70,7 @@ def figure(options: Options) -> int:
         raise InputError(
             "There is nothing to plot; name folders of runs, or methods to run first with --make."
         )
-    entries = entries_in(dict.fromkeys(options.runs))
+    entries = entries_in(finished_runs(options.runs))
     for size in dict.fromkeys(options.sizes) if options.make else ():
         for method in dict.fromkeys(options.make):
             entries += _made(options, method, size)

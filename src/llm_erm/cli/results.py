@@ -1,14 +1,16 @@
 """Prints results: tables and sentences for people, JSON lines for scripts."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from llm_erm.cli import output
 from llm_erm.cli.tables import Column
 from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, listed
 from llm_erm.records import Certificate, Result, accuracy
+from llm_erm.reports.results import without_results
 from llm_erm.source import one_line
 
 LENGTH = Column("length", setting=True)
@@ -17,6 +19,20 @@ TRIAL = Column("trial", usual="1")
 
 BOUNDS = (Column("error at most"), Column("by validation", wide=True))
 """Columns of the bounds from test and validation data."""
+
+
+def finished_runs(runs: Iterable[Path]) -> list[Path]:
+    """Returns folders of runs, each once, without those that have no result yet, and says which.
+
+    If none has a result, all are returned.
+    """
+    distinct = list(dict.fromkeys(runs))
+    empty = without_results(distinct)
+    rest = [run for run in distinct if run not in empty]
+    if rest and empty:
+        holds = "holds" if len(empty) == 1 else "hold"
+        output.note(f"Left out {listed([*map(str, empty)])}, which {holds} no result yet.")
+    return rest or distinct
 
 
 def print_json(results: Sequence[Result]) -> None:
@@ -32,7 +48,8 @@ def cost_line(results: Sequence[Result]) -> str:
     completion_tokens = sum(result.cost.completion_tokens for result in results)
     prices = [result.cost.usd for result in results]
     known = [price for price in prices if price is not None]
-    dollars = f"${sum(known):.4f}" if len(known) == len(prices) else "of unknown cost"
+    dollars = f"${sum(known):.4f}" if sum(known) else "at no cost"
+    dollars = dollars if len(known) == len(prices) else "of unknown cost"
     return (
         f"{counted(attempts, 'answer')}: {prompt_tokens:,} prompt and "
         f"{counted(completion_tokens, 'output token')}, "

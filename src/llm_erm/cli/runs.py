@@ -223,7 +223,8 @@ def _perform(
                 why = f"The budget is spent: {sentence(error, type(options)).removesuffix('.')}"
             else:  # the reasons were told as the jobs ended
                 missing = len(run.jobs) - len(results)
-                why = f"{missing} of {len(run.jobs)} {options.JOBS} have no result"
+                have = "has" if missing == 1 else "have"
+                why = f"{missing} of {len(run.jobs)} {options.JOBS} {have} no result"
             _say_kept(options, folder, why)
         options.publish(folder, run, results)
     return results, folder.path, unfinished

@@ -59,8 +59,8 @@ class VLLMEngine(Engine):
         """
         if find_spec("vllm") is None:
             raise MissingExtraError(
-                f"{model} needs vLLM, which is not installed; run: {INSTALL}. Or give the address "
-                "of a server, or name no model to use the embedded one.",
+                f"{model} needs vLLM, which is not installed; run: {INSTALL}. Or name no model to "
+                "use the embedded one, or give the address of a server.",
                 setting="base_url",
             )
         self._model = model

@@ -217,7 +217,9 @@ def checked_key(key: str) -> str:
     keep_secret(key)
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise InputError(
-            "The key contains characters that no key has; copy it again.", setting="api_key"
+            "The key contains characters that no key has, such as a blank or a line end; copy it "
+            "again.",
+            setting="api_key",
         )
     return key
 

@@ -47,8 +47,8 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
         given["base_url"] = checked_address(url)
     elif provider.needs_address:
         raise InputError(
-            f"{provider.name}:{model_name} needs the address of its server; the provider for "
-            "OpenAI's own models is openai.",
+            f"{provider.name}:{model_name} is behind a server of your own (for OpenAI's models, "
+            "use the provider openai); give the server's address.",
             setting="base_url",
         )
     if provider.needs_key and not given.get("api_key"):

@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.phrases import either
 from llm_erm.reports.comparison import Row
 from llm_erm.reports.curves import Curve, Guarantee
 from llm_erm.reports.results import TaskPoint
@@ -66,7 +67,7 @@ def check_target(path: Path) -> None:
     """
     if path.suffix not in FORMATS:
         raise InputError(
-            f"Cannot plot to {path}; give a file name that ends in {' or '.join(FORMATS)}.",
+            f"Cannot plot to {path}; give a file name that ends in {either(FORMATS)}.",
             setting="plot",
         )
     try:

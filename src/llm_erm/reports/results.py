@@ -10,7 +10,7 @@ from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
-from llm_erm.runs.fingerprint import read_settings
+from llm_erm.runs.fingerprint import SETTINGS, read_settings
 from llm_erm.runs.kept import checked_results
 from llm_erm.tasks.suite import SUITE, get
 
@@ -119,6 +119,16 @@ def entries_in(runs: Iterable[Path]) -> list[Entry]:
                 "test verdict, so it cannot be compared; omit that run."
             )
     return entries
+
+
+def without_results(runs: Iterable[Path]) -> list[Path]:
+    """Returns the folders of runs that were begun, but have no result yet."""
+    return [
+        run
+        for run in runs
+        if (run / SETTINGS).is_file()
+        and not any(path.stat().st_size for path in run.rglob("results.jsonl"))
+    ]
 
 
 def chosen(

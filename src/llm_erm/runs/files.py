@@ -125,8 +125,11 @@ def writing(place: Path, setting: str = "out_dir") -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError):  # by mkdir
+            advice = "a file is where a folder is needed; name another place."
+        else:
+            advice = "free up space, change its permissions, or name another place."
         raise InputError(
-            f"Cannot write to {place}: {error.strerror or error}; free up space, change its "
-            "permissions, or name another place.",
+            f"Cannot write to {place}: {error.strerror or error}; {advice}",
             setting=setting,
         ) from error

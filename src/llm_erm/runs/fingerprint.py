@@ -140,8 +140,10 @@ def difference(earlier: str, now: Fingerprint) -> str:
     try:
         before, after = json.loads(earlier), json.loads(now.text)
         before.pop("sha256", None)
+        if before["method"] != after["method"]:  # hardly a setting is the same
+            return f"different: method, which was {before['method']}"
         changed = sorted(_changed(before, after))
-    except (ValueError, AttributeError, TypeError, RecursionError):
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         return "settings.json is damaged"
     return "different: " + ", ".join(changed) if changed else "settings.json was edited"
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from math import comb
 
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, either
 from llm_erm.tasks import graphs, probes, rules, samplers
 from llm_erm.tasks.rules import Rule, label_strings
 from llm_erm.tasks.samplers import by_class, by_rule
@@ -310,7 +310,7 @@ def get(name: str) -> Task:
     else:
         close = [meant] if meant in IDS else get_close_matches(meant, IDS)
     if close:
-        similar = " or ".join(f"{one} ({IDS[one]})" for one in close)
+        similar = either([f"{one} ({IDS[one]})" for one in close])
         raise InputError(
             f"there is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
         )

@@ -53,7 +53,9 @@ def load_task_file(path: Path) -> Task:
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read the task file {path}: {error.strerror}") from error
+        raise InputError(
+            f"cannot read the task file {path}: {error.strerror}; name a Python file"
+        ) from error
     return _task_in(path, source)
 
 
@@ -126,7 +128,8 @@ def _failure(path: Path, part: str, error: BaseException) -> InputError:
         if isinstance(error, ImportError)
         else "fix the file"
     )
-    return InputError(f"{path}{line}: {part} fails with {type(error).__name__}: {error}; {advice}")
+    said = error.msg if isinstance(error, SyntaxError) else error  # the line is named already
+    return InputError(f"{path}{line}: {part} fails with {type(error).__name__}: {said}; {advice}")
 
 
 @dataclass(frozen=True)
@@ -157,16 +160,18 @@ class _TaskFunctions:
     ) -> tuple[list[str], list[str]]:
         classes: tuple[list[str], list[str]] = ([], [])
         for label in (0, 1):
-            patience = RAREST * (counts[label] + 10)
+            calls = 0
             while len(classes[label]) < counts[label]:
-                if patience == 0:
+                # Of a class at the limit, so many calls miss every input once in 10^8 times.
+                enough = counts[label] + 10 if classes[label] else 20
+                if calls >= RAREST * enough:
                     raise InputError(
-                        f"{self.path}: {RAREST * (counts[label] + 10):,} calls of sample at length "
+                        f"{self.path}: {calls:,} calls of sample at length "
                         f"{length} returned {counted(len(classes[label]), 'input')} of label "
-                        f"{label} of the {counts[label]} needed; define sample(rng, length, label) "
-                        "so that it draws an input of the given label"
+                        f"{label} of the {counts[label]:,} needed; define "
+                        "sample(rng, length, label) so that it draws an input of the given label"
                     )
-                patience -= 1
+                calls += 1
                 x = self._sample(rng, length, label)
                 classes[self._label(x)].append(x)
         return classes[0][: counts[0]], classes[1][: counts[1]]
