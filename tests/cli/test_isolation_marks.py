@@ -46,6 +46,12 @@ SEARCH = (
 )
 
 
+def piped(table: str) -> dict[str, str]:
+    """The first row of a table in a pipe, by column."""
+    head, row = (line.split("\t") for line in table.splitlines()[:2])
+    return dict(zip(head, row, strict=True))
+
+
 def test_nothing_runs_unheld_unless_asked_for(unheld):
     done = unheld(*SEARCH)
     assert done.returncode == 2
@@ -56,8 +62,7 @@ def test_every_trace_of_an_unheld_search_says_so(unheld, tmp_path):
     table = unheld(*SEARCH, UNSAFE, "--out-jsonl", "attempts.jsonl")
     assert table.returncode == 0, table.stderr
     assert "isolation is 'none'" in table.stderr
-    head, row = table.stdout.splitlines()[:2]
-    assert row[head.index("isolation") :].startswith("none ")
+    assert piped(table.stdout)["isolation"] == "none"
     shown = json.loads(unheld(*SEARCH, UNSAFE, "--out-jsonl", "attempts.jsonl", "--json").stdout)
     stored = json.loads((tmp_path / "out" / "results.jsonl").read_text())
     exported = json.loads((tmp_path / "attempts.jsonl").read_text())
@@ -67,8 +72,8 @@ def test_every_trace_of_an_unheld_search_says_so(unheld, tmp_path):
 
 
 def test_an_unheld_verification_says_so(unheld):
-    lines = unheld("verify", "program.py", "data.txt", UNSAFE).stdout.splitlines()
-    assert ["isolation", "none"] in [line.split() for line in lines]
+    table = unheld("verify", "program.py", "data.txt", UNSAFE)
+    assert piped(table.stdout)["isolation"] == "none"
     done = unheld("verify", "program.py", "data.txt", UNSAFE, "--json")
     assert json.loads(done.stdout)["isolation"] == "none"
 
@@ -79,8 +84,7 @@ def test_a_held_search_names_its_level_in_the_table_and_the_program(invoke, tmp_
     assert done.returncode == 0, done.stderr
     level = json.loads((tmp_path / "out" / "results.jsonl").read_text())["isolation"]
     assert level in ("strong", "standard", "basic")
-    head, row = done.stdout.splitlines()[:2]
-    assert row[head.index("isolation") :].startswith(level)
+    assert piped(done.stdout)["isolation"] == level
     assert f"Programs run in a sandbox with isolation {level!r}." in done.stderr
     (program,) = (tmp_path / "out" / "programs").iterdir()
     assert f"# Isolation of the sandbox that ran it: {level}.\n" in program.read_text()

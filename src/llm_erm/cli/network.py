@@ -4,7 +4,6 @@ import os
 import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from llm_erm.errors import InputError
 
@@ -35,6 +34,8 @@ def check_network(base_url: str | None) -> None:
 
 
 def _check_proxies(url: str) -> None:
+    from urllib.request import getproxies, proxy_bypass  # slow to load
+
     parts, proxies = urlsplit(url), getproxies()
     used = None
     if not proxy_bypass(parts.hostname or ""):
