@@ -25,9 +25,9 @@ TRIED = 16
 
 
 def number_alone(inputs: int, seconds_per_run: float) -> int:
-    """Returns how many inputs of a data set to run alone for a bound: all, or a random sample.
+    """Returns how many inputs to run one at a time for a bound: all, or the size of a sample.
 
-    It is determined before any of the answers is known, which a bound from a sample requires.
+    The number is fixed before any answer is known, as a bound from a sample requires.
     """
     return min(inputs, MOST_ALONE if seconds_per_run <= SLOW_SECONDS else MOST_ALONE_IF_SLOW)
 
@@ -49,8 +49,8 @@ class Evidence:
     """What runs on single inputs showed about a program.
 
     Attributes:
-        verdicts: One per data set, on the inputs that ran alone for a bound. If an answer differs
-            from the program's first one, all of them are ``nondeterministic``.
+        verdicts: One per data set, on the inputs that ran one at a time. If an answer differs from
+            the program's first one, all of them are ``nondeterministic``.
         seconds_per_run: Mean CPU seconds of such a run.
     """
 
@@ -113,8 +113,8 @@ class Selected:
 
     Attributes:
         attempt: The attempt, as failed if its program answers differently when run again.
-        train: Verdict on the training inputs that ran alone for a bound.
-        validation: Verdict on the validation inputs that did.
+        train: Verdict on the training inputs that ran one at a time.
+        validation: Verdict on the validation inputs that ran one at a time.
         seconds_per_run: Mean CPU seconds of such a run.
     """
 
