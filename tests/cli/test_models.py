@@ -69,7 +69,7 @@ def test_without_a_name_it_is_said_that_the_embedded_model_proposes(capsys):
         (ModelOptions(model="gpt-5"), "--model gpt-5 does not say who serves.*--provider openai"),
         (ModelOptions(base_url=URL), "--base-url is for a model.*--provider: .*chat"),
         (ModelOptions(enable_code_interpreter=True), "--enable-code-interpreter.*--provider"),
-        (ModelOptions(provider="chat", model="gpt-5"), "address of its server.*openai.*--base-url"),
+        (ModelOptions(provider="chat", model="gpt-5"), "openai.*the server.s address .--base-url"),
     ],
 )
 def test_what_may_cost_money_is_only_used_by_name(options, said, monkeypatch, tmp_path):

@@ -39,7 +39,7 @@ def test_a_task_has_an_id_and_a_name(invoke):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("parity_al", "did you mean parity_all (fn_a) or "),
+        ("parity_al", "did you mean parity_all (fn_a), parity_rand_3 (fn_e) or "),
         ("Parity-Rand-3", "did you mean parity_rand_3 (fn_e)?"),
         ("FN_G", "did you mean palindrome (fn_g)?"),
         ("fn_z", "choose one of fn_a fn_b "),
