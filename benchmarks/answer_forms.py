@@ -31,15 +31,17 @@ def counts(form: str, asked: argparse.Namespace) -> Counter[str]:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         found: Counter[str] = Counter()
         for line in (Path(place) / "run/attempts.jsonl").read_text().splitlines():
-            attempt = json.loads(line)
-            train = attempt["train"]
-            if train["status"] == "ok" and train["invalid"] < train["total"]:
+            attempt = json.loads(line)["attempt"]
+            train, reason = attempt["train"], attempt["candidate"]["reason"]
+            if reason is not None:
+                found[reason.partition(":")[0]] += 1
+            elif train["status"] == "ok" and train["invalid"] < train["total"]:
                 found["runs"] += 1
                 found["better than chance on training data"] += (
                     train["correct"] * 2 > train["total"]
                 )
             else:
-                found[(attempt["candidate"]["error"] or train["status"]).partition(":")[0]] += 1
+                found["no label"] += 1
         return found
 
 
