@@ -1,0 +1,1 @@
+"""Own data: reads tables, says what their columns are, and hands out arrays; knows no rules."""

@@ -1,0 +1,219 @@
+"""Reads cells: numbers in their many spellings, ISO dates, and what means a missing value."""
+
+import math
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MISSING = frozenset(
+    (
+        "",
+        "NA",
+        "N/A",
+        "n/a",
+        "NaN",
+        "nan",
+        "NAN",
+        "NaT",
+        "null",
+        "NULL",
+        "Null",
+        "?",
+        "<NA>",
+        "#N/A",
+        "#N/A N/A",
+        "#NA",
+        "#DIV/0!",
+        "#NULL!",
+        "#NUM!",
+        "#REF!",
+        "#VALUE!",
+        "#NAME?",
+    )
+)
+"""What means a missing value in every column: what R, pandas, databases, spreadsheets and the UCI
+archive write. Words that people also use as values, such as None, are not among them."""
+
+
+class NumberFormat(NamedTuple):
+    """How numbers are written.
+
+    Attributes:
+        decimal: The decimal mark.
+        thousands: What separates groups of three digits; empty if nothing does.
+    """
+
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " ", "'"] = ""
+
+
+PLAIN = NumberFormat()
+_COMMA = NumberFormat(",")
+_FORMATS = (
+    PLAIN,
+    NumberFormat(".", ","),
+    _COMMA,
+    NumberFormat(",", "."),
+    NumberFormat(".", " "),
+    NumberFormat(",", " "),
+    NumberFormat(".", "'"),
+    NumberFormat(",", "'"),
+)
+Decimals = Literal["point", "perhaps comma", "comma"]
+"""What the rest of a file says of the decimal mark: nothing (so a point), its delimiter is a
+semicolon, as where commas are decimal marks, or another column certainly has decimal commas."""
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+_LOOKALIKES = str.maketrans(
+    {"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"}
+)
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?\s?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = 86_400.0
+
+
+def read_number(text: str, form: NumberFormat) -> float | None:
+    """Returns the number in a text, perhaps infinite; None if it is none in this format."""
+    if not text.isascii():
+        text = text.translate(_LOOKALIKES)
+    if form.thousands and form.thousands in text:
+        if not _grouped(form).fullmatch(text):
+            return None
+        text = text.replace(form.thousands, "")
+    if form.decimal == ",":
+        if "." in text:
+            return None
+        text = text.replace(",", ".", 1)
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return float(text)
+    return None
+
+
+@lru_cache(maxsize=16)
+def _grouped(form: NumberFormat) -> re.Pattern[str]:
+    mark, decimal = re.escape(form.thousands), re.escape(form.decimal)
+    return re.compile(rf"[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:{decimal}[0-9]*)?")
+
+
+def read_date(text: str) -> float | None:
+    """Returns an ISO date, with or without time, as days since 1970-01-01 (UTC); else None."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+        return (when.replace(tzinfo=when.tzinfo or UTC) - _EPOCH).total_seconds() / _DAY
+    except (ValueError, OverflowError):  # such as a 31st of February
+        return None
+
+
+def is_code(text: str) -> bool:
+    """Returns whether a text of digits is a code, not a number: 007, or more than 15 digits."""
+    return text.isdigit() and (len(text) > 15 or (len(text) > 1 and text[0] == "0"))
+
+
+def numbers_in(texts: Iterable[str], decimals: Decimals) -> tuple[NumberFormat, dict[str, float]]:
+    """Returns the format that reads the most of some texts as numbers, and what it reads.
+
+    Args:
+        texts: Distinct texts, none of them missing.
+        decimals: What the rest of the file says of the decimal mark.
+    """
+    texts = list(texts)
+    plain = _numbers(texts, PLAIN)
+    marked = any(mark in text for text in texts for mark in (",", "'", " ", "\u00a0", "\u202f"))
+    if len(plain) == len(texts) and not (decimals == "comma" and any("." in t for t in texts)):
+        return PLAIN, plain
+    if not marked and decimals != "comma":
+        return PLAIN, plain
+    read = {form: _numbers(texts, form) for form in _preferred(decimals)}
+    best = max(read, key=lambda form: len(read[form]))
+    return best, read[best]
+
+
+def _preferred(decimals: Decimals) -> Sequence[NumberFormat]:
+    """Returns the formats; of those that read equally many texts, the first one is meant."""
+    if decimals == "point":
+        return _FORMATS
+    if decimals == "perhaps comma":  # 1,234 has a decimal comma, 1.234 a point
+        return (PLAIN, _COMMA, *_FORMATS)
+    return (_COMMA, NumberFormat(",", "."), *_FORMATS)
+
+
+def _numbers(texts: Iterable[str], form: NumberFormat) -> dict[str, float]:
+    found = {text: read_number(text, form) for text in texts}
+    return {text: number for text, number in found.items() if number is not None}
+
+
+def certainly_commas(texts: Iterable[str]) -> bool:
+    """Returns whether some texts are numbers, of which at least one has a decimal comma for sure.
+
+    ``1,5`` has, ``1,234`` may have one between thousands.
+    """
+    texts = list(texts)
+    if not any("," in text for text in texts):
+        return False
+    read = {form: len(_numbers(texts, form)) for form in _FORMATS}
+    most = max(read.values())
+    commas = all(form.decimal == "," for form, count in read.items() if count == most)
+    return commas and most >= 0.9 * len(texts)
+
+
+def stripped(texts: Sequence[str]) -> list[str]:
+    """Returns texts without spaces around them."""
+    return list(map(str.strip, texts))
+
+
+def to_values(texts: Sequence[str], known: Mapping[str, float]) -> NDArray[np.float64]:
+    """Returns the number of each text, by a table; NaN where it is not in the table or infinite."""
+    nan = math.nan
+    values = np.array([known.get(text, nan) for text in texts], dtype=np.float64)
+    return finite(values)
+
+
+def finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns numbers with NaN in place of infinite ones."""
+    infinite = np.isinf(values)
+    return np.where(infinite, np.nan, values) if infinite.any() else values
+
+
+def parse(
+    texts: Sequence[str], form: NumberFormat, missing: Collection[str], *, dates: bool
+) -> tuple[NDArray[np.float64], list[str]]:
+    """Returns the numbers or dates in texts, NaN where none is, and the texts that are neither.
+
+    Args:
+        texts: The texts, without spaces around them.
+        form: How the numbers are written.
+        missing: Words that mean a missing value.
+        dates: Whether they are dates.
+    """
+    if not dates and form == PLAIN and (quick := _quick(texts)) is not None:
+        return finite(quick), []
+    distinct = set(texts) - MISSING - set(missing)
+    read = (read_date(text) if dates else read_number(text, form) for text in distinct)
+    known = {text: value for text, value in zip(distinct, read, strict=True) if value is not None}
+    unread = [text for text in texts if text in distinct and text not in known]
+    return to_values(texts, known), unread
+
+
+def _quick(texts: Sequence[str]) -> NDArray[np.float64] | None:
+    """Returns plain numbers, as fast as Python reads them; None if one might not be plain."""
+    together = " ".join(texts)
+    if not together.isascii() or "_" in together or "n" in together or "N" in together:
+        return None  # float() also reads 1_000, nan, inf, and digits of other scripts
+    try:
+        nan = math.nan
+        return np.array([float(text) if text else nan for text in texts], dtype=np.float64)
+    except ValueError:
+        return None

@@ -1,0 +1,196 @@
+"""Decides what the columns of a table hold, and reads columns as decided."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.errors import InputError
+from llm_erm.phrases import counted
+from llm_erm.tables.cells import (
+    MISSING,
+    PLAIN,
+    Decimals,
+    NumberFormat,
+    certainly_commas,
+    finite,
+    is_code,
+    numbers_in,
+    parse,
+    read_date,
+    stripped,
+)
+from llm_erm.tables.chunks import Cells, as_texts
+from llm_erm.tables.columns import (
+    MISSING_CODE,
+    UNSEEN_CODE,
+    CategoryColumn,
+    Column,
+    ColumnSchema,
+    NumberColumn,
+)
+from llm_erm.tables.notices import Notices, quoted, short
+
+_MOSTLY = 0.9
+"""From this share of numbers on, a column holds numbers, and its words mean missing values."""
+_FEW = 20
+"""Up to as many distinct values, a value like 3+ among numbers is one more category."""
+_OTHER_DATE = re.compile(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}\b.*", re.DOTALL)
+
+
+def decimals_of(columns: Mapping[str, Cells], delimiter: str) -> Decimals:
+    """Returns what a table's columns together say of the decimal mark."""
+    for cells in columns.values():
+        if isinstance(cells, np.ndarray) or not any("," in cell for cell in cells):
+            continue
+        if certainly_commas(set(stripped(cells)) - MISSING):
+            return "comma"
+    return "perhaps comma" if delimiter == ";" else "point"
+
+
+def inferred(
+    name: str, cells: Cells, decimals: Decimals, notices: Notices, *, category: bool = False
+) -> ColumnSchema:
+    """Returns what a column holds.
+
+    Args:
+        name: The column's name.
+        cells: All its cells.
+        decimals: What the table says of the decimal mark.
+        notices: Gets what was decided where that is not plain to see.
+        category: Whether the user says that it holds categories.
+    """
+    if isinstance(cells, np.ndarray) and not category:
+        present = cells[~np.isnan(cells)]
+        if np.isinf(present).any():
+            notices.of_column("Infinite values count as missing", name)
+            present = present[np.isfinite(present)]
+        return ColumnSchema(name, "number", integral=bool((present == np.rint(present)).all()))
+    texts = stripped(as_texts(cells))
+    if not isinstance(cells, np.ndarray) and texts != list(cells):
+        notices.of_column("Spaces around values were left out", name)
+    counts = Counter(texts)
+    if markers := [word for word in MISSING if word and word in counts]:
+        notices.of_column(f"{quoted(sorted(markers))} counts as missing", name)
+    for word in MISSING:
+        counts.pop(word, None)
+    if category or not counts:
+        return _category(name, counts)
+    return _number(name, counts, decimals, notices) or _category(name, counts)
+
+
+def _category(name: str, counts: Counter[str]) -> ColumnSchema:
+    return ColumnSchema(name, "category", levels=in_order(counts))
+
+
+def in_order(values: Collection[str]) -> tuple[str, ...]:
+    """Returns distinct values, sorted as numbers if all are numbers, else as texts."""
+    _, numbers = numbers_in(values, "point")
+    if len(numbers) == len(values):
+        return tuple(sorted(values, key=lambda value: (numbers[value], value)))
+    return tuple(sorted(values))
+
+
+def _number(
+    name: str, counts: Counter[str], decimals: Decimals, notices: Notices
+) -> ColumnSchema | None:
+    """Returns the schema of a column of numbers or dates; None if it holds neither."""
+    if any(map(is_code, counts)):
+        notices.of_column(
+            "Digits that begin with 0 or are more than 15 are codes, not numbers", name
+        )
+        return None
+    form, known = numbers_in(counts, decimals)
+    dates = {text: day for text in counts if (day := read_date(text)) is not None}
+    are_dates = len(dates) > len(known)
+    if are_dates:
+        form, known = PLAIN, dates
+    words = [text for text in counts if text not in known]
+    if not known or not _are_missing(words, counts, len(known)):
+        if known:
+            n, all_ = sum(counts[text] for text in known), counts.total()
+            notices.say(
+                f"Column {short(name)} is text: {n:,} of its {all_:,} values are "
+                f"{'dates' if are_dates else 'numbers'}, the others are not ({quoted(words)})."
+            )
+        return None
+    if words:
+        n = sum(counts[word] for word in words)
+        notices.say(
+            f"Column {short(name)} holds {'dates' if are_dates else 'numbers'}; "
+            f"{counted(n, 'value')} of {counts.total():,} that {'is none' if n == 1 else 'are not'}"
+            f" ({quoted(words)}) count{'s' if n == 1 else ''} as missing."
+        )
+    if form != PLAIN:
+        notices.of_column(_described(form, known), name)
+    values = np.array(list(known.values()))
+    if np.isinf(values).any():
+        notices.of_column("Infinite values count as missing", name)
+    values = values[np.isfinite(values)]
+    return ColumnSchema(
+        name,
+        "number",
+        integral=bool((values == np.rint(values)).all()),
+        dates=are_dates,
+        decimal=form.decimal,
+        thousands=form.thousands,
+        missing=tuple(sorted(words)),
+    )
+
+
+def _are_missing(words: Sequence[str], counts: Counter[str], n_known: int) -> bool:
+    """Returns whether the words among numbers mean missing values, not categories."""
+    if not words:
+        return True
+    share = 1 - sum(counts[word] for word in words) / counts.total()
+    digits = any(char.isdigit() for word in words for char in word)
+    if digits and n_known + len(words) <= _FEW:
+        return False  # such as 3+ in a column of 0, 1 and 2
+    return share >= _MOSTLY or (len(words) == 1 and not digits and share >= 0.5)
+
+
+def _described(form: NumberFormat, known: Mapping[str, float]) -> str:
+    marks = [mark for mark in form if mark not in ("", ".") or mark == form.thousands != ""]
+    shown = max(known, key=lambda text: (sum(mark in text for mark in marks), -len(text)))
+    read = f"{known[shown]:.15g}"
+    if form.thousands:
+        what = {",": "Commas", ".": "Points", " ": "Spaces", "'": "Apostrophes"}[form.thousands]
+        decimal = " and decimal commas" if form.decimal == "," and form.thousands != "," else ""
+        return f"{what} between thousands{decimal} ({short(shown, 30)!r} is {read})"
+    return f"Decimal commas ({short(shown, 30)!r} is {read})"
+
+
+def column_of(cells: Cells, schema: ColumnSchema) -> tuple[Column, list[str]]:
+    """Returns cells as a column of a known kind, and the texts that are no numbers there.
+
+    Raises:
+        InputError: The schema has dates and the cells are numbers.
+    """
+    if schema.kind == "category":
+        return CategoryColumn(schema.name, _codes(cells, schema.levels), schema.levels), []
+    unread: list[str] = []
+    if isinstance(cells, np.ndarray):
+        if schema.dates and not np.isnan(cells).all():
+            raise InputError(
+                f"column {short(schema.name)!r} holds numbers, but the rule needs dates there; "
+                "write them as YYYY-MM-DD"
+            )
+        values = finite(cells)
+    else:
+        form = NumberFormat(schema.decimal, schema.thousands)
+        values, unread = parse(stripped(cells), form, schema.missing, dates=schema.dates)
+    return NumberColumn(schema.name, values, schema.integral, schema.dates), unread
+
+
+def _codes(cells: Cells, levels: Sequence[str]) -> NDArray[np.int32]:
+    codes = {level: code for code, level in enumerate(levels)}
+    codes |= dict.fromkeys(MISSING, MISSING_CODE)
+    texts = stripped(as_texts(cells))
+    return np.array([codes.get(text, UNSEEN_CODE) for text in texts], dtype=np.int32)
+
+
+def looks_like_dates(values: Sequence[str]) -> bool:
+    """Returns whether values are dates in another form than YYYY-MM-DD."""
+    return bool(values) and all(map(_OTHER_DATE.fullmatch, values))

@@ -1,0 +1,168 @@
+"""Reads tables that are in memory: data frames, mappings of columns, arrays and lists of rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.tables.chunks import CHUNK_CELLS, Cells, Chunk, Opened, as_text, tidy_names
+from llm_erm.tables.notices import Notices, short
+
+INSTALL = "pip install 'llm-erm[tables]'"
+_PLACE = "the table"
+_FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals", "duckdb", "ibis", "dask")
+
+
+def open_memory(source: Any) -> Opened:  # noqa: ANN401 - whatever the caller has
+    """Returns a table that is in memory.
+
+    Args:
+        source: A data frame (pandas, polars, or others that narwhals knows), a mapping of names to
+            columns, an array of shape ``(n_rows, n_columns)``, a list of rows (lists, or mappings
+            of names to values). Columns without names are called x0, x1, ...
+
+    Raises:
+        InputError: It is none of these, or its columns have different lengths.
+        MissingExtraError: It is a data frame, and narwhals is not installed.
+    """
+    if type(source).__module__.split(".")[0] in _FRAMES:
+        return _open_frame(source)
+    if isinstance(source, Mapping):
+        return _opened(dict(source))
+    if isinstance(source, np.ndarray):
+        return _opened(_array_columns(source))
+    if isinstance(source, Sequence) and not isinstance(source, str | bytes):
+        return _opened(_row_columns(source))
+    raise InputError(
+        f"{_PLACE} is {_article(source)}; give a path, a data frame, a mapping of names to "
+        "columns, or an array with one row per example"
+    )
+
+
+def _article(value: object) -> str:
+    return f"of type {type(value).__name__}"
+
+
+def _array_columns(array: np.ndarray[Any, Any]) -> dict[str, Any]:
+    if array.ndim != 2:
+        raise InputError(
+            f"{_PLACE} is an array of shape {array.shape}; it needs two dimensions, one row per "
+            "example"
+        )
+    if array.dtype.kind not in "iufbOUS":
+        raise InputError(
+            f"{_PLACE} is an array of {array.dtype}; it needs numbers, booleans or texts"
+        )
+    return {f"x{index}": array[:, index] for index in range(array.shape[1])}
+
+
+def _row_columns(rows: Sequence[Any]) -> dict[str, Any]:
+    if not rows:
+        raise InputError(f"{_PLACE} is an empty list; it needs one row per example")
+    if all(isinstance(row, Mapping) for row in rows):
+        keys = dict.fromkeys(key for row in rows for key in row)
+        return {key: [row.get(key) for row in rows] for key in keys}
+    widths = [len(row) if isinstance(row, Sequence | np.ndarray) else -1 for row in rows]
+    odd = next((index for index, width in enumerate(widths) if width != widths[0]), None)
+    if widths[0] < 0 or any(isinstance(row, str | bytes) for row in rows):
+        raise InputError(f"{_PLACE} is a list of {type(rows[0]).__name__}; give a list of rows")
+    if odd is not None:
+        raise InputError(
+            f"row {odd + 1} of {_PLACE} has {widths[odd]} values, row 1 has {widths[0]}; give "
+            "rows of equal length"
+        )
+    return {f"x{index}": [row[index] for row in rows] for index in range(widths[0])}
+
+
+def _opened(columns: Mapping[Any, Any], categories: frozenset[str] = frozenset()) -> Opened:
+    """Returns columns that have a length and can be sliced."""
+    notices = Notices()
+    tidy = tidy_names([str(name) for name in columns], _PLACE, notices)
+    lengths = {}
+    for name, column in zip(tidy, columns.values(), strict=True):
+        if isinstance(column, str | bytes) or not hasattr(column, "__getitem__"):
+            raise InputError(
+                f"column {short(name)!r} is {_article(column)}; give a list or an array"
+            )
+        if np.ndim(column) != 1:
+            raise InputError(f"column {short(name)!r} has {np.ndim(column)} dimensions; give one")
+        lengths[name] = len(column)
+    if len(set(lengths.values())) > 1:
+        first, other = (
+            next(iter(lengths)),
+            max(lengths, key=lambda name: abs(lengths[name] - next(iter(lengths.values())))),
+        )
+        raise InputError(
+            f"column {short(other)!r} has {lengths[other]:,} values and {short(first)!r} "
+            f"{lengths[first]:,}; give columns of equal length"
+        )
+    n_rows = next(iter(lengths.values()), 0)
+    chunks = _sliced(dict(zip(tidy, columns.values(), strict=True)), n_rows)
+    return Opened(_PLACE, "columns", tidy, chunks, notices=notices, categories=categories)
+
+
+def _sliced(columns: Mapping[str, Any], n_rows: int) -> Iterator[Chunk]:
+    size = max(CHUNK_CELLS // max(len(columns), 1), 1)
+    for start in range(0, n_rows, size):
+        stop = min(start + size, n_rows)
+        cells = {name: as_cells(column[start:stop]) for name, column in columns.items()}
+        yield Chunk(cells, np.arange(start + 1, stop + 1))
+
+
+def as_cells(values: Any) -> Cells:  # noqa: ANN401 - part of a column of any kind
+    """Returns values as cells: numbers as they are, all else as texts."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        return values.astype(np.float64)
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    return [as_text(value) for value in values]
+
+
+def _open_frame(source: Any) -> Opened:  # noqa: ANN401 - a data frame of any library
+    if find_spec("narwhals") is None:
+        raise MissingExtraError(f"A data frame needs narwhals, which is not installed; {INSTALL}")
+    import narwhals as nw
+
+    if getattr(source, "columns", None) is not None and not isinstance(source, type):
+        _refuse_repeated(source)
+    try:
+        frame = nw.from_native(source, eager_only=True)
+    except TypeError:
+        raise InputError(
+            f"{_PLACE} is {_article(source)} of {type(source).__module__.split('.')[0]}; give a "
+            "data frame whose rows are in memory (collect a lazy one first)"
+        ) from None
+    declared = (nw.Categorical, nw.Enum)
+    categories = {str(name).strip() for name, kind in frame.schema.items() if kind in declared}
+    columns = {name: _Series(frame[name]) for name in frame.columns}
+    return _opened(columns, frozenset(categories))
+
+
+def _refuse_repeated(source: Any) -> None:  # noqa: ANN401 - a data frame of any library
+    names = [str(name) for name in source.columns]
+    if again := [name for name in names if names.count(name) > 1]:
+        raise InputError(
+            f"several columns of {_PLACE} are called {short(again[0])!r}; rename all but one"
+        )
+
+
+class _Series:
+    """A column of a data frame that is read slice by slice, as numbers where it holds numbers."""
+
+    ndim = 1
+
+    def __init__(self, series: Any) -> None:  # noqa: ANN401 - narwhals
+        self._series = series
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def __getitem__(self, rows: slice) -> Any:  # noqa: ANN401 - an array, or a list
+        part = self._series[rows]
+        if not part.dtype.is_numeric():
+            return part.to_list()
+        import narwhals as nw
+
+        return np.asarray(part.cast(nw.Float64).to_numpy(), dtype=np.float64)

@@ -1,0 +1,76 @@
+"""Reads Parquet files, with pyarrow."""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.tables.chunks import CHUNK_CELLS, Cells, Chunk, Opened, as_text, tidy_names
+from llm_erm.tables.memory import INSTALL
+from llm_erm.tables.notices import Notices
+
+MAGIC = b"PAR1"
+"""How a Parquet file begins."""
+
+
+def open_parquet(path: Path) -> Opened:
+    """Returns a Parquet file.
+
+    Raises:
+        InputError: It is damaged.
+        MissingExtraError: pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise MissingExtraError(
+            f"{path} is a Parquet file, which needs pyarrow; {INSTALL}, or save it as CSV"
+        )
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    # Whatever a damaged file makes pyarrow raise: it has errors of its own, and OSError.
+    try:
+        file = ParquetFile(path)
+        given = list(file.schema_arrow.names)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    notices = Notices()
+    tidy = tidy_names(given, str(path), notices)
+    categories = frozenset(
+        name
+        for name, field in zip(tidy, file.schema_arrow, strict=True)
+        if pyarrow.types.is_dictionary(field.type)
+    )
+    chunks = _chunks(path, file, tidy)
+    return Opened(str(path), "columns", tidy, chunks, notices=notices, categories=categories)
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"cannot read {path} as Parquet: {str(error) or type(error).__name__:.200}")
+
+
+def _chunks(path: Path, file: Any, tidy: tuple[str, ...]) -> Iterator[Chunk]:  # noqa: ANN401
+    import pyarrow
+
+    size = max(CHUNK_CELLS // max(len(tidy), 1), 1)
+    read = 0
+    with file:
+        try:
+            for batch in file.iter_batches(batch_size=size):
+                cells = {name: _cells(part) for name, part in zip(tidy, batch.columns, strict=True)}
+                yield Chunk(cells, np.arange(read + 1, read + batch.num_rows + 1))
+                read += batch.num_rows
+        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            raise _damaged(path, error) from error
+
+
+def _cells(part: Any) -> Cells:  # noqa: ANN401 - an array of pyarrow
+    import pyarrow
+
+    kind = part.type
+    if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind):
+        numbers = part.cast(pyarrow.float64(), safe=False)
+        return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return [as_text(value) for value in part.to_pylist()]

@@ -1,0 +1,294 @@
+"""Reads a table to learn from: rows, columns, labels, and what the user should know of them."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.errors import InputError
+from llm_erm.phrases import counted
+from llm_erm.tables.cells import MISSING, Decimals, stripped
+from llm_erm.tables.chunks import Cells, Chunk, Opened, as_texts, joined
+from llm_erm.tables.columns import Column, ColumnSchema, Labelled, NumberColumn, Schema, Table
+from llm_erm.tables.kinds import column_of, decimals_of, inferred
+from llm_erm.tables.labels import classes_of, no_such_column
+from llm_erm.tables.notices import Notices, names, quoted, short
+from llm_erm.tables.sample import Sample
+from llm_erm.tables.screening import identifies, useless, warn_of_disguise
+from llm_erm.tables.sources import open_source
+
+MAX_ROWS = 20_000
+"""Rows to learn from at most, by default."""
+_MOST_LABELS = 10_000
+"""Distinct labels that are counted at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """Columns without labels.
+
+    Attributes:
+        table: The columns.
+        columns: How to read other rows in the same way, one per column.
+        notices: One sentence per choice that was made and per thing that was set aside.
+    """
+
+    table: Table
+    columns: tuple[ColumnSchema, ...]
+    notices: tuple[str, ...]
+
+
+def load(
+    source: Any,  # noqa: ANN401 - a path, or what open_memory takes
+    target: str,
+    *,
+    groups: str | None = None,
+    time: str | None = None,
+    ignore: Collection[str] = (),
+    columns: Collection[str] | None = None,
+    categories: Collection[str] = (),
+    max_rows: int = MAX_ROWS,
+    seed: int = 0,
+) -> Labelled:
+    """Returns the labelled rows of a table.
+
+    Args:
+        source: A path, also as a string, of a file of delimited text, JSON Lines or Parquet; or a
+            data frame, a mapping of names to columns, an array, or a list of rows.
+        target: Name of the column to predict.
+        groups: Name of a column whose equal values say which rows belong together; it is no column
+            to learn from.
+        time: Name of a column of numbers or ISO dates that orders the rows; it is none either.
+        ignore: Names of columns to leave out.
+        columns: Names of the columns to learn from; then none is set aside because it numbers the
+            rows. None for all.
+        categories: Names of columns to read as categories, though they may hold numbers.
+        max_rows: Rows to keep at most: a uniform sample of those that have a label.
+        seed: Of that sample.
+
+    Raises:
+        InputError: The source cannot be read, lacks a named column, has a target that is no class,
+            or leaves nothing to learn from.
+        MissingExtraError: A library that the source needs is not installed.
+    """
+    special = [name for name in (target, groups, time) if name is not None]
+    _check_roles(target, groups, time, ignore, columns)
+    if max_rows < 2:
+        raise InputError(f"max_rows is {max_rows}; give at least 2", setting="max_rows")
+    wanted = {*special, *ignore, *(columns or ()), *categories}
+    opened = open_source(source, wanted, target)
+    try:
+        read = _read(opened, target, time, wanted, ignore, max_rows, seed)
+    finally:
+        opened.close()
+    rows, notices = read.rows, opened.notices
+    labels = stripped(as_texts(rows.columns[target]))
+    _say_lost_classes(read.labels, labels, notices)
+    classes, codes = classes_of(labels, target, notices)
+    features = {
+        name: cells
+        for name, cells in rows.columns.items()
+        if name not in special and name not in ignore and (columns is None or name in columns)
+    }
+    decimals = decimals_of(features, opened.delimiter)
+    categories = {*categories, *opened.categories}
+    found = [
+        _read_column(name, cells, decimals, notices, name in categories)
+        for name, cells in features.items()
+    ]
+    kept = []
+    for column, schema in found:
+        why = useless(column)
+        if why is None and columns is None:
+            why = identifies(column, rows.row_numbers, read.n_rows)
+        if why is not None:
+            notices.of_column(why, column.name)
+            continue
+        warn_of_disguise(column, codes, classes, notices)
+        kept.append((column, schema))
+    if not kept:
+        raise InputError(
+            f"no column of {opened.place} is left to learn from beside {short(target)!r}. "
+            + " ".join(notices.sentences())
+        )
+    return Labelled(
+        Table(tuple(column for column, _ in kept), len(rows)),
+        codes,
+        Schema(tuple(schema for _, schema in kept), target, classes),
+        notices.sentences(),
+        rows.row_numbers,
+        None if groups is None else _groups(groups, rows.columns[groups], notices),
+        None if time is None else _times(time, rows.columns[time], decimals),
+    )
+
+
+def load_unlabelled(source: Any, *, categories: Collection[str] = ()) -> Unlabelled:  # noqa: ANN401
+    """Returns all columns and rows of a table, none set aside.
+
+    Args:
+        source: As in ``load``.
+        categories: Names of columns to read as categories, though they may hold numbers.
+
+    Raises:
+        InputError: The source cannot be read or has no rows.
+        MissingExtraError: A library that the source needs is not installed.
+    """
+    opened = open_source(source, categories, "")
+    try:
+        chunks = [replace(chunk, rows=None) for chunk in opened.chunks]
+    finally:
+        opened.close()
+    if not chunks:
+        raise InputError(f"{opened.place} has no rows")
+    rows = joined(chunks)
+    decimals = decimals_of(rows.columns, opened.delimiter)
+    categories = {*categories, *opened.categories}
+    read = [
+        _read_column(name, cells, decimals, opened.notices, name in categories)
+        for name, cells in rows.columns.items()
+    ]
+    table = Table(tuple(column for column, _ in read), len(rows))
+    return Unlabelled(table, tuple(schema for _, schema in read), opened.notices.sentences())
+
+
+def _check_roles(
+    target: str,
+    groups: str | None,
+    time: str | None,
+    ignore: Collection[str],
+    columns: Collection[str] | None,
+) -> None:
+    """Raises an InputError if a column is given two roles."""
+    for setting, name in (("groups", groups), ("time", time)):
+        if name == target:
+            raise InputError(
+                f"{setting} names the target {short(target)!r}; name another column",
+                setting=setting,
+            )
+    for setting, given in (("ignore", ignore), ("columns", columns or ())):
+        if isinstance(given, str):
+            raise InputError(
+                f"{setting} is the text {given!r:.60}; give a list of names", setting=setting
+            )
+        if taken := {target, groups, time}.intersection(given):
+            raise InputError(
+                f"{setting} names {short(str(min(map(str, taken))))!r}, which has another role; "
+                "name it once",
+                setting=setting,
+            )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What reading a source to its end gave."""
+
+    rows: Chunk
+    labels: Counter[str]
+    n_rows: int
+
+
+def _read(
+    opened: Opened,
+    target: str,
+    time: str | None,
+    wanted: Collection[str],
+    ignore: Collection[str],
+    max_rows: int,
+    seed: int,
+) -> _Read:
+    """Returns a sample of the rows that have a label, and a time if they need one."""
+    place, notices = opened.place, opened.notices
+    _check_names(opened.names, target, wanted, place)
+    sample = Sample(max_rows, seed)
+    labels: Counter[str] = Counter()
+    n_rows, lacking, markers = 0, Counter[str](), set[str]()
+    for chunk in opened.chunks:
+        n_rows += len(chunk)
+        keep = np.ones(len(chunk), dtype=bool)
+        for name in (target, time):
+            if name is not None:
+                texts = stripped(as_texts(chunk.columns.get(name, [""] * len(chunk))))
+                present = np.array([text not in MISSING for text in texts], dtype=bool)
+                lacking[name] += int((keep & ~present).sum())
+                keep &= present
+                if name == target:
+                    markers.update(MISSING.intersection(texts))
+                    if len(labels) < _MOST_LABELS:
+                        labels.update(texts)
+        columns = {name: cells for name, cells in chunk.columns.items() if name not in ignore}
+        sample.add(replace(chunk, columns=columns, rows=None).take(np.flatnonzero(keep)))
+    if not n_rows:
+        raise InputError(f"{place} holds names but no rows; it needs rows to learn from")
+    for name, count in lacking.items():
+        if count:
+            what = "label" if name == target else "time"
+            words = sorted(filter(None, markers)) if name == target else []
+            notices.say(
+                f"Left out {counted(count, 'row')} of {n_rows:,} without a {what} in "
+                f"{short(name)}{f' (or {quoted(words)} there)' if words else ''}."
+            )
+    rows = sample.rows()
+    if not len(rows):
+        raise InputError(
+            f"no row of {place} has a value in {' and '.join(map(short, lacking))}; name another "
+            "column",
+            setting="target",
+        )
+    if len(rows) < sample.added:
+        notices.say(
+            f"Read {sample.added:,} rows and learns from a random sample of {len(rows):,} "
+            f"(seed {seed})."
+        )
+    for word in MISSING:
+        labels.pop(word, None)
+    return _Read(rows, labels, n_rows)
+
+
+def _check_names(names_: Sequence[str], target: str, wanted: Collection[str], place: str) -> None:
+    """Raises an InputError if a named column does not exist."""
+    for name in sorted(wanted, key=lambda name: name != target):
+        if name not in names_:
+            others = [other for other in names_ if other not in wanted]
+            raise no_such_column(
+                name, others or names_, place, setting="target" if name == target else None
+            )
+
+
+def _say_lost_classes(all_labels: Counter[str], kept: Sequence[str], notices: Notices) -> None:
+    if lost := sorted(set(all_labels) - set(kept)):
+        shown = names([f"{short(name, 30)} ({counted(all_labels[name], 'row')})" for name in lost])
+        notices.say(f"The sample has no row of some classes: {shown}.")
+
+
+def _read_column(
+    name: str, cells: Cells, decimals: Decimals, notices: Notices, category: bool
+) -> tuple[Column, ColumnSchema]:
+    schema = inferred(name, cells, decimals, notices, category=category)
+    return column_of(cells, schema)[0], schema
+
+
+def _groups(name: str, cells: Cells, notices: Notices) -> NDArray[np.int64]:
+    """Returns the number of each row's group; a row without one is a group of its own."""
+    texts = stripped(as_texts(cells))
+    if without := sum(text in MISSING for text in texts):
+        notices.say(
+            f"{counted(without, 'row')} without a value in {short(name)}: each is a group of its "
+            "own."
+        )
+    index: dict[str | int, int] = {}
+    keys = [row if text in MISSING else text for row, text in enumerate(texts)]
+    return np.array([index.setdefault(key, len(index)) for key in keys], dtype=np.int64)
+
+
+def _times(name: str, cells: Cells, decimals: Decimals) -> NDArray[np.float64]:
+    column, _ = _read_column(name, cells, decimals, Notices(), False)
+    if not isinstance(column, NumberColumn) or np.isnan(column.values).any():
+        raise InputError(
+            f"the time column {short(name)!r} holds values that are neither numbers nor dates "
+            "written as YYYY-MM-DD",
+            setting="time",
+        )
+    return column.values

@@ -1,0 +1,100 @@
+"""Sets aside the columns that no rule should use, and warns of those that give the target away."""
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.tables.columns import CategoryColumn, Column, NumberColumn
+from llm_erm.tables.kinds import looks_like_dates
+from llm_erm.tables.notices import Notices, short
+
+_ENOUGH = 10
+"""Rows from which on it means something that all values differ, or that two columns agree."""
+_FREE_TEXT = 0.9
+"""Share of distinct values from which on a column of texts has nothing to group rows by."""
+_ID_NAME = re.compile(r"(?i:(?:.*[^a-z])?(?:id|uuid|guid))|.*[a-z](?:Id|ID)")
+
+
+def useless(column: Column) -> str | None:
+    """Returns why no condition on a column can tell rows apart; None if one can."""
+    present, distinct = _distinct(column)
+    if not len(present):
+        return "Set aside, since every value is missing"
+    if distinct == 1 and len(present) == _length(column):
+        return "Set aside, since every value is the same"
+    return None
+
+
+def identifies(column: Column, row_numbers: NDArray[np.int64], n_read: int) -> str | None:
+    """Returns why a column only says which row it is; None if it says more.
+
+    Args:
+        column: The column.
+        row_numbers: Where the rows are in the source.
+        n_read: Number of rows of the source.
+    """
+    present, distinct = _distinct(column)
+    if len(present) < _ENOUGH:
+        return None
+    if isinstance(column, CategoryColumn):
+        if distinct <= _FREE_TEXT * len(present):
+            return None
+        if looks_like_dates([column.levels[code] for code in present]):
+            return "Set aside, since its dates are not written as YYYY-MM-DD"
+        return "Set aside, since nearly every row has another text"
+    if distinct < len(present) or not column.integral or column.dates:
+        return None
+    numbered = len(present) == len(row_numbers) and len(set(present - row_numbers)) == 1
+    consecutive = float(np.ptp(present)) < n_read
+    if numbered or consecutive or _ID_NAME.fullmatch(column.name):
+        return "Set aside, since it numbers the rows"
+    return None
+
+
+def _length(column: Column) -> int:
+    return len(column.values if isinstance(column, NumberColumn) else column.codes)
+
+
+def _distinct(column: Column) -> tuple[NDArray[Any], int]:
+    """Returns the present values, and how many distinct ones there are."""
+    if isinstance(column, NumberColumn):
+        present: NDArray[Any] = column.values[~np.isnan(column.values)]
+    else:
+        present = column.codes[column.codes >= 0]
+    return present, len(np.unique(present))
+
+
+def warn_of_disguise(
+    column: Column, labels: NDArray[np.int32], classes: tuple[str, ...], notices: Notices
+) -> None:
+    """Says so if a column's values, or where it has none, tell the label of every row."""
+    if len(labels) < _ENOUGH:
+        return
+    if isinstance(column, NumberColumn):
+        missing = np.isnan(column.values)
+        values, codes = np.unique(np.where(missing, np.inf, column.values), return_inverse=True)
+        shown = ["missing" if np.isinf(value) else f"{value:.15g}" for value in values]
+    else:
+        missing = column.codes < 0
+        values, codes = np.unique(column.codes, return_inverse=True)
+        shown = ["missing" if code < 0 else short(column.levels[code], 20) for code in values]
+    advice = "if it is known only once the target is, leave it out"
+    name = short(column.name)
+    if len(values) == len(classes):
+        pairs = np.unique(np.stack([codes, labels]), axis=1)
+        if pairs.shape[1] == len(classes):
+            same = ", ".join(
+                f"{shown[code]} with {short(classes[label], 20)}" for code, label in pairs[:, :4].T
+            )
+            notices.say(f"Column {name} gives the target away in every row ({same}); {advice}.")
+            return
+    for label, what in enumerate(classes):
+        for state, rows in (("missing", missing), ("present", ~missing)):
+            if (rows == (labels == label)).all():
+                notices.say(
+                    f"Column {name} is {state} exactly where the target is {short(what, 30)}; "
+                    f"{advice}."
+                )
+                return
