@@ -33,7 +33,7 @@ $(CORE): pyproject.toml Makefile
 # torch first, on its own: the next step then uses the installed build.
 $(STAMP): $(CORE)
 	$(PIP) $(TORCH)
-	$(PIP) --editable '.[local,remote,enumeration,baselines,reports,train,sweep,dev]'
+	$(PIP) --editable '.[local,remote,enumeration,baselines,tables,reports,train,sweep,dev]'
 	touch $(STAMP)
 
 # Runs LLM-ERM with the embedded model on four tasks, always from scratch, then enumeration on the

@@ -73,6 +73,8 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _LOOKALIKES = str.maketrans(
     {"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"}
 )
+_CURRENCIES = frozenset("%$€£¥")
+_SIGNS = "%$€£¥ "
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?\s?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -85,6 +87,8 @@ def read_number(text: str, form: NumberFormat) -> float | None:
     """Returns the number in a text, perhaps infinite; None if it is none in this format."""
     if not text.isascii():
         text = text.translate(_LOOKALIKES)
+    if has_sign(text):
+        text = text.strip(_SIGNS)
     if form.thousands and form.thousands in text:
         if not _grouped(form).fullmatch(text):
             return None
@@ -98,6 +102,11 @@ def read_number(text: str, form: NumberFormat) -> float | None:
     if _INFINITE.fullmatch(text):
         return float(text)
     return None
+
+
+def has_sign(text: str) -> bool:
+    """Returns whether a percent sign or the sign of a currency is at an end of a text."""
+    return text[:1] in _CURRENCIES or text[-1:] in _CURRENCIES
 
 
 @lru_cache(maxsize=16)

@@ -1,6 +1,7 @@
 """What every reader makes of its source: chunks of rows, column by column, as they are written."""
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -89,6 +90,7 @@ class Opened:
         names: The columns. A JSON Lines file may have more than its first rows show.
         chunks: The rows; reading them may raise an ``InputError``.
         notices: What was noticed; reading adds to it.
+        repeated: Names that several columns have.
         categories: Columns that the source itself declares to be categories.
         delimiter: What separates cells; empty where nothing does.
         close: Closes the file; it may be called more than once.
@@ -99,6 +101,7 @@ class Opened:
     names: tuple[str, ...]
     chunks: Iterator[Chunk]
     notices: Notices = field(default_factory=Notices)
+    repeated: frozenset[str] = frozenset()
     categories: frozenset[str] = frozenset()
     delimiter: str = ""
     close: Callable[[], None] = lambda: None
@@ -134,6 +137,12 @@ def too_wide(place: str, columns: int) -> InputError:
     return InputError(
         f"{place} has {columns:,} columns; at most {MAX_COLUMNS:,} can be read, so leave some out"
     )
+
+
+def repeated_names(given: Sequence[str]) -> frozenset[str]:
+    """Returns the names that several columns have, without spaces around them."""
+    counts = Counter(name.strip() for name in given)
+    return frozenset(name for name, count in counts.items() if count > 1)
 
 
 def tidy_names(given: Sequence[str], place: str, notices: Notices) -> tuple[str, ...]:

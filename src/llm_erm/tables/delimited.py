@@ -9,7 +9,14 @@ import numpy as np
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
-from llm_erm.tables.chunks import CHUNK_CELLS, CHUNK_CHARACTERS, Chunk, Opened, tidy_names
+from llm_erm.tables.chunks import (
+    CHUNK_CELLS,
+    CHUNK_CHARACTERS,
+    Chunk,
+    Opened,
+    repeated_names,
+    tidy_names,
+)
 from llm_erm.tables.files import Lines
 from llm_erm.tables.notices import Notices, names
 
@@ -39,10 +46,9 @@ def open_delimited(
     else:
         delimiter = _delimiter(first, wanted)
     rows = _rows(path, chain(first, lines), lines, len(first), delimiter)
-    try:
-        number, header = next(rows)
-    except StopIteration:
-        raise InputError(f"{path} is empty; it needs a line of column names and rows") from None
+    number, header = next((row for row in rows if len(row[1]) > 1 or row[1][0].strip()), (0, []))
+    if not header:
+        raise InputError(f"{path} is empty; it needs a line of column names and rows")
     while header and not header[-1].strip() and _one_shorter(first, header, delimiter):
         header = header[:-1]
     tidy = tidy_names(header, f"{path}, line {number}", notices)
@@ -53,6 +59,7 @@ def open_delimited(
         tidy,
         chunks,
         notices=notices,
+        repeated=repeated_names(header),
         delimiter=delimiter,
         close=lines.close,
     )
@@ -67,15 +74,15 @@ def _one_shorter(first: Sequence[str], header: Sequence[str], delimiter: str) ->
 def _delimiter(first: Sequence[str], wanted: Collection[str]) -> str:
     """Returns the delimiter under which most names are found and most rows are equally long."""
 
-    def fits(delimiter: str) -> tuple[int, bool, int]:
+    def fits(delimiter: str) -> tuple[int, bool, int, bool]:
         try:
             rows = [row for row in csv.reader(first, delimiter=delimiter) if row]
         except csv.Error:
-            return -1, False, 0
+            return -1, False, 0, False
         header = rows[0] if rows else []
-        alike = sum(len(row) == len(header) for row in rows)
+        alike = sum(len(row) == len(header) for row in rows) >= 0.9 * len(rows)
         found = sum(name.strip() in wanted for name in header)
-        return found, alike >= 0.9 * len(rows) and len(header) > 1, len(header)
+        return found, alike and len(header) > 1, len(header), alike
 
     return max(_DELIMITERS, key=fits)
 
@@ -89,7 +96,7 @@ def _rows(
     skipped = lines.number - ahead
     try:
         for row in reader:
-            lines.end_row()
+            lines.row_start = lines.size
             begins = reader.line_num + 1
             if row:
                 yield reader.line_num + skipped, row

@@ -76,30 +76,39 @@ class Lines:
     Attributes:
         number: Number of the line that was read last, counted from 1.
         size: Characters read so far.
+        row_start: ``size`` where the row begins that is being read; readers of rows set it.
     """
 
     def __init__(self, file: BinaryIO, path: Path, notices: Notices) -> None:
         self.number = 0
         self.size = 0
-        self._row_start = 0
+        self.row_start = 0
         self._path = path
         encoding = _encoding(file, path, notices)
         # Lines end in any way, also within one file; none of the ends is changed within quotes.
         self._text = io.TextIOWrapper(file, encoding=encoding, newline="")
 
     def __iter__(self) -> Iterator[str]:
-        """Returns itself."""
-        return self
-
-    def __next__(self) -> str:
-        """Returns the next line.
+        """Yields the lines that have not been read, also after others were.
 
         Raises:
-            InputError: It cannot be read or decoded, is too long, or is no text.
+            InputError: A line cannot be read or decoded, is too long, or is no text.
         """
-        left = MAX_ROW - (self.size - self._row_start)
         try:
-            line = self._text.readline(max(left, 1))
+            while line := self._text.readline(MAX_ROW):
+                self.number += 1
+                self.size += len(line)
+                if self.size - self.row_start >= MAX_ROW:
+                    raise InputError(
+                        f"{self._path}, line {self.number}: a row of more than {MAX_ROW:,} "
+                        "characters; perhaps a quotation mark opens there that never closes"
+                    )
+                if "\0" in line:
+                    raise InputError(
+                        f"{self._path}, line {self.number}: holds a NUL character, so it is no "
+                        "table in text; save it as CSV in UTF-8"
+                    )
+                yield line
         except UnicodeError as error:
             raise InputError(
                 f"{self._path}, after line {self.number}: not valid {self._text.encoding}; save "
@@ -107,25 +116,6 @@ class Lines:
             ) from error
         except OSError as error:
             raise unreadable(self._path, error) from error
-        if not line:
-            raise StopIteration
-        self.number += 1
-        self.size += len(line)
-        if self.size - self._row_start >= MAX_ROW:
-            raise InputError(
-                f"{self._path}, line {self.number}: a row of more than {MAX_ROW:,} characters; "
-                "perhaps a quotation mark opens there that never closes"
-            )
-        if "\0" in line:
-            raise InputError(
-                f"{self._path}, line {self.number}: holds a NUL character, so it is no table in "
-                "text; save it as CSV in UTF-8"
-            )
-        return line
-
-    def end_row(self) -> None:
-        """Says that the lines read so far belong to rows that are complete."""
-        self._row_start = self.size
 
     def close(self) -> None:
         """Closes the file."""

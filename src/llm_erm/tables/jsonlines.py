@@ -77,7 +77,7 @@ def _chunks(
             keys: set[str] = set()
             start = lines.size
             for number, line in numbered:
-                lines.end_row()
+                lines.row_start = lines.size
                 if not line.strip():
                     continue
                 rows.append(_row(decoder, line, f"{path}, line {number}", target))

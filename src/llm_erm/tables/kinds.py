@@ -16,6 +16,7 @@ from llm_erm.tables.cells import (
     NumberFormat,
     certainly_commas,
     finite,
+    has_sign,
     is_code,
     numbers_in,
     parse,
@@ -123,6 +124,8 @@ def _number(
             f"{counted(n, 'value')} of {counts.total():,} that {'is none' if n == 1 else 'are not'}"
             f" ({quoted(words)}) count{'s' if n == 1 else ''} as missing."
         )
+    if any(map(has_sign, known)):
+        notices.of_column("Signs such as % and $ were left out", name)
     if form != PLAIN:
         notices.of_column(_described(form, known), name)
     values = np.array(list(known.values()))

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.tables.chunks import CHUNK_CELLS, Cells, Chunk, Opened, as_text, tidy_names
+from llm_erm.tables.chunks import (
+    CHUNK_CELLS,
+    Cells,
+    Chunk,
+    Opened,
+    as_text,
+    repeated_names,
+    tidy_names,
+)
 from llm_erm.tables.notices import Notices, short
 
 INSTALL = "pip install 'llm-erm[tables]'"
@@ -79,7 +87,8 @@ def _row_columns(rows: Sequence[Any]) -> dict[str, Any]:
 def _opened(columns: Mapping[Any, Any], categories: frozenset[str] = frozenset()) -> Opened:
     """Returns columns that have a length and can be sliced."""
     notices = Notices()
-    tidy = tidy_names([str(name) for name in columns], _PLACE, notices)
+    given = [str(name) for name in columns]
+    tidy = tidy_names(given, _PLACE, notices)
     lengths = {}
     for name, column in zip(tidy, columns.values(), strict=True):
         if isinstance(column, str | bytes) or not hasattr(column, "__getitem__"):
@@ -100,7 +109,15 @@ def _opened(columns: Mapping[Any, Any], categories: frozenset[str] = frozenset()
         )
     n_rows = next(iter(lengths.values()), 0)
     chunks = _sliced(dict(zip(tidy, columns.values(), strict=True)), n_rows)
-    return Opened(_PLACE, "columns", tidy, chunks, notices=notices, categories=categories)
+    return Opened(
+        _PLACE,
+        "columns",
+        tidy,
+        chunks,
+        notices=notices,
+        repeated=repeated_names(given),
+        categories=categories,
+    )
 
 
 def _sliced(columns: Mapping[str, Any], n_rows: int) -> Iterator[Chunk]:
@@ -113,9 +130,12 @@ def _sliced(columns: Mapping[str, Any], n_rows: int) -> Iterator[Chunk]:
 
 def as_cells(values: Any) -> Cells:  # noqa: ANN401 - part of a column of any kind
     """Returns values as cells: numbers as they are, all else as texts."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
-        return values.astype(np.float64)
     if isinstance(values, np.ndarray):
+        masked = isinstance(values, np.ma.MaskedArray)  # whose list has None where it is masked
+        if values.dtype.kind in "iuf" and not masked:
+            return values.astype(np.float64)
+        if values.dtype.kind == "M":
+            values = np.datetime_as_string(values)
         values = values.tolist()
     return [as_text(value) for value in values]
 
@@ -136,7 +156,9 @@ def _open_frame(source: Any) -> Opened:  # noqa: ANN401 - a data frame of any li
         ) from None
     declared = (nw.Categorical, nw.Enum)
     categories = {str(name).strip() for name, kind in frame.schema.items() if kind in declared}
-    columns = {name: _Series(frame[name]) for name in frame.columns}
+    # Not by name: a name may be a number, which would select a row.
+    series = map(_Series, frame.iter_columns())
+    columns = dict(zip(map(str, frame.columns), series, strict=True))
     return _opened(columns, frozenset(categories))
 
 

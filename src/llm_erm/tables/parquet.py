@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.tables.chunks import CHUNK_CELLS, Cells, Chunk, Opened, as_text, tidy_names
+from llm_erm.tables.chunks import (
+    CHUNK_CELLS,
+    Cells,
+    Chunk,
+    Opened,
+    as_text,
+    repeated_names,
+    tidy_names,
+)
 from llm_erm.tables.memory import INSTALL
 from llm_erm.tables.notices import Notices
 
@@ -44,7 +52,16 @@ def open_parquet(path: Path) -> Opened:
         if pyarrow.types.is_dictionary(field.type)
     )
     chunks = _chunks(path, file, tidy)
-    return Opened(str(path), "columns", tidy, chunks, notices=notices, categories=categories)
+    return Opened(
+        str(path),
+        "columns",
+        tidy,
+        chunks,
+        notices=notices,
+        repeated=repeated_names(given),
+        categories=categories,
+        close=file.close,
+    )
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

@@ -74,6 +74,7 @@ def load(
             or leaves nothing to learn from.
         MissingExtraError: A library that the source needs is not installed.
     """
+    target = str(target)
     special = [name for name in (target, groups, time) if name is not None]
     _check_roles(target, groups, time, ignore, columns)
     if max_rows < 2:
@@ -81,7 +82,7 @@ def load(
     wanted = {*special, *ignore, *(columns or ()), *categories}
     opened = open_source(source, wanted, target)
     try:
-        read = _read(opened, target, time, wanted, ignore, max_rows, seed)
+        read = _read(opened, special, target, time, wanted, ignore, max_rows, seed)
     finally:
         opened.close()
     rows, notices = read.rows, opened.notices
@@ -118,10 +119,10 @@ def load(
         Table(tuple(column for column, _ in kept), len(rows)),
         codes,
         Schema(tuple(schema for _, schema in kept), target, classes),
-        notices.sentences(),
-        rows.row_numbers,
-        None if groups is None else _groups(groups, rows.columns[groups], notices),
-        None if time is None else _times(time, rows.columns[time], decimals),
+        row_numbers=rows.row_numbers,
+        groups=None if groups is None else _groups(groups, rows.columns[groups], notices),
+        times=None if time is None else _times(time, rows.columns[time], decimals),
+        notices=notices.sentences(),
     )
 
 
@@ -192,6 +193,7 @@ class _Read:
 
 def _read(
     opened: Opened,
+    special: Sequence[str],
     target: str,
     time: str | None,
     wanted: Collection[str],
@@ -201,8 +203,8 @@ def _read(
 ) -> _Read:
     """Returns a sample of the rows that have a label, and a time if they need one."""
     place, notices = opened.place, opened.notices
-    _check_names(opened.names, target, wanted, place)
-    sample = Sample(max_rows, seed)
+    _check_names(opened, special, wanted)
+    sample = Sample(max_rows, seed, place)
     labels: Counter[str] = Counter()
     n_rows, lacking, markers = 0, Counter[str](), set[str]()
     for chunk in opened.chunks:
@@ -247,13 +249,17 @@ def _read(
     return _Read(rows, labels, n_rows)
 
 
-def _check_names(names_: Sequence[str], target: str, wanted: Collection[str], place: str) -> None:
-    """Raises an InputError if a named column does not exist."""
-    for name in sorted(wanted, key=lambda name: name != target):
-        if name not in names_:
-            others = [other for other in names_ if other not in wanted]
-            raise no_such_column(
-                name, others or names_, place, setting="target" if name == target else None
+def _check_names(opened: Opened, special: Sequence[str], wanted: Collection[str]) -> None:
+    """Raises an InputError if a named column does not exist, or several have its name."""
+    for name in dict.fromkeys((*special, *sorted(wanted))):
+        setting = "target" if name == special[0] else None
+        if name not in opened.names:
+            others = [other for other in opened.names if other not in wanted]
+            raise no_such_column(name, others or opened.names, opened.place, setting=setting)
+        if name in opened.repeated and name in special:
+            raise InputError(
+                f"several columns of {opened.place} are called {short(name)!r}; rename all but one",
+                setting=setting,
             )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
-from llm_erm.tables.chunks import Chunk, joined
+from llm_erm.tables.chunks import MAX_COLUMNS, Chunk, joined, too_wide
 
 MAX_CELLS = 10_000_000
 """Cells that are kept at most, so that a wide table does not fill the memory."""
@@ -24,10 +24,11 @@ class Sample:
         added: Number of rows that were added.
     """
 
-    def __init__(self, max_rows: int, seed: int) -> None:
+    def __init__(self, max_rows: int, seed: int, place: str) -> None:
         digest = hashlib.sha256(f"rows of a table|seed={seed}".encode()).digest()
         self._random = np.random.RandomState(int.from_bytes(digest[:4], "big"))
         self._max_rows = max_rows
+        self._place = place
         self._chunks: list[Chunk] = []
         self._keys: list[NDArray[np.float64]] = []
         self._limit = np.inf
@@ -35,10 +36,16 @@ class Sample:
         self.added = 0
 
     def add(self, chunk: Chunk) -> None:
-        """Adds rows; those with the smallest random keys stay."""
+        """Adds rows; those with the smallest random keys stay.
+
+        Raises:
+            InputError: The rows have too many different columns.
+        """
         keys = self._random.random_sample(len(chunk))
         self.added += len(chunk)
         self._columns.update(chunk.columns)
+        if len(self._columns) > MAX_COLUMNS:
+            raise too_wide(self._place, len(self._columns))
         rows = np.flatnonzero(keys < self._limit)
         if not len(rows):
             return

@@ -73,7 +73,7 @@ def _first(lines: Lines) -> Sequence[str]:
     first: list[str] = []
     for line in islice(lines, _FIRST_LINES):
         first.append(line)
-        lines.end_row()
+        lines.row_start = lines.size
         if lines.size > _FIRST_CHARACTERS:
             break
     return first

@@ -1,0 +1,180 @@
+"""What columns hold: numbers in many spellings, dates, categories, and what is missing."""
+
+import math
+
+import numpy as np
+import pytest
+
+from llm_erm.tables.cells import MISSING, certainly_commas, numbers_in, read_date, read_number
+from llm_erm.tables.columns import NumberColumn
+
+
+@pytest.fixture
+def column(read):
+    """Reads a column of these cells beside labels of two classes; returns it and what was said."""
+
+    def made(cells, *, delimiter=";", other=None, **options):
+        rows = [
+            delimiter.join(
+                [f'"{cell}"', str(other or index % 7 + 0.5), "no" if index % 3 else "yes"]
+            )
+            for index, cell in enumerate(cells)
+        ]
+        header = delimiter.join(["a", "b", "y"])
+        loaded = read("\n".join([header, *rows]), **options)
+        first = loaded.table.columns[0]
+        said = " ".join(notice for notice in loaded.notices if "Classes" not in notice)
+        return first, said, loaded.schema.columns[0]
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("cells", "values", "said"),
+    [
+        (["1", "-2.5", "+3", ".5", "5.", "1e3"], [1, -2.5, 3, 0.5, 5, 1000], ""),
+        (["1,5", "-2,25", "3"], [1.5, -2.25, 3], "Decimal commas ('1,5' is 1.5): a."),
+        (["1.234,5", "2", "3"], [1234.5, 2, 3], "Points between thousands and decimal commas"),
+        (["1,234.5", "2", "3"], [1234.5, 2, 3], "Commas between thousands ('1,234.5' is 1234.5)"),
+        (["1,234,567", "2", "3"], [1234567, 2, 3], "Commas between thousands"),
+        (["1 234", "2", "3"], [1234, 2, 3], "Spaces between thousands ('1 234' is 1234)"),
+        (["1\u202f234,5", "2", "3"], [1234.5, 2, 3], "Spaces between thousands and decimal commas"),
+        (["1'234.5", "2", "3"], [1234.5, 2, 3], "Apostrophes between thousands"),
+        (["\u22121", "2", "3"], [-1, 2, 3], ""),
+        (["5%", "12.5 %", "7"], [5, 12.5, 7], "Signs such as % and $ were left out: a."),
+        (["$5", "€1,234.5", "7"], [5, 1234.5, 7], "Signs such as % and $ were left out: a."),
+        (["1", "inf", "3"], [1, math.nan, 3], "Infinite values count as missing: a."),
+        (["1", "1e999", "3"], [1, math.nan, 3], "Infinite values count as missing: a."),
+        (["1", "NA", "?", "3"], [1, math.nan, math.nan, 3], "'?', 'NA' counts as missing: a."),
+    ],
+)
+def test_numbers_are_read_in_every_spelling(column, cells, values, said):
+    for delimiter in (",", ";"):
+        found, heard, _ = column(cells, delimiter=delimiter)
+        np.testing.assert_array_equal(found.values, values)
+        assert said in heard
+        assert said or not heard
+
+
+def test_a_comma_before_three_digits_means_what_the_file_says(column):
+    """Thousands by default, decimals between semicolons or beside certain decimals."""
+    cells = ["1,234", "5,678", "9,012"]
+    assert column(cells, delimiter=",")[0].values.tolist() == [1234, 5678, 9012]
+    assert column(cells, delimiter=";")[0].values.tolist() == [1.234, 5.678, 9.012]
+    beside = column(cells, delimiter="|", other="2,75")
+    assert beside[0].values.tolist() == [1.234, 5.678, 9.012]
+
+
+def test_a_point_before_three_digits_means_thousands_beside_decimal_commas_alone(column):
+    cells = ["1.234", "5.678", "9.012"]
+    assert column(cells, delimiter=";")[0].values.tolist() == [1.234, 5.678, 9.012]
+    found, said, _ = column(cells, delimiter=";", other="2,75")
+    assert found.values.tolist() == [1234, 5678, 9012]
+    assert "Points between thousands" in said
+    assert "('9.012' is 9012)" in said or "('1.234' is 1234)" in said
+
+
+@pytest.mark.parametrize(
+    "text", ["1_000", "0x10", "1e", "--1", "1.2.3", "1,23,4", "٣", "²", "nan", ""]
+)
+def test_what_is_no_number_is_none(text):
+    assert all(read_number(text, form) is None for form in {numbers_in(["1"], "point")[0]})
+
+
+def test_certain_commas_are_those_that_separate_no_thousands():
+    assert certainly_commas(["1,5", "2"])
+    assert certainly_commas(["1.234,5", "2"])
+    assert not certainly_commas(["1,234", "2"])
+    assert not certainly_commas(["a, b", "c, d"])
+    assert not certainly_commas(["1", "2.5"])
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("1970-01-02", 1),
+        ("1969-12-31T12:00", -0.5),
+        ("1970-01-01 00:00:00.000", 0),
+        ("1970-01-01T01:00+01:00", 0),
+        ("1970-01-01T06:00:00Z", 0.25),
+        ("2024-02-31", None),
+        ("19700102", None),
+        ("1970-1-2", None),
+        ("0001-01-01T00:00+23:59", -719162.9993055556),
+    ],
+)
+def test_iso_dates_are_days(text, days):
+    assert read_date(text) == (None if days is None else pytest.approx(days, abs=1e-9))
+
+
+def test_dates_are_numbers_that_print_as_dates(column):
+    found, said, schema = column(["1970-01-03", "", "1970-01-01", "1970-01-03"])
+    np.testing.assert_array_equal(found.values, [2, math.nan, 0, 2])
+    assert found.dates
+    assert schema.dates
+    assert said == ""
+
+
+def test_one_word_among_numbers_means_missing_and_is_counted(column):
+    found, said, schema = column(["unknown", "1", "unknown", "2", "3"])
+    np.testing.assert_array_equal(found.values, [math.nan, 1, math.nan, 2, 3])
+    assert (
+        "Column a holds numbers; 2 values of 5 that are not ('unknown') count as missing." in said
+    )
+    assert schema.missing == ("unknown",)
+
+
+def test_a_few_words_among_many_numbers_mean_missing_and_are_counted(column):
+    cells = [str(index + 0.25) for index in range(97)] + ["n/k", "twelve", "<1"]
+    found, said, _ = column(cells)
+    assert np.isnan(found.values[97:]).all()
+    assert np.isfinite(found.values[:97]).all()
+    assert "3 values of 100 that are not ('n/k', 'twelve', '<1') count as missing" in said
+
+
+def test_words_among_numbers_are_categories_where_they_are_many_and_it_is_said(column):
+    found, said, _ = column(["1", "2", "low", "high", "1", "2"])
+    assert found.levels == ("1", "2", "high", "low")
+    assert "Column a is text: 4 of its 6 values are numbers" in said
+
+
+def test_a_value_like_3_or_more_is_a_category(column):
+    found, said, _ = column(["0", "1", "2", "3+"] * 5)
+    assert found.levels == ("0", "1", "2", "3+")
+    assert "('3+')" in said
+
+
+@pytest.mark.parametrize("cells", [["007", "012", "007"], ["1" * 16, "2" * 16, "1" * 16]])
+def test_codes_are_no_numbers(column, cells):
+    found, said, _ = column(cells)
+    assert found.levels == tuple(sorted(set(cells)))
+    assert "are codes, not numbers: a." in said
+
+
+def test_none_is_a_category_but_nothing_is_missing(column):
+    found, _, _ = column(["None", "", "pool", "null"])
+    assert found.levels == ("None", "pool")
+    assert found.codes.tolist() == [0, -1, 1, -1]
+
+
+def test_booleans_are_categories(column):
+    assert column(["True", "False", "True"])[0].levels == ("False", "True")
+
+
+def test_numbers_are_categories_where_the_user_says_so(column):
+    found, _, _ = column(["2", "10", "2.0", "2"], categories=["a"])
+    assert found.levels == ("2", "2.0", "10")
+
+
+def test_whole_numbers_are_known(column):
+    assert column(["1", "2.0", ""])[0].integral
+    assert not column(["1", "2.5", ""])[0].integral
+    assert isinstance(column(["1", "2", "3"])[0], NumberColumn)
+
+
+def test_what_is_missing_everywhere_is_said_except_nothing(column):
+    for word in MISSING - {""}:
+        found, said, _ = column(["p", word, "q"])
+        assert found.codes.tolist() == [0, -1, 1]
+        assert f"{word!r} counts as missing: a." in said
+    assert column(["p", "", "q"])[1] == ""

@@ -1,0 +1,126 @@
+"""The column to predict, and the columns with other roles."""
+
+import numpy as np
+import pytest
+
+from llm_erm.errors import InputError
+from llm_erm.tables.reading import load
+
+
+def table(labels, other="a"):
+    return {other: [index % 4 for index in range(len(labels))], "y": labels}
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("Churned", "did you mean 'churned'?"),
+        ("churn", "did you mean 'churned'?"),
+        ("zzz", "its columns are age and churned"),
+    ],
+)
+def test_a_missing_target_is_refused_with_what_there_is(refusal, target, said):
+    assert said in refusal("age,churned\n1,no\n2,yes\n", target)
+
+
+def test_a_file_without_names_is_recognised(refusal):
+    message = refusal("5.1,3.5,0\n4.9,3.0,1\n")
+    assert "its first line looks like data (5.1, 3.5 and 0), so add a line of names" in message
+
+
+def test_rows_without_a_label_are_left_out_and_counted(read):
+    loaded = read("a,y\n1,no\n2,\n3,NA\n4,yes\n")
+    assert loaded.row_numbers.tolist() == [1, 4]
+    assert "Left out 2 rows of 4 without a label in y (or 'NA' there)." in loaded.notices
+
+
+def test_a_target_without_any_label_is_refused(refusal):
+    assert "no row of" in refusal("a,y\n1,\n2,NA\n")
+
+
+def test_one_class_is_refused():
+    with pytest.raises(InputError, match="'y' is 'no' in each of the 8 rows"):
+        load(table(["no"] * 8), "y")
+
+
+def test_a_class_with_three_rows_is_kept_and_said():
+    loaded = load(table(["no"] * 8 + ["yes"] * 9 + ["maybe"] * 3), "y")
+    assert loaded.schema.classes == ("maybe", "no", "yes")
+    assert any("fewer than 5 rows" in notice and "maybe (3)" in notice for notice in loaded.notices)
+    assert not load(table(["no"] * 8 + ["yes"] * 9), "y").notices
+
+
+def test_labels_that_look_like_numbers_stay_as_written_in_the_order_of_numbers():
+    loaded = load(table(["10", "9", "1.0", "1", " 9 "] * 3), "y")
+    assert loaded.schema.classes == ("1", "1.0", "9", "10")
+    assert "'1' and '1.0' are different classes, since they are written differently." in (
+        loaded.notices
+    )
+
+
+def test_labels_that_differ_in_case_are_said():
+    said = load(table(["Yes", "no", "yes"] * 5), "y").notices
+    assert "'Yes' and 'yes' are different classes, since they are written differently." in said
+
+
+def test_a_number_to_predict_is_refused_and_twenty_classes_are_not():
+    labels = [str(index % 21) for index in range(100)]
+    with pytest.raises(InputError, match="is a number to predict .*learns classes"):
+        load(table(labels), "y")
+    assert len(load(table([str(index % 20) for index in range(100)]), "y").schema.classes) == 20
+    assert len(load(table([f"c{index % 21}" for index in range(100)]), "y").schema.classes) == 21
+
+
+@pytest.mark.parametrize("labels", [[f"name {i}" for i in range(30)], [i / 7 for i in range(15)]])
+def test_a_target_that_differs_in_every_row_is_refused(labels):
+    with pytest.raises(InputError, match="name a column whose values repeat|number to predict"):
+        load(table(labels), "y")
+
+
+def test_groups_and_times_are_no_columns_to_learn_from():
+    data = table(["no", "yes"] * 3)
+    data |= {"g": ["p", "q", "p", None, None, "q"], "t": ["2024-01-01"] * 5 + ["2024-01-03"]}
+    loaded = load(data, "y", groups="g", time="t")
+    assert [column.name for column in loaded.table.columns] == ["a"]
+    assert loaded.groups.tolist() == [0, 1, 0, 2, 3, 1]
+    assert loaded.times.tolist() == [19723] * 5 + [19725]
+    assert any("2 rows without a value in g" in notice for notice in loaded.notices)
+
+
+def test_rows_without_a_time_are_left_out_and_counted():
+    data = table(["no", "yes", "no", "yes"]) | {"t": [3, None, 1, 2]}
+    loaded = load(data, "y", time="t")
+    assert loaded.times.tolist() == [3, 1, 2]
+    assert "Left out 1 row of 4 without a time in t." in loaded.notices
+
+
+def test_times_that_are_words_are_refused():
+    with pytest.raises(InputError, match="the time column 't' holds values that are neither"):
+        load(table(["no", "yes"] * 2) | {"t": ["x", "y", "z", "x"]}, "y", time="t")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"groups": "y"}, "groups names the target"),
+        ({"time": "y"}, "time names the target"),
+        ({"ignore": ["y"]}, "ignore names 'y', which has another role"),
+        ({"columns": ["y"]}, "columns names 'y', which has another role"),
+        ({"ignore": "a"}, "ignore is the text 'a'"),
+        ({"ignore": ["b"]}, "has no column 'b'"),
+        ({"columns": ["A"]}, "did you mean 'a'?"),
+        ({"categories": ["b"]}, "has no column 'b'"),
+        ({"groups": "b"}, "has no column 'b'"),
+        ({"max_rows": 1}, "max_rows is 1"),
+    ],
+)
+def test_a_name_or_number_that_makes_no_sense_is_refused(options, said):
+    with pytest.raises(InputError) as caught:
+        load(table(["no", "yes"] * 3), "y", **options)
+    assert said in str(caught.value)
+
+
+def test_labels_index_the_classes():
+    loaded = load(table(["q", "p", "q"]), "y")
+    assert loaded.labels.dtype == np.int32
+    assert loaded.labels.tolist() == [1, 0, 1]
