@@ -48,12 +48,12 @@ def test_a_short_row_is_filled_up_and_named_by_its_line(read):
     assert loaded.table.columns[1].codes.tolist() == [1, -1, 0]
     assert loaded.row_numbers.tolist() == [1, 2, 4]
     assert any("1 row" in notice and "line 6" in notice for notice in loaded.notices)
-    assert any("Left out 1 row of 4" in notice for notice in loaded.notices)
+    assert any("Left out 1 of 4 rows" in notice for notice in loaded.notices)
 
 
 def test_a_long_row_is_refused_by_its_line(refusal):
     message = refusal('a,y\n"1\n",no\n2,5,yes\n')
-    assert "line 4: 3 cells, but there are 2 names" in message
+    assert "line 4: 3 cells under 2 names" in message
 
 
 def test_empty_cells_beyond_the_names_are_no_cells(read):

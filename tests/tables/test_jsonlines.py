@@ -1,5 +1,7 @@
 """JSON Lines, and examples whose inputs are objects."""
 
+import json
+
 import pytest
 
 
@@ -49,8 +51,11 @@ def test_a_file_of_blank_lines_is_empty(refusal):
 
 
 def test_more_keys_than_a_table_may_have_columns_are_refused(refusal):
-    lines = "\n".join(f'{{"y": 1, "k{i}": 2}}' for i in range(10_001))
-    assert "columns; at most 10,000" in refusal(lines)
+    first, second = ({f"k{i}": 1 for i in keys} for keys in (range(5001), range(5001, 10_001)))
+    lines = [json.dumps(row | {"y": index}) for index, row in enumerate((first, second))]
+    assert "10,002 columns; at most 10,000" in refusal("\n".join(lines))
+    apart = f"{lines[0]}\n" * 30 + lines[1]
+    assert "10,002 columns; at most 10,000" in refusal(apart)
 
 
 def test_halves_of_characters_are_escaped(read):

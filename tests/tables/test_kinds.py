@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from llm_erm.tables.cells import MISSING, certainly_commas, numbers_in, read_date, read_number
+from llm_erm.tables.cells import (
+    MISSING,
+    certainly_commas,
+    date_text,
+    numbers_in,
+    read_date,
+    read_number,
+)
 from llm_erm.tables.columns import NumberColumn
 
 
@@ -45,7 +52,7 @@ def column(read):
         (["$5", "€1,234.5", "7"], [5, 1234.5, 7], "Signs such as % and $ were left out: a."),
         (["1", "inf", "3"], [1, math.nan, 3], "Infinite values count as missing: a."),
         (["1", "1e999", "3"], [1, math.nan, 3], "Infinite values count as missing: a."),
-        (["1", "NA", "?", "3"], [1, math.nan, math.nan, 3], "'?', 'NA' counts as missing: a."),
+        (["1", "NA", "?", "3"], [1, math.nan, math.nan, 3], "'?' and 'NA' count as missing: a."),
     ],
 )
 def test_numbers_are_read_in_every_spelling(column, cells, values, said):
@@ -100,11 +107,27 @@ def test_certain_commas_are_those_that_separate_no_thousands():
         ("2024-02-31", None),
         ("19700102", None),
         ("1970-1-2", None),
-        ("0001-01-01T00:00+23:59", -719162.9993055556),
+        ("0001-01-01T00:00+23:59", None),
     ],
 )
 def test_iso_dates_are_days(text, days):
     assert read_date(text) == (None if days is None else pytest.approx(days, abs=1e-9))
+
+
+@pytest.mark.parametrize(
+    ("days", "text"),
+    [
+        (0, "1970-01-01"),
+        (-719162, "0001-01-01"),
+        (19723.5, "2024-01-01 12:00:00"),
+        (1e300, "9999-12-31 23:59:59"),
+        (-1e300, "0001-01-01"),
+    ],
+)
+def test_days_are_written_as_dates(days, text):
+    assert date_text(days) == text
+    if abs(days) < 1e6:
+        assert read_date(text) == days
 
 
 def test_dates_are_numbers_that_print_as_dates(column):
@@ -148,7 +171,7 @@ def test_a_value_like_3_or_more_is_a_category(column):
 def test_codes_are_no_numbers(column, cells):
     found, said, _ = column(cells)
     assert found.levels == tuple(sorted(set(cells)))
-    assert "are codes, not numbers: a." in said
+    assert "are read as codes: a." in said
 
 
 def test_none_is_a_category_but_nothing_is_missing(column):

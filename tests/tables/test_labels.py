@@ -31,7 +31,7 @@ def test_a_file_without_names_is_recognised(refusal):
 def test_rows_without_a_label_are_left_out_and_counted(read):
     loaded = read("a,y\n1,no\n2,\n3,NA\n4,yes\n")
     assert loaded.row_numbers.tolist() == [1, 4]
-    assert "Left out 2 rows of 4 without a label in y (or 'NA' there)." in loaded.notices
+    assert "Left out 2 of 4 rows, without a label in y (empty or 'NA')." in loaded.notices
 
 
 def test_a_target_without_any_label_is_refused(refusal):
@@ -91,7 +91,7 @@ def test_rows_without_a_time_are_left_out_and_counted():
     data = table(["no", "yes", "no", "yes"]) | {"t": [3, None, 1, 2]}
     loaded = load(data, "y", time="t")
     assert loaded.times.tolist() == [3, 1, 2]
-    assert "Left out 1 row of 4 without a time in t." in loaded.notices
+    assert "Left out 1 of 4 rows, without a time in t (empty)." in loaded.notices
 
 
 def test_times_that_are_words_are_refused():

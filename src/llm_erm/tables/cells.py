@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -81,6 +81,8 @@ _DATE = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400.0
+_FIRST_SECOND = -719_162 * 86_400
+_LAST_SECOND = 2_932_897 * 86_400 - 1
 
 
 def read_number(text: str, form: NumberFormat) -> float | None:
@@ -121,9 +123,22 @@ def read_date(text: str) -> float | None:
         return None
     try:
         when = datetime.fromisoformat(text)
-        return (when.replace(tzinfo=when.tzinfo or UTC) - _EPOCH).total_seconds() / _DAY
+        when = when.replace(tzinfo=when.tzinfo or UTC).astimezone(UTC)
+        return (when - _EPOCH).total_seconds() / _DAY
     except (ValueError, OverflowError):  # such as a 31st of February
         return None
+
+
+def date_text(days: float) -> str:
+    """Returns days since 1970-01-01 as an ISO date, with the time (UTC) if it is not midnight.
+
+    Seconds are rounded, and days beyond the calendar are its first or last.
+    """
+    seconds = min(max(round(days * _DAY), _FIRST_SECOND), _LAST_SECOND)
+    when = _EPOCH + timedelta(seconds=seconds)
+    if seconds % int(_DAY) == 0:
+        return when.date().isoformat()
+    return when.replace(tzinfo=None).isoformat(sep=" ")
 
 
 def is_code(text: str) -> bool:

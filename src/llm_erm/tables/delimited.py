@@ -161,8 +161,8 @@ def _chunks(
         more = n_padded - len(padded)
         shown = names([*padded, *([counted(more, "other")] if more else [])])
         notices.say(
-            f"{counted(n_padded, 'row')} of {path} with fewer cells than names: those that are "
-            f"lacking count as missing ({shown})."
+            f"{counted(n_padded, 'row')} of {path} {'has' if n_padded == 1 else 'have'} fewer "
+            f"cells than there are names; the others count as missing ({shown})."
         )
 
 
@@ -174,7 +174,7 @@ def _cut(path: Path, number: int, row: list[str], width: int) -> list[str]:
     """
     if any(map(str.strip, row[width:])):
         raise InputError(
-            f"{path}, line {number}: {counted(len(row), 'cell')}, but there are "
+            f"{path}, line {number}: {counted(len(row), 'cell')} under "
             f"{counted(width, 'name')}; a cell that holds the delimiter needs quotation marks"
         )
     return row[:width]

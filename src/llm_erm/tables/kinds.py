@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, listed
 from llm_erm.tables.cells import (
     MISSING,
     PLAIN,
@@ -74,7 +74,8 @@ def inferred(
         notices.of_column("Spaces around values were left out", name)
     counts = Counter(texts)
     if markers := [word for word in MISSING if word and word in counts]:
-        notices.of_column(f"{quoted(sorted(markers))} counts as missing", name)
+        verb = "counts" if len(markers) == 1 else "count"
+        notices.of_column(f"{listed(list(map(repr, sorted(markers))))} {verb} as missing", name)
     for word in MISSING:
         counts.pop(word, None)
     if category or not counts:
@@ -99,9 +100,7 @@ def _number(
 ) -> ColumnSchema | None:
     """Returns the schema of a column of numbers or dates; None if it holds neither."""
     if any(map(is_code, counts)):
-        notices.of_column(
-            "Digits that begin with 0 or are more than 15 are codes, not numbers", name
-        )
+        notices.of_column("Digits that begin with 0, or are more than 15, are read as codes", name)
         return None
     form, known = numbers_in(counts, decimals)
     dates = {text: day for text in counts if (day := read_date(text)) is not None}

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, either
 from llm_erm.tables.cells import MISSING, Decimals, stripped
 from llm_erm.tables.chunks import Cells, Chunk, Opened, as_texts, joined
 from llm_erm.tables.columns import Column, ColumnSchema, Labelled, NumberColumn, Schema, Table
 from llm_erm.tables.kinds import column_of, decimals_of, inferred
 from llm_erm.tables.labels import classes_of, no_such_column
-from llm_erm.tables.notices import Notices, names, quoted, short
+from llm_erm.tables.notices import Notices, names, short
 from llm_erm.tables.sample import Sample
 from llm_erm.tables.screening import identifies, useless, warn_of_disguise
 from llm_erm.tables.sources import open_source
@@ -206,7 +206,7 @@ def _read(
     _check_names(opened, special, wanted)
     sample = Sample(max_rows, seed, place)
     labels: Counter[str] = Counter()
-    n_rows, lacking, markers = 0, Counter[str](), set[str]()
+    n_rows, lacking, markers = 0, Counter[str](), dict[str, set[str]]()
     for chunk in opened.chunks:
         n_rows += len(chunk)
         keep = np.ones(len(chunk), dtype=bool)
@@ -216,10 +216,9 @@ def _read(
                 present = np.array([text not in MISSING for text in texts], dtype=bool)
                 lacking[name] += int((keep & ~present).sum())
                 keep &= present
-                if name == target:
-                    markers.update(MISSING.intersection(texts))
-                    if len(labels) < _MOST_LABELS:
-                        labels.update(texts)
+                markers.setdefault(name, set()).update(MISSING.intersection(texts))
+                if name == target and len(labels) < _MOST_LABELS:
+                    labels.update(texts)
         columns = {name: cells for name, cells in chunk.columns.items() if name not in ignore}
         sample.add(replace(chunk, columns=columns, rows=None).take(np.flatnonzero(keep)))
     if not n_rows:
@@ -227,10 +226,10 @@ def _read(
     for name, count in lacking.items():
         if count:
             what = "label" if name == target else "time"
-            words = sorted(filter(None, markers)) if name == target else []
+            words = either([repr(word) if word else "empty" for word in sorted(markers[name])])
             notices.say(
-                f"Left out {counted(count, 'row')} of {n_rows:,} without a {what} in "
-                f"{short(name)}{f' (or {quoted(words)} there)' if words else ''}."
+                f"Left out {count:,} of {counted(n_rows, 'row')}, without a {what} in "
+                f"{short(name)} ({words})."
             )
     rows = sample.rows()
     if not len(rows):
