@@ -4,6 +4,9 @@ import csv
 
 import pytest
 
+from llm_erm.tables import delimited
+from llm_erm.tables.sources import open_source
+
 ROWS = [("a b", "n", "y"), ("x, 1", "1", "no"), ("z\n2", "2", "yes"), ("w", "3", "no")]
 
 
@@ -41,6 +44,18 @@ def test_spaces_around_values_and_names_are_left_out_and_said(read):
     assert loaded.table.columns[0].name == "a"
     assert loaded.schema.classes == ("no", "yes")
     assert any("Spaces around values" in notice and "a" in notice for notice in loaded.notices)
+
+
+def test_quotes_may_follow_a_space(read):
+    assert read('a, y\n"p, q", "no"\nr, yes\n').table.columns[0].levels == ("p, q", "r")
+
+
+def test_long_rows_are_read_a_few_at_a_time(write, monkeypatch):
+    monkeypatch.setattr(delimited, "CHUNK_CHARACTERS", 500)
+    rows = "".join(f"{'x' * 90},{index}\n" for index in range(200))
+    chunks = list(open_source(write(f"a,y\n{rows}"), [], "y").chunks)
+    assert [number for chunk in chunks for number in chunk.row_numbers] == list(range(1, 201))
+    assert max(map(len, chunks[1:])) <= 6
 
 
 def test_a_short_row_is_filled_up_and_named_by_its_line(read):

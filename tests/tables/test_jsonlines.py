@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from llm_erm.tables import jsonlines
+from llm_erm.tables.sources import open_source
+
 
 def test_cells_are_as_they_are_written(read):
     loaded = read(
@@ -56,6 +59,15 @@ def test_more_keys_than_a_table_may_have_columns_are_refused(refusal):
     assert "10,002 columns; at most 10,000" in refusal("\n".join(lines))
     apart = f"{lines[0]}\n" * 30 + lines[1]
     assert "10,002 columns; at most 10,000" in refusal(apart)
+
+
+@pytest.mark.parametrize("limit", ["CHUNK_CHARACTERS", "CHUNK_CELLS"])
+def test_rows_are_read_a_few_at_a_time(write, monkeypatch, limit):
+    monkeypatch.setattr(jsonlines, limit, 500)
+    lines = "".join(f'{{"a": "{"x" * 90}", "y": {index}}}\n' for index in range(200))
+    chunks = list(open_source(write(lines), [], "y").chunks)
+    assert [number for chunk in chunks for number in chunk.row_numbers] == list(range(1, 201))
+    assert max(map(len, chunks[1:])) <= 50
 
 
 def test_halves_of_characters_are_escaped(read):

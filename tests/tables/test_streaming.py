@@ -10,7 +10,7 @@ import pytest
 from llm_erm.errors import InputError
 from llm_erm.serial import from_json, to_json
 from llm_erm.tables.columns import MISSING_CODE, UNSEEN_CODE, Schema
-from llm_erm.tables.streaming import stream
+from llm_erm.tables.streaming import Stream, stream
 
 TRAIN = "n;d;c;y\n1,5;2024-01-01;u;no\n2;2024-01-02;v;yes\nunknown;;u;no\n3,25;2024-01-03;v;yes\n"
 
@@ -101,6 +101,41 @@ def test_a_malformed_row_is_refused_when_it_is_reached(write, schema):
         for batch in stream(write(text), schema):
             read += batch.table.n_rows
     assert read > 10_000
+
+
+def test_values_that_python_alone_reads_as_numbers_are_none(batches, read):
+    plain = read("n,y\n1.5,no\n2,yes\n").schema
+    (batch,), rows = batches("n\n1_0\n٣\nnAn\n+1.5\n-inf\n1e999\n", plain)
+    np.testing.assert_array_equal(
+        batch.table.columns[0].values, [math.nan] * 3 + [1.5, math.nan, math.nan]
+    )
+    assert rows.notices()[0].startswith("3 values in n that cannot be read")
+
+
+@pytest.mark.parametrize("cell", ["1_0", "nAn", "٣"])
+def test_a_single_one_of_them_is_none_either(batches, read, cell):
+    plain = read("n,y\n1.5,no\n2,yes\n").schema
+    (batch,), rows = batches(f"n\n{cell}\n2\n", plain)
+    np.testing.assert_array_equal(batch.table.columns[0].values, [math.nan, 2])
+    assert repr(cell) in rows.notices()[0]
+
+
+def test_every_value_that_cannot_be_read_is_counted(batches, read):
+    plain = read("n,y\n1.5,no\n2,yes\n").schema
+    text = "n\n" + "".join(f"word {index}\n2\n" for index in range(120_000))
+    found, rows = batches(text, plain)
+    assert len(found) > 2
+    assert rows.notices()[0].startswith("120,000 values in n that cannot be read")
+
+
+def test_a_stream_closes_its_source_when_it_is_left(write, schema, monkeypatch):
+    closed = []
+    rows = stream(write("n;d;c\n1;2024-01-01;u\n"), schema)
+    monkeypatch.setattr(rows, "close", lambda: closed.append(True))
+    for _ in rows:
+        break
+    Stream.close(rows)
+    assert closed
 
 
 def test_a_stream_can_be_left_early_and_a_table_without_rows_has_no_batches(write, schema):

@@ -169,9 +169,7 @@ def _preferred(decimals: Decimals) -> Sequence[NumberFormat]:
     """Returns the formats; of those that read equally many texts, the first one is meant."""
     if decimals == "point":
         return _FORMATS
-    if decimals == "perhaps comma":  # 1,234 has a decimal comma, 1.234 a point
-        return (PLAIN, _COMMA, *_FORMATS)
-    return (_COMMA, NumberFormat(",", "."), *_FORMATS)
+    return (_COMMA, NumberFormat(",", "."), *_FORMATS)  # repeated ones do no harm
 
 
 def _numbers(texts: Iterable[str], form: NumberFormat) -> dict[str, float]:

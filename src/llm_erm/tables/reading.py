@@ -104,7 +104,7 @@ def load(
     for column, schema in found:
         why = useless(column)
         if why is None and columns is None:
-            why = identifies(column, rows.row_numbers, read.n_rows)
+            why = identifies(column, read.n_rows)
         if why is not None:
             notices.of_column(why, column.name)
             continue

@@ -27,13 +27,12 @@ def useless(column: Column) -> str | None:
     return None
 
 
-def identifies(column: Column, row_numbers: NDArray[np.int64], n_read: int) -> str | None:
+def identifies(column: Column, n_read: int) -> str | None:
     """Returns why a column only says which row it is; None if it says more.
 
     Args:
         column: The column.
-        row_numbers: Where the rows are in the source.
-        n_read: Number of rows of the source.
+        n_read: Number of rows of the source, of which the column may have a sample.
     """
     present, distinct = _distinct(column)
     if len(present) < _ENOUGH:
@@ -46,9 +45,7 @@ def identifies(column: Column, row_numbers: NDArray[np.int64], n_read: int) -> s
         return "Set aside, since nearly every row has another text"
     if distinct < len(present) or not column.integral or column.dates:
         return None
-    numbered = len(present) == len(row_numbers) and len(set(present - row_numbers)) == 1
-    consecutive = float(np.ptp(present)) < n_read
-    if numbered or consecutive or _ID_NAME.fullmatch(column.name):
+    if float(np.ptp(present)) < n_read or _ID_NAME.fullmatch(column.name):
         return "Set aside, since it numbers the rows"
     return None
 
