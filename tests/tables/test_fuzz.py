@@ -1,5 +1,7 @@
 """Whatever a file holds, reading it gives rows or a sentence."""
 
+import csv
+import io
 import json
 import os
 
@@ -20,6 +22,7 @@ ODD_CELLS = """
 =1+1 3+ true \ufeff a;b -> { 1_0 ٣ ² −5 99999999999999999999 0001-01-01T00:00+23:59
 """.split()  # noqa: SIM905 - shorter
 CELLS = st.sampled_from(["", " x ", "\x1c", "-> 1", "9" * 400, *ODD_CELLS]) | st.text(max_size=8)
+NUMBERS = st.floats(width=16).map(str) | st.integers(-30, 2000).map(str)
 DELIMITERS = st.sampled_from([",", ";", "\t", "|", ", ", " -> "])
 ENDS = st.sampled_from(["\n", "\r\n", "\r", "\n\n", "\x0b"])
 ENCODINGS = st.sampled_from(
@@ -58,9 +61,29 @@ def json_lines(draw):
 
 
 @st.composite
+def well_formed(draw):
+    """A table of odd cells with two classes."""
+    names = draw(
+        st.lists(st.sampled_from(["a", "id", "", "b ", "1"]) | CELLS, min_size=1, max_size=3)
+    )
+    column = st.sampled_from([CELLS, NUMBERS, NUMBERS | CELLS, st.sampled_from(ODD_CELLS[:9])])
+    kinds = [draw(column) for _ in names]
+    labels = ["no", "yes", *draw(st.lists(st.sampled_from(["no", "yes", "", "NA"]), max_size=25))]
+    rows = [[*map(draw, kinds), label] for label in labels]
+    if draw(st.booleans()):
+        names = [f"{index} {name.strip()}" for index, name in enumerate(names)]
+        lines = (dict(zip([*names, "y"], row, strict=True)) for row in rows)
+        return "\n".join(map(json.dumps, lines)).encode()
+    text = io.StringIO(newline="")
+    written = csv.writer(text, delimiter=draw(st.sampled_from(",;\t|")), quoting=csv.QUOTE_ALL)
+    written.writerows([[*names, "y"], *rows])
+    return text.getvalue().encode(draw(ENCODINGS), "replace")
+
+
+@st.composite
 def damaged(draw):
     """A file of which some bytes were changed."""
-    data = bytearray(draw(delimited() | json_lines()) or b"\0")
+    data = bytearray(draw(well_formed() | delimited() | json_lines()) or b"\0")
     for _ in range(draw(st.integers(0, 3))):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
     return bytes(data)
@@ -83,7 +106,14 @@ def check(loaded: Labelled) -> None:
 
 
 @settings(max_examples=EXAMPLES)
-@given(data=delimited() | json_lines() | damaged() | st.binary(max_size=200))
+@given(
+    data=well_formed()
+    | well_formed()
+    | delimited()
+    | json_lines()
+    | damaged()
+    | st.binary(max_size=200)
+)
 def test_any_bytes_give_rows_or_a_sentence(data, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "fuzzed"
     path.write_bytes(data)
