@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "Train a transformer on each task, from scratch or fine-tuned, and test it.",
     "sweep": "Run every combination of a grid of flags, each in its own folder.",
     "enumerate": "Learn a program for each task without a language model, shortest first.",
+    "fit": "Learn a rule from a table: readable, proved best on its rows, bounded on new ones.",
     "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
@@ -42,6 +43,9 @@ EXAMPLES = {
     "enumerate": """
   llm-erm enumerate --functions parity_all patternmatch1 --lengths 20 100
   llm-erm enumerate --task-file examples/my_task.py""",
+    "fit": """
+  llm-erm fit customers.csv --target churned
+  llm-erm fit visits.csv --target ill --groups patient --cost yes:no=5""",
     "tasks": """
   llm-erm tasks
   llm-erm tasks --task-file examples/my_task.py""",

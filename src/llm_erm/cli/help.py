@@ -12,6 +12,12 @@ import tyro
 
 SUBJECTS: dict[str, dict[str, str]] = {
     "data": {
+        "target": "COLUMN",
+        "ignore": "COLUMN ...",
+        "columns": "COLUMN ...",
+        "categories": "COLUMN ...",
+        "groups": "COLUMN",
+        "time": "COLUMN",
         "functions": "TASK ...",
         "target_func": "TASK ...",
         "task_file": "FILE",
@@ -87,6 +93,8 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "checkpoint_every": "EPOCHS",
     },
     "search": {
+        "max_conditions": "N",
+        "cost": "TRUE:GIVEN=N ...",
         "make": "METHOD ...",
         "learners": "LEARNER ...",
         "grids": "",
@@ -106,7 +114,13 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "test_errors": "N",
         "runs": "N",
     },
-    "guarantee": {"bits": "BITS", "confidence": "FRACTION", "accuracy": "FRACTION"},
+    "guarantee": {
+        "bits": "BITS",
+        "checked": "FRACTION",
+        "confidence": "FRACTION",
+        "accuracy": "FRACTION",
+        "dependent": "",
+    },
     "limit": {
         "max_cost_usd": "DOLLARS",
         "max_total_tokens": "TOKENS",
@@ -127,6 +141,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "unsafe_no_isolation": "",
     },
     "output": {
+        "out": "FILE",
         "out_dir": "FOLDER",
         "results_path": "FOLDER",
         "plot": "FILE",

@@ -10,6 +10,7 @@ __all__ = [
     "interval",
     "note",
     "percent",
+    "percent_up",
     "printable",
     "record",
     "say",
@@ -24,6 +25,11 @@ def percent(accuracy: float | None) -> str:
     if accuracy is None:
         return "–"
     return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
+
+
+def percent_up(rate: float) -> str:
+    """Returns a bound on an error rate rounded up, so that it still holds."""
+    return f"{math.ceil(rate * 1000 - 1e-9) / 10:.1f}%"
 
 
 def interval(low: float, high: float) -> str:

@@ -1,0 +1,192 @@
+"""`llm-erm fit`: learns a rule from a table."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from llm_erm.cli import output
+from llm_erm.cli.tables import Column
+from llm_erm.errors import InputError
+from llm_erm.phrases import counted
+from llm_erm.rulelists.learn import Learned, Size, TableSettings, divide, learn
+from llm_erm.rulelists.stored import write_rule
+from llm_erm.tables.reading import load
+
+MOST_SHOWN = 10
+"""Rows that the rule gets wrong are named, up to so many."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of `llm-erm fit`."""
+
+    data: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
+    """Table: CSV, TSV, JSON Lines or Parquet."""
+    target: str = tyro.MISSING
+    """Column to predict."""
+    ignore: tuple[str, ...] = ()
+    """Columns to leave out."""
+    columns: tuple[str, ...] = ()
+    """Columns to learn from (default: all)."""
+    categories: tuple[str, ...] = ()
+    """Columns to read as categories, even if they hold numbers."""
+    groups: str | None = None
+    """Column whose equal values say which rows belong together, such as a patient's."""
+    time: str | None = None
+    """Column of dates or numbers that orders the rows: the rule is checked on the latest."""
+    max_conditions: int = TableSettings.max_conditions
+    """Most conditions of the rule; an interval counts as two."""
+    cost: tuple[str, ...] = ()
+    """What errors cost: `yes:no=5` says that no for what is yes is as bad as five errors."""
+    checked: float = TableSettings.checked
+    """Share of the rows that the rule is checked on, not learned from."""
+    confidence: float = TableSettings.confidence
+    """Probability with which the bound on new rows holds."""
+    dependent: bool = False
+    """Say that the rows are no independent draws, so that no bound on new rows is given."""
+    seed: int = 0
+    """Divides the rows into those to learn from and those to check on."""
+    out: Path | None = None
+    """Write the rule into this file, for `llm-erm predict` and `llm-erm export`."""
+    json: bool = False
+    """Print one JSON object."""
+
+
+def fit(options: Options) -> int:
+    """Learn a rule from a table: readable, proved best on its rows, bounded on new ones."""
+    settings = _settings(options)
+    data = load(
+        options.data,
+        options.target,
+        groups=options.groups,
+        time=options.time,
+        ignore=options.ignore,
+        columns=options.columns or None,
+        categories=options.categories,
+        seed=options.seed,
+    )
+    for notice in data.notices:
+        output.note(notice)
+    start = time.monotonic()
+    learned = learn(data, settings)
+    seconds = time.monotonic() - start
+    if options.out is not None:
+        write_rule(options.out, learned)
+    if options.json:
+        output.say_json(learned)
+        return 0
+    from llm_erm.rulelists.rivals import rival_accuracies
+
+    _print(learned, seconds)
+    accuracies = rival_accuracies(data, divide(data, settings), options.seed)
+    output.say_below("\n".join(_beside(learned, accuracies)))
+    if options.out is not None:
+        output.note(f"Rule: {options.out}")
+    return 0
+
+
+_COST = re.compile(r"(.+):(.+)=(\d+)")
+
+
+def _settings(options: Options) -> TableSettings:
+    """Returns the settings that the flags ask for.
+
+    Raises:
+        InputError: A flag's value is none.
+    """
+    costs = []
+    for text in options.cost:
+        match = _COST.fullmatch(text)
+        if match is None:
+            raise InputError(
+                f"{text!r} is no cost; write TRUE:GIVEN=N, such as yes:no=5", setting="cost"
+            )
+        costs.append((match[1], match[2], int(match[3])))
+    return TableSettings(
+        max_conditions=options.max_conditions,
+        checked=options.checked,
+        costs=tuple(costs),
+        confidence=options.confidence,
+        independent=not options.dependent,
+        seed=options.seed,
+    )
+
+
+def _print(learned: Learned, seconds: float) -> None:
+    output.say_below(
+        f"Rule for {learned.schema.target}, learned from {counted(learned.learned_rows, 'row')} "
+        f"and checked on {counted(learned.checked_rows, 'other')}:"
+    )
+    classes = learned.schema.classes
+    rule = learned.rule
+    labels = [line.label for line in rule.lines] + [rule.otherwise]
+    output.table(
+        ["line", Column("rule", text=True), "gives", "rows", "right"],
+        [
+            [str(number), text, classes[label], f"{count.rows:,}", f"{count.right:,}"]
+            for number, (text, label, count) in enumerate(
+                zip(_texts(learned), labels, learned.lines, strict=True), 1
+            )
+        ],
+        wider=False,
+    )
+    output.say_below("\n".join(["", *_sentences(learned, seconds)]))
+
+
+def _texts(learned: Learned) -> list[str]:
+    lines = learned.rule.lines
+    if not lines:
+        return ["ALWAYS"]
+    first, *others = lines
+    return [f"IF {first}", *(f"ELSE IF {line}" for line in others), "ELSE"]
+
+
+def _sentences(learned: Learned, seconds: float) -> list[str]:
+    accuracy = 1 - learned.checked_errors / learned.checked_rows
+    checked = f"{output.percent(accuracy)} right ({counted(learned.checked_rows, 'row')} checked)"
+    if learned.error_at_most is None:
+        new = f"New rows: {checked}; no bound: {learned.no_bound}."
+    else:
+        new = (
+            f"New rows like these: {checked}; error at most "
+            f"{output.percent_up(learned.error_at_most)}, {learned.confidence:.0%} sure."
+        )
+    chosen = next(size for size in learned.sizes if size.conditions == learned.chosen)
+    sentences = [new, _proof(learned, chosen, seconds)]
+    if learned.wrong:
+        shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
+        more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
+        sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,}): {shown}{more}")
+    return sentences
+
+
+def _proof(learned: Learned, size: Size, seconds: float) -> str:
+    rules = f"no rule with up to {counted(size.conditions, 'condition')}"
+    if size.conditions == 0:
+        rules = "no rule without conditions"
+    rows = f"on the {learned.learned_rows:,} rows learned from"
+    if size.proved:
+        return f"Your rows: {rules} has fewer than {_errors(size.cost)} {rows} (proved)."
+    return (
+        f"Your rows: it makes {_errors(size.cost)} {rows}; rules with up to "
+        f"{counted(size.conditions, 'condition')} and fewer than {_errors(size.at_least)} are "
+        f"excluded, what lies between is open ({seconds:.1f} s)."
+    )
+
+
+def _errors(cost: int) -> str:
+    return counted(cost, "error")
+
+
+def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:
+    own = 1 - learned.checked_errors / learned.checked_rows
+    texts = [f"{name} {output.percent(accuracy)}" for name, accuracy in accuracies.items()]
+    sentences = [f"Beside it, on the rows checked: {' · '.join(texts)}"]
+    better = [name for name, accuracy in accuracies.items() if accuracy >= own]
+    if better:
+        sentences.append(f"The rule is no better there than {', '.join(better)}.")
+    return sentences

@@ -1,0 +1,327 @@
+"""Rule lists: conditions on columns, lines of conditions, and what the rows that reach none get."""
+
+import datetime
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.tables.columns import (
+    MISSING_CODE,
+    CategoryColumn,
+    Column,
+    NumberColumn,
+    Table,
+)
+
+Rows = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """``column ≤ value``; false where the value is missing.
+
+    Attributes:
+        column: A column of numbers.
+        value: The threshold.
+        date: Whether it is a day, counted from 1970-01-01.
+    """
+
+    column: str
+    value: float
+    date: bool = False
+    kind: Literal["at most"] = "at most"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        return numbers(table, self.column) <= self.value
+
+    def __str__(self) -> str:
+        return f"{self.column} ≤ {_number(self.value, self.date)}"
+
+
+@dataclass(frozen=True)
+class Above:
+    """``column > value``; false where the value is missing. Attributes as in ``AtMost``."""
+
+    column: str
+    value: float
+    date: bool = False
+    kind: Literal["above"] = "above"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        return numbers(table, self.column) > self.value
+
+    def __str__(self) -> str:
+        return f"{self.column} > {_number(self.value, self.date)}"
+
+
+@dataclass(frozen=True)
+class Among:
+    """``column in {…}``, or ``=`` for one level; false where the value is missing."""
+
+    column: str
+    levels: tuple[str, ...]
+    kind: Literal["among"] = "among"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        return _among(categories(table, self.column), self.levels)
+
+    def __str__(self) -> str:
+        if len(self.levels) == 1:
+            return f"{self.column} = {self.levels[0]}"
+        return f"{self.column} in {{{', '.join(self.levels)}}}"
+
+
+@dataclass(frozen=True)
+class NotAmong:
+    """``column not in {…}``, or ``≠`` for one level; false where the value is missing."""
+
+    column: str
+    levels: tuple[str, ...]
+    kind: Literal["not among"] = "not among"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        column = categories(table, self.column)
+        return np.asarray(~_among(column, self.levels) & (column.codes != MISSING_CODE))
+
+    def __str__(self) -> str:
+        if len(self.levels) == 1:
+            return f"{self.column} ≠ {self.levels[0]}"
+        return f"{self.column} not in {{{', '.join(self.levels)}}}"
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The column has no value."""
+
+    column: str
+    kind: Literal["missing"] = "missing"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        return _missing(table, self.column)
+
+    def __str__(self) -> str:
+        return f"{self.column} is missing"
+
+
+@dataclass(frozen=True)
+class Present:
+    """The column has a value."""
+
+    column: str
+    kind: Literal["present"] = "present"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        return ~_missing(table, self.column)
+
+    def __str__(self) -> str:
+        return f"{self.column} is present"
+
+
+@dataclass(frozen=True)
+class NotMoreThan:
+    """``column ≤ other``, both numbers; false where one of them is missing."""
+
+    column: str
+    other: str
+    kind: Literal["not more than"] = "not more than"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        return numbers(table, self.column) <= numbers(table, self.other)
+
+    def __str__(self) -> str:
+        return f"{self.column} ≤ {self.other}"
+
+
+@dataclass(frozen=True)
+class MoreThan:
+    """``column > other``, both numbers; false where one of them is missing."""
+
+    column: str
+    other: str
+    kind: Literal["more than"] = "more than"
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which it holds."""
+        return numbers(table, self.column) > numbers(table, self.other)
+
+    def __str__(self) -> str:
+        return f"{self.column} > {self.other}"
+
+
+Condition = AtMost | Above | Among | NotAmong | Missing | Present | NotMoreThan | MoreThan
+
+
+@dataclass(frozen=True)
+class Line:
+    """``IF`` all conditions hold, the row gets the label.
+
+    Attributes:
+        conditions: At least one.
+        label: Index of a class.
+    """
+
+    conditions: tuple[Condition, ...]
+    label: int
+
+    def holds(self, table: Table) -> Rows:
+        """Returns the rows on which all conditions hold."""
+        return all_of(*(condition.holds(table) for condition in self.conditions))
+
+    def __str__(self) -> str:
+        return " AND ".join(_joined(self.conditions))
+
+
+@dataclass(frozen=True)
+class RuleList:
+    """Lines in order; the first whose conditions hold gives a row its label.
+
+    Attributes:
+        lines: None or more.
+        otherwise: Index of the class of the rows that no line holds on.
+        classes: The classes as written.
+    """
+
+    lines: tuple[Line, ...]
+    otherwise: int
+    classes: tuple[str, ...] = field(repr=False)
+
+    @property
+    def conditions(self) -> int:
+        """Number of conditions; an interval is two."""
+        return sum(len(line.conditions) for line in self.lines)
+
+    def lines_of(self, table: Table) -> NDArray[np.intp]:
+        """Returns the index of the line that decides each row, ``len(lines)`` for the last."""
+        decided = np.full(table.n_rows, len(self.lines), dtype=np.intp)
+        for index in reversed(range(len(self.lines))):
+            decided[self.lines[index].holds(table)] = index
+        return decided
+
+    def predict(self, table: Table) -> NDArray[np.int32]:
+        """Returns indices of classes, shape ``(n_rows,)``."""
+        labels = [line.label for line in self.lines] + [self.otherwise]
+        return np.asarray(labels, dtype=np.int32)[self.lines_of(table)]
+
+    def __str__(self) -> str:
+        texts = [
+            f"{'ELSE ' if index else ''}IF {line} → {self.classes[line.label]}"
+            for index, line in enumerate(self.lines)
+        ]
+        last = f"→ {self.classes[self.otherwise]}"
+        return "\n".join([*texts, f"ELSE {last}" if texts else f"ALWAYS {last}"])
+
+
+def settled(rule: RuleList, table: Table) -> RuleList:
+    """Returns the same rule with thresholds in the middle of the room the rows leave them.
+
+    The room of a threshold lies between two values of the rows that the condition decides: those
+    that reach its line and meet the line's other conditions. In the middle half of it, the number
+    with the fewest digits is taken. No row of the table gets another label.
+    """
+    lines = list(rule.lines)
+    reaching = np.ones(table.n_rows, dtype=bool)
+    for index, line in enumerate(lines):
+        conditions = list(line.conditions)
+        for place, condition in enumerate(conditions):
+            if not isinstance(condition, AtMost | Above):
+                continue
+            others = [other for other in conditions if other is not condition]
+            decided = all_of(reaching, *(other.holds(table) for other in others))
+            room = room_of(condition, table, decided)
+            if room is not None:
+                conditions[place] = replace(condition, value=_plainest(*room))
+        lines[index] = replace(line, conditions=tuple(conditions))
+        reaching &= ~lines[index].holds(table)
+    return replace(rule, lines=tuple(lines))
+
+
+def room_of(condition: AtMost | Above, table: Table, rows: Rows) -> tuple[float, float] | None:
+    """Returns the values of these rows next to a threshold, or None if it does not divide them."""
+    values = numbers(table, condition.column)[rows]
+    below, above = values[values <= condition.value], values[values > condition.value]
+    if not (len(below) and len(above)):
+        return None
+    return float(below.max()), float(above.min())
+
+
+def all_of(*sets: Rows) -> Rows:
+    """Returns the rows that are in all sets."""
+    return np.asarray(np.logical_and.reduce(sets))
+
+
+def _plainest(low: float, high: float) -> float:
+    quarter = (high - low) / 4
+    middle = low + 2 * quarter
+    for digits in range(-15, 16):
+        rounded = round(middle, digits)
+        if low + quarter <= rounded <= high - quarter:
+            return rounded
+    return middle if low <= middle < high else low
+
+
+def _joined(conditions: tuple[Condition, ...]) -> list[str]:
+    """Texts of conditions; two thresholds of a column as one interval."""
+    texts = []
+    by_column = sorted(range(len(conditions)), key=lambda index: _first(conditions, index))
+    for _, indices in groupby(by_column, key=lambda index: _first(conditions, index)):
+        group = [conditions[index] for index in indices]
+        low = next((item for item in group if isinstance(item, Above)), None)
+        high = next((item for item in group if isinstance(item, AtMost)), None)
+        if low is not None and high is not None:
+            span = f"{_number(low.value, low.date)} < {low.column} ≤ "
+            texts.append(span + _number(high.value, high.date))
+            group = [item for item in group if item is not low and item is not high]
+        texts += map(str, group)
+    return texts
+
+
+def _first(conditions: tuple[Condition, ...], index: int) -> int:
+    names = [condition.column for condition in conditions]
+    return names.index(names[index])
+
+
+def _number(value: float, date: bool) -> str:
+    if date:
+        return str(datetime.date(1970, 1, 1) + datetime.timedelta(days=int(np.floor(value))))
+    return np.format_float_positional(value, trim="-") if abs(value) < 1e15 else f"{value:g}"
+
+
+def _column(table: Table, name: str) -> Column:
+    return next(column for column in table.columns if column.name == name)
+
+
+def numbers(table: Table, name: str) -> NDArray[np.float64]:
+    """Returns the values of a column of numbers."""
+    column = _column(table, name)
+    assert isinstance(column, NumberColumn)
+    return column.values
+
+
+def categories(table: Table, name: str) -> CategoryColumn:
+    """Returns a column of categories."""
+    column = _column(table, name)
+    assert isinstance(column, CategoryColumn)
+    return column
+
+
+def _among(column: CategoryColumn, levels: tuple[str, ...]) -> Rows:
+    places = {level: place for place, level in enumerate(column.levels)}
+    known = [places[level] for level in levels if level in places]
+    return np.asarray(np.isin(column.codes, known))
+
+
+def _missing(table: Table, name: str) -> Rows:
+    column = _column(table, name)
+    if isinstance(column, NumberColumn):
+        return np.isnan(column.values)
+    return np.asarray(column.codes == MISSING_CODE)

@@ -1,0 +1,300 @@
+"""The best rule list of each size on some rows: found by a beam, proved by branch and bound."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.rulelists import kernels
+from llm_erm.rulelists.pool import Pool, packed
+from llm_erm.rulelists.rule import Condition, Line, RuleList
+
+Costs = NDArray[np.int64]
+
+SLACK = 4
+"""How many rows above the best a value is still worked out, to skip more of its chain."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best rule found with a number of conditions, and what is known of all others.
+
+    Attributes:
+        conditions: Most conditions that the rule may have.
+        rule: The rule.
+        cost: Its cost on the rows: the number of errors, unless errors have costs.
+        at_least: No rule with so many conditions costs less than this.
+    """
+
+    conditions: int
+    rule: RuleList
+    cost: int
+    at_least: int
+
+    @property
+    def proved(self) -> bool:
+        """Whether no rule with so many conditions costs less."""
+        return self.cost == self.at_least
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much work a search may do; counted in conditions looked at, so that results repeat.
+
+    Attributes:
+        looks: Conditions to look at in proofs; some 30 to 100 million per second for 200 rows.
+        width: States that the beam keeps.
+        wide: Thresholds per chain that the beam considers for a state.
+        tried: Conditions that it tries for a state.
+    """
+
+    looks: int = 100_000_000
+    width: int = 32
+    wide: int = 2
+    tried: int = 40
+
+
+class Search:
+    """Searches over one table's rows and labels.
+
+    Args:
+        pool: The conditions.
+        labels: Shape ``(n_rows,)``: indices of classes.
+        classes: The classes as written.
+        costs: Shape ``(n_classes, n_classes)``: cost of giving the second class to a row of the
+            first, whole numbers with zeros on the diagonal; one per error if left out.
+        rows: The rows to learn from, all if left out.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        labels: NDArray[np.int32],
+        classes: tuple[str, ...],
+        costs: Costs | None = None,
+        rows: NDArray[np.bool_] | None = None,
+    ) -> None:
+        self.pool = pool
+        self.classes = classes
+        costs = 1 - np.eye(len(classes), dtype=np.int64) if costs is None else costs
+        chosen = np.ones(pool.n_rows, dtype=bool) if rows is None else rows
+        members = np.array([(labels == label) & chosen for label in range(len(classes))])
+        labelled = packed(members)
+        self.all_rows = np.bitwise_or.reduce(labelled, axis=0)
+        self.problem = kernels.Problem(
+            pool.bits,
+            pool.first,
+            pool.end,
+            pool.size,
+            pool.twin,
+            labelled,
+            costs,
+            max(int(costs.max(initial=0)), 1),
+        )
+
+    def best(self, max_conditions: int, effort: Effort) -> Iterator[Best]:
+        """Yields the best rule for each number of conditions from 0, until none makes an error.
+
+        Half of the remaining effort goes into each proof.
+        """
+        cost, otherwise = self._majority()
+        yield Best(0, RuleList((), otherwise, self.classes), cost, cost)
+        path: list[int] = []
+        looks = effort.looks
+        for conditions, (beam_cost, beam_path) in enumerate(self._beam(max_conditions, effort), 1):
+            if beam_cost < cost:
+                cost, path = beam_cost, beam_path
+            at_least, found, used = self._prove(conditions, cost, looks // 2)
+            looks -= used
+            if found is not None:
+                cost, path = found
+            yield Best(conditions, self.rule(path), cost, at_least)
+            if cost == 0:
+                return
+
+    def equally_good(
+        self, conditions: int, cost: int, *, most: int, looks: int
+    ) -> tuple[list[RuleList], bool]:
+        """Returns rules with so many conditions and at most this cost, and whether these are all.
+
+        Thresholds that no row tells apart count as one. The cost must be less than that of every
+        rule with fewer conditions.
+        """
+        rules = np.zeros((most, _depths(conditions)), dtype=np.int64)
+        found = np.array([0, looks, 0, cost], dtype=np.int64)
+        self._run(conditions, cost + 1, rules, found, keep=True)
+        number = int(found[kernels.FOUND])
+        complete = number <= most and found[kernels.LOOKS] <= looks
+        return [self.rule(_until_end(rule)) for rule in rules[:number]], complete
+
+    def rule(self, path: list[int]) -> RuleList:
+        """Returns the rule of a path: indices of conditions, with a mark between lines."""
+        lines: list[Line] = []
+        reaching = self.all_rows.copy()
+        for indices in _split(path):
+            inside = np.bitwise_and.reduce([reaching, *(self.pool.bits[i] for i in indices)])
+            conditions: tuple[Condition, ...] = tuple(self.pool.conditions[i] for i in indices)
+            lines.append(Line(conditions, self._cheapest(inside)[1]))
+            reaching &= ~inside
+        return RuleList(tuple(lines), self._cheapest(reaching)[1], self.classes)
+
+    def _majority(self) -> tuple[int, int]:
+        return self._cheapest(self.all_rows)
+
+    def _cheapest(self, rows: NDArray[np.uint64]) -> tuple[int, int]:
+        members = np.unpackbits((self.problem.labelled & rows).view(np.uint8), axis=1)
+        counts = members.sum(axis=1, dtype=np.int64)
+        costs = counts @ self.problem.costs
+        label = int(np.lexsort((np.arange(len(counts)), -counts, costs))[0])
+        return int(costs[label]), label
+
+    def _prove(
+        self, conditions: int, cost: int, looks: int
+    ) -> tuple[int, tuple[int, list[int]] | None, int]:
+        """Raises the least cost that rules may have until it meets the cost of a rule.
+
+        Returns what no rule costs less than, a better rule if there was one, and the looks used.
+        """
+        at_least, used, under = 0, 0, 1
+        while at_least < cost:
+            rules = np.zeros((1, _depths(conditions)), dtype=np.int64)
+            found = np.array([0, looks - used, 0, 0], dtype=np.int64)
+            value = self._run(conditions, under, rules, found, keep=False)
+            used += int(found[kernels.LOOKS])
+            better = found[kernels.FOUND] and found[kernels.COST] < cost
+            if found[kernels.LOOKS] > found[kernels.LIMIT]:
+                if better:
+                    return at_least, (int(found[kernels.COST]), _until_end(rules[0])), used
+                return at_least, None, used
+            if value < under:
+                assert better and found[kernels.COST] == value
+                return value, (value, _until_end(rules[0])), used
+            at_least = min(value, cost)
+            under = min(max(2 * under, value + 1), cost)
+        return at_least, None, used
+
+    def _run(
+        self,
+        conditions: int,
+        under: int,
+        rules: NDArray[np.int64],
+        found: NDArray[np.int64],
+        *,
+        keep: bool,
+    ) -> int:
+        depths = _depths(conditions)
+        classes, words = self.problem.labelled.shape
+        space = kernels.Space(
+            np.zeros((depths, words), dtype=np.uint64),
+            np.zeros((depths, words), dtype=np.uint64),
+            np.zeros((depths, 64), dtype=np.int64),
+            np.zeros((depths, 64), dtype=np.int64),
+            np.zeros(depths, dtype=np.int64),
+            np.zeros((classes, words), dtype=np.uint64),
+            np.zeros((depths, 4, classes), dtype=np.int64),
+        )
+        space.inside[0] = self.all_rows
+        slack = SLACK * self.problem.dearest
+        return int(
+            kernels.search(
+                self.problem, space, rules, found, 0, conditions, under, 0, 0, 0, 0, slack, keep
+            )
+        )
+
+    def _beam(self, max_conditions: int, effort: Effort) -> Iterator[tuple[int, list[int]]]:
+        """Yields the cost and path of the best rule with 1, 2, … conditions that a beam finds."""
+        nothing = np.zeros_like(self.all_rows)
+        best, _ = self._majority()
+        path: list[int] = []
+        states = [_State(self.all_rows, nothing, 0, 0, (), best)]
+        _, found, _ = self._prove(1, best, effort.looks)
+        if found is not None:
+            best, path = found
+        yield best, path
+        for _ in range(max_conditions - 1):
+            reached: dict[tuple[bytes, bytes], _State] = {}
+            for state in states:
+                for child, completion in self._children(state, effort):
+                    if child.cost < best:
+                        best, path = child.cost, [*child.path, *completion]
+                    key = (child.here.tobytes(), child.there.tobytes())
+                    if key not in reached or child.spent < reached[key].spent:
+                        reached[key] = child
+            states = sorted(reached.values(), key=lambda state: state.cost)[: effort.width]
+            yield best, path
+
+    def _children(self, state: "_State", effort: Effort) -> Iterator[tuple["_State", list[int]]]:
+        """Yields the states with one condition more, and how each is best completed by another."""
+        yield from self._extended(state, effort)
+        if state.path and state.there.any():
+            spent = state.spent + self._cheapest(state.here)[0]
+            nothing = np.zeros_like(state.there)
+            path = (*state.path, kernels.NEW_LINE)
+            yield from self._extended(_State(state.there, nothing, spent, 0, path, 0), effort)
+
+    def _extended(self, state: "_State", effort: Effort) -> Iterator[tuple["_State", list[int]]]:
+        chains = len(self.pool.first)
+        conditions = np.zeros(chains * effort.wide, dtype=np.int64)
+        tried = min(effort.tried, chains * effort.wide)
+        values = np.zeros(tried, dtype=np.int64)
+        completions = np.zeros((tried, 2), dtype=np.int64)
+        ways = kernels.children(
+            self.problem,
+            state.here,
+            state.there,
+            state.from_chain,
+            state.spent,
+            effort.wide,
+            conditions,
+            values,
+            completions,
+        )
+        chain_of = np.searchsorted(self.pool.first, conditions[:ways], side="right")
+        for way in range(ways):
+            index = int(conditions[way])
+            holds = self.pool.bits[index]
+            new, last = (int(value) for value in completions[way])
+            yield (
+                _State(
+                    state.here & holds,
+                    state.there | (state.here & ~holds),
+                    state.spent,
+                    int(chain_of[way]),
+                    (*state.path, index),
+                    int(values[way]),
+                ),
+                [new, last] if new == kernels.NEW_LINE else [last],
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    here: NDArray[np.uint64]
+    there: NDArray[np.uint64]
+    spent: int
+    from_chain: int
+    path: tuple[int, ...]
+    cost: int
+
+
+def _depths(conditions: int) -> int:
+    return 2 * conditions + 3
+
+
+def _until_end(rule: NDArray[np.int64]) -> list[int]:
+    indices: list[Any] = rule.tolist()
+    return indices[: indices.index(kernels.END)]
+
+
+def _split(path: list[int]) -> Iterator[list[int]]:
+    line: list[int] = []
+    for index in path:
+        if index == kernels.NEW_LINE:
+            yield line
+            line = []
+        else:
+            line.append(index)
+    if line:
+        yield line
