@@ -148,22 +148,6 @@ def _least(counts: Array, costs: Array) -> Integer:
 
 
 @_compiled
-def _least_divided(counts: Array, totals: Array, costs: Array) -> Integer:
-    """Least cost of rows counted by class, and of the others of ``totals``."""
-    least = FAR
-    least_other = FAR
-    for given in range(counts.shape[0]):
-        cost = np.int64(0)
-        other = np.int64(0)
-        for true in range(counts.shape[0]):
-            cost += counts[true] * costs[true, given]
-            other += (totals[true] - counts[true]) * costs[true, given]
-        least = min(least, cost)
-        least_other = min(least_other, other)
-    return least + least_other
-
-
-@_compiled
 def _record(
     cost: Integer, path: Array, length: Integer, rules: Array, found: Array, keep: Flag
 ) -> None:
@@ -208,20 +192,35 @@ def _last_condition(
     ``totals`` counts the rows by class, with those that the remaining ones would join. ``added`` is
     a cost that is added. ``alone`` leaves out conditions whose negation is another.
     """
-    labelled, size = problem.labelled, problem.size
-    for label in range(labelled.shape[0]):
-        for word in range(labelled.shape[1]):
-            of_class[label, word] = rows[word] & labelled[label, word]
+    bits, size, costs, dearest = problem.bits, problem.size, problem.costs, problem.dearest
+    classes, words = problem.labelled.shape
+    for label in range(classes):
+        for word in range(words):
+            of_class[label, word] = rows[word] & problem.labelled[label, word]
     least = FAR
+    looks = np.int64(0)
     for chain in range(from_chain, problem.first.shape[0]):
         if alone and problem.twin[chain]:
             continue
         row, stop = problem.first[chain], problem.end[chain]
         before = np.int64(-1)
         while row < stop:
-            found[LOOKS] += 1
-            inside = _tally(problem.bits[row], of_class, counts)
-            value = added + _least_divided(counts, totals, problem.costs)
+            looks += 1
+            inside = np.int64(0)
+            for label in range(classes):  # what _tally does, without its slices: the hottest loop
+                count = np.int64(0)
+                for word in range(words):
+                    count += _count(of_class[label, word] & bits[row, word])
+                counts[label] = count
+                inside += count
+            here, there = FAR, FAR
+            for given in range(classes):
+                cost, other = np.int64(0), np.int64(0)
+                for true in range(classes):
+                    cost += counts[true] * costs[true, given]
+                    other += (totals[true] - counts[true]) * costs[true, given]
+                here, there = min(here, cost), min(there, other)
+            value = added + here + there
             least = min(least, value)
             if value < under:
                 if inside != before:
@@ -230,15 +229,16 @@ def _last_condition(
                 before = inside
                 if not keep:
                     under = value
-            room = (value - under) // problem.dearest
+            room = (value - under) // dearest
             if room <= 0:
                 row += 1
                 continue
             further = min(row + room + 1, stop)
             while size[further - 1] > size[row] + room:
                 further -= 1
-            least = min(least, value - (size[further - 1] - size[row]) * problem.dearest)
+            least = min(least, value - (size[further - 1] - size[row]) * dearest)
             row = further
+    found[LOOKS] += looks
     return least
 
 
