@@ -171,7 +171,20 @@ def test_a_value_like_3_or_more_is_a_category(column):
 def test_codes_are_no_numbers(column, cells):
     found, said, _ = column(cells)
     assert found.levels == tuple(sorted(set(cells)))
-    assert "are read as codes: a." in said
+    assert "Codes of digits are no numbers" in said
+
+
+@pytest.mark.parametrize("cells", [["05", "10", "15"], ["007", "7", "12"], ["100", "200", "300"]])
+def test_numbers_with_a_zero_first_are_numbers_unless_all_are_equally_long(column, cells):
+    found, said, _ = column(cells)
+    assert found.values.tolist() == [float(cell) for cell in cells]
+    assert said == ""
+
+
+def test_words_for_missing_are_kept_in_the_schema_if_they_are_few(column):
+    cells = [str(index + 0.25) for index in range(300)]
+    assert column([*cells, "n/k"])[2].missing == ("n/k",)
+    assert column([*cells, *(f"word {index}" for index in range(30))])[2].missing == ()
 
 
 def test_none_is_a_category_but_nothing_is_missing(column):

@@ -14,10 +14,10 @@ from llm_erm.tables.cells import (
     PLAIN,
     Decimals,
     NumberFormat,
+    are_codes,
     certainly_commas,
     finite,
     has_sign,
-    is_code,
     numbers_in,
     parse,
     read_date,
@@ -99,8 +99,11 @@ def _number(
     name: str, counts: Counter[str], decimals: Decimals, notices: Notices
 ) -> ColumnSchema | None:
     """Returns the schema of a column of numbers or dates; None if it holds neither."""
-    if any(map(is_code, counts)):
-        notices.of_column("Digits that begin with 0, or are more than 15, are read as codes", name)
+    if are_codes(counts):
+        notices.of_column(
+            "Codes of digits are no numbers (equally many, some with a 0 first, or more than 15)",
+            name,
+        )
         return None
     form, known = numbers_in(counts, decimals)
     dates = {text: day for text in counts if (day := read_date(text)) is not None}
@@ -138,7 +141,7 @@ def _number(
         dates=are_dates,
         decimal=form.decimal,
         thousands=form.thousands,
-        missing=tuple(sorted(words)),
+        missing=tuple(sorted(words)) if len(words) <= _FEW else (),
     )
 
 
