@@ -161,6 +161,10 @@ def test_words_among_numbers_are_categories_where_they_are_many_and_it_is_said(c
     assert "Column a is text: 4 of its 6 values are numbers" in said
 
 
+def test_one_word_that_is_not_repeated_among_few_numbers_is_a_category(column):
+    assert column(["x", "1", "2"])[0].levels == ("1", "2", "x")
+
+
 def test_a_value_like_3_or_more_is_a_category(column):
     found, said, _ = column(["0", "1", "2", "3+"] * 5)
     assert found.levels == ("0", "1", "2", "3+")

@@ -57,9 +57,10 @@ def test_a_missing_column_is_refused_by_name_if_it_is_needed(batches, schema):
     assert batch.table.columns[2].codes.tolist() == [MISSING_CODE]
 
 
-def test_a_needed_column_that_is_there_twice_is_refused(batches, read, schema):
-    with pytest.raises(InputError, match="several columns of .* 'c', which the rule needs"):
-        batches("n;d;c;c\n1;2024-01-01;u;v\n", schema)
+def test_of_columns_with_the_same_name_the_first_has_it_and_it_is_said(batches, read, schema):
+    (batch,), rows = batches("n;d;c;c\n1;2024-01-01;u;v\n", schema)
+    assert batch.table.columns[2].codes.tolist() == [0]
+    assert "c (column 4 is now c (2))" in rows.notices()[0]
     twice = read("n,n,y\n1,2,no\n3,4,yes\n").schema
     (batch,), _ = batches("n,n\n5,6\n", twice)
     assert [column.values.tolist() for column in batch.table.columns] == [[5], [6]]

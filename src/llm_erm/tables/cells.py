@@ -159,7 +159,10 @@ def numbers_in(texts: Iterable[str], decimals: Decimals) -> tuple[NumberFormat, 
         decimals: What the rest of the file says of the decimal mark.
     """
     texts = list(texts)
-    plain = _numbers(texts, PLAIN)
+    quick = _quick(texts)
+    plain = (
+        _numbers(texts, PLAIN) if quick is None else dict(zip(texts, quick.tolist(), strict=True))
+    )
     marked = any(mark in text for text in texts for mark in (",", "'", " ", "\u00a0", "\u202f"))
     if len(plain) == len(texts) and not (decimals == "comma" and any("." in t for t in texts)):
         return PLAIN, plain

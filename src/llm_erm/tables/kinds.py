@@ -106,7 +106,9 @@ def _number(
         )
         return None
     form, known = numbers_in(counts, decimals)
-    dates = {text: day for text in counts if (day := read_date(text)) is not None}
+    dates: dict[str, float] = {}
+    if len(known) < len(counts):
+        dates = {text: day for text in counts if (day := read_date(text)) is not None}
     are_dates = len(dates) > len(known)
     if are_dates:
         form, known = PLAIN, dates
@@ -153,7 +155,8 @@ def _are_missing(words: Sequence[str], counts: Counter[str], n_known: int) -> bo
     digits = any(char.isdigit() for word in words for char in word)
     if digits and n_known + len(words) <= _FEW:
         return False  # such as 3+ in a column of 0, 1 and 2
-    return share >= _MOSTLY or (len(words) == 1 and not digits and share >= 0.5)
+    marker = len(words) == 1 and counts[words[0]] > 1 and not digits
+    return share >= _MOSTLY or (marker and share >= 0.5)
 
 
 def _described(form: NumberFormat, known: Mapping[str, float]) -> str:

@@ -166,23 +166,13 @@ def stream(
     opened = open_source(source, known, schema.target)
     try:
         for name in required:
-            _check(name, opened, known)
+            if name not in opened.names:
+                others = [other for other in opened.names if other not in known]
+                raise no_such_column(name, others or opened.names, opened.place)
     except BaseException:
         opened.close()
         raise
     return Stream(opened, schema, required)
-
-
-def _check(name: str, opened: Opened, known: Collection[str]) -> None:
-    """Raises an InputError if a source has no column of this name, or several."""
-    if name not in opened.names:
-        others = [other for other in opened.names if other not in known]
-        raise no_such_column(name, others or opened.names, opened.place)
-    if name in opened.repeated and f"{name} (2)" not in known:
-        raise InputError(
-            f"several columns of {opened.place} are called {short(name)!r}, which the rule needs; "
-            "rename all but one"
-        )
 
 
 def _nothing(schema: ColumnSchema, n_rows: int) -> Column:
