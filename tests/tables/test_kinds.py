@@ -161,6 +161,10 @@ def test_words_among_numbers_are_categories_where_they_are_many_and_it_is_said(c
     assert "Column a is text: 4 of its 6 values are numbers" in said
 
 
+def test_one_word_that_is_not_repeated_among_few_numbers_is_a_category(column):
+    assert column(["x", "1", "2"])[0].levels == ("1", "2", "x")
+
+
 def test_a_value_like_3_or_more_is_a_category(column):
     found, said, _ = column(["0", "1", "2", "3+"] * 5)
     assert found.levels == ("0", "1", "2", "3+")
@@ -171,7 +175,20 @@ def test_a_value_like_3_or_more_is_a_category(column):
 def test_codes_are_no_numbers(column, cells):
     found, said, _ = column(cells)
     assert found.levels == tuple(sorted(set(cells)))
-    assert "are read as codes: a." in said
+    assert "Codes of digits are no numbers" in said
+
+
+@pytest.mark.parametrize("cells", [["05", "10", "15"], ["007", "7", "12"], ["100", "200", "300"]])
+def test_numbers_with_a_zero_first_are_numbers_unless_all_are_equally_long(column, cells):
+    found, said, _ = column(cells)
+    assert found.values.tolist() == [float(cell) for cell in cells]
+    assert said == ""
+
+
+def test_words_for_missing_are_kept_in_the_schema_if_they_are_few(column):
+    cells = [str(index + 0.25) for index in range(300)]
+    assert column([*cells, "n/k"])[2].missing == ("n/k",)
+    assert column([*cells, *(f"word {index}" for index in range(30))])[2].missing == ()
 
 
 def test_none_is_a_category_but_nothing_is_missing(column):

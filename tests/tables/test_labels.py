@@ -77,6 +77,11 @@ def test_a_target_that_differs_in_every_row_is_refused(labels):
         load(table(labels), "y")
 
 
+def test_a_number_with_decimal_commas_is_a_number_to_predict():
+    with pytest.raises(InputError, match="is a number to predict"):
+        load(table([f"{index % 40},5" for index in range(200)]), "y")
+
+
 def test_groups_and_times_are_no_columns_to_learn_from():
     data = table(["no", "yes"] * 3)
     data |= {"g": ["p", "q", "p", None, None, "q"], "t": ["2024-01-01"] * 5 + ["2024-01-03"]}
@@ -111,6 +116,9 @@ def test_times_that_are_words_are_refused():
         ({"columns": ["A"]}, "did you mean 'a'?"),
         ({"categories": ["b"]}, "has no column 'b'"),
         ({"groups": "b"}, "has no column 'b'"),
+        ({"groups": 0}, "has no column '0'"),
+        ({"ignore": [0, "b"]}, "has no column '0'"),
+        ({"categories": "a"}, "categories is the text 'a'"),
         ({"max_rows": 1}, "max_rows is 1"),
     ],
 )

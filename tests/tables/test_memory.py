@@ -42,11 +42,13 @@ COLUMNS = {
         lambda: pandas.DataFrame(COLUMNS).convert_dtypes(),
         lambda: pandas.DataFrame(COLUMNS).astype(object),
         lambda: pandas.DataFrame(COLUMNS, index=[7, 7, 9]),
+        lambda: {name: pandas.Series(COLUMNS[name], index=[0.5, 1.5, 9.0]) for name in COLUMNS},
+        lambda: {name: tuple(values) for name, values in COLUMNS.items()},
         lambda: [
             dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)
         ],
     ],
-    ids=["mapping", "pandas", "nullable", "objects", "repeated index", "rows"],
+    ids=["mapping", "pandas", "nullable", "objects", "repeated index", "series", "tuples", "rows"],
 )
 def test_every_form_gives_the_same_table(make):
     check(load(make(), "y"))
@@ -112,6 +114,11 @@ def test_columns_of_a_frame_that_are_numbers_or_pairs_have_their_texts_as_names(
     assert load(frame, "('c', 'd')").table.columns[0].values.tolist() == [5, 6, 7]
 
 
+def test_lists_in_cells_are_texts():
+    loaded = load({"a": [[1], [1, 2], [1]], "y": ["p", "q", "q"]}, "y")
+    assert loaded.table.columns[0].levels == ("[1, 2]", "[1]")
+
+
 def test_masked_values_are_missing_and_times_of_arrays_are_dates():
     columns = {
         "m": np.ma.masked_array([1.0, 2.0, 3.0], mask=[False, True, False]),
@@ -151,6 +158,8 @@ def test_columns_of_arrays_and_lists_are_numbered(dtype):
         ({"a": [1], "y": [1, 2]}, "column 'y' has 2 values and 'a' 1"),
         ({"a": "xy", "y": [1, 2]}, "column 'a' is of type str"),
         ({"a": np.zeros((2, 2)), "y": [1, 2]}, "column 'a' has 2 dimensions"),
+        ({"a": {1: 2}, "y": [1, 2]}, "column 'a' is of type dict"),
+        ({"a": {1, 2}, "y": [1, 2]}, "column 'a' is of type set"),
         (3, "of type int"),
         (None, "of type NoneType"),
         ({}, "it has none"),

@@ -57,6 +57,15 @@ def test_a_missing_column_is_refused_by_name_if_it_is_needed(batches, schema):
     assert batch.table.columns[2].codes.tolist() == [MISSING_CODE]
 
 
+def test_of_columns_with_the_same_name_the_first_has_it_and_it_is_said(batches, read, schema):
+    (batch,), rows = batches("n;d;c;c\n1;2024-01-01;u;v\n", schema)
+    assert batch.table.columns[2].codes.tolist() == [0]
+    assert "c (column 4 is now c (2))" in rows.notices()[0]
+    twice = read("n,n,y\n1,2,no\n3,4,yes\n").schema
+    (batch,), _ = batches("n,n\n5,6\n", twice)
+    assert [column.values.tolist() for column in batch.table.columns] == [[5], [6]]
+
+
 def test_some_values_that_cannot_be_read_count_as_missing_and_are_said(batches, schema):
     (batch,), rows = batches("n;d;c\n1,5;2024-01-01;u\n1.5;soon;u\n", schema)
     assert np.isnan(batch.table.columns[0].values).tolist() == [False, True]
@@ -80,7 +89,7 @@ def test_a_needed_column_of_which_nothing_can_be_read_is_refused(batches, schema
 def test_numbers_of_a_frame_need_no_format(schema):
     (batch,) = stream({"n": np.array([1.5, 2.5]), "d": ["2024-01-01", ""], "c": ["u", 1]}, schema)
     assert batch.table.columns[0].values.tolist() == [1.5, 2.5]
-    assert batch.rows is None
+    assert batch.rows == [["1.5", "2024-01-01", "u"], ["2.5", "", "1"]]
     with pytest.raises(InputError, match="column 'd' holds numbers, but the rule needs dates"):
         list(stream({"n": [1], "d": np.array([3.0]), "c": ["u"]}, schema))
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -141,9 +142,13 @@ def date_text(days: float) -> str:
     return when.replace(tzinfo=None).isoformat(sep=" ")
 
 
-def is_code(text: str) -> bool:
-    """Returns whether a text of digits is a code, not a number: 007, or more than 15 digits."""
-    return text.isdigit() and (len(text) > 15 or (len(text) > 1 and text[0] == "0"))
+def are_codes(texts: Collection[str]) -> bool:
+    """Returns whether digits in texts are codes, not numbers: 02139 beside 94105, or 16 digits."""
+    lengths = Counter(len(text) for text in texts if text.isdigit())
+    if sum(count for length, count in lengths.items() if length > 15) > lengths.total() / 2:
+        return True
+    (length, _), *others = lengths.most_common() or [(0, 0)]
+    return length > 2 and not others and any(text[0] == "0" for text in texts if text.isdigit())
 
 
 def numbers_in(texts: Iterable[str], decimals: Decimals) -> tuple[NumberFormat, dict[str, float]]:
@@ -154,7 +159,10 @@ def numbers_in(texts: Iterable[str], decimals: Decimals) -> tuple[NumberFormat, 
         decimals: What the rest of the file says of the decimal mark.
     """
     texts = list(texts)
-    plain = _numbers(texts, PLAIN)
+    quick = _quick(texts)
+    plain = (
+        _numbers(texts, PLAIN) if quick is None else dict(zip(texts, quick.tolist(), strict=True))
+    )
     marked = any(mark in text for text in texts for mark in (",", "'", " ", "\u00a0", "\u202f"))
     if len(plain) == len(texts) and not (decimals == "comma" and any("." in t for t in texts)):
         return PLAIN, plain

@@ -21,7 +21,6 @@ from llm_erm.tables.files import Lines
 from llm_erm.tables.notices import Notices, names
 
 _DELIMITERS = (",", "\t", ";", "|")
-_SAMPLE_LINES = 50
 
 
 def open_delimited(
@@ -76,7 +75,9 @@ def _delimiter(first: Sequence[str], wanted: Collection[str]) -> str:
 
     def fits(delimiter: str) -> tuple[int, bool, int, bool]:
         try:
-            rows = [row for row in csv.reader(first, delimiter=delimiter) if row]
+            rows = [
+                row for row in csv.reader(first, delimiter=delimiter, skipinitialspace=True) if row
+            ]
         except csv.Error:
             return -1, False, 0, False
         header = rows[0] if rows else []

@@ -14,10 +14,10 @@ from llm_erm.tables.cells import (
     PLAIN,
     Decimals,
     NumberFormat,
+    are_codes,
     certainly_commas,
     finite,
     has_sign,
-    is_code,
     numbers_in,
     parse,
     read_date,
@@ -99,11 +99,16 @@ def _number(
     name: str, counts: Counter[str], decimals: Decimals, notices: Notices
 ) -> ColumnSchema | None:
     """Returns the schema of a column of numbers or dates; None if it holds neither."""
-    if any(map(is_code, counts)):
-        notices.of_column("Digits that begin with 0, or are more than 15, are read as codes", name)
+    if are_codes(counts):
+        notices.of_column(
+            "Codes of digits are no numbers (equally many, some with a 0 first, or more than 15)",
+            name,
+        )
         return None
     form, known = numbers_in(counts, decimals)
-    dates = {text: day for text in counts if (day := read_date(text)) is not None}
+    dates: dict[str, float] = {}
+    if len(known) < len(counts):
+        dates = {text: day for text in counts if (day := read_date(text)) is not None}
     are_dates = len(dates) > len(known)
     if are_dates:
         form, known = PLAIN, dates
@@ -138,7 +143,7 @@ def _number(
         dates=are_dates,
         decimal=form.decimal,
         thousands=form.thousands,
-        missing=tuple(sorted(words)),
+        missing=tuple(sorted(words)) if len(words) <= _FEW else (),
     )
 
 
@@ -150,7 +155,8 @@ def _are_missing(words: Sequence[str], counts: Counter[str], n_known: int) -> bo
     digits = any(char.isdigit() for word in words for char in word)
     if digits and n_known + len(words) <= _FEW:
         return False  # such as 3+ in a column of 0, 1 and 2
-    return share >= _MOSTLY or (len(words) == 1 and not digits and share >= 0.5)
+    marker = len(words) == 1 and counts[words[0]] > 1 and not digits
+    return share >= _MOSTLY or (marker and share >= 0.5)
 
 
 def _described(form: NumberFormat, known: Mapping[str, float]) -> str:

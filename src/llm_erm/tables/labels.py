@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import listed
-from llm_erm.tables.cells import PLAIN, read_number
+from llm_erm.tables.cells import PLAIN, numbers_in, read_number
 from llm_erm.tables.kinds import in_order
 from llm_erm.tables.notices import Notices, names, quoted, short
 
@@ -34,7 +34,7 @@ def classes_of(
     """
     counts = Counter(texts)
     numbers = {text: read_number(text, PLAIN) for text in counts}
-    numeric = [number for number in numbers.values() if number is not None]
+    numeric = numbers_in(counts, "point")[1].values()
     if len(numeric) == len(counts) > _MOST_NUMBERS:
         raise InputError(
             f"the target {short(target)!r} is a number to predict ({len(counts):,} distinct "

@@ -20,6 +20,7 @@ from llm_erm.tables.notices import Notices, short
 
 INSTALL = "pip install 'llm-erm[tables]'"
 _PLACE = "the table"
+_COLUMNS = (Sequence, np.ndarray)
 _FRAMES = ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals", "duckdb", "ibis", "dask")
 
 
@@ -89,26 +90,25 @@ def _opened(columns: Mapping[Any, Any], categories: frozenset[str] = frozenset()
     notices = Notices()
     given = [str(name) for name in columns]
     tidy = tidy_names(given, _PLACE, notices)
-    lengths = {}
+    found: dict[str, Any] = {}
     for name, column in zip(tidy, columns.values(), strict=True):
-        if isinstance(column, str | bytes) or not hasattr(column, "__getitem__"):
+        if callable(to_list := getattr(column, "to_list", None)):  # a series, with an index or not
+            column = to_list()
+        if isinstance(column, str | bytes) or not isinstance(column, _COLUMNS):
             raise InputError(
                 f"column {short(name)!r} is {_article(column)}; give a list or an array"
             )
-        if np.ndim(column) != 1:
-            raise InputError(f"column {short(name)!r} has {np.ndim(column)} dimensions; give one")
-        lengths[name] = len(column)
-    if len(set(lengths.values())) > 1:
-        first, other = (
-            next(iter(lengths)),
-            max(lengths, key=lambda name: abs(lengths[name] - next(iter(lengths.values())))),
-        )
-        raise InputError(
-            f"column {short(other)!r} has {lengths[other]:,} values and {short(first)!r} "
-            f"{lengths[first]:,}; give columns of equal length"
-        )
-    n_rows = next(iter(lengths.values()), 0)
-    chunks = _sliced(dict(zip(tidy, columns.values(), strict=True)), n_rows)
+        if (dimensions := getattr(column, "ndim", 1)) != 1:
+            raise InputError(f"column {short(name)!r} has {dimensions} dimensions; give one")
+        found[name] = column
+    n_rows = len(found[tidy[0]]) if tidy else 0
+    for name, column in found.items():
+        if len(column) != n_rows:
+            raise InputError(
+                f"column {short(name)!r} has {len(column):,} values and {short(tidy[0])!r} "
+                f"{n_rows:,}; give columns of equal length"
+            )
+    chunks = _sliced(found, n_rows)
     return Opened(
         _PLACE,
         "columns",
@@ -170,10 +170,8 @@ def _refuse_repeated(source: Any) -> None:  # noqa: ANN401 - a data frame of any
         )
 
 
-class _Series:
+class _Series(Sequence[Any]):
     """A column of a data frame that is read slice by slice, as numbers where it holds numbers."""
-
-    ndim = 1
 
     def __init__(self, series: Any) -> None:  # noqa: ANN401 - narwhals
         self._series = series
@@ -181,7 +179,7 @@ class _Series:
     def __len__(self) -> int:
         return len(self._series)
 
-    def __getitem__(self, rows: slice) -> Any:  # noqa: ANN401 - an array, or a list
+    def __getitem__(self, rows: Any) -> Any:  # noqa: ANN401 - an array, or a list
         part = self._series[rows]
         if not part.dtype.is_numeric():
             return part.to_list()

@@ -1,7 +1,7 @@
 """Reads a table to learn from: rows, columns, labels, and what the user should know of them."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,9 @@ from llm_erm.tables.cells import MISSING, Decimals, stripped
 from llm_erm.tables.chunks import Cells, Chunk, Opened, as_texts, joined
 from llm_erm.tables.columns import Column, ColumnSchema, Labelled, NumberColumn, Schema, Table
 from llm_erm.tables.kinds import column_of, decimals_of, inferred
-from llm_erm.tables.labels import classes_of, no_such_column
+from llm_erm.tables.labels import classes_of
 from llm_erm.tables.notices import Notices, names, short
+from llm_erm.tables.roles import Roles, roles
 from llm_erm.tables.sample import Sample
 from llm_erm.tables.screening import identifies, useless, warn_of_disguise
 from llm_erm.tables.sources import open_source
@@ -74,34 +75,24 @@ def load(
             or leaves nothing to learn from.
         MissingExtraError: A library that the source needs is not installed.
     """
-    target = str(target)
-    special = [name for name in (target, groups, time) if name is not None]
-    _check_roles(target, groups, time, ignore, columns)
+    role = roles(target, groups, time, ignore, columns, categories)
     if max_rows < 2:
         raise InputError(f"max_rows is {max_rows}; give at least 2", setting="max_rows")
-    wanted = {*special, *ignore, *(columns or ()), *categories}
-    opened = open_source(source, wanted, target)
+    opened = open_source(source, role.wanted, role.target)
     try:
-        read = _read(opened, special, target, time, wanted, ignore, max_rows, seed)
+        read = _read(opened, role, max_rows, seed)
     finally:
         opened.close()
     rows, notices = read.rows, opened.notices
-    labels = stripped(as_texts(rows.columns[target]))
+    labels = stripped(as_texts(rows.columns[role.target]))
     _say_lost_classes(read.labels, labels, notices)
-    classes, codes = classes_of(labels, target, notices)
-    features = {
-        name: cells
-        for name, cells in rows.columns.items()
-        if name not in special and name not in ignore and (columns is None or name in columns)
-    }
+    classes, codes = classes_of(labels, role.target, notices)
+    features = {name: cells for name, cells in rows.columns.items() if role.learns_from(name)}
     decimals = decimals_of(features, opened.delimiter)
-    categories = {*categories, *opened.categories}
-    found = [
-        _read_column(name, cells, decimals, notices, name in categories)
-        for name, cells in features.items()
-    ]
+    as_category = role.categories | opened.categories
     kept = []
-    for column, schema in found:
+    for name, cells in features.items():
+        column, schema = _read_column(name, cells, decimals, notices, name in as_category)
         why = useless(column)
         if why is None and columns is None:
             why = identifies(column, read.n_rows)
@@ -112,16 +103,16 @@ def load(
         kept.append((column, schema))
     if not kept:
         raise InputError(
-            f"no column of {opened.place} is left to learn from beside {short(target)!r}. "
+            f"no column of {opened.place} is left to learn from beside {short(role.target)!r}. "
             + " ".join(notices.sentences())
         )
     return Labelled(
         Table(tuple(column for column, _ in kept), len(rows)),
         codes,
-        Schema(tuple(schema for _, schema in kept), target, classes),
+        Schema(tuple(schema for _, schema in kept), role.target, classes),
         row_numbers=rows.row_numbers,
-        groups=None if groups is None else _groups(groups, rows.columns[groups], notices),
-        times=None if time is None else _times(time, rows.columns[time], decimals),
+        groups=_groups(role.groups, rows.columns, notices),
+        times=_times(role.time, rows.columns, decimals),
         notices=notices.sentences(),
     )
 
@@ -155,33 +146,6 @@ def load_unlabelled(source: Any, *, categories: Collection[str] = ()) -> Unlabel
     return Unlabelled(table, tuple(schema for _, schema in read), opened.notices.sentences())
 
 
-def _check_roles(
-    target: str,
-    groups: str | None,
-    time: str | None,
-    ignore: Collection[str],
-    columns: Collection[str] | None,
-) -> None:
-    """Raises an InputError if a column is given two roles."""
-    for setting, name in (("groups", groups), ("time", time)):
-        if name == target:
-            raise InputError(
-                f"{setting} names the target {short(target)!r}; name another column",
-                setting=setting,
-            )
-    for setting, given in (("ignore", ignore), ("columns", columns or ())):
-        if isinstance(given, str):
-            raise InputError(
-                f"{setting} is the text {given!r:.60}; give a list of names", setting=setting
-            )
-        if taken := {target, groups, time}.intersection(given):
-            raise InputError(
-                f"{setting} names {short(str(min(map(str, taken))))!r}, which has another role; "
-                "name it once",
-                setting=setting,
-            )
-
-
 @dataclass(frozen=True)
 class _Read:
     """What reading a source to its end gave."""
@@ -191,41 +155,32 @@ class _Read:
     n_rows: int
 
 
-def _read(
-    opened: Opened,
-    special: Sequence[str],
-    target: str,
-    time: str | None,
-    wanted: Collection[str],
-    ignore: Collection[str],
-    max_rows: int,
-    seed: int,
-) -> _Read:
+def _read(opened: Opened, role: Roles, max_rows: int, seed: int) -> _Read:
     """Returns a sample of the rows that have a label, and a time if they need one."""
     place, notices = opened.place, opened.notices
-    _check_names(opened, special, wanted)
+    role.check(opened)
     sample = Sample(max_rows, seed, place)
     labels: Counter[str] = Counter()
     n_rows, lacking, markers = 0, Counter[str](), dict[str, set[str]]()
     for chunk in opened.chunks:
         n_rows += len(chunk)
         keep = np.ones(len(chunk), dtype=bool)
-        for name in (target, time):
+        for name in (role.target, role.time):
             if name is not None:
                 texts = stripped(as_texts(chunk.columns.get(name, [""] * len(chunk))))
                 present = np.array([text not in MISSING for text in texts], dtype=bool)
                 lacking[name] += int((keep & ~present).sum())
                 keep &= present
                 markers.setdefault(name, set()).update(MISSING.intersection(texts))
-                if name == target and len(labels) < _MOST_LABELS:
+                if name == role.target and len(labels) < _MOST_LABELS:
                     labels.update(texts)
-        columns = {name: cells for name, cells in chunk.columns.items() if name not in ignore}
+        columns = {name: cells for name, cells in chunk.columns.items() if name not in role.ignore}
         sample.add(replace(chunk, columns=columns, rows=None).take(np.flatnonzero(keep)))
     if not n_rows:
         raise InputError(f"{place} holds names but no rows; it needs rows to learn from")
     for name, count in lacking.items():
         if count:
-            what = "label" if name == target else "time"
+            what = "label" if name == role.target else "time"
             words = either([repr(word) if word else "empty" for word in sorted(markers[name])])
             notices.say(
                 f"Left out {count:,} of {counted(n_rows, 'row')}, without a {what} in "
@@ -248,20 +203,6 @@ def _read(
     return _Read(rows, labels, n_rows)
 
 
-def _check_names(opened: Opened, special: Sequence[str], wanted: Collection[str]) -> None:
-    """Raises an InputError if a named column does not exist, or several have its name."""
-    for name in dict.fromkeys((*special, *sorted(wanted))):
-        setting = "target" if name == special[0] else None
-        if name not in opened.names:
-            others = [other for other in opened.names if other not in wanted]
-            raise no_such_column(name, others or opened.names, opened.place, setting=setting)
-        if name in opened.repeated and name in special:
-            raise InputError(
-                f"several columns of {opened.place} are called {short(name)!r}; rename all but one",
-                setting=setting,
-            )
-
-
 def _say_lost_classes(all_labels: Counter[str], kept: Sequence[str], notices: Notices) -> None:
     if lost := sorted(set(all_labels) - set(kept)):
         shown = names([f"{short(name, 30)} ({counted(all_labels[name], 'row')})" for name in lost])
@@ -275,9 +216,13 @@ def _read_column(
     return column_of(cells, schema)[0], schema
 
 
-def _groups(name: str, cells: Cells, notices: Notices) -> NDArray[np.int64]:
+def _groups(
+    name: str | None, columns: Mapping[str, Cells], notices: Notices
+) -> NDArray[np.int64] | None:
     """Returns the number of each row's group; a row without one is a group of its own."""
-    texts = stripped(as_texts(cells))
+    if name is None:
+        return None
+    texts = stripped(as_texts(columns[name]))
     if without := sum(text in MISSING for text in texts):
         notices.say(
             f"{counted(without, 'row')} without a value in {short(name)}: each is a group of its "
@@ -288,8 +233,13 @@ def _groups(name: str, cells: Cells, notices: Notices) -> NDArray[np.int64]:
     return np.array([index.setdefault(key, len(index)) for key in keys], dtype=np.int64)
 
 
-def _times(name: str, cells: Cells, decimals: Decimals) -> NDArray[np.float64]:
-    column, _ = _read_column(name, cells, decimals, Notices(), False)
+def _times(
+    name: str | None, columns: Mapping[str, Cells], decimals: Decimals
+) -> NDArray[np.float64] | None:
+    """Returns when each row was taken."""
+    if name is None:
+        return None
+    column, _ = _read_column(name, columns[name], decimals, Notices(), False)
     if not isinstance(column, NumberColumn) or np.isnan(column.values).any():
         raise InputError(
             f"the time column {short(name)!r} holds values that are neither numbers nor dates "

@@ -1,5 +1,6 @@
 """Opens a table, whatever it is: by what a file holds, not by its name alone."""
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from itertools import islice
@@ -32,7 +33,7 @@ def open_source(source: Any, wanted: Collection[str], target: str) -> Opened:  #
         InputError: It cannot be read, or holds no table.
         MissingExtraError: A library that it needs is not installed.
     """
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | os.PathLike):
         return open_memory(source)
     path = Path(source)
     file = opened(path)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
-from llm_erm.tables.chunks import Chunk, Opened
+from llm_erm.tables.chunks import Chunk, Opened, as_texts
 from llm_erm.tables.columns import (
     MISSING_CODE,
     UNSEEN_CODE,
@@ -34,13 +34,18 @@ class Batch:
     Attributes:
         table: The columns of the schema, in its order.
         row_numbers: Shape ``(n_rows,)``: where the rows are in the source, counted from 1.
-        rows: The rows as they are in the source: the cells of a delimited file as texts, the lines
-            of a JSON Lines file; None for what has columns.
     """
 
     table: Table
     row_numbers: NDArray[np.int64]
-    rows: list[list[str]] | list[str] | None
+    _chunk: Chunk
+
+    @property
+    def rows(self) -> list[list[str]] | list[str]:
+        """The whole rows, to be written again: all cells as texts, or lines of JSON."""
+        if self._chunk.rows is not None:
+            return self._chunk.rows
+        return [list(row) for row in zip(*map(as_texts, self._chunk.columns.values()), strict=True)]
 
 
 class Stream:
@@ -76,7 +81,7 @@ class Stream:
         try:
             for chunk in self._opened.chunks:
                 columns = tuple(self._column(chunk, one) for one in self._schema.columns)
-                yield Batch(Table(columns, len(chunk)), chunk.row_numbers, chunk.rows)
+                yield Batch(Table(columns, len(chunk)), chunk.row_numbers, chunk)
         finally:
             self.close()
 
