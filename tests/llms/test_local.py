@@ -11,7 +11,7 @@ import pytest
 from llm_erm import grammar
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms import weights
-from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.llm import Completion, PromptRead, Request, State
 from llm_erm.llms.local import LocalLLM
 from llm_erm.synthesis.prompt import BLOCK_GRAMMAR
 
@@ -160,3 +160,14 @@ def test_a_missing_file_is_named():
 def test_what_was_asked_before_changes_no_sample(llm, samples):
     draw(llm, 1, 8, prompt="def g(x):\n    return", max_tokens=8)
     assert texts(draw(llm, 1, 8, seed=3)) == texts(samples)
+
+
+def test_a_long_prompt_is_told_part_by_part_and_once_for_all_copies():
+    told: list[State] = []
+    llm = LocalLLM(threads=2, parallel=1)
+    try:
+        (answer,) = draw(llm, 1, 1, prompt="01 " * 300, max_tokens=1, tell=told.append)
+    finally:
+        asyncio.run(llm.aclose())
+    total = answer.usage.prompt_tokens
+    assert told == [PromptRead(n, total) for n in (0, 512, total)]

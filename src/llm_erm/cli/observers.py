@@ -1,12 +1,16 @@
 """Shows the progress of a run on stderr: bars and notices."""
 
+import time
 from typing import Self
 
 from rich.progress import TaskID
 
 from llm_erm.cli.options import warn_if_weak
 from llm_erm.cli.output import note
-from llm_erm.cli.progress import Bars
+from llm_erm.cli.progress import LINE_SECONDS, Bars
+from llm_erm.cli.reading import Reading
+from llm_erm.llms.llm import Paused, PromptRead
+from llm_erm.phrases import lasting
 from llm_erm.runs.events import (
     Advanced,
     Attempted,
@@ -16,12 +20,19 @@ from llm_erm.runs.events import (
     Isolated,
     Noticed,
     Started,
+    Underway,
 )
 from llm_erm.runs.jobs import JobKey
 from llm_erm.secrets import HIDDEN
 
 BARS = 20
 """Maximum number of jobs with a bar each; more jobs share one bar."""
+
+PART_TOKENS = 512
+"""A prompt of at most this many tokens is read in one part."""
+
+LONG_SECONDS = 10.0
+"""The reason for a pause of this length or more is told."""
 
 
 class Shown:
@@ -40,6 +51,9 @@ class Shown:
         self._total = self._bars.add(what, jobs, done, shown=jobs > 1)
         self._of_jobs: dict[JobKey, TaskID] = {}
         self._told_of_hidden = False
+        self._prompts: dict[JobKey, tuple[TaskID, Reading]] = {}
+        self._pause: TaskID | None = None
+        self._quiet_until = 0.0
 
     def __enter__(self) -> Self:
         self._bars.__enter__()
@@ -62,6 +76,8 @@ class Shown:
             case Isolated(level, missing):
                 warn_if_weak(level, missing)
                 note(f"Programs run in a sandbox with isolation {level!r}.")
+            case Underway(Paused() as pause):
+                self._show_pause(pause)
         if job is None:
             return
         match event:
@@ -71,7 +87,46 @@ class Shown:
                 self._bars.set(self._of_jobs[job], done)
             case Attempted() if job in self._of_jobs:
                 self._bars.advance(self._of_jobs[job])
+            case Underway(PromptRead() as read):
+                self._show_read(job, read)
             case Finished():
                 self._bars.advance(self._total)
                 if (bar := self._of_jobs.pop(job, None)) is not None:
                     self._bars.remove(bar)
+                self._end_prompt(job)
+
+    def _show_read(self, job: JobKey, read: PromptRead) -> None:
+        """Shows a bar while a prompt is read in more than one part."""
+        if read.total <= PART_TOKENS:
+            return
+        now = time.monotonic()
+        if read.tokens >= read.total:
+            self._end_prompt(job)
+            return
+        if job not in self._prompts:
+            bar = self._bars.add("reading the prompt", read.total, percent=True)
+            self._prompts[job] = bar, Reading(now)
+        bar, reading = self._prompts[job]
+        self._bars.set(bar, read.tokens)
+        if (left := reading.seconds_left(read.tokens, read.total, now)) is not None:
+            self._bars.expect(bar, left)
+
+    def _end_prompt(self, job: JobKey) -> None:
+        if job in self._prompts:
+            bar, _ = self._prompts.pop(job)
+            self._bars.remove(bar)
+
+    def _show_pause(self, pause: Paused) -> None:
+        """Shows a bar while calls wait, and says why if that is long, every half minute at most."""
+        if self._pause is not None and not pause.seconds:
+            self._bars.remove(self._pause)
+            self._pause = None
+        if not pause.seconds:
+            return
+        if self._pause is None:
+            self._pause = self._bars.add("waiting for the server", None)
+        self._bars.expect(self._pause, pause.seconds)
+        now = time.monotonic()
+        if pause.seconds >= LONG_SECONDS and now >= self._quiet_until:
+            self._quiet_until = now + LINE_SECONDS
+            note(f"Waiting {lasting(pause.seconds)}: {pause.why}.")

@@ -2,12 +2,12 @@
 
 import sys
 import threading
+import time
 from typing import Self
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -35,7 +35,7 @@ class Bars:
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
-            MofNCompleteColumn(),
+            _Done(),
             TimeElapsedColumn(),
             _Left(),
             console=console,
@@ -64,6 +64,7 @@ class Bars:
         *,
         seconds: float | None = None,
         shown: bool = True,
+        percent: bool = False,
     ) -> TaskID:
         """Returns a new bar.
 
@@ -73,9 +74,17 @@ class Bars:
             done: Number of steps done before.
             seconds: The most that it takes.
             shown: Whether to show it.
+            percent: Whether to show percentages in place of numbers of steps.
         """
+        latest = None if seconds is None else time.monotonic() + seconds
         return self._bars.add_task(
-            printable(what), total=total, completed=done, visible=shown, seconds=seconds
+            printable(what),
+            total=total,
+            completed=done,
+            visible=shown,
+            percent=percent,
+            expected=None,
+            latest=latest,
         )
 
     def advance(self, bar: TaskID) -> None:
@@ -85,6 +94,10 @@ class Bars:
     def set(self, bar: TaskID, done: int) -> None:
         """Says how many steps are done."""
         self._bars.update(bar, completed=done)
+
+    def expect(self, bar: TaskID, seconds: float) -> None:
+        """Says about how many seconds are left, instead of what the speed so far suggests."""
+        self._bars.update(bar, expected=time.monotonic() + seconds)
 
     def remove(self, bar: TaskID) -> None:
         """Removes a bar."""
@@ -100,8 +113,23 @@ def _said(bar: Task) -> str:
     """Returns how far a bar is, and how much time is left if that is known."""
     total = "" if bar.total is None else f" of {bar.total:,.0f}"
     steps = "" if not (total or bar.completed) else f"{bar.completed:,.0f}{total} done "
+    if bar.fields["percent"]:
+        steps = f"{_percent(bar)} done "
     left = f", {said}" if (said := _left(bar)) else ""
     return f"{bar.description}: {steps}after {_clock(bar.elapsed or 0)}{left}"
+
+
+class _Done(ProgressColumn):
+    """How many steps are done, or what percentage of them."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the text of one bar."""
+        if task.fields["percent"]:
+            return Text(_percent(task))
+        if task.total is None and not task.completed:
+            return Text("")
+        total = "?" if task.total is None else f"{task.total:.0f}"
+        return Text(f"{task.completed:{len(total)}.0f}/{total}", style="progress.download")
 
 
 class _Left(ProgressColumn):
@@ -114,11 +142,18 @@ class _Left(ProgressColumn):
 
 def _left(bar: Task) -> str:
     """Returns how much time is left, by the speed so far or the limit; empty if that is unknown."""
+    now = time.monotonic()
+    if (expected := bar.fields["expected"]) is not None:
+        return f"{_clock(max(0.0, expected - now))} left"
     if bar.time_remaining is not None:
         return f"{_clock(bar.time_remaining)} left"
-    if (seconds := bar.fields.get("seconds")) is None:
+    if (latest := bar.fields["latest"]) is None:
         return ""
-    return f"at most {_clock(max(0.0, seconds - (bar.elapsed or 0.0)))} left"
+    return f"at most {_clock(max(0.0, latest - now))} left"
+
+
+def _percent(bar: Task) -> str:
+    return f"{bar.percentage:.0f}%"
 
 
 def _clock(seconds: float) -> str:

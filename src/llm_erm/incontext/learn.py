@@ -24,6 +24,7 @@ from llm_erm.runs.events import (
     Observe,
     Prompted,
     Started,
+    Underway,
     ignore,
 )
 from llm_erm.runs.jobs import JobKey
@@ -148,7 +149,8 @@ def learn(
     ]
     arrivals: list[float] = []
     remote = engine.budget is not None
-    for answer in engine.answer(waiting, settings) if waiting else ():
+    answering = engine.answer(waiting, settings, lambda state: observe(Underway(state)))
+    for answer in answering if waiting else ():
         completion = answer.without_secrets()
         answered[completion.index] = completion
         if completion != answer:

@@ -19,7 +19,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller
 from llm_erm.llms.clients import is_openai
 from llm_erm.llms.faults import CallFailedError, provider_error, too_long
-from llm_erm.llms.llm import Completion
+from llm_erm.llms.llm import Completion, State, Tell, untold
 from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
 
@@ -116,7 +116,7 @@ class ServerEngine(Engine):
         """Does nothing: the server has already loaded its model."""
 
     def answer(
-        self, prompts: Sequence[Prompt], settings: InContextSettings
+        self, prompts: Sequence[Prompt], settings: InContextSettings, tell: Tell = untold
     ) -> Iterator[Completion]:
         """Yields the answers as they arrive.
 
@@ -126,12 +126,15 @@ class ServerEngine(Engine):
         """
         if self._thread is None:
             self._thread = LoopThread()
-        arrived: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
+        arrived: queue.SimpleQueue[Completion | State | None] = queue.SimpleQueue()
         work = self._thread.start(self._answer_all(prompts, settings, arrived.put))
         work.add_done_callback(lambda _: arrived.put(None))
         try:
-            while (answer := arrived.get()) is not None:
-                yield answer
+            while (one := arrived.get()) is not None:
+                if isinstance(one, Completion):
+                    yield one
+                else:
+                    tell(one)
             work.result()
         finally:
             work.cancel()
@@ -148,9 +151,9 @@ class ServerEngine(Engine):
         self,
         prompts: Sequence[Prompt],
         settings: InContextSettings,
-        on_arrival: Callable[[Completion], None],
+        on_arrival: Callable[[Completion | State], None],
     ) -> None:
-        ask = partial(self._ask, self._new_caller())
+        ask = partial(self._ask, self._new_caller(), on_arrival)
         on_arrival(await ask(prompts[0], settings))
         waiting = deque(prompts[1:])
         running: set[asyncio.Task[Completion]] = set()
@@ -171,7 +174,9 @@ class ServerEngine(Engine):
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _ask(self, caller: Caller, prompt: Prompt, settings: InContextSettings) -> Completion:
+    async def _ask(
+        self, caller: Caller, tell: Tell, prompt: Prompt, settings: InContextSettings
+    ) -> Completion:
         if settings.raw_prompt:
             path, body = "/completions", self._raw(prompt, settings)
         else:
@@ -181,7 +186,7 @@ class ServerEngine(Engine):
         started = time.monotonic()
         try:
             send = partial(self._send, prompt, path, body, settings)
-            _, completion = await caller.call(send, worst)
+            _, completion = await caller.call(send, worst, tell)
         except CallFailedError as failure:
             raise self._fatal(failure, prompt, settings) from failure
         return replace(completion, latency_seconds=time.monotonic() - started)

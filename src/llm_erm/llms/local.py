@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -16,7 +17,17 @@ from typing import Any
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
 from llm_erm.llms import weights
-from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Usage
+from llm_erm.llms.llm import (
+    LLM,
+    Completion,
+    FinishReason,
+    PromptRead,
+    Request,
+    State,
+    Tell,
+    Usage,
+    untold,
+)
 from llm_erm.llms.oddities import fewest_tokens
 from llm_erm.llms.runtime import GGUFModel, free_later
 
@@ -129,10 +140,19 @@ class LocalLLM(LLM):
         first_index, last_index = request.indices[0], request.indices[-1]
         stop = threading.Event()
         drawing: deque[tuple[int, asyncio.Future[_Drawn]]] = deque()
-        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
+        loop = asyncio.get_running_loop()
+        in_thread = partial(loop.run_in_executor, self._threads)
+
+        def tell(state: State) -> None:
+            with suppress(RuntimeError):  # the loop of a stopped search may be closed
+                loop.call_soon_threadsafe(request.tell, state)
+
         try:
             # Every copy caches the prompt first, so that all batches start from equal states.
-            prompts = [in_thread(copy.read_prompt, request, stop) for copy in self._copies]
+            prompts = [
+                in_thread(copy.read_prompt, request, stop, untold if number else tell)
+                for number, copy in enumerate(self._copies)
+            ]
             room = self._context_tokens - max(await asyncio.gather(*prompts))
             width = max(1, min(self._parallel, room // max(1, request.max_tokens)))
             batches = iter(range((first_index - 1) // width, (last_index - 1) // width + 1))
@@ -191,9 +211,9 @@ class _Copy:
         self._loaded_for = None
         self._busy.release()
 
-    def read_prompt(self, request: Request, stop: threading.Event) -> int:
+    def read_prompt(self, request: Request, stop: threading.Event, tell: Tell) -> int:
         """Reads the prompt into the model's cache for all batches; returns its number of tokens."""
-        samples, _ = self.draw(request, 0, 1, stop, max_tokens=1)
+        samples, _ = self.draw(request, 0, 1, stop, max_tokens=1, tell=tell)
         tokens = samples[0].usage.prompt_tokens
         if not request.continued and 0 < tokens < fewest_tokens(request.prompt) / 2:
             raise InputError(
@@ -209,6 +229,7 @@ class _Copy:
         count: int,
         stop: threading.Event,
         max_tokens: int | None = None,
+        tell: Tell = untold,
     ) -> "_Drawn":
         """Draws ``count`` samples together and returns them with the wall time they took."""
         samples = [_Sample() for _ in range(count)]
@@ -217,7 +238,7 @@ class _Copy:
         with self._busy:
             self._load_for(request)
             started = time.monotonic()
-            self._model.stream(query, _Collector(samples, stop))
+            self._model.stream(query, _Collector(samples, stop, tell))
         return samples, time.monotonic() - started
 
     def _load_for(self, request: Request) -> None:
@@ -244,7 +265,7 @@ def _query(request: Request) -> dict[str, Any]:
     query: dict[str, Any] = {
         "stream": True,
         "stream_options": {"include_usage": True},
-        "return_progress": True,  # so that a long prompt can be stopped
+        "return_progress": True,  # so that it can be told, and a long prompt be stopped
         # The model's own distribution: no truncation, no penalties.
         "temperature": 1.0,
         "top_k": 0,
@@ -290,9 +311,10 @@ _Drawn = tuple[list[_Sample], float]
 class _Collector:
     """Distributes the model's stream to the samples; returning True ends the stream."""
 
-    def __init__(self, samples: list[_Sample], stop: threading.Event) -> None:
+    def __init__(self, samples: list[_Sample], stop: threading.Event, tell: Tell) -> None:
         self._samples = samples
         self._stop = stop
+        self._tell = tell
         self._ended = samples[0]
 
     def __call__(self, chunk: Mapping[str, Any]) -> bool:
@@ -303,6 +325,9 @@ class _Collector:
             if choice["finish_reason"] is not None:
                 sample.finish_reason = "stop" if choice["finish_reason"] == "stop" else "length"
                 self._ended = sample
+        if (read := chunk.get("prompt_progress")) is not None:
+            known = read["cache"]
+            self._tell(PromptRead(read["processed"] - known, read["total"] - known))
         if "usage" in chunk:  # with a sample's last chunk, or right after it
             usage = chunk["usage"]
             self._ended.usage = Usage(

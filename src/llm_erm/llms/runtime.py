@@ -5,7 +5,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,9 @@ from llm_erm.errors import InputError
 
 Chunks = Callable[[Mapping[str, Any]], bool]
 """Takes the chunks of a stream one by one; returning True ends the stream."""
+
+OnRead = Callable[[int, int], None]
+"""Takes the number of a prompt's tokens that are read, and of those to read."""
 
 _TEMPLATE = "/apply-template"
 _LOOK_TOKENS = 64
@@ -92,11 +95,18 @@ class GGUFModel:
         """Frees the memory."""
         self._loaded = None
 
-    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+    def ask(
+        self, path: str, body: Mapping[str, Any] | None = None, on_read: OnRead | None = None
+    ) -> Any:  # noqa: ANN401
         """Returns the model's JSON response to a request; an interrupt cancels the work.
 
         If nothing is loaded, maps the file with a tiny context, which is enough to describe the
         model and its vocabulary.
+
+        Args:
+            path: What is asked for, such as ``/completion``.
+            body: The question; None for what has none.
+            on_read: Told of every part of a prompt that is read, for ``/completion`` alone.
 
         Raises:
             InputError: The request is refused or the file fails to load.
@@ -105,8 +115,8 @@ class GGUFModel:
         if path == _TEMPLATE:
             self._check_template()
         try:
-            status, answer = _response(loaded, path, body)
-        except KeyboardInterrupt:
+            status, answer = _response(loaded, path, body, on_read)
+        except BaseException:
             self._loaded = None
             free_later(lambda: _settle(loaded))
             raise
@@ -233,9 +243,12 @@ def _response(
     loaded: _Loaded,
     path: str,
     body: Mapping[str, Any] | None = None,
+    on_read: OnRead | None = None,
     timeout_seconds: float | None = None,
 ) -> tuple[int, Any]:
     """Returns the status and the JSON content of a response; an interrupt cancels the request."""
+    if on_read is not None:
+        body = {**(body or {}), "stream": True, "return_progress": True}
     address = loaded.listening_address.removeprefix("http://")
     connection = http.client.HTTPConnection(address, timeout=timeout_seconds)
     try:
@@ -246,9 +259,29 @@ def _response(
                 "POST", path, json.dumps(body), headers={"content-type": "application/json"}
             )
         response = connection.getresponse()
-        return response.status, json.loads(response.read())
+        if on_read is None or response.status != http.client.OK:
+            return response.status, json.loads(response.read())
+        return _joined(response, on_read)
     finally:
         connection.close()
+
+
+def _joined(lines: Iterable[bytes], on_read: OnRead) -> tuple[int, Any]:
+    """Returns the status and the content of a response that comes in parts, as of one part."""
+    text, likely = "", []
+    part: dict[str, Any] = {}
+    for line in lines:
+        field, _, content = line.partition(b": ")
+        if not content:
+            continue
+        part = json.loads(content)
+        if field == b"error" or "error" in part:
+            return http.client.INTERNAL_SERVER_ERROR, {"error": part.get("error", part)}
+        if (read := part.get("prompt_progress")) is not None:
+            on_read(read["processed"] - read["cache"], read["total"] - read["cache"])
+        text += part["content"]
+        likely += part.get("completion_probabilities", [])
+    return http.client.OK, part | {"content": text, "completion_probabilities": likely}
 
 
 def _settle(loaded: _Loaded) -> None:

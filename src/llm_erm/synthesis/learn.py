@@ -16,7 +16,16 @@ from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.oddities import cut_prompt, only_thoughts
 from llm_erm.llms.reader import Reader
 from llm_erm.records import Attempt, Result, cost_of
-from llm_erm.runs.events import Answered, Attempted, Hidden, Noticed, Observe, Prompted, ignore
+from llm_erm.runs.events import (
+    Answered,
+    Attempted,
+    Hidden,
+    Noticed,
+    Observe,
+    Prompted,
+    Underway,
+    ignore,
+)
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, BLOCK_GRAMMAR, build_prompt
@@ -90,6 +99,7 @@ async def learn(
             wanted,
             lambda answer: observe(Answered(answer)),
             on_hidden=lambda: observe(Hidden()),
+            tell=lambda state: observe(Underway(state)),
         )
         async with reader as completions:
             async for completion in completions:
