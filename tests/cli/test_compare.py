@@ -53,6 +53,34 @@ def test_searches_are_drawn_with_the_guarantee(invoke, searches, tmp_path):
     assert "bits, program text" in invoke("figure", *searches, "--plot", "g.png").stdout
 
 
+OWN = """
+description = "more ones than zeros"
+lengths = (11,)
+kind = "binary"
+
+
+def rule(x):
+    return 2 * x.count("1") > len(x)
+
+
+def sample(rng, length):
+    return "".join(rng.choice(["0", "1"], length))
+"""
+
+
+def test_pictures_of_an_own_task_give_its_rule(invoke, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN)
+    (tmp_path / "llm.json").write_text(json.dumps([WRONG]))
+    own = ("--task-file", "mine.py")
+    asked = ("synthesize", "--answers", "llm.json", "--out-dir", "llm", *own, *SIZES)
+    assert invoke(*asked, "--test-size", 40).returncode == 0
+    for command in ("compare", "figure"):
+        for flags, rule in ((own, "mine: more ones than"), ((), "mine (own task)")):
+            done = invoke(command, "llm", "--plot", "p.svg", *flags)
+            assert done.returncode == 0, done.stderr
+            assert rule in (tmp_path / "p.svg").read_text()
+
+
 def test_the_figure_makes_searches_with_the_model_too(invoke, tmp_path):
     done = invoke(
         *("figure", *SMALL, "--sizes", 40, "--make", "synthesize", "--attempts", 2),

@@ -39,6 +39,13 @@ def test_a_slow_first_part_and_a_machine_that_gets_faster_do_not_spoil_the_estim
     assert left == pytest.approx(2048 * 27 / 1536)
 
 
+def test_an_estimate_is_at_most_that_of_attention_alone():
+    reading = Reading(0.0)
+    for tokens, now in {1000: 10.0, 2000: 11.0, 3000: 31.0}.items():
+        left = reading.seconds_left(tokens, 6000, now)
+    assert left == pytest.approx(3000 * 10.5e-3 * 4500 / 2000)
+
+
 def test_a_pipe_is_told_how_much_of_the_prompt_is_read(monkeypatch, capsys):
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.05)
 

@@ -16,6 +16,7 @@ from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
 from llm_erm.reports.remarks import remarks, unfinished
 from llm_erm.reports.results import chosen, entries_in
+from llm_erm.tasks.task_file import load_task_file
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Options:
     """Lengths of the inputs to compare on (default: all that the runs hold)."""
     plot: Path | None = None
     """Also plot the comparison into this file, whose name ends in .png, .svg or .pdf."""
+    task_file: Path | None = None
+    """The Python file that defines a task of your own, whose description the picture shows."""
     json: bool = False
     """Print one JSON object per task and method."""
     wide: bool = False
@@ -64,7 +67,8 @@ def compare(options: Options) -> int:
     if options.plot is not None:
         from llm_erm.reports.figures import draw_comparison
 
-        draw_comparison(rows, options.plot)
+        own = None if options.task_file is None else load_task_file(options.task_file)
+        draw_comparison(rows, options.plot, own)
         output.note(f"Picture: {options.plot}")
     return 0
 

@@ -21,6 +21,7 @@ from llm_erm.reports.figures import check_target, draw_curves
 from llm_erm.reports.remarks import unfinished
 from llm_erm.reports.results import Entry, TaskPoint, chosen, entries_in
 from llm_erm.tasks.spec import DataGrid
+from llm_erm.tasks.task_file import load_task_file
 
 Method = Literal["baselines", "enumerate", "synthesize"]
 
@@ -83,7 +84,8 @@ def figure(options: Options) -> int:
         for point in drawn
         if (known := guarantee([e for e in entries if e.point == point], options.bits)) is not None
     }
-    draw_curves(drawn, guarantees, options.plot)
+    own = None if options.task_file is None else load_task_file(options.task_file)
+    draw_curves(drawn, guarantees, options.plot, own)
     _print(options, drawn, guarantees)
     return 0
 

@@ -7,7 +7,7 @@ class Reading:
     """The parts of a prompt that a model has read, and when.
 
     Attention makes each part take longer than the one before, by how much depends on the model. So
-    the time per token is fitted by a line that does not fall.
+    the time per token is fitted by a line that neither falls nor begins below zero.
     """
 
     def __init__(self, started: float) -> None:
@@ -38,5 +38,6 @@ class Reading:
         rates = np.diff(times) / np.diff(read)
         middles = (read[1:] + read[:-1]) / 2
         rise = np.polyfit(middles, rates, 1)[0] if len(rates) > 1 else 0.0
+        rise = min(max(0.0, rise), rates.mean() / middles.mean())
         ahead = (tokens + total) / 2 - middles.mean()
-        return float((total - tokens) * (rates.mean() + max(0.0, rise) * ahead))
+        return float((total - tokens) * (rates.mean() + rise * ahead))

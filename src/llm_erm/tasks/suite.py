@@ -326,6 +326,15 @@ def name_of(id: str) -> str:
     return SUITE[id].name if id in SUITE else id
 
 
-def in_words(id: str) -> str:
-    """Returns the name, id and rule of a task; of one that is not of the suite, its id."""
-    return f"{SUITE[id].name} ({id}): {SUITE[id].computes}" if id in SUITE else id
+def in_words(id: str, own: Task | None = None) -> str:
+    """Returns the name, id and rule of a task, as far as they are known.
+
+    Args:
+        id: The task's id.
+        own: The task in a user's file, which may be this one.
+    """
+    if id in SUITE:
+        return f"{SUITE[id].name} ({id}): {SUITE[id].computes}"
+    if own is not None and own.id == id and own.computes:
+        return f"{id}: {own.computes}"
+    return f"{id} (own task)"

@@ -88,7 +88,7 @@ def _task_in(path: Path, source: bytes) -> Task:
         id=name,
         name=name,
         kind=kind,
-        computes=" ".join(str(getattr(module, "description", f"rule(x) in {path} is 1")).split()),
+        computes=" ".join(str(getattr(module, "description", "")).split()),
         lengths=usual,
         why_not=at_least(1),
         label=functions.label,

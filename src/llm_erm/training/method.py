@@ -20,6 +20,7 @@ from llm_erm.settings import OPERATIONAL, shaping
 from llm_erm.tasks import probes
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.stream import stream
+from llm_erm.tasks.suite import in_words
 from llm_erm.training.build import check, require_packages
 from llm_erm.training.checkpoints import drop_checkpoint
 from llm_erm.training.export import Artifacts, check_place, clear
@@ -140,7 +141,7 @@ class Training(Method):
         assert isinstance(job, TrainingJob)
         assert work.folder is not None
         spec = job.spec
-        task = f"{spec.task.name}: {spec.task.computes}"
+        task = in_words(spec.function, spec.task)
         title = f"{task}\nlength {spec.length}, {_examples(spec)} examples"
         return Artifacts(job.folder(work.folder), title, self._config(work))
 
