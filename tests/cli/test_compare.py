@@ -27,7 +27,10 @@ def searches(invoke, tmp_path):
 def test_searches_compare_in_a_table_a_sentence_and_a_picture(invoke, searches, tmp_path):
     done = invoke("compare", *searches, "--plot", "out/c.png")
     assert done.returncode == 0, done.stderr
-    assert "fn_a L=20: most accurate: synthesis scripted:llm.json (100.0%)." in done.stderr
+    assert (
+        "fn_a L=20: the most accurate method is synthesis scripted:llm.json (100.0%)."
+        in done.stderr
+    )
     assert "Picture: out/c.png" in done.stderr
     assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
     right, wrong = map(json.loads, invoke("compare", *searches, "--json").stdout.splitlines())
@@ -117,7 +120,7 @@ def runs(invoke, tmp_path):
 def test_methods_compare_in_a_table_a_sentence_and_a_picture(invoke, runs, tmp_path):
     done = invoke("compare", *runs, "--plot", "out/c.png")
     assert done.returncode == 0, done.stderr
-    assert "fn_a L=20: most accurate: synthesis scripted" in done.stderr
+    assert "fn_a L=20: the most accurate method is synthesis scripted" in done.stderr
     assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
     rows = [json.loads(line) for line in invoke("compare", *runs, "--json").stdout.splitlines()]
     assert rows[0]["method"].startswith("synthesis ")

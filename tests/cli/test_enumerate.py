@@ -107,7 +107,7 @@ def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(invoke):
         *("enumerate", "--functions", "fn_l", "--lengths", 20, "--max-programs", 500, *SMALL)
     )
     assert done.returncode == 0, done.stderr
-    assert "stopped by the limit of programs" in done.stderr
+    assert "the search reached its limit of programs" in done.stderr
     assert "nothing exact; best:" in done.stdout
 
 

@@ -137,7 +137,7 @@ def _print(
         wider=False,
     )
     lines = [
-        f"{function} L={length}: at 200 labelled examples, theory guarantees {_guaranteed(known)}."
+        f"{function} L={length}: {_sentence(known)}"
         for (function, length), known in guarantees.items()
     ]
     output.say_below("\n".join(("", *lines, f"Picture: {options.plot}")))
@@ -155,5 +155,17 @@ def _points(curve: Curve) -> str:
 def _guaranteed(known: Guarantee | None) -> str:
     if known is None:
         return "– (no exact program is known)"
-    accuracy = 1 - occam_upper(known.bits, 200, 1 - CONFIDENCE)
-    return f"{output.percent(accuracy)} ({counted(round(known.bits), 'bit')}, {known.code})"
+    return f"{_at_200(known)} ({counted(round(known.bits), 'bit')}, {known.code})"
+
+
+def _at_200(known: Guarantee) -> str:
+    return output.percent(1 - occam_upper(known.bits, 200, 1 - CONFIDENCE))
+
+
+def _sentence(known: Guarantee) -> str:
+    """Returns what is guaranteed for the known exact program."""
+    code = {"given": "", "program text": " as text"}.get(known.code, f" in {known.code} code")
+    return (
+        f"a program of {counted(round(known.bits), 'bit')}{code} without errors on 200 labelled "
+        f"examples is at least {_at_200(known)} accurate, with 95% confidence (Occam bound)."
+    )
