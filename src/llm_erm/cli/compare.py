@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import LENGTH, bound_percent, finished_runs
+from llm_erm.cli.results import LENGTH, bound_percent, entries_of_runs
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
 from llm_erm.reports.remarks import remarks, unfinished
-from llm_erm.reports.results import chosen, entries_in
+from llm_erm.reports.results import chosen
 from llm_erm.tasks.task_file import load_task_file
 
 
@@ -47,7 +47,7 @@ def compare(options: Options) -> int:
         from llm_erm.reports.figures import check_target
 
         check_target(options.plot)
-    found = entries_in(finished_runs(options.runs))
+    found = entries_of_runs(options.runs)
     entries = chosen(found, options.functions, options.lengths)
     rows = comparison.compare(entries)
     if rest := left_out(entries, rows):

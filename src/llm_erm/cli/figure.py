@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import command, flags_of
-from llm_erm.cli.results import LENGTH, finished_runs
+from llm_erm.cli.results import LENGTH, entries_of_runs
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import occam_upper
@@ -19,7 +20,7 @@ from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
 from llm_erm.reports.remarks import unfinished
-from llm_erm.reports.results import Entry, TaskPoint, chosen, entries_in
+from llm_erm.reports.results import Entry, TaskPoint, chosen
 from llm_erm.tasks.spec import DataGrid
 from llm_erm.tasks.task_file import load_task_file
 
@@ -71,10 +72,10 @@ def figure(options: Options) -> int:
         raise InputError(
             "There is nothing to plot; name folders of runs, or methods to run first with --make."
         )
-    entries = entries_in(finished_runs(options.runs))
-    for size in dict.fromkeys(options.sizes) if options.make else ():
-        for method in dict.fromkeys(options.make):
-            entries += _made(options, method, size)
+    entries = entries_of_runs(options.runs)
+    runs = list(product(dict.fromkeys(options.sizes), dict.fromkeys(options.make)))
+    for number, (size, method) in enumerate(runs, 1):
+        entries += _made(options, method, size, f" (run {number} of {len(runs)})")
     entries = chosen(entries, options.functions, options.lengths)
     for line in unfinished(entries):
         output.note(line)
@@ -90,7 +91,7 @@ def figure(options: Options) -> int:
     return 0
 
 
-def _made(options: Options, method: Method, size: int) -> list[Entry]:
+def _made(options: Options, method: Method, size: int, place: str) -> list[Entry]:
     """Runs a method at one size, in this process, and returns its results."""
     if size < 4 or size % 2:
         raise InputError(
@@ -102,7 +103,7 @@ def _made(options: Options, method: Method, size: int) -> list[Entry]:
     shared: dict[str, Any] = {
         field.name: getattr(options, field.name) for field in fields(DataGrid)
     } | {"train_size": size - validation, "val_size": validation, "out_dir": folder}
-    output.note(f"{method} with {counted(size, 'labelled example')}")
+    output.note(f"{method} with {counted(size, 'labelled example')}{place}")
     own: dict[Method, dict[str, Any]] = {
         "baselines": {"learners": options.learners},
         "enumerate": {},

@@ -1,6 +1,7 @@
 """Shows the progress of a run on stderr: bars and notices."""
 
 import time
+from dataclasses import dataclass
 from typing import Self
 
 from rich.progress import TaskID
@@ -18,6 +19,7 @@ from llm_erm.runs.events import (
     Finished,
     Hidden,
     Isolated,
+    Judged,
     Noticed,
     Started,
     Underway,
@@ -35,6 +37,21 @@ LONG_SECONDS = 10.0
 """The reason for a pause of this length or more is told."""
 
 
+@dataclass
+class _Share:
+    """What is done of a job that has not ended.
+
+    Attributes:
+        total: Number of steps to do.
+        before: Number of steps that an earlier run did.
+        done: Number of steps done now.
+    """
+
+    total: int
+    before: int
+    done: int = 0
+
+
 class Shown:
     """Shows a bar for all jobs and, unless there are many, one for each; prints notices."""
 
@@ -49,9 +66,12 @@ class Shown:
         self._bars = Bars()
         self._many = jobs > BARS
         self._total = self._bars.add(what, jobs, done, shown=jobs > 1)
+        self._finished = done
+        self._shares: dict[JobKey, _Share] = {}
         self._of_jobs: dict[JobKey, TaskID] = {}
         self._told_of_hidden = False
         self._prompts: dict[JobKey, tuple[TaskID, Reading]] = {}
+        self._judging: dict[JobKey, TaskID] = {}
         self._pause: TaskID | None = None
         self._quiet_until = 0.0
 
@@ -78,8 +98,29 @@ class Shown:
                 note(f"Programs run in a sandbox with isolation {level!r}.")
             case Underway(Paused() as pause):
                 self._show_pause(pause)
-        if job is None:
-            return
+        if job is not None:
+            self._count(job, event)
+            self._show(job, event)
+
+    def _count(self, job: JobKey, event: Event) -> None:
+        """Counts what is done of all jobs, of those that have not ended in part."""
+        match event:
+            case Started(int(total), done) if total > done:
+                self._shares[job] = _Share(total - done, done)
+            case Advanced(done) if job in self._shares:
+                self._shares[job].done = done - self._shares[job].before
+            case Attempted() if job in self._shares:
+                self._shares[job].done += 1
+            case Finished():
+                self._shares.pop(job, None)
+                self._finished += 1
+            case _:
+                return
+        parts = sum(min(share.done / share.total, 1.0) for share in self._shares.values())
+        self._bars.set(self._total, self._finished + parts)
+
+    def _show(self, job: JobKey, event: Event) -> None:
+        """Shows what happened in a job."""
         match event:
             case Started(total, done, seconds) if not self._many:
                 self._of_jobs[job] = self._bars.add(job.name, total, done, seconds=seconds)
@@ -89,8 +130,9 @@ class Shown:
                 self._bars.advance(self._of_jobs[job])
             case Underway(PromptRead() as read):
                 self._show_read(job, read)
+            case Judged(done, total):
+                self._show_judged(job, done, total)
             case Finished():
-                self._bars.advance(self._total)
                 if (bar := self._of_jobs.pop(job, None)) is not None:
                     self._bars.remove(bar)
                 self._end_prompt(job)
@@ -115,6 +157,16 @@ class Shown:
         if job in self._prompts:
             bar, _ = self._prompts.pop(job)
             self._bars.remove(bar)
+
+    def _show_judged(self, job: JobKey, done: int, total: int) -> None:
+        """Shows a bar while attempts run on the held-out data."""
+        if done >= total:
+            if job in self._judging:
+                self._bars.remove(self._judging.pop(job))
+            return
+        if job not in self._judging:
+            self._judging[job] = self._bars.add("running all attempts on test data", total)
+        self._bars.set(self._judging[job], done)
 
     def _show_pause(self, pause: Paused) -> None:
         """Shows a bar while calls wait, and says why if that is long, every half minute at most."""

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from math import floor
 from typing import Self
 
 from rich.console import Console
@@ -22,6 +23,9 @@ from llm_erm.cli.text import note, printable
 LINE_SECONDS = 30.0
 """Time between two lines where there are no bars."""
 
+QUICK_SECONDS = 0.5
+"""What ends within this time has no bar."""
+
 SPEED_SECONDS = 3600.0
 """The time left follows from the speed of this last while, in which a step should end."""
 
@@ -39,22 +43,22 @@ class Bars:
             TimeElapsedColumn(),
             _Left(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not console.is_interactive,
             transient=True,
             speed_estimate_period=SPEED_SECONDS,
         )
         self._ended = threading.Event()
-        self._speaker = threading.Thread(target=self._speak, daemon=True)
+        self._shower = threading.Thread(target=self._show, daemon=True)
 
     def __enter__(self) -> Self:
-        self._bars.start()
-        if self._bars.disable:
-            self._speaker.start()
+        self._shower.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
-        self._bars.stop()
+        self._shower.join()
+        if self._bars.live.is_started:
+            self._bars.stop()
 
     def add(
         self,
@@ -83,6 +87,7 @@ class Bars:
             completed=done,
             visible=shown,
             percent=percent,
+            before=done,
             expected=None,
             latest=latest,
         )
@@ -91,8 +96,8 @@ class Bars:
         """Counts a step."""
         self._bars.advance(bar)
 
-    def set(self, bar: TaskID, done: int) -> None:
-        """Says how many steps are done."""
+    def set(self, bar: TaskID, done: float) -> None:
+        """Says how many steps are done, the last one perhaps in part."""
         self._bars.update(bar, completed=done)
 
     def expect(self, bar: TaskID, seconds: float) -> None:
@@ -103,7 +108,11 @@ class Bars:
         """Removes a bar."""
         self._bars.remove_task(bar)
 
-    def _speak(self) -> None:
+    def _show(self) -> None:
+        if not self._bars.disable:
+            if not self._ended.wait(QUICK_SECONDS):
+                self._bars.start()
+            return
         while not self._ended.wait(LINE_SECONDS):
             if line := "; ".join(_said(bar) for bar in self._bars.tasks if bar.visible):
                 note(f"{line}.")
@@ -112,7 +121,7 @@ class Bars:
 def _said(bar: Task) -> str:
     """Returns how far a bar is, and how much time is left if that is known."""
     total = "" if bar.total is None else f" of {bar.total:,.0f}"
-    steps = "" if not (total or bar.completed) else f"{bar.completed:,.0f}{total} done "
+    steps = "" if not (total or bar.completed) else f"{floor(bar.completed):,}{total} done "
     if bar.fields["percent"]:
         steps = f"{_percent(bar)} done "
     left = f", {said}" if (said := _left(bar)) else ""
@@ -129,7 +138,7 @@ class _Done(ProgressColumn):
         if task.total is None and not task.completed:
             return Text("")
         total = "?" if task.total is None else f"{task.total:.0f}"
-        return Text(f"{task.completed:{len(total)}.0f}/{total}", style="progress.download")
+        return Text(f"{floor(task.completed):{len(total)}}/{total}", style="progress.download")
 
 
 class _Left(ProgressColumn):
@@ -147,6 +156,8 @@ def _left(bar: Task) -> str:
         return f"{_clock(max(0.0, expected - now))} left"
     if bar.time_remaining is not None:
         return f"{_clock(bar.time_remaining)} left"
+    if bar.total and (done := bar.completed - bar.fields["before"]) > 0:  # only one step so far
+        return f"{_clock((bar.elapsed or 0.0) * (bar.remaining or 0.0) / done)} left"
     if (latest := bar.fields["latest"]) is None:
         return ""
     return f"at most {_clock(max(0.0, latest - now))} left"

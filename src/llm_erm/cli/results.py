@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from llm_erm.cli import output
+from llm_erm.cli.progress import Bars
 from llm_erm.cli.tables import Column
 from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
 from llm_erm.phrases import counted, listed
 from llm_erm.records import Certificate, Result, accuracy
-from llm_erm.reports.results import without_results
+from llm_erm.reports.results import Entry, entries_in, without_results
 from llm_erm.source import one_line
 
 LENGTH = Column("length", setting=True)
@@ -35,6 +36,22 @@ def finished_runs(runs: Iterable[Path]) -> list[Path]:
         holds = "holds" if len(empty) == 1 else "hold"
         output.note(f"Left out {listed([*map(str, empty)])}, which {holds} no result yet.")
     return rest or distinct
+
+
+def entries_of_runs(runs: Iterable[Path]) -> list[Entry]:
+    """Returns the results of finished runs, each with its folder; shows a bar meanwhile.
+
+    Raises:
+        InputError: A folder holds no results, or damaged ones.
+    """
+    folders = finished_runs(runs)
+    entries = []
+    with Bars() as bars:
+        bar = bars.add("runs read", len(folders))
+        for folder in folders:
+            entries += entries_in([folder])
+            bars.advance(bar)
+    return entries
 
 
 def print_json(results: Sequence[Result]) -> None:

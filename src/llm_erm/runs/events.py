@@ -94,6 +94,19 @@ class Underway(Event):
 
 
 @dataclass(frozen=True)
+class Judged(Event):
+    """Attempts are run on the held-out data after the selection.
+
+    Attributes:
+        done: Number of programs that have run.
+        total: Number of programs to run.
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Noticed(Event):
     """There is something that the user should know.
 

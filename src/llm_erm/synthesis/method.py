@@ -236,6 +236,7 @@ class Searches:
             self._sandbox,
             settings.limits,
             all_drawn=not settings.early_stop,
+            observe=observe,
         )
         facts = await asyncio.get_running_loop().run_in_executor(self._threads, judging)
         return replace(result, facts=facts)
