@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from llm_erm.certificates import AllLooks, Bound
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts, IncontextFacts
-from llm_erm.records import AllLooks, Bound, Cost, Result, Verdict
+from llm_erm.records import Cost, Result, Verdict
 from llm_erm.reports.comparison import compare, left_out, verdicts
 from llm_erm.reports.curves import curves, guarantee
 from llm_erm.reports.remarks import remarks, unfinished

@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from llm_erm.certificates import Certificate
 from llm_erm.cli import output
 from llm_erm.cli.progress import Bars
 from llm_erm.cli.tables import Column
 from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
 from llm_erm.phrases import counted, listed
-from llm_erm.records import Certificate, Result, accuracy
+from llm_erm.records import Result, accuracy
 from llm_erm.reports.results import Entry, entries_in, without_results
 from llm_erm.source import one_line
 
