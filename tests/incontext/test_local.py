@@ -7,8 +7,9 @@ import pytest
 from incontext.engines import SPLITS
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Prompt, label_tokens
-from llm_erm.incontext.learn import Query, learn, pose, query_of
+from llm_erm.incontext.learn import learn
 from llm_erm.incontext.local import LocalEngine, _answer, _query
+from llm_erm.incontext.questions import Query, pose, query_of
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.llm import PromptRead
 from llm_erm.records import Result

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from llm_erm.incontext.engine import Engine
-from llm_erm.incontext.learn import Questions, learn, pose, variant_of
+from llm_erm.incontext.learn import learn
 from llm_erm.incontext.prompt import check_balance
+from llm_erm.incontext.questions import Questions, pose, variant_of
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
