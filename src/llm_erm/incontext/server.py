@@ -1,7 +1,6 @@
 """A model behind a server with OpenAI's chat completions API, or its completions API."""
 
 import asyncio
-import math
 import queue
 import time
 from collections import deque
@@ -13,6 +12,7 @@ from typing import Any
 
 from llm_erm.errors import ProviderError
 from llm_erm.incontext.engine import Engine, Prompt
+from llm_erm.incontext.probabilities import label_probability
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
@@ -197,7 +197,7 @@ class ServerEngine(Engine):
         reply, completion = await self._client.post(path, body)
         choice = reply["choices"][0]
         text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
-        probability = _probability(choice) if settings.answer == "score" else None
+        probability = label_probability(choice) if settings.answer == "score" else None
         computed = None
         with suppress(KeyError, TypeError):  # not every server reports them
             usage = reply["usage"]
@@ -281,34 +281,3 @@ def _hint(settings: InContextSettings) -> tuple[str, str] | None:
             return "if it does not support structured output, use generated answers", "answer"
         case "generate":
             return None
-
-
-def _probability(choice: Mapping[str, Any]) -> float | None:
-    """Returns the probability of label 1 relative to both, from the most probable next tokens.
-
-    A label that is not among these tokens gets the probability of the least probable of them, which
-    is an upper bound. The result is None if both labels are missing.
-
-    Raises:
-        ValueError: There are no probabilities.
-    """
-    try:
-        listed = _listed(choice["logprobs"])
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError("it has no probabilities of next tokens") from error
-    labels = {"0": 0.0, "1": 0.0}
-    for token, logprob in listed:
-        if token.strip() in labels:
-            labels[token.strip()] += math.exp(logprob)
-    if not any(labels.values()):
-        return None
-    least = math.exp(min(logprob for _, logprob in listed))
-    zero, one = (labels[label] or least for label in ("0", "1"))
-    return one / (zero + one)
-
-
-def _listed(logprobs: Any) -> list[tuple[str, float]]:  # noqa: ANN401 - the servers' forms differ
-    """Returns the most probable next tokens with their log-probabilities."""
-    if (content := logprobs.get("content")) is not None:  # in chats, and from llama.cpp's server
-        return [(token["token"], token["logprob"]) for token in content[0]["top_logprobs"]]
-    return list(logprobs["top_logprobs"][0].items())
