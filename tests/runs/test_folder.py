@@ -18,7 +18,7 @@ from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Result, Verdict
-from llm_erm.runs import journal, kept
+from llm_erm.runs import journal, journal_file, kept
 from llm_erm.runs.events import Answered, Attempted, Finished, Prompted
 from llm_erm.runs.fingerprint import DataRecord, Fingerprint
 from llm_erm.runs.folder import RunFolder
@@ -314,7 +314,7 @@ def test_a_folder_that_is_read_while_a_run_writes_to_it_is_not_called_damaged(
 ):
     folder = open_folder()
     indices = iter(range(1, 20))
-    read = kept.read_bytes
+    read = journal_file.read_bytes
 
     def read_later(*arguments, **keywords):
         index = next(indices)
@@ -325,7 +325,7 @@ def test_a_folder_that_is_read_while_a_run_writes_to_it_is_not_called_damaged(
             folder(JOB, event)
         return read(*arguments, **keywords)
 
-    monkeypatch.setattr(kept, "read_bytes", read_later)
+    monkeypatch.setattr(journal_file, "read_bytes", read_later)
     found = kept.read_contents(folder.path, folder._settings)
     assert found.faults == {}
     assert set(found.kept[JOB].attempts) == {1, 2}

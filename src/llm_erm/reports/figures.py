@@ -16,8 +16,7 @@ from llm_erm.runs.files import writing
 from llm_erm.styles import (
     COLUMN_INCHES,
     DOTS_PER_INCH,
-    LEGEND_LINE_INCHES,
-    SMALL_POINTS,
+    add_legend,
     make_legible,
     make_logarithmic,
     style,
@@ -267,15 +266,7 @@ def _add_legend(figure: "Figure", styles: Mapping[str, Mapping[str, Any]]) -> No
     longest = max(map(len, styles))
     widest = min(LETTERS_PER_PANEL, longest)
     columns = max(1, int(figure.get_figwidth() / (0.45 + LETTER_INCHES * widest)))
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=columns,
-        fontsize=SMALL_POINTS,
-        frameon=False,
-    )
-    lines = ceil(len(handles) / columns) * ceil(longest / LETTERS_PER_PANEL)
-    figure.set_figheight(figure.get_figheight() + LEGEND_LINE_INCHES * lines)
+    add_legend(figure, handles, columns, ceil(longest / LETTERS_PER_PANEL))
 
 
 def _save(figure: "Figure", path: Path) -> None:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,7 @@ from llm_erm.runs.files import writing
 from llm_erm.styles import (
     COLUMN_INCHES,
     DOTS_PER_INCH,
-    LEGEND_LINE_INCHES,
-    SMALL_POINTS,
+    add_legend,
     make_legible,
     make_logarithmic,
     style,
@@ -173,15 +171,7 @@ def _finish(figure: "Figure", axes: "Axes", label: str, title: str) -> None:
     make_legible(axes)
     handles, names = axes.get_legend_handles_labels()
     columns = max(1, LETTERS // (max(map(len, names)) + 6))
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=columns,
-        fontsize=SMALL_POINTS,
-        frameon=False,
-    )
-    rows = ceil(len(handles) / columns)
-    figure.set_figheight(figure.get_figheight() + LEGEND_LINE_INCHES * rows)
+    add_legend(figure, handles, columns)
 
 
 def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts]]:
