@@ -12,7 +12,8 @@ from llm_erm.cli import progress
 from llm_erm.cli.loading import loading
 from llm_erm.cli.observers import Shown
 from llm_erm.cli.progress import Bars
-from llm_erm.runs.events import Advanced, Finished, Judged, Started
+from llm_erm.llms.llm import Written
+from llm_erm.runs.events import Advanced, Finished, Judged, Started, Underway
 from llm_erm.runs.jobs import JobKey
 from llm_erm.tasks.drawing import seconds_to_draw
 from llm_erm.tasks.spec import DataSpec
@@ -119,6 +120,23 @@ def test_running_all_attempts_on_test_data_has_a_bar(capsys):
         line = lines_of(capsys)[-1]
         assert line.startswith("running all attempts on test data: 1 of 4 done after 0:0")
         shown(JOB, Judged(4, 4))
+        capsys.readouterr()
+        time.sleep(0.2)
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("often")
+def test_a_batch_of_samples_takes_at_most_as_long_as_all_its_tokens(capsys):
+    with Shown(1) as shown:
+        shown(JOB, Underway(Written(0, 4000)))
+        time.sleep(0.01)
+        shown(JOB, Underway(Written(1000, 4000)))
+        capsys.readouterr()
+        line = lines_of(capsys)[-1]
+        assert re.fullmatch(
+            r"drawing samples: 25% done after 0:0\d, at most 0:[0-5]\d left\.", line
+        )
+        shown(JOB, Finished(None))
         capsys.readouterr()
         time.sleep(0.2)
         assert capsys.readouterr().err == ""

@@ -10,7 +10,7 @@ from llm_erm.cli.options import warn_if_weak
 from llm_erm.cli.output import note
 from llm_erm.cli.progress import LINE_SECONDS, Bars
 from llm_erm.cli.reading import Reading
-from llm_erm.llms.llm import Paused, PromptRead
+from llm_erm.llms.llm import Paused, PromptRead, Written
 from llm_erm.phrases import lasting
 from llm_erm.runs.events import (
     Advanced,
@@ -71,7 +71,7 @@ class Shown:
         self._of_jobs: dict[JobKey, TaskID] = {}
         self._told_of_hidden = False
         self._prompts: dict[JobKey, tuple[TaskID, Reading]] = {}
-        self._judging: dict[JobKey, TaskID] = {}
+        self._steps: dict[tuple[JobKey, str], TaskID] = {}
         self._pause: TaskID | None = None
         self._quiet_until = 0.0
 
@@ -130,12 +130,16 @@ class Shown:
                 self._bars.advance(self._of_jobs[job])
             case Underway(PromptRead() as read):
                 self._show_read(job, read)
+            case Underway(Written(tokens, most)):
+                self._show_step(job, "drawing samples", tokens, most, percent=True)
             case Judged(done, total):
-                self._show_judged(job, done, total)
+                self._show_step(job, "running all attempts on test data", done, total)
             case Finished():
                 if (bar := self._of_jobs.pop(job, None)) is not None:
                     self._bars.remove(bar)
                 self._end_prompt(job)
+                for step in [step for step in self._steps if step[0] == job]:
+                    self._bars.remove(self._steps.pop(step))
 
     def _show_read(self, job: JobKey, read: PromptRead) -> None:
         """Shows a bar while a prompt is read in more than one part."""
@@ -158,15 +162,18 @@ class Shown:
             bar, _ = self._prompts.pop(job)
             self._bars.remove(bar)
 
-    def _show_judged(self, job: JobKey, done: int, total: int) -> None:
-        """Shows a bar while attempts run on the held-out data."""
+    def _show_step(
+        self, job: JobKey, what: str, done: int, total: int, *, percent: bool = False
+    ) -> None:
+        """Shows a bar while one step of a job lasts; percentages are of the most there may be."""
         if done >= total:
-            if job in self._judging:
-                self._bars.remove(self._judging.pop(job))
+            if (job, what) in self._steps:
+                self._bars.remove(self._steps.pop((job, what)))
             return
-        if job not in self._judging:
-            self._judging[job] = self._bars.add("running all attempts on test data", total)
-        self._bars.set(self._judging[job], done)
+        if (job, what) not in self._steps:
+            bar = self._bars.add(what, total, percent=percent, may_end_before=percent)
+            self._steps[job, what] = bar
+        self._bars.set(self._steps[job, what], done)
 
     def _show_pause(self, pause: Paused) -> None:
         """Shows a bar while calls wait, and says why if that is long, every half minute at most."""

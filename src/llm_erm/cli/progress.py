@@ -69,6 +69,7 @@ class Bars:
         seconds: float | None = None,
         shown: bool = True,
         percent: bool = False,
+        may_end_before: bool = False,
     ) -> TaskID:
         """Returns a new bar.
 
@@ -79,6 +80,7 @@ class Bars:
             seconds: The most that it takes.
             shown: Whether to show it.
             percent: Whether to show percentages in place of numbers of steps.
+            may_end_before: Whether the total is only the most that there may be.
         """
         latest = None if seconds is None else time.monotonic() + seconds
         return self._bars.add_task(
@@ -88,6 +90,7 @@ class Bars:
             visible=shown,
             percent=percent,
             before=done,
+            most=may_end_before,
             expected=None,
             latest=latest,
         )
@@ -154,10 +157,12 @@ def _left(bar: Task) -> str:
     now = time.monotonic()
     if (expected := bar.fields["expected"]) is not None:
         return f"{_clock(max(0.0, expected - now))} left"
-    if bar.time_remaining is not None:
-        return f"{_clock(bar.time_remaining)} left"
-    if bar.total and (done := bar.completed - bar.fields["before"]) > 0:  # only one step so far
-        return f"{_clock((bar.elapsed or 0.0) * (bar.remaining or 0.0) / done)} left"
+    left = bar.time_remaining
+    done = bar.completed - bar.fields["before"]
+    if left is None and bar.remaining is not None and done > 0:  # only one step so far
+        left = (bar.elapsed or 0.0) * bar.remaining / done
+    if left is not None:
+        return f"{'at most ' * bar.fields['most']}{_clock(left)} left"
     if (latest := bar.fields["latest"]) is None:
         return ""
     return f"at most {_clock(max(0.0, latest - now))} left"

@@ -127,6 +127,19 @@ class PromptRead:
 
 
 @dataclass(frozen=True)
+class Written:
+    """How much a model has written of the samples that it draws together.
+
+    Attributes:
+        tokens: Number of tokens written so far; all of them once the samples are there.
+        most: Number of tokens that all samples may have.
+    """
+
+    tokens: int
+    most: int
+
+
+@dataclass(frozen=True)
 class Paused:
     """Calls wait before they are sent again.
 
@@ -139,7 +152,7 @@ class Paused:
     why: str = ""
 
 
-State = PromptRead | Paused
+State = PromptRead | Written | Paused
 """What a model does before it answers."""
 
 Tell = Callable[[State], None]

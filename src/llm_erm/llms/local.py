@@ -5,10 +5,10 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,16 +20,15 @@ from llm_erm.llms import weights
 from llm_erm.llms.llm import (
     LLM,
     Completion,
-    FinishReason,
-    PromptRead,
     Request,
     State,
     Tell,
-    Usage,
+    Written,
     untold,
 )
 from llm_erm.llms.oddities import fewest_tokens
 from llm_erm.llms.runtime import GGUFModel, free_later
+from llm_erm.llms.samples import Collector, Drawn, Sample
 
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_PARALLEL = 32
@@ -139,7 +138,7 @@ class LocalLLM(LLM):
         """
         first_index, last_index = request.indices[0], request.indices[-1]
         stop = threading.Event()
-        drawing: deque[tuple[int, asyncio.Future[_Drawn]]] = deque()
+        drawing: deque[tuple[int, asyncio.Future[Drawn]]] = deque()
         loop = asyncio.get_running_loop()
         in_thread = partial(loop.run_in_executor, self._threads)
 
@@ -147,6 +146,7 @@ class LocalLLM(LLM):
             with suppress(RuntimeError):  # the loop of a stopped search may be closed
                 loop.call_soon_threadsafe(request.tell, state)
 
+        heard = tell if len(self._copies) == 1 else untold  # the embedded model is fast
         try:
             # Every copy caches the prompt first, so that all batches start from equal states.
             prompts = [
@@ -163,7 +163,8 @@ class LocalLLM(LLM):
                     count = min(width, last_index - first + 1)
                     copy = self._copies[batch % len(self._copies)]
                     seed = batch_seed(request.seed, batch)
-                    drawing.append((first, in_thread(copy.draw, request, seed, count, stop)))
+                    draw = partial(copy.draw, request, seed, count, stop, tell=heard)
+                    drawing.append((first, in_thread(draw)))
 
             start(islice(batches, len(self._copies)))
             while drawing:
@@ -230,15 +231,17 @@ class _Copy:
         stop: threading.Event,
         max_tokens: int | None = None,
         tell: Tell = untold,
-    ) -> "_Drawn":
+    ) -> Drawn:
         """Draws ``count`` samples together and returns them with the wall time they took."""
-        samples = [_Sample() for _ in range(count)]
+        samples = [Sample() for _ in range(count)]
         query = _query(request)
         query |= {"n": count, "seed": seed, "max_tokens": max_tokens or request.max_tokens}
         with self._busy:
             self._load_for(request)
             started = time.monotonic()
-            self._model.stream(query, _Collector(samples, stop, tell))
+            self._model.stream(query, Collector(samples, stop, tell, query["max_tokens"]))
+        if max_tokens is None:
+            tell(Written(1, 1))
         return samples, time.monotonic() - started
 
     def _load_for(self, request: Request) -> None:
@@ -283,56 +286,3 @@ def _query(request: Request) -> dict[str, Any]:
             "json_schema": {"schema": dict(request.json_schema)},
         }
     return query
-
-
-@dataclass
-class _Sample:
-    """One answer in progress."""
-
-    pieces: list[str] = field(default_factory=list)
-    finish_reason: FinishReason = "length"
-    usage: Usage = field(default_factory=Usage)
-
-    def completion(self, index: int, seconds: float, more_drawn: bool) -> Completion:
-        return Completion(
-            index=index,
-            text="".join(self.pieces),
-            usage=self.usage,
-            latency_seconds=seconds,
-            finish_reason=self.finish_reason,
-            cost_usd=0.0,
-            more_drawn=more_drawn,
-        )
-
-
-_Drawn = tuple[list[_Sample], float]
-
-
-class _Collector:
-    """Distributes the model's stream to the samples; returning True ends the stream."""
-
-    def __init__(self, samples: list[_Sample], stop: threading.Event, tell: Tell) -> None:
-        self._samples = samples
-        self._stop = stop
-        self._tell = tell
-        self._ended = samples[0]
-
-    def __call__(self, chunk: Mapping[str, Any]) -> bool:
-        for choice in chunk["choices"]:
-            sample = self._samples[choice["index"]]
-            text = choice["text"] if "text" in choice else choice["delta"].get("content")
-            sample.pieces.append(text or "")
-            if choice["finish_reason"] is not None:
-                sample.finish_reason = "stop" if choice["finish_reason"] == "stop" else "length"
-                self._ended = sample
-        if (read := chunk.get("prompt_progress")) is not None:
-            known = read["cache"]
-            self._tell(PromptRead(read["processed"] - known, read["total"] - known))
-        if "usage" in chunk:  # with a sample's last chunk, or right after it
-            usage = chunk["usage"]
-            self._ended.usage = Usage(
-                prompt_tokens=usage["prompt_tokens"],
-                cached_tokens=usage["prompt_tokens_details"]["cached_tokens"],
-                completion_tokens=usage["completion_tokens"],
-            )
-        return self._stop.is_set()

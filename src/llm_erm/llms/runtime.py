@@ -5,18 +5,16 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from llm_erm.errors import InputError
+from llm_erm.llms.parts import OnRead, joined
 
 Chunks = Callable[[Mapping[str, Any]], bool]
 """Takes the chunks of a stream one by one; returning True ends the stream."""
-
-OnRead = Callable[[int, int], None]
-"""Takes the number of a prompt's tokens that are read, and of those to read."""
 
 _TEMPLATE = "/apply-template"
 _LOOK_TOKENS = 64
@@ -261,27 +259,9 @@ def _response(
         response = connection.getresponse()
         if on_read is None or response.status != http.client.OK:
             return response.status, json.loads(response.read())
-        return _joined(response, on_read)
+        return joined(response, on_read)
     finally:
         connection.close()
-
-
-def _joined(lines: Iterable[bytes], on_read: OnRead) -> tuple[int, Any]:
-    """Returns the status and the content of a response that comes in parts, as of one part."""
-    text, likely = "", []
-    part: dict[str, Any] = {}
-    for line in lines:
-        field, _, content = line.partition(b": ")
-        if not content:
-            continue
-        part = json.loads(content)
-        if field == b"error" or "error" in part:
-            return http.client.INTERNAL_SERVER_ERROR, {"error": part.get("error", part)}
-        if (read := part.get("prompt_progress")) is not None:
-            on_read(read["processed"] - read["cache"], read["total"] - read["cache"])
-        text += part["content"]
-        likely += part.get("completion_probabilities", [])
-    return http.client.OK, part | {"content": text, "completion_probabilities": likely}
 
 
 def _settle(loaded: _Loaded) -> None:
