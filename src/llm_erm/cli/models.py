@@ -17,9 +17,8 @@ from llm_erm.llms.files import calls_that_fit
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import price_of
-from llm_erm.llms.providers import PROVIDERS, Defaults, ModelSettings, Provider
+from llm_erm.llms.providers import PROVIDERS, Constraint, Defaults, ModelSettings, Provider
 from llm_erm.phrases import counted
-from llm_erm.synthesis.settings import Constraint
 
 
 @dataclass(frozen=True)
@@ -137,6 +136,7 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         settings["budget"] = budget
     try:
         llm = model_of(name, **settings)
+        defaults = provider.usual(named, options.constraint)
     except InputError as error:
         about_key = error.setting == "api_key"
         message = sentence(error, ModelOptions)
@@ -151,7 +151,6 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         limited = options.max_cost_usd is not None or options.max_total_tokens is not None
         if limited and options.enable_code_interpreter:
             note("Note: the budget does not cover what the hosted interpreter costs beyond tokens.")
-    defaults = provider.defaults(named, options.constraint)
     tokens = options.max_output_tokens or defaults.max_tokens
     return llm, replace(defaults, max_tokens=tokens)
 
@@ -229,8 +228,6 @@ def _check(options: ModelOptions, provider: Provider) -> None:
         flag = "--answers" if provider.name == "scripted" else "--model"
         what = "a file of answers" if provider.name == "scripted" else "the name of a model"
         raise InputError(f"--provider {provider.name} needs {what}; give it with {flag}.")
-    if options.constraint not in (None, "none") and provider.remote:
-        raise InputError("--constraint works only with --provider local; omit it.")
     if options.enable_code_interpreter and "code_interpreter" not in provider.settings:
         instead = ""
         if provider.remote:
