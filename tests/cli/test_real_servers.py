@@ -144,6 +144,6 @@ def test_a_block_of_code_is_all_that_a_real_model_can_answer(synthesize):
     (candidate,) = synthesize(
         *("chat", "--attempts", 1, "--max-output-tokens", 24, "--constraint", "block")
     )
-    assert re.match(
-        r"```python\n((?!`).*\n)*?def f\(x\):\n", candidate["completion"]["text"]
-    ), candidate
+    assert re.match(r"```python\n((?!`).*\n)*?def f\(x\):\n", candidate["completion"]["text"]), (
+        candidate
+    )

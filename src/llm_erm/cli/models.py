@@ -69,9 +69,13 @@ class ModelOptions:
     max_total_tokens: int | None = None
     """For remote models: the same limit for the total of prompt and output tokens."""
     constraint: Constraint | None = None
-    """For local: what answers must match: the small grammar of expressions (default for the
-    embedded model), one fenced block of Python (default for your own model), the JSON schema of an
-    answer, or nothing."""
+    """What to ask for, and whether answers must match it. grammar: an expression of the small
+    grammar (default for the embedded model). block: one fenced block of Python that matches a
+    grammar (default for your own GGUF). free-block: a block that need not match (default for chat,
+    vllm and ollama). schema: JSON that matches its schema. none: JSON that need not match (default
+    for the other remote models). Only local takes them all: chat and vllm take no grammar, ollama
+    neither grammar nor block, and the others free-block and none. What must match leaves no room
+    for thoughts or a code tool."""
     answers: Path | None = None
     """For scripted: a JSON list of texts. Attempt i of every grid point gets the i-th text; later
     attempts get the last one."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -105,7 +104,7 @@ def chat_client(model: str, api_key: str, base_url: str | None) -> Client:
         provider=OpenAIProvider(openai_client=client),
         profile=_profile(renamed_limit=is_openai(base_url)),
     )
-    return Client(chat, client.close, partial(_server_settings, _llama_cpp_grammar), notices)
+    return Client(chat, client.close, _chat_settings, notices)
 
 
 def gemini_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -131,7 +130,7 @@ def ollama_client(model: str, api_key: str, base_url: str | None) -> Client:
     client = openai_client(api_key, base_url, model, notices)
     provider = OllamaProvider(openai_client=client)
     chat = OllamaModel(model, provider=provider, profile=_profile(renamed_limit=False))
-    return Client(chat, client.close, partial(_server_settings, None), notices)
+    return Client(chat, client.close, _chat_settings, notices)
 
 
 def responses_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -153,7 +152,7 @@ def vllm_client(model: str, api_key: str, base_url: str | None) -> Client:
     notices: list[str] = []
     client = openai_client(api_key, base_url, model, notices)
     chat = OpenAIChatModel(model, provider=VLLMProvider(openai_client=client))
-    return Client(chat, client.close, partial(_server_settings, _vllm_grammar), notices)
+    return Client(chat, client.close, _vllm_settings, notices)
 
 
 def openai_client(
@@ -269,32 +268,22 @@ def _effort_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesM
     return settings
 
 
-def _llama_cpp_grammar(grammar: str) -> dict[str, Any]:
-    return {"grammar": grammar}
-
-
-def _vllm_grammar(grammar: str) -> dict[str, Any]:
-    return {"structured_outputs": {"grammar": grammar}}
-
-
-def _server_settings(
-    with_grammar: Callable[[str], dict[str, Any]] | None, own: RemoteSettings, request: Request
-) -> "ModelSettings":
-    """Returns those of a server of one's own, with what the answer must match.
-
-    Args:
-        with_grammar: Returns the parameter for a grammar; None if the server takes none.
-        own: Settings of the model.
-        request: The request.
-    """
+def _chat_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
+    """Returns those of chat completions; a grammar is sent as llama.cpp's server takes it."""
     settings = _effort_settings(own, request)
     extra: Any = {}
-    if request.grammar is not None and with_grammar is not None:
-        extra = with_grammar(request.grammar)
+    if request.grammar is not None:
+        extra = {"grammar": request.grammar}
     elif request.json_schema is not None:
         schema = {"name": "answer", "schema": dict(request.json_schema), "strict": True}
         extra = {"response_format": {"type": "json_schema", "json_schema": schema}}
-    if extra:
+    return settings | {"extra_body": extra} if extra else settings
+
+
+def _vllm_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
+    settings = _chat_settings(own, request)
+    if request.grammar is not None:
+        extra: Any = {"structured_outputs": {"grammar": request.grammar}}
         settings["extra_body"] = extra
     return settings
 
