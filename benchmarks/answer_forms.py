@@ -7,10 +7,10 @@ Every proposal goes through ``llm-erm synthesize``, its prompt and its sandbox. 
 process, or behind llama.cpp's own server with ``--served``. Without ``--model``, the embedded one's
 file is used as if it were yours: in its chat format, with the examples in the prompt.
 
-A proposal is *extracted* if a program was found in the answer, *parsed* if that is Python that
-defines ``f``, and *ran* if it returned a label for at least one training example. The accuracy is
-on validation data, for those that ran. The last line of a form has the exact 95 % interval of
-*ran*, and the two-sided p-value of Fisher's exact test against the first form.
+A proposal is *extracted* if a program was found in the answer, *parsed* if that is Python, and
+*ran* if it returned a label for at least one training example. The accuracy is on validation data,
+for those that ran. The last line of a form has the exact 95 % interval of *ran*, and the two-sided
+p-value of Fisher's exact test against the first form.
 """
 
 import argparse
