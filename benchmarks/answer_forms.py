@@ -1,6 +1,6 @@
 """Compares the forms of answers that a model may be asked for: how many of its proposals run.
 
-    python benchmarks/answer_forms.py [--model FILE.gguf] [--attempts 32] [--functions fn_a ...]
+    python benchmarks/answer_forms.py [--model FILE.gguf] [--attempts 26] [--tasks fn_a ...]
     python benchmarks/answer_forms.py --served [--model FILE.gguf]
 
 Every proposal goes through ``llm-erm synthesize``, its prompt and its sandbox. The model is in that
@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -43,7 +44,7 @@ def served(model: Path, threads: int):
 
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
-    params.n_ctx, params.n_parallel = 32_768, 16
+    params.n_ctx, params.n_parallel = 8192, 4
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.port, params.verbosity, params.warmup = 0, -1, False
     server = xllamacpp.Server(params)
@@ -51,10 +52,11 @@ def served(model: Path, threads: int):
     yield server.listening_address
 
 
-def attempts(form: str, tasks: list[str], model: list[str], asked: argparse.Namespace) -> list[Any]:
-    """What the search says of each proposal in one form."""
+def attempts(form: str, task: str, model: list[str], asked: argparse.Namespace) -> list[Any]:
+    """What the search says of each proposal for one task in one form."""
+    flag = "--task-file" if task.endswith(".py") else "--functions"
     with tempfile.TemporaryDirectory() as place:
-        words = [*model, "--constraint", form, *tasks, *SIZES, "--no-early-stop"]
+        words = [*model, "--constraint", form, flag, task, *SIZES, "--no-early-stop"]
         words += ["--attempts", str(asked.attempts), "--max-output-tokens", str(asked.tokens)]
         words += ["--seed", str(asked.seed)]
         words += ["--out-dir", f"{place}/run", "--dataset-dir", f"{place}/data"]
@@ -86,46 +88,42 @@ def summary(found: list[Any]) -> dict[str, int | float]:
 
 
 def main() -> None:
-    """Prints one line per form and task, then one per form."""
+    """Prints one line per task and form, then one per form."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=weights.embedded())
     parser.add_argument("--served", action="store_true")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--attempts", type=int, default=32)
+    parser.add_argument("--attempts", type=int, default=26)
     parser.add_argument("--tokens", type=int, default=160)
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--functions", nargs="+", default=["fn_a", "fn_c", "fn_g", "fn_i"])
+    parser.add_argument("--tasks", nargs="+", default=["fn_a", "fn_g", "fn_i", str(OWN_TASK)])
     parser.add_argument("--forms", nargs="+", default=FORMS)
     asked = parser.parse_args()
-    tasks = [["--functions", name] for name in asked.functions]
-    tasks.append(["--task-file", str(OWN_TASK)])
-    first: tuple[int, int] | None = None
+    found: dict[str, list[Any]] = {form: [] for form in asked.forms}
+    seconds: Counter[str] = Counter()
     with ExitStack() as stack:
         if asked.served:
             url = stack.enter_context(served(asked.model, asked.threads))
             model = ["--provider", "chat", "--base-url", f"{url}/v1", "--model", "m"]
-            model += ["--concurrency", "16", "--speculative", "16"]
+            model += ["--concurrency", "4", "--speculative", "4"]
         else:
             model = ["--provider", "local", "--model", str(asked.model)]
             model += ["--threads", str(asked.threads)]
-        for form in asked.forms:
+        for task, form in product(asked.tasks, asked.forms):
             started = time.monotonic()
-            found: list[Any] = []
-            for task in tasks:
-                these = attempts(form, task, model, asked)
-                print(form, task[-1], summary(these), flush=True)
-                found += these
-            seconds = time.monotonic() - started
-            total = summary(found)
-            ran, drawn = int(total["ran"]), len(found)
-            first = first or (ran, drawn)
-            low, high = binomial_interval(ran, drawn)
-            table = [[ran, drawn - ran], [first[0], first[1] - first[0]]]
-            print(
-                f"{form}: {total} of {drawn}; ran {low:.1%} to {high:.1%}, "
-                f"p = {fisher_exact(table).pvalue:.2g}; {seconds:.0f} s",
-                flush=True,
-            )
+            these = attempts(form, task, model, asked)
+            seconds[form] += time.monotonic() - started
+            print(form, task, summary(these), flush=True)
+            found[form] += these
+    counts = {form: int(summary(all_)["ran"]) for form, all_ in found.items()}
+    reference = asked.forms[0]
+    for form, all_ in found.items():
+        table = [[counts[one], len(found[one]) - counts[one]] for one in (form, reference)]
+        low, high = binomial_interval(counts[form], len(all_))
+        print(
+            f"{form}: {summary(all_)} of {len(all_)}; ran {low:.1%} to {high:.1%}, "
+            f"p = {fisher_exact(table).pvalue:.2g}; {seconds[form]:.0f} s"
+        )
 
 
 if __name__ == "__main__":
