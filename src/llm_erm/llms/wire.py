@@ -15,7 +15,7 @@ LONGEST_BODY = 32 * 2**20
 _REFUSED_STATUSES = (400, 422)
 _REFUSING = re.compile(
     r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|deprecated|both be|"
-    r"only one",
+    r"only one|unavailable",
     re.IGNORECASE,
 )
 """Words of a server that does not know a parameter, rather than one that rejects its value."""
@@ -27,6 +27,9 @@ _OPTIONAL = {
     "reasoning_effort": (r"\breasoning_effort\b", "--reasoning-effort"),
     "text": (r"\bverbosity\b|\btext\.", "--verbosity"),
     "verbosity": (r"\bverbosity\b", "--verbosity"),
+    "grammar": (r"\bgrammar\b", "--constraint"),
+    "structured_outputs": (r"\bstructured_outputs\b", "--constraint"),
+    "response_format": (r"\bresponse_format\b", "--constraint"),
 }
 """Parameters of a call that an answer does not need, how an error names each, and its flag."""
 _TOGETHER = {"reasoning": "text", "reasoning_effort": "verbosity"}

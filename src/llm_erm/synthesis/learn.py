@@ -160,7 +160,7 @@ def prompt_for(splits: Splits, settings: SynthesisSettings) -> str:
     """Returns the one prompt of a search."""
     if settings.constraint == "grammar":
         return grammar.PROMPT
-    block = settings.constraint == "block"
+    block = settings.constraint in ("block", "free-block")
     return build_prompt(splits.train, splits.kind, splits.key.length, block=block)
 
 

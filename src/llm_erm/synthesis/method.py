@@ -79,7 +79,7 @@ class Synthesis(Method):
             earlier = read_replay(Path(model.removeprefix("replay:")))
             return cls(llm=earlier.llm, settings=replace(earlier.settings, **settings), **own)
         provider, named = split_name(model)
-        usual = provider.defaults(named or provider.default_model, settings.get("constraint"))
+        usual = provider.usual(named or provider.default_model, settings.get("constraint"))
         llm = model_of(model, **(model_settings or {}))
         return cls(llm=llm, settings=SynthesisSettings(**{**vars(usual), **settings}), **own)
 
@@ -113,6 +113,12 @@ class Synthesis(Method):
         for setting, what in limits.items():
             if (number := getattr(self.settings, setting)) < 1:
                 raise InputError(f"The budget is {number} {what}; give 1 or more.", setting=setting)
+        if self.settings.code_tool and self.settings.constraint not in ("free-block", "none"):
+            raise InputError(
+                "Answers that are held to a grammar or a schema cannot use the code tool; its "
+                "constraint is free-block or none.",
+                setting="constraint",
+            )
         check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         return [Job(spec) for spec in specs]
 
