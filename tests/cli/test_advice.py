@@ -15,7 +15,6 @@ from llm_erm import (
     model,
     run,
 )
-from llm_erm.cli import sweep as sweeping
 from llm_erm.cli import train as training
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.stopped import status_of
@@ -58,27 +57,6 @@ def test_trials_carry_their_number(invoke, tmp_path):
     )
     heading, *rows = (line.split("\t") for line in done.stdout.splitlines())
     assert [row[heading.index("trial")] for row in rows] == ["1", "2"]
-
-
-@pytest.mark.parametrize(
-    ("printed", "brief"),
-    [
-        (
-            "╭─ Unrecognized options ─────────╮\n│ Unrecognized options: --lenghts │\n"
-            "│ ──────────────────────── │\n│ Arguments similar to --lenghts: │\n"
-            "│     --lengths [INT ...] │\n╰──────────────────╯\n",
-            "Unrecognized options: --lenghts; did you mean --lengths?",
-        ),
-        (
-            " Value error     \n -------------------------------- \n  Error parsing --max-seconds: "
-            "could not convert\n  string to float: 'soon' \n  ------------------\n Argument:",
-            "Error parsing --max-seconds: could not convert string to float: 'soon'.",
-        ),
-        ("something else", "something else."),
-    ],
-)
-def test_a_sweep_shows_the_faulty_flag_without_a_frame(printed, brief):
-    assert sweeping._brief(printed) == brief
 
 
 def test_a_sweep_of_an_unknown_command_is_not_taken_for_other_jobs(invoke, tmp_path):
