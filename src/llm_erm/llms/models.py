@@ -2,8 +2,9 @@
 
 from contextlib import suppress
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Unpack, get_type_hints
 
+from llm_erm.checks import fitting
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Price
 from llm_erm.llms.clients import MOST_CALLS, checked_address, checked_key
@@ -42,6 +43,11 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
             setting="model",
         )
     given: dict[str, Any] = {**provider.given, **settings}
+    hints = get_type_hints(ModelSettings)
+    given = {
+        setting: value if value is None else fitting(setting, value, hints[setting])
+        for setting, value in given.items()
+    }
     _check_numbers(given)
     if (url := given.pop("base_url", None) or provider.address) is not None:
         given["base_url"] = checked_address(url)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 
 Input = str | Mapping[str, str | int | float | bool | None]
@@ -34,7 +35,7 @@ INVALID = 255
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Checked):
     """What one execution may use; exceeding a limit ends the candidate, never the run.
 
     Attributes:

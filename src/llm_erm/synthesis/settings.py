@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from llm_erm.checks import Checked
 from llm_erm.sandbox import Limits
 
 Constraint = Literal["grammar", "block", "schema", "none"]
@@ -11,7 +12,7 @@ that defines ``f``, JSON, or nothing."""
 
 
 @dataclass(frozen=True)
-class SynthesisSettings:
+class SynthesisSettings(Checked):
     """Settings of a search.
 
     Attributes:
