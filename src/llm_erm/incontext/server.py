@@ -19,6 +19,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller
 from llm_erm.llms.clients import is_openai
 from llm_erm.llms.faults import CallFailedError, provider_error, too_long
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import Completion
 from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
@@ -67,9 +68,10 @@ class ServerEngine(Engine):
             budget: Limits what may be spent; None for no limit.
 
         Raises:
-            InputError: The address or the key is not valid.
+            InputError: The address or the key is not valid, or a limit is out of range.
             MissingExtraError: The client library is not installed.
         """
+        check_limits(concurrency=concurrency, timeout_seconds=timeout_seconds, retries=retries)
         self._client = PlainClient(model, base_url, api_key)
         self._budget = budget or Budget()
         self._concurrency = concurrency

@@ -16,6 +16,7 @@ from typing import Any
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
 from llm_erm.llms import weights
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Usage
 from llm_erm.llms.oddities import fewest_tokens
 from llm_erm.llms.runtime import GGUFModel, free_later
@@ -78,13 +79,7 @@ class LocalLLM(LLM):
         context_tokens: int = DEFAULT_CONTEXT_TOKENS,
         parallel: int = DEFAULT_PARALLEL,
     ) -> None:
-        for what, number in (
-            ("threads", threads),
-            ("context_tokens", context_tokens),
-            ("parallel", parallel),
-        ):
-            if number is not None and number < 1:
-                raise InputError(f"{what} is {number}; give 1 or more.", setting=what)
+        check_limits(threads=threads, context_tokens=context_tokens, parallel=parallel)
         weights.require_runtime()
         self.threads = threads or usable_cores()
         self._context_tokens = context_tokens
