@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.tasks.task import Dataset, Kind
 
@@ -81,7 +82,9 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; name a data file") from error
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; {advice(error, path, 'name a data file')}."
+        ) from error
 
 
 def _plain(data: bytes) -> bytes:
@@ -132,7 +135,8 @@ def read_folder(
         missing = [path.name for path in paths if not path.exists()]
     except OSError as error:
         raise InputError(
-            f"cannot read {folder}: {error.strerror}; choose another folder",
+            f"Cannot read {folder}: {error.strerror}; "
+            f"{advice(error, folder, 'choose another folder')}.",
             setting="dataset_dir",
         ) from error
     if len(missing) == len(paths):
@@ -233,8 +237,8 @@ def write_folder(
         _move(partial, folder, contents)
     except OSError as error:
         raise InputError(
-            f"cannot write the data to {folder}: {error.strerror}; "
-            "free some space there, or choose another folder",
+            f"Cannot write the data to {folder}: {error.strerror}; "
+            f"{advice(error, folder, 'choose another folder')}.",
             setting="dataset_dir",
         ) from error
     finally:

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.tasks.files import input_pattern
@@ -54,7 +55,8 @@ def load_task_file(path: Path) -> Task:
         source = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"cannot read the task file {path}: {error.strerror}; name a Python file"
+            f"Cannot read the task file {path}: {error.strerror}; "
+            f"{advice(error, path, 'name a Python file')}."
         ) from error
     return _task_in(path, source)
 
