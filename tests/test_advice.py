@@ -44,10 +44,6 @@ REAL = [
     (("data", *ONE, "--dataset-dir", LONG), "give a shorter name, or choose another folder"),
     (("enumerate", *ONE, "--out-dir", "file"), "file is a file, not a folder; name another place"),
     (("enumerate", *ONE, "--out-dir", LONG), "give a shorter name, or name another place"),
-    (
-        ("enumerate", *ONE, "--out-dir", "o", "--out-csv", "folder"),
-        "that is a folder; name another",
-    ),
     (("verify", "folder", "file"), "that is a folder; name a Python file"),
     (("verify", "file/f.py", "file"), "file is a file, not a folder; name a Python file"),
     (("data", "--task-file", "folder"), "that is a folder; name a Python file"),

@@ -106,7 +106,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], job: str = "") -> No
                 path.replace(folder / PREVIOUS)
             draft.replace(path)
     except RuntimeError as error:  # how torch reports a full disk
-        raise InputError(f"Cannot write {draft}: {error}; free up space.") from error
+        raise InputError(f"Cannot write {draft}: {error}; free some space there.") from error
 
 
 def load_checkpoint(folder: Path, job: str = "") -> tuple[dict[str, Any] | None, tuple[Path, ...]]:
