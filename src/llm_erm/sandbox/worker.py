@@ -320,7 +320,7 @@ def _call_each(
                 try:
                     out[slot] = result
                     continue
-                except (ValueError, OverflowError):  # it does not fit into a byte
+                except (OverflowError, TypeError, ValueError):  # it fits into no byte
                     pass
             convert(slot, result)
         return
