@@ -23,6 +23,7 @@ from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import Completion
 from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
+from llm_erm.llms.wire import drained
 
 _CHAT_ALTERNATIVES = 20
 """Maximum number of next tokens whose probabilities a chat server returns."""
@@ -110,9 +111,7 @@ class ServerEngine(Engine):
 
     def news(self) -> list[str]:
         """Returns what was found out about the server since the last call."""
-        found = self._client.notices.copy()
-        self._client.notices.clear()
-        return found
+        return drained(self._client.notices)
 
     def load(self) -> None:
         """Does nothing: the server has already loaded its model."""

@@ -152,12 +152,20 @@ class LocalLLM(LLM):
                         yield sample.completion(index, seconds, more_drawn)
         finally:
             stop.set()
+            for _, task in drawing:
+                task.add_done_callback(_retrieve)  # what matters has been raised already
             if drawing:
                 await asyncio.wait([task for _, task in drawing], timeout=STOP_SECONDS)
 
     async def aclose(self) -> None:
         """Stops the model's threads and frees its memory; the next request loads it again."""
         await asyncio.gather(*(asyncio.to_thread(copy.unload) for copy in self._copies))
+
+
+def _retrieve(task: "asyncio.Future[_Drawn]") -> None:
+    """Takes note of an error, which asyncio would else report as never retrieved."""
+    if not task.cancelled():
+        task.exception()
 
 
 class _Copy:
