@@ -89,9 +89,14 @@ def fitting(name: str, value: Any, hint: Any) -> Any:  # noqa: ANN401 - of any t
         raise InputError(f"{name} {misfit}.", setting=name) from None
 
 
-def allowed(kinds: Sequence[Any]) -> str:
-    """Returns what types allow, as a sentence offers it: ``a whole number or None``."""
-    return either(list(dict.fromkeys(map(_called, kinds))))
+def allowed(kinds: Sequence[Any], say: Callable[[object], str] = repr) -> str:
+    """Returns what types allow, as a sentence offers it: ``a whole number or None``.
+
+    Args:
+        kinds: The types.
+        say: Writes the value of a literal, which a command line has without quotes.
+    """
+    return either(list(dict.fromkeys(_called(kind, say) for kind in kinds)))
 
 
 def alternatives(hint: Any) -> list[Any]:  # noqa: ANN401 - a type
@@ -201,12 +206,12 @@ def _has_methods(value: object, protocol: type) -> bool:
     return not isinstance(value, type) and all(callable(getattr(value, name, 0)) for name in names)
 
 
-def _called(kind: Any) -> str:  # noqa: ANN401 - a type
+def _called(kind: Any, say: Callable[[object], str]) -> str:  # noqa: ANN401 - a type
     for text in _marks(kind):
         if isinstance(text, str):
             return text
     if get_origin(kind) is Literal:
-        return str(get_args(kind)[0])
+        return say(get_args(kind)[0])
     origin = get_origin(kind) or kind
     return _NAMES.get(origin) or f"a value of the type {getattr(origin, '__name__', origin)}"
 

@@ -225,7 +225,7 @@ def test_the_table_has_a_row_per_number_of_shots(invoke, scripted):
     ]
     for shots, cells in (("4", four), ("16", sixteen)):
         assert cells[:4] == ["fn_a", "8", "1", shots]
-        assert cells[6:10] == ["not shown", cells[7], "1 of 6", "10.0%"]
+        assert cells[6:10] == ["unclear", cells[7], "1 of 6", "10.0%"]
     assert done.stderr.splitlines()[-1] == "Prompts, answers and results: out"
 
 

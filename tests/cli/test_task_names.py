@@ -49,7 +49,7 @@ def test_a_task_has_an_id_and_a_name(invoke):
 def test_an_unknown_task_has_similar_names_or_all(invoke, name, said):
     done = invoke("data", "--functions", name)
     assert done.returncode == 2
-    assert f"there is no task {name!r}; {said}" in done.stderr
+    assert f"There is no task {name!r}; {said}" in done.stderr
     assert "`llm-erm tasks`" in done.stderr
 
 

@@ -38,13 +38,13 @@ class _Flag:
         kinds = alternatives(self.hint)
         if any(_fits(word, kind) for kind in kinds):
             return None
-        what = allowed(self._kinds)
+        what = allowed(self._kinds, str)
         one = len(self._kinds) == 1 and what.startswith("a ")
         return f"{word!r:.60} is not {what if one else f'allowed; give {what}'}."
 
     def empty(self, name: str) -> str:
         """Returns what is wrong with the flag without a value."""
-        what = "one or more" if self.many else allowed(self._kinds)
+        what = "one or more" if self.many else allowed(self._kinds, str)
         return f"{name} needs a value; give {what}, or omit the flag."
 
     @property

@@ -129,10 +129,11 @@ class DataSpec(DataSettings):
             return found
         others = [one for one in RELEASES if task.published(one, self.length)]
         raise InputError(
-            f"the published release {self.published} does not have {task.id}; "
+            f"The published release {self.published} does not have {task.id}; "
             + "".join(f"{one} does, or " for one in others)
             + f"use this package's own data (None); {self.published} has {' '.join(PUBLISHED)}"
-            + " and pv also fn_v fn_aa" * (self.published == "pv"),
+            + " and pv also fn_v fn_aa" * (self.published == "pv")
+            + ".",
             setting="published",
         )
 
@@ -159,12 +160,12 @@ class DataSpec(DataSettings):
         if reason := task.why_not(self.length):
             raise InputError(
                 f"{task.id} does not exist at length {self.length}: {reason}; its usual lengths "
-                f"are {' '.join(map(str, task.lengths))}"
+                f"are {' '.join(map(str, task.lengths))}."
             )
         if self.published is not None and self.negatives != "near-miss":
             raise InputError(
                 f"negatives is {self.negatives!r}, but the published release {self.published} has "
-                "its own; omit one of the two",
+                "its own; omit one of the two.",
                 setting="negatives or published",
             )
         _ = self.draw  # fails if the release does not have the task
@@ -174,15 +175,15 @@ class DataSpec(DataSettings):
             if size < least or size % 2:
                 fault = f"less than {least}" if size < least else "odd"
                 raise InputError(
-                    f"the {split} size {size} is {fault}; each split is half positive, so give an "
-                    f"even number of at least {least}"
+                    f"The {split} size {size} is {fault}; each split is half positive, so give an "
+                    f"even number of at least {least}."
                 )
         examples = sum(sizes.values())
         if examples > MAX_EXAMPLES or examples * self.length > MAX_CHARACTERS:
             raise InputError(
                 f"{examples:,} examples of {self.length:,} characters are more than the "
                 f"{MAX_EXAMPLES:,} examples or {MAX_CHARACTERS:,} characters that one data set may "
-                "hold; ask for smaller splits or shorter inputs"
+                "hold; ask for smaller splits or shorter inputs."
             )
 
 
@@ -255,8 +256,8 @@ class DataGrid(DataSettings):
         names = self.functions or (PUBLISHED if own is None else (own.id,))
         if own is not None and own.id not in names:
             raise InputError(
-                f"the tasks are {' '.join(names)}, so {own.id}, which {self.task_file} defines, "
-                f"would not be used; add {own.id} to them, or omit one of the two",
+                f"The tasks are {' '.join(names)}, so {own.id}, which {self.task_file} defines, "
+                f"would not be used; add {own.id} to them, or omit one of the two.",
                 setting="functions or task_file",
             )
         return list({task.id: task for task in map(self._task, names)}.values())
