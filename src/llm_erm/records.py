@@ -161,7 +161,7 @@ def _with_bound(certificate: Certificate, plain: SerializerFunctionWrapHandler) 
 def _known(version: int) -> int:
     if version != VERSION:
         raise InputError(
-            f"the layout of this result has version {version}, and this llm-erm reads version "
+            f"The layout of this result has version {version}, and this llm-erm reads version "
             f"{VERSION}; use the llm-erm that wrote it, or name another folder."
         )
     return version

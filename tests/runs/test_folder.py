@@ -566,7 +566,7 @@ def test_a_result_of_another_version_is_refused_whatever_else_it_holds(open_fold
     with pytest.raises(InputError) as caught:
         open_folder()
     assert str(caught.value) == (
-        f"{path}, line 1: the layout of this result has version {version}, and this llm-erm reads "
+        f"{path}, line 1: The layout of this result has version {version}, and this llm-erm reads "
         "version 2; use the llm-erm that wrote it, or name another folder."
     )
 

@@ -14,6 +14,7 @@ from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity, checked_address
 from llm_erm.llms.files import calls_that_fit
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import price_of
@@ -211,13 +212,17 @@ _NEVER_IGNORED = {"verbosity", "threads"}
 
 def _settings(options: ModelOptions, provider: Provider) -> dict[str, Any]:
     """Returns the settings from the flags that the provider takes, or must reject."""
-    names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
-    values = {name: getattr(options, _RENAMED.get(name, name)) for name in names}
     return {
         name: value
-        for name, value in values.items()
+        for name, value in _values(options).items()
         if value is not None and (name in provider.settings or name in _NEVER_IGNORED)
     }
+
+
+def _values(options: ModelOptions) -> dict[str, Any]:
+    """Returns the settings from the flags, whether or not a provider takes them."""
+    names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
+    return {name: getattr(options, _RENAMED.get(name, name)) for name in names}
 
 
 def _check(options: ModelOptions, provider: Provider) -> None:
@@ -254,6 +259,10 @@ def _check(options: ModelOptions, provider: Provider) -> None:
             "remote; omit it, and limit --attempts and --max-output-tokens instead."
         )
     check_budget(options.max_cost_usd, options.max_total_tokens)
+    try:
+        check_limits(**_values(options))
+    except InputError as error:
+        raise InputError(sentence(error, ModelOptions)) from error
 
 
 def concurrency_that_fits(concurrency: int) -> int:

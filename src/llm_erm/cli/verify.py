@@ -6,6 +6,7 @@ from typing import Annotated
 
 import tyro
 
+from llm_erm.advice import advice
 from llm_erm.cli import output
 from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.progress import Bars
@@ -76,8 +77,8 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
-            f"Cannot read the program {path}: {error.strerror}; name a Python file that defines "
-            "f(x)."
+            f"Cannot read the program {path}: {error.strerror}; "
+            f"{advice(error, path, 'name a Python file that defines f(x)')}."
         ) from error
     except UnicodeDecodeError:
         raise InputError(

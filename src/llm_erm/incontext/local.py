@@ -11,6 +11,7 @@ from llm_erm.incontext.engine import Engine, Prompt, context_of, label_tokens
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms import weights
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import Completion, PromptRead, Tell, Usage, untold
 from llm_erm.llms.runtime import GGUFModel
 from llm_erm.runs.fingerprint import file_digest
@@ -47,6 +48,7 @@ class LocalEngine(Engine):
             InputError: ``path`` is missing or not a GGUF file, or a number is out of range.
             MissingExtraError: The runtime or the embedded weights are not installed.
         """
+        check_limits(threads=threads, context_tokens=context_tokens)
         weights.require_runtime()
         self._path = weights.embedded() if path is None else weights.checked(path)
         name = f"local:{weights.EMBEDDED_NAME if path is None else self._path.stem}"

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from llm_erm.checks import Checked
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.learn import learn
 from llm_erm.incontext.prompt import check_balance
@@ -20,7 +21,7 @@ from llm_erm.tasks.task import HeldOut
 
 
 @dataclass(frozen=True, kw_only=True)
-class InContext(Method):
+class InContext(Checked, Method):
     """A language model labels test inputs, with labelled examples in the prompt.
 
     Attributes:

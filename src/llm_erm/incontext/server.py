@@ -19,9 +19,11 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller
 from llm_erm.llms.clients import is_openai
 from llm_erm.llms.faults import CallFailedError, provider_error, too_long
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import Completion, State, Tell, untold
 from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
+from llm_erm.llms.wire import drained
 
 _CHAT_ALTERNATIVES = 20
 """Maximum number of next tokens whose probabilities a chat server returns."""
@@ -67,9 +69,10 @@ class ServerEngine(Engine):
             budget: Limits what may be spent; None for no limit.
 
         Raises:
-            InputError: The address or the key is not valid.
+            InputError: The address or the key is not valid, or a limit is out of range.
             MissingExtraError: The client library is not installed.
         """
+        check_limits(concurrency=concurrency, timeout_seconds=timeout_seconds, retries=retries)
         self._client = PlainClient(model, base_url, api_key)
         self._budget = budget or Budget()
         self._concurrency = concurrency
@@ -108,9 +111,7 @@ class ServerEngine(Engine):
 
     def news(self) -> list[str]:
         """Returns what was found out about the server since the last call."""
-        found = self._client.notices.copy()
-        self._client.notices.clear()
-        return found
+        return drained(self._client.notices)
 
     def load(self) -> None:
         """Does nothing: the server has already loaded its model."""

@@ -22,10 +22,6 @@ ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Verbosity = Literal["low", "medium", "high"]
 ToolChoice = Literal["auto", "none"]
 
-MOST_CALLS = 1000
-"""Maximum number of connections of the client libraries; further calls would wait there, while
-their time limit runs."""
-
 _OPENAI_HOSTS = (".openai.com", ".azure.com")
 _LONGEST_SECONDS = 100 * 24 * 3600.0
 """The client libraries require a time limit; with this one, ours is the only one in effect."""

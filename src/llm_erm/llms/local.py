@@ -17,6 +17,7 @@ from typing import Any
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
 from llm_erm.llms import weights
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import (
     LLM,
     Completion,
@@ -88,13 +89,7 @@ class LocalLLM(LLM):
         context_tokens: int = DEFAULT_CONTEXT_TOKENS,
         parallel: int = DEFAULT_PARALLEL,
     ) -> None:
-        for what, number in (
-            ("threads", threads),
-            ("context_tokens", context_tokens),
-            ("parallel", parallel),
-        ):
-            if number is not None and number < 1:
-                raise InputError(f"{what} is {number}; give 1 or more.", setting=what)
+        check_limits(threads=threads, context_tokens=context_tokens, parallel=parallel)
         weights.require_runtime()
         self.threads = threads or usable_cores()
         self._context_tokens = context_tokens
@@ -178,12 +173,20 @@ class LocalLLM(LLM):
                         yield sample.completion(index, seconds, more_drawn)
         finally:
             stop.set()
+            for _, task in drawing:
+                task.add_done_callback(_retrieve)  # what matters has been raised already
             if drawing:
                 await asyncio.wait([task for _, task in drawing], timeout=STOP_SECONDS)
 
     async def aclose(self) -> None:
         """Stops the model's threads and frees its memory; the next request loads it again."""
         await asyncio.gather(*(asyncio.to_thread(copy.unload) for copy in self._copies))
+
+
+def _retrieve(task: "asyncio.Future[Drawn]") -> None:
+    """Takes note of an error, which asyncio would else report as never retrieved."""
+    if not task.cancelled():
+        task.exception()
 
 
 class _Copy:

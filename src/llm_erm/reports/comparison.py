@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from llm_erm.checks import checking
 from llm_erm.erm.bounds import binomial_interval, binomial_upper
 from llm_erm.erm.trials import mean_over_trials
 from llm_erm.errors import InputError
@@ -147,6 +148,7 @@ def _of_learned(entries: Sequence[Entry], confidence: float) -> tuple[float, flo
     return sum(low for low, _ in ends) / len(ends), sum(high for _, high in ends) / len(ends)
 
 
+@checking
 def compare(results: Sequence[Result | Entry]) -> list[Row]:
     """Returns one row per task and method, over the data sets that all methods of a task share.
 

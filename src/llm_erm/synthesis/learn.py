@@ -15,6 +15,7 @@ from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.oddities import cut_prompt, only_thoughts
 from llm_erm.llms.reader import Reader
+from llm_erm.llms.replay import ReplayLLM
 from llm_erm.records import Attempt, Result, cost_of
 from llm_erm.runs.events import (
     Answered,
@@ -113,7 +114,8 @@ async def learn(
                     await completions.stop()  # answers that have arrived are still verified
         if len(verifier.attempts) == before:
             break  # the model has no more answers
-    _check_answered(asking, calls, answered.values(), observe)
+    replayed = isinstance(llm, ReplayLLM)
+    _check_answered(asking, calls, answered.values(), observe, replayed=replayed)
     selected = await in_thread(verifier.select)
     return await in_thread(
         _report, splits, llm.name, sandbox, settings, verifier.attempts, answered, selected, started
@@ -127,13 +129,18 @@ def _news(llm: LLM, request: Request, completion: Completion, *, first: bool) ->
 
 
 def _check_answered(
-    asking: "_Asking", calls: Calls, answers: Collection[Completion], observe: Observe
+    asking: "_Asking",
+    calls: Calls,
+    answers: Collection[Completion],
+    observe: Observe,
+    *,
+    replayed: bool,
 ) -> None:
     """Tells of calls that failed; raises an error if the search is not over because of them."""
     if calls.made and (thoughts := only_thoughts(answers)):
         observe(Noticed(thoughts))
     in_vain = bool(answers) and not any_answer(answers)
-    failures = calls.failures(over=asking.found, asked_again=in_vain)
+    failures = calls.failures(over=asking.found, asked_again=in_vain, replayed=replayed)
     if failures is None:
         return
     observe(Noticed(failures))

@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from llm_erm.checks import Checked, checking
 from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
@@ -31,9 +32,12 @@ from llm_erm.synthesis.strategies import IndependentSampling
 from llm_erm.synthesis.unanswered import known
 from llm_erm.tasks.spec import DataSpec
 
+MODEL = "a model, such as llm_erm.model('local')"
+"""What messages call the first setting."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Synthesis(Method):
+class Synthesis(Checked, Method):
     """LLM-ERM (arXiv 2510.14331): a language model proposes programs, held-out data decides.
 
     Attributes:
@@ -45,7 +49,7 @@ class Synthesis(Method):
         unsafe_no_isolation: Whether to run programs even if nothing can isolate them.
     """
 
-    llm: LLM
+    llm: Annotated[LLM, MODEL]
     settings: SynthesisSettings
     strategy: MakeStrategy = IndependentSampling
     judge_all: Annotated[bool, OPERATIONAL] = False
@@ -55,6 +59,7 @@ class Synthesis(Method):
     name = "synthesis"
 
     @classmethod
+    @checking
     def of(
         cls,
         model: str,

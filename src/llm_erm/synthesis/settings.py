@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from llm_erm.checks import Checked
 from llm_erm.llms.providers import Constraint
 from llm_erm.sandbox import Limits
 
 
 @dataclass(frozen=True)
-class SynthesisSettings:
+class SynthesisSettings(Checked):
     """Settings of a search.
 
     Attributes:

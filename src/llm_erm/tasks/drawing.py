@@ -88,7 +88,7 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
             f"{spec.function} has {counts} at length {spec.length}; training and validation "
             f"ask for {learning} of each label and may take at most half of those that exist; ask "
             "for smaller splits or a greater length, or, giving up the certificate, let the splits "
-            "share inputs",
+            "share inputs.",
             setting="allow_repeats",
         )
 
@@ -124,7 +124,7 @@ def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> li
     raise InputError(
         f"{spec.function} at length {spec.length} keeps drawing the same few inputs of label "
         f"{label}; "
-        "ask for smaller splits or a greater length"
+        "ask for smaller splits or a greater length."
     )
 
 

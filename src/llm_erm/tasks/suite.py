@@ -272,11 +272,11 @@ def get(name: str) -> Task:
     if close:
         similar = either([f"{one} ({IDS[one]})" for one in close])
         raise InputError(
-            f"there is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
+            f"There is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
         )
     raise InputError(
-        f"there is no task {name!r}; choose one of {' '.join(SUITE)}, which `llm-erm tasks` "
-        "describes, or give your own task file",
+        f"There is no task {name!r}; choose one of {' '.join(SUITE)}, which `llm-erm tasks` "
+        "describes, or give your own task file.",
         setting="task_file",
     )
 

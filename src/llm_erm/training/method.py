@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
@@ -51,7 +52,7 @@ class TrainingJob(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Method):
+class Training(Checked, Method):
     """A transformer trained as a binary classifier on training and validation examples.
 
     Attributes:
