@@ -18,7 +18,7 @@ from pathlib import Path
 
 from llm_erm.cli.engines import EngineOptions, engine_of
 from llm_erm.incontext.engine import Prompt
-from llm_erm.incontext.learn import pose
+from llm_erm.incontext.questions import pose
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load

@@ -46,6 +46,7 @@ class Reply:
         together: Calls that must have been in flight at once before the first byte, however long
             a busy machine takes to send them; a minute at most.
         stall: Bytes of the body after which nothing more comes; None for all of it.
+        cut: Whether the connection is closed after all of it, although more was announced.
         reset: Whether the connection is cut instead of a reply.
     """
 
@@ -55,6 +56,7 @@ class Reply:
     after: float = 0.0
     together: int = 0
     stall: int | None = None
+    cut: bool = False
     reset: bool = False
 
 
@@ -149,9 +151,13 @@ async def _write(writer: asyncio.StreamWriter, reply: Reply) -> None:
     content = reply.content
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     kind = "text/html" if isinstance(content, bytes) else "application/json"
-    head = [f"HTTP/1.1 {reply.status} X", f"content-type: {kind}", f"content-length: {len(data)}"]
+    size = len(data) + reply.cut
+    head = [f"HTTP/1.1 {reply.status} X", f"content-type: {kind}", f"content-length: {size}"]
     head += [f"{name}: {value}" for name, value in reply.headers]
     writer.write("\r\n".join([*head, "", ""]).encode() + data[: reply.stall])
     await writer.drain()
+    if reply.cut:
+        writer.close()
+        raise ConnectionResetError
     if reply.stall is not None:
         await asyncio.sleep(3600)

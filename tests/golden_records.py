@@ -320,10 +320,8 @@ def canonical_output(command: str, printed: str, *, as_json: bool) -> Any:
         case "verify":
             return [line for line in lines if not line.startswith("cpu_seconds")]
         case "compare" if lines:
-            # The last columns are times and cost; a verdict says after how many seconds.
-            width, end = lines[0].index("s to exact"), [*lines, ""].index("")
-            verdicts = [re.sub("soonest exact: [^;]*", "soonest", line) for line in lines[end:]]
-            return [*(line[:width] for line in lines[:end]), *verdicts]
+            width = lines[0].index("s to exact")  # the last columns are times and cost
+            return [line[:width] for line in lines]
         case "incontext":
             return [re.sub(r"[0-9.]+ *$", "", line) for line in lines]  # queries per second
         case "sweep":

@@ -1,5 +1,6 @@
 """Results of every method, made by hand, so that what is printed of them depends on no machine."""
 
+from llm_erm.certificates import AllLooks, Bound, Certificate
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.facts import (
     BaselineFacts,
@@ -10,7 +11,7 @@ from llm_erm.facts import (
     Tied,
     TrainingFacts,
 )
-from llm_erm.records import AllLooks, Bound, Certificate, Cost, Result, Verdict
+from llm_erm.records import Cost, Result, Verdict
 from llm_erm.tasks.task import DataKey
 
 PARITY = "def f(x):\n    return x.count('1') % 2\n"

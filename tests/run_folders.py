@@ -8,7 +8,8 @@ from typing import Any
 from llm_erm.records import Result
 from llm_erm.runs.checksum import Seal, opened_settings, sealed_settings, settings_digest
 from llm_erm.runs.fingerprint import Fingerprint
-from llm_erm.runs.kept import JournalFile, Kept, result_line
+from llm_erm.runs.journal_file import JournalFile
+from llm_erm.runs.kept import Kept, result_line
 from llm_erm.serial import to_json
 
 SETTINGS = Fingerprint("0", "synthesis", {}, ()).text

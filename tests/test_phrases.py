@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_erm.phrases import counted, listed
+from llm_erm.phrases import counted, lasting, listed
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,10 @@ def test_names_are_listed_as_in_a_sentence():
         "a and b",
         "a, b and c",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (12.2, "12 s"), (59.7, "1 min 0 s"), (432, "7 min 12 s")]
+)
+def test_times_are_said_in_minutes_and_seconds(seconds, said):
+    assert lasting(seconds) == said

@@ -43,7 +43,7 @@ def test_every_public_name_loads():
         ({"confidence": 1.0}, {}, "The confidence is 1.0"),
         ({"limits": llm_erm.Limits(memory_bytes=0)}, {}, "Every limit of a program must be above"),
         ({}, {"val_size": 0}, "There are 0 validation examples"),
-        ({}, {"train_size": 21}, "the training size 21 is odd"),
+        ({}, {"train_size": 21}, "The training size 21 is odd"),
     ],
 )
 def test_a_setting_that_cannot_work_is_refused_before_anything_is_made(

@@ -5,10 +5,11 @@ import math
 
 import pytest
 
+from llm_erm.certificates import Certificate
 from llm_erm.errors import InputError
 from llm_erm.facts import BaselineFacts, GridScore
 from llm_erm.llms.llm import Completion
-from llm_erm.records import Certificate, Result, Verdict
+from llm_erm.records import Result, Verdict
 from llm_erm.serial import RecordError, from_json, to_json
 from llm_erm.settings import shaping
 from llm_erm.synthesis.method import Synthesis

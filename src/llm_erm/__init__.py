@@ -12,13 +12,14 @@ from llm_erm.version import VERSION
 if TYPE_CHECKING:
     from llm_erm.api import frame, model, run
     from llm_erm.baselines.method import Baselines
+    from llm_erm.certificates import Certificate
     from llm_erm.enumeration.method import Enumeration
     from llm_erm.enumeration.settings import EnumerationSettings
     from llm_erm.errors import BudgetSpentError, InputError, LLMERMError, UnfinishedError
     from llm_erm.incontext.method import InContext
     from llm_erm.incontext.settings import InContextSettings
     from llm_erm.llms.llm import LLM
-    from llm_erm.records import Attempt, Certificate, Result, Verdict
+    from llm_erm.records import Attempt, Result, Verdict
     from llm_erm.reports.comparison import compare
     from llm_erm.reports.results import read_results
     from llm_erm.runs.events import Event, Observer
@@ -38,13 +39,14 @@ __version__ = VERSION
 _HOMES = {
     "api": ("frame", "model", "run"),
     "baselines.method": ("Baselines",),
+    "certificates": ("Certificate",),
     "enumeration.method": ("Enumeration",),
     "enumeration.settings": ("EnumerationSettings",),
     "errors": ("BudgetSpentError", "InputError", "LLMERMError", "UnfinishedError"),
     "incontext.method": ("InContext",),
     "incontext.settings": ("InContextSettings",),
     "llms.llm": ("LLM",),
-    "records": ("Attempt", "Certificate", "Result", "Verdict"),
+    "records": ("Attempt", "Result", "Verdict"),
     "reports.comparison": ("compare",),
     "reports.results": ("read_results",),
     "runs.events": ("Event", "Observer"),

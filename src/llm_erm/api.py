@@ -6,8 +6,9 @@ inside a running event loop, as in a notebook.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from llm_erm.checks import checking
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
     import pandas
 
 
+METHOD = "a method with its settings, such as Synthesis(llm=model('local'), ...) or Enumeration()"
+DATA = "a grid, such as DataGrid(functions=['fn_a'], lengths=[20]), or a list of DataSpec"
+
+
+@checking
 def run(
-    method: Method,
-    data: DataGrid | Sequence[DataSpec],
+    method: Annotated[Method, METHOD],
+    data: Annotated[DataGrid | Sequence[DataSpec], DATA],
     folder: Path | str | None = None,
     *,
     executor: Executor = IN_PROCESS,
@@ -53,22 +59,12 @@ def run(
         UnfinishedError: The model's budget is spent or calls got no answer; finished jobs are in
             the folder.
     """
-    if isinstance(method, type) or not callable(getattr(method, "session", None)):
-        raise InputError(
-            f"method is {method!r:.60}; give a method with its settings, such as "
-            "Synthesis(llm=model('local')) or Enumeration()."
-        )
-    listed = isinstance(data, Sequence) and all(isinstance(one, DataSpec) for one in data)
-    if not (isinstance(data, DataGrid) or listed):
-        raise InputError(
-            f"data is {data!r:.60}; give a grid, such as DataGrid(functions=['fn_a'], "
-            "lengths=[20]), or a list of DataSpec."
-        )
     planned = plan(method, data, None if folder is None else Path(folder))
     return run_plan(planned, fresh=fresh, executor=executor, observers=observers)
 
 
-def model(name: str, **settings: Any) -> LLM:  # noqa: ANN401 - those of the provider
+@checking
+def model(name: Annotated[str, "a text, such as 'local'"], **settings: Any) -> LLM:  # noqa: ANN401 - those of the provider
     """Returns the language model of that name; sends nothing and reads no environment variables.
 
     Args:
@@ -82,8 +78,6 @@ def model(name: str, **settings: Any) -> LLM:  # noqa: ANN401 - those of the pro
         InputError: There is no such model, or a setting is not valid.
         MissingExtraError: A package that the provider needs is not installed.
     """
-    if not isinstance(name, str):
-        raise InputError(f"The model's name is {name!r:.60}; give a text, such as 'local'.")
     provider, _, named = name.partition(":")
     if provider == "replay":
         if not named:
@@ -92,6 +86,7 @@ def model(name: str, **settings: Any) -> LLM:  # noqa: ANN401 - those of the pro
     return model_of(name, **settings)
 
 
+@checking
 def frame(results: Sequence[Result]) -> "pandas.DataFrame":
     """Returns a data frame with one row per result: accuracies, bounds, cost and the program.
 

@@ -22,3 +22,9 @@ def listed(names: Sequence[str]) -> str:
 def either(names: Sequence[str]) -> str:
     """Returns names as a sentence offers them: ``a``, ``a or b``, or ``a, b or c``."""
     return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def lasting(seconds: float) -> str:
+    """Returns a time as people say it, such as ``12 s`` or ``7 min 12 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

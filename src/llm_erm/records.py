@@ -1,6 +1,5 @@
-"""Records of results: candidates, verdicts, attempts, bounds and `Result` itself."""
+"""Records of results: candidates, verdicts, attempts, costs and `Result` itself."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
@@ -9,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WrapSerializer
 
+from llm_erm.certificates import Certificate
+from llm_erm.counts import check_amounts, check_counts
 from llm_erm.errors import InputError
 from llm_erm.facts import Facts, IncontextFacts
 from llm_erm.llms.llm import Completion
@@ -17,24 +18,6 @@ from llm_erm.tasks.task import DataKey
 
 VERSION = 2
 """Version of the layout of a `Result`; raised whenever a field changes its meaning."""
-
-
-MOST = 2**53
-"""No count is greater; up to here, a float holds every whole number."""
-
-
-def _check_counts(least: int = 0, **counts: int | None) -> None:
-    """Refuses numbers that count nothing, such as those of an edited file."""
-    for name, count in counts.items():
-        if count is not None and not least <= count <= MOST:
-            raise ValueError(f"{name} is {count}, not a whole number from {least} to 2^53")
-
-
-def _check_amounts(**amounts: float | None) -> None:
-    """Refuses amounts of time that nothing takes."""
-    for name, amount in amounts.items():
-        if amount is not None and not (amount >= 0 and math.isfinite(amount)):
-            raise ValueError(f"{name} is {amount}, not a finite number of at least 0")
 
 
 @dataclass(frozen=True)
@@ -76,8 +59,8 @@ class Verdict:
             raise ValueError(
                 f"{self.correct} correct and {self.invalid} invalid of {self.total} are no counts"
             )
-        _check_counts(total=self.total)
-        _check_amounts(cpu_seconds=self.cpu_seconds)
+        check_counts(total=self.total)
+        check_amounts(cpu_seconds=self.cpu_seconds)
 
     @property
     def accuracy(self) -> float:
@@ -132,101 +115,8 @@ class Attempt:
 
     def __post_init__(self) -> None:
         """Refuses indices and verdicts that no attempt has."""
-        _check_counts(least=1, index=self.index, duplicate_of=self.duplicate_of)
+        check_counts(least=1, index=self.index, duplicate_of=self.duplicate_of)
         _check_examples(train=self.train, validation=self.validation)
-
-
-@dataclass(frozen=True)
-class Bound:
-    """An upper bound on the true error of what was learned, with its evidence and assumptions.
-
-    The answers of a program that are counted here were given to one input each, alone in its
-    process; where there are too many inputs for that, to a random sample, which ``assumes`` states.
-
-    Attributes:
-        error_upper_bound: The error is at most this, in [0, 1], at the certificate's confidence.
-        errors: Number of errors on the examples that the bound is computed from.
-        examples: Number of these examples; fewer than the data set has if they are a sample.
-        choices: Number of candidates, fixed beforehand, for which the bound holds simultaneously;
-            None if the programs of a code share the failure probability by description length.
-        assumes: Under which assumptions and for which inputs the bound holds, in words.
-    """
-
-    error_upper_bound: float
-    errors: int
-    examples: int
-    choices: int | None
-    assumes: str
-
-    def __post_init__(self) -> None:
-        """Refuses numbers that are no bound."""
-        _check_counts(least=1, examples=self.examples, choices=self.choices)
-        if not 0 <= self.errors <= self.examples:
-            raise ValueError(f"{self.errors} errors on {self.examples} examples are no counts")
-        if not 0 <= self.error_upper_bound <= 1:
-            raise ValueError(f"error_upper_bound is {self.error_upper_bound}, not within 0 and 1")
-
-
-@dataclass(frozen=True)
-class AllLooks:
-    """Bounds that hold for all results on one data set at once, so that one may choose among them.
-
-    The i-th result has the share 1 / (i (i + 1)) of the failure probability; all shares add up to
-    1, however many results follow. The ledger beside the data set counts them; it does not know
-    runs on copies of the data.
-
-    Attributes:
-        number: Which result on the data this is, counted from 1.
-        validation: The validation bound at that share; None if there is none.
-        test: The test bound at that share; None if there is none.
-    """
-
-    number: int
-    validation: float | None = None
-    test: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses numbers that are no bound."""
-        _check_counts(least=1, number=self.number)
-        for bound in (self.validation, self.test):
-            if bound is not None and not 0 <= bound <= 1:
-                raise ValueError(f"a bound for all results is {bound}, not within 0 and 1")
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What the evidence guarantees; each bound holds individually, and is None if it does not.
-
-    Attributes:
-        confidence: Probability, over the draw of the examples, with which any single bound holds.
-        validation: From the validation examples, for the best of K candidates.
-        test: From the test examples, which were not used for selection.
-        occam: From error-free training and validation examples and a description length.
-        paper: The paper's own bound, from the numbers of candidates and validation examples alone.
-        all_looks: The first two for all results on the same data at once; None if these are
-            unknown.
-    """
-
-    confidence: float
-    validation: Bound | None = None
-    test: Bound | None = None
-    occam: Bound | None = None
-    paper: Bound | None = None
-    all_looks: AllLooks | None = None
-
-    def __post_init__(self) -> None:
-        """Refuses a confidence with which no bound holds."""
-        if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence is {self.confidence}, not between 0 and 1")
-
-    @property
-    def error_upper_bound(self) -> float | None:
-        """The validation bound, or the test bound if validation data were not used for selection.
-
-        The choice is fixed beforehand: the least of several bounds holds less often than each.
-        """
-        bound = self.validation or self.test
-        return None if bound is None else bound.error_upper_bound
 
 
 @dataclass(frozen=True)
@@ -271,7 +161,7 @@ def _with_bound(certificate: Certificate, plain: SerializerFunctionWrapHandler) 
 def _known(version: int) -> int:
     if version != VERSION:
         raise InputError(
-            f"the layout of this result has version {version}, and this llm-erm reads version "
+            f"The layout of this result has version {version}, and this llm-erm reads version "
             f"{VERSION}; use the llm-erm that wrote it, or name another folder."
         )
     return version
@@ -344,14 +234,14 @@ class Result:
 
     def __post_init__(self) -> None:
         """Refuses what no method results in, such as a program that was selected by nothing."""
-        _check_counts(
+        check_counts(
             examples=self.examples,
             attempts=self.attempts,
             duplicates=self.duplicates,
             selected_attempt=self.selected_attempt,
             candidates_to_selected=self.candidates_to_selected,
         )
-        _check_amounts(seconds=self.seconds, seconds_to_selected=self.seconds_to_selected)
+        check_amounts(seconds=self.seconds, seconds_to_selected=self.seconds_to_selected)
         _check_examples(
             train=self.train,
             validation=self.validation,

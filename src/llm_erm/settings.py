@@ -1,9 +1,7 @@
 """Marks the settings that do not shape results, where they are defined; fingerprints skip them."""
 
 from dataclasses import fields, is_dataclass
-from numbers import Real
 from pathlib import Path
-from types import NoneType
 from typing import (
     Annotated,
     Any,
@@ -42,34 +40,6 @@ def shaping(settings: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass of
     are left out at every level.
     """
     return {name: plain(getattr(settings, name)) for name in _shaping_names(type(settings))}
-
-
-def check_numbers(settings: Any) -> None:  # noqa: ANN401 - any dataclass of settings
-    """Checks that each setting that must be a number is one, nested dataclasses included.
-
-    Raises:
-        InputError: One is something else, such as a text.
-    """
-    hints = get_type_hints(type(settings), include_extras=False)
-    for name, hint in hints.items():
-        value = getattr(settings, name, None)
-        if is_dataclass(value) and not isinstance(value, type):
-            check_numbers(value)
-        elif _of_numbers(hint) and not isinstance(value, _NUMBERS):
-            raise InputError(f"{name} is {value!r:.60}; give a number.", setting=name)
-
-
-_NUMBERS = (Real, NoneType)
-"""Values of a setting that must be a number; whether it may be None, its own check says."""
-
-
-def _of_numbers(hint: object) -> bool:
-    """Returns whether a type is that of numbers or None."""
-    kinds = get_args(hint) or (hint,)
-    numbers = (int, float)
-    return any(one in numbers for one in kinds) and all(
-        one in (*numbers, bool, NoneType) for one in kinds
-    )
 
 
 _NAMES: dict[type, tuple[str, ...]] = {}

@@ -1,10 +1,13 @@
 """How pictures look: styles that tell methods apart, and texts that stay legible in a column."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLUMN_INCHES = 3.4
 """Width of a picture that is printed in one of two columns."""
@@ -55,6 +58,28 @@ def make_legible(axes: "Axes") -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.label.set_fontsize(FONT_POINTS)
     axes.tick_params(labelsize=SMALL_POINTS)
+
+
+def add_legend(
+    figure: "Figure", handles: "Sequence[Artist]", columns: int, lines_per_entry: int = 1
+) -> None:
+    """Adds a legend below a figure, and the height that it needs.
+
+    Args:
+        figure: The figure.
+        handles: What it explains, with labels.
+        columns: Number of entries beside each other.
+        lines_per_entry: Height of an entry.
+    """
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=columns,
+        fontsize=SMALL_POINTS,
+        frameon=False,
+    )
+    lines = ceil(len(handles) / columns) * lines_per_entry
+    figure.set_figheight(figure.get_figheight() + LEGEND_LINE_INCHES * lines)
 
 
 def make_logarithmic(axes: "Axes", values: Sequence[float]) -> None:

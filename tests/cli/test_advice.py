@@ -1,21 +1,10 @@
 """Advice names what was given, and nothing else."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from llm_erm import (
-    DataGrid,
-    Enumeration,
-    EnumerationSettings,
-    InputError,
-    Synthesis,
-    SynthesisSettings,
-    model,
-    run,
-)
-from llm_erm.cli import sweep as sweeping
+from llm_erm import InputError, model
 from llm_erm.cli import train as training
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.stopped import status_of
@@ -24,7 +13,6 @@ from llm_erm.errors import Terminated
 
 ANSWER = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 SMALL = ("--lengths", 20, "--train-size", 20, "--val-size", 20, "--test-size", 40)
-GRID = DataGrid(functions=["fn_a"], lengths=[20], train_size=20, val_size=20, test_size=40)
 
 
 def test_of_several_flags_only_those_given_are_named():
@@ -60,27 +48,6 @@ def test_trials_carry_their_number(invoke, tmp_path):
     assert [row[heading.index("trial")] for row in rows] == ["1", "2"]
 
 
-@pytest.mark.parametrize(
-    ("printed", "brief"),
-    [
-        (
-            "╭─ Unrecognized options ─────────╮\n│ Unrecognized options: --lenghts │\n"
-            "│ ──────────────────────── │\n│ Arguments similar to --lenghts: │\n"
-            "│     --lengths [INT ...] │\n╰──────────────────╯\n",
-            "Unrecognized options: --lenghts; did you mean --lengths?",
-        ),
-        (
-            " Value error     \n -------------------------------- \n  Error parsing --max-seconds: "
-            "could not convert\n  string to float: 'soon' \n  ------------------\n Argument:",
-            "Error parsing --max-seconds: could not convert string to float: 'soon'.",
-        ),
-        ("something else", "something else."),
-    ],
-)
-def test_a_sweep_shows_the_faulty_flag_without_a_frame(printed, brief):
-    assert sweeping._brief(printed) == brief
-
-
 def test_a_sweep_of_an_unknown_command_is_not_taken_for_other_jobs(invoke, tmp_path):
     earlier = tmp_path / "results/x/0"
     earlier.mkdir(parents=True)
@@ -108,38 +75,8 @@ def test_the_status_is_the_one_of_the_signal():
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda: run("local", GRID), "method is 'local'; give a method with its settings"),
-        (lambda: run(Enumeration, GRID), "give a method with its settings"),
-        (lambda: run(Enumeration(), "fn_a"), "data is 'fn_a'; give a grid"),
-        (lambda: run(Enumeration(), None), "data is None; give a grid"),
-        (
-            lambda: DataGrid(functions=["fn_a"], lengths=20),
-            r"lengths is 20; give a list, .* \[20\]",
-        ),
-        (lambda: DataGrid(functions=["fn_a"], lengths=["20"]), "lengths holds '20'; give a whole"),
-        (lambda: DataGrid(functions=[1]), "functions holds 1; give the id of a task"),
-        (
-            lambda: run(Enumeration(), replace(GRID, train_size="20")),
-            "train_size is '20'; give a n",
-        ),
-        (
-            lambda: run(Enumeration(settings=EnumerationSettings(attempts="3")), GRID),
-            "attempts is '3'; give a number",
-        ),
-        (lambda: model(5), "The model's name is 5; give a text"),
-        (lambda: model("replay"), "replay needs the folder of a run"),
-        (lambda: model("nobody"), "or replay"),
-    ],
+    ("name", "said"), [("replay", "replay needs the folder of a run"), ("nobody", "or replay")]
 )
-def test_wrong_types_from_python_end_in_a_sentence(call, said):
+def test_a_model_that_python_names_wrongly_ends_in_a_sentence(name, said):
     with pytest.raises(InputError, match=said):
-        call()
-
-
-def test_a_number_in_nested_settings_is_checked(tmp_path):
-    (tmp_path / "a.json").write_text(json.dumps([ANSWER]))
-    llm = model(f"scripted:{tmp_path / 'a.json'}")
-    with pytest.raises(InputError, match="attempts is '3'; give a number"):
-        run(Synthesis(llm=llm, settings=SynthesisSettings(attempts="3")), GRID)
+        model(name)

@@ -27,7 +27,10 @@ def searches(invoke, tmp_path):
 def test_searches_compare_in_a_table_a_sentence_and_a_picture(invoke, searches, tmp_path):
     done = invoke("compare", *searches, "--plot", "out/c.png")
     assert done.returncode == 0, done.stderr
-    assert "fn_a L=20: most accurate: synthesis scripted:llm.json (100.0%)." in done.stderr
+    assert (
+        "fn_a L=20: the most accurate method is synthesis scripted:llm.json (100.0%)."
+        in done.stderr
+    )
     assert "Picture: out/c.png" in done.stderr
     assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
     right, wrong = map(json.loads, invoke("compare", *searches, "--json").stdout.splitlines())
@@ -51,6 +54,34 @@ def test_searches_are_drawn_with_the_guarantee(invoke, searches, tmp_path):
     ]
     assert "program of the dashed bound: 13 bits" in (tmp_path / "g.svg").read_text()
     assert "bits, program text" in invoke("figure", *searches, "--plot", "g.png").stdout
+
+
+OWN = """
+description = "more ones than zeros"
+lengths = (11,)
+kind = "binary"
+
+
+def rule(x):
+    return 2 * x.count("1") > len(x)
+
+
+def sample(rng, length):
+    return "".join(rng.choice(["0", "1"], length))
+"""
+
+
+def test_pictures_of_an_own_task_give_its_rule(invoke, tmp_path):
+    (tmp_path / "mine.py").write_text(OWN)
+    (tmp_path / "llm.json").write_text(json.dumps([WRONG]))
+    own = ("--task-file", "mine.py")
+    asked = ("synthesize", "--answers", "llm.json", "--out-dir", "llm", *own, *SIZES)
+    assert invoke(*asked, "--test-size", 40).returncode == 0
+    for command in ("compare", "figure"):
+        for flags, rule in ((own, "mine: more ones than"), ((), "mine (own task)")):
+            done = invoke(command, "llm", "--plot", "p.svg", *flags)
+            assert done.returncode == 0, done.stderr
+            assert rule in (tmp_path / "p.svg").read_text()
 
 
 def test_the_figure_makes_searches_with_the_model_too(invoke, tmp_path):
@@ -89,7 +120,7 @@ def runs(invoke, tmp_path):
 def test_methods_compare_in_a_table_a_sentence_and_a_picture(invoke, runs, tmp_path):
     done = invoke("compare", *runs, "--plot", "out/c.png")
     assert done.returncode == 0, done.stderr
-    assert "fn_a L=20: most accurate: synthesis scripted" in done.stderr
+    assert "fn_a L=20: the most accurate method is synthesis scripted" in done.stderr
     assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
     rows = [json.loads(line) for line in invoke("compare", *runs, "--json").stdout.splitlines()]
     assert rows[0]["method"].startswith("synthesis ")

@@ -108,23 +108,20 @@ def test_a_published_script_shows_its_own_defaults(monkeypatch, capsys):
     assert "(default: erm)" in said
 
 
-def test_an_error_shows_the_text_of_the_flag(invoke):
-    done = invoke("enumerate", "--attempts", "many")
-    assert done.returncode == 2
-    said = " ".join(done.stderr.replace("│", " ").split())
-    assert "--attempts N The budget K, fixed beforehand" in said
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["synthesise"], "there is no command 'synthesise'; did you mean synthesize?"),
+        (
+            ["synthesise"],
+            "There is no command 'synthesise'; did you mean synthesize? See `llm-erm --help`.",
+        ),
+        (["--provider", "local"], "There is no command '--provider'; choose one of "),
         (["comparison"], "did you mean compare?"),
         (["xyz"], "choose one of synthesize incontext "),
         (["data", "--functions"], "--functions needs a value; give one or more, or omit the flag."),
         (["data", "--lengths", "--seed", "3"], "--lengths needs a value"),
         (["train", "--target_func", "--online"], "--target_func needs a value"),
-        (["figure", "--train-size", "20"], "Unrecognized options: --train-size"),
+        (["figure", "--train-size", "20"], "There is no flag --train-size"),
     ],
 )
 def test_a_command_line_that_is_not_complete_starts_nothing(invoke, tmp_path, words, said):

@@ -220,12 +220,12 @@ def test_the_table_has_a_row_per_number_of_shots(invoke, scripted):
     assert done.returncode == 0, done.stderr
     header, four, sixteen = (line.split("\t") for line in done.stdout.splitlines())
     assert header == [
-        *("task", "length", "trial", "shots", "accuracy", "95% interval", "against chance"),
-        *("of parsed", "not parsed", "prompt computed", "queries/s"),
+        *("task", "length", "trial", "shots", "accuracy", "95% interval", "differs from chance"),
+        *("accuracy of parsed", "not parsed", "prompt computed", "queries/s"),
     ]
     for shots, cells in (("4", four), ("16", sixteen)):
         assert cells[:4] == ["fn_a", "8", "1", shots]
-        assert cells[6:10] == ["not shown", cells[7], "1 of 6", "10.0%"]
+        assert cells[6:10] == ["unclear", cells[7], "1 of 6", "10.0%"]
     assert done.stderr.splitlines()[-1] == "Prompts, answers and results: out"
 
 

@@ -114,6 +114,19 @@ def test_calls_without_an_answer_are_said_and_made_again_by_the_same_command(
     assert again.journal == (*left.journal, *("stop",) * again.calls)
 
 
+PAUSE = Reply(BUSY.content, 429, (("retry-after", "1"),))
+
+
+@pytest.mark.parametrize(
+    ("track", "answer"), [("synthesize", WRONG), ("incontext", Reply(chat('{"label": "1"}')))]
+)
+def test_a_pause_that_a_server_asks_for_is_said_once(track, answer, run, monkeypatch):
+    monkeypatch.setattr("llm_erm.cli.observers.LONG_SECONDS", 1.0)
+    left, screen = run(track, in_turn(PAUSE, answer, PAUSE, answer))
+    assert left.status == 0
+    assert re.findall("Waiting.*", screen) == ["Waiting 1 s: the server asked for a pause (429)."]
+
+
 def in_turn(*replies: Reply) -> Callable[[Call], Reply]:
     return lambda call: replies[min(call.number, len(replies) - 1)]
 

@@ -4,6 +4,7 @@ import pytest
 
 from llm_erm.cli import synthesize, train
 from llm_erm.cli.parsing import parse, parse_again
+from llm_erm.errors import InputError
 
 BASE = {
     train.Options: ["--seed", "1", "--n_layer", "3", "--train_set_size", "20", "--published", "pv"],
@@ -54,7 +55,7 @@ def without(words: list[str], names: set[str]) -> list[str]:
 
 
 def test_a_word_that_is_not_valid_is_refused():
-    with pytest.raises(SystemExit):
+    with pytest.raises(InputError):
         parse_again(parse(train.Options, [], "p"), ["seed"], ["--seed", "many"], "p")
-    with pytest.raises(SystemExit):
+    with pytest.raises(InputError):
         parse_again(parse(train.Options, [], "p"), ["seed"], ["--n_layer", "2"], "p")

@@ -1,11 +1,15 @@
 """The embedded model behind llama.cpp's own server: both of its APIs, and the local code tool."""
 
+import asyncio
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from llm_erm.llms import weights
+from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.models import model
 
 TEMPLATE = """\
 {%- macro call(code) -%}
@@ -114,3 +118,32 @@ def test_a_real_model_uses_the_local_code_tool_and_then_answers(synthesize, prov
     assert all(call["output"] for call in calls)
     assert completion["text"]
     assert completion["finish_reason"] in ("stop", "length")
+
+
+def answer(address: str, **asked) -> Completion:
+    async def first() -> Completion:
+        llm = model("chat:m", base_url=f"{address}/v1")
+        try:
+            (completion,) = [one async for one in llm.complete(Request("Write code.", **asked))]
+            return completion
+        finally:
+            await llm.aclose()
+
+    return asyncio.run(first())
+
+
+def test_a_real_server_holds_answers_to_a_grammar_and_to_a_schema(address):
+    grammar = 'root ::= "```python" [a-z]{3} "```"'
+    assert re.fullmatch("```python[a-z]{3}```", answer(address, grammar=grammar).text)
+    code = {"type": "string", "maxLength": 20}
+    schema = {"type": "object", "properties": {"code": code}, "required": ["code"]}
+    assert json.loads(answer(address, json_schema=schema).text).keys() == {"code"}
+
+
+def test_a_block_of_code_is_all_that_a_real_model_can_answer(synthesize):
+    (candidate,) = synthesize(
+        *("chat", "--attempts", 1, "--max-output-tokens", 24, "--constraint", "block")
+    )
+    assert re.match(r"```python\n((?!`).*\n)*?def f\(x\):\n", candidate["completion"]["text"]), (
+        candidate
+    )

@@ -217,11 +217,17 @@ def test_a_sweep_that_is_stopped_stops_its_jobs(executable, tmp_path, sign):
     ("change", "message"),
     [
         (("command: synthesize", "command: doctor"), "A sweep cannot run the command 'doctor'"),
-        (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: there is no task 'fn_z'"),
-        (("attempts: 1", "tries: 1"), "The flags of job 0 are not valid"),
-        (("train_size: 20", "train_size: 21"), "Job 0 cannot start: the training size 21 is odd"),
+        (("[fn_a, fn_g]", "[fn_a, fn_z]"), "Job 1 cannot start: There is no task 'fn_z'"),
+        (
+            ("attempts: 1", "tries: 1"),
+            "Job 0 cannot start: There is no flag --tries; did you mean --retries?",
+        ),
+        (("train_size: 20", "train_size: 21"), "Job 0 cannot start: The training size 21 is odd"),
         (("attempts: 1", "dry_run: true"), "Job 0 cannot start: A dry run has no results"),
-        (("attempts: 1", "attempts: few"), "The flags of job 0 are not valid"),
+        (
+            ("attempts: 1", "attempts: few"),
+            "Job 0 cannot start: --attempts: 'few' is not a whole number. See `llm-erm synth",
+        ),
     ],
 )
 def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
@@ -237,7 +243,7 @@ def test_every_job_is_validated_before_the_first_starts(sweep, change, message):
     [
         (("device: cpu", "device: gpu"), "Job 0 cannot start: The device gpu is not available"),
         (("device: cpu", "device: 'cuda:1'"), "cuda:1, but every job sees only one GPU; give"),
-        (("train_set_size: 20", "train_set_size: 7"), "Job 0 cannot start: the training size 7"),
+        (("train_set_size: 20", "train_set_size: 7"), "Job 0 cannot start: The training size 7"),
         (
             ("lr: 1e-4", "report_to: [mlflow]"),
             "Job 0 cannot start: report_to names mlflow, which is not",

@@ -49,7 +49,7 @@ def test_a_task_has_an_id_and_a_name(invoke):
 def test_an_unknown_task_has_similar_names_or_all(invoke, name, said):
     done = invoke("data", "--functions", name)
     assert done.returncode == 2
-    assert f"there is no task {name!r}; {said}" in done.stderr
+    assert f"There is no task {name!r}; {said}" in done.stderr
     assert "`llm-erm tasks`" in done.stderr
 
 
@@ -73,8 +73,10 @@ def test_a_task_file_goes_with_other_tasks(invoke, own):
 )
 def test_every_command_on_data_has_the_same_flags(name):
     kind = flags_of(command(name))
-    options = parse(kind, ["--functions", "a", "b", "--lengths", "8", "--test-size", "6"], name)
-    assert (options.functions, options.lengths, options.test_size) == (("a", "b"), (8,), 6)
+    options = parse(
+        kind, ["--functions", "fn_a", "fn_b", "--lengths", "8", "--test-size", "6"], name
+    )
+    assert (options.functions, options.lengths, options.test_size) == (("fn_a", "fn_b"), (8,), 6)
 
 
 @pytest.mark.parametrize(

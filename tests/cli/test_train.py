@@ -247,7 +247,7 @@ def test_online_training_from_the_command_line(train):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--target_func", "fn_z"), "there is no task 'fn_z'"),
+        (("--target_func", "fn_z"), "There is no task 'fn_z'"),
         (("--target_func", "fn_i", "--BOS_TOKEN", 2), "BOS_TOKEN is 2, but decimal inputs use"),
         (("--target_func", "fn_i", "--vocab_size", 3), "need 11 or more"),
         (("--test_sequence_length", 3, "--target_func", "fn_c"), "fn_c has no test inputs of len"),

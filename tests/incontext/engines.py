@@ -6,7 +6,7 @@ from llm_erm.errors import LLMERMError
 from llm_erm.incontext.engine import Engine, Prompt
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
-from llm_erm.llms.llm import Completion, Usage
+from llm_erm.llms.llm import Completion, Tell, Usage, untold
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
 WORDS = [format(i, "06b") for i in range(64)]
@@ -67,7 +67,7 @@ class ScriptedEngine(Engine):
         self.loads += 1
 
     def answer(
-        self, prompts: Sequence[Prompt], settings: InContextSettings
+        self, prompts: Sequence[Prompt], settings: InContextSettings, tell: Tell = untold
     ) -> Iterator[Completion]:
         for prompt in prompts:
             self.asked.append(prompt)

@@ -8,9 +8,10 @@ import pytest
 from incontext.engines import SETTINGS, SPLITS, ScriptedEngine, dataset, query_of, truth
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Prompt
-from llm_erm.incontext.learn import differs_from_chance, learn, pose
-from llm_erm.incontext.learn import query_of as judged
+from llm_erm.incontext.learn import differs_from_chance, learn
 from llm_erm.incontext.prompt import GAP
+from llm_erm.incontext.questions import pose
+from llm_erm.incontext.questions import query_of as judged
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Verdict
 from llm_erm.runs.events import Advanced, Answered, Event, Prompted, Started

@@ -6,9 +6,12 @@ import pytest
 
 from incontext.engines import SPLITS
 from llm_erm.errors import InputError
-from llm_erm.incontext.learn import Query, learn, pose, query_of
-from llm_erm.incontext.local import LocalEngine
+from llm_erm.incontext.engine import Prompt, label_tokens
+from llm_erm.incontext.learn import learn
+from llm_erm.incontext.local import LocalEngine, _answer, _query
+from llm_erm.incontext.questions import Query, pose, query_of
 from llm_erm.incontext.settings import InContextSettings
+from llm_erm.llms.llm import PromptRead
 from llm_erm.records import Result
 from llm_erm.runs.events import Answered, Event
 
@@ -114,3 +117,25 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
     with pytest.raises(InputError, match=r"model.gguf fails to load.*smaller context") as refusal:
         pose(SPLITS, 8, 4, LocalEngine(path), InContextSettings())
     assert refusal.value.setting == "context_tokens"
+
+
+def test_a_long_prompt_is_told_part_by_part_and_answered_as_without():
+    engine = LocalEngine(threads=1, context_tokens=2048)
+    prompt = Prompt(1, "Say 0 or 1 after these: " + "01 " * 300, 7)
+    told: list[PromptRead] = []
+    try:
+        engine.load()
+        for answer in ("score", "generate"):
+            settings = InContextSettings(answer=answer, max_new_tokens=5, raw_prompt=True)
+            (heard,) = engine.answer([prompt], settings, told.append)
+            total = engine.count_tokens(prompt.text)
+            if answer == "score":
+                assert told == [PromptRead(n, total) for n in (0, 512, total)]
+            else:
+                assert {one.total for one in told[3:]} < set(range(10)), "the rest is known"
+            body = _query(prompt, settings, label_tokens("x", engine._tokens) * (answer == "score"))
+            reply = engine._model.ask("/completion", body)
+            assert heard.text == _answer(prompt, reply, 0.0).text != ""
+            assert heard.probability == pytest.approx(_answer(prompt, reply, 0.0).probability)
+    finally:
+        engine.close()

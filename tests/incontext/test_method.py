@@ -11,8 +11,9 @@ from incontext.engines import SETTINGS, ScriptedEngine, query_of, truth
 from llm_erm.errors import BudgetSpentError, InputError, ProviderError
 from llm_erm.incontext.engine import Prompt
 from llm_erm.incontext.export import export, queries_in
-from llm_erm.incontext.learn import learn, pose
+from llm_erm.incontext.learn import learn
 from llm_erm.incontext.method import InContext
+from llm_erm.incontext.questions import pose
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.runs.events import Noticed

@@ -10,8 +10,9 @@ from api_server import Call, Reply, serving
 from canary import CANARY
 from incontext.engines import SPLITS
 from llm_erm.errors import ProviderError
-from llm_erm.incontext.learn import learn, pose
+from llm_erm.incontext.learn import learn
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
+from llm_erm.incontext.questions import pose
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms import weights

@@ -3,9 +3,11 @@
 `make test-vllm` runs this in an environment of its own; elsewhere it is skipped.
 """
 
+import asyncio
 import csv
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +19,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.models import model as model_of
+from llm_erm.synthesis.prompt import BLOCK_GRAMMAR
 
 ROOT = Path(__file__).parents[2]
 MODEL = "SmolLM2-135M-Instruct"
@@ -186,3 +192,29 @@ def test_the_server_proposes_programs(tmp_path, server, provider):
         assert completion["usage"]["prompt_tokens"] > 200
         assert 0 < completion["usage"]["completion_tokens"] <= 32
         assert completion["text"]
+
+
+def answer(server: str, **asked) -> Completion:
+    """Returns what the model says if its answer must match something."""
+
+    async def first() -> Completion:
+        llm = model_of(f"vllm:{MODEL}", base_url=server)
+        try:
+            request = Request("Write code.", max_tokens=64, **asked)
+            (completion,) = [one async for one in llm.complete(request)]
+            return completion
+        finally:
+            await llm.aclose()
+
+    return asyncio.run(first())
+
+
+def test_the_server_holds_answers_to_a_grammar_and_to_a_schema(server):
+    grammar = 'root ::= "```python" [a-z]{3} "```"'
+    assert re.fullmatch("```python[a-z]{3}```", answer(server, grammar=grammar).text)
+    code = {"type": "string", "maxLength": 20}
+    schema = {"type": "object", "properties": {"code": code}, "required": ["code"]}
+    assert json.loads(answer(server, json_schema=schema).text).keys() == {"code"}
+    block = answer(server, grammar=BLOCK_GRAMMAR)
+    assert block.text.startswith("```python\n")
+    assert block.text.count("```") == 1 + (block.finish_reason == "stop")

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import threading
 import time
 
 import httpx2
@@ -14,6 +15,7 @@ from llm_erm.llms.bodies import mended
 from llm_erm.llms.faults import LONGEST_MESSAGE, CallFailedError
 from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.models import model
+from llm_erm.llms.wire import drained
 from llm_erm.secrets import keep_secret
 from llms.faults import ANSWER
 from responses_server import response, text
@@ -23,7 +25,7 @@ REQUEST = httpx2.Request("POST", "http://x/v1")
 
 
 def as_mended(content: bytes) -> httpx2.Response:
-    return mended(httpx2.Response(200, content=content, request=REQUEST), "m")
+    return mended(httpx2.Response(200, content=content, request=REQUEST), "m", [])
 
 
 def answer_of(name: str, url: str) -> Completion:
@@ -129,6 +131,63 @@ def test_an_answer_that_cannot_be_read_is_paid_for_once(provider, body):
     assert completion.finish_reason == "error"
     assert completion.cost_usd is None
     assert "not in the API's form" in (completion.error or "")
+
+
+WHOLE = "data: " + json.dumps(
+    {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "def f(x): return 1"}}]}
+)
+ENDS = "data: " + json.dumps({"id": "c", "choices": [{"delta": {}, "finish_reason": "stop"}]})
+FAILS = "data: " + json.dumps({"error": {"message": "overloaded"}})
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([WHOLE], "length"),
+        ([WHOLE, ENDS[:30]], "length"),
+        ([WHOLE, FAILS], "length"),
+        ([WHOLE, FAILS, "data: [DONE]"], "length"),
+        ([WHOLE, ENDS], "stop"),
+        ([WHOLE, "data: [DONE]"], "stop"),
+        ([WHOLE, ENDS, "data: [DONE]"], "stop"),
+    ],
+)
+@pytest.mark.parametrize("lost", [False, True], ids=["ends", "breaks"])
+def test_a_stream_that_breaks_off_is_an_answer_cut_short_and_said_to_be(lines, reason, lost):
+    body = "\n\n".join([*lines, ""]).encode()
+    with serving(lambda _: Reply(body, cut=lost)) as api:
+        completion, news = told(f"{api.url}/v1")
+    assert len(api.calls) == 2
+    assert (completion.text, completion.finish_reason) == ("def f(x): return 1", reason)
+    broke = ["An answer of m broke off before its end. What had arrived counts as an answer that"]
+    assert [one[: len(broke[0])] for one in news] == (broke if reason == "length" else [])
+
+
+def told(url: str) -> tuple[Completion, list[str]]:
+    """The last of two answers, and all that was found out about the server."""
+
+    async def asked() -> tuple[Completion, list[str]]:
+        llm = model("chat:m", api_key=KEY, base_url=url, retries=0, timeout_seconds=20.0)
+        news = []
+        try:
+            async for one in llm.complete(Request("p", range(1, 3))):
+                last, news = one, news + llm.news()
+        finally:
+            await llm.aclose()
+        return last, news
+
+    return asyncio.run(asked())
+
+
+def test_no_notice_is_lost_while_another_thread_adds_some():
+    notices: list[str] = []
+    wanted = [str(number) for number in range(200_000)]
+    adding = threading.Thread(target=lambda: [notices.append(one) for one in wanted])
+    found = []
+    adding.start()
+    while adding.is_alive():
+        found += drained(notices)
+    assert found + drained(notices) == wanted
 
 
 @pytest.mark.filterwarnings("ignore:Failed to extract usage")

@@ -10,8 +10,9 @@ import pytest
 
 from llm_erm import grammar
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.llms import samples as samples_of
 from llm_erm.llms import weights
-from llm_erm.llms.llm import Completion, Request
+from llm_erm.llms.llm import Completion, PromptRead, Request, State, Written
 from llm_erm.llms.local import LocalLLM
 from llm_erm.synthesis.prompt import BLOCK_GRAMMAR
 
@@ -160,3 +161,31 @@ def test_a_missing_file_is_named():
 def test_what_was_asked_before_changes_no_sample(llm, samples):
     draw(llm, 1, 8, prompt="def g(x):\n    return", max_tokens=8)
     assert texts(draw(llm, 1, 8, seed=3)) == texts(samples)
+
+
+def test_a_long_prompt_is_told_part_by_part_and_once_for_all_copies():
+    told: list[State] = []
+    llm = LocalLLM(threads=2, parallel=1)
+    try:
+        (answer,) = draw(llm, 1, 1, prompt="01 " * 300, max_tokens=1, tell=told.append)
+    finally:
+        asyncio.run(llm.aclose())
+    total = answer.usage.prompt_tokens
+    assert told == [PromptRead(n, total) for n in (0, 512, total)]
+
+
+def test_a_model_of_ones_own_tells_how_much_it_has_written(monkeypatch):
+    monkeypatch.setattr(samples_of, "TELL_SECONDS", 0.0)
+    told: list[State] = []
+    llm = LocalLLM(weights.embedded(), threads=1, parallel=2)
+    try:
+        drawn = draw(llm, 1, 2, prompt="Count to nine.", max_tokens=5, tell=told.append)
+    finally:
+        asyncio.run(llm.aclose())
+    written = [one for one in told if isinstance(one, Written)]
+    assert {one.most for one in written[:-1]} == {10}
+    tokens = [one.tokens for one in written[:-1]]
+    assert tokens == sorted(tokens)
+    assert 0 < tokens[-1] < 10, "the samples may yet be longer"
+    assert written[-1] == Written(1, 1)
+    assert len(drawn) == 2

@@ -1,11 +1,13 @@
 """Whoever stops a search does not wait for the model's next token."""
 
 import asyncio
+import gc
 import threading
 import time
 
 import pytest
 
+from llm_erm.errors import InputError
 from llm_erm.llms import local, runtime
 from llm_erm.llms.llm import Request
 from llm_erm.llms.local import LocalLLM, _Copy
@@ -93,3 +95,30 @@ def test_an_interrupted_request_to_the_model_is_waited_for_elsewhere(monkeypatch
     while runtime.still_computing():
         assert time.monotonic() < ends
         time.sleep(0.01)
+
+
+def test_what_a_second_copy_fails_with_is_not_reported_as_never_retrieved():
+    class Failing:
+        def read_prompt(self, request, stop) -> int:
+            return 1
+
+        def draw(self, request, seed, count, stop):
+            raise InputError(f"batch {seed}")
+
+        def unload(self) -> None:
+            """Frees nothing."""
+
+    llm = LocalLLM()
+    llm._copies = [Failing(), Failing()]
+    reported = []
+
+    async def search() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: reported.append(about))
+        request = Request(prompt="x", indices=range(1, 1000), seed=1, max_tokens=5)
+        with pytest.raises(InputError, match="batch"):
+            async for _ in llm.complete(request):
+                raise AssertionError("there is no answer")
+
+    asyncio.run(search())
+    gc.collect()
+    assert reported == []

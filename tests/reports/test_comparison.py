@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from llm_erm.certificates import AllLooks, Bound
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts, IncontextFacts
-from llm_erm.records import AllLooks, Bound, Cost, Result, Verdict
+from llm_erm.records import Cost, Result, Verdict
 from llm_erm.reports.comparison import compare, left_out, verdicts
 from llm_erm.reports.curves import curves, guarantee
 from llm_erm.reports.remarks import remarks, unfinished
@@ -69,14 +70,18 @@ def methods(exact: Result) -> Methods:
 def test_the_winners_are_named(methods):
     (said,) = verdicts(compare([methods.search, methods.enumeration, methods.tree]))
     assert said.startswith(
-        "fn_a L=20: most accurate: synthesis scripted:search.json and enumeration length (100.0%)"
+        "fn_a L=20: the most accurate methods are synthesis scripted:search.json and enumeration "
+        "length (100.0%); among the exact methods, "
     )
-    assert "fewest candidates to the first exact program: synthesis scripted:search.json (4" in said
     assert (
-        "soonest exact: enumeration length (0.50 s, 60 times less than synthesis "
-        "scripted:search.json)" in said
+        "synthesis scripted:search.json needed the fewest candidates (4; enumeration length: 900)"
+        in said
     )
-    assert "cheapest exact: enumeration length ($0.0000" in said
+    assert (
+        "enumeration length was the fastest (0.50 s; synthesis scripted:search.json: 30.00 s)"
+        in said
+    )
+    assert "enumeration length was the cheapest ($0.0000; synthesis scripted:search.json: $" in said
 
 
 def test_a_lead_within_the_interval_is_not_called_clear(methods):
@@ -86,7 +91,14 @@ def test_a_lead_within_the_interval_is_not_called_clear(methods):
     no_winner = ["fn_a L=20: no method is clearly above 50%."]
     assert verdicts(compare([methods.tree, methods.forest])) == no_winner
     (said,) = verdicts(compare([close, far, closer]))
-    assert "baseline:knn (90.0%, not clearly: the interval of baseline:xgboost meets it)" in said
+    assert (
+        "method is baseline:knn (90.0%), but not clearly: the interval of baseline:xgboost "
+        "overlaps with its own." in said
+    )
+    tied = replace(far, method="baseline:mlp", model="mlp")
+    (said,) = verdicts(compare([close, far, tied, closer]))
+    assert "methods are baseline:knn and baseline:mlp (90.0%), but not clearly: the" in said
+    assert said.endswith("overlaps with theirs.")
 
 
 def test_one_trial_has_the_exact_interval_and_the_bound_counts_the_methods(methods):
@@ -227,9 +239,11 @@ def test_what_was_learned_is_compared_by_all_its_examples_together(methods):
     better = trials(methods.search, [570] * 5)
     worse = trials(methods.tree, [520] * 5)
     (said,) = verdicts(compare(better + worse))
-    assert said == "fn_a L=20: most accurate: synthesis scripted:search.json (57.0%)."
+    assert said == (
+        "fn_a L=20: the most accurate method is synthesis scripted:search.json (57.0%)."
+    )
     (said,) = verdicts(compare([better[0], worse[0]]))
-    assert "not clearly: the interval of baseline:decision-tree meets it" in said
+    assert "not clearly: the interval of baseline:decision-tree overlaps" in said
     rows = compare(better + worse)
     pooled = binomtest(2850, 5000).proportion_ci(0.975, "exact")
     assert rows[0].learned_interval == pytest.approx((pooled.low, pooled.high))
@@ -297,7 +311,7 @@ def test_bounds_hold_for_all_results_that_the_ledger_counts(methods):
     rows = compare([looked_at(methods.tree, 1), looked_at(methods.forest, 7)])
     assert [row.error_at_most for row in rows] == [0.1, 0.7]
     assert any("all results on the same data at once" in line for line in remarks(rows))
-    assert not any("nobody knows" in line for line in remarks(rows))
+    assert not any("is not known" in line for line in remarks(rows))
 
 
 def test_rows_whose_ledger_is_unknown_are_named_and_hold_for_the_methods_compared(methods):
@@ -305,8 +319,8 @@ def test_rows_whose_ledger_is_unknown_are_named_and_hold_for_the_methods_compare
     rows = compare([replace(methods.tree, certificate=certificate), looked_at(methods.forest, 7)])
     bound = methods.tree.certificate.test
     assert rows[0].error_at_most == binomial_upper(bound.errors, bound.examples, (1 - 0.95) / 2)
-    (line,) = (line for line in remarks(rows) if "nobody knows" in line)
+    (line,) = (line for line in remarks(rows) if "is not known" in line)
     assert "decision-tree" in line
     assert "2 methods compared here" in line
     without = compare([replace(methods.tree, certificate=None)])
-    assert not any("nobody knows" in line for line in remarks(without))
+    assert not any("is not known" in line for line in remarks(without))

@@ -1,6 +1,6 @@
 """Pictures show every method and every result whole, and say what is what."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -16,6 +16,7 @@ from llm_erm.reports.figures import (
     draw_comparison,
     draw_curves,
 )
+from llm_erm.tasks.suite import SUITE
 
 PARITY, PALINDROME = ("fn_a", 20), ("fn_g", 50)
 METHODS = [f"method {letter}" for letter in "abcdefghijklmnop"]
@@ -171,12 +172,18 @@ def test_titles_say_what_the_task_is():
         "parity_all (fn_a): the number of ones is odd\nlength 20",
         "automata_parity (fn_j): after one step of cellular\n"
         "automaton rule 30 the number of ones is odd\nlength 50",
-        "own\nlength 12",
+        "own (own task)\nlength 12",
     ]
     first = comparison([Row(point, "a") for point in curves]).axes[0]
     names = [label.get_text() for label in first.get_yticklabels()]
     assert names[0] == "parity_all (fn_a): the\nnumber of ones is odd\nlength 20"
-    assert names[2] == "own\nlength 12"
+    assert names[2] == "own (own task)\nlength 12"
+    task = replace(SUITE["fn_a"], id="own", name="own", computes="ones prevail")
+    assert curves_by_task(curves, {}, task).axes[2].get_title() == "own: ones prevail\nlength 12"
+    label = comparison([Row(("own", 12), "a")], task).axes[0].get_yticklabels()[0]
+    assert label.get_text() == "own: ones prevail\nlength 12"
+    silent = replace(task, computes="")
+    assert curves_by_task(curves, {}, silent).axes[2].get_title() == "own (own task)\nlength 12"
 
 
 def test_the_legend_names_the_dashed_line_and_the_dotted_one():

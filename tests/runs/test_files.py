@@ -75,7 +75,7 @@ def test_the_text_is_what_follows_one_apostrophe():
 def test_a_file_in_place_of_a_folder_is_not_answered_with_advice_on_space(tmp_path):
     (tmp_path / "taken").write_text("")
     with (
-        pytest.raises(InputError, match="a file is where a folder is needed; name another place"),
+        pytest.raises(InputError, match="is a file, not a folder; name another place"),
         writing(tmp_path / "taken"),
     ):
         (tmp_path / "taken").mkdir()

@@ -28,7 +28,7 @@ def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(tmp_path), "iterdir", refused)
-    with pytest.raises(InputError, match="Cannot read .*: Permission denied; change its perm"):
+    with pytest.raises(InputError, match="Cannot read .*: Permission denied; change the perm"):
         model_digests(tmp_path)
 
 

@@ -18,7 +18,7 @@ from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Result, Verdict
-from llm_erm.runs import journal, kept
+from llm_erm.runs import journal, journal_file, kept
 from llm_erm.runs.events import Answered, Attempted, Finished, Prompted
 from llm_erm.runs.fingerprint import DataRecord, Fingerprint
 from llm_erm.runs.folder import RunFolder
@@ -314,7 +314,7 @@ def test_a_folder_that_is_read_while_a_run_writes_to_it_is_not_called_damaged(
 ):
     folder = open_folder()
     indices = iter(range(1, 20))
-    read = kept.read_bytes
+    read = journal_file.read_bytes
 
     def read_later(*arguments, **keywords):
         index = next(indices)
@@ -325,7 +325,7 @@ def test_a_folder_that_is_read_while_a_run_writes_to_it_is_not_called_damaged(
             folder(JOB, event)
         return read(*arguments, **keywords)
 
-    monkeypatch.setattr(kept, "read_bytes", read_later)
+    monkeypatch.setattr(journal_file, "read_bytes", read_later)
     found = kept.read_contents(folder.path, folder._settings)
     assert found.faults == {}
     assert set(found.kept[JOB].attempts) == {1, 2}
@@ -566,7 +566,7 @@ def test_a_result_of_another_version_is_refused_whatever_else_it_holds(open_fold
     with pytest.raises(InputError) as caught:
         open_folder()
     assert str(caught.value) == (
-        f"{path}, line 1: the layout of this result has version {version}, and this llm-erm reads "
+        f"{path}, line 1: The layout of this result has version {version}, and this llm-erm reads "
         "version 2; use the llm-erm that wrote it, or name another folder."
     )
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from llm_erm.certificates import Bound, Certificate
 from llm_erm.facts import SynthesisFacts
-from llm_erm.records import Bound, Certificate, Result, Verdict
+from llm_erm.records import Result, Verdict
 from llm_erm.runs.files import replace
 from llm_erm.runs.programs import comment, standalone
 from llm_erm.tasks.task import DataKey

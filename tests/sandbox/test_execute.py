@@ -115,6 +115,8 @@ LABELS = {
     **{text: text for text in ("True", "1.0", "1 + 0j", "'1'", "2 - 1.0")},
     "a decimal": "__import__('decimal').Decimal('1.00')",
     "a fraction": "__import__('fractions').Fraction(2, 2)",
+    "an integer of its own class": "type('A', (int,), {'__int__': lambda self: 0, "
+    "'__index__': lambda self: 0, '__hash__': lambda self: 0})(1)",
     "an integer of an enum": "__import__('enum').IntEnum('E', 'A').A",
     "a float of its own class": "type('A', (float,), {})(1)",
     "numpy's integer": "__import__('numpy').int8(1)",
@@ -153,6 +155,8 @@ NO_LABELS = {
     "a (sympy.core.symbol.Symbol)": "__import__('sympy').Symbol('a')",
     "Eq(1, a) (sympy.core.relational.Equality)": "__import__('sympy').Eq(1, "
     "__import__('sympy').Symbol('a'))",
+    "0 (candidate.B)": "type('B', (), {'__repr__': lambda self: '0', '__module__': 'candidate', "
+    "'__index__': lambda self: 1, '__int__': lambda self: 1})()",
     "1 (candidate.A)": "type('A', (), {'__repr__': lambda self: '1', '__module__': 'candidate', "
     "'__eq__': lambda *a: True, '__hash__': lambda self: 1, '__bool__': lambda self: True})()",
 }

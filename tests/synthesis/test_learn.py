@@ -11,6 +11,7 @@ from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Attempt, Candidate, Result, Verdict
+from llm_erm.runs.events import Event, Judged
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import learn
@@ -279,7 +280,12 @@ def test_a_duplicate_may_arrive_before_the_attempts_with_lower_indices(sandbox):
     assert [attempt.index for attempt in run.attempts] == [1, 2, 3, 4]
     assert [attempt.duplicate_of for attempt in run.attempts] == [4, 4, 4, None]
     limits = SynthesisSettings(4).limits
-    facts = judge(run.result, run.attempts, HeldOut(TEST), sandbox, limits, all_drawn=False)
+    told: list[Event] = []
+    data = HeldOut(TEST)
+    facts = judge(
+        run.result, run.attempts, data, sandbox, limits, all_drawn=False, observe=told.append
+    )
+    assert told == [Judged(0, 1), Judged(1, 1)], "duplicates do not run again"
     assert facts.test_accuracies == (0.5,) * 4
     assert facts.pass_at is None
     there = [attempt for attempt in run.attempts if attempt.index in (3, 4)]

@@ -456,7 +456,9 @@ def test_distinct_inputs_are_found_even_if_nearly_all_are_needed(sizes):
 def test_a_folder_that_cannot_be_made_is_an_error(sizes, tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(InputError, match=r"cannot write the data to .*file") as caught:
+    with pytest.raises(
+        InputError, match=r"Cannot write the data to .*file is a file, not a folder; choose"
+    ) as caught:
         draw_all(get("fn_a"), **(sizes | {"dataset_dir": tmp_path / "file"}))
     assert caught.value.setting == "dataset_dir"
 
@@ -465,7 +467,7 @@ def test_a_full_disk_leaves_no_folder_behind(sizes, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(InputError, match="free some space"):
+        with pytest.raises(InputError, match="raise the limit on the size of files"):
             draw_all(get("fn_a"), **sizes)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -478,7 +480,7 @@ def test_a_full_disk_keeps_the_data_that_were_there(sizes, published):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(InputError, match="free some space"):
+        with pytest.raises(InputError, match="raise the limit on the size of files"):
             draw_all(get("fn_a"), **sizes, fresh=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -596,7 +598,7 @@ def test_a_data_file_may_hold_any_text(tmp_path):
 
     assert data.inputs == ("a -> b", "ü\x0bx")
     assert data.labels == (1, 0)
-    with pytest.raises(InputError, match=r"cannot read .*nothing\.txt"):
+    with pytest.raises(InputError, match=r"Cannot read .*nothing\.txt"):
         files.read_dataset(tmp_path / "nothing.txt")
     (tmp_path / "data.txt").write_text("")
     with pytest.raises(InputError, match="is empty"):

@@ -179,7 +179,7 @@ def test_the_data_folder_is_named_after_the_task(own, sizes):
 
 
 def test_a_missing_file_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"cannot read the task file .*none\.py"):
+    with pytest.raises(InputError, match=r"Cannot read the task file .*none\.py"):
         load_task_file(tmp_path / "none.py")
 
 

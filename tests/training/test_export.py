@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from random import Random
 from unittest.mock import patch
 
@@ -15,6 +15,7 @@ from llm_erm.runs.events import Event, Finished
 from llm_erm.runs.jobs import Work
 from llm_erm.styles import make_legible, style
 from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.suite import SUITE
 from llm_erm.tasks.task import DataKey
 from llm_erm.training import export
 from llm_erm.training.events import Evaluated, Prepared
@@ -187,6 +188,14 @@ def test_pictures_say_what_the_task_is_and_name_every_line():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "20"]
 
 
+def test_pictures_of_an_own_task_give_its_rule():
+    mine = replace(result(), data=DataKey("mine", 12, 42))
+    task = replace(SUITE["fn_a"], id="mine", computes="ones prevail")
+    for drawn in (accuracy_by_size, accuracy_by_length):
+        assert drawn([mine]).axes[0].get_title() == "mine (own task)\nm"
+        assert drawn([mine], task).axes[0].get_title() == "mine: ones prevail\nm"
+
+
 def test_lines_are_told_apart_also_where_they_are_equal():
     results = [result(size) for size in range(10, 250, 20)]
     (axes,) = accuracy_by_length(results).axes
@@ -207,4 +216,4 @@ def test_a_curve_is_titled_with_the_rule_of_its_task(parity, tmp_path):
         artifacts(PREPARED)
         artifacts(Finished(result()))
     title = drawn.call_args.args[1]
-    assert title == "parity_all: the number of ones is odd\nlength 12, 20 examples, m"
+    assert title == "parity_all (fn_a): the number of ones is odd\nlength 12, 20 examples, m"

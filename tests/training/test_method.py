@@ -43,7 +43,7 @@ def test_one_training_has_the_runs_folder_and_several_have_folders_inside(tmp_pa
     ("settings", "specs", "message"),
     [
         ({}, [SPEC, replace(SPEC, negatives="random")], "would be called fn_a-L12-n20"),
-        ({}, [replace(SPEC, train_size=7)], "the training size 7 is odd"),
+        ({}, [replace(SPEC, train_size=7)], "The training size 7 is odd"),
         ({"n_head": 3}, [SPEC], "qwen1.7B would have a width of 32"),
         ({"device": "gpu"}, [SPEC], "The device gpu is not available"),
     ],

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from llm_erm.baselines.learn import learn
 from llm_erm.baselines.learners import Grids, Learner, is_checkpoint, learner_named
+from llm_erm.checks import Checked
 from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
@@ -56,7 +57,7 @@ def read_weights(path: Path) -> TabPFNWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Baselines(Method):
+class Baselines(Checked, Method):
     """Classical learners, whose parameters are selected from a grid.
 
     Attributes:

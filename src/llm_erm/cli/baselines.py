@@ -8,7 +8,7 @@ from llm_erm.baselines.learners import Grids, learner_named, names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.results import BOUNDS, LENGTH, at_most
+from llm_erm.cli.results import BOUNDS, LENGTH, SURE, at_most
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cli.tables import Column
 from llm_erm.cores import usable_cores
@@ -114,11 +114,10 @@ class Options(RunOptions, DataGrid):
         )
         if all(result.certificate is None for result in results):
             return ()
-        sure = "'Error at most' is by the test data, and 95% sure."
         if len(results) == 1:
-            return [sure]
+            return [SURE]
         return [
-            f"{sure} Each bound holds by itself; `llm-erm compare` prints those that hold for all "
+            f"{SURE} Each bound holds on its own; `llm-erm compare` prints those that hold for all "
             "results on the same data at once."
         ]
 

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import LENGTH, bound_percent, finished_runs
+from llm_erm.cli.results import LENGTH, bound_percent, entries_of_runs
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
 from llm_erm.reports.remarks import remarks, unfinished
-from llm_erm.reports.results import chosen, entries_in
+from llm_erm.reports.results import chosen
+from llm_erm.tasks.task_file import load_task_file
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Options:
     """Lengths of the inputs to compare on (default: all that the runs hold)."""
     plot: Path | None = None
     """Also plot the comparison into this file, whose name ends in .png, .svg or .pdf."""
+    task_file: Path | None = None
+    """The Python file that defines a task of your own, whose description the picture shows."""
     json: bool = False
     """Print one JSON object per task and method."""
     wide: bool = False
@@ -44,7 +47,7 @@ def compare(options: Options) -> int:
         from llm_erm.reports.figures import check_target
 
         check_target(options.plot)
-    found = entries_in(finished_runs(options.runs))
+    found = entries_of_runs(options.runs)
     entries = chosen(found, options.functions, options.lengths)
     rows = comparison.compare(entries)
     if rest := left_out(entries, rows):
@@ -64,7 +67,8 @@ def compare(options: Options) -> int:
     if options.plot is not None:
         from llm_erm.reports.figures import draw_comparison
 
-        draw_comparison(rows, options.plot)
+        own = None if options.task_file is None else load_task_file(options.task_file)
+        draw_comparison(rows, options.plot, own)
         output.note(f"Picture: {options.plot}")
     return 0
 

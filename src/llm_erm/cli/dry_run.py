@@ -4,8 +4,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from llm_erm.cli.loading import say_warnings
 from llm_erm.cli.output import note, say
-from llm_erm.cli.runs import say_warnings
 from llm_erm.phrases import counted
 from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.method import Synthesis

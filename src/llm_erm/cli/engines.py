@@ -9,7 +9,6 @@ import tyro
 
 from llm_erm.cli.models import check_budget, concurrency_that_fits, key_of, warn_of_price
 from llm_erm.cli.network import check_network
-from llm_erm.cli.options import MOST
 from llm_erm.errors import InputError
 from llm_erm.incontext.engine import Engine
 from llm_erm.incontext.local import LocalEngine
@@ -17,6 +16,7 @@ from llm_erm.incontext.server import ServerEngine
 from llm_erm.incontext.vllm import VLLMEngine
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import checked_address, checked_key
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.models import price_of
 from llm_erm.llms.providers import PROVIDERS
 
@@ -65,7 +65,14 @@ def engine_of(options: EngineOptions, seed: int) -> Engine:
         InputError: A flag is out of range, or flags contradict each other.
         MissingExtraError: A package that the engine needs is not installed.
     """
-    _check(options)
+    check_limits(
+        tensor_parallel_size=options.tensor_parallel_size,
+        context_tokens=options.max_model_len,
+        threads=options.threads,
+        concurrency=options.concurrency,
+        retries=options.retries,
+        timeout_seconds=options.timeout,
+    )
     if options.base_url is not None:
         _refuse_idle(
             options,
@@ -131,19 +138,3 @@ def _refuse_idle(options: EngineOptions, engine: str, *used: str) -> None:
 
 def _is_gguf(model: str) -> bool:
     return model.endswith(".gguf") or Path(model).is_file()
-
-
-def _check(options: EngineOptions) -> None:
-    for flag, number, least in (
-        ("--tensor-parallel-size", options.tensor_parallel_size, 1),
-        ("--max-model-len", options.max_model_len, 1),
-        ("--threads", options.threads, 1),
-        ("--concurrency", options.concurrency, 1),
-        ("--retries", options.retries, 0),
-    ):
-        if number is not None and number < least:
-            raise InputError(f"{flag} is {number}; give {least} or more.")
-    if not 0 < options.timeout < MOST:
-        raise InputError(
-            f"--timeout is {options.timeout}; give a number of seconds above 0 and below {MOST:,}."
-        )

@@ -144,16 +144,17 @@ def search_line(result: Result) -> str:
     facts = result.facts
     assert isinstance(facts, EnumerationFacts)
     if result.seconds_to_selected is not None:
-        what = exactness(result) if result.exact else "no validation errors, yet not exact,"
+        what = exactness(result) if result.exact else "no validation errors, but not exact"
         found = (
-            f"{what} after {counted(result.candidates_to_selected or 0, 'program')} and "
-            f"{result.seconds_to_selected:.2f} s, by {facts.found_by}"
+            f"{what}; found by {facts.found_by} after "
+            f"{counted(result.candidates_to_selected or 0, 'program')} and "
+            f"{result.seconds_to_selected:.2f} s"
         )
     else:
-        found = f"nothing exact; stopped by the limit of {facts.stopped_by}"
-    bits = "" if facts.bits is None else f", {facts.bits:g} bits"
+        found = f"nothing exact; the search reached its limit of {facts.stopped_by}"
+    bits = "" if facts.bits is None else f"; {facts.bits:g} bits"
     line = (
-        f"{result.data.name}: {found}{bits}; {facts.considered:,} considered in "
+        f"{result.data.name}: {found}{bits}. {counted(facts.considered, 'program')} considered in "
         f"{result.seconds:.1f} s"
     )
     tied = [shorten(one_line(other.program), 60, placeholder=" …") for other in facts.tied]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import command, flags_of
-from llm_erm.cli.results import LENGTH, finished_runs
+from llm_erm.cli.results import LENGTH, entries_of_runs
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.tables import Column
 from llm_erm.erm.bounds import occam_upper
@@ -19,8 +20,9 @@ from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.curves import Curve, Guarantee, curves, guarantee
 from llm_erm.reports.figures import check_target, draw_curves
 from llm_erm.reports.remarks import unfinished
-from llm_erm.reports.results import Entry, TaskPoint, chosen, entries_in
+from llm_erm.reports.results import Entry, TaskPoint, chosen
 from llm_erm.tasks.spec import DataGrid
+from llm_erm.tasks.task_file import load_task_file
 
 Method = Literal["baselines", "enumerate", "synthesize"]
 
@@ -70,10 +72,10 @@ def figure(options: Options) -> int:
         raise InputError(
             "There is nothing to plot; name folders of runs, or methods to run first with --make."
         )
-    entries = entries_in(finished_runs(options.runs))
-    for size in dict.fromkeys(options.sizes) if options.make else ():
-        for method in dict.fromkeys(options.make):
-            entries += _made(options, method, size)
+    entries = entries_of_runs(options.runs)
+    runs = list(product(dict.fromkeys(options.sizes), dict.fromkeys(options.make)))
+    for number, (size, method) in enumerate(runs, 1):
+        entries += _made(options, method, size, f" (run {number} of {len(runs)})")
     entries = chosen(entries, options.functions, options.lengths)
     for line in unfinished(entries):
         output.note(line)
@@ -83,12 +85,13 @@ def figure(options: Options) -> int:
         for point in drawn
         if (known := guarantee([e for e in entries if e.point == point], options.bits)) is not None
     }
-    draw_curves(drawn, guarantees, options.plot)
+    own = None if options.task_file is None else load_task_file(options.task_file)
+    draw_curves(drawn, guarantees, options.plot, own)
     _print(options, drawn, guarantees)
     return 0
 
 
-def _made(options: Options, method: Method, size: int) -> list[Entry]:
+def _made(options: Options, method: Method, size: int, place: str) -> list[Entry]:
     """Runs a method at one size, in this process, and returns its results."""
     if size < 4 or size % 2:
         raise InputError(
@@ -100,7 +103,7 @@ def _made(options: Options, method: Method, size: int) -> list[Entry]:
     shared: dict[str, Any] = {
         field.name: getattr(options, field.name) for field in fields(DataGrid)
     } | {"train_size": size - validation, "val_size": validation, "out_dir": folder}
-    output.note(f"{method} with {counted(size, 'labelled example')}")
+    output.note(f"{method} with {counted(size, 'labelled example')}{place}")
     own: dict[Method, dict[str, Any]] = {
         "baselines": {"learners": options.learners},
         "enumerate": {},
@@ -135,7 +138,7 @@ def _print(
         wider=False,
     )
     lines = [
-        f"{function} L={length}: at 200 labelled examples, theory guarantees {_guaranteed(known)}."
+        f"{function} L={length}: {_sentence(known)}"
         for (function, length), known in guarantees.items()
     ]
     output.say_below("\n".join(("", *lines, f"Picture: {options.plot}")))
@@ -153,5 +156,17 @@ def _points(curve: Curve) -> str:
 def _guaranteed(known: Guarantee | None) -> str:
     if known is None:
         return "– (no exact program is known)"
-    accuracy = 1 - occam_upper(known.bits, 200, 1 - CONFIDENCE)
-    return f"{output.percent(accuracy)} ({counted(round(known.bits), 'bit')}, {known.code})"
+    return f"{_at_200(known)} ({counted(round(known.bits), 'bit')}, {known.code})"
+
+
+def _at_200(known: Guarantee) -> str:
+    return output.percent(1 - occam_upper(known.bits, 200, 1 - CONFIDENCE))
+
+
+def _sentence(known: Guarantee) -> str:
+    """Returns what is guaranteed for the known exact program."""
+    code = {"given": "", "program text": " as text"}.get(known.code, f" in {known.code} code")
+    return (
+        f"a program of {counted(round(known.bits), 'bit')}{code} without errors on 200 labelled "
+        f"examples is at least {_at_200(known)} accurate, with 95% confidence (Occam bound)."
+    )

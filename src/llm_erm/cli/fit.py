@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +11,10 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.tables import Column
-from llm_erm.errors import InputError
+from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted
-from llm_erm.rulelists.learn import Learned, Size, TableSettings, divide, learn
+from llm_erm.rulelists.evidence import Learned, Size
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.reading import load
 
@@ -59,6 +61,10 @@ class Options:
 def fit(options: Options) -> int:
     """Learn a rule from a table: readable, proved best on its rows, bounded on new ones."""
     settings = _settings(options)
+    if find_spec("numba") is None:
+        raise MissingExtraError(
+            "The search for rules needs numba; install it with: pip install 'llm-erm[tables]'"
+        )
     data = load(
         options.data,
         options.target,
@@ -71,6 +77,8 @@ def fit(options: Options) -> int:
     )
     for notice in data.notices:
         output.note(notice)
+    from llm_erm.rulelists.learn import divide, learn
+
     start = time.monotonic()
     learned = learn(data, settings)
     seconds = time.monotonic() - start
@@ -103,7 +111,7 @@ def _settings(options: Options) -> TableSettings:
         match = _COST.fullmatch(text)
         if match is None:
             raise InputError(
-                f"{text!r} is no cost; write TRUE:GIVEN=N, such as yes:no=5", setting="cost"
+                f"{text!r} is not a cost; write TRUE:GIVEN=N, such as yes:no=5.", setting="cost"
             )
         costs.append((match[1], match[2], int(match[3])))
     return TableSettings(

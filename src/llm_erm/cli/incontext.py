@@ -104,8 +104,8 @@ class Options(RunOptions, EngineOptions, DataGrid):
         """Prints one row per result."""
         columns = (
             *("task", LENGTH, TRIAL, Column("shots", setting=True)),
-            *("accuracy", "95% interval", "against chance"),
-            Column("of parsed", wide=True),
+            *("accuracy", "95% interval", "differs from chance"),
+            Column("accuracy of parsed", wide=True),
             "not parsed",
             Column("prompt computed", wide=True),
             Column("queries/s", wide=True),
@@ -147,7 +147,7 @@ def _row(result: Result) -> tuple[str, ...]:
         str(facts.shots),
         output.percent(test.accuracy),
         output.interval(*facts.accuracy_interval),
-        "differs" if facts.differs_from_chance else "not shown",
+        "yes" if facts.differs_from_chance else "unclear",
         output.percent(facts.accuracy_parsed),
         f"{test.invalid} of {test.total}",
         "–" if computed is None else f"{computed / result.cost.prompt_tokens:.1%}",

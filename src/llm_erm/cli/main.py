@@ -18,7 +18,7 @@ from typing import Any
 
 from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.keys import escaped, guard_streams, keep_environment, without_keys
+from llm_erm.cli.keys import guard_streams, keep_environment, without_keys
 from llm_erm.cli.stopped import status_of, still_computing
 from llm_erm.cli.text import note
 from llm_erm.errors import LLMERMError
@@ -36,15 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(words: Sequence[str]) -> int:
     if not words or words[0] not in COMMANDS:
         overview = _overview()
-        if words:
-            shown = without_keys(words)
-            with contextlib.redirect_stderr(escaped(sys.stderr)):  # both print and exit
-                if shown[0].startswith("-"):
-                    overview.parse_args(shown)
-                close = " or ".join(get_close_matches(shown[0], COMMANDS))
-                hint = f"did you mean {close}?" if close else f"choose one of {' '.join(COMMANDS)}."
-                overview.error(f"there is no command {shown[0]!r}; {hint}")
-        overview.print_help()
+        if not words:
+            overview.print_help()
+        elif words[0] in ("-h", "--help", "--version"):
+            overview.parse_args(words[:1])  # prints and exits
+        else:
+            (shown, *_) = without_keys(words)
+            close = " or ".join(get_close_matches(shown, COMMANDS))
+            hint = f"did you mean {close}?" if close else f"choose one of {' '.join(COMMANDS)}."
+            note(f"llm-erm: There is no command {shown!r}; {hint} See `llm-erm --help`.")
         return 2
     from llm_erm.cli.parsing import parse
 

@@ -14,12 +14,12 @@ from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity, checked_address
 from llm_erm.llms.files import calls_that_fit
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import price_of
-from llm_erm.llms.providers import PROVIDERS, Defaults, ModelSettings, Provider
+from llm_erm.llms.providers import PROVIDERS, Constraint, Defaults, ModelSettings, Provider
 from llm_erm.phrases import counted
-from llm_erm.synthesis.settings import Constraint
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,13 @@ class ModelOptions:
     max_total_tokens: int | None = None
     """For remote models: the same limit for the total of prompt and output tokens."""
     constraint: Constraint | None = None
-    """For local: what answers must match: the small grammar of expressions (default for the
-    embedded model), one fenced block of Python (default for your own model), the JSON schema of an
-    answer, or nothing."""
+    """What to ask for, and whether answers must match it. grammar: an expression of the small
+    grammar (default for the embedded model). block: one fenced block of Python that matches a
+    grammar (default for your own GGUF). free-block: a block that need not match (default for chat,
+    vllm and ollama). schema: JSON that matches its schema. none: JSON that need not match (default
+    for the other remote models). Only local takes them all: chat and vllm take no grammar, ollama
+    neither grammar nor block, and the others free-block and none. What must match leaves no room
+    for thoughts or a code tool."""
     answers: Path | None = None
     """For scripted: a JSON list of texts. Attempt i of every grid point gets the i-th text; later
     attempts get the last one."""
@@ -137,6 +141,7 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         settings["budget"] = budget
     try:
         llm = model_of(name, **settings)
+        defaults = provider.usual(named, options.constraint)
     except InputError as error:
         about_key = error.setting == "api_key"
         message = sentence(error, ModelOptions)
@@ -151,7 +156,6 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         limited = options.max_cost_usd is not None or options.max_total_tokens is not None
         if limited and options.enable_code_interpreter:
             note("Note: the budget does not cover what the hosted interpreter costs beyond tokens.")
-    defaults = provider.defaults(named, options.constraint)
     tokens = options.max_output_tokens or defaults.max_tokens
     return llm, replace(defaults, max_tokens=tokens)
 
@@ -208,13 +212,17 @@ _NEVER_IGNORED = {"verbosity", "threads"}
 
 def _settings(options: ModelOptions, provider: Provider) -> dict[str, Any]:
     """Returns the settings from the flags that the provider takes, or must reject."""
-    names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
-    values = {name: getattr(options, _RENAMED.get(name, name)) for name in names}
     return {
         name: value
-        for name, value in values.items()
+        for name, value in _values(options).items()
         if value is not None and (name in provider.settings or name in _NEVER_IGNORED)
     }
+
+
+def _values(options: ModelOptions) -> dict[str, Any]:
+    """Returns the settings from the flags, whether or not a provider takes them."""
+    names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
+    return {name: getattr(options, _RENAMED.get(name, name)) for name in names}
 
 
 def _check(options: ModelOptions, provider: Provider) -> None:
@@ -229,8 +237,6 @@ def _check(options: ModelOptions, provider: Provider) -> None:
         flag = "--answers" if provider.name == "scripted" else "--model"
         what = "a file of answers" if provider.name == "scripted" else "the name of a model"
         raise InputError(f"--provider {provider.name} needs {what}; give it with {flag}.")
-    if options.constraint not in (None, "none") and provider.remote:
-        raise InputError("--constraint works only with --provider local; omit it.")
     if options.enable_code_interpreter and "code_interpreter" not in provider.settings:
         instead = ""
         if provider.remote:
@@ -253,6 +259,10 @@ def _check(options: ModelOptions, provider: Provider) -> None:
             "remote; omit it, and limit --attempts and --max-output-tokens instead."
         )
     check_budget(options.max_cost_usd, options.max_total_tokens)
+    try:
+        check_limits(**_values(options))
+    except InputError as error:
+        raise InputError(sentence(error, ModelOptions)) from error
 
 
 def concurrency_that_fits(concurrency: int) -> int:

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 
 _PROXIES = ("http", "https")
@@ -67,5 +68,6 @@ def _check_certificates() -> None:
     except OSError as error:  # ssl.SSLError is one
         raise InputError(
             f"SSL_CERT_FILE is {path}, which cannot be read as certificates "
-            f"({error.strerror or error}); name a file of certificates, or unset it."
+            f"({error.strerror or error}); "
+            f"{advice(error, Path(path), 'name a file of certificates, or unset it')}."
         ) from error

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import field, fields, make_dataclass, replace
 from functools import cache, partial
-from itertools import pairwise
 from typing import Any, TypeVar, cast, get_type_hints
 
 import tyro
 
 from llm_erm.cli.help import by_subject
-from llm_erm.cli.keys import escaped, without_keys
+from llm_erm.cli.keys import without_keys
 from llm_erm.cli.text import say
+from llm_erm.cli.words import fault_in, without_value
 from llm_erm.errors import InputError
 from llm_erm.version import VERSION
 
@@ -39,8 +39,8 @@ def parse(
         default: Values of flags that are not given (default: those of the dataclass).
 
     Raises:
-        SystemExit: The words cannot be parsed, or ask for help or the version.
-        InputError: A flag that takes values has none.
+        SystemExit: The words ask for help or the version.
+        InputError: They cannot be parsed; the message says which flag is wrong, and why.
     """
     given = list(sys.argv[1:] if words is None else words)
     if "--version" in given:
@@ -49,8 +49,8 @@ def parse(
     names = tuple(one.name for one in fields(cast("Any", kind)))
     described = partial(by_subject, kind, names, default)
     found = _parsed(kind, given, prog, described, description, default)
-    if (empty := _without_value(kind, given)) is not None:
-        raise InputError(f"{empty} needs a value; give one or more, or omit the flag.")
+    if (empty := without_value(kind, given)) is not None:
+        raise _refusal(empty, prog)
     return found
 
 
@@ -66,7 +66,7 @@ def parse_again(earlier: Parsed, names: Sequence[str], words: Sequence[str], pro
         prog: As for ``parse``.
 
     Raises:
-        SystemExit: As ``parse``.
+        InputError: As ``parse``.
     """
     kind: Any = type(earlier)
     described = partial(by_subject, kind, tuple(names), None)
@@ -83,13 +83,12 @@ def _parsed(
     description: str | None = None,
     default: Parsed | None = None,
 ) -> Parsed:
-    """Returns the flags, or exits after printing what tyro says of ``described``.
+    """Returns the flags, or exits after printing tyro's help of ``described``.
 
     It has the same flags, with their subjects and texts, which take longer to read than all else.
     """
-    said = io.StringIO()
     try:
-        with redirect_stdout(said), redirect_stderr(said):
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             return tyro.cli(
                 kind,
                 prog=prog,
@@ -97,23 +96,16 @@ def _parsed(
                 default=tyro.MISSING_NONPROP if default is None else default,
                 config=CONFIG,
             )
-    except SystemExit:
-        # What tyro says quotes the words, in lines that may divide a key, so they must be without.
+    except SystemExit as ended:
         words = without_keys(given)
-        with redirect_stderr(escaped(sys.stderr)):
-            tyro.cli(described(), prog=prog, args=words, description=description, config=CONFIG)
-        escaped(sys.stderr).write(said.getvalue())  # the words fail only with what was hidden
+        if ended.code:
+            raise _refusal(fault_in(kind, words) or "The flags cannot be read.", prog) from None
+        tyro.cli(described(), prog=prog, args=words, description=description, config=CONFIG)
         raise
 
 
-def _without_value(kind: type[Any], words: Sequence[str]) -> str | None:
-    """Returns a flag that takes values and has none, which tyro reads as an empty list."""
-    switches = {name for name, hint in get_type_hints(kind).items() if hint is bool}
-    for word, following in pairwise([*words, "--"]):
-        names_flag = word.startswith("--") and "=" not in word and following.startswith("--")
-        if names_flag and word[2:].replace("-", "_") not in switches:
-            return word
-    return None
+def _refusal(fault: str, prog: str) -> InputError:
+    return InputError(f"{fault} See `{prog} --help`.")
 
 
 @cache

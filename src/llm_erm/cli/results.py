@@ -4,13 +4,15 @@ import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from llm_erm.certificates import Certificate
 from llm_erm.cli import output
+from llm_erm.cli.progress import Bars
 from llm_erm.cli.tables import Column
 from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
 from llm_erm.phrases import counted, listed
-from llm_erm.records import Certificate, Result, accuracy
-from llm_erm.reports.results import without_results
+from llm_erm.records import Result, accuracy
+from llm_erm.reports.results import Entry, entries_in, without_results
 from llm_erm.source import one_line
 
 LENGTH = Column("length", setting=True)
@@ -19,6 +21,8 @@ TRIAL = Column("trial", usual="1")
 
 BOUNDS = (Column("error at most"), Column("by validation", wide=True))
 """Columns of the bounds from test and validation data."""
+
+SURE = "'Error at most' is a bound from the test data that holds with 95% confidence."
 
 
 def finished_runs(runs: Iterable[Path]) -> list[Path]:
@@ -33,6 +37,22 @@ def finished_runs(runs: Iterable[Path]) -> list[Path]:
         holds = "holds" if len(empty) == 1 else "hold"
         output.note(f"Left out {listed([*map(str, empty)])}, which {holds} no result yet.")
     return rest or distinct
+
+
+def entries_of_runs(runs: Iterable[Path]) -> list[Entry]:
+    """Returns the results of finished runs, each with its folder; shows a bar meanwhile.
+
+    Raises:
+        InputError: A folder holds no results, or damaged ones.
+    """
+    folders = finished_runs(runs)
+    entries = []
+    with Bars() as bars:
+        bar = bars.add("runs read", len(folders))
+        for folder in folders:
+            entries += entries_in([folder])
+            bars.advance(bar)
+    return entries
 
 
 def print_json(results: Sequence[Result]) -> None:
@@ -73,10 +93,10 @@ def _about_trials(group: Sequence[Result]) -> list[str]:
     lines = []
     if len(group) > 1:
         accuracies = [accuracy(result.test) or 0.0 for result in group]
-        lines.append(f"mean test accuracy {_estimate(mean_over_trials(accuracies))}")
+        lines.append(f"mean test accuracy: {_estimate(mean_over_trials(accuracies))}")
         exact = [float(result.exact) for result in group]
         lines.append(
-            f"trials with a program exact at this length {_estimate(mean_over_trials(exact))}"
+            f"trials with a program exact at this length: {_estimate(mean_over_trials(exact))}"
         )
     measured = [
         result.facts.pass_at
@@ -85,11 +105,11 @@ def _about_trials(group: Sequence[Result]) -> list[str]:
     ]
     if len(measured) == len(group):
         one = mean_over_trials([pass_at[1] for pass_at in measured])
-        lines.append(f"one proposal is right with probability {_estimate(one)}")
+        lines.append(f"probability that one proposal is right: {_estimate(one)}")
         known_by_all = set.intersection(*(set(pass_at) for pass_at in measured))
         for k in sorted(known_by_all - {1}):
             share = mean_over_trials([pass_at[k] for pass_at in measured])
-            lines.append(f"pass@{k} {_estimate(share)}")
+            lines.append(f"pass@{k}: {_estimate(share)}")
     return lines
 
 
@@ -153,8 +173,7 @@ def bound_percent(bound: float) -> str:
 def bound_lines(results: Sequence[Result]) -> list[str]:
     """Returns what the bounds in a table say, and what holds of later results on the same data."""
     certified = any(result.certificate is not None for result in results)
-    sure = "'Error at most' is by the test data, and 95% sure."
-    return [*([sure] if certified else []), *_look_lines(results)]
+    return [*([SURE] if certified else []), *_look_lines(results)]
 
 
 def _look_lines(results: Sequence[Result]) -> list[str]:
@@ -166,13 +185,14 @@ def _look_lines(results: Sequence[Result]) -> list[str]:
             continue
         named = {"validation": looks.validation, "test": looks.test}
         bounds = [
-            f"{bound_percent(bound)} by {name}"
+            f"{bound_percent(bound)} by the {name} data"
             for name, bound in named.items()
             if bound is not None
         ]
         said = (
-            f"this is result {looks.number} on the same data. If it is chosen among all of them, "
-            f"its error is at most {' or '.join(bounds)}; copies of the data are not counted."
+            f"this is result {looks.number} on the same data. If you choose it among all of them, "
+            f"its error is at most {' or '.join(bounds)}. Results on copies of the data are not "
+            "counted."
         )
         alike.setdefault(said, []).append(result.data.name)
     return [f"{', '.join(names)}: {said}" for said, names in alike.items()]

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from llm_erm.cli.flags import sentence
+from llm_erm.cli.loading import loading
 from llm_erm.cli.observers import Shown
 from llm_erm.cli.output import note, say_below
 from llm_erm.cli.places import check_files
-from llm_erm.cli.progress import Bars
 from llm_erm.cli.results import print_json
 from llm_erm.cli.stopped import status_of
 from llm_erm.errors import BudgetSpentError, InputError, UnfinishedError
@@ -21,7 +21,6 @@ from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey, Method
 from llm_erm.runs.run import Plan, opened, plan, results_in, run_in
 from llm_erm.tasks.spec import DataGrid, DataSpec
-from llm_erm.tasks.task import Splits
 
 
 class RunOptions(ABC):
@@ -85,13 +84,7 @@ class RunOptions(ABC):
         grid, specs, method = self.grid(), self.data_sets(), self.method()
         out_dir: Path | None = getattr(self, self.FOLDER)
         check_files(self.files(), out_dir)
-        with Bars() as bars:
-            bar = bars.add("data", len(specs))
-
-            def ready(splits: Splits) -> None:
-                bars.advance(bar)
-                say_warnings(splits)
-
+        with loading(specs, grid.dataset_dir, fresh=grid.fresh_data) as ready:
             return plan(
                 method,
                 specs,
@@ -184,12 +177,6 @@ def specs_of(grid: DataGrid) -> list[DataSpec]:
     for line in grid.skipped():
         note(line)
     return grid.specs()
-
-
-def say_warnings(splits: Splits) -> None:
-    """Prints the warnings about a data set."""
-    for warning in splits.warnings:
-        note(f"Note: {warning}")
 
 
 def _perform(

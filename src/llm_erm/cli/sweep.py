@@ -1,9 +1,6 @@
 """`llm-erm sweep`: does a grid of runs from one YAML file."""
 
-import contextlib
-import io
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -29,9 +26,6 @@ from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
-
-RULE = re.compile("[─-]{10,}")
-"""What divides the parts of tyro's messages."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +102,11 @@ def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
         InputError: The job cannot start; the message says why.
     """
     kind: type[Any] = flags_of(command(name))
-    printed = io.StringIO()
     try:
-        with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(printed):
-            options = replace(_parsed(kind, job, first), **{kind.FOLDER: job.folder})
-            if name == "train":
-                _check_device(options.device)
-            check(options)
-    except SystemExit:
-        reason = _brief(printed.getvalue())
-        raise InputError(f"The flags of job {job.index} are not valid: {reason}") from None
+        options = replace(_parsed(kind, job, first), **{kind.FOLDER: job.folder})
+        if name == "train":
+            _check_device(options.device)
+        check(options)
     except LLMERMError as error:
         why = sentence(error, kind, job.arguments)
         raise InputError(f"Job {job.index} cannot start: {why}") from error
@@ -127,30 +116,21 @@ def _checked(name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:
 
 def _parsed(kind: type[Any], job: SweepJob, first: RunOptions | None) -> Any:  # noqa: ANN401
     """Returns the flags of a job."""
+    prog = f"llm-erm {job.arguments[0]}"
     names = {key.replace("-", "_"): f"--{key}" for key in job.values}
     twice = any(  # given by another spelling as well
         word.startswith("--") and names.get(word[2:].replace("-", "_"), word) != word
         for word in job.arguments
     )
     if first is not None and not twice and {one.name for one in fields(kind)} >= names.keys():
-        return parse_again(first, list(names), job.own_arguments, job.arguments[0])
-    return parse(kind, job.arguments[1:], job.arguments[0])
+        return parse_again(first, list(names), job.own_arguments, prog)
+    return parse(kind, job.arguments[1:], prog)
 
 
 def _check_device(device: str | None) -> None:
     """Rejects the index of a GPU: a job sees only one, which is its first."""
     if device is not None and device.startswith("cuda:") and device != "cuda:0":
         raise InputError(f"device is {device}, but every job sees only one GPU; give cuda.")
-
-
-def _brief(text: str) -> str:
-    """Returns what is wrong by tyro's message, and the flag that was perhaps meant."""
-    lines = [line.strip("│|╭╮╰╯+ ") for line in text.splitlines()[1:]]
-    parts = filter(None, map(str.strip, RULE.split(" ".join(lines))))
-    what, *more = [*parts] or [text]
-    meant = re.search(r"(?:similar to|you meant).*?(--[\w-]+) ", " ".join(more))
-    hint = f"; did you mean {meant[1]}?" if meant else ""
-    return " ".join(what.split()).removesuffix(".") + (hint or ".")
 
 
 def _devices(count: int | None) -> list[str | None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from llm_erm.cli import output
 from llm_erm.cli.tables import Column
 from llm_erm.tasks.suite import SUITE
+from llm_erm.tasks.task import Task
 from llm_erm.tasks.task_file import load_task_file
 
 
@@ -33,7 +34,7 @@ def tasks(options: Options) -> int:
                 "name": task.name,
                 "kind": task.kind,
                 "lengths": list(task.lengths),
-                "computes": task.computes,
+                "computes": _rule(task),
             }
             output.say_json(row)
         return 0
@@ -44,8 +45,13 @@ def tasks(options: Options) -> int:
         Column("label 1 when", text=True),
     )
     rows = [
-        (task.id, task.name, task.kind, " ".join(map(str, task.lengths)), task.computes)
+        (task.id, task.name, task.kind, " ".join(map(str, task.lengths)), _rule(task))
         for task in listed
     ]
     output.table(columns, rows, wide=options.wide)
     return 0
+
+
+def _rule(task: Task) -> str:
+    """Returns when the label is 1; of a file that does not say it, where it stands."""
+    return task.computes or f"rule(x) in {task.source} is 1"

@@ -25,6 +25,7 @@ from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.task import Release
+from llm_erm.tasks.task_file import load_task_file
 from llm_erm.training.architectures import rounded
 from llm_erm.training.build import require_packages
 from llm_erm.training.duration import cpu_seconds, weights_of
@@ -167,10 +168,11 @@ class Options(RunOptions, TrainingSettings):
 
     def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
         """Plots the accuracy by training size and by length."""
+        own = None if self.task_file is None else load_task_file(self.task_file)
         if self.writes and len(self.train_set_size) > 1:
-            plot_sizes(results, folder.path / "sizes.png")
+            plot_sizes(results, folder.path / "sizes.png", own)
         if self.writes and self.test_sequence_length:
-            plot_lengths(results, folder.path / "lengths.png")
+            plot_lengths(results, folder.path / "lengths.png", own)
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints one row per model."""

@@ -6,8 +6,10 @@ from typing import Annotated
 
 import tyro
 
+from llm_erm.advice import advice
 from llm_erm.cli import output
 from llm_erm.cli.options import LimitOptions
+from llm_erm.cli.progress import Bars
 from llm_erm.erm.alone import examine
 from llm_erm.erm.verify import execute
 from llm_erm.errors import InputError
@@ -32,7 +34,10 @@ def verify(options: Options) -> int:
     limits = options.limits()
     source = _read(options.program)
     examples = read_dataset(options.data)
-    with options.sandbox() as sandbox:
+    # It runs once, then 16 inputs alone, then all of them again within twice the time.
+    most = 5 * limits.seconds_per_candidate
+    with options.sandbox() as sandbox, Bars() as bars:
+        bars.add("running the program", None, seconds=most)
         verification = execute(source, [examples], sandbox, limits)
         verdict = verification.verdicts[0]
         alone = examine(verification, [True]).verdicts[0]
@@ -72,8 +77,8 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(
-            f"Cannot read the program {path}: {error.strerror}; name a Python file that defines "
-            "f(x)."
+            f"Cannot read the program {path}: {error.strerror}; "
+            f"{advice(error, path, 'name a Python file that defines f(x)')}."
         ) from error
     except UnicodeDecodeError:
         raise InputError(

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 
+from llm_erm.checks import Checked
 from llm_erm.enumeration.prior import Prior
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.erm.select import check_selection
@@ -24,7 +25,7 @@ MAX_PROGRAMS = 10**12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enumeration(Method):
+class Enumeration(Checked, Method):
     """Length-first search: the shortest programs that fit, without a language model.
 
     Attributes:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from llm_erm.checks import Checked
 from llm_erm.sandbox import Limits
 
 Order = Literal["length-first", "uniform", "prior"]
@@ -10,7 +11,7 @@ Order = Literal["length-first", "uniform", "prior"]
 
 
 @dataclass(frozen=True)
-class EnumerationSettings:
+class EnumerationSettings(Checked):
     """Settings of a search.
 
     Attributes:

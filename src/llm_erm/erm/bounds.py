@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from scipy.special import betainccinv
 
+from llm_erm.certificates import AllLooks, Bound, Certificate
 from llm_erm.phrases import counted
-from llm_erm.records import AllLooks, Bound, Certificate, Verdict
+from llm_erm.records import Verdict
 from llm_erm.tasks.task import Dataset, Splits
 
 

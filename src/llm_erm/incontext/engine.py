@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from llm_erm.errors import InputError
 from llm_erm.incontext.prompt import ANSWER_START
 from llm_erm.incontext.settings import InContextSettings
-from llm_erm.llms.llm import Completion
+from llm_erm.llms.llm import Completion, Tell, untold
 
 if TYPE_CHECKING:
     from llm_erm.llms.budget import Budget
@@ -85,12 +85,17 @@ class Engine(Protocol):
         ...
 
     def answer(
-        self, prompts: Sequence[Prompt], settings: InContextSettings
+        self, prompts: Sequence[Prompt], settings: InContextSettings, tell: Tell = untold
     ) -> Iterator[Completion]:
         """Yields the answers in the order in which they arrive.
 
         The index of an answer is that of its query. The first prompt is answered alone, so that the
         others find the common beginning in the cache.
+
+        Args:
+            prompts: The queries.
+            settings: Settings of the answers.
+            tell: Is told, in the thread that asks for answers, what happens before one arrives.
 
         Raises:
             LLMERMError: The model cannot answer.

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.facts import IncontextFacts
-from llm_erm.incontext.learn import Query, Questions, query_of
 from llm_erm.incontext.method import InContext
 from llm_erm.incontext.prompt import balanced, split_at_gap
+from llm_erm.incontext.questions import Query, Questions, query_of
 from llm_erm.records import Result, Verdict
 from llm_erm.runs.files import csv_text, replace, writing
 from llm_erm.runs.folder import RunFolder

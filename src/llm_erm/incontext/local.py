@@ -11,7 +11,8 @@ from llm_erm.incontext.engine import Engine, Prompt, context_of, label_tokens
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms import weights
-from llm_erm.llms.llm import Completion, Usage
+from llm_erm.llms.limits import check_limits
+from llm_erm.llms.llm import Completion, PromptRead, Tell, Usage, untold
 from llm_erm.llms.runtime import GGUFModel
 from llm_erm.runs.fingerprint import file_digest
 
@@ -47,6 +48,7 @@ class LocalEngine(Engine):
             InputError: ``path`` is missing or not a GGUF file, or a number is out of range.
             MissingExtraError: The runtime or the embedded weights are not installed.
         """
+        check_limits(threads=threads, context_tokens=context_tokens)
         weights.require_runtime()
         self._path = weights.embedded() if path is None else weights.checked(path)
         name = f"local:{weights.EMBEDDED_NAME if path is None else self._path.stem}"
@@ -101,7 +103,7 @@ class LocalEngine(Engine):
         self._model.load(context_tokens=self.context_tokens, parallel=1, long_prompts=True)
 
     def answer(
-        self, prompts: Sequence[Prompt], settings: InContextSettings
+        self, prompts: Sequence[Prompt], settings: InContextSettings, tell: Tell = untold
     ) -> Iterator[Completion]:
         """Yields the answers in order, one after the other.
 
@@ -111,7 +113,8 @@ class LocalEngine(Engine):
         labels = label_tokens(self.name, self._tokens) if settings.answer == "score" else ()
         for prompt in prompts:
             started = time.monotonic()
-            reply = self._model.ask("/completion", _query(prompt, settings, labels))
+            query = _query(prompt, settings, labels)
+            reply = self._model.ask("/completion", query, lambda *read: tell(PromptRead(*read)))
             yield _answer(prompt, reply, time.monotonic() - started)
 
     def close(self) -> None:

@@ -5,9 +5,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 
+from llm_erm.checks import Checked
 from llm_erm.incontext.engine import Engine
-from llm_erm.incontext.learn import Questions, learn, pose, variant_of
+from llm_erm.incontext.learn import learn
 from llm_erm.incontext.prompt import check_balance
+from llm_erm.incontext.questions import Questions, pose, variant_of
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
@@ -19,7 +21,7 @@ from llm_erm.tasks.task import HeldOut
 
 
 @dataclass(frozen=True, kw_only=True)
-class InContext(Method):
+class InContext(Checked, Method):
     """A language model labels test inputs, with labelled examples in the prompt.
 
     Attributes:

@@ -1,7 +1,6 @@
 """A model behind a server with OpenAI's chat completions API, or its completions API."""
 
 import asyncio
-import math
 import queue
 import time
 from collections import deque
@@ -13,15 +12,18 @@ from typing import Any
 
 from llm_erm.errors import ProviderError
 from llm_erm.incontext.engine import Engine, Prompt
+from llm_erm.incontext.probabilities import label_probability
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.calls import Caller
 from llm_erm.llms.clients import is_openai
 from llm_erm.llms.faults import CallFailedError, provider_error, too_long
-from llm_erm.llms.llm import Completion
+from llm_erm.llms.limits import check_limits
+from llm_erm.llms.llm import Completion, State, Tell, untold
 from llm_erm.llms.loop import LoopThread
 from llm_erm.llms.plain import PlainClient
+from llm_erm.llms.wire import drained
 
 _CHAT_ALTERNATIVES = 20
 """Maximum number of next tokens whose probabilities a chat server returns."""
@@ -67,9 +69,10 @@ class ServerEngine(Engine):
             budget: Limits what may be spent; None for no limit.
 
         Raises:
-            InputError: The address or the key is not valid.
+            InputError: The address or the key is not valid, or a limit is out of range.
             MissingExtraError: The client library is not installed.
         """
+        check_limits(concurrency=concurrency, timeout_seconds=timeout_seconds, retries=retries)
         self._client = PlainClient(model, base_url, api_key)
         self._budget = budget or Budget()
         self._concurrency = concurrency
@@ -108,15 +111,13 @@ class ServerEngine(Engine):
 
     def news(self) -> list[str]:
         """Returns what was found out about the server since the last call."""
-        found = self._client.notices.copy()
-        self._client.notices.clear()
-        return found
+        return drained(self._client.notices)
 
     def load(self) -> None:
         """Does nothing: the server has already loaded its model."""
 
     def answer(
-        self, prompts: Sequence[Prompt], settings: InContextSettings
+        self, prompts: Sequence[Prompt], settings: InContextSettings, tell: Tell = untold
     ) -> Iterator[Completion]:
         """Yields the answers as they arrive.
 
@@ -126,12 +127,15 @@ class ServerEngine(Engine):
         """
         if self._thread is None:
             self._thread = LoopThread()
-        arrived: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
+        arrived: queue.SimpleQueue[Completion | State | None] = queue.SimpleQueue()
         work = self._thread.start(self._answer_all(prompts, settings, arrived.put))
         work.add_done_callback(lambda _: arrived.put(None))
         try:
-            while (answer := arrived.get()) is not None:
-                yield answer
+            while (one := arrived.get()) is not None:
+                if isinstance(one, Completion):
+                    yield one
+                else:
+                    tell(one)
             work.result()
         finally:
             work.cancel()
@@ -148,9 +152,9 @@ class ServerEngine(Engine):
         self,
         prompts: Sequence[Prompt],
         settings: InContextSettings,
-        on_arrival: Callable[[Completion], None],
+        on_arrival: Callable[[Completion | State], None],
     ) -> None:
-        ask = partial(self._ask, self._new_caller())
+        ask = partial(self._ask, self._new_caller(), on_arrival)
         on_arrival(await ask(prompts[0], settings))
         waiting = deque(prompts[1:])
         running: set[asyncio.Task[Completion]] = set()
@@ -171,7 +175,9 @@ class ServerEngine(Engine):
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _ask(self, caller: Caller, prompt: Prompt, settings: InContextSettings) -> Completion:
+    async def _ask(
+        self, caller: Caller, tell: Tell, prompt: Prompt, settings: InContextSettings
+    ) -> Completion:
         if settings.raw_prompt:
             path, body = "/completions", self._raw(prompt, settings)
         else:
@@ -181,7 +187,7 @@ class ServerEngine(Engine):
         started = time.monotonic()
         try:
             send = partial(self._send, prompt, path, body, settings)
-            _, completion = await caller.call(send, worst)
+            _, completion = await caller.call(send, worst, tell)
         except CallFailedError as failure:
             raise self._fatal(failure, prompt, settings) from failure
         return replace(completion, latency_seconds=time.monotonic() - started)
@@ -192,7 +198,7 @@ class ServerEngine(Engine):
         reply, completion = await self._client.post(path, body)
         choice = reply["choices"][0]
         text = choice["text"] if settings.raw_prompt else choice["message"]["content"]
-        probability = _probability(choice) if settings.answer == "score" else None
+        probability = label_probability(choice) if settings.answer == "score" else None
         computed = None
         with suppress(KeyError, TypeError):  # not every server reports them
             usage = reply["usage"]
@@ -276,34 +282,3 @@ def _hint(settings: InContextSettings) -> tuple[str, str] | None:
             return "if it does not support structured output, use generated answers", "answer"
         case "generate":
             return None
-
-
-def _probability(choice: Mapping[str, Any]) -> float | None:
-    """Returns the probability of label 1 relative to both, from the most probable next tokens.
-
-    A label that is not among these tokens gets the probability of the least probable of them, which
-    is an upper bound. The result is None if both labels are missing.
-
-    Raises:
-        ValueError: There are no probabilities.
-    """
-    try:
-        listed = _listed(choice["logprobs"])
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError("it has no probabilities of next tokens") from error
-    labels = {"0": 0.0, "1": 0.0}
-    for token, logprob in listed:
-        if token.strip() in labels:
-            labels[token.strip()] += math.exp(logprob)
-    if not any(labels.values()):
-        return None
-    least = math.exp(min(logprob for _, logprob in listed))
-    zero, one = (labels[label] or least for label in ("0", "1"))
-    return one / (zero + one)
-
-
-def _listed(logprobs: Any) -> list[tuple[str, float]]:  # noqa: ANN401 - the servers' forms differ
-    """Returns the most probable next tokens with their log-probabilities."""
-    if (content := logprobs.get("content")) is not None:  # in chats, and from llama.cpp's server
-        return [(token["token"], token["logprob"]) for token in content[0]["top_logprobs"]]
-    return list(logprobs["top_logprobs"][0].items())

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 
 AnswerMode = Literal["generate", "constrained", "score"]
@@ -11,7 +12,7 @@ the probabilities of both labels as the next token."""
 
 
 @dataclass(frozen=True)
-class InContextSettings:
+class InContextSettings(Checked):
     """Settings of in-context learning; the defaults are the published ones.
 
     Attributes:

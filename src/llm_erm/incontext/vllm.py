@@ -21,7 +21,7 @@ from llm_erm.incontext.engine import (
 )
 from llm_erm.incontext.prompt import ANSWER_SCHEMA, ANSWER_START
 from llm_erm.incontext.settings import InContextSettings
-from llm_erm.llms.llm import Completion, Usage
+from llm_erm.llms.llm import Completion, Tell, Usage, untold
 from llm_erm.runs.fingerprint import model_digests
 
 BATCH = 32
@@ -149,7 +149,7 @@ class VLLMEngine(Engine):
             ) from error
 
     def answer(
-        self, prompts: Sequence[Prompt], settings: InContextSettings
+        self, prompts: Sequence[Prompt], settings: InContextSettings, tell: Tell = untold
     ) -> Iterator[Completion]:
         """Yields the answers in order: the first one alone, then batch by batch."""
         labels = label_tokens(self.name, self._tokens) if settings.answer == "score" else ()

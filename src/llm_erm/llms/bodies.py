@@ -34,10 +34,12 @@ _ERROR_STATUSES = (
     (r"invalid.request|unsupported|bad request", 400),
 )
 """The status that an error would usually have, by its words."""
+_CUT = "llm_erm_cut"
+"""Key of a mark in an answer that broke off."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-def mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
+def mended(response: "httpx2.Response", model: str, notices: list[str]) -> "httpx2.Response":
     """Returns a response that was read whole, in its API's form.
 
     An error with status 200 gets the status of that error, and a web page that of a broken gateway.
@@ -45,6 +47,7 @@ def mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
     Args:
         response: The response.
         model: The model's name, for answers that lack it.
+        notices: Gets a sentence if the answer is not whole.
 
     Raises:
         ValueError: The answer is empty, or no JSON object; it may have been paid for.
@@ -57,6 +60,11 @@ def mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
     if status != _OK:
         return response
     value = _value(response.content)
+    if isinstance(value, dict) and value.pop(_CUT, False):
+        notices.append(
+            f"An answer of {model} broke off before its end. What had arrived counts as an answer "
+            "that was cut short."
+        )
     if (error := _error_in(value)) is not None:
         return _replaced(response, _status_of(error), {"error": error})
     if not isinstance(value, dict):
@@ -89,7 +97,7 @@ def _value(data: bytes) -> Any:  # noqa: ANN401 - JSON
     """Returns the JSON in a body, which may be a stream although none was asked for."""
     if not data.strip():
         raise ValueError("it is empty")
-    if data.lstrip().startswith((b"data:", b"event:", b": ")):
+    if is_stream(data):
         return _joined(data)
     try:
         return json.loads(data)
@@ -98,16 +106,31 @@ def _value(data: bytes) -> Any:  # noqa: ANN401 - JSON
         raise ValueError(f"it is not valid JSON: {error}; it begins with {start!r}") from None
 
 
+def is_stream(data: bytes | bytearray) -> bool:
+    """Returns whether a body is a stream of events."""
+    return data.lstrip().startswith((b"data:", b"event:", b": "))
+
+
 def _joined(data: bytes) -> dict[str, Any]:
-    """Returns the answer that a stream of chat completions makes up."""
+    """Returns the answer that a stream of chat completions makes up.
+
+    One that breaks off, in a chunk or between two, ends by ``length``, like every answer that is
+    cut short.
+    """
     whole: dict[str, Any] = {}
     message: dict[str, Any] = {"content": ""}
-    reason = None
-    for line in data.splitlines():
-        name, _, text = line.partition(b":")
-        if name != b"data" or text.strip() == b"[DONE]":
+    reason, ended = None, False
+    lines = [line.partition(b":")[2].strip() for line in data.splitlines() if _is_data(line)]
+    for number, text in enumerate(lines, 1):
+        if text == b"[DONE]":
+            ended = True
             continue
-        chunk = json.loads(text)
+        try:
+            chunk = json.loads(text)
+        except ValueError:
+            if number < len(lines) or not whole:
+                raise
+            break
         if not isinstance(chunk, dict):
             raise ValueError("a chunk that is no object")
         whole |= {key: value for key, value in chunk.items() if value is not None}
@@ -118,8 +141,14 @@ def _joined(data: bytes) -> dict[str, Any]:
                     message[key] = (message.get(key) or "") + piece
             reason = choice.get("finish_reason") or reason
     if "choices" in whole:
+        whole[_CUT] = reason is None and (not ended or bool(whole.get("error")))
+        reason = "length" if whole[_CUT] else reason
         whole["choices"] = [{"message": message, "finish_reason": reason}]
     return whole
+
+
+def _is_data(line: bytes) -> bool:
+    return line.startswith(b"data:")
 
 
 def _title(page: str) -> str:

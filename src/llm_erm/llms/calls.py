@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 from llm_erm.llms.answers import prepare
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.faults import CallFailedError, failure_of
-from llm_erm.llms.llm import Completion, Usage
+from llm_erm.llms.llm import Completion, Tell, Usage, untold
+from llm_erm.llms.pauses import Pauses
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -42,18 +43,21 @@ class Caller:
         self._timeout_seconds = timeout_seconds
         self._retries = retries
         self._refusal: CallFailedError | None = None
+        self._pauses = Pauses()
         prepare()
 
     async def call(
         self,
         send: Callable[[], Awaitable[tuple[Response, Completion]]],
         worst_case: tuple[int, int],
+        tell: Tell = untold,
     ) -> tuple[Response, Completion]:
         """Returns one answer, with retries if necessary.
 
         Args:
             send: Sends the call once; returns the client's response and the completion in it.
             worst_case: Prompt size in bytes and maximum number of output tokens, for the budget.
+            tell: Is told of pauses, of this call or of others that wait at the same time.
 
         Raises:
             CallFailedError: The call failed, or another was refused while this one waited.
@@ -62,21 +66,31 @@ class Caller:
         """
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
+        this = object()
+
+        def waits(state: "RetryCallState") -> None:
+            self._pauses.begin(this, state.upcoming_sleep, _failure_in(state), tell)
+
         tries = AsyncRetrying(
             retry=retry_if_exception(
                 lambda error: isinstance(error, CallFailedError) and error.may_be_repeated
             ),
             stop=stop_after_attempt(self._retries + 1),
             wait=_wait,
+            before_sleep=waits,
             reraise=True,
         )
         known = self._refusal
-        async for attempt in tries:
-            with attempt:
-                async with self._places:
-                    if self._refusal is not None and self._refusal is not known:
-                        raise self._refusal  # another call was refused while this one waited
-                    return await self._when_possible(send, worst_case)
+        try:
+            async for attempt in tries:
+                self._pauses.end(this, tell)
+                with attempt:
+                    async with self._places:
+                        if self._refusal is not None and self._refusal is not known:
+                            raise self._refusal  # another call was refused while this one waited
+                        return await self._when_possible(send, worst_case)
+        finally:
+            self._pauses.end(this, tell)
         raise AssertionError  # the loop returns or raises
 
     async def _when_possible(
@@ -129,8 +143,7 @@ def _wait(state: "RetryCallState") -> float:
     """Returns the seconds before the next try: what the server asks for or a back-off, + jitter."""
     from tenacity import wait_exponential, wait_random
 
-    error = state.outcome.exception() if state.outcome is not None else None
-    assert isinstance(error, CallFailedError)  # nothing else is repeated
+    error = _failure_in(state)
     asked = error.pause_seconds
     if asked is None:
         # An unreachable server ends the run, which can be resumed later; a busy one would cost a
@@ -139,3 +152,10 @@ def _wait(state: "RetryCallState") -> float:
         least = wait_exponential(first, max=LONGEST_WAIT_SECONDS)(state)
         return least + wait_random(0, least)(state)
     return asked + wait_random(0, 0.25 + 0.1 * asked)(state)
+
+
+def _failure_in(state: "RetryCallState") -> CallFailedError:
+    """Returns why a call is repeated."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    assert isinstance(error, CallFailedError)  # nothing else is repeated
+    return error

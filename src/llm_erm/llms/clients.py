@@ -22,10 +22,6 @@ ReasoningEffort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 Verbosity = Literal["low", "medium", "high"]
 ToolChoice = Literal["auto", "none"]
 
-MOST_CALLS = 1000
-"""Maximum number of connections of the client libraries; further calls would wait there, while
-their time limit runs."""
-
 _OPENAI_HOSTS = (".openai.com", ".azure.com")
 _LONGEST_SECONDS = 100 * 24 * 3600.0
 """The client libraries require a time limit; with this one, ours is the only one in effect."""
@@ -104,7 +100,7 @@ def chat_client(model: str, api_key: str, base_url: str | None) -> Client:
         provider=OpenAIProvider(openai_client=client),
         profile=_profile(renamed_limit=is_openai(base_url)),
     )
-    return Client(chat, client.close, _effort_settings, notices)
+    return Client(chat, client.close, _chat_settings, notices)
 
 
 def gemini_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -130,7 +126,7 @@ def ollama_client(model: str, api_key: str, base_url: str | None) -> Client:
     client = openai_client(api_key, base_url, model, notices)
     provider = OllamaProvider(openai_client=client)
     chat = OllamaModel(model, provider=provider, profile=_profile(renamed_limit=False))
-    return Client(chat, client.close, _effort_settings, notices)
+    return Client(chat, client.close, _chat_settings, notices)
 
 
 def responses_client(model: str, api_key: str, base_url: str | None) -> Client:
@@ -152,7 +148,7 @@ def vllm_client(model: str, api_key: str, base_url: str | None) -> Client:
     notices: list[str] = []
     client = openai_client(api_key, base_url, model, notices)
     chat = OpenAIChatModel(model, provider=VLLMProvider(openai_client=client))
-    return Client(chat, client.close, _effort_settings, notices)
+    return Client(chat, client.close, _vllm_settings, notices)
 
 
 def openai_client(
@@ -265,6 +261,26 @@ def _effort_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesM
         settings["openai_reasoning_effort"] = own.reasoning_effort
     if own.verbosity is not None:
         settings["openai_text_verbosity"] = own.verbosity
+    return settings
+
+
+def _chat_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
+    """Returns those of chat completions; a grammar is sent as llama.cpp's server takes it."""
+    settings = _effort_settings(own, request)
+    extra: Any = {}
+    if request.grammar is not None:
+        extra = {"grammar": request.grammar}
+    elif request.json_schema is not None:
+        schema = {"name": "answer", "schema": dict(request.json_schema), "strict": True}
+        extra = {"response_format": {"type": "json_schema", "json_schema": schema}}
+    return settings | {"extra_body": extra} if extra else settings
+
+
+def _vllm_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
+    settings = _chat_settings(own, request)
+    if request.grammar is not None:
+        extra: Any = {"structured_outputs": {"grammar": request.grammar}}
+        settings["extra_body"] = extra
     return settings
 
 

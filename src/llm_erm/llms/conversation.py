@@ -76,7 +76,7 @@ class Conversation:
             worst = (size, request.max_tokens)
             try:
                 response, completion = await self.caller.call(
-                    partial(self._send, messages, settings), worst
+                    partial(self._send, messages, settings), worst, request.tell
                 )
             except (CallFailedError, GivenUpError) as error:
                 if isinstance(error, GivenUpError) or not error.is_free:

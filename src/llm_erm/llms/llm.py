@@ -113,6 +113,56 @@ class Tool:
     calls: int
 
 
+@dataclass(frozen=True)
+class PromptRead:
+    """How much of a prompt a model has read, apart from what it knew.
+
+    Attributes:
+        tokens: Number of tokens read so far.
+        total: Number of tokens to read.
+    """
+
+    tokens: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """How much a model has written of the samples that it draws together.
+
+    Attributes:
+        tokens: Number of tokens written so far; all of them once the samples are there.
+        most: Number of tokens that all samples may have.
+    """
+
+    tokens: int
+    most: int
+
+
+@dataclass(frozen=True)
+class Paused:
+    """Calls wait before they are sent again.
+
+    Attributes:
+        seconds: The longest time until one of them is sent; 0 if none waits any more.
+        why: The reason, as part of a sentence.
+    """
+
+    seconds: float
+    why: str = ""
+
+
+State = PromptRead | Written | Paused
+"""What a model does before it answers."""
+
+Tell = Callable[[State], None]
+"""Is told what a model does before it answers; must be quick."""
+
+
+def untold(state: State) -> None:
+    """Ignores what a model does."""
+
+
 class Pace:
     """Tells a model how many completions of a request the reader has processed.
 
@@ -166,6 +216,7 @@ class Request:
         tool: A tool that the model may use, or None.
         pace: Tells how many completions are processed; if None, a completion counts as processed
             when the next one is requested.
+        tell: Is told, from the event loop, what happens before an answer arrives.
     """
 
     prompt: str
@@ -177,6 +228,7 @@ class Request:
     continued: bool = False
     tool: Tool | None = None
     pace: Pace | None = field(default=None, repr=False, compare=False)
+    tell: Tell = field(default=untold, repr=False, compare=False)
 
 
 class LLM(Protocol):

@@ -5,9 +5,10 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,9 +17,19 @@ from typing import Any
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
 from llm_erm.llms import weights
-from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Usage
+from llm_erm.llms.limits import check_limits
+from llm_erm.llms.llm import (
+    LLM,
+    Completion,
+    Request,
+    State,
+    Tell,
+    Written,
+    untold,
+)
 from llm_erm.llms.oddities import fewest_tokens
 from llm_erm.llms.runtime import GGUFModel, free_later
+from llm_erm.llms.samples import Collector, Drawn, Sample
 
 DEFAULT_CONTEXT_TOKENS = 8192
 DEFAULT_PARALLEL = 32
@@ -78,13 +89,7 @@ class LocalLLM(LLM):
         context_tokens: int = DEFAULT_CONTEXT_TOKENS,
         parallel: int = DEFAULT_PARALLEL,
     ) -> None:
-        for what, number in (
-            ("threads", threads),
-            ("context_tokens", context_tokens),
-            ("parallel", parallel),
-        ):
-            if number is not None and number < 1:
-                raise InputError(f"{what} is {number}; give 1 or more.", setting=what)
+        check_limits(threads=threads, context_tokens=context_tokens, parallel=parallel)
         weights.require_runtime()
         self.threads = threads or usable_cores()
         self._context_tokens = context_tokens
@@ -128,11 +133,21 @@ class LocalLLM(LLM):
         """
         first_index, last_index = request.indices[0], request.indices[-1]
         stop = threading.Event()
-        drawing: deque[tuple[int, asyncio.Future[_Drawn]]] = deque()
-        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._threads)
+        drawing: deque[tuple[int, asyncio.Future[Drawn]]] = deque()
+        loop = asyncio.get_running_loop()
+        in_thread = partial(loop.run_in_executor, self._threads)
+
+        def tell(state: State) -> None:
+            with suppress(RuntimeError):  # the loop of a stopped search may be closed
+                loop.call_soon_threadsafe(request.tell, state)
+
+        heard = tell if len(self._copies) == 1 else untold  # the embedded model is fast
         try:
             # Every copy caches the prompt first, so that all batches start from equal states.
-            prompts = [in_thread(copy.read_prompt, request, stop) for copy in self._copies]
+            prompts = [
+                in_thread(copy.read_prompt, request, stop, untold if number else tell)
+                for number, copy in enumerate(self._copies)
+            ]
             room = self._context_tokens - max(await asyncio.gather(*prompts))
             width = max(1, min(self._parallel, room // max(1, request.max_tokens)))
             batches = iter(range((first_index - 1) // width, (last_index - 1) // width + 1))
@@ -143,7 +158,8 @@ class LocalLLM(LLM):
                     count = min(width, last_index - first + 1)
                     copy = self._copies[batch % len(self._copies)]
                     seed = batch_seed(request.seed, batch)
-                    drawing.append((first, in_thread(copy.draw, request, seed, count, stop)))
+                    draw = partial(copy.draw, request, seed, count, stop, tell=heard)
+                    drawing.append((first, in_thread(draw)))
 
             start(islice(batches, len(self._copies)))
             while drawing:
@@ -157,12 +173,20 @@ class LocalLLM(LLM):
                         yield sample.completion(index, seconds, more_drawn)
         finally:
             stop.set()
+            for _, task in drawing:
+                task.add_done_callback(_retrieve)  # what matters has been raised already
             if drawing:
                 await asyncio.wait([task for _, task in drawing], timeout=STOP_SECONDS)
 
     async def aclose(self) -> None:
         """Stops the model's threads and frees its memory; the next request loads it again."""
         await asyncio.gather(*(asyncio.to_thread(copy.unload) for copy in self._copies))
+
+
+def _retrieve(task: "asyncio.Future[Drawn]") -> None:
+    """Takes note of an error, which asyncio would else report as never retrieved."""
+    if not task.cancelled():
+        task.exception()
 
 
 class _Copy:
@@ -191,9 +215,9 @@ class _Copy:
         self._loaded_for = None
         self._busy.release()
 
-    def read_prompt(self, request: Request, stop: threading.Event) -> int:
+    def read_prompt(self, request: Request, stop: threading.Event, tell: Tell) -> int:
         """Reads the prompt into the model's cache for all batches; returns its number of tokens."""
-        samples, _ = self.draw(request, 0, 1, stop, max_tokens=1)
+        samples, _ = self.draw(request, 0, 1, stop, max_tokens=1, tell=tell)
         tokens = samples[0].usage.prompt_tokens
         if not request.continued and 0 < tokens < fewest_tokens(request.prompt) / 2:
             raise InputError(
@@ -209,15 +233,18 @@ class _Copy:
         count: int,
         stop: threading.Event,
         max_tokens: int | None = None,
-    ) -> "_Drawn":
+        tell: Tell = untold,
+    ) -> Drawn:
         """Draws ``count`` samples together and returns them with the wall time they took."""
-        samples = [_Sample() for _ in range(count)]
+        samples = [Sample() for _ in range(count)]
         query = _query(request)
         query |= {"n": count, "seed": seed, "max_tokens": max_tokens or request.max_tokens}
         with self._busy:
             self._load_for(request)
             started = time.monotonic()
-            self._model.stream(query, _Collector(samples, stop))
+            self._model.stream(query, Collector(samples, stop, tell, query["max_tokens"]))
+        if max_tokens is None:
+            tell(Written(1, 1))
         return samples, time.monotonic() - started
 
     def _load_for(self, request: Request) -> None:
@@ -244,7 +271,7 @@ def _query(request: Request) -> dict[str, Any]:
     query: dict[str, Any] = {
         "stream": True,
         "stream_options": {"include_usage": True},
-        "return_progress": True,  # so that a long prompt can be stopped
+        "return_progress": True,  # so that it can be told, and a long prompt be stopped
         # The model's own distribution: no truncation, no penalties.
         "temperature": 1.0,
         "top_k": 0,
@@ -262,52 +289,3 @@ def _query(request: Request) -> dict[str, Any]:
             "json_schema": {"schema": dict(request.json_schema)},
         }
     return query
-
-
-@dataclass
-class _Sample:
-    """One answer in progress."""
-
-    pieces: list[str] = field(default_factory=list)
-    finish_reason: FinishReason = "length"
-    usage: Usage = field(default_factory=Usage)
-
-    def completion(self, index: int, seconds: float, more_drawn: bool) -> Completion:
-        return Completion(
-            index=index,
-            text="".join(self.pieces),
-            usage=self.usage,
-            latency_seconds=seconds,
-            finish_reason=self.finish_reason,
-            cost_usd=0.0,
-            more_drawn=more_drawn,
-        )
-
-
-_Drawn = tuple[list[_Sample], float]
-
-
-class _Collector:
-    """Distributes the model's stream to the samples; returning True ends the stream."""
-
-    def __init__(self, samples: list[_Sample], stop: threading.Event) -> None:
-        self._samples = samples
-        self._stop = stop
-        self._ended = samples[0]
-
-    def __call__(self, chunk: Mapping[str, Any]) -> bool:
-        for choice in chunk["choices"]:
-            sample = self._samples[choice["index"]]
-            text = choice["text"] if "text" in choice else choice["delta"].get("content")
-            sample.pieces.append(text or "")
-            if choice["finish_reason"] is not None:
-                sample.finish_reason = "stop" if choice["finish_reason"] == "stop" else "length"
-                self._ended = sample
-        if "usage" in chunk:  # with a sample's last chunk, or right after it
-            usage = chunk["usage"]
-            self._ended.usage = Usage(
-                prompt_tokens=usage["prompt_tokens"],
-                cached_tokens=usage["prompt_tokens_details"]["cached_tokens"],
-                completion_tokens=usage["completion_tokens"],
-            )
-        return self._stop.is_set()

@@ -2,16 +2,15 @@
 
 from contextlib import suppress
 from functools import partial
-from typing import Any, Unpack
+from typing import Any, Unpack, get_type_hints
 
+from llm_erm.checks import fitting
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Price
-from llm_erm.llms.clients import MOST_CALLS, checked_address, checked_key
+from llm_erm.llms.clients import checked_address, checked_key
+from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.providers import PROVIDERS, ModelSettings, Provider
-
-LONGEST_TIMEOUT_SECONDS = 10_000_000
-"""Time limits must be below this: four months."""
 
 
 def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
@@ -42,7 +41,12 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
             setting="model",
         )
     given: dict[str, Any] = {**provider.given, **settings}
-    _check_numbers(given)
+    hints = get_type_hints(ModelSettings)
+    given = {
+        setting: value if value is None else fitting(setting, value, hints[setting])
+        for setting, value in given.items()
+    }
+    check_limits(**given)
     if (url := given.pop("base_url", None) or provider.address) is not None:
         given["base_url"] = checked_address(url)
     elif provider.needs_address:
@@ -101,19 +105,3 @@ def _listed_price(
             with suppress(LookupError):
                 return float(calc_price(usage, model, **where).total_price)
     return None
-
-
-def _check_numbers(settings: dict[str, Any]) -> None:
-    for name, least in (("concurrency", 1), ("speculative", 1), ("retries", 0)):
-        if (number := settings.get(name)) is not None and number < least:
-            raise InputError(f"{name} is {number}; give {least} or more.", setting=name)
-    if (calls := settings.get("concurrency", 1)) > MOST_CALLS:
-        raise InputError(
-            f"concurrency is {calls}; give at most {MOST_CALLS}.", setting="concurrency"
-        )
-    if not 0 < (seconds := settings.get("timeout_seconds", 1.0)) < LONGEST_TIMEOUT_SECONDS:
-        raise InputError(
-            f"timeout_seconds is {seconds}; give a number above 0 and below "
-            f"{LONGEST_TIMEOUT_SECONDS:,}.",
-            setting="timeout_seconds",
-        )

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
-from llm_erm.errors import MissingExtraError
+from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms import clients
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import (
@@ -20,6 +20,12 @@ from llm_erm.llms.llm import LLM
 from llm_erm.llms.local import DEFAULT_CONTEXT_TOKENS, LocalLLM
 from llm_erm.llms.remote import RemoteLLM
 from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.phrases import either
+
+Constraint = Literal["grammar", "block", "free-block", "schema", "none"]
+"""What a search asks a model for, and what the answers must match: an expression that matches the
+small grammar; a fenced block of Python that matches a grammar, or that need not; JSON that matches
+its schema, or that need not."""
 
 OWN_CONTEXT_TOKENS = 32_768
 """Enough for 100 examples of length 100, which take about 12,000 tokens, and a batch of answers."""
@@ -66,16 +72,16 @@ class Defaults:
     Attributes:
         attempts: Maximum number of candidates.
         max_tokens: Maximum number of generated tokens per attempt.
-        constraint: What the answers must match.
+        constraint: What the model is asked for, and what its answers must match.
     """
 
     attempts: int = 5
     max_tokens: int = 20_000
-    constraint: Literal["grammar", "block", "schema", "none"] = "none"
+    constraint: Constraint = "none"
 
 
-def _usual(model: str | None, constraint: str | None) -> Defaults:
-    return Defaults()
+def _usual(model: str | None, constraint: Constraint | None) -> Defaults:
+    return Defaults(constraint=constraint or "none")
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class Provider:
         address_variables: Environment variables that usually hold another address.
         needs_address: Whether it is any server, which has to be named.
         price_list: Provider in genai-prices to use if the address is unknown there.
+        constraints: What a search can ask its models for; those with a grammar or a schema are
+            sent by its client.
         defaults: Returns the default settings of a search for a model name and a constraint.
     """
 
@@ -111,13 +119,28 @@ class Provider:
     address_variables: tuple[str, ...] = ()
     needs_address: bool = False
     price_list: str | None = None
-    defaults: Callable[[str | None, str | None], Defaults] = _usual
+    constraints: tuple[Constraint, ...] = ("none", "free-block")
+    defaults: Callable[[str | None, Constraint | None], Defaults] = _usual
+
+    def usual(self, model: str | None, constraint: Constraint | None) -> Defaults:
+        """Returns the default settings of a search for a model name and a constraint, if any.
+
+        Raises:
+            InputError: The provider cannot hold answers to the constraint.
+        """
+        if constraint not in (None, *self.constraints):
+            raise InputError(
+                f"{self.name} cannot hold answers to the constraint {constraint}; give "
+                f"{either(self.constraints)}.",
+                setting="constraint",
+            )
+        return self.defaults(model, constraint)
 
     @property
     def remote(self) -> bool:
         """Whether calls go to a server and count against a budget.
 
-        Such models can use our tools; the answers of others can be constrained by a grammar.
+        Such models can use our tools.
         """
         return "budget" in self.settings
 
@@ -176,24 +199,22 @@ def _local(model: str | None, settings: ModelSettings) -> LLM:
     )
 
 
-def _local_defaults(model: str | None, constraint: str | None) -> Defaults:
+def _local_defaults(model: str | None, constraint: Constraint | None) -> Defaults:
     """Returns a budget of many short expressions, or of a few programs for other models."""
     match constraint or ("grammar" if model is None else "block"):
         case "grammar":
             return Defaults(256, 64, "grammar")
-        case "block" | "schema" as form:
+        case form:
             return Defaults(16, 1024, form)
-        case _:
-            return Defaults(16, 1024, "none")
+
+
+def _server_defaults(model: str | None, constraint: Constraint | None) -> Defaults:
+    return Defaults(constraint=constraint or "free-block")
 
 
 def _scripted(model: str | None, settings: ModelSettings) -> LLM:
     assert model is not None  # it is required
     return ScriptedLLM.from_file(Path(model))
-
-
-def _any_constraint(model: str | None, constraint: Any) -> Defaults:  # noqa: ANN401
-    return Defaults(constraint=constraint or "none")
 
 
 PROVIDERS: dict[str, Provider] = {
@@ -214,6 +235,8 @@ PROVIDERS: dict[str, Provider] = {
             address_variables=("OPENAI_BASE_URL",),
             needs_address=True,
             price_list="openai",
+            constraints=("free-block", "block", "schema", "none"),
+            defaults=_server_defaults,
         ),
         _remote(
             "gemini",
@@ -228,6 +251,8 @@ PROVIDERS: dict[str, Provider] = {
             clients.ollama_client,
             "code_interpreter",
             address="http://localhost:11434/v1",
+            constraints=("free-block", "schema", "none"),
+            defaults=_server_defaults,
         ),
         _remote(
             "openai",
@@ -243,18 +268,21 @@ PROVIDERS: dict[str, Provider] = {
             clients.vllm_client,
             "code_interpreter",
             address="http://localhost:8000/v1",
+            constraints=("free-block", "block", "schema", "none"),
+            defaults=_server_defaults,
         ),
         Provider(
             "local",
             _local,
             settings=frozenset({"threads", "context_tokens"}),
+            constraints=get_args(Constraint),
             defaults=_local_defaults,
         ),
         Provider(
             "scripted",
             _scripted,
             needs_model=True,
-            defaults=_any_constraint,
+            constraints=get_args(Constraint),
         ),
     )
 }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Self
 
 from llm_erm.errors import LLMERMError
-from llm_erm.llms.llm import LLM, Completion, Pace, Request
+from llm_erm.llms.llm import LLM, Completion, Pace, Request, Tell, untold
 
 
 class Reader:
@@ -30,6 +30,7 @@ class Reader:
         on_arrival: Called from the event loop with each completion, so it must be quick. An error
             that it raises ends the iterator.
         on_hidden: Called before ``on_arrival`` if a secret was removed from the completion.
+        tell: Is told what the model does before it answers.
     """
 
     def __init__(
@@ -38,10 +39,11 @@ class Reader:
         request: Request,
         on_arrival: Callable[[Completion], None],
         on_hidden: Callable[[], None] = lambda: None,
+        tell: Tell = untold,
     ) -> None:
         self._llm = llm
         self._pace = Pace()
-        self._request = replace(request, pace=self._pace)
+        self._request = replace(request, pace=self._pace, tell=tell)
         self._on_arrival = on_arrival
         self._on_hidden = on_hidden
         self._arrived: asyncio.Queue[Completion | None] = asyncio.Queue()

@@ -15,6 +15,7 @@ from llm_erm.llms.clients import Client, RemoteSettings
 from llm_erm.llms.conversation import CODE_SCHEMA, Conversation
 from llm_erm.llms.faults import CallFailedError, provider_error, too_long
 from llm_erm.llms.llm import LLM, Completion, FinishReason, Pace, Request, Tool
+from llm_erm.llms.wire import drained
 
 if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
@@ -162,9 +163,7 @@ class RemoteLLM(LLM):
         """Returns what was found out about the server since the last call."""
         if self._client is None:
             return []
-        found = self._client.notices.copy()
-        self._client.notices.clear()
-        return found
+        return drained(self._client.notices)
 
     def _has_room(self, begun: int, pace: Pace) -> bool:
         return begun - pace.settled < self._settings.speculative

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from llm_erm.errors import InputError
+from llm_erm.llms.parts import OnRead, joined
 
 Chunks = Callable[[Mapping[str, Any]], bool]
 """Takes the chunks of a stream one by one; returning True ends the stream."""
@@ -92,11 +93,18 @@ class GGUFModel:
         """Frees the memory."""
         self._loaded = None
 
-    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401
+    def ask(
+        self, path: str, body: Mapping[str, Any] | None = None, on_read: OnRead | None = None
+    ) -> Any:  # noqa: ANN401
         """Returns the model's JSON response to a request; an interrupt cancels the work.
 
         If nothing is loaded, maps the file with a tiny context, which is enough to describe the
         model and its vocabulary.
+
+        Args:
+            path: What is asked for, such as ``/completion``.
+            body: The question; None for what has none.
+            on_read: Told of every part of a prompt that is read, for ``/completion`` alone.
 
         Raises:
             InputError: The request is refused or the file fails to load.
@@ -105,8 +113,8 @@ class GGUFModel:
         if path == _TEMPLATE:
             self._check_template()
         try:
-            status, answer = _response(loaded, path, body)
-        except KeyboardInterrupt:
+            status, answer = _response(loaded, path, body, on_read)
+        except BaseException:
             self._loaded = None
             free_later(lambda: _settle(loaded))
             raise
@@ -233,9 +241,12 @@ def _response(
     loaded: _Loaded,
     path: str,
     body: Mapping[str, Any] | None = None,
+    on_read: OnRead | None = None,
     timeout_seconds: float | None = None,
 ) -> tuple[int, Any]:
     """Returns the status and the JSON content of a response; an interrupt cancels the request."""
+    if on_read is not None:
+        body = {**(body or {}), "stream": True, "return_progress": True}
     address = loaded.listening_address.removeprefix("http://")
     connection = http.client.HTTPConnection(address, timeout=timeout_seconds)
     try:
@@ -246,7 +257,9 @@ def _response(
                 "POST", path, json.dumps(body), headers={"content-type": "application/json"}
             )
         response = connection.getresponse()
-        return response.status, json.loads(response.read())
+        if on_read is None or response.status != http.client.OK:
+            return response.status, json.loads(response.read())
+        return joined(response, on_read)
     finally:
         connection.close()
 

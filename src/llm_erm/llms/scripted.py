@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import LLM, Completion, Request
 
@@ -38,7 +39,7 @@ class ScriptedLLM(LLM):
         except OSError as error:
             raise InputError(
                 f"The answers in {path} cannot be read ({error.strerror or error}); "
-                "name a file that holds a JSON list of strings."
+                f"{advice(error, path, 'name a file that holds a JSON list of strings')}."
             ) from error
         except (ValueError, RecursionError) as error:
             raise InputError(

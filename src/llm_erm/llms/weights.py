@@ -5,6 +5,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError, MissingExtraError
 
 EMBEDDED_NAME = "SmolLM2-135M-Instruct"
@@ -73,7 +74,8 @@ def checked(path: Path) -> Path:
             magic = file.read(len(_MAGIC))
     except OSError as error:
         raise InputError(
-            f"The model {path} cannot be read ({error.strerror or error}); name a GGUF file."
+            f"The model {path} cannot be read ({error.strerror or error}); "
+            f"{advice(error, path, 'name a GGUF file')}."
         ) from error
     if magic != _MAGIC:
         raise InputError(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from llm_erm.llms.bodies import mended, said, with_content
+from llm_erm.llms.bodies import is_stream, mended, said, with_content
 
 if TYPE_CHECKING:
     import httpx2
@@ -15,7 +15,7 @@ LONGEST_BODY = 32 * 2**20
 _REFUSED_STATUSES = (400, 422)
 _REFUSING = re.compile(
     r"support|permitted|allowed|unknown|unrecogni[sz]ed|unexpected|extra|deprecated|both be|"
-    r"only one",
+    r"only one|unavailable",
     re.IGNORECASE,
 )
 """Words of a server that does not know a parameter, rather than one that rejects its value."""
@@ -27,6 +27,9 @@ _OPTIONAL = {
     "reasoning_effort": (r"\breasoning_effort\b", "--reasoning-effort"),
     "text": (r"\bverbosity\b|\btext\.", "--verbosity"),
     "verbosity": (r"\bverbosity\b", "--verbosity"),
+    "grammar": (r"\bgrammar\b", "--constraint"),
+    "structured_outputs": (r"\bstructured_outputs\b", "--constraint"),
+    "response_format": (r"\bresponse_format\b", "--constraint"),
 }
 """Parameters of a call that an answer does not need, how an error names each, and its flag."""
 _TOGETHER = {"reasoning": "text", "reasoning_effort": "verbosity"}
@@ -69,6 +72,7 @@ def patient(
 
     class Patient(kind):  # type: ignore[misc, valid-type]
         changes: list[Change] = []  # noqa: RUF012 - one client has one class
+        told: set[str] = set()  # noqa: RUF012
 
         async def send(self, request: "httpx2.Request", **how: Any) -> "httpx2.Response":  # noqa: ANN401
             while True:
@@ -77,7 +81,11 @@ def patient(
                 response = await _read(await super().send(sent, **how | {"stream": True}))
                 found = _change_for(response, body)
                 if found is None:
-                    return _mended(response, model)
+                    told: list[str] = []
+                    answer = _mended(response, model, told)
+                    notices.extend(one for one in told if one not in self.told)
+                    self.told.update(told)
+                    return answer
                 change, notice = found
                 if len(self.changes) == known:  # else another call has just found it out
                     self.changes.append(change)
@@ -87,9 +95,14 @@ def patient(
     return Patient(**settings)
 
 
-def _mended(response: "httpx2.Response", model: str) -> "httpx2.Response":
+def drained(notices: list[str]) -> list[str]:
+    """Returns notices and takes them off their list, to which another thread may be adding."""
+    return [notices.pop(0) for _ in range(len(notices))]
+
+
+def _mended(response: "httpx2.Response", model: str, notices: list[str]) -> "httpx2.Response":
     try:
-        return mended(response, model)
+        return mended(response, model, notices)
     except ODD_FORM as error:
         raise BadAnswerError(str(error)) from error
 
@@ -111,9 +124,10 @@ async def _read(response: "httpx2.Response") -> "httpx2.Response":
             if len(content) > LONGEST_BODY:
                 break
     except (httpx2.TransportError, httpx2.DecodingError) as error:
-        if response.is_success:
+        if response.is_success and not is_stream(content):  # whose beginning can be read
             raise BadAnswerError(f"it breaks off ({type(error).__name__})") from error
-        raise
+        if not response.is_success:
+            raise
     finally:
         await response.aclose()
     if len(content) > LONGEST_BODY and response.is_success:

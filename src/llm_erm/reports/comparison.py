@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from llm_erm.checks import checking
 from llm_erm.erm.bounds import binomial_interval, binomial_upper
 from llm_erm.erm.trials import mean_over_trials
 from llm_erm.errors import InputError
@@ -147,6 +148,7 @@ def _of_learned(entries: Sequence[Entry], confidence: float) -> tuple[float, flo
     return sum(low for low, _ in ends) / len(ends), sum(high for _, high in ends) / len(ends)
 
 
+@checking
 def compare(results: Sequence[Result | Entry]) -> list[Row]:
     """Returns one row per task and method, over the data sets that all methods of a task share.
 
@@ -185,16 +187,17 @@ def verdicts(rows: Sequence[Row]) -> list[str]:
 def _verdict(group: Sequence[Row]) -> str:
     parts = [_most_accurate(group)]
     exact = [row for row in group if row.exact == len(row.entries)]
-    for what, key, unit in (
-        ("fewest candidates to the first exact program", lambda row: row.candidates, ",.0f"),
-        ("soonest exact", lambda row: row.seconds_to_exact, ",.2f"),
-        ("cheapest exact", lambda row: row.cost_usd, ".4f"),
+    for won, key, form in (
+        ("needed the fewest candidates", lambda row: row.candidates, "{:,.0f}"),
+        ("was the fastest", lambda row: row.seconds_to_exact, "{:,.2f} s"),
+        ("was the cheapest", lambda row: row.cost_usd, "${:.4f}"),
     ):
-        best = _least(exact, key)
-        if best is not None:
-            row, value, others = best
-            money, seconds = ("$", "") if "cheap" in what else ("", " s" if "soon" in what else "")
-            parts.append(f"{what}: {row.method} ({money}{value:{unit}}{seconds}{others})")
+        if (best := _least(exact, key)) is not None:
+            (value, row), (following, second) = best
+            next_best = f"{second.method}: {form.format(following)}"
+            parts.append(f"{row.method} {won} ({form.format(value)}; {next_best})")
+    if len(parts) > 1:
+        parts[1] = f"among the exact methods, {parts[1]}"
     return "; ".join(parts) + "."
 
 
@@ -206,27 +209,26 @@ def _most_accurate(group: Sequence[Row]) -> str:
         return "no method is clearly above 50%"
     equal = [row for row in ranked if row.accuracy == best.accuracy]
     least = best.learned_interval[0]
-    close = [row for row in ranked[len(equal) :] if row.learned_interval[1] >= least]
+    close = [row.method for row in ranked[len(equal) :] if row.learned_interval[1] >= least]
+    subject, its = ("methods are", "theirs") if len(equal) > 1 else ("method is", "its own")
     names = listed([row.method for row in equal])
     share = int(best.accuracy * 1000 + 1e-9) / 10
-    text = f"most accurate: {names} ({share:.1f}%"
+    text = f"the most accurate {subject} {names} ({share:.1f}%)"
     if close:
-        text += f", not clearly: the interval of {listed([r.method for r in close])} meets it"
-    return text + ")"
+        others, overlap = ("interval", "overlaps") if len(close) == 1 else ("intervals", "overlap")
+        text += f", but not clearly: the {others} of {listed(close)} {overlap} with {its}"
+    return text
 
 
 def _least(
     rows: Sequence[Row], key: Callable[[Row], float | None]
-) -> tuple[Row, float, str] | None:
-    """Returns the row with the least value, the value, and a phrase on the second-best row."""
-    known = sorted(
-        ((value, index) for index, row in enumerate(rows) if (value := key(row)) is not None)
-    )
+) -> tuple[tuple[float, Row], tuple[float, Row]] | None:
+    """Returns the least value and the next one, each with its row; None if they do not differ."""
+    known = [(value, row) for row in rows if (value := key(row)) is not None]
+    known.sort(key=lambda pair: pair[0])
     if len(known) < 2 or known[0][0] == known[1][0]:
         return None
-    (least, first), (following, second) = known[:2]
-    times = f", {following / least:,.0f} times less than" if least and following > 2 * least else ""
-    return rows[first], least, f"{times or ', before'} {rows[second].method}"
+    return known[0], known[1]
 
 
 def _by_method(entries: Sequence[Entry]) -> dict[str, dict[str, Entry]]:

@@ -16,14 +16,14 @@ from llm_erm.runs.files import writing
 from llm_erm.styles import (
     COLUMN_INCHES,
     DOTS_PER_INCH,
-    LEGEND_LINE_INCHES,
-    SMALL_POINTS,
+    add_legend,
     make_legible,
     make_logarithmic,
     style,
     verbatim,
 )
 from llm_erm.tasks.suite import in_words
+from llm_erm.tasks.task import Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,12 +80,18 @@ def check_target(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def draw_comparison(rows: Sequence[Row], path: Path) -> None:
-    """Plots accuracies with intervals, and candidates and seconds to the first exact program."""
-    _save(comparison(rows), path)
+def draw_comparison(rows: Sequence[Row], path: Path, own_task: Task | None = None) -> None:
+    """Plots accuracies with intervals, and candidates and seconds to the first exact program.
+
+    Args:
+        rows: The rows of the comparison.
+        path: The picture.
+        own_task: The task in a user's file, for its title.
+    """
+    _save(comparison(rows, own_task), path)
 
 
-def comparison(rows: Sequence[Row]) -> "Figure":
+def comparison(rows: Sequence[Row], own_task: Task | None = None) -> "Figure":
     """Returns the picture of a comparison: one line per task and method, with its three figures.
 
     Where there is none, it says why: no run, or none that is exact.
@@ -96,7 +102,7 @@ def comparison(rows: Sequence[Row]) -> "Figure":
     found = {(row.point, row.method): row for row in rows}
     height = len(points) * max(LEAST_TASK_INCHES, ROW_INCHES * len(methods))
     figure, axes = _panels(1, 3, 2 * COLUMN_INCHES, 0.7 + height)
-    _arrange(axes, points)
+    _arrange(axes, [_title(point, 28, own_task) for point in points])
     drawn: dict[Axes, list[float]] = {axis: [] for axis in axes[1:]}
     for (place, point), (index, method) in product(enumerate(points), enumerate(methods)):
         y = place - 0.4 + 0.8 * (index + 0.5) / len(methods)
@@ -125,13 +131,23 @@ def draw_curves(
     curves: Mapping[TaskPoint, Sequence[Curve]],
     guarantees: Mapping[TaskPoint, Guarantee],
     path: Path,
+    own_task: Task | None = None,
 ) -> None:
-    """Plots test accuracy against labelled examples, one panel per task."""
-    _save(curves_by_task(curves, guarantees), path)
+    """Plots test accuracy against labelled examples, one panel per task.
+
+    Args:
+        curves: The curves.
+        guarantees: What theory guarantees.
+        path: The picture.
+        own_task: The task in a user's file, for its title.
+    """
+    _save(curves_by_task(curves, guarantees, own_task), path)
 
 
 def curves_by_task(
-    curves: Mapping[TaskPoint, Sequence[Curve]], guarantees: Mapping[TaskPoint, Guarantee]
+    curves: Mapping[TaskPoint, Sequence[Curve]],
+    guarantees: Mapping[TaskPoint, Guarantee],
+    own_task: Task | None = None,
 ) -> "Figure":
     """Returns the picture of curves, one panel per task.
 
@@ -141,7 +157,7 @@ def curves_by_task(
     styles = {method: style(place) for place, method in enumerate(methods)}
     asides = {method: _aside(place, len(methods)) for place, method in enumerate(methods)}
     every = [curve for each in curves.values() for curve in each]
-    titles = {point: _title(point, LETTERS_PER_PANEL) for point in curves}
+    titles = {point: _title(point, LETTERS_PER_PANEL, own_task) for point in curves}
     notes = {point: _notes(own, methods, guarantees.get(point)) for point, own in curves.items()}
     columns = min(len(curves), 2 if len(curves) <= MOST_IN_PAIRS else 4)
     rows = ceil(len(curves) / columns)
@@ -185,7 +201,7 @@ def _aside(place: int, methods: int) -> float:
     return factor
 
 
-def _arrange(axes: Sequence["Axes"], points: Sequence[TaskPoint]) -> None:
+def _arrange(axes: Sequence["Axes"], tasks: Sequence[str]) -> None:
     """Labels the axes of a comparison, whose rows are tasks."""
     titles = (
         "test accuracy\n95% interval",
@@ -195,18 +211,18 @@ def _arrange(axes: Sequence["Axes"], points: Sequence[TaskPoint]) -> None:
     for axis, title in zip(axes, titles, strict=True):
         first = axis is axes[0]
         axis.set_title(title)
-        axis.set_yticks(range(len(points)), [_title(p, 28) if first else "" for p in points])
-        axis.set_ylim(len(points) - 0.5, -0.5)
-        for place in range(1, len(points)):
+        axis.set_yticks(range(len(tasks)), tasks if first else [""] * len(tasks))
+        axis.set_ylim(len(tasks) - 0.5, -0.5)
+        for place in range(1, len(tasks)):
             axis.axhline(place - 0.5, color="grey", linewidth=0.5)
         make_legible(axis)
     axes[0].axvline(0.5, **CHANCE[CHANCE_IS])
     axes[0].set_xlim(-0.04, 1.04)
 
 
-def _title(point: TaskPoint, width: int) -> str:
+def _title(point: TaskPoint, width: int, own_task: Task | None) -> str:
     """Returns what a task is: its name, its rule and the length of its inputs."""
-    return verbatim(f"{fill(in_words(point[0]), width)}\nlength {point[1]}")
+    return verbatim(f"{fill(in_words(point[0], own_task), width)}\nlength {point[1]}")
 
 
 def _lacking(row: Row) -> str:
@@ -250,15 +266,7 @@ def _add_legend(figure: "Figure", styles: Mapping[str, Mapping[str, Any]]) -> No
     longest = max(map(len, styles))
     widest = min(LETTERS_PER_PANEL, longest)
     columns = max(1, int(figure.get_figwidth() / (0.45 + LETTER_INCHES * widest)))
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=columns,
-        fontsize=SMALL_POINTS,
-        frameon=False,
-    )
-    lines = ceil(len(handles) / columns) * ceil(longest / LETTERS_PER_PANEL)
-    figure.set_figheight(figure.get_figheight() + LEGEND_LINE_INCHES * lines)
+    add_legend(figure, handles, columns, ceil(longest / LETTERS_PER_PANEL))
 
 
 def _save(figure: "Figure", path: Path) -> None:

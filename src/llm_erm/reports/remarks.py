@@ -30,9 +30,9 @@ def remarks(rows: Sequence[Row]) -> list[str]:
     said += _looks(rows)
     if any(len(row.entries) > 1 for row in rows):
         said.append(
-            "Intervals of several trials hold the mean of all trials that could be drawn, however "
-            "much those differ, so a few trials leave them wide; 'not clearly' compares only what "
-            "these trials learned."
+            "Intervals over several trials are for the mean of all trials that could be drawn, "
+            "however much those differ, so they are wide if there are few; 'not clearly' compares "
+            "only what these trials learned."
         )
     return said
 
@@ -53,15 +53,15 @@ def _looks(rows: Sequence[Row]) -> Iterable[str]:
     bounded = [row for row in rows if row.error_at_most is not None]
     if any(row.counted_by_ledger for row in bounded):
         yield (
-            "'Error at most' holds for all results on the same data at once, those not compared "
-            "here included, as the ledger beside the data counts them; it does not count runs on "
-            "copies of the data."
+            "'Error at most' holds for all results on the same data at once, including those not "
+            "compared here. The ledger beside the data counts them, but not those on copies of the "
+            "data."
         )
     for row in bounded:
         if not row.counted_by_ledger:
             yield (
-                f"{_place(row)}: nobody knows how many results were judged on the data of "
-                f"{row.method}, so its bound holds for the {row.rivals} methods compared here."
+                f"{_place(row)}: how many results were judged on the data of {row.method} is not "
+                f"known, so its bound holds for the {row.rivals} methods compared here only."
             )
 
 
@@ -76,8 +76,7 @@ def _counts(group: Sequence[Row]) -> Iterable[str]:
         parts = [f"{n:,} for {listed(methods[n])}" for n in sorted(methods)]
         yield (
             f"{_place(group[0])}: bounds, and intervals of one trial, count different numbers of "
-            f"test examples ({'; '.join(parts)}), since those of a program come from inputs that "
-            "ran alone."
+            f"test examples ({'; '.join(parts)}): for programs, only inputs that ran alone count."
         )
 
 
@@ -86,8 +85,8 @@ def _unbounded(group: Sequence[Row]) -> Iterable[str]:
     methods = [row.method for row in group if row.error_at_most is None]
     if methods:
         yield (
-            f"{_place(group[0])}: no bound holds for {listed(methods)}; intervals are right "
-            "only where the test examples are independent draws."
+            f"{_place(group[0])}: no bound holds for {listed(methods)}, whose intervals are right "
+            "only if the test examples are independent draws."
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
+from llm_erm.checks import checking
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.phrases import counted
@@ -96,6 +97,7 @@ class Entry:
         return facts.bits if isinstance(facts, EnumerationFacts) else None
 
 
+@checking
 def read_results(run: Path) -> list[Result]:
     """Returns the results in a run's folder and its subfolders.
 

@@ -1,126 +1,26 @@
 """Learns a rule from a table: the best rule of each size on some rows, chosen on the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
-from llm_erm.phrases import either
+from llm_erm.phrases import counted, listed
+from llm_erm.rulelists.evidence import Learned, LineCount, Size
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import RuleList, settled
-from llm_erm.rulelists.search import Costs, Effort, Search
+from llm_erm.rulelists.search import Costs, Search
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.rulelists.ties import roomiest
-from llm_erm.tables.columns import Labelled, Schema, Table
+from llm_erm.tables.columns import Labelled, Table
 
-MOST_CONDITIONS = 12
 MOST_COST = 1_000_000
 
 TIES = 200
 """Equally good rules of a size among which the one with the most room is taken."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableSettings:
-    """How a rule is learned from a table.
-
-    Attributes:
-        max_conditions: Most conditions of the rule.
-        checked: Share of the rows that are not learned from: they choose the size and check the
-            rule.
-        costs: What an error costs, by the true class and the one given, 1 where nothing is said:
-            whole numbers.
-        confidence: Probability with which the bound on new rows holds.
-        independent: Whether the rows are independent draws of what the rule will be used on.
-        seed: Of the random division into rows to learn from and rows to check on.
-        effort: How much work the search may do.
-    """
-
-    max_conditions: int = 5
-    checked: float = 0.4
-    costs: tuple[tuple[str, str, int], ...] = ()
-    confidence: float = 0.95
-    independent: bool = True
-    seed: int = 0
-    effort: Effort = field(default_factory=Effort)
-
-
-@dataclass(frozen=True)
-class Size:
-    """The best rule with at most so many conditions.
-
-    Attributes:
-        conditions: How many it may have.
-        rule: The rule.
-        cost: What its errors cost on the rows learned from.
-        at_least: No rule with so many conditions costs less there.
-        checked_cost: What its errors cost on the rows checked on; None if a smaller rule costs as
-            little on those learned from, so that this one is no candidate.
-    """
-
-    conditions: int
-    rule: RuleList
-    cost: int
-    at_least: int
-    checked_cost: int | None
-
-    @property
-    def proved(self) -> bool:
-        """Whether no rule with so many conditions costs less on the rows learned from."""
-        return self.cost == self.at_least
-
-
-@dataclass(frozen=True)
-class LineCount:
-    """What a line of the rule does on the rows learned from.
-
-    Attributes:
-        rows: How many it decides.
-        right: How many of these it gets right.
-    """
-
-    rows: int
-    right: int
-
-
-@dataclass(frozen=True)
-class Learned:
-    """A rule and what is known of it.
-
-    Attributes:
-        rule: The rule.
-        schema: How to read other rows for it.
-        sizes: The best rule of each size, smallest first.
-        chosen: The size of the rule.
-        lines: One per line of the rule, and one for the rows that no line decides.
-        learned_rows: Number of rows learned from.
-        checked_rows: Number of rows checked on.
-        checked_errors: Errors on these.
-        wrong: Numbers, in the source, of the rows that the rule gets wrong.
-        candidates: Most rules that can meet the rows checked on: one per size.
-        confidence: Probability with which ``error_at_most`` holds.
-        error_at_most: Upper bound on the share of new rows that the rule gets wrong; None if the
-            data support none.
-        no_bound: Why they support none; empty if they do.
-        notices: What the user should know of the data, a sentence each.
-    """
-
-    rule: RuleList
-    schema: Schema
-    sizes: tuple[Size, ...]
-    chosen: int
-    lines: tuple[LineCount, ...]
-    learned_rows: int
-    checked_rows: int
-    checked_errors: int
-    wrong: tuple[int, ...]
-    candidates: int
-    confidence: float
-    error_at_most: float | None
-    no_bound: str
-    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +93,13 @@ def cost_matrix(costs: Sequence[tuple[str, str, int]], classes: tuple[str, ...])
         for name in (true, given):
             if name not in classes:
                 raise InputError(
-                    f"there is no class {name!r}; the classes are {either(classes)}",
+                    f"There is no class {name!r}; the classes are {listed(classes)}.",
                     setting="cost",
                 )
         if true == given or not 1 <= cost <= MOST_COST:
             raise InputError(
-                f"{true}:{given}={cost} is no cost of an error; name two different classes and a "
-                f"whole number from 1 to {MOST_COST:,}",
+                f"{true}:{given}={cost} is not the cost of an error; name two different classes "
+                f"and a whole number from 1 to {MOST_COST:,}.",
                 setting="cost",
             )
         matrix[classes.index(true), classes.index(given)] = cost
@@ -218,13 +118,12 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
     to_check = round(settings.checked * rows)
     if not 1 <= to_check < rows:
         raise InputError(
-            f"{settings.checked:g} of {rows} rows leaves none to "
-            f"{'check on' if to_check < 1 else 'learn from'}; give a share between 0 and 1, and "
-            "more rows",
+            f"Checking on {settings.checked:g} of {counted(rows, 'row')} leaves none to "
+            f"{'check on' if to_check < 1 else 'learn from'}; give another share, or more rows.",
             setting="checked",
         )
     learning = np.ones(rows, dtype=bool)
-    no_bound = "" if settings.independent else "the rows are said not to be independent"
+    no_bound = "" if settings.independent else "the rows are not independent draws, as was said"
     random = np.random.RandomState(settings.seed)
     if data.times is not None:
         latest = np.argsort(data.times, kind="stable")[rows - to_check :]
@@ -237,8 +136,8 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
         learning[np.isin(data.groups, taken)] = False
         if not learning.any():
             raise InputError(
-                "there are too few groups to divide the rows by; without groups, rows are divided "
-                "one by one",
+                "There are too few groups to learn from some and check on others; without groups, "
+                "the rows are divided one by one.",
                 setting="groups",
             )
         no_bound = "rows of a group are no independent draws"

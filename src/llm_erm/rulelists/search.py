@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llm_erm.rulelists import kernels
 from llm_erm.rulelists.pool import Pool, packed
 from llm_erm.rulelists.rule import Condition, Line, RuleList
+from llm_erm.rulelists.settings import Effort
 
 Costs = NDArray[np.int64]
 
@@ -37,23 +38,6 @@ class Best:
     def proved(self) -> bool:
         """Whether no rule with so many conditions costs less."""
         return self.cost == self.at_least
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much work a search may do; counted in conditions looked at, so that results repeat.
-
-    Attributes:
-        looks: Conditions to look at in proofs; some 30 to 100 million per second for 200 rows.
-        width: States that the beam keeps.
-        wide: Thresholds per chain that the beam considers for a state.
-        tried: Conditions that it tries for a state.
-    """
-
-    looks: int = 100_000_000
-    width: int = 32
-    wide: int = 2
-    tried: int = 40
 
 
 class Search:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
-from llm_erm.rulelists.learn import Learned
+from llm_erm.rulelists.evidence import Learned
 from llm_erm.runs.files import read, replace
 from llm_erm.serial import RecordError, from_json, to_json
 
@@ -26,7 +27,10 @@ def write_rule(path: Path, learned: Learned) -> None:
     try:
         replace(path, to_json(_File(learned)) + "\n")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}", setting="out") from error
+        raise InputError(
+            f"Cannot write {path}: {error.strerror}; {advice(error, path, 'name another file')}.",
+            setting="out",
+        ) from error
 
 
 def read_rule(path: Path) -> Learned:
@@ -39,9 +43,9 @@ def read_rule(path: Path) -> Learned:
     try:
         stored = from_json(_File, text)
     except (RecordError, ValueError) as error:
-        raise InputError(f"{path} holds no rule of llm-erm fit: {error}") from error
+        raise InputError(f"{path} holds no rule that llm-erm fit wrote: {error}.") from error
     if stored.version != VERSION:
         raise InputError(
-            f"{path} has version {stored.version}; this program reads version {VERSION}"
+            f"{path} is of version {stored.version}; this program reads version {VERSION}."
         )
     return stored.learned

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from llm_erm.llms.llm import Completion
+from llm_erm.llms.llm import Completion, State
 from llm_erm.records import Attempt, Result
 
 if TYPE_CHECKING:
@@ -80,6 +80,30 @@ class Advanced(Event):
     """
 
     done: int
+
+
+@dataclass(frozen=True)
+class Underway(Event):
+    """A model does something that takes time before its next answer.
+
+    Attributes:
+        state: What it does. A pause is one of all jobs that call the model.
+    """
+
+    state: State
+
+
+@dataclass(frozen=True)
+class Judged(Event):
+    """Attempts are run on the held-out data after the selection.
+
+    Attributes:
+        done: Number of programs that have run.
+        total: Number of programs to run.
+    """
+
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)

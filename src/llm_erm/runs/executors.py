@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError, LLMERMError, UnfinishedError
 from llm_erm.llms.llm import Completion
 from llm_erm.runs.events import Finished, Observer
@@ -186,7 +187,7 @@ def _at_interrupt(handler: Callable[..., None]) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Processes:
+class Processes(Checked):
     """Does the jobs in a pool of processes, each of which opens a session and keeps it.
 
     Attributes:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 
 
@@ -38,7 +39,8 @@ def read_bytes(
         if missing is not None and isinstance(error, FileNotFoundError):
             return missing
         raise InputError(
-            f"Cannot read {path}: {error.strerror}; restore it, or name another folder.",
+            f"Cannot read {path}: {error.strerror}; "
+            f"{advice(error, path, 'restore it, or name another folder')}.",
             setting=setting,
         ) from error
 
@@ -125,11 +127,8 @@ def writing(place: Path, setting: str = "out_dir") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, FileExistsError | NotADirectoryError):  # by mkdir
-            advice = "a file is where a folder is needed; name another place."
-        else:
-            advice = "free up space, change its permissions, or name another place."
         raise InputError(
-            f"Cannot write to {place}: {error.strerror or error}; {advice}",
+            f"Cannot write to {place}: {error.strerror or error}; "
+            f"{advice(error, place, 'name another place')}.",
             setting=setting,
         ) from error

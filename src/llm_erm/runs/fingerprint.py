@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.runs.checksum import opened_settings, settings_digest
 from llm_erm.runs.files import read
@@ -213,4 +214,6 @@ def _digest(path: Path, size: int, changed_ns: int) -> str:
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(f"Cannot read {path}: {error.strerror}; change its permissions.")
+    return InputError(
+        f"Cannot read {path}: {error.strerror}; {advice(error, path, 'name another file')}."
+    )

@@ -19,7 +19,6 @@ from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.runs.kept import read_contents
 from llm_erm.runs.ledger import enter
-from llm_erm.settings import check_numbers
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -74,16 +73,12 @@ def plan(
     Raises:
         LLMERMError: The method cannot run on this data, or the data cannot be drawn or read.
     """
-    check_numbers(method)
     if isinstance(data, DataGrid):
-        check_numbers(data)
         specs = tuple(data.specs())
         dataset_dir = dataset_dir or data.dataset_dir
         fresh_data = fresh_data or data.fresh_data
     else:
         specs = tuple(data)
-        for spec in specs:
-            check_numbers(spec)
     jobs = tuple(method.jobs(specs))
     for job, count in Counter(job.key for job in jobs).items():
         if count > 1:

@@ -19,6 +19,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.records import Result
 from llm_erm.runs.apart import Call, Ended, Places, Sentence, perform
@@ -241,7 +242,9 @@ def _parsed(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); name a YAML file.") from error
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); {advice(error, path, 'name a YAML file')}."
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         # Without PyYAML's excerpt of the file, which may show a key.
         mark = getattr(error, "problem_mark", None)
@@ -263,7 +266,9 @@ def _record(job: SweepJob) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); delete it.") from error
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); {advice(error, path, 'delete it')}."
+        ) from error
     except (ValueError, RecursionError):
         return None
     arguments = record.get("arguments") if isinstance(record, dict) else None

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 
 Input = str | Mapping[str, str | int | float | bool | None]
@@ -34,7 +35,7 @@ INVALID = 255
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Checked):
     """What one execution may use; exceeding a limit ends the candidate, never the run.
 
     Attributes:
@@ -76,8 +77,9 @@ class Outputs:
     ``1 + 0j``, ``Decimal(1)``, ``Fraction(1)``, or a number or truth of numpy, torch, sympy, mpmath
     or gmpy2), an array with one element that is one, or the label's text (``"1"``). Nothing else is
     a label: ``0.5``, ``nan``, ``None``, ``" 1"``, ``b"1"``, a list such as ``[1]``, an expression
-    of sympy, or an object of a class of its own that extends no number or text. All of this is
-    decided in the program's own process.
+    of sympy, or an object of a class of its own that extends no number or text, whatever its
+    methods (``__index__``, ``__int__``, ``__eq__``) say. One that extends a number or text counts
+    as that number or text. All of this is decided in the program's own process.
 
     Attributes:
         labels: The labels in order, at most 255; a prediction is an index into them, one byte per

@@ -35,6 +35,7 @@ NUMBERS = frozenset({"builtins", "decimal", "fractions", "gmpy2", "mpmath", "num
 SEND_SECONDS = 0.005
 """Longest delay of a sent map behind the calls, and so of the enforcement of limits."""
 
+_PLAIN = frozenset({bool, int})
 _exit = os._exit
 _clock = time.perf_counter
 _cpu_seconds = time.process_time
@@ -92,13 +93,13 @@ class Report:
             plain = _scalar(result)
             places = self.places or self._place_labels()
             # Numbers that are equal have the same hash, whatever their types. A class of the
-            # candidate's own counts as the type that it extends.
+            # candidate's own counts as the type that it extends, whatever its methods say.
             if isinstance(plain, str):
-                plain = str(plain)
+                plain = str.__str__(plain)
             elif isinstance(plain, int):
-                plain = int(plain)
+                plain = int.__int__(plain)
             elif isinstance(plain, float):
-                plain = float(plain)
+                plain = float.__float__(plain)
             elif _library(plain) not in NUMBERS:
                 raise KeyError
             self.out[slot] = places[plain]
@@ -315,10 +316,13 @@ def _call_each(
             except BaseException as error:  # noqa: BLE001 - a candidate may raise anything
                 failed(error)
                 continue
-            try:
-                out[slot] = result
-            except BaseException:  # noqa: BLE001 - the result may be anything
-                convert(slot, result)
+            if type(result) in _PLAIN:  # anything else may say what it is equal to
+                try:
+                    out[slot] = result
+                    continue
+                except (OverflowError, TypeError, ValueError):  # it fits into no byte
+                    pass
+            convert(slot, result)
         return
     for slot, x in enumerate(hidden.pop(), protocol.HEADER_BYTES):
         try:

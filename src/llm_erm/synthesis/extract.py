@@ -98,7 +98,7 @@ def _find(text: str, cut_short: bool) -> tuple[str | None, str | None]:
         reason = too_long(source)
         return (source, None) if reason is None else (None, reason)
     if cut_short:
-        return None, "truncated: the token limit was reached before the program was complete"
+        return None, "truncated: the answer ends before the program is complete"
     if not said.strip():
         return None, "empty: the answer holds no text"
     if source is not None:

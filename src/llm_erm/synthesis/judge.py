@@ -7,6 +7,7 @@ from llm_erm.erm.trials import pass_at
 from llm_erm.erm.verify import confirmed, execute
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Attempt, Result, Verdict, accuracy
+from llm_erm.runs.events import Judged, Observe, ignore
 from llm_erm.sandbox import Limits, Sandbox
 from llm_erm.tasks.task import Dataset, HeldOut
 
@@ -27,6 +28,7 @@ def judge(
     limits: Limits,
     *,
     all_drawn: bool,
+    observe: Observe = ignore,
 ) -> SynthesisFacts:
     """Returns the test accuracy of all attempts, and pass@k.
 
@@ -38,14 +40,17 @@ def judge(
         limits: Limits of one execution.
         all_drawn: Whether the whole budget was drawn; early stopping biases the sample, so that
             pass@k is then unknown.
+        observe: Told of every program that has run.
     """
-    fresh = {
-        attempt.index: _Judged(accuracy(result.test), result.exact)
-        if attempt.candidate.source == result.program
-        else _judged(attempt, held_out, sandbox, limits)
-        for attempt in attempts
-        if attempt.duplicate_of is None
-    }
+    fresh = {}
+    distinct = [attempt for attempt in attempts if attempt.duplicate_of is None]
+    for number, attempt in enumerate(distinct):
+        observe(Judged(number, len(distinct)))
+        if attempt.candidate.source == result.program:
+            fresh[attempt.index] = _Judged(accuracy(result.test), result.exact)
+        else:
+            fresh[attempt.index] = _judged(attempt, held_out, sandbox, limits)
+    observe(Judged(len(distinct), len(distinct)))
     judged = [fresh[attempt.duplicate_of or attempt.index] for attempt in attempts]
     accuracies = tuple(one.test_accuracy for one in judged)
     if not judged or not all_drawn:

@@ -15,8 +15,18 @@ from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.oddities import cut_prompt, only_thoughts
 from llm_erm.llms.reader import Reader
+from llm_erm.llms.replay import ReplayLLM
 from llm_erm.records import Attempt, Result, cost_of
-from llm_erm.runs.events import Answered, Attempted, Hidden, Noticed, Observe, Prompted, ignore
+from llm_erm.runs.events import (
+    Answered,
+    Attempted,
+    Hidden,
+    Noticed,
+    Observe,
+    Prompted,
+    Underway,
+    ignore,
+)
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, BLOCK_GRAMMAR, build_prompt
@@ -90,6 +100,7 @@ async def learn(
             wanted,
             lambda answer: observe(Answered(answer)),
             on_hidden=lambda: observe(Hidden()),
+            tell=lambda state: observe(Underway(state)),
         )
         async with reader as completions:
             async for completion in completions:
@@ -103,7 +114,8 @@ async def learn(
                     await completions.stop()  # answers that have arrived are still verified
         if len(verifier.attempts) == before:
             break  # the model has no more answers
-    _check_answered(asking, calls, answered.values(), observe)
+    replayed = isinstance(llm, ReplayLLM)
+    _check_answered(asking, calls, answered.values(), observe, replayed=replayed)
     selected = await in_thread(verifier.select)
     return await in_thread(
         _report, splits, llm.name, sandbox, settings, verifier.attempts, answered, selected, started
@@ -117,13 +129,18 @@ def _news(llm: LLM, request: Request, completion: Completion, *, first: bool) ->
 
 
 def _check_answered(
-    asking: "_Asking", calls: Calls, answers: Collection[Completion], observe: Observe
+    asking: "_Asking",
+    calls: Calls,
+    answers: Collection[Completion],
+    observe: Observe,
+    *,
+    replayed: bool,
 ) -> None:
     """Tells of calls that failed; raises an error if the search is not over because of them."""
     if calls.made and (thoughts := only_thoughts(answers)):
         observe(Noticed(thoughts))
     in_vain = bool(answers) and not any_answer(answers)
-    failures = calls.failures(over=asking.found, asked_again=in_vain)
+    failures = calls.failures(over=asking.found, asked_again=in_vain, replayed=replayed)
     if failures is None:
         return
     observe(Noticed(failures))
@@ -150,7 +167,7 @@ def prompt_for(splits: Splits, settings: SynthesisSettings) -> str:
     """Returns the one prompt of a search."""
     if settings.constraint == "grammar":
         return grammar.PROMPT
-    block = settings.constraint == "block"
+    block = settings.constraint in ("block", "free-block")
     return build_prompt(splits.train, splits.kind, splits.key.length, block=block)
 
 

@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+from llm_erm.checks import Checked, checking
 from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError
 from llm_erm.facts import SynthesisFacts
@@ -31,9 +32,12 @@ from llm_erm.synthesis.strategies import IndependentSampling
 from llm_erm.synthesis.unanswered import known
 from llm_erm.tasks.spec import DataSpec
 
+MODEL = "a model, such as llm_erm.model('local')"
+"""What messages call the first setting."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Synthesis(Method):
+class Synthesis(Checked, Method):
     """LLM-ERM (arXiv 2510.14331): a language model proposes programs, held-out data decides.
 
     Attributes:
@@ -45,7 +49,7 @@ class Synthesis(Method):
         unsafe_no_isolation: Whether to run programs even if nothing can isolate them.
     """
 
-    llm: LLM
+    llm: Annotated[LLM, MODEL]
     settings: SynthesisSettings
     strategy: MakeStrategy = IndependentSampling
     judge_all: Annotated[bool, OPERATIONAL] = False
@@ -55,6 +59,7 @@ class Synthesis(Method):
     name = "synthesis"
 
     @classmethod
+    @checking
     def of(
         cls,
         model: str,
@@ -79,7 +84,7 @@ class Synthesis(Method):
             earlier = read_replay(Path(model.removeprefix("replay:")))
             return cls(llm=earlier.llm, settings=replace(earlier.settings, **settings), **own)
         provider, named = split_name(model)
-        usual = provider.defaults(named or provider.default_model, settings.get("constraint"))
+        usual = provider.usual(named or provider.default_model, settings.get("constraint"))
         llm = model_of(model, **(model_settings or {}))
         return cls(llm=llm, settings=SynthesisSettings(**{**vars(usual), **settings}), **own)
 
@@ -113,6 +118,12 @@ class Synthesis(Method):
         for setting, what in limits.items():
             if (number := getattr(self.settings, setting)) < 1:
                 raise InputError(f"The budget is {number} {what}; give 1 or more.", setting=setting)
+        if self.settings.code_tool and self.settings.constraint not in ("free-block", "none"):
+            raise InputError(
+                "Answers that are held to a grammar or a schema cannot use the code tool; its "
+                "constraint is free-block or none.",
+                setting="constraint",
+            )
         check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
         return [Job(spec) for spec in specs]
 
@@ -236,6 +247,7 @@ class Searches:
             self._sandbox,
             settings.limits,
             all_drawn=not settings.early_stop,
+            observe=observe,
         )
         facts = await asyncio.get_running_loop().run_in_executor(self._threads, judging)
         return replace(result, facts=facts)

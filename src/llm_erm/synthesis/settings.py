@@ -1,22 +1,19 @@
 """Settings of an LLM-ERM search, apart from its data and its model."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from llm_erm.checks import Checked
+from llm_erm.llms.providers import Constraint
 from llm_erm.sandbox import Limits
-
-Constraint = Literal["grammar", "block", "schema", "none"]
-"""What the model's answer must match: an expression of the small grammar, a fenced block of Python
-that defines ``f``, JSON, or nothing."""
 
 
 @dataclass(frozen=True)
-class SynthesisSettings:
+class SynthesisSettings(Checked):
     """Settings of a search.
 
     Attributes:
         attempts: The budget K: the maximum number of candidates, fixed beforehand.
-        constraint: What the model's answers must match.
+        constraint: What the model is asked for, and what its answers must match.
         max_tokens: Maximum number of generated tokens per attempt.
         confidence: Confidence of the certificate.
         early_stop: Whether a program without validation errors ends the search.

@@ -51,12 +51,13 @@ class Calls:
         never = not self._answered and len(self._failed) >= MOST_IN_A_ROW
         return never or self._in_a_row >= MOST_IN_A_ROW
 
-    def failures(self, *, over: bool, asked_again: bool) -> str | None:
+    def failures(self, *, over: bool, asked_again: bool, replayed: bool = False) -> str | None:
         """Returns a sentence on the calls that got no answer, or None.
 
         Args:
             over: Whether the search has ended nevertheless.
             asked_again: Whether the next run makes calls again that may have been billed.
+            replayed: Whether the calls are those of an earlier run.
         """
         if not self._failed:
             return None
@@ -65,6 +66,8 @@ class Calls:
         (reason, _), *others = reasons.most_common()
         more = f" (and {counted(len(others), 'other reason')})" if others else ""
         said = f"{len(self._failed)} of {self.made} calls failed: {reason.rstrip('.')}{more}."
+        if replayed:
+            return f"{said} A replay makes no calls; the command that it replays can ask again."
         if not billed:
             return f"{said} This cost nothing{'' if over else '; the same command asks again'}."
         whole = "It" if billed == 1 else "All"

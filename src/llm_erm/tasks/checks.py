@@ -143,7 +143,7 @@ def label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[s
     if wrong and task.source:
         raise InputError(
             f"The rule in {task.source} now contradicts {counted(wrong, 'label')} in {place}; "
-            "draw the data again",
+            "draw the data again.",
             setting="fresh_data",
         )
     return (

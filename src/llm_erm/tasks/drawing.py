@@ -1,5 +1,6 @@
 """Draws the splits of a task."""
 
+import time
 from collections.abc import Sequence
 
 from numpy.random import RandomState
@@ -11,6 +12,8 @@ from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Dataset
 
 MAX_ROUNDS = 200
+TIMED = 20
+"""Number of inputs of each class that are drawn to see how long it takes."""
 
 
 def draw_splits(
@@ -37,6 +40,21 @@ def draw_splits(
     pool = [(x, 0) for x in negatives[:learning]] + [(x, 1) for x in positives[:learning]]
     test = shuffled(rng, negatives[learning:], positives[learning:])
     return (*divide(pool, spec.train_size, derived), test), discarded
+
+
+def seconds_to_draw(spec: DataSpec) -> float:
+    """Returns about how long drawing takes, by a few inputs that are not used.
+
+    Raises:
+        InputError: None can be drawn.
+    """
+    spec.check()
+    rng = RandomState(0)
+    spec.draw(rng, spec.length, (1, 1))  # libraries load
+    started = time.perf_counter()
+    spec.draw(rng, spec.length, (TIMED, TIMED))
+    each = (time.perf_counter() - started) / (2 * TIMED)
+    return each * (spec.train_size + spec.val_size + spec.test_size)
 
 
 def _discarded(spec: DataSpec, found: Sequence[Distinct]) -> tuple[int, int]:
@@ -70,7 +88,7 @@ def _check_enough(spec: DataSpec, learning: int, wanted: int, found: Sequence[li
             f"{spec.function} has {counts} at length {spec.length}; training and validation "
             f"ask for {learning} of each label and may take at most half of those that exist; ask "
             "for smaller splits or a greater length, or, giving up the certificate, let the splits "
-            "share inputs",
+            "share inputs.",
             setting="allow_repeats",
         )
 
@@ -106,7 +124,7 @@ def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> li
     raise InputError(
         f"{spec.function} at length {spec.length} keeps drawing the same few inputs of label "
         f"{label}; "
-        "ask for smaller splits or a greater length"
+        "ask for smaller splits or a greater length."
     )
 
 

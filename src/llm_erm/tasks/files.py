@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.tasks.task import Dataset, Kind
 
@@ -61,7 +62,7 @@ def _examples(path: Path, data: bytes, pattern: str, *, redrawable: bool) -> Dat
         return Dataset(tuple(written), tuple(answers.tolist()))
     text = text.removesuffix("\n")
     if not text:
-        raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'")
+        raise InputError(f"{path} is empty; it needs lines of the form '<input> -> <label>'.")
     form = f"({pattern}) -> ([01])"
     found = re.findall(f"^{form}$", text, re.MULTILINE)
     if len(found) <= text.count("\n"):
@@ -81,7 +82,9 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; name a data file") from error
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; {advice(error, path, 'name a data file')}."
+        ) from error
 
 
 def _plain(data: bytes) -> bytes:
@@ -101,7 +104,7 @@ def _text(path: Path, data: bytes) -> str:
         wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise InputError(
             f"{path}, line {number}: not valid UTF-8{' but UTF-16' if wide else ''}; the file "
-            "needs lines of the form '<input> -> <label>' in UTF-8"
+            "needs lines of the form '<input> -> <label>' in UTF-8."
         ) from error
 
 
@@ -132,7 +135,8 @@ def read_folder(
         missing = [path.name for path in paths if not path.exists()]
     except OSError as error:
         raise InputError(
-            f"cannot read {folder}: {error.strerror}; choose another folder",
+            f"Cannot read {folder}: {error.strerror}; "
+            f"{advice(error, folder, 'choose another folder')}.",
             setting="dataset_dir",
         ) from error
     if len(missing) == len(paths):
@@ -140,7 +144,7 @@ def read_folder(
     if missing:
         raise InputError(
             f"{folder} is incomplete: {' and '.join(missing)} missing; "
-            "restore what is missing, or draw the data again",
+            "restore what is missing, or draw the data again.",
             setting="fresh_data",
         )
     train, validation = read_learning(folder, kind, length)
@@ -149,9 +153,9 @@ def read_folder(
     if (found[0] + found[1], found[2]) != (sizes[0] + sizes[1], sizes[2]):
         counts = ", ".join(f"{n} in {path}" for n, path in zip(found, paths, strict=True))
         raise InputError(
-            f"the sizes of the stored data differ from those requested ({sizes[0]} training, "
+            f"The sizes of the stored data differ from those requested ({sizes[0]} training, "
             f"{sizes[1]} validation, {sizes[2]} test): found {counts}; request the stored sizes, "
-            "choose another folder, or draw the data again",
+            "choose another folder, or draw the data again.",
             setting="fresh_data",
         )
     return train, validation, test
@@ -188,7 +192,7 @@ def read_test(folder: Path, kind: Kind, length: int, sha256: str) -> Dataset:
     path = folder / DATA_FILES[2]
     data = _bytes(path)
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise InputError(f"{path} has changed since this run began; start the run again")
+        raise InputError(f"{path} has changed since this run began; start the run again.")
     return _examples(path, data, input_pattern(kind, length), redrawable=True)
 
 
@@ -233,8 +237,8 @@ def write_folder(
         _move(partial, folder, contents)
     except OSError as error:
         raise InputError(
-            f"cannot write the data to {folder}: {error.strerror}; "
-            "free some space there, or choose another folder",
+            f"Cannot write the data to {folder}: {error.strerror}; "
+            f"{advice(error, folder, 'choose another folder')}.",
             setting="dataset_dir",
         ) from error
     finally:

@@ -194,7 +194,7 @@ def at_length(task: Task, trained: int, length: int, size: int, seed: int) -> Da
     if why is not None:
         raise InputError(
             f"{task.id} has no test inputs of length {length} for training inputs of length "
-            f"{trained}: {why}; leave that length out"
+            f"{trained}: {why}; leave that length out."
         )
     rng = RandomState(seed_from(f"{task.id}|L={trained}|at={length}|test={size}|base_seed={seed}"))
     draw = next(iter(draws.values()))

@@ -85,7 +85,7 @@ def collect(count: int, length: int, draw_batch: Callable[[int], Codes]) -> Code
 
 def _too_rare(length: int) -> InputError:
     return InputError(
-        f"at length {length} one of the two classes is too rare to draw; choose a greater length"
+        f"At length {length}, one of the two classes is too rare to draw; choose a greater length."
     )
 
 

@@ -1,11 +1,11 @@
 """Specifies data sets, one or a grid of them; the only place that lists the parameters."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from numbers import Integral
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 from llm_erm.settings import OPERATIONAL
 from llm_erm.tasks.seeds import data_seed, trial_seed
@@ -24,7 +24,7 @@ MAX_CHARACTERS = 100_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataSettings:
+class DataSettings(Checked):
     """What the data sets of a grid have in common."""
 
     train_size: int = 100
@@ -45,34 +45,6 @@ class DataSettings:
     task_file: Annotated[Path | None, OPERATIONAL] = None
     """A Python file that defines a task of your own."""
 
-    def __post_init__(self) -> None:
-        """Converts lists to tuples and strings to paths, for callers from Python.
-
-        Raises:
-            InputError: One value is given where several are expected.
-        """
-        for name in ("functions", "lengths"):
-            if (value := getattr(self, name, None)) is None:
-                continue
-            if isinstance(value, str) or not isinstance(value, Iterable):
-                what = "the text " if isinstance(value, str) else ""
-                raise InputError(
-                    f"{name} is {what}{value!r:.60}; give a list, such as [{value!r:.60}].",
-                    setting=name,
-                )
-            object.__setattr__(self, name, values := tuple(value))
-            kind = Integral if name == "lengths" else str
-            if wrong := [one for one in values if not isinstance(one, kind)]:
-                what = "a whole number" if kind is Integral else "the id of a task"
-                raise InputError(f"{name} holds {wrong[0]!r:.60}; give {what}.", setting=name)
-        for name in ("task_file", "dataset_dir"):
-            if isinstance(value := getattr(self, name, None), str):
-                object.__setattr__(self, name, Path(value))
-        if self.published not in (None, *RELEASES):
-            raise InputError(
-                f"published is {self.published!r}; give 'erm', 'pv' or None", setting="published"
-            )
-
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec(DataSettings):
@@ -90,9 +62,14 @@ class DataSpec(DataSettings):
     trial: int = 1
 
     def __post_init__(self) -> None:
-        """Converts a name of the suite to the id, as well as what all settings convert."""
+        """Checks the fields, and converts a name of the suite to the id.
+
+        Raises:
+            InputError: A field has another type than it declares, or there is no such task.
+        """
         super().__post_init__()
         object.__setattr__(self, "function", IDS.get(self.function, self.function))
+        _check_names([self.function], self.task_file)
 
     @property
     def name(self) -> str:
@@ -152,10 +129,11 @@ class DataSpec(DataSettings):
             return found
         others = [one for one in RELEASES if task.published(one, self.length)]
         raise InputError(
-            f"the published release {self.published} does not have {task.id}; "
+            f"The published release {self.published} does not have {task.id}; "
             + "".join(f"{one} does, or " for one in others)
             + f"use this package's own data (None); {self.published} has {' '.join(PUBLISHED)}"
-            + " and pv also fn_v fn_aa" * (self.published == "pv"),
+            + " and pv also fn_v fn_aa" * (self.published == "pv")
+            + ".",
             setting="published",
         )
 
@@ -182,12 +160,12 @@ class DataSpec(DataSettings):
         if reason := task.why_not(self.length):
             raise InputError(
                 f"{task.id} does not exist at length {self.length}: {reason}; its usual lengths "
-                f"are {' '.join(map(str, task.lengths))}"
+                f"are {' '.join(map(str, task.lengths))}."
             )
         if self.published is not None and self.negatives != "near-miss":
             raise InputError(
                 f"negatives is {self.negatives!r}, but the published release {self.published} has "
-                "its own; omit one of the two",
+                "its own; omit one of the two.",
                 setting="negatives or published",
             )
         _ = self.draw  # fails if the release does not have the task
@@ -197,15 +175,15 @@ class DataSpec(DataSettings):
             if size < least or size % 2:
                 fault = f"less than {least}" if size < least else "odd"
                 raise InputError(
-                    f"the {split} size {size} is {fault}; each split is half positive, so give an "
-                    f"even number of at least {least}"
+                    f"The {split} size {size} is {fault}; each split is half positive, so give an "
+                    f"even number of at least {least}."
                 )
         examples = sum(sizes.values())
         if examples > MAX_EXAMPLES or examples * self.length > MAX_CHARACTERS:
             raise InputError(
                 f"{examples:,} examples of {self.length:,} characters are more than the "
                 f"{MAX_EXAMPLES:,} examples or {MAX_CHARACTERS:,} characters that one data set may "
-                "hold; ask for smaller splits or shorter inputs"
+                "hold; ask for smaller splits or shorter inputs."
             )
 
 
@@ -224,6 +202,15 @@ class DataGrid(DataSettings):
     """Folder of the data sets; existing files of the requested sizes are reused."""
     fresh_data: Annotated[bool, OPERATIONAL] = False
     """Draw new data even if files exist, and replace them."""
+
+    def __post_init__(self) -> None:
+        """Checks the fields.
+
+        Raises:
+            InputError: A field has another type than it declares, or there is no such task.
+        """
+        super().__post_init__()
+        _check_names(self.functions, self.task_file)
 
     def specs(self) -> list[DataSpec]:
         """Returns the data sets of the grid: every possible combination of task, length and trial.
@@ -269,14 +256,21 @@ class DataGrid(DataSettings):
         names = self.functions or (PUBLISHED if own is None else (own.id,))
         if own is not None and own.id not in names:
             raise InputError(
-                f"the tasks are {' '.join(names)}, so {own.id}, which {self.task_file} defines, "
-                f"would not be used; add {own.id} to them, or omit one of the two",
+                f"The tasks are {' '.join(names)}, so {own.id}, which {self.task_file} defines, "
+                f"would not be used; add {own.id} to them, or omit one of the two.",
                 setting="functions or task_file",
             )
         return list({task.id: task for task in map(self._task, names)}.values())
 
     def _task(self, name: str) -> Task:
         return task_named(name, self.task_file)
+
+
+def _check_names(names: Sequence[str], task_file: Path | None) -> None:
+    """Checks that the tasks exist; those of a file are known once it is read, which runs it."""
+    if task_file is None:
+        for name in names:
+            get(name)
 
 
 def task_named(name: str, task_file: Path | None = None) -> Task:

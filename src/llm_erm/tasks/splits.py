@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from llm_erm.checks import checking
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.tasks import probes
@@ -26,6 +27,7 @@ from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits, digest
 
 
+@checking
 def load(spec: DataSpec, dataset_dir: Path = Path("datasets"), *, fresh: bool = False) -> Splits:
     """Returns the splits of a spec, from disk if they exist; else draws and writes them.
 

@@ -44,7 +44,7 @@ def stream(task: Task, draw: Draw, length: int, seed: int, without: Iterable[str
                 return shuffled(rng, classes[0][: wanted[0]], classes[1][: wanted[1]])
         raise InputError(
             f"{task.id} has too few inputs of length {length} that are not in the test split to "
-            "draw fresh examples at every step; ask for a smaller test split or a greater length"
+            "draw fresh examples at every step; ask for a smaller test split or a greater length."
         )
 
     return fresh

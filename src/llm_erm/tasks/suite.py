@@ -3,14 +3,12 @@
 To add a task, add a row; to use one without changing the package, see ``task_file``.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from difflib import get_close_matches
-from math import comb
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, either
-from llm_erm.tasks import graphs, probes, rules, samplers
+from llm_erm.tasks import existing, graphs, probes, rules, samplers
 from llm_erm.tasks.rules import Rule, label_strings
 from llm_erm.tasks.samplers import by_class, by_rule
 from llm_erm.tasks.task import MAX_LENGTH, Draw, Kind, PublishedDraw, Release, Task
@@ -35,44 +33,6 @@ def at_least(least: int, multiple: int = 1, most: int = MAX_LENGTH) -> Callable[
         return f"it needs a multiple of {multiple}" if length % multiple else None
 
     return why_not
-
-
-def _halves(length: int) -> tuple[int, int]:
-    """Returns how many bit strings of each class exist for a parity."""
-    return 2 ** (length - 1), 2 ** (length - 1)
-
-
-def _existing_palindromes(length: int) -> tuple[int, int]:
-    """Returns how many near misses and how many palindromes exist."""
-    palindromes = 2 ** ((length + 1) // 2)
-    return length // 2 * palindromes, palindromes
-
-
-def _existing_dyck2(length: int) -> tuple[None, int]:
-    """Returns how many Dyck-2 words exist: a Catalan number of shapes, with two types a pair."""
-    pairs = length // 4
-    return None, comb(2 * pairs, pairs) // (pairs + 1) * 2**pairs
-
-
-def _existing_with(pattern: str) -> Callable[[int], tuple[int, int]]:
-    """Returns how many bit strings of a length lack a pattern, and how many contain it."""
-
-    def existing(length: int) -> tuple[int, int]:
-        ways = Counter({"": 1})  # strings by their longest end with which the pattern begins
-        for _ in range(length):
-            longer: Counter[str] = Counter()
-            for begun, count in ways.items():
-                for bit in "01":
-                    end = begun + bit
-                    while not pattern.startswith(end):
-                        end = end[1:]
-                    longer[end] += count
-            del longer[pattern]
-            ways = longer
-        without = sum(ways.values())
-        return without, 2**length - without
-
-    return existing
 
 
 def _task(
@@ -139,7 +99,7 @@ def _pattern(id: str, name: str, pattern: str, repeats_in: Release | None = None
         # Nearly all longer strings contain every pattern of eight bits; negatives become too rare.
         at_least(len(pattern), most=1000),
         published=lambda release, length: PublishedDraw(draw, repeats=release == repeats_in),
-        existing=_existing_with(pattern),
+        existing=existing.with_pattern(pattern),
         draw_contrast=by_class(probes.near_pattern(pattern, rule), with_pattern),
         uniform=True,  # but for the few strings with two occurrences, which are twice as likely
     )
@@ -163,7 +123,7 @@ def planted_parity(id: str, name: str, count: int) -> Task:
         rule,
         by_rule(rule),
         why_not,
-        existing=_halves,
+        existing=existing.halves,
         shift=shift,
         uniform=True,
     )
@@ -208,14 +168,14 @@ def _published_graphs(release: Release, length: int) -> PublishedDraw | None:
 
 
 _TASKS = (
-    _uniform("fn_a", "parity_all", "the number of ones is odd", rules.parity, 1, _halves),
+    _uniform("fn_a", "parity_all", "the number of ones is odd", rules.parity, 1, existing.halves),
     _uniform(
         "fn_b",
         "parity_first_half",
         "the number of ones in the first half (rounded down) is odd",
         rules.parity_first_half,
         2,
-        _halves,
+        existing.halves,
     ),
     _pattern("fn_c", "patternmatch1", "10101010"),
     _pattern("fn_d", "patternmatch2", "00111111", repeats_in="pv"),
@@ -230,7 +190,7 @@ _TASKS = (
         at_least(2),
         draw_random=by_class(samplers.uniform_non_palindromes, samplers.palindromes),
         published=_published_palindromes,
-        existing=_existing_palindromes,
+        existing=existing.palindromes,
         draw_contrast=by_class(probes.hard_non_palindromes, samplers.palindromes),
         uniform=True,
     ),
@@ -245,7 +205,7 @@ _TASKS = (
         published=lambda release, length: PublishedDraw(
             _draw_dyck2, repeats=length == SCARCE_LENGTH
         ),
-        existing=_existing_dyck2,
+        existing=existing.dyck2,
         draw_contrast=by_class(probes.hard_non_dyck2_words, samplers.dyck2_words),
     ),
     _primes("fn_i", "prime_decimal", "the number is prime", "0123456789"),
@@ -312,11 +272,11 @@ def get(name: str) -> Task:
     if close:
         similar = either([f"{one} ({IDS[one]})" for one in close])
         raise InputError(
-            f"there is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
+            f"There is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
         )
     raise InputError(
-        f"there is no task {name!r}; choose one of {' '.join(SUITE)}, which `llm-erm tasks` "
-        "describes, or give your own task file",
+        f"There is no task {name!r}; choose one of {' '.join(SUITE)}, which `llm-erm tasks` "
+        "describes, or give your own task file.",
         setting="task_file",
     )
 
@@ -326,6 +286,15 @@ def name_of(id: str) -> str:
     return SUITE[id].name if id in SUITE else id
 
 
-def in_words(id: str) -> str:
-    """Returns the name, id and rule of a task; of one that is not of the suite, its id."""
-    return f"{SUITE[id].name} ({id}): {SUITE[id].computes}" if id in SUITE else id
+def in_words(id: str, own: Task | None = None) -> str:
+    """Returns the name, id and rule of a task, as far as they are known.
+
+    Args:
+        id: The task's id.
+        own: The task in a user's file, which may be this one.
+    """
+    if id in SUITE:
+        return f"{SUITE[id].name} ({id}): {SUITE[id].computes}"
+    if own is not None and own.id == id and own.computes:
+        return f"{id}: {own.computes}"
+    return f"{id} (own task)"

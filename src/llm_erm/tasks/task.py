@@ -59,7 +59,7 @@ class Task:
         id: The task's id on the command line and in seeds, such as ``fn_a``.
         name: The name of its data folder, such as ``parity_all``.
         kind: What the inputs are.
-        computes: When the label is 1, in one line.
+        computes: When the label is 1, in one line; empty if the user's file does not say it.
         lengths: The lengths it runs at by default, in characters.
         why_not: Returns why the task does not exist at a length, or None if it does.
         label: Returns the true labels of inputs of equal length.

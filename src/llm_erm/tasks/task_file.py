@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.tasks.files import input_pattern
@@ -54,7 +55,8 @@ def load_task_file(path: Path) -> Task:
         source = path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"cannot read the task file {path}: {error.strerror}; name a Python file"
+            f"Cannot read the task file {path}: {error.strerror}; "
+            f"{advice(error, path, 'name a Python file')}."
         ) from error
     return _task_in(path, source)
 
@@ -65,7 +67,7 @@ def _task_in(path: Path, source: bytes) -> Task:
     module = _run(path, source)
     for part in ("rule", "sample"):
         if not callable(getattr(module, part, None)):
-            raise InputError(f"{path} does not define the function {part}; a task file needs it")
+            raise InputError(f"{path} does not define the function {part}; a task file needs it.")
     lengths = getattr(module, "lengths", None)
     if not isinstance(lengths, list | tuple) or not lengths or not all(map(_is_length, lengths)):
         raise InputError(
@@ -75,10 +77,10 @@ def _task_in(path: Path, source: bytes) -> Task:
     name = getattr(module, "name", path.stem)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
         raise InputError(
-            f"{path}: name is {name!r}, which cannot name a folder; use letters, digits, - and _"
+            f"{path}: name is {name!r}, which cannot name a folder; use letters, digits, - and _."
         )
     if name in SUITE or name in {task.name for task in SUITE.values()}:
-        raise InputError(f"{path}: the suite already has a task {name!r}; set another name")
+        raise InputError(f"{path}: the suite already has a task {name!r}; set another name.")
     kind = getattr(module, "kind", "text")
     if kind not in _KINDS:
         raise InputError(f"{path}: kind is {kind!r}; choose one of {', '.join(_KINDS)}")
@@ -88,7 +90,7 @@ def _task_in(path: Path, source: bytes) -> Task:
         id=name,
         name=name,
         kind=kind,
-        computes=" ".join(str(getattr(module, "description", f"rule(x) in {path} is 1")).split()),
+        computes=" ".join(str(getattr(module, "description", "")).split()),
         lengths=usual,
         why_not=at_least(1),
         label=functions.label,
@@ -151,7 +153,7 @@ class _TaskFunctions:
             raise _failure(self.path, f"rule({x!r:.60})", error) from error
         if not isinstance(label, int | np.integer | np.bool_) or label not in (0, 1):
             raise InputError(
-                f"{self.path}: rule({x!r:.60}) returns {label!r:.60}; it must return 0 or 1"
+                f"{self.path}: rule({x!r:.60}) returns {label!r:.60}; it must return 0 or 1."
             )
         return int(label)
 
@@ -169,7 +171,7 @@ class _TaskFunctions:
                         f"{self.path}: {calls:,} calls of sample at length "
                         f"{length} returned {counted(len(classes[label]), 'input')} of label "
                         f"{label} of the {counts[label]:,} needed; define "
-                        "sample(rng, length, label) so that it draws an input of the given label"
+                        "sample(rng, length, label) so that it draws an input of the given label."
                     )
                 calls += 1
                 x = self._sample(rng, length, label)
@@ -194,7 +196,7 @@ class _TaskFunctions:
         if "\r" in x or x.startswith("\ufeff"):
             raise InputError(
                 f"{self.path}: sample(rng, {length}) returns {x!r:.60}; an input must not contain "
-                "a carriage return or begin with a byte-order mark, which no data file keeps"
+                "a carriage return or begin with a byte-order mark, which no data file keeps."
             )
         return str(x)
 

@@ -192,7 +192,7 @@ def save(built: Built, folder: Path) -> None:
             head = {n: p.detach().cpu() for n, p in named if not n.startswith("backbones.")}
             save_file(head, folder / "head.safetensors")
     except SafetensorError as error:  # how safetensors reports a full disk
-        raise InputError(f"Cannot write to {folder}: {error}; free space.") from error
+        raise InputError(f"Cannot write to {folder}: {error}; free some space there.") from error
 
 
 def _from_scratch(

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.runs.files import writing
 
@@ -105,7 +106,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], job: str = "") -> No
                 path.replace(folder / PREVIOUS)
             draft.replace(path)
     except RuntimeError as error:  # how torch reports a full disk
-        raise InputError(f"Cannot write {draft}: {error}; free up space.") from error
+        raise InputError(f"Cannot write {draft}: {error}; free some space there.") from error
 
 
 def load_checkpoint(folder: Path, job: str = "") -> tuple[dict[str, Any] | None, tuple[Path, ...]]:
@@ -171,5 +172,7 @@ def _load(path: Path, job: str) -> dict[str, Any] | None:
             file.seek(0)
             state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise InputError(f"Cannot read {path}: {error.strerror}; delete it.") from error
+        raise InputError(
+            f"Cannot read {path}: {error.strerror}; {advice(error, path, 'delete it')}."
+        ) from error
     return state

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
@@ -20,6 +21,7 @@ from llm_erm.settings import OPERATIONAL, shaping
 from llm_erm.tasks import probes
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.stream import stream
+from llm_erm.tasks.suite import in_words
 from llm_erm.training.build import check, require_packages
 from llm_erm.training.checkpoints import drop_checkpoint
 from llm_erm.training.export import Artifacts, check_place, clear
@@ -50,7 +52,7 @@ class TrainingJob(Job):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Method):
+class Training(Checked, Method):
     """A transformer trained as a binary classifier on training and validation examples.
 
     Attributes:
@@ -140,7 +142,7 @@ class Training(Method):
         assert isinstance(job, TrainingJob)
         assert work.folder is not None
         spec = job.spec
-        task = f"{spec.task.name}: {spec.task.computes}"
+        task = in_words(spec.function, spec.task)
         title = f"{task}\nlength {spec.length}, {_examples(spec)} examples"
         return Artifacts(job.folder(work.folder), title, self._config(work))
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -16,14 +15,14 @@ from llm_erm.runs.files import writing
 from llm_erm.styles import (
     COLUMN_INCHES,
     DOTS_PER_INCH,
-    LEGEND_LINE_INCHES,
-    SMALL_POINTS,
+    add_legend,
     make_legible,
     make_logarithmic,
     style,
     verbatim,
 )
 from llm_erm.tasks.suite import in_words, name_of
+from llm_erm.tasks.task import Task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,41 +61,51 @@ def plot_curve(curve: Sequence[CurvePoint], title: str, path: Path) -> None:
         )
 
 
-def plot_sizes(results: Iterable[Result], path: Path) -> None:
+def plot_sizes(results: Iterable[Result], path: Path, own_task: Task | None = None) -> None:
     """Draws test accuracy over the number of training examples, a line per task and length.
 
+    Args:
+        results: The results.
+        path: The picture.
+        own_task: The task in a user's file, for the title.
+
     Raises:
         InputError: The file cannot be written.
     """
-    _save(accuracy_by_size(results), path)
+    _save(accuracy_by_size(results, own_task), path)
 
 
-def plot_lengths(results: Iterable[Result], path: Path) -> None:
+def plot_lengths(results: Iterable[Result], path: Path, own_task: Task | None = None) -> None:
     """Draws test accuracy over the length of the inputs, a line per training set.
 
+    Args:
+        results: The results.
+        path: The picture.
+        own_task: The task in a user's file, for the title.
+
     Raises:
         InputError: The file cannot be written.
     """
-    _save(accuracy_by_length(results), path)
+    _save(accuracy_by_length(results, own_task), path)
 
 
-def accuracy_by_size(results: Iterable[Result]) -> "Figure":
+def accuracy_by_size(results: Iterable[Result], own_task: Task | None = None) -> "Figure":
     """Returns the picture of test accuracy over the number of training examples."""
     found = _by_size(results)
     lines: dict[str, list[tuple[float, float]]] = {}
     for name, result, facts in found:
         lines.setdefault(name, []).append((facts.train_size, _test_accuracy(result)))
-    return _plot(lines, "training examples", _what(found), logarithmic=True)
+    return _plot(lines, "training examples", _what(found, own_task), logarithmic=True)
 
 
-def accuracy_by_length(results: Iterable[Result]) -> "Figure":
+def accuracy_by_length(results: Iterable[Result], own_task: Task | None = None) -> "Figure":
     """Returns the picture of test accuracy over the length of the test inputs."""
     found = _by_size(results)
     lines = {}
     for name, result, facts in found:
         at = {result.data.length: _test_accuracy(result)} | dict(facts.accuracy_at_length)
         lines[f"{name}, {counted(facts.train_size, 'example')}"] = sorted(at.items())
-    return _plot(lines, "length of test inputs", _what(found))
+    return _plot(lines, "length of test inputs", _what(found, own_task))
 
 
 _drawing = threading.Lock()
@@ -162,15 +171,7 @@ def _finish(figure: "Figure", axes: "Axes", label: str, title: str) -> None:
     make_legible(axes)
     handles, names = axes.get_legend_handles_labels()
     columns = max(1, LETTERS // (max(map(len, names)) + 6))
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=columns,
-        fontsize=SMALL_POINTS,
-        frameon=False,
-    )
-    rows = ceil(len(handles) / columns)
-    figure.set_figheight(figure.get_figheight() + LEGEND_LINE_INCHES * rows)
+    add_legend(figure, handles, columns)
 
 
 def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts]]:
@@ -188,11 +189,12 @@ def _test_accuracy(result: Result) -> float:
     return result.test.accuracy
 
 
-def _what(found: Sequence[tuple[str, Result, TrainingFacts]]) -> str:
+def _what(found: Sequence[tuple[str, Result, TrainingFacts]], own_task: Task | None) -> str:
     """Returns what is drawn: the models and, if there is one task, its rule."""
     tasks = dict.fromkeys(result.data.function for _, result, _ in found)
     models = ", ".join(dict.fromkeys(result.model for _, result, _ in found))
-    return "\n".join([*map(in_words, tasks), models]) if len(tasks) == 1 else models
+    rules = [in_words(task, own_task) for task in tasks]
+    return "\n".join([*rules, models]) if len(tasks) == 1 else models
 
 
 def _plot(

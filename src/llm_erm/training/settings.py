@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 from llm_erm.settings import OPERATIONAL
 
@@ -14,7 +15,7 @@ Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(Checked):
     """Settings of training; names and defaults are those of the published experiments."""
 
     model: str = "qwen1.7B"

@@ -1,0 +1,81 @@
+"""Settings of learning a rule from a table."""
+
+from dataclasses import dataclass, field
+
+from llm_erm.checks import Checked
+from llm_erm.errors import InputError
+from llm_erm.phrases import counted
+
+MOST_CONDITIONS = 12
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much work a search may do; counted in conditions looked at, so that results repeat.
+
+    Attributes:
+        looks: Conditions to look at in proofs; some 10 to 40 million per second for 200 rows.
+        width: States that the beam keeps.
+        wide: Thresholds per chain that the beam considers for a state.
+        tried: Conditions that it tries for a state.
+    """
+
+    looks: int = 100_000_000
+    width: int = 32
+    wide: int = 2
+    tried: int = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSettings(Checked):
+    """How a rule is learned from a table.
+
+    Attributes:
+        max_conditions: Most conditions of the rule.
+        checked: Share of the rows that are not learned from: they choose the size and check the
+            rule.
+        costs: What an error costs, by the true class and the one given, 1 where nothing is said:
+            whole numbers.
+        confidence: Probability with which the bound on new rows holds.
+        independent: Whether the rows are independent draws of what the rule will be used on.
+        seed: Of the random division into rows to learn from and rows to check on.
+        effort: How much work the search may do.
+    """
+
+    max_conditions: int = 5
+    checked: float = 0.4
+    costs: tuple[tuple[str, str, int], ...] = ()
+    confidence: float = 0.95
+    independent: bool = True
+    seed: int = 0
+    effort: Effort = field(default_factory=Effort)
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            InputError: One has another type, or is out of range.
+        """
+        super().__post_init__()
+        if not 0 <= self.max_conditions <= MOST_CONDITIONS:
+            raise InputError(
+                f"The rule may have {counted(self.max_conditions, 'condition')}; give a number from "
+                f"0 to {MOST_CONDITIONS}.",
+                setting="max_conditions",
+            )
+        if not 0 < self.checked < 1:
+            raise InputError(
+                f"The share of rows to check on is {self.checked:g}; give one above 0 and below 1.",
+                setting="checked",
+            )
+        if not 0.5 <= self.confidence <= 1 - 1e-9:
+            raise InputError(
+                f"The confidence is {self.confidence:g}; give a fraction of at least 0.5 and below "
+                "1, such as 0.95.",
+                setting="confidence",
+            )
+        if not 0 <= self.seed < 2**32:
+            raise InputError(
+                f"The seed is {self.seed}; give a whole number from 0 to {2**32 - 1}.",
+                setting="seed",
+            )
