@@ -14,7 +14,7 @@ from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted
 from llm_erm.rulelists.evidence import Learned, Size
-from llm_erm.rulelists.settings import TableSettings
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.reading import load
 
@@ -113,7 +113,7 @@ def _settings(options: Options) -> TableSettings:
             raise InputError(
                 f"{text!r} is not a cost; write TRUE:GIVEN=N, such as yes:no=5.", setting="cost"
             )
-        costs.append((match[1], match[2], int(match[3])))
+        costs.append(ErrorCost(match[1], match[2], int(match[3])))
     return TableSettings(
         max_conditions=options.max_conditions,
         checked=options.checked,

@@ -13,7 +13,7 @@ from llm_erm.rulelists.evidence import Learned, LineCount, Size
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import RuleList, settled
 from llm_erm.rulelists.search import Costs, Search
-from llm_erm.rulelists.settings import TableSettings
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.ties import roomiest
 from llm_erm.tables.columns import Labelled, Table
 
@@ -82,14 +82,15 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     )
 
 
-def cost_matrix(costs: Sequence[tuple[str, str, int]], classes: tuple[str, ...]) -> Costs:
+def cost_matrix(costs: Sequence[ErrorCost], classes: tuple[str, ...]) -> Costs:
     """Returns what an error costs, shape ``(n_classes, n_classes)``, by true and given class.
 
     Raises:
         InputError: A class is unknown, or a cost is none.
     """
     matrix = 1 - np.eye(len(classes), dtype=np.int64)
-    for true, given, cost in costs:
+    for one in costs:
+        true, given, cost = one.true, one.given, one.cost
         for name in (true, given):
             if name not in classes:
                 raise InputError(
