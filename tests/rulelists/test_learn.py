@@ -5,8 +5,9 @@ from scipy.stats import binom
 pytest.importorskip("numba")
 
 from llm_erm.errors import InputError
+from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
-from llm_erm.rulelists.learn import divide, learn
+from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
 from llm_erm.serial import from_json, to_json
 from llm_erm.tables.columns import Labelled

@@ -1,7 +1,6 @@
 """`llm-erm fit`: learns a rule from a table."""
 
 import re
-import time
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,7 +12,9 @@ from llm_erm.cli import output
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted
+from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, Size
+from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.reading import load
@@ -77,19 +78,15 @@ def fit(options: Options) -> int:
     )
     for notice in data.notices:
         output.note(notice)
-    from llm_erm.rulelists.learn import divide, learn
+    from llm_erm.rulelists.learn import learn
 
-    start = time.monotonic()
     learned = learn(data, settings)
-    seconds = time.monotonic() - start
     if options.out is not None:
         write_rule(options.out, learned)
     if options.json:
         output.say_json(learned)
         return 0
-    from llm_erm.rulelists.rivals import rival_accuracies
-
-    _print(learned, seconds)
+    _print(learned)
     accuracies = rival_accuracies(data, divide(data, settings), options.seed)
     output.say_below("\n".join(_beside(learned, accuracies)))
     if options.out is not None:
@@ -124,7 +121,7 @@ def _settings(options: Options) -> TableSettings:
     )
 
 
-def _print(learned: Learned, seconds: float) -> None:
+def _print(learned: Learned) -> None:
     output.say_below(
         f"Rule for {learned.schema.target}, learned from {counted(learned.learned_rows, 'row')} "
         f"and checked on {counted(learned.checked_rows, 'other')}:"
@@ -142,7 +139,7 @@ def _print(learned: Learned, seconds: float) -> None:
         ],
         wider=False,
     )
-    output.say_below("\n".join(["", *_sentences(learned, seconds)]))
+    output.say_below("\n".join(["", *_sentences(learned)]))
 
 
 def _texts(learned: Learned) -> list[str]:
@@ -153,7 +150,7 @@ def _texts(learned: Learned) -> list[str]:
     return [f"IF {first}", *(f"ELSE IF {line}" for line in others), "ELSE"]
 
 
-def _sentences(learned: Learned, seconds: float) -> list[str]:
+def _sentences(learned: Learned) -> list[str]:
     accuracy = 1 - learned.checked_errors / learned.checked_rows
     checked = f"{output.percent(accuracy)} right ({counted(learned.checked_rows, 'row')} checked)"
     if learned.error_at_most is None:
@@ -164,7 +161,7 @@ def _sentences(learned: Learned, seconds: float) -> list[str]:
             f"{output.percent_up(learned.error_at_most)}, {learned.confidence:.0%} sure."
         )
     chosen = next(size for size in learned.sizes if size.conditions == learned.chosen)
-    sentences = [new, _proof(learned, chosen, seconds)]
+    sentences = [new, _proof(learned, chosen)]
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
@@ -172,17 +169,18 @@ def _sentences(learned: Learned, seconds: float) -> list[str]:
     return sentences
 
 
-def _proof(learned: Learned, size: Size, seconds: float) -> str:
+def _proof(learned: Learned, size: Size) -> str:
     rules = f"no rule with up to {counted(size.conditions, 'condition')}"
     if size.conditions == 0:
         rules = "no rule without conditions"
     rows = f"on the {learned.learned_rows:,} rows learned from"
     if size.proved:
-        return f"Your rows: {rules} has fewer than {_errors(size.cost)} {rows} (proved)."
+        if not size.cost:
+            return f"Your rows: it makes no error {rows}."
+        return f"Your rows: {rules} makes fewer than {_errors(size.cost)} {rows} (proved)."
     return (
-        f"Your rows: it makes {_errors(size.cost)} {rows}; rules with up to "
-        f"{counted(size.conditions, 'condition')} and fewer than {_errors(size.at_least)} are "
-        f"excluded, what lies between is open ({seconds:.1f} s)."
+        f"Your rows: it makes {_errors(size.cost)} {rows}. Proved: {rules} makes fewer than "
+        f"{size.at_least:,}; what lies between was not searched to the end."
     )
 
 

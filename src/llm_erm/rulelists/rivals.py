@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.rulelists.learn import Division
+from llm_erm.rulelists.division import Division
 from llm_erm.tables.columns import CategoryColumn, Labelled, Table
 
 MOST_LEVELS = 50
