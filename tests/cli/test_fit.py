@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -29,7 +30,7 @@ def test_rule_is_printed_with_its_rows_and_written(table, capsys):
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["line", "rule", "gives", "rows", "right"]
     assert sum(int(line[3]) for line in lines[1:]) == 120
-    learned = read_rule("rule.json")
+    learned = read_rule(Path("rule.json"))
     data = load("customers.csv", "churned")
     assert [line[1].removeprefix("ELSE ").removeprefix("IF ") for line in lines[1:-1]] == [
         str(line) for line in learned.rule.lines
@@ -78,7 +79,7 @@ def test_dependent_rows_get_no_bound_and_the_reason(table, capsys):
         (("--target", "churned", "--confidence", "95"), "below 1"),
         (("--target", "churned", "--max-conditions", "99"), "0 to 12"),
         (("--target", "churned", "--out", "no/where.json"), "no/where.json"),
-        ((), "--target"),
+        ((), "--target is missing"),
     ],
 )
 def test_wrong_words_are_answered_by_one_sentence(table, capsys, words, told):

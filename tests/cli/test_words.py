@@ -45,6 +45,7 @@ WRONG = [
     ("data --functions", "--functions needs a value; give one or more, or omit the flag."),
     ("data --published yes", "--published: 'yes' is not allowed; give erm, pv or None."),
     ("verify program.py", "DATA is missing."),
+    ("fit table.csv", "--target is missing."),
     ("verify a b c", "'c' is one word too many; the command takes PROGRAM and DATA."),
     ("verify a b --memory-mb 1GB", "--memory-mb: '1GB' is not a whole number."),
     ("compare runs --lengths all", "--lengths: 'all' is not a whole number."),
