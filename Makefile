@@ -34,6 +34,8 @@ $(CORE): pyproject.toml Makefile
 $(STAMP): $(CORE)
 	$(PIP) $(TORCH)
 	$(PIP) --editable '.[local,remote,enumeration,baselines,tables,reports,train,sweep,dev]'
+	@echo 'Compiling the search of llm-erm fit, once for this machine: some 20 seconds.'
+	$(BIN)/python -m llm_erm.rulelists
 	touch $(STAMP)
 
 # Runs LLM-ERM with the embedded model on four tasks, always from scratch, then enumeration on the

@@ -99,6 +99,7 @@ def _made() -> Iterator[None]:
             "progress.QUICK_SECONDS": 1000.0,
             "figure.draw_curves": lambda *_: None,
             "sweep.run_sweep": swept,
+            "fit.load_compiled": lambda *_: None,
             "fit.rival_accuracies": lambda *_: {"always no": 0.65, "depth-3 tree": 0.9125},
             "sweep._devices": lambda count: [None],
             "doctor._isolation": lambda: ("strong", ()),

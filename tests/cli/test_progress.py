@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from llm_erm.cli import enumerate as enumerating
 from llm_erm.cli import progress
+from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.loading import loading
 from llm_erm.cli.observers import Shown
 from llm_erm.cli.progress import Bars
@@ -69,8 +69,7 @@ def test_times_read_as_on_a_clock(seconds, clock):
     assert progress._clock(seconds) == clock
 
 
-def test_compiling_is_announced_while_it_lasts_and_told_afterwards(monkeypatch, capsys):
-    monkeypatch.setattr(enumerating, "QUICK_SECONDS", 0.05)
+def test_compiling_is_announced_while_it_lasts_and_told_afterwards(capsys):
     told = threading.Event()
 
     def compile_until_told():
@@ -78,15 +77,12 @@ def test_compiling_is_announced_while_it_lasts_and_told_afterwards(monkeypatch, 
             if "Compiling the search for this machine, once" in capsys.readouterr().err:
                 told.set()
 
-    monkeypatch.setattr(enumerating, "prepare", compile_until_told)
-    enumerating._prepare()
+    load_compiled(compile_until_told, 0.05)
     assert "Compiled it in 0 s; later runs load it." in capsys.readouterr().err
 
 
-def test_what_is_loaded_at_once_is_not_announced(monkeypatch, capsys):
-    monkeypatch.setattr(enumerating, "QUICK_SECONDS", 1000.0)
-    monkeypatch.setattr(enumerating, "prepare", lambda: None)
-    enumerating._prepare()
+def test_what_is_loaded_at_once_is_not_announced(capsys):
+    load_compiled(lambda: None, 1000.0)
     assert capsys.readouterr().err == ""
 
 

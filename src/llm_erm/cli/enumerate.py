@@ -1,13 +1,12 @@
 """`llm-erm enumerate`: learns programs by length-first search, without a language model."""
 
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
+from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.results import bound_lines, exactness, result_table, trial_lines
@@ -94,7 +93,7 @@ class Options(RunOptions, LimitOptions, DataGrid):
     ) -> Iterator[Sequence[Observer]]:
         """Says if the search must be compiled; yields the observer that prints the levels."""
         if any(job.key not in done for job in run.jobs):
-            _prepare()
+            load_compiled(prepare, QUICK_SECONDS)
         yield (say_level,)
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
@@ -106,29 +105,6 @@ class Options(RunOptions, LimitOptions, DataGrid):
 def enumerate(options: Options) -> int:
     """Learn a program for each task without a language model, shortest first."""
     return run_command(options)
-
-
-def _prepare() -> None:
-    """Loads the search's machine code, and says what takes so long if it has to be compiled."""
-    started, cpu, ended = time.monotonic(), time.process_time(), threading.Event()
-
-    def speak() -> None:
-        while not ended.wait(0.2):
-            if time.process_time() - cpu > QUICK_SECONDS:
-                note(
-                    "Compiling the search for this machine, once: that takes some 20 to 60 seconds."
-                )
-                return
-
-    speaker = threading.Thread(target=speak, daemon=True)
-    speaker.start()
-    try:
-        prepare()
-    finally:
-        ended.set()
-        speaker.join()
-    if time.process_time() - cpu > QUICK_SECONDS:
-        note(f"Compiled it in {time.monotonic() - started:.0f} s; later runs load it.")
 
 
 def _prior(folder: Path) -> Prior:

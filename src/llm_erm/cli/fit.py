@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from llm_erm.cli import output
+from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted, either
@@ -20,6 +21,9 @@ from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.reading import load
+
+QUICK_SECONDS = 3.0
+"""CPU time that loading the machine code stays below, unless it is compiled."""
 
 MOST_SHOWN = 10
 """Rows that the rule gets wrong are named, up to so many."""
@@ -85,7 +89,9 @@ def fit(options: Options) -> int:
     for notice in data.notices:
         output.note(notice)
     from llm_erm.rulelists.learn import learn
+    from llm_erm.rulelists.search import prepare
 
+    load_compiled(prepare, QUICK_SECONDS)
     learned = learn(data, settings)
     if options.out is not None:
         write_rule(options.out, learned)

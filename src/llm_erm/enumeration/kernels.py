@@ -13,20 +13,17 @@ the function's own file changes, but not when another file does.
 training errors, each stored in ``hits`` as its index and the number considered up to it.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.compiled import kernel
 from llm_erm.enumeration.language import NUMBER_OF
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
 """The arrays of ``Truths.arrays`` or ``Numbers.arrays``, in that order."""
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 KEPT, CONSIDERED, HITS = 0, 1, 2
 NEGATE_LEFT, NEGATE_RIGHT, FLIPPED = 1, 2, 4
@@ -57,19 +54,6 @@ _M1 = np.uint64(0x5555555555555555)
 _M2 = np.uint64(0x3333333333333333)
 _M4 = np.uint64(0x0F0F0F0F0F0F0F0F)
 _H01 = np.uint64(0x0101010101010101)
-
-
-def kernel(function: Function) -> Function:
-    """Compiles a function on its first call and caches the machine code on disk.
-
-    Numba keeps it beside this file, or in the user's cache folder if that is not writable, for each
-    kind of processor by itself. If no folder can be written, every process compiles anew.
-    """
-    try:
-        compiled = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # there is no place for a cache
-        compiled = numba.njit(nogil=True)(function)
-    return cast(Function, compiled)
 
 
 @kernel

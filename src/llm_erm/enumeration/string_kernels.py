@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from llm_erm.enumeration.kernels import Array, kernel
+from llm_erm.compiled import kernel
+from llm_erm.enumeration.kernels import Array
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)

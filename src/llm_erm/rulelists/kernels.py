@@ -21,13 +21,14 @@ Functions that call each other must stay in this file; see ``enumeration/kernels
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from llm_erm.compiled import kernel
 
 Array = NDArray[Any]
 Integer = Any
@@ -49,12 +50,6 @@ FAR = np.int64(1) << np.int64(60)
 # other types crashes when it is read from the cache. Constants with types are no literals.
 _ZERO, _ONE = np.int64(0), np.int64(1)
 _NO, _YES = np.bool_(False), np.bool_(True)
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-
-def _compiled(function: Function) -> Function:
-    return cast("Function", numba.njit(cache=True)(function))
 
 
 class Problem(NamedTuple):
@@ -116,7 +111,7 @@ def _bits_set(_context: Any, word: Any) -> Any:  # noqa: ANN401 - numba's own ty
 _count = cast("Callable[[Any], Any]", _bits_set)
 
 
-@_compiled
+@kernel
 def _shared(left: Array, right: Array) -> Integer:
     """Number of rows in both sets."""
     count = np.int64(0)
@@ -125,7 +120,7 @@ def _shared(left: Array, right: Array) -> Integer:
     return count
 
 
-@_compiled
+@kernel
 def _tally(rows: Array, labelled: Array, counts: Array) -> Integer:
     """Counts rows by class; returns how many there are."""
     total = np.int64(0)
@@ -135,7 +130,7 @@ def _tally(rows: Array, labelled: Array, counts: Array) -> Integer:
     return total
 
 
-@_compiled
+@kernel
 def _least(counts: Array, costs: Array) -> Integer:
     """Cost of the rows counted by class, if all get the class that costs least."""
     least = FAR
@@ -147,7 +142,7 @@ def _least(counts: Array, costs: Array) -> Integer:
     return least
 
 
-@_compiled
+@kernel
 def _record(
     cost: Integer, path: Array, length: Integer, rules: Array, found: Array, keep: Flag
 ) -> None:
@@ -169,7 +164,7 @@ def _record(
     rules[place, length] = END
 
 
-@_compiled
+@kernel
 def _last_condition(  # noqa: PLR0915 - a call in the hottest loop costs a third of the time
     problem: Problem,
     rows: Array,
@@ -242,7 +237,7 @@ def _last_condition(  # noqa: PLR0915 - a call in the hottest loop costs a third
     return least
 
 
-@_compiled
+@kernel
 def search(  # noqa: PLR0915 - machine code that calls itself: other functions would have to, too
     problem: Problem,
     space: Space,
@@ -397,7 +392,7 @@ def search(  # noqa: PLR0915 - machine code that calls itself: other functions w
     return bound
 
 
-@_compiled
+@kernel
 def _purest(
     problem: Problem,
     here: Array,
@@ -446,7 +441,7 @@ def _purest(
     return tried
 
 
-@_compiled
+@kernel
 def children(
     problem: Problem,
     here: Array,

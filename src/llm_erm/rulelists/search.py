@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.rulelists import kernels
-from llm_erm.rulelists.pool import Pool, packed
+from llm_erm.rulelists.pool import Pool, packed, pool_of
 from llm_erm.rulelists.rule import Condition, Line, RuleList
 from llm_erm.rulelists.settings import Effort
+from llm_erm.tables.columns import NumberColumn, Table
 
 Costs = NDArray[np.int64]
 
@@ -284,3 +285,12 @@ def _split(path: list[int]) -> Iterator[list[int]]:
             line.append(index)
     if line:
         yield line
+
+
+def prepare() -> None:
+    """Loads the machine code of the search, compiling it if it is not cached."""
+    values = np.arange(8.0)
+    table = Table((NumberColumn("x", values, integral=True),), len(values))
+    search = Search(pool_of(table), np.array([0, 1] * 4, dtype=np.int32), ("no", "yes"))
+    for best in search.best(3, Effort(looks=1000)):
+        search.equally_good(max(best.conditions, 1), best.cost, most=1, looks=1000)
