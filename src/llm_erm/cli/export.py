@@ -47,7 +47,10 @@ def export(options: Options) -> int:
         with writing(options.out, "out"):
             replace(options.out, text)
     if options.form == "spreadsheet":
-        places = [f"{cell} has {name}" for name, cell in cells_of(learned, options.columns).items()]
+        cells = cells_of(learned, options.columns).items()
+        places = sorted(
+            (f"{cell} has {name}" for name, cell in cells), key=lambda at: (at.index("2"), at)
+        )
         if places:
             output.note(
                 f"For a sheet in which {listed(places)}: paste it into row 2, and copy it down. "

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import keyword
+import re
 from collections.abc import Collection, Iterable
 from types import ModuleType
 
@@ -23,16 +24,16 @@ from llm_erm.rulelists.rule import (
 from llm_erm.tables import cells
 from llm_erm.tables.columns import ColumnSchema
 
-_IMPORTS = """\
-import csv
-import math
-import re
-import sys
-from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Literal, NamedTuple, TextIO
-"""
+_IMPORTS = (
+    ("csv", ()),
+    ("math", ()),
+    ("re", ()),
+    ("sys", ()),
+    ("collections.abc", ("Callable", "Collection", "Iterable")),
+    ("datetime", ("UTC", "datetime")),
+    ("functools", ("lru_cache",)),
+    ("typing", ("Literal", "NamedTuple", "TextIO")),
+)
 _TEXTS = ("MISSING", "text_of")
 _NUMBERS = (
     *("NumberFormat", "_NUMBER", "_INFINITE", "_LOOKALIKES", "_CURRENCIES", "_SIGNS"),
@@ -69,19 +70,28 @@ def python_file(learned: Learned) -> str:
             *body,
         ]
     )
+    code = "\n\n\n".join([function, *_copied(_needed(used)), _MAIN])
     return "\n\n".join(
         [
             f"# Rule for {one_line(learned.schema.target)}, learned from "
-            f"{learned.learned_rows:,} rows.\n# A cell is missing if it is None, NaN, empty or a "
-            "word such as NA; then no comparison with it is true.\n"
-            "# `python THIS_FILE < rows.csv` prints the class of each row.\n",
-            _IMPORTS,
-            f"BOOLEANS = {_booleans(learned)!r}",
-            *_copied(_needed(used)),
-            function + "\n",
-            _MAIN,
+            f"{learned.learned_rows:,} rows.\n"
+            "# A cell is missing if it is None, NaN, empty or a word such as NA; then no\n"
+            "# comparison with it is true. `python THIS_FILE < rows.csv` prints the class of each row.",
+            "\n".join(_imports(code)),
+            f"BOOLEANS = {_booleans(learned)!r}\n",
+            code,
         ]
     )
+
+
+def _imports(code: str) -> Iterable[str]:
+    """Yields the imports that some code needs."""
+    words = set(re.findall(r"\w+", code))
+    for module, names in _IMPORTS:
+        if used := [name for name in names if name in words]:
+            yield f"from {module} import {', '.join(used)}"
+        elif not names and module in words:
+            yield f"import {module}"
 
 
 def _needed(columns: Collection[ColumnSchema]) -> frozenset[str]:
@@ -151,6 +161,8 @@ def _condition(condition: Condition, named: dict[str, str]) -> str:
             return f"{name} <= {number_literal(condition.value)}"
         case Above():
             return f"{name} > {number_literal(condition.value)}"
+        case Among(levels=(level,)):
+            return f"{name} == {level!r}"
         case Among():
             return f"{name} in {condition.levels!r}"
         case NotAmong():

@@ -34,6 +34,11 @@ def certificate(learned: Learned) -> list[str]:
     rules = f"with up to {counted(size.conditions, 'condition')}"
     if size.conditions == 0:
         rules = "without conditions"
+    if learned.learned_rows == sum(count.right for count in learned.lines):
+        return [
+            new,
+            f"It makes no error on the {learned.learned_rows:,} rows that it was learned from.",
+        ]
     rows = f"the {counted(learned.learned_rows, 'row')} that it was learned from"
     if size.proved:
         return [new, f"No rule {rules} makes errors that cost less on {rows} (proved)."]
