@@ -200,6 +200,16 @@ class RuleList:
         """Number of conditions; an interval is two."""
         return sum(len(line.conditions) for line in self.lines)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that the conditions are about, in their order."""
+        names: dict[str, None] = {}
+        for condition in (condition for line in self.lines for condition in line.conditions):
+            names[condition.column] = None
+            if isinstance(condition, NotMoreThan | MoreThan):
+                names[condition.other] = None
+        return tuple(names)
+
     def lines_of(self, table: Table) -> NDArray[np.intp]:
         """Returns the index of the line that decides each row, ``len(lines)`` for the last."""
         decided = np.full(table.n_rows, len(self.lines), dtype=np.intp)
