@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from llm_erm.checks import fitting
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
@@ -31,6 +32,7 @@ try:
     from sklearn.utils import _safe_indexing
     from sklearn.utils.multiclass import check_classification_targets
     from sklearn.utils.validation import (
+        assert_all_finite,
         check_consistent_length,
         check_is_fitted,
         column_or_1d,
@@ -157,6 +159,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
         X = self._validated(X, reset=True, ensure_min_samples=2)  # noqa: N806
         labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
         check_consistent_length(X, labels)
         check_classification_targets(labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -223,19 +226,39 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         return tags
 
     def _settings(self, classes: tuple[str, ...]) -> TableSettings:
-        texts = dict(zip(self.classes_.tolist(), classes, strict=True))
         return TableSettings(
             max_conditions=self.max_conditions,
             checked=self.checked,
-            costs=tuple(
-                ErrorCost(texts.get(true, str(true)), texts.get(given, str(given)), cost)
-                for true, given, cost in self.costs
-            ),
+            costs=tuple(self._costs(classes)),
             confidence=self.confidence,
             independent=self.independent,
             seed=self.seed,
-            effort=Effort(self.looks),
+            effort=Effort(self._whole("looks", 0)),
         )
+
+    def _costs(self, classes: tuple[str, ...]) -> Iterator[ErrorCost]:
+        texts = dict(zip(self.classes_.tolist(), classes, strict=True))
+        try:
+            costs = [
+                (texts.get(true, str(true)), texts.get(given, str(given)), cost)
+                for true, given, cost in self.costs
+            ]
+        except (TypeError, ValueError):  # no list, not three values, or what cannot be a label
+            raise InputError(
+                f"costs is {self.costs!r}; give three values for each: the true label, the label "
+                "given instead, and a whole number, such as [('yes', 'no', 5)].",
+                setting="costs",
+            ) from None
+        for true, given, cost in costs:
+            yield ErrorCost(true, given, fitting("the cost of an error", cost, int))
+
+    def _whole(self, name: str, least: int) -> int:
+        number: int = fitting(name, getattr(self, name), int)
+        if number < least:
+            raise InputError(
+                f"{name} is {number}; give a whole number from {least} on.", setting=name
+            )
+        return number
 
     def _labelled(
         self,
@@ -247,9 +270,9 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         """Returns the rows to use, without the columns of texts that nearly all differ."""
         notices = Notices()
         rows = np.arange(len(codes))
-        if len(codes) > self.max_rows:
-            chosen = np.random.RandomState(self.seed).permutation(len(codes))[: self.max_rows]
-            rows = np.sort(chosen)
+        max_rows = self._whole("max_rows", 2)
+        if len(codes) > max_rows:
+            rows = np.sort(np.random.RandomState(self.seed).permutation(len(codes))[:max_rows])
             X = _safe_indexing(X, rows)  # noqa: N806
             notices.say(
                 f"Of {len(codes):,} rows, a random sample of {len(rows):,} is used (seed "
@@ -299,7 +322,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 def _source(X: Any, names: Sequence[str] = ()) -> Source:  # noqa: ANN401, N803
     """Returns a table with these names in place of its own, if given, as tables are read."""
     if nw.dependencies.is_into_dataframe(X):
-        frame = nw.from_native(X, eager_only=True)
+        frame: nw.DataFrame[Any] = nw.from_native(X, eager_only=True)
         return frame.rename(dict(zip(frame.columns, names, strict=True))) if names else frame
     names = names or [f"x{index}" for index in range(X.shape[1])]
     return {name: X[:, index] for index, name in enumerate(names)}
