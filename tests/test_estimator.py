@@ -198,8 +198,28 @@ def test_rows_unlike_those_learned_from_are_refused():
         fitted.predict(text)
     with pytest.raises(ValueError, match="feature names should match"):
         fitted.predict(as_pandas(columns).rename(columns={"visits": "visit"}))
+    with pytest.raises(ValueError, match="The data frame has 0 rows and 4 columns"):
+        fitted.predict(as_pandas(columns)[:0])
     with pytest.raises(NotFittedError):
         _ = Quick().program_
+
+
+def test_single_values_unlike_those_learned_from_are_warned_of():
+    columns, labels = visitors(100, seed=6)
+    fitted = Quick().fit(as_pandas(columns), labels)
+    odd = as_pandas(columns | {"visits": ["many", *columns["visits"][1:]]})
+    with pytest.warns(UserWarning, match="1 value in visits that cannot be read"):
+        assert fitted.predict(odd)[0] == "leaves"
+    odd = as_pandas(columns | {"plan": ["team", *columns["plan"][1:]]})
+    with pytest.warns(UserWarning, match="1 value in plan is new"):
+        assert (fitted.predict(odd)[1:] == fitted.predict(as_pandas(columns))[1:]).all()
+
+
+def test_numbers_among_texts_are_the_same_in_every_list():
+    rows = [["a"], ["b"], [1.0]] * 20
+    fitted = Quick().fit(rows, [0, 0, 1] * 20)
+    assert fitted.learned_.schema.columns[0].levels == ("1", "a", "b")
+    assert fitted.predict([[1.0], [1]]).tolist() == [1, 1]
 
 
 def test_rows_without_names_are_taken_by_position():

@@ -1,5 +1,6 @@
 """Rules for tables as an estimator of scikit-learn."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from llm_erm.checks import fitting
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.phrases import counted
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.export import Form, exported
@@ -181,6 +183,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401, N803 - as scikit-learn has it
         """Returns a label for each row, shape ``(n_samples,)``.
 
+        Warns of values that cannot be read as those learned from were, or are new.
+
         Raises:
             ValueError: The rows are not like those learned from.
         """
@@ -306,11 +310,19 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         used = tuple(column for column in schema.columns if column.name in needed)
         with _value_errors():
             batches = stream(source, replace(schema, columns=used), needed=needed)
-            return np.concatenate([self.rule_.lines_of(batch.table) for batch in batches])
+            deciding = [self.rule_.lines_of(batch.table) for batch in batches]
+        for notice in batches.notices():
+            warnings.warn(notice, stacklevel=3)
+        return np.concatenate(deciding)
 
     def _validated(self, X: Any, **how: Any) -> Any:  # noqa: ANN401, N803
         """Returns a data frame as it is, and all else as an array."""
         if nw.dependencies.is_into_dataframe(X):
+            if 0 in X.shape:
+                raise ValueError(
+                    f"The data frame has {counted(X.shape[0], 'row')} and "
+                    f"{counted(X.shape[1], 'column')}; it needs at least one of each."
+                )
             how.pop("ensure_min_samples", None)
             return validate_data(self, X, skip_check_array=True, **how)
         # As an array, a list of texts and numbers would have the numbers as texts.
