@@ -298,11 +298,18 @@ def test_importing_the_package_loads_no_library_of_the_estimator():
 import sys, time
 start = time.process_time()
 import llm_erm
-taken = time.process_time() - start
-print(taken < 0.05, sorted({"sklearn", "narwhals", "numba", "numpy"} & set(sys.modules)))
+print(time.process_time() - start)
+print(sorted({"sklearn", "narwhals", "numba", "numpy"} & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "True []\n"
+    seconds = []
+    for _ in range(5):  # of which other work on the machine slows some
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        taken, loaded = done.stdout.splitlines()
+        seconds.append(float(taken))
+        assert loaded == "[]"
+    assert min(seconds) < 0.05
 
 
 def test_a_missing_library_is_named():

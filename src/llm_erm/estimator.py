@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from llm_erm.checks import fitting
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted
+from llm_erm.rulelists.certificate import certified
 from llm_erm.rulelists.division import divide
-from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.export import Form, exported
 from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
-from llm_erm.rulelists.words import certificate
 from llm_erm.runs.files import replace as replace_file
 from llm_erm.tables.columns import CategoryColumn, Labelled, Schema, Table
 from llm_erm.tables.memory import INSTALL
@@ -49,48 +48,6 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 Source = dict[str, Any] | nw.DataFrame[Any]
-
-
-@dataclass(frozen=True)
-class RuleCertificate:
-    """What is known of a rule's errors: on new rows, and on those it was learned from.
-
-    Printed, it says so in sentences.
-
-    Attributes:
-        error_at_most: Upper bound on the share of new rows that the rule gets wrong, if these and
-            the rows checked on are independent draws of the same kind; None if there is none.
-        no_bound: Why there is none; empty if there is one.
-        confidence: Probability with which ``error_at_most`` holds.
-        checked_rows: Number of rows checked on: none of them was learned from.
-        checked_errors: Errors on these.
-        candidates: Number of rules that they may choose from; the bound holds for all at once.
-        conditions: Number of conditions that the rule may have.
-        learned_rows: Number of rows learned from.
-        cost: What its errors on these cost: their number, unless errors have costs.
-        at_least: No rule with so many conditions costs less on these rows.
-        text: The sentences.
-    """
-
-    error_at_most: float | None
-    no_bound: str
-    confidence: float
-    checked_rows: int
-    checked_errors: int
-    candidates: int
-    conditions: int
-    learned_rows: int
-    cost: int
-    at_least: int
-    text: str = field(repr=False)
-
-    @property
-    def proved(self) -> bool:
-        """Whether no rule with so many conditions costs less on the rows learned from."""
-        return self.cost == self.at_least
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # has no types
@@ -176,7 +133,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         np.add.at(self._counts, (deciding[learning], data.labels[learning]), 1)
         self.learned_ = learned
         self.rule_ = learned.rule
-        self.certificate_ = _certificate(learned)
+        self.certificate_ = certified(learned)
         self.notices_ = learned.notices
         return self
 
@@ -338,23 +295,6 @@ def _source(X: Any, names: Sequence[str] = ()) -> Source:  # noqa: ANN401, N803
         return frame.rename(dict(zip(frame.columns, names, strict=True))) if names else frame
     names = names or [f"x{index}" for index in range(X.shape[1])]
     return {name: X[:, index] for index, name in enumerate(names)}
-
-
-def _certificate(learned: Learned) -> RuleCertificate:
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
-    return RuleCertificate(
-        learned.error_at_most,
-        learned.no_bound,
-        learned.confidence,
-        learned.checked_rows,
-        learned.checked_errors,
-        learned.candidates,
-        size.conditions,
-        learned.learned_rows,
-        size.cost,
-        size.at_least,
-        "\n".join(certificate(learned)),
-    )
 
 
 @contextmanager
