@@ -15,6 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
+from numpy.random import RandomState
+
 import made_results as made
 from llm_erm.cli.main import main
 from llm_erm.records import Result
@@ -35,6 +37,19 @@ command: enumerate
 base_args: {lengths: 20}
 grid: {functions: [fn_a, fn_g], max_bits: [12, 14]}
 """
+
+
+def customers() -> str:
+    """Two hundred customers who churn by a rule, one in twenty by chance."""
+    random = RandomState(1)
+    rows = ["customer,contract,tenure,calls,churned"]
+    for number in range(200):
+        contract = ("monthly", "yearly", "two years")[random.randint(3)]
+        tenure, calls = random.randint(1, 73), random.randint(9)
+        churned = (contract == "monthly" and tenure <= 20) or calls > 5
+        churned ^= random.random_sample() < 0.05
+        rows.append(f"C{number:03},{contract},{tenure},{calls},{['no', 'yes'][churned]}")
+    return "\n".join(rows) + "\n"
 
 
 class Terminal(io.StringIO):
@@ -84,6 +99,7 @@ def _made() -> Iterator[None]:
             "progress.QUICK_SECONDS": 1000.0,
             "figure.draw_curves": lambda *_: None,
             "sweep.run_sweep": swept,
+            "fit.rival_accuracies": lambda *_: {"always no": 0.65, "depth-3 tree": 0.9125},
             "sweep._devices": lambda count: [None],
             "doctor._isolation": lambda: ("strong", ()),
             "doctor._state": lambda check: ("missing", "It is not installed; run: pip install it"),
@@ -114,11 +130,12 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "verify": ("verify", "program.py", "data.txt"),
     "compare": ("compare", *COMPARED[:4]),
     "figure": ("figure", *COMPARED[:4]),
+    "fit": ("fit", "customers.csv", "--target", "churned", "--max-conditions", "3"),
     "bound": ("bound", "--bits", "20", "--accuracy", "0.99"),
     "sweep": ("sweep", "sweep.yaml"),
     "doctor": ("doctor",),
 }
-NARROW_ONLY = ("data", "verify", "figure", "bound", "doctor")
+NARROW_ONLY = ("data", "verify", "figure", "fit", "bound", "doctor")
 """Commands without --wide."""
 
 
@@ -144,6 +161,7 @@ def _printed(name: str, words: tuple[str, ...], width: int | None) -> str:
         Path("program.py").write_text(PROGRAM)
         Path("data.txt").write_text(EXAMPLES)
         Path("sweep.yaml").write_text(SWEEP)
+        Path("customers.csv").write_text(customers())
         with ExitStack() as within:
             within.enter_context(patch.dict(os.environ, plain, clear=True))
             within.enter_context(_made())

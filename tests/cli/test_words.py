@@ -45,6 +45,7 @@ WRONG = [
     ("data --functions", "--functions needs a value; give one or more, or omit the flag."),
     ("data --published yes", "--published: 'yes' is not allowed; give erm, pv or None."),
     ("verify program.py", "DATA is missing."),
+    ("fit table.csv", "--target is missing."),
     ("verify a b c", "'c' is one word too many; the command takes PROGRAM and DATA."),
     ("verify a b --memory-mb 1GB", "--memory-mb: '1GB' is not a whole number."),
     ("compare runs --lengths all", "--lengths: 'all' is not a whole number."),
@@ -101,7 +102,7 @@ VALUES = ([], ["-1"], ["1e3"], ["x y"], ["None"], ["1", "z"])
 def test_a_command_line_has_a_fault_exactly_if_the_parser_refuses_it(name):
     """For every flag that its help lists, with values of all kinds."""
     kind = flags_of(command(name))
-    needed = {"verify": ["p", "d"], "sweep": ["f"]}.get(name, [])
+    needed = {"verify": ["p", "d"], "sweep": ["f"], "fit": ["t", "--target", "c"]}.get(name, [])
     page = (ROOT / "tests" / "golden" / "help" / f"{name}.txt").read_text()
     flags = re.findall(r"^  (--[\w-]+)(?: \S+( \.\.\.)?)?", page, re.M)
     assert len(flags) > 1

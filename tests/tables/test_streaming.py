@@ -12,7 +12,13 @@ from llm_erm.serial import from_json, to_json
 from llm_erm.tables.columns import MISSING_CODE, UNSEEN_CODE, Schema
 from llm_erm.tables.streaming import Stream, stream
 
-TRAIN = "n;d;c;y\n1,5;2024-01-01;u;no\n2;2024-01-02;v;yes\nunknown;;u;no\n3,25;2024-01-03;v;yes\n"
+TRAIN = """n;d;c;y
+1,5;2024-01-01;u;no
+2;2024-01-02;v;yes
+unknown;;u;no
+3,25;2024-01-03;v;yes
+unknown;;u;no
+"""
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """`llm-erm fit`: learns a rule from a table."""
 
 import re
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +11,22 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, either
+from llm_erm.rulelists.alternatives import Open
+from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, Size
-from llm_erm.rulelists.settings import TableSettings
+from llm_erm.rulelists.rivals import rival_accuracies
+from llm_erm.rulelists.rule import Above, AtMost
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.reading import load
 
 MOST_SHOWN = 10
 """Rows that the rule gets wrong are named, up to so many."""
+
+
+MOST_OTHERS = 2
+"""Other conditions that could stand in the place of one are named, up to so many."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +84,15 @@ def fit(options: Options) -> int:
     )
     for notice in data.notices:
         output.note(notice)
-    from llm_erm.rulelists.learn import divide, learn
+    from llm_erm.rulelists.learn import learn
 
-    start = time.monotonic()
     learned = learn(data, settings)
-    seconds = time.monotonic() - start
     if options.out is not None:
         write_rule(options.out, learned)
     if options.json:
         output.say_json(learned)
         return 0
-    from llm_erm.rulelists.rivals import rival_accuracies
-
-    _print(learned, seconds)
+    _print(learned)
     accuracies = rival_accuracies(data, divide(data, settings), options.seed)
     output.say_below("\n".join(_beside(learned, accuracies)))
     if options.out is not None:
@@ -113,7 +116,7 @@ def _settings(options: Options) -> TableSettings:
             raise InputError(
                 f"{text!r} is not a cost; write TRUE:GIVEN=N, such as yes:no=5.", setting="cost"
             )
-        costs.append((match[1], match[2], int(match[3])))
+        costs.append(ErrorCost(match[1], match[2], int(match[3])))
     return TableSettings(
         max_conditions=options.max_conditions,
         checked=options.checked,
@@ -124,7 +127,7 @@ def _settings(options: Options) -> TableSettings:
     )
 
 
-def _print(learned: Learned, seconds: float) -> None:
+def _print(learned: Learned) -> None:
     output.say_below(
         f"Rule for {learned.schema.target}, learned from {counted(learned.learned_rows, 'row')} "
         f"and checked on {counted(learned.checked_rows, 'other')}:"
@@ -142,7 +145,7 @@ def _print(learned: Learned, seconds: float) -> None:
         ],
         wider=False,
     )
-    output.say_below("\n".join(["", *_sentences(learned, seconds)]))
+    output.say_below("\n".join(["", *_sentences(learned)]))
 
 
 def _texts(learned: Learned) -> list[str]:
@@ -153,7 +156,7 @@ def _texts(learned: Learned) -> list[str]:
     return [f"IF {first}", *(f"ELSE IF {line}" for line in others), "ELSE"]
 
 
-def _sentences(learned: Learned, seconds: float) -> list[str]:
+def _sentences(learned: Learned) -> list[str]:
     accuracy = 1 - learned.checked_errors / learned.checked_rows
     checked = f"{output.percent(accuracy)} right ({counted(learned.checked_rows, 'row')} checked)"
     if learned.error_at_most is None:
@@ -164,25 +167,45 @@ def _sentences(learned: Learned, seconds: float) -> list[str]:
             f"{output.percent_up(learned.error_at_most)}, {learned.confidence:.0%} sure."
         )
     chosen = next(size for size in learned.sizes if size.conditions == learned.chosen)
-    sentences = [new, _proof(learned, chosen, seconds)]
+    sentences = [new, _proof(learned, chosen)]
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
         sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,}): {shown}{more}")
-    return sentences
+    return sentences + [text for one in learned.open if (text := _open(learned, one))]
 
 
-def _proof(learned: Learned, size: Size, seconds: float) -> str:
+def _open(learned: Learned, one: Open) -> str:
+    """Returns what the rows leave open about a condition; empty if that is nothing."""
+    condition = learned.rule.lines[one.line].conditions[one.place]
+    texts = [str(other) for other in one.others[:MOST_OTHERS]]
+    if more := len(one.others) - len(texts):
+        texts.append(f"one of {more:,} more")
+    if isinstance(condition, AtMost | Above) and one.room is not None:
+        low, high = one.room
+        whole = {column.name for column in learned.schema.columns if column.integral}
+        if high - low > 1 or condition.column not in whole:
+            ends = (str(replace(condition, value=end)).rpartition(" ")[2] for end in one.room)
+            texts.insert(0, "have any threshold from {} to below {}".format(*ends))
+    if not texts:
+        return ""
+    what = " or be ".join(filter(None, (texts[0], either(texts[1:]))))
+    be = "" if what.startswith("have") else "be "
+    return f"Open: {condition} (line {one.line + 1}) could {be}{what}, the same on all rows."
+
+
+def _proof(learned: Learned, size: Size) -> str:
     rules = f"no rule with up to {counted(size.conditions, 'condition')}"
     if size.conditions == 0:
         rules = "no rule without conditions"
     rows = f"on the {learned.learned_rows:,} rows learned from"
     if size.proved:
-        return f"Your rows: {rules} has fewer than {_errors(size.cost)} {rows} (proved)."
+        if not size.cost:
+            return f"Your rows: it makes no error {rows}."
+        return f"Your rows: {rules} makes fewer than {_errors(size.cost)} {rows} (proved)."
     return (
-        f"Your rows: it makes {_errors(size.cost)} {rows}; rules with up to "
-        f"{counted(size.conditions, 'condition')} and fewer than {_errors(size.at_least)} are "
-        f"excluded, what lies between is open ({seconds:.1f} s)."
+        f"Your rows: it makes {_errors(size.cost)} {rows}. Proved: {rules} makes fewer than "
+        f"{size.at_least:,}; what lies between was not searched to the end."
     )
 
 

@@ -89,7 +89,11 @@ def fault_in(kind: type[Any], words: Sequence[str]) -> str | None:
         for value in values:
             if wrong := flag.wrong(value):
                 return f"{name}: {wrong}"
-    return _misplaced(given, places)
+    if fault := _misplaced(given, places):
+        return fault
+    flag_names = {flag.names for _, flag, _ in given.values}
+    missing = (flag for flag in flags if flag.required and flag.names not in flag_names)
+    return next((f"{flag.names[0]} is missing." for flag in missing), None)
 
 
 def _misplaced(given: _Given, places: Sequence[_Flag]) -> str | None:
@@ -171,12 +175,12 @@ def _flags(kind: type[Any]) -> tuple[list[_Flag], list[_Flag]]:
             continue
         many = get_origin(hint) is tuple
         hint = get_args(hint)[0] if many else hint
+        required = one.default is tyro.MISSING or one.default is one.default_factory is MISSING
         if tyro.conf.Positional in marks:
-            required = one.default in (tyro.MISSING, MISSING)
             places.append(_Flag((POSITIONAL[one.name],), hint, many, required))
             continue
         named = next((mark.name for mark in marks if getattr(mark, "name", None)), one.name)
         others = [name for mark in marks for name in getattr(mark, "aliases", None) or ()]
         names = dict.fromkeys([f"--{named}", *others])
-        flags.append(_Flag(tuple(name.replace("_", "-") for name in names), hint, many))
+        flags.append(_Flag(tuple(name.replace("_", "-") for name in names), hint, many, required))
     return flags, places

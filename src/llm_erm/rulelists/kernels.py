@@ -170,7 +170,7 @@ def _record(
 
 
 @_compiled
-def _last_condition(
+def _last_condition(  # noqa: PLR0915 - a call in the hottest loop costs a third of the time
     problem: Problem,
     rows: Array,
     totals: Array,

@@ -1,19 +1,20 @@
 """Learns a rule from a table: the best rule of each size on some rows, chosen on the others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted, listed
+from llm_erm.phrases import listed
+from llm_erm.rulelists.alternatives import left_open
+from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, LineCount, Size
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import RuleList, settled
 from llm_erm.rulelists.search import Costs, Search
-from llm_erm.rulelists.settings import TableSettings
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.ties import roomiest
 from llm_erm.tables.columns import Labelled, Table
 
@@ -21,19 +22,6 @@ MOST_COST = 1_000_000
 
 TIES = 200
 """Equally good rules of a size among which the one with the most room is taken."""
-
-
-@dataclass(frozen=True, eq=False)
-class Division:
-    """Which rows are learned from, and whether the others tell of new rows.
-
-    Attributes:
-        learning: Shape ``(n_rows,)``: whether a row is learned from; it is checked on if not.
-        no_bound: Why the rows checked on bound no error on new rows; empty if they do.
-    """
-
-    learning: NDArray[np.bool_]
-    no_bound: str
 
 
 def learn(data: Labelled, settings: TableSettings) -> Learned:
@@ -74,6 +62,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         len(checking),
         errors,
         tuple(int(number) for number in data.row_numbers[given != data.labels]),
+        left_open(rule, data.table),
         candidates,
         settings.confidence,
         bound,
@@ -82,14 +71,15 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     )
 
 
-def cost_matrix(costs: Sequence[tuple[str, str, int]], classes: tuple[str, ...]) -> Costs:
+def cost_matrix(costs: Sequence[ErrorCost], classes: tuple[str, ...]) -> Costs:
     """Returns what an error costs, shape ``(n_classes, n_classes)``, by true and given class.
 
     Raises:
         InputError: A class is unknown, or a cost is none.
     """
     matrix = 1 - np.eye(len(classes), dtype=np.int64)
-    for true, given, cost in costs:
+    for one in costs:
+        true, given, cost = one.true, one.given, one.cost
         for name in (true, given):
             if name not in classes:
                 raise InputError(
@@ -104,46 +94,6 @@ def cost_matrix(costs: Sequence[tuple[str, str, int]], classes: tuple[str, ...])
             )
         matrix[classes.index(true), classes.index(given)] = cost
     return matrix
-
-
-def divide(data: Labelled, settings: TableSettings) -> Division:
-    """Returns which rows to learn from.
-
-    They are drawn at random; with groups, whole groups are; with times, the earliest are taken.
-
-    Raises:
-        InputError: One of the two parts would be empty.
-    """
-    rows = len(data.labels)
-    to_check = round(settings.checked * rows)
-    if not 1 <= to_check < rows:
-        raise InputError(
-            f"Checking on {settings.checked:g} of {counted(rows, 'row')} leaves none to "
-            f"{'check on' if to_check < 1 else 'learn from'}; give another share, or more rows.",
-            setting="checked",
-        )
-    learning = np.ones(rows, dtype=bool)
-    no_bound = "" if settings.independent else "the rows are not independent draws, as was said"
-    random = np.random.RandomState(settings.seed)
-    if data.times is not None:
-        latest = np.argsort(data.times, kind="stable")[rows - to_check :]
-        learning[latest] = False
-        no_bound = "the rows checked on are later than those learned from, and the next are later"
-    elif data.groups is not None:
-        groups = random.permutation(np.unique(data.groups))
-        sizes = np.array([(data.groups == group).sum() for group in groups])
-        taken = groups[: int(np.searchsorted(sizes.cumsum(), to_check)) + 1]
-        learning[np.isin(data.groups, taken)] = False
-        if not learning.any():
-            raise InputError(
-                "There are too few groups to learn from some and check on others; without groups, "
-                "the rows are divided one by one.",
-                setting="groups",
-            )
-        no_bound = "rows of a group are no independent draws"
-    else:
-        learning[random.permutation(rows)[:to_check]] = False
-    return Division(learning, no_bound)
 
 
 def line_counts(rule: RuleList, table: Table, labels: NDArray[np.int32]) -> tuple[LineCount, ...]:

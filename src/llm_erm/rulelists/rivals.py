@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.rulelists.learn import Division
+from llm_erm.rulelists.division import Division
 from llm_erm.tables.columns import CategoryColumn, Labelled, Table
 
 MOST_LEVELS = 50
@@ -25,12 +25,12 @@ def rival_accuracies(data: Labelled, division: Division, seed: int) -> dict[str,
     accuracies = {f"always {data.schema.classes[most]}": float((truth == most).mean())}
     if find_spec("sklearn") is None:
         return accuracies
-    encoded = _encoded(data.table, learning)
+    features = encoded(data.table, learning)
     for name, learner in _learners(seed).items():
         if len(np.unique(labels)) == 1:
             continue
-        learner.fit(encoded[learning], labels)
-        accuracies[name] = float((learner.predict(encoded[checking]) == truth).mean())
+        learner.fit(features[learning], labels)
+        accuracies[name] = float((learner.predict(features[checking]) == truth).mean())
     return accuracies
 
 
@@ -48,7 +48,7 @@ def _learners(seed: int) -> dict[str, Any]:
     }
 
 
-def _encoded(table: Table, learning: NDArray[np.intp]) -> NDArray[np.float64]:
+def encoded(table: Table, learning: NDArray[np.intp]) -> NDArray[np.float64]:
     """Returns numbers, shape ``(n_rows, n_features)``: one column per level, medians for gaps."""
     features: list[NDArray[Any]] = []
     for column in table.columns:

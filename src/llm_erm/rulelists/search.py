@@ -192,6 +192,8 @@ class Search:
         nothing = np.zeros_like(self.all_rows)
         best, _ = self._majority()
         path: list[int] = []
+        if max_conditions == 0:
+            return
         states = [_State(self.all_rows, nothing, 0, 0, (), best)]
         _, found, _ = self._prove(1, best, effort.looks)
         if found is not None:

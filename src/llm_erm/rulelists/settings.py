@@ -20,10 +20,25 @@ class Effort:
         tried: Conditions that it tries for a state.
     """
 
-    looks: int = 100_000_000
+    looks: int = 50_000_000
     width: int = 32
     wide: int = 2
     tried: int = 40
+
+
+@dataclass(frozen=True)
+class ErrorCost:
+    """What one kind of error costs.
+
+    Attributes:
+        true: The class of a row.
+        given: The class that it gets instead.
+        cost: A whole number, 1 or more.
+    """
+
+    true: str
+    given: str
+    cost: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +49,7 @@ class TableSettings(Checked):
         max_conditions: Most conditions of the rule.
         checked: Share of the rows that are not learned from: they choose the size and check the
             rule.
-        costs: What an error costs, by the true class and the one given, 1 where nothing is said:
-            whole numbers.
+        costs: What errors cost, 1 where nothing is said.
         confidence: Probability with which the bound on new rows holds.
         independent: Whether the rows are independent draws of what the rule will be used on.
         seed: Of the random division into rows to learn from and rows to check on.
@@ -44,7 +58,7 @@ class TableSettings(Checked):
 
     max_conditions: int = 5
     checked: float = 0.4
-    costs: tuple[tuple[str, str, int], ...] = ()
+    costs: tuple[ErrorCost, ...] = ()
     confidence: float = 0.95
     independent: bool = True
     seed: int = 0
@@ -59,8 +73,8 @@ class TableSettings(Checked):
         super().__post_init__()
         if not 0 <= self.max_conditions <= MOST_CONDITIONS:
             raise InputError(
-                f"The rule may have {counted(self.max_conditions, 'condition')}; give a number from "
-                f"0 to {MOST_CONDITIONS}.",
+                f"The rule may have up to {counted(self.max_conditions, 'condition')}; give a "
+                f"number from 0 to {MOST_CONDITIONS}.",
                 setting="max_conditions",
             )
         if not 0 < self.checked < 1:

@@ -74,6 +74,8 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _LOOKALIKES = str.maketrans(
     {"\u2212": "-", "\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"}
 )
+_MARKS = ",' \u00a0\u202f\u2009\u2019"
+"""What numbers that are not plain may have in them."""
 _CURRENCIES = frozenset("%$€£¥")
 _SIGNS = "%$€£¥ "
 _DATE = re.compile(
@@ -90,7 +92,7 @@ def read_number(text: str, form: NumberFormat) -> float | None:
     """Returns the number in a text, perhaps infinite; None if it is none in this format."""
     if not text.isascii():
         text = text.translate(_LOOKALIKES)
-    if has_sign(text):
+    if text[:1] in _CURRENCIES or text[-1:] in _CURRENCIES:
         text = text.strip(_SIGNS)
     if form.thousands and form.thousands in text:
         if not _grouped(form).fullmatch(text):
@@ -107,9 +109,10 @@ def read_number(text: str, form: NumberFormat) -> float | None:
     return None
 
 
-def has_sign(text: str) -> bool:
-    """Returns whether a percent sign or the sign of a currency is at an end of a text."""
-    return text[:1] in _CURRENCIES or text[-1:] in _CURRENCIES
+def have_signs(texts: Iterable[str]) -> bool:
+    """Returns whether percent signs or the signs of currencies are in some texts."""
+    together = "".join(texts)
+    return any(sign in together for sign in _CURRENCIES)
 
 
 @lru_cache(maxsize=16)
@@ -163,10 +166,12 @@ def numbers_in(texts: Iterable[str], decimals: Decimals) -> tuple[NumberFormat, 
     plain = (
         _numbers(texts, PLAIN) if quick is None else dict(zip(texts, quick.tolist(), strict=True))
     )
-    marked = any(mark in text for text in texts for mark in (",", "'", " ", "\u00a0", "\u202f"))
-    if len(plain) == len(texts) and not (decimals == "comma" and any("." in t for t in texts)):
-        return PLAIN, plain
-    if not marked and decimals != "comma":
+    together = "\n".join(texts)
+    if decimals == "comma":
+        others = "." in together or len(plain) < len(texts)
+    else:
+        others = len(plain) < len(texts) and any(mark in together for mark in _MARKS)
+    if not others:
         return PLAIN, plain
     read = {form: _numbers(texts, form) for form in _preferred(decimals)}
     best = max(read, key=lambda form: len(read[form]))

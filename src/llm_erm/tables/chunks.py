@@ -17,7 +17,7 @@ Cells = Sequence[str] | NDArray[np.float64]
 
 MAX_COLUMNS = 10_000
 """Columns of a table at most."""
-CHUNK_CELLS = 100_000
+CHUNK_CELLS = 20_000
 """Cells of a chunk, about: the memory that reading takes is a multiple of this."""
 CHUNK_CHARACTERS = 16_000_000
 """Characters of a chunk, about."""

@@ -131,3 +131,14 @@ class Labelled:
     row_numbers: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
     times: NDArray[np.float64] | None = None
+
+    def take(self, rows: NDArray[np.intp]) -> "Labelled":
+        """Returns some of the rows, in the order given."""
+        return replace(
+            self,
+            table=self.table.take(rows),
+            labels=self.labels[rows],
+            row_numbers=self.row_numbers[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            times=None if self.times is None else self.times[rows],
+        )

@@ -17,7 +17,7 @@ from llm_erm.tables.cells import (
     are_codes,
     certainly_commas,
     finite,
-    has_sign,
+    have_signs,
     numbers_in,
     parse,
     read_date,
@@ -128,7 +128,7 @@ def _number(
             f"{counted(n, 'value')} of {counts.total():,} that {'is none' if n == 1 else 'are not'}"
             f" ({quoted(words)}) count{'s' if n == 1 else ''} as missing."
         )
-    if any(map(has_sign, known)):
+    if have_signs(known):
         notices.of_column("Signs such as % and $ were left out", name)
     if form != PLAIN:
         notices.of_column(_described(form, known), name)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.tables.cells import date_text
 from llm_erm.tables.columns import CategoryColumn, Column, NumberColumn
 from llm_erm.tables.kinds import looks_like_dates
 from llm_erm.tables.notices import Notices, short
@@ -69,21 +70,17 @@ def warn_of_disguise(
     """Says so if a column's values, or where it has none, tell the label of every row."""
     if len(labels) < _ENOUGH:
         return
-    if isinstance(column, NumberColumn):
-        missing = np.isnan(column.values)
-        values, codes = np.unique(np.where(missing, np.inf, column.values), return_inverse=True)
-        shown = ["missing" if np.isinf(value) else f"{value:.15g}" for value in values]
-    else:
-        missing = column.codes < 0
-        values, codes = np.unique(column.codes, return_inverse=True)
-        shown = ["missing" if code < 0 else short(column.levels[code], 20) for code in values]
+    cells = column.values if isinstance(column, NumberColumn) else column.codes
+    missing = np.isnan(cells) if isinstance(column, NumberColumn) else cells < 0
+    values, codes = np.unique(np.where(missing, np.inf, cells), return_inverse=True)
     advice = "if it is known only once the target is, leave it out"
     name = short(column.name)
     if len(values) == len(classes):
         pairs = np.unique(np.stack([codes, labels]), axis=1)
         if pairs.shape[1] == len(classes):
             same = ", ".join(
-                f"{shown[code]} with {short(classes[label], 20)}" for code, label in pairs[:, :4].T
+                f"{_shown(column, values[code])} with {short(classes[label], 20)}"
+                for code, label in pairs[:, :4].T
             )
             notices.say(f"Column {name} gives the target away in every row ({same}); {advice}.")
             return
@@ -95,3 +92,12 @@ def warn_of_disguise(
                     f"{advice}."
                 )
                 return
+
+
+def _shown(column: Column, value: float) -> str:
+    """Returns a value of a column, or the code of one, as it is written; infinite if missing."""
+    if np.isinf(value):
+        return "missing"
+    if isinstance(column, CategoryColumn):
+        return short(column.levels[int(value)], 20)
+    return date_text(value) if column.dates else f"{value:.15g}"

@@ -1,0 +1,95 @@
+import json
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+pytest.importorskip("numba")
+
+from llm_erm.cli.main import main
+from llm_erm.rulelists.stored import read_rule
+from llm_erm.tables.reading import load
+from regenerate_screens import customers
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "customers.csv").write_text(customers())
+
+
+def fit(*words: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "customers.csv", *words])
+    return stopped.value.code
+
+
+def test_rule_is_printed_with_its_rows_and_written(table, capsys):
+    assert fit("--target", "churned", "--max-conditions", "3", "--out", "rule.json") == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["line", "rule", "gives", "rows", "right"]
+    assert sum(int(line[3]) for line in lines[1:]) == 120
+    learned = read_rule(Path("rule.json"))
+    data = load("customers.csv", "churned")
+    assert [line[1].removeprefix("ELSE ").removeprefix("IF ") for line in lines[1:-1]] == [
+        str(line) for line in learned.rule.lines
+    ]
+    assert set(data.row_numbers[learned.rule.predict(data.table) != data.labels]) == set(
+        learned.wrong
+    )
+
+
+def test_json_holds_rule_and_evidence(table, capsys):
+    assert fit("--target", "churned", "--max-conditions", "2", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["learned_rows"] + found["checked_rows"] == 200
+    assert [size["conditions"] for size in found["sizes"]] == [0, 1, 2]
+    assert 0 < found["error_at_most"] < 0.3
+
+
+def test_rule_no_better_than_a_rival_is_said_to_be(table, capsys):
+    assert fit("--target", "churned", "--max-conditions", "0") == 0
+    assert "no better there than always no" in capsys.readouterr().err
+
+
+def test_proof_that_was_not_finished_is_not_claimed(table, capsys):
+    with patch("llm_erm.rulelists.settings.Effort.__init__.__defaults__", (0, 8, 2, 40)):
+        assert fit("--target", "churned", "--max-conditions", "3") == 0
+    told = capsys.readouterr().err
+    assert "was not searched to the end" in told
+    assert "(proved)" not in told
+
+
+def test_dependent_rows_get_no_bound_and_the_reason(table, capsys):
+    assert fit("--target", "churned", "--max-conditions", "1", "--dependent") == 0
+    told = capsys.readouterr().err
+    assert "no bound: the rows are not independent draws" in told
+    assert "error at most" not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--target", "churn"), "did you mean"),
+        (("--target", "tenure"), "number to predict"),
+        (("--target", "churned", "--cost", "yes:no"), "TRUE:GIVEN=N"),
+        (("--target", "churned", "--cost", "yes:perhaps=2"), "'perhaps'"),
+        (("--target", "churned", "--checked", "1"), "below 1"),
+        (("--target", "churned", "--confidence", "95"), "below 1"),
+        (("--target", "churned", "--max-conditions", "99"), "0 to 12"),
+        (("--target", "churned", "--out", "no/where.json"), "no/where.json"),
+        ((), "--target is missing"),
+    ],
+)
+def test_wrong_words_are_answered_by_one_sentence(table, capsys, words, told):
+    assert fit(*words) == 2
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert not printed.out
+
+
+def test_missing_library_is_named(table, capsys):
+    with patch.dict(sys.modules, {"numba": None}):
+        assert fit("--target", "churned") == 2
+    assert "pip install 'llm-erm[tables]'" in capsys.readouterr().err

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+pytest.importorskip("numba")
+
+from llm_erm.errors import InputError
+from llm_erm.rulelists.division import divide
+from llm_erm.rulelists.evidence import Learned
+from llm_erm.rulelists.learn import learn
+from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
+from llm_erm.serial import from_json, to_json
+from llm_erm.tables.columns import Labelled
+from llm_erm.tables.reading import load
+
+
+def customers(rows: int, noise: float, seed: int) -> dict[str, np.ndarray]:
+    """Customers who churn if the contract is monthly and young, or if they call often."""
+    random = np.random.default_rng(seed)
+    columns = {
+        "contract": random.choice(["monthly", "yearly", "two years"], rows),
+        "tenure": random.integers(1, 73, rows),
+        "calls": random.integers(0, 9, rows),
+        "age": random.integers(18, 81, rows),
+    }
+    churned = (columns["contract"] == "monthly") & (columns["tenure"] <= 20)
+    churned |= columns["calls"] > 5
+    churned ^= random.random(rows) < noise
+    return columns | {"churned": np.where(churned, "yes", "no")}
+
+
+def labelled(columns: dict[str, np.ndarray], **roles) -> Labelled:
+    return load(columns, "churned", **roles)
+
+
+def accuracy(learned: Learned, columns: dict[str, np.ndarray]) -> float:
+    rows = labelled(columns)
+    assert rows.schema == learned.schema
+    return float((learned.rule.predict(rows.table) == rows.labels).mean())
+
+
+def test_planted_rule_is_found_and_proved_best():
+    learned = learn(labelled(customers(200, 0, seed=1)), TableSettings())
+    assert learned.chosen == learned.rule.conditions == 3
+    assert [size.proved for size in learned.sizes] == [True] * 4
+    assert learned.sizes[-1].cost == 0
+    assert accuracy(learned, customers(5000, 0, seed=2)) > 0.98
+    assert sum(count.rows for count in learned.lines) == learned.learned_rows == 120
+    assert all(count.right == count.rows for count in learned.lines)
+
+
+def test_rule_for_noisy_rows_stays_close_to_the_planted_one():
+    learned = learn(labelled(customers(200, 0.1, seed=3)), TableSettings())
+    assert learned.rule.conditions <= 4
+    assert accuracy(learned, customers(5000, 0, seed=4)) > 0.93
+
+
+def test_result_is_the_same_each_time_and_survives_storage():
+    data = labelled(customers(120, 0.05, seed=5))
+    settings = TableSettings(max_conditions=2)
+    assert learn(data, settings) == learn(data, settings)
+    assert from_json(Learned, to_json(learn(data, settings))) == learn(data, settings)
+
+
+def test_rows_checked_on_shape_no_candidate():
+    data = labelled(customers(120, 0.05, seed=6))
+    settings = TableSettings(max_conditions=2)
+    learning = divide(data, settings).learning
+    flipped = np.where(learning, data.labels, 1 - data.labels).astype(np.int32)
+    other = Labelled(data.table, flipped, data.schema, (), data.row_numbers)
+    rules = [[size.rule for size in learn(one, settings).sizes] for one in (data, other)]
+    assert rules[0] == rules[1]
+
+
+def test_dear_errors_are_avoided():
+    columns = customers(200, 0.15, seed=7)
+    settings = TableSettings(max_conditions=3, costs=(ErrorCost("yes", "no", 20),))
+    missed = []
+    for one in (settings, TableSettings(max_conditions=3)):
+        data = labelled(columns)
+        given = learn(data, one).rule.predict(data.table)
+        missed.append(int(((data.labels == 1) & (given == 0)).sum()))
+    assert missed[0] < missed[1]
+
+
+def test_rows_of_a_group_are_on_one_side_and_bound_nothing():
+    columns = customers(120, 0.05, seed=8) | {"patient": np.repeat(np.arange(30), 4)}
+    data = labelled(columns, groups="patient")
+    learning = divide(data, TableSettings()).learning
+    assert 0 < learning.sum() < 120
+    assert all(len(set(part)) == 1 for part in learning.reshape(30, 4))
+    learned = learn(data, TableSettings(max_conditions=1))
+    assert learned.error_at_most is None
+    assert "group" in learned.no_bound
+
+
+def test_latest_rows_are_checked_on_and_bound_nothing():
+    day = np.random.default_rng(9).permutation(120).astype(float)
+    data = labelled(customers(120, 0.05, seed=9) | {"day": day}, time="day")
+    learning = divide(data, TableSettings()).learning
+    assert day[learning].max() < day[~learning].min()
+    assert learn(data, TableSettings(max_conditions=1)).error_at_most is None
+
+
+def test_rows_said_to_be_dependent_bound_nothing():
+    settings = TableSettings(max_conditions=1, independent=False)
+    assert learn(labelled(customers(60, 0, seed=10)), settings).error_at_most is None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_conditions": -1},
+        {"max_conditions": 13},
+        {"checked": 0.0},
+        {"checked": 1.0},
+        {"confidence": 0.4},
+        {"confidence": 2.0},
+        {"seed": -1},
+        {"max_conditions": "three"},
+    ],
+)
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(InputError):
+        TableSettings(**settings)
+
+
+@pytest.mark.parametrize("cost", [("yes", "maybe", 2), ("yes", "yes", 2), ("yes", "no", 0)])
+def test_impossible_costs_are_refused(cost):
+    with pytest.raises(InputError):
+        learn(labelled(customers(40, 0, seed=11)), TableSettings(costs=(ErrorCost(*cost),)))
+
+
+def test_bound_fails_no_more_often_than_it_says():
+    """The true error is known: two columns of ten values each, and labels that are 20 % noise."""
+    cells = np.indices((10, 10)).reshape(2, 100)
+    chance = np.where((cells[0] > 4) & (cells[1] > 2), 0.8, 0.2)
+    grid = load({"x": cells[0], "y": cells[1], "label": np.arange(100) % 2}, "label").table
+    random = np.random.default_rng(12)
+    runs, failures = 300, 0
+    settings = TableSettings(max_conditions=2, effort=Effort(looks=10**6, width=4))
+    for _ in range(runs):
+        drawn = random.integers(0, 100, 60)
+        labels = (random.random(60) < chance[drawn]).astype(int)
+        if len(set(labels)) < 2:
+            continue
+        data = load({"x": cells[0][drawn], "y": cells[1][drawn], "label": labels}, "label")
+        learned = learn(data, settings)
+        given = learned.rule.predict(grid)
+        error = float(np.where(given == 1, 1 - chance, chance).mean())
+        failures += error > learned.error_at_most
+    assert failures <= binom.isf(1e-7, runs, 0.05)
+    assert failures < runs / 2  # that is: the numbers above are failures, not successes
