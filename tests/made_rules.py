@@ -65,19 +65,20 @@ def learned(
     errors = rows - sum(right for _, right in lines)
     size = Size(rule.conditions, rule, errors, errors, 1)
     return Learned(
-        rule,
-        Schema(tuple(columns), target, rule.classes),
-        (size,),
-        rule.conditions,
-        tuple(LineCount(*line) for line in lines),
-        rows,
-        20,
-        1,
-        (),
-        1,
-        0.95,
-        0.25,
-        "",
+        rule=rule,
+        schema=Schema(tuple(columns), target, rule.classes),
+        sizes=(size,),
+        chosen=rule.conditions,
+        lines=tuple(LineCount(*line) for line in lines),
+        learned_rows=rows,
+        checked_rows=20,
+        checked_errors=1,
+        wrong=(),
+        open=(),
+        candidates=1,
+        confidence=0.95,
+        error_at_most=0.25,
+        no_bound="",
     )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 _TOKEN = re.compile(
-    r'"(?:[^"]|"")*"|[A-Z]+[0-9]+|[A-Z]+(?=\()|TRUE|FALSE|<=|<>|[<>=+&(),]|-?[0-9.]+(?:E[+-]?[0-9]+)?'
+    r'"(?:[^"]|"")*"|[A-Z]+[0-9]+|[A-Z]+(?=\()|<=|<>|[<>=+&(),]|-?[0-9.]+(?:E[+-]?[0-9]+)?'
 )
 _ORDER = {"<=": operator.le, ">": operator.gt, "=": operator.eq, "<>": operator.ne}
 
@@ -60,16 +60,16 @@ class _Reader:
         token = self.take()
         if token.startswith('"'):
             return token[1:-1].replace('""', '"')
-        if token in ("TRUE", "FALSE"):
-            return token == "TRUE"
         if re.fullmatch(r"[A-Z]+[0-9]+", token):
             return self.cells[token]
         if self.peek() == "(":
-            self.take()
-            arguments = [self.comparison()]
-            while (mark := self.take()) == ",":
+            mark, arguments = self.take(), []
+            while mark != ")" and self.peek() != ")":
                 arguments.append(self.comparison())
-            assert mark == ")"
+                mark = self.take()
+                assert mark in (",", ")")
+            if mark == "(":
+                self.take()
             return call(token, arguments)
         return float(token)
 
@@ -96,6 +96,8 @@ def call(name: str, arguments: list[object]) -> object:
             return all(arguments)
         case "OR":
             return any(arguments)
+        case "FALSE":
+            return False
         case "NOT":
             return not arguments[0]
         case "ISNUMBER":

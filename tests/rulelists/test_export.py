@@ -193,7 +193,7 @@ def test_sql_cannot_hold_nul():
 
 def test_the_formula_refers_to_the_columns_of_the_sheet():
     assert spreadsheet_formula(KNOWN) == (
-        '=IF(AND(EXACT(B2,"basic"),IF(ISNUMBER(A2),A2>31.5,FALSE)),"yes",'
+        '=IF(AND(EXACT(B2,"basic"),IF(ISNUMBER(A2),A2>31.5,FALSE())),"yes",'
         'IF(AND(B2<>"",NOT(EXACT(B2,"gold"))),"no","yes"))\n'
     )
     wide = [f"c{number}" for number in range(700)] + ["age", " plan"]
@@ -208,7 +208,7 @@ def test_the_formula_refers_to_the_columns_of_the_sheet():
 def test_dates_in_a_formula_are_dates():
     rule = RuleList((Line((AtMost("since", 19787.5, date=True),), 1),), 0, ("a", "b"))
     formula = spreadsheet_formula(learned(rule, (SINCE,)))
-    assert formula == '=IF(IF(ISNUMBER(A2),A2<=DATE(2024,3,5)+0.5,FALSE),"b","a")\n'
+    assert formula == '=IF(IF(ISNUMBER(A2),A2<=DATE(2024,3,5)+0.5,FALSE()),"b","a")\n'
 
 
 def test_texts_of_a_formula_are_as_long_as_excel_takes():
