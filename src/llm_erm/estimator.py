@@ -73,7 +73,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     Attributes:
         rule_: The rule; it prints as text.
         certificate_: What is known of its errors.
-        learned_: The best rule of each size, and what is known of these.
+        learned_: All that is known: the best rule of each size, and what the rows leave open.
         classes_: The labels, sorted, shape ``(n_classes,)``.
         n_features_in_: Number of features.
         feature_names_in_: Their names, if those that were learned from had names.

@@ -1,7 +1,7 @@
 """`llm-erm fit`: learns a rule from a table."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -11,16 +11,22 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, either
+from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, Size
 from llm_erm.rulelists.rivals import rival_accuracies
+from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.reading import load
 
 MOST_SHOWN = 10
 """Rows that the rule gets wrong are named, up to so many."""
+
+
+MOST_OTHERS = 2
+"""Other conditions that could stand in the place of one are named, up to so many."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,26 @@ def _sentences(learned: Learned) -> list[str]:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
         sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,}): {shown}{more}")
-    return sentences
+    return sentences + [text for one in learned.open if (text := _open(learned, one))]
+
+
+def _open(learned: Learned, one: Open) -> str:
+    """Returns what the rows leave open about a condition; empty if that is nothing."""
+    condition = learned.rule.lines[one.line].conditions[one.place]
+    texts = [str(other) for other in one.others[:MOST_OTHERS]]
+    if more := len(one.others) - len(texts):
+        texts.append(f"one of {more:,} more")
+    if isinstance(condition, AtMost | Above) and one.room is not None:
+        low, high = one.room
+        whole = {column.name for column in learned.schema.columns if column.integral}
+        if high - low > 1 or condition.column not in whole:
+            ends = (str(replace(condition, value=end)).rpartition(" ")[2] for end in one.room)
+            texts.insert(0, "have any threshold from {} to below {}".format(*ends))
+    if not texts:
+        return ""
+    what = " or be ".join(filter(None, (texts[0], either(texts[1:]))))
+    be = "" if what.startswith("have") else "be "
+    return f"Open: {condition} (line {one.line + 1}) could {be}{what}, the same on all rows."
 
 
 def _proof(learned: Learned, size: Size) -> str:

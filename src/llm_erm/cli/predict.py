@@ -47,6 +47,7 @@ def predict(options: Options) -> int:
         accuracy = 1 - predictions.wrong / predictions.labelled
         output.note(
             f"{output.percent(accuracy)} right: {predictions.wrong:,} of "
-            f"{counted(predictions.labelled, 'row')} with a {target} are wrong."
+            f"{counted(predictions.labelled, 'row')} with a {target} "
+            f"{'is' if predictions.wrong == 1 else 'are'} wrong."
         )
     return 0

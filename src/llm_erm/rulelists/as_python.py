@@ -76,7 +76,8 @@ def python_file(learned: Learned) -> str:
             f"# Rule for {one_line(learned.schema.target)}, learned from "
             f"{learned.learned_rows:,} rows.\n"
             "# A cell is missing if it is None, NaN, empty or a word such as NA; then no\n"
-            "# comparison with it is true. `python THIS_FILE < rows.csv` prints the class of each row.",
+            "# comparison with it is true.\n"
+            "# `python THIS_FILE < rows.csv` prints the class of each row.",
             "\n".join(_imports(code)),
             f"BOOLEANS = {_booleans(learned)!r}\n",
             code,

@@ -100,9 +100,9 @@ def _condition(condition: Condition, places: dict[str, str], numbers: set[str]) 
     cell = places[condition.column]
     match condition:
         case AtMost():
-            return f"IF(ISNUMBER({cell}),{cell}<={_threshold(condition)},FALSE)"
+            return f"IF(ISNUMBER({cell}),{cell}<={_threshold(condition)},FALSE())"
         case Above():
-            return f"IF(ISNUMBER({cell}),{cell}>{_threshold(condition)},FALSE)"
+            return f"IF(ISNUMBER({cell}),{cell}>{_threshold(condition)},FALSE())"
         case Among():
             return _any_of(cell, condition.levels)
         case NotAmong():
@@ -124,7 +124,7 @@ def _any_of(cell: str, levels: Sequence[str]) -> str:
 
 
 def _compared(cell: str, sign: str, other: str) -> str:
-    return f"IF(AND(ISNUMBER({cell}),ISNUMBER({other})),{cell}{sign}{other},FALSE)"
+    return f"IF(AND(ISNUMBER({cell}),ISNUMBER({other})),{cell}{sign}{other},FALSE())"
 
 
 def _threshold(condition: AtMost | Above) -> str:

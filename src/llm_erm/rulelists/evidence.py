@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.tables.columns import Schema
 
@@ -58,6 +59,7 @@ class Learned:
         checked_rows: Number of rows checked on.
         checked_errors: Errors on these.
         wrong: Numbers, in the source, of the rows that the rule gets wrong.
+        open: What all rows together leave open about each condition.
         candidates: Most rules that can meet the rows checked on: one per size.
         confidence: Probability with which ``error_at_most`` holds.
         error_at_most: Upper bound on the share of new rows that the rule gets wrong; None if the
@@ -75,6 +77,7 @@ class Learned:
     checked_rows: int
     checked_errors: int
     wrong: tuple[int, ...]
+    open: tuple[Open, ...]
     candidates: int
     confidence: float
     error_at_most: float | None

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.phrases import listed
+from llm_erm.rulelists.alternatives import left_open
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, LineCount, Size
 from llm_erm.rulelists.pool import pool_of
@@ -61,6 +62,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         len(checking),
         errors,
         tuple(int(number) for number in data.row_numbers[given != data.labels]),
+        left_open(rule, data.table),
         candidates,
         settings.confidence,
         bound,

@@ -51,12 +51,12 @@ class Pool:
     n_rows: int
 
 
-def pool_of(table: Table, max_thresholds: int = 1000) -> Pool:
+def pool_of(table: Table, *, max_thresholds: int = 1000, distinct: bool = True) -> Pool:
     """Returns the conditions on a table's columns that hold on some of its rows and not on all.
 
     They depend on the columns alone, never on labels. Thresholds are midpoints between neighbouring
     values; of more than ``max_thresholds`` in a column, that many are kept, evenly spaced by rows.
-    Of two conditions that hold on the same rows, the first is kept.
+    Of two conditions that hold on the same rows, only the first is kept if they shall be distinct.
     """
     conditions: list[Condition] = []
     rows: list[Rows] = []
@@ -67,7 +67,7 @@ def pool_of(table: Table, max_thresholds: int = 1000) -> Pool:
         for condition, holds in chain:
             count = int(holds.sum())
             key = np.packbits(holds).tobytes()
-            if 0 < count < table.n_rows and key not in seen:
+            if 0 < count < table.n_rows and not (distinct and key in seen):
                 seen.add(key)
                 conditions.append(condition)
                 rows.append(holds)

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
@@ -88,7 +88,8 @@ class Predictions:
         if self._other_labels:
             notices.append(
                 f"{counted(self._other_labels.total(), 'label')} that the rule's data did not have "
-                f"({quoted(self._other_labels)}) count as wrong."
+                f"({quoted(self._other_labels)}) "
+                f"{'counts' if self._other_labels.total() == 1 else 'count'} as wrong."
             )
         return tuple(notices)
 
@@ -112,10 +113,11 @@ class Predictions:
                 self._other_labels[label if known else "..."] += 1
 
     def _delimited(self, rows: Sequence[Sequence[str]]) -> str:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, delimiter=self._stream.delimiter or ",", lineterminator="\n")
-        writer.writerows(self._without_formulas(rows))
-        return text.getvalue()
+        rows = self._without_formulas(rows)
+        text = _written(rows, self._stream.delimiter or ",", csv.QUOTE_MINIMAL)
+        if "\r" in text:  # which ends a line, but by itself gets no quotation marks
+            text = _written(rows, self._stream.delimiter or ",", csv.QUOTE_ALL)
+        return text
 
     def _without_formulas(self, rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
         columns = list(zip(*rows, strict=True))
@@ -147,6 +149,12 @@ class Predictions:
             _with_members(str(row), f"{keys[0]}: {values[label]}, {keys[1]}: {line + 1}") + "\n"
             for row, label, line in zip(batch.rows, given, lines, strict=True)
         )
+
+
+def _written(rows: Sequence[Sequence[str]], delimiter: str, quoting: Literal[0, 1]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
+    return text.getvalue()
 
 
 def _unused(name: str, names: Collection[str]) -> str:

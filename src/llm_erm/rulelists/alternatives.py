@@ -1,0 +1,78 @@
+"""Conditions that the rows cannot tell from those of a rule."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llm_erm.rulelists.pool import pool_of
+from llm_erm.rulelists.rule import (
+    Above,
+    AtMost,
+    Condition,
+    Rows,
+    RuleList,
+    all_of,
+    room_of,
+)
+from llm_erm.tables.columns import Table
+
+
+@dataclass(frozen=True)
+class Open:
+    """What the rows leave open about a condition: no row would get another label.
+
+    Attributes:
+        line: Index of its line.
+        place: Index of the condition in the line.
+        room: Between which two values of its column a threshold may lie: from the first, below the
+            second; None if it has none.
+        others: Conditions on other columns that could stand in its place, or on the same one if it
+            has no threshold; one per column and kind.
+    """
+
+    line: int
+    place: int
+    room: tuple[float, float] | None
+    others: tuple[Condition, ...]
+
+
+def left_open(rule: RuleList, table: Table) -> tuple[Open, ...]:
+    """Returns what the rows of a table leave open about each condition of a rule.
+
+    Conditions are exchanged one at a time: where several are open, more rules agree on all rows.
+    """
+    pool = pool_of(table, distinct=False)
+    holding = np.array([condition.holds(table) for condition in pool.conditions])
+    found = []
+    reaching = np.ones(table.n_rows, dtype=bool)
+    for index, line in enumerate(rule.lines):
+        for place, condition in enumerate(line.conditions):
+            rest = line.conditions[:place] + line.conditions[place + 1 :]
+            decided = all_of(reaching, *(other.holds(table) for other in rest))
+            same = (holding[:, decided] == condition.holds(table)[decided]).all(axis=1)
+            matches = [
+                pool.conditions[i]
+                for i in np.flatnonzero(same)
+                if pool.conditions[i].column != condition.column
+                or (holding[i] != condition.holds(table)).any()  # else the same in other words
+            ]
+            room = _room(condition, table, decided)
+            found.append(Open(index, place, room, _others(condition, matches)))
+        reaching &= ~line.holds(table)
+    return tuple(found)
+
+
+def _room(condition: Condition, table: Table, decided: Rows) -> tuple[float, float] | None:
+    return room_of(condition, table, decided) if isinstance(condition, AtMost | Above) else None
+
+
+def _others(condition: Condition, matches: list[Condition]) -> tuple[Condition, ...]:
+    """Returns the middle one of those on each column, without those on a threshold's own."""
+    by_column: dict[tuple[str, ...], list[Condition]] = {}
+    for match in matches:
+        if match == condition:
+            continue
+        if isinstance(condition, AtMost | Above) and match.column == condition.column:
+            continue
+        by_column.setdefault((match.kind, match.column), []).append(match)
+    return tuple(group[len(group) // 2] for group in by_column.values())
