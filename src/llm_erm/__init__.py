@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llm_erm.enumeration.method import Enumeration
     from llm_erm.enumeration.settings import EnumerationSettings
     from llm_erm.errors import BudgetSpentError, InputError, LLMERMError, UnfinishedError
+    from llm_erm.estimator import ProgramClassifier
     from llm_erm.incontext.method import InContext
     from llm_erm.incontext.settings import InContextSettings
     from llm_erm.llms.llm import LLM
@@ -43,6 +44,7 @@ _HOMES = {
     "enumeration.method": ("Enumeration",),
     "enumeration.settings": ("EnumerationSettings",),
     "errors": ("BudgetSpentError", "InputError", "LLMERMError", "UnfinishedError"),
+    "estimator": ("ProgramClassifier",),
     "incontext.method": ("InContext",),
     "incontext.settings": ("InContextSettings",),
     "llms.llm": ("LLM",),
@@ -88,6 +90,7 @@ __all__ = [
     "Limits",
     "Observer",
     "Processes",
+    "ProgramClassifier",
     "Result",
     "Sandbox",
     "Splits",

@@ -102,7 +102,13 @@ VALUES = ([], ["-1"], ["1e3"], ["x y"], ["None"], ["1", "z"])
 def test_a_command_line_has_a_fault_exactly_if_the_parser_refuses_it(name):
     """For every flag that its help lists, with values of all kinds."""
     kind = flags_of(command(name))
-    needed = {"verify": ["p", "d"], "sweep": ["f"], "fit": ["t", "--target", "c"]}.get(name, [])
+    needed = {
+        "verify": ["p", "d"],
+        "sweep": ["f"],
+        "fit": ["t", "--target", "c"],
+        "predict": ["r", "d"],
+        "export": ["r", "--form", "sql"],
+    }.get(name, [])
     page = (ROOT / "tests" / "golden" / "help" / f"{name}.txt").read_text()
     flags = re.findall(r"^  (--[\w-]+)(?: \S+( \.\.\.)?)?", page, re.M)
     assert len(flags) > 1

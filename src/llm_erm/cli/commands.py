@@ -14,6 +14,8 @@ COMMANDS = {
     "sweep": "Run every combination of a grid of flags, each in its own folder.",
     "enumerate": "Learn a program for each task without a language model, shortest first.",
     "fit": "Learn a rule from a table: readable, proved best on its rows, bounded on new ones.",
+    "predict": "Apply a rule to the rows of a table: add the class, and the line that gave it.",
+    "export": "Write a rule as Python, SQL, a spreadsheet's formula or Markdown.",
     "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
@@ -46,6 +48,11 @@ EXAMPLES = {
     "fit": """
   llm-erm fit customers.csv --target churned
   llm-erm fit visits.csv --target ill --groups patient --cost yes:no=5""",
+    "predict": """
+  llm-erm predict rule.json new.csv --out predicted.csv""",
+    "export": """
+  llm-erm export rule.json --form python --out rule.py
+  llm-erm export rule.json --form spreadsheet --columns age plan calls""",
     "tasks": """
   llm-erm tasks
   llm-erm tasks --task-file examples/my_task.py""",

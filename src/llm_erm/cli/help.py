@@ -141,6 +141,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "unsafe_no_isolation": "",
     },
     "output": {
+        "form": "",
         "out": "FILE",
         "out_dir": "FOLDER",
         "results_path": "FOLDER",
@@ -162,7 +163,13 @@ SUBJECTS: dict[str, dict[str, str]] = {
 It is empty for switches, and for flags whose values are listed.
 """
 
-POSITIONAL = {"runs": "[RUN ...]", "program": "PROGRAM", "data": "DATA", "file": "FILE"}
+POSITIONAL = {
+    "runs": "[RUN ...]",
+    "program": "PROGRAM",
+    "data": "DATA",
+    "rule": "RULE",
+    "file": "FILE",
+}
 """What stands for words without a flag."""
 
 

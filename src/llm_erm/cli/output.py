@@ -3,7 +3,7 @@
 import math
 
 from llm_erm.cli.tables import Column, record, table
-from llm_erm.cli.text import note, printable, say, say_below, say_json
+from llm_erm.cli.text import note, pour, printable, say, say_below, say_json
 
 __all__ = [
     "Column",
@@ -11,6 +11,7 @@ __all__ = [
     "note",
     "percent",
     "percent_up",
+    "pour",
     "printable",
     "record",
     "say",

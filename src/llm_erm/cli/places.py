@@ -47,6 +47,20 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
                 probe.unlink(missing_ok=True)
 
 
+def refuse_inputs(out: Path | None, *inputs: Path) -> None:
+    """Checks that a file can be written, and is none of those that are read.
+
+    Raises:
+        InputError: It cannot be written, or is one of them.
+    """
+    if out is None:
+        return
+    for path in inputs:
+        if not is_special(path) and path.resolve() == out.resolve():
+            raise InputError(f"--out is {out}, which is read; name another file.")
+    check_files({"--out": out}, None)
+
+
 def _is_run(folder: Path, out_dir: Path | None) -> bool:
     """Returns whether a folder holds a run, or will hold one."""
     if out_dir is not None and folder == out_dir.resolve():

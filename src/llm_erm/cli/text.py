@@ -1,5 +1,6 @@
 """Prints text, safely wherever it comes from."""
 
+import io
 import os
 import sys
 from textwrap import fill
@@ -32,6 +33,17 @@ def message(text: str) -> str:
 def say(text: str) -> None:
     """Prints a part of a result, which may be a program, to stdout."""
     print(printable(text))
+
+
+def pour(text: str) -> None:
+    """Prints a part of a file to stdout: as it is, in UTF-8; on a terminal, printable."""
+    if sys.stdout.isatty():
+        sys.stdout.write(printable(text))
+    elif isinstance(sys.stdout, io.TextIOWrapper):  # whose encoding may lack some characters
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", errors="backslashreplace"))
+    else:
+        sys.stdout.write(text)
 
 
 def say_json(value: object) -> None:

@@ -116,7 +116,8 @@ def _chains(table: Table, max_thresholds: int) -> Iterator[tuple[Chain, bool]]:
             yield [(Present(column.name), ~missing)], True
     numbers = [column for column in table.columns if isinstance(column, NumberColumn)]
     for left, right in combinations(numbers, 2):
-        yield from _orders(left, right)
+        if left.dates == right.dates:
+            yield from _orders(left, right)
 
 
 def _thresholds(column: NumberColumn, most: int) -> Iterator[tuple[Chain, bool]]:

@@ -1,6 +1,7 @@
 """Rule lists: conditions on columns, lines of conditions, and what the rows that reach none get."""
 
 import datetime
+import html
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Literal
@@ -200,6 +201,16 @@ class RuleList:
         """Number of conditions; an interval is two."""
         return sum(len(line.conditions) for line in self.lines)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that the conditions are about, in their order."""
+        names: dict[str, None] = {}
+        for condition in (condition for line in self.lines for condition in line.conditions):
+            names[condition.column] = None
+            if isinstance(condition, NotMoreThan | MoreThan):
+                names[condition.other] = None
+        return tuple(names)
+
     def lines_of(self, table: Table) -> NDArray[np.intp]:
         """Returns the index of the line that decides each row, ``len(lines)`` for the last."""
         decided = np.full(table.n_rows, len(self.lines), dtype=np.intp)
@@ -218,7 +229,12 @@ class RuleList:
             for index, line in enumerate(self.lines)
         ]
         last = f"→ {self.classes[self.otherwise]}"
-        return "\n".join([*texts, f"ELSE {last}" if texts else f"ALWAYS {last}"])
+        lines = [*texts, f"ELSE {last}" if texts else f"ALWAYS {last}"]
+        return "\n".join(map(_printable, lines))
+
+    def _repr_html_(self) -> str:
+        """Returns the text as notebooks show it."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 def settled(rule: RuleList, table: Table) -> RuleList:
@@ -257,6 +273,11 @@ def room_of(condition: AtMost | Above, table: Table, rows: Rows) -> tuple[float,
 def all_of(*sets: Rows) -> Rows:
     """Returns the rows that are in all sets."""
     return np.asarray(np.logical_and.reduce(sets))
+
+
+def _printable(text: str) -> str:
+    """One line, with a mark for each character that nobody would see."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _plainest(low: float, high: float) -> float:

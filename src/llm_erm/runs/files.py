@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import BinaryIO
 
 from llm_erm.advice import advice
 from llm_erm.errors import InputError
@@ -70,6 +71,27 @@ def replace_bytes(path: Path, data: bytes, *, follow: bool = True) -> None:
     draft.replace(path)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file to write part by part: at the end it is there whole, after an error not at all.
+
+    A device or pipe gets each part at once.
+    """
+    if is_special(path):
+        with path.open("wb") as file:
+            yield file
+        return
+    path = path.resolve()
+    draft = path.with_name(path.name + ".part")
+    draft.unlink(missing_ok=True)
+    try:
+        with draft.open("xb") as file:  # follows no link
+            yield file
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 _FORMULA = re.compile(r"\s*'*[=+\-@\t\r＝＋－＠]")
 
 
@@ -91,11 +113,12 @@ def csv_text(
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=line_end)
     writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows([safe_cell(value) for value in row] for row in rows)
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def safe_cell(value: object) -> object:
+    """Returns a value as a cell that no spreadsheet takes for a formula, as ``csv_text`` does."""
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 

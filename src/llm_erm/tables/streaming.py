@@ -1,7 +1,7 @@
 """Reads rows to predict as the rule's own data were read, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,6 +46,11 @@ class Batch:
         if self._chunk.rows is not None:
             return self._chunk.rows
         return [list(row) for row in zip(*map(as_texts, self._chunk.columns.values()), strict=True)]
+
+    def texts(self, name: str) -> Sequence[str] | None:
+        """Returns the cells of any column of the source; None if these rows have no such column."""
+        cells = self._chunk.columns.get(name)
+        return None if cells is None else as_texts(cells)
 
 
 class Stream:

@@ -1,0 +1,53 @@
+"""`llm-erm predict`: adds to each row of a table what a rule says of it."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from llm_erm.cli import output
+from llm_erm.cli.places import refuse_inputs
+from llm_erm.phrases import counted
+from llm_erm.rulelists.predictions import Predictions
+from llm_erm.rulelists.stored import read_rule
+from llm_erm.runs.files import replacing, writing
+
+
+@dataclass(frozen=True)
+class Options:
+    """Flags of `llm-erm predict`."""
+
+    rule: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
+    """File that `llm-erm fit --out` wrote."""
+    data: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
+    """Table: CSV, TSV, JSON Lines or Parquet."""
+    out: Path | None = None
+    """Write the rows into this file (default: print them)."""
+
+
+def predict(options: Options) -> int:
+    """Apply a rule to the rows of a table: add the class, and the line that gave it."""
+    learned = read_rule(options.rule)
+    refuse_inputs(options.out, options.rule, options.data)
+    with closing(Predictions(learned, options.data)) as predictions:
+        if options.out is None:
+            for text in predictions.texts():
+                output.pour(text)
+        else:
+            with writing(options.out, "out"), replacing(options.out) as file:
+                for text in predictions.texts():
+                    file.write(text.encode("utf-8", errors="backslashreplace"))
+    for notice in predictions.notices():
+        output.note(notice)
+    target = learned.schema.target
+    output.note(f"Added to {counted(predictions.rows, 'row')}: {' and '.join(predictions.names)}.")
+    if predictions.labelled:
+        accuracy = 1 - predictions.wrong / predictions.labelled
+        output.note(
+            f"{output.percent(accuracy)} right: {predictions.wrong:,} of "
+            f"{counted(predictions.labelled, 'row')} with a {target} "
+            f"{'is' if predictions.wrong == 1 else 'are'} wrong."
+        )
+    return 0

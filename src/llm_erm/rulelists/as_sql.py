@@ -1,0 +1,94 @@
+"""Writes a rule as an SQL expression."""
+
+import math
+
+from llm_erm.errors import InputError
+from llm_erm.rulelists.evidence import Learned
+from llm_erm.rulelists.literals import number_literal, one_line
+from llm_erm.rulelists.rule import (
+    Above,
+    Among,
+    AtMost,
+    Condition,
+    Missing,
+    MoreThan,
+    NotAmong,
+    NotMoreThan,
+    Present,
+)
+from llm_erm.tables.cells import date_text
+
+_SECONDS = 86_400
+
+
+def sql_case(learned: Learned) -> str:
+    """Returns a ``CASE`` expression of standard SQL.
+
+    As in the rule, what is compared with a missing value, ``NULL``, is not true. Dates are compared
+    with texts such as ``'2024-03-05'``, which databases take for dates.
+
+    Raises:
+        InputError: A name holds a NUL character.
+    """
+    rule = learned.rule
+    lines = []
+    for line in rule.lines:
+        conditions = " AND ".join(map(_condition, line.conditions))
+        lines.append(f"    WHEN {conditions} THEN {_text(rule.classes[line.label])}")
+    otherwise = _text(rule.classes[rule.otherwise])
+    body = ["CASE", *lines, f"    ELSE {otherwise}", "END"] if lines else [otherwise]
+    return "\n".join(
+        [
+            f"-- Rule for {one_line(learned.schema.target)}, learned from "
+            f"{learned.learned_rows:,} rows; missing values are NULL.",
+            "-- SELECT *, (this expression) AS prediction FROM ...",
+            *body,
+            "",
+        ]
+    )
+
+
+def _condition(condition: Condition) -> str:
+    name = _name(condition.column)
+    match condition:
+        case AtMost():
+            return f"{name} <= {_threshold(condition)}"
+        case Above():
+            return f"{name} > {_threshold(condition)}"
+        case Among(levels=(level,)):
+            return f"{name} = {_text(level)}"
+        case Among():
+            return f"{name} IN ({', '.join(map(_text, condition.levels))})"
+        case NotAmong(levels=(level,)):
+            return f"{name} <> {_text(level)}"
+        case NotAmong():
+            return f"{name} NOT IN ({', '.join(map(_text, condition.levels))})"
+        case Missing():
+            return f"{name} IS NULL"
+        case Present():
+            return f"{name} IS NOT NULL"
+        case NotMoreThan():
+            return f"{name} <= {_name(condition.other)}"
+        case MoreThan():
+            return f"{name} > {_name(condition.other)}"
+
+
+def _threshold(condition: AtMost | Above) -> str:
+    if not condition.date:
+        return number_literal(condition.value)
+    # Dates have whole seconds; the addend is what days as floats may be short of one.
+    return _text(date_text(math.floor(condition.value * _SECONDS + 1e-4) / _SECONDS))
+
+
+def _name(name: str) -> str:
+    return '"' + _without_nul(name).replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + _without_nul(text).replace("'", "''") + "'"
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise InputError(f"{text!r:.80} holds a NUL character, which SQL cannot; rename it.")
+    return text
