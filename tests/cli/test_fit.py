@@ -57,7 +57,7 @@ def test_proof_that_was_not_finished_is_not_claimed(table, capsys):
     with patch("llm_erm.rulelists.settings.Effort.__init__.__defaults__", (0, 8, 2, 40)):
         assert fit("--target", "churned", "--max-conditions", "3") == 0
     told = capsys.readouterr().err
-    assert "was not searched to the end" in told
+    assert "the search was not finished" in told
     assert "(proved)" not in told
 
 

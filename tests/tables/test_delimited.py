@@ -43,7 +43,7 @@ def test_spaces_around_values_and_names_are_left_out_and_said(read):
     loaded = read("  a , y\n 1 , no\n 2 ,yes \n")
     assert loaded.table.columns[0].name == "a"
     assert loaded.schema.classes == ("no", "yes")
-    assert any("Spaces around values" in notice and "a" in notice for notice in loaded.notices)
+    assert "Column a: spaces around values were removed." in loaded.notices
 
 
 def test_quotes_may_follow_a_space(read):
@@ -62,13 +62,14 @@ def test_a_short_row_is_filled_up_and_named_by_its_line(read):
     loaded = read('a,b,y\n\n1,"x\ny",no\n,,yes\n3\n4,p,yes\n')
     assert loaded.table.columns[1].codes.tolist() == [1, -1, 0]
     assert loaded.row_numbers.tolist() == [1, 2, 4]
-    assert any("1 row" in notice and "line 6" in notice for notice in loaded.notices)
-    assert any("Left out 1 of 4 rows" in notice for notice in loaded.notices)
+    said = " ".join(loaded.notices)
+    assert "(line 6) has fewer cells than there are column names; the values that it lacks" in said
+    assert "1 of 4 rows has no label in y (empty) and was left out." in said
 
 
 def test_a_long_row_is_refused_by_its_line(refusal):
     message = refusal('a,y\n"1\n",no\n2,5,yes\n')
-    assert "line 4: 3 cells under 2 names" in message
+    assert "line 4: 3 cells, but 2 column names; put" in message
 
 
 def test_empty_cells_beyond_the_names_are_no_cells(read):
@@ -83,8 +84,8 @@ def test_empty_cells_beyond_the_names_are_no_cells(read):
         ('a,y\n1,no\n"2"x,yes\n', "line 3: text follows a closing quotation mark"),
         ("", "is empty"),
         ("\n \n\n", "is empty"),
-        ("a,y\n", "holds names but no rows"),
-        ("a,y\n\n  \n", "holds names but no rows"),
+        ("a,y\n", "There are no rows in"),
+        ("a,y\n\n  \n", "only column names; add rows."),
     ],
 )
 def test_what_is_no_table_is_refused_with_a_sentence(refusal, text, said):
@@ -93,12 +94,12 @@ def test_what_is_no_table_is_refused_with_a_sentence(refusal, text, said):
 
 def test_a_cell_of_ten_million_characters_is_refused_by_its_line(refusal):
     message = refusal("a,y\n1,no\n" + "x" * 10_000_000 + ",yes\n")
-    assert f"line 3: a cell of more than {csv.field_size_limit():,} characters" in message
+    assert f"line 3: a cell has more than {csv.field_size_limit():,} characters" in message
 
 
 def test_a_row_that_never_ends_is_refused_though_every_cell_is_short(refusal):
     message = refusal("a,y\n1,no\n" + "x," * 9_000_000 + ",yes\n")
-    assert "line 3: a row of more than 16,000,000 characters" in message
+    assert "line 3: the row has more than 16,000,000 characters" in message
 
 
 def test_more_columns_than_a_table_may_have_are_refused(refusal):
@@ -109,12 +110,12 @@ def test_repeated_and_empty_names_are_numbered_and_said(read):
     loaded = read("a,a,,a (2),y\n1,2,3,4,no\n5,6,7,8,yes\n")
     assert [column.name for column in loaded.table.columns] == ["a", "a (3)", "column 3", "a (2)"]
     said = " ".join(loaded.notices)
-    assert "a (column 2 is now a (3))" in said
-    assert "named by their position: column 3" in said
+    assert "were renamed: column 2 is now 'a (3)'." in said
+    assert "were named by their position: column 3." in said
 
 
 def test_a_repeated_target_is_refused(refusal):
-    assert "several columns" in refusal("a,y,y\n1,no,yes\n2,yes,no\n")
+    assert "Several columns" in refusal("a,y,y\n1,no,yes\n2,yes,no\n")
 
 
 def test_cells_that_spreadsheets_would_run_are_texts(read):

@@ -1,7 +1,9 @@
 """Files: encodings, what is no table, and what the system does not let us read."""
 
+import errno
 import os
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -53,12 +55,12 @@ def test_a_file_that_is_not_utf8_far_down_is_read_whole(read):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"a,y\n1,n\0o\n", "line 2: holds a NUL character"),
+        (b"a,y\n1,n\0o\n", "line 2: a NUL character, so this is not a text file"),
         (b"PK\x03\x04rest", "is an Excel workbook or a zip archive"),
         (b"\x1f\x8brest", "is compressed with gzip"),
         (b"\xd0\xcf\x11\xe0rest", "is an old Excel workbook"),
         (b"SQLite format 3\0", "is an SQLite database"),
-        ("a,y\n1,no\n".encode("utf-16") + b"\x00", "not valid utf-16"),
+        ("a,y\n1,no\n".encode("utf-16") + b"\x00", "line 2: the text is not valid UTF-16"),
     ],
 )
 def test_what_is_no_text_is_refused_with_what_it_is(refusal, data, said):
@@ -66,13 +68,13 @@ def test_what_is_no_text_is_refused_with_what_it_is(refusal, data, said):
 
 
 def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="is a folder; name a file in it"):
+    with pytest.raises(InputError, match="that is a folder; name a file that holds a table"):
         load(tmp_path, "y")
 
 
 @pytest.mark.parametrize("name", ["none.csv", "x" * 5000, "a\0b"])
 def test_a_path_that_cannot_be_read_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match="cannot read .*name a table's file"):
+    with pytest.raises(InputError, match="Cannot read .*name a file that holds a table"):
         load(Path(f"{tmp_path}/{name}"), "y")
 
 
@@ -80,7 +82,7 @@ def test_a_path_that_cannot_be_read_is_refused(tmp_path, name):
 def test_a_file_without_permission_is_refused(write):
     path = write("a,y\n1,no\n2,yes\n")
     path.chmod(0)
-    with pytest.raises(InputError, match="cannot read .*Permission denied"):
+    with pytest.raises(InputError, match="Cannot read .*Permission denied; change the permissions"):
         load(path, "y")
 
 
@@ -89,7 +91,7 @@ def test_what_the_system_refuses_is_a_sentence(monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refused)
-    with pytest.raises(InputError, match="cannot read .*Permission denied"):
+    with pytest.raises(InputError, match="Cannot read .*Permission denied; change the permissions"):
         load("data.csv", "y")
 
 
@@ -108,3 +110,22 @@ def test_a_pipe_is_read(tmp_path):
     loaded = load(path, "y")
     writer.join()
     assert loaded.table.columns[0].values.tolist() == [1, 2]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
+def test_a_pipe_that_finds_no_room_is_refused_with_the_folder(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=(b"",))
+    writer.start()
+    with pytest.raises(InputError) as caught:
+        load(path, "y")
+    writer.join()
+    assert str(caught.value) == (
+        f"Cannot copy {path} to {tempfile.gettempdir()}: No space left on device; free some space "
+        "there, or save the table as a file, and name that."
+    )

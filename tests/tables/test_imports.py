@@ -16,4 +16,4 @@ print(*sorted(rooms), *sorted({"pandas", "narwhals", "pyarrow", "numba"} & set(s
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["errors", "phrases", "secrets", "tables", "version"]
+    assert done.stdout.split() == ["advice", "errors", "phrases", "secrets", "tables", "version"]

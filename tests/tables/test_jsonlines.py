@@ -34,12 +34,12 @@ def test_a_label_after_an_arrow_is_the_target(read):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("0101 -> 1\n0011 -> 0\n", "`llm-erm enumerate --task-file` learns from texts"),
-        ('{"y": 1} -> 1\n', "line 1: the object holds 'y' and a label follows it"),
+        ("0101 -> 1\n0011 -> 0\n", "learn from texts with `llm-erm enumerate --task-file`"),
+        ('{"y": 1} -> 1\n', "line 1: the object holds the target 'y', but a label also follows it"),
         ('{"y": 1}\n{"y": 1, "a": 2, "a": 3}\n', "line 2: two values for 'a'"),
         ('{"y": 1}\n{"a": 1, " a": 3}\n', "line 2: two columns are called 'a'"),
         ('{"y": 1}\n{"y": \n', "line 2: not valid JSON"),
-        ('{"y": 1}\n[1]\n', "line 2: '[1]' is no JSON object"),
+        ('{"y": 1}\n[1]\n', "line 2: '[1]' is not a JSON object"),
         ('{"y": 1} {"y": 2}\n', "line 1: '{\"y\": 2}' follows the object"),
         ('{"y": ' + "[" * 100_000 + "\n", "line 1: not valid JSON (nested too deeply)"),
         ('[{"y": 1}]', "is one JSON array; write one object per line"),
@@ -56,9 +56,9 @@ def test_a_file_of_blank_lines_is_empty(refusal):
 def test_more_keys_than_a_table_may_have_columns_are_refused(refusal):
     first, second = ({f"k{i}": 1 for i in keys} for keys in (range(5001), range(5001, 10_001)))
     lines = [json.dumps(row | {"y": index}) for index, row in enumerate((first, second))]
-    assert "10,002 columns; at most 10,000" in refusal("\n".join(lines))
+    assert "Cannot read the 10,002 columns of" in refusal("\n".join(lines))
     apart = f"{lines[0]}\n" * 30 + lines[1]
-    assert "10,002 columns; at most 10,000" in refusal(apart)
+    assert "at most 10,000 can be read, so leave some out." in refusal(apart)
 
 
 @pytest.mark.parametrize("limit", ["CHUNK_CHARACTERS", "CHUNK_CELLS"])

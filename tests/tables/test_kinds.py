@@ -40,19 +40,23 @@ def column(read):
     ("cells", "values", "said"),
     [
         (["1", "-2.5", "+3", ".5", "5.", "1e3"], [1, -2.5, 3, 0.5, 5, 1000], ""),
-        (["1,5", "-2,25", "3"], [1.5, -2.25, 3], "Decimal commas ('1,5' is 1.5): a."),
-        (["1.234,5", "2", "3"], [1234.5, 2, 3], "Points between thousands and decimal commas"),
-        (["1,234.5", "2", "3"], [1234.5, 2, 3], "Commas between thousands ('1,234.5' is 1234.5)"),
-        (["1,234,567", "2", "3"], [1234567, 2, 3], "Commas between thousands"),
-        (["1 234", "2", "3"], [1234, 2, 3], "Spaces between thousands ('1 234' is 1234)"),
-        (["1\u202f234,5", "2", "3"], [1234.5, 2, 3], "Spaces between thousands and decimal commas"),
-        (["1'234.5", "2", "3"], [1234.5, 2, 3], "Apostrophes between thousands"),
+        (
+            ["1,5", "-2,25", "3"],
+            [1.5, -2.25, 3],
+            "Column a: commas are decimal marks ('1,5' was read as 1.5).",
+        ),
+        (["1.234,5", "2", "3"], [1234.5, 2, 3], "points separate thousands and commas are decimal"),
+        (["1,234.5", "2", "3"], [1234.5, 2, 3], "('1,234.5' was read as 1234.5)"),
+        (["1,234,567", "2", "3"], [1234567, 2, 3], "Column a: commas separate thousands"),
+        (["1 234", "2", "3"], [1234, 2, 3], "spaces separate thousands ('1 234' was read"),
+        (["1\u202f234,5", "2", "3"], [1234.5, 2, 3], "spaces separate thousands and commas"),
+        (["1'234.5", "2", "3"], [1234.5, 2, 3], "apostrophes separate thousands"),
         (["\u22121", "2", "3"], [-1, 2, 3], ""),
-        (["5%", "12.5 %", "7"], [5, 12.5, 7], "Signs such as % and $ were left out: a."),
-        (["$5", "€1,234.5", "7"], [5, 1234.5, 7], "Signs such as % and $ were left out: a."),
-        (["1", "inf", "3"], [1, math.nan, 3], "Infinite values count as missing: a."),
-        (["1", "1e999", "3"], [1, math.nan, 3], "Infinite values count as missing: a."),
-        (["1", "NA", "?", "3"], [1, math.nan, math.nan, 3], "'?' and 'NA' count as missing: a."),
+        (["5%", "12.5 %", "7"], [5, 12.5, 7], "Column a: signs such as % and $ were removed."),
+        (["$5", "€1,234.5", "7"], [5, 1234.5, 7], "signs such as % and $ were removed."),
+        (["1", "inf", "3"], [1, math.nan, 3], "Column a: infinite values count as missing."),
+        (["1", "1e999", "3"], [1, math.nan, 3], "infinite values count as missing."),
+        (["1", "NA", "?", "3"], [1, math.nan, math.nan, 3], "'?' and 'NA' count as missing."),
     ],
 )
 def test_numbers_are_read_in_every_spelling(column, cells, values, said):
@@ -77,8 +81,8 @@ def test_a_point_before_three_digits_means_thousands_beside_decimal_commas_alone
     assert column(cells, delimiter=";")[0].values.tolist() == [1.234, 5.678, 9.012]
     found, said, _ = column(cells, delimiter=";", other="2,75")
     assert found.values.tolist() == [1234, 5678, 9012]
-    assert "Points between thousands" in said
-    assert "('9.012' is 9012)" in said or "('1.234' is 1234)" in said
+    assert "points separate thousands" in said
+    assert "('9.012' was read as 9012)" in said or "('1.234' was read as 1234)" in said
 
 
 @pytest.mark.parametrize(
@@ -141,9 +145,7 @@ def test_dates_are_numbers_that_print_as_dates(column):
 def test_one_word_among_numbers_means_missing_and_is_counted(column):
     found, said, schema = column(["unknown", "1", "unknown", "2", "3"])
     np.testing.assert_array_equal(found.values, [math.nan, 1, math.nan, 2, 3])
-    assert (
-        "Column a holds numbers; 2 values of 5 that are not ('unknown') count as missing." in said
-    )
+    assert "2 of its 5 values are not ('unknown') and count as missing." in said
     assert schema.missing == ("unknown",)
 
 
@@ -152,17 +154,36 @@ def test_a_few_words_among_many_numbers_mean_missing_and_are_counted(column):
     found, said, _ = column(cells)
     assert np.isnan(found.values[97:]).all()
     assert np.isfinite(found.values[:97]).all()
-    assert "3 values of 100 that are not ('n/k', 'twelve', '<1') count as missing" in said
+    assert (
+        "Column a was read as numbers; 3 of its 100 values are not ('n/k', 'twelve', '<1') and "
+        "count as missing."
+    ) in said
 
 
 def test_words_among_numbers_are_categories_where_they_are_many_and_it_is_said(column):
     found, said, _ = column(["1", "2", "low", "high", "1", "2"])
     assert found.levels == ("1", "2", "high", "low")
-    assert "Column a is text: 4 of its 6 values are numbers" in said
+    assert "Column a was read as text: 4 of its 6 values are numbers, but others are not" in said
 
 
 def test_one_word_that_is_not_repeated_among_few_numbers_is_a_category(column):
     assert column(["x", "1", "2"])[0].levels == ("1", "2", "x")
+
+
+def test_a_decimal_mark_that_no_value_has_is_not_said(column):
+    found, said, schema = column(["unknown", "1", "unknown", "2", "3"], other="2,75")
+    np.testing.assert_array_equal(found.values, [math.nan, 1, math.nan, 2, 3])
+    assert schema.decimal == ","
+    assert "Column b: commas are decimal marks" in said
+    assert "Column a: commas" not in said
+    assert "Columns a" not in said
+
+
+def test_a_single_number_or_word_is_said_in_the_singular(column):
+    said = column(["x", "w", "2"])[1]
+    assert "text: 1 of its 3 values is a number, but others are not ('x', 'w')." in said
+    said = column([str(index + 0.25) for index in range(30)] + ["n/k"])[1]
+    assert "1 of its 31 values is not ('n/k') and counts as missing." in said
 
 
 def test_a_value_like_3_or_more_is_a_category(column):
@@ -175,7 +196,7 @@ def test_a_value_like_3_or_more_is_a_category(column):
 def test_codes_are_no_numbers(column, cells):
     found, said, _ = column(cells)
     assert found.levels == tuple(sorted(set(cells)))
-    assert "Codes of digits are no numbers" in said
+    assert "Column a: read as codes, not as numbers" in said
 
 
 @pytest.mark.parametrize("cells", [["05", "10", "15"], ["007", "7", "12"], ["100", "200", "300"]])
@@ -216,5 +237,5 @@ def test_what_is_missing_everywhere_is_said_except_nothing(column):
     for word in MISSING - {""}:
         found, said, _ = column(["p", word, "q"])
         assert found.codes.tolist() == [0, -1, 1]
-        assert f"{word!r} counts as missing: a." in said
+        assert f"Column a: {word!r} counts as missing." in said
     assert column(["p", "", "q"])[1] == ""

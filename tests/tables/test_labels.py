@@ -31,22 +31,29 @@ def test_a_file_without_names_is_recognised(refusal):
 def test_rows_without_a_label_are_left_out_and_counted(read):
     loaded = read("a,y\n1,no\n2,\n3,NA\n4,yes\n")
     assert loaded.row_numbers.tolist() == [1, 4]
-    assert "Left out 2 of 4 rows, without a label in y (empty or 'NA')." in loaded.notices
+    assert "2 of 4 rows have no label in y (empty or 'NA') and were left out." in loaded.notices
 
 
 def test_a_target_without_any_label_is_refused(refusal):
-    assert "no row of" in refusal("a,y\n1,\n2,NA\n")
+    assert "has a value in y; name another column." in refusal("a,y\n1,\n2,NA\n")
+    message = refusal("a,t,y\n1,,no\n2,3,\n", time="t")
+    assert "No row of" in message
+    assert "has a value in both y and t; name another column." in message
 
 
 def test_one_class_is_refused():
-    with pytest.raises(InputError, match="'y' is 'no' in each of the 8 rows"):
+    with pytest.raises(
+        InputError, match=r"'y' is 'no' in every row \(8 rows\); add rows of another"
+    ):
         load(table(["no"] * 8), "y")
 
 
 def test_a_class_with_three_rows_is_kept_and_said():
     loaded = load(table(["no"] * 8 + ["yes"] * 9 + ["maybe"] * 3), "y")
     assert loaded.schema.classes == ("maybe", "no", "yes")
-    assert any("fewer than 5 rows" in notice and "maybe (3)" in notice for notice in loaded.notices)
+    assert any(
+        "fewer than 5 rows" in notice and "maybe (3 rows)" in notice for notice in loaded.notices
+    )
     assert not load(table(["no"] * 8 + ["yes"] * 9), "y").notices
 
 
@@ -65,7 +72,7 @@ def test_labels_that_differ_in_case_are_said():
 
 def test_a_number_to_predict_is_refused_and_twenty_classes_are_not():
     labels = [str(index % 21) for index in range(100)]
-    with pytest.raises(InputError, match="is a number to predict .*learns classes"):
+    with pytest.raises(InputError, match="is a number to predict .*, but rules predict classes"):
         load(table(labels), "y")
     assert len(load(table([str(index % 20) for index in range(100)]), "y").schema.classes) == 20
     assert len(load(table([f"c{index % 21}" for index in range(100)]), "y").schema.classes) == 21
@@ -89,19 +96,23 @@ def test_groups_and_times_are_no_columns_to_learn_from():
     assert [column.name for column in loaded.table.columns] == ["a"]
     assert loaded.groups.tolist() == [0, 1, 0, 2, 3, 1]
     assert loaded.times.tolist() == [19723] * 5 + [19725]
-    assert any("2 rows without a value in g" in notice for notice in loaded.notices)
+    assert "2 rows without a value in g are each a group of their own." in loaded.notices
+    data["g"][3] = "q"
+    said = load(data, "y", groups="g").notices
+    assert "1 row without a value in g is a group of its own." in said
 
 
 def test_rows_without_a_time_are_left_out_and_counted():
     data = table(["no", "yes", "no", "yes"]) | {"t": [3, None, 1, 2]}
     loaded = load(data, "y", time="t")
     assert loaded.times.tolist() == [3, 1, 2]
-    assert "Left out 1 of 4 rows, without a time in t (empty)." in loaded.notices
+    assert "1 of 4 rows has no time in t (empty) and was left out." in loaded.notices
 
 
 def test_times_that_are_words_are_refused():
-    with pytest.raises(InputError, match="the time column 't' holds values that are neither"):
-        load(table(["no", "yes"] * 2) | {"t": ["x", "y", "z", "x"]}, "y", time="t")
+    for times, shown in ((["x", "1", "z", "x"], "'x', 'z'"), (["1", "2024-01-31"] * 2, "'1', '2")):
+        with pytest.raises(InputError, match=f"The time column 't' holds {shown}.*; write all"):
+            load(table(["no", "yes"] * 2) | {"t": times}, "y", time="t")
 
 
 @pytest.mark.parametrize(
@@ -109,15 +120,16 @@ def test_times_that_are_words_are_refused():
     [
         ({"groups": "y"}, "groups names the target"),
         ({"time": "y"}, "time names the target"),
-        ({"ignore": ["y"]}, "ignore names 'y', which has another role"),
-        ({"columns": ["y"]}, "columns names 'y', which has another role"),
+        ({"ignore": ["y"]}, "ignore and target both name 'y'; name it in one of them."),
+        ({"columns": ["y"]}, "columns and target both name 'y'"),
+        ({"ignore": ["a"], "groups": "a"}, "ignore and groups both name 'a'"),
         ({"ignore": "a"}, "ignore is the text 'a'"),
-        ({"ignore": ["b"]}, "has no column 'b'"),
+        ({"ignore": ["b"]}, "There is no column 'b'"),
         ({"columns": ["A"]}, "did you mean 'a'?"),
-        ({"categories": ["b"]}, "has no column 'b'"),
-        ({"groups": "b"}, "has no column 'b'"),
-        ({"groups": 0}, "has no column '0'"),
-        ({"ignore": [0, "b"]}, "has no column '0'"),
+        ({"categories": ["b"]}, "There is no column 'b'"),
+        ({"groups": "b"}, "There is no column 'b'"),
+        ({"groups": 0}, "There is no column '0'"),
+        ({"ignore": [0, "b"]}, "There is no column '0'"),
         ({"categories": "a"}, "categories is the text 'a'"),
         ({"max_rows": 1}, "max_rows is 1"),
     ],

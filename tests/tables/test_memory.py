@@ -1,7 +1,11 @@
 """Tables in memory: data frames, mappings, arrays, lists of rows."""
 
+import errno
 import importlib.util
 import math
+import os
+import sys
+import threading
 
 import numpy as np
 import pytest
@@ -61,6 +65,40 @@ def test_polars_gives_the_same_table():
         load(polars.DataFrame(COLUMNS).lazy(), "y")
 
 
+def test_pyarrow_gives_the_same_table():
+    pyarrow = pytest.importorskip("pyarrow")
+    check(load(pyarrow.table(COLUMNS), "y"))
+    twins = pyarrow.table({"a": [1, 2, 2], "b": [1, 2, 2], "y": [0, 1, 1]})
+    assert [column.name for column in load(twins, "y").table.columns] == ["a", "b"]
+    with pytest.raises(InputError, match="Several columns of the table are called 'a'"):
+        load(twins.rename_columns(["a", "a", "y"]), "y")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
+def test_parquet_in_a_pipe_gives_the_same_table(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table(COLUMNS), tmp_path / "data")
+    os.mkfifo(tmp_path / "pipe")
+    data = (tmp_path / "data").read_bytes()
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,), daemon=True)
+    writer.start()
+    check(load(tmp_path / "pipe", "y"))
+
+
+def test_parquet_that_the_system_does_not_let_us_read_is_refused(tmp_path, monkeypatch):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    def failing(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    parquet.write_table(pyarrow.table(COLUMNS), tmp_path / "data")
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", failing)
+    with pytest.raises(InputError, match="Cannot read .*data: Input/output error; name a file"):
+        load(tmp_path / "data", "y")
+
+
 def test_parquet_gives_the_same_table(tmp_path):
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
@@ -68,7 +106,7 @@ def test_parquet_gives_the_same_table(tmp_path):
     parquet.write_table(pyarrow.table(COLUMNS), path)
     check(load(path, "y"))
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(InputError, match="cannot read .* as Parquet"):
+    with pytest.raises(InputError, match="Cannot read .* as Parquet .*; restore the file"):
         load(path, "y")
 
 
@@ -152,19 +190,25 @@ def test_columns_of_arrays_and_lists_are_numbered(dtype):
         (np.zeros(3), "an array of shape (3,)"),
         (np.zeros((2, 2), dtype=complex), "an array of complex128"),
         ([], "an empty list"),
-        ([1, 2], "a list of int"),
-        (["ab", "cd"], "a list of str"),
-        ([[1, 2], [3]], "row 2 of the table has 1 values, row 1 has 2"),
-        ({"a": [1], "y": [1, 2]}, "column 'y' has 2 values and 'a' 1"),
-        ({"a": "xy", "y": [1, 2]}, "column 'a' is of type str"),
-        ({"a": np.zeros((2, 2)), "y": [1, 2]}, "column 'a' has 2 dimensions"),
-        ({"a": {1: 2}, "y": [1, 2]}, "column 'a' is of type dict"),
-        ({"a": {1, 2}, "y": [1, 2]}, "column 'a' is of type set"),
+        ([1, 2], "Row 1 of the table is of type int"),
+        (["ab", "cd"], "Row 1 of the table is of type str"),
+        ([[1, 2], 3], "Row 2 of the table is of type int"),
+        ([[1, 2], {"a": 3}], "Row 2 of the table is of type dict"),
+        ([[1, 2], [3]], "Row 2 of the table has 1 value, but row 1 has 2"),
+        ({"a": [1], "y": [1, 2]}, "Column 'y' has 2 values, but column 'a' has 1"),
+        ({"a": "xy", "y": [1, 2]}, "Column 'a' is of type str"),
+        ({"a": np.zeros((2, 2)), "y": [1, 2]}, "Column 'a' has 2 dimensions"),
+        ({"a": {1: 2}, "y": [1, 2]}, "Column 'a' is of type dict"),
+        ({"a": {1, 2}, "y": [1, 2]}, "Column 'a' is of type set"),
         (3, "of type int"),
         (None, "of type NoneType"),
-        ({}, "it has none"),
-        (pandas.DataFrame([[1, 2], [3, 4]], columns=["y", "y"]), "columns"),
-        (pandas.Series([1, 2]), "of type Series"),
+        ({}, "it has no columns"),
+        (
+            pandas.DataFrame([[1, 2], [3, 4]], columns=["y", "y"]),
+            "Several columns of the table are called 'y'",
+        ),
+        (pandas.DataFrame([[1, 2], [3, 4]], columns=["1", 1]), "Several columns of the table are"),
+        (pandas.Series([1, 2]), "The table is of type Series of pandas"),
     ],
 )
 def test_what_is_no_table_is_refused(source, said):

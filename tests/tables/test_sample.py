@@ -51,7 +51,7 @@ def test_a_long_file_is_sampled_by_seed_and_it_is_said(read):
     first, again, other = (read(f"a,y\n{rows}", max_rows=100, seed=seed) for seed in (0, 0, 1))
     assert first.row_numbers.tolist() == again.row_numbers.tolist()
     assert first.row_numbers.tolist() != other.row_numbers.tolist()
-    assert "Read 5,000 rows and learns from a random sample of 100 (seed 0)." in first.notices
+    assert "Only a random sample of the rows is used: 100 of 5,000 (seed 0)." in first.notices
     expected = [(number - 1) % 9 for number in first.row_numbers.tolist()]
     assert first.table.columns[0].values.tolist() == expected
 
@@ -60,7 +60,9 @@ def test_a_class_that_the_sample_lacks_is_said(read):
     rows = "".join(f"{index % 9},{'no' if index % 2 else 'yes'}\n" for index in range(5000))
     loaded = read(f"a,y\n{rows}3,rare\n", max_rows=100)
     assert loaded.schema.classes == ("no", "yes")
-    assert "The sample has no row of some classes: rare (1 row)." in loaded.notices
+    assert (
+        "Classes without a row in the sample cannot be predicted: rare (1 row)." in loaded.notices
+    )
 
 
 def test_a_wide_table_keeps_fewer_rows_and_says_so(monkeypatch):
@@ -69,7 +71,7 @@ def test_a_wide_table_keeps_fewer_rows_and_says_so(monkeypatch):
     array[:, 2] = array[:, 2] > 0.5
     loaded = load(array, "x2")
     assert loaded.table.n_rows == 20
-    assert any("a random sample of 20" in notice for notice in loaded.notices)
+    assert any("is used: 20 of 50 (seed 0)" in notice for notice in loaded.notices)
 
 
 def test_too_much_text_is_refused(monkeypatch):

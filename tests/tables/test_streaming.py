@@ -55,7 +55,7 @@ def test_columns_are_found_by_name_in_any_order_among_others(batches, schema):
 
 
 def test_a_missing_column_is_refused_by_name_if_it_is_needed(batches, schema):
-    with pytest.raises(InputError, match="has no column 'c'; did you mean 'C'?"):
+    with pytest.raises(InputError, match="There is no column 'c' in .*; did you mean 'C'?"):
         batches("n;d;C\n1;2024-01-01;u\n", schema)
     (batch,), _ = batches("n\n1,5\n", schema, needed=["n"])
     assert batch.table.columns[0].values.tolist() == [1.5]
@@ -66,7 +66,7 @@ def test_a_missing_column_is_refused_by_name_if_it_is_needed(batches, schema):
 def test_of_columns_with_the_same_name_the_first_has_it_and_it_is_said(batches, read, schema):
     (batch,), rows = batches("n;d;c;c\n1;2024-01-01;u;v\n", schema)
     assert batch.table.columns[2].codes.tolist() == [0]
-    assert "c (column 4 is now c (2))" in rows.notices()[0]
+    assert "column 4 is now 'c (2)'." in rows.notices()[0]
     twice = read("n,n,y\n1,2,no\n3,4,yes\n").schema
     (batch,), _ = batches("n,n\n5,6\n", twice)
     assert [column.values.tolist() for column in batch.table.columns] == [[5], [6]]
@@ -76,14 +76,19 @@ def test_some_values_that_cannot_be_read_count_as_missing_and_are_said(batches, 
     (batch,), rows = batches("n;d;c\n1,5;2024-01-01;u\n1.5;soon;u\n", schema)
     assert np.isnan(batch.table.columns[0].values).tolist() == [False, True]
     assert np.isnan(batch.table.columns[1].values).tolist() == [False, True]
-    assert "1 value in n that cannot be read as the rule's data were ('1.5')" in rows.notices()[0]
+    assert rows.notices() == (
+        "Column n should hold numbers with decimal commas; 1 other value ('1.5') counts as "
+        "missing.",
+        "Column d should hold dates written as YYYY-MM-DD; 1 other value ('soon') counts as "
+        "missing.",
+    )
 
 
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("1.5;2024-01-01;u", "column 'n' .*holds '1.5', but the rule needs numbers with decimal"),
-        ("1,5;1.1.2024;u", "column 'd' .*holds '1.1.2024', but the rule needs dates"),
+        ("1.5;2024-01-01;u", "Column 'n' .*holds '1.5', but the rule needs numbers with decimal"),
+        ("1,5;1.1.2024;u", "Column 'd' .*holds '1.1.2024', but the rule needs dates"),
     ],
 )
 def test_a_needed_column_of_which_nothing_can_be_read_is_refused(batches, schema, row, said):
@@ -96,7 +101,7 @@ def test_numbers_of_a_frame_need_no_format(schema):
     (batch,) = stream({"n": np.array([1.5, 2.5]), "d": ["2024-01-01", ""], "c": ["u", 1]}, schema)
     assert batch.table.columns[0].values.tolist() == [1.5, 2.5]
     assert batch.rows == [["1.5", "2024-01-01", "u"], ["2.5", "", "1"]]
-    with pytest.raises(InputError, match="column 'd' holds numbers, but the rule needs dates"):
+    with pytest.raises(InputError, match="Column 'd' holds numbers, but the rule needs dates"):
         list(stream({"n": [1], "d": np.array([3.0]), "c": ["u"]}, schema))
 
 
@@ -124,7 +129,9 @@ def test_values_that_python_alone_reads_as_numbers_are_none(batches, read):
     np.testing.assert_array_equal(
         batch.table.columns[0].values, [math.nan] * 3 + [1.5, math.nan, math.nan]
     )
-    assert rows.notices()[0].startswith("3 values in n that cannot be read")
+    assert rows.notices() == (
+        "Column n should hold numbers; 3 other values ('1_0', '٣', 'nAn') count as missing.",
+    )
 
 
 @pytest.mark.parametrize("cell", ["1_0", "nAn", "٣"])
@@ -140,7 +147,7 @@ def test_every_value_that_cannot_be_read_is_counted(batches, read):
     text = "n\n" + "".join(f"word {index}\n2\n" for index in range(120_000))
     found, rows = batches(text, plain)
     assert len(found) > 2
-    assert rows.notices()[0].startswith("120,000 values in n that cannot be read")
+    assert rows.notices()[0].startswith("Column n should hold numbers; 120,000 other values (")
 
 
 def test_a_stream_closes_its_source_when_it_is_left(write, schema, monkeypatch):

@@ -203,9 +203,14 @@ def _proof(learned: Learned, size: Size) -> str:
         if not size.cost:
             return f"Your rows: it makes no error {rows}."
         return f"Your rows: {rules} makes fewer than {_errors(size.cost)} {rows} (proved)."
+    if not size.at_least:
+        return (
+            f"Your rows: it makes {_errors(size.cost)} {rows}; the search was not finished, so "
+            f"another rule with up to {counted(size.conditions, 'condition')} may make fewer."
+        )
     return (
         f"Your rows: it makes {_errors(size.cost)} {rows}. Proved: {rules} makes fewer than "
-        f"{size.at_least:,}; what lies between was not searched to the end."
+        f"{size.at_least:,}; between the two, the search was not finished."
     )
 
 

@@ -51,13 +51,18 @@ class Pool:
     n_rows: int
 
 
-def pool_of(table: Table, *, max_thresholds: int = 1000, distinct: bool = True) -> Pool:
+MOST_CELLS = 3_000_000
+"""Thresholds of a column times rows, at most; up to 1,700 rows that is every threshold."""
+
+
+def pool_of(table: Table, *, distinct: bool = True) -> Pool:
     """Returns the conditions on a table's columns that hold on some of its rows and not on all.
 
     They depend on the columns alone, never on labels. Thresholds are midpoints between neighbouring
-    values; of more than ``max_thresholds`` in a column, that many are kept, evenly spaced by rows.
+    values; of more than ``MOST_CELLS`` allow, so many are kept, evenly spaced by rows.
     Of two conditions that hold on the same rows, only the first is kept if they shall be distinct.
     """
+    max_thresholds = max(MOST_CELLS // table.n_rows, 100)
     conditions: list[Condition] = []
     rows: list[Rows] = []
     first, end, twin = [], [], []

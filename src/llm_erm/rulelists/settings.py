@@ -14,7 +14,8 @@ class Effort:
     """How much work a search may do; counted in conditions looked at, so that results repeat.
 
     Attributes:
-        looks: Conditions to look at in proofs; some 10 to 40 million per second for 200 rows.
+        looks: Conditions to look at in proofs, some 10 to 40 million per second; for more than 256
+            rows, in proportion fewer.
         width: States that the beam keeps.
         wide: Thresholds per chain that the beam considers for a state.
         tried: Conditions that it tries for a state.

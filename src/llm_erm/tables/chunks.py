@@ -135,7 +135,8 @@ def as_texts(cells: Cells) -> Sequence[str]:
 def too_wide(place: str, columns: int) -> InputError:
     """Returns what to say of a table of more columns than can be read."""
     return InputError(
-        f"{place} has {columns:,} columns; at most {MAX_COLUMNS:,} can be read, so leave some out"
+        f"Cannot read the {columns:,} columns of {place}; at most {MAX_COLUMNS:,} can be read, so "
+        "leave some out."
     )
 
 
@@ -155,7 +156,7 @@ def tidy_names(given: Sequence[str], place: str, notices: Notices) -> tuple[str,
         raise too_wide(place, len(given))
     tidy: dict[str, None] = {}
     taken = {name.strip() for name in given}
-    repeated = []
+    repeated, nameless = [], []
     for number, name in enumerate(given, 1):
         wanted = name.strip() or f"column {number}"
         unique, copy = wanted, 1
@@ -163,10 +164,12 @@ def tidy_names(given: Sequence[str], place: str, notices: Notices) -> tuple[str,
             copy += 1
             unique = f"{wanted} ({copy})"
         if copy > 1:
-            repeated.append(f"{short(wanted, 30)} (column {number} is now {short(unique, 40)})")
+            repeated.append(f"column {number} is now {short(unique, 30)!r}")
         elif not name.strip():
-            notices.of_column("Columns without a name are named by their position", unique)
+            nameless.append(unique)
         tidy[unique] = None
+    if nameless:
+        notices.say(f"Columns without a name were named by their position: {names(nameless)}.")
     if repeated:
-        notices.say(f"Several columns have the same name: {names(repeated)}.")
+        notices.say(f"Columns with the name of an earlier one were renamed: {names(repeated)}.")
     return tuple(tidy)

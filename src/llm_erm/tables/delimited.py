@@ -47,7 +47,7 @@ def open_delimited(
     rows = _rows(path, chain(first, lines), lines, len(first), delimiter)
     number, header = next((row for row in rows if len(row[1]) > 1 or row[1][0].strip()), (0, []))
     if not header:
-        raise InputError(f"{path} is empty; it needs a line of column names and rows")
+        raise InputError(f"{path} is empty; write a line of column names, and the rows below it.")
     while header and not header[-1].strip() and _one_shorter(first, header, delimiter):
         header = header[:-1]
     tidy = tidy_names(header, f"{path}, line {number}", notices)
@@ -108,14 +108,20 @@ def _rows(
 def _malformed(error: str) -> str:
     if "field larger" in error:
         return (
-            f"a cell of more than {csv.field_size_limit():,} characters; perhaps a quotation mark "
-            "opens there that never closes; else leave that column out of the file"
+            f"a cell has more than {csv.field_size_limit():,} characters; close the quotation mark "
+            "that opens it, or, if there is none, leave the column out of the file."
         )
     if "unexpected end" in error:
-        return "a quotation mark opens there that never closes; close it, or write it twice"
+        return (
+            "a quotation mark opens there that never closes; close it, or, if it is part of the "
+            "text, write it twice and put the cell in quotation marks."
+        )
     if "expected after" in error:
-        return "text follows a closing quotation mark; write quotation marks within quotes twice"
-    return f"malformed ({error})"
+        return (
+            "text follows a closing quotation mark; write quotation marks within a quoted cell "
+            "twice."
+        )
+    return f"the row cannot be read ({error}); correct it."
 
 
 def _chunks(
@@ -161,9 +167,10 @@ def _chunks(
     if padded:
         more = n_padded - len(padded)
         shown = names([*padded, *([counted(more, "other")] if more else [])])
+        has, lacks = ("has", "it lacks") if n_padded == 1 else ("have", "they lack")
         notices.say(
-            f"{counted(n_padded, 'row')} of {path} {'has' if n_padded == 1 else 'have'} fewer "
-            f"cells than there are names; the others count as missing ({shown})."
+            f"{counted(n_padded, 'row')} of {path} ({shown}) {has} fewer cells than there are "
+            f"column names; the values that {lacks} count as missing."
         )
 
 
@@ -175,7 +182,7 @@ def _cut(path: Path, number: int, row: list[str], width: int) -> list[str]:
     """
     if any(map(str.strip, row[width:])):
         raise InputError(
-            f"{path}, line {number}: {counted(len(row), 'cell')} under "
-            f"{counted(width, 'name')}; a cell that holds the delimiter needs quotation marks"
+            f"{path}, line {number}: {len(row):,} cells, but {counted(width, 'column name')}; put "
+            "cells that contain the delimiter in quotation marks, or add names."
         )
     return row[:width]

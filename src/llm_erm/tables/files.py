@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.tables.notices import Notices
 
 MAX_ROW = 16_000_000
 """Characters of a row at most, so that a file without line ends does not fill the memory."""
 
+_OTHERWISE = "name a file that holds a table"
 _BLOCK = 2**20
 _MARKS = (  # the longer ones first: UTF-16's begins UTF-32's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -48,10 +50,8 @@ def opened(path: Path) -> BinaryIO:
             if stat.S_ISREG(mode):
                 return file
             if not stat.S_ISFIFO(mode):
-                raise InputError(f"{path} is not a file; name a table's file")
-            copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
-            shutil.copyfileobj(file, copy)
-            copy.seek(0)
+                raise InputError(f"{path} is not a file; {_OTHERWISE}.")
+            copy = _copied(path, file)
         except BaseException:
             file.close()
             raise
@@ -59,15 +59,29 @@ def opened(path: Path) -> BinaryIO:
     except OSError as error:
         raise unreadable(path, error) from error
     except ValueError as error:  # a path that no system has
-        raise InputError(f"cannot read {str(path)!r:.80}: {error}; name a table's file") from error
+        raise InputError(f"Cannot read {str(path)!r:.80}: {error}; {_OTHERWISE}.") from error
+    return copy
+
+
+def _copied(path: Path, pipe: BinaryIO) -> BinaryIO:
+    """Returns what a pipe holds."""
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads it closes it
+    try:
+        shutil.copyfileobj(pipe, copy)
+        copy.seek(0)
+    except OSError as error:
+        copy.close()
+        folder = Path(tempfile.gettempdir())
+        raise InputError(
+            f"Cannot copy {path} to {folder}: {error.strerror}; "
+            f"{advice(error, folder, 'save the table as a file, and name that')}."
+        ) from error
     return copy
 
 
 def unreadable(path: Path, error: OSError) -> InputError:
     """Returns what to say of a file that the system does not let us read."""
-    if isinstance(error, IsADirectoryError):
-        return InputError(f"{path} is a folder; name a file in it")
-    return InputError(f"cannot read {path}: {error.strerror}; name a table's file")
+    return InputError(f"Cannot read {path}: {error.strerror}; {advice(error, path, _OTHERWISE)}.")
 
 
 class Lines:
@@ -100,19 +114,20 @@ class Lines:
                 self.size += len(line)
                 if self.size - self.row_start >= MAX_ROW:
                     raise InputError(
-                        f"{self._path}, line {self.number}: a row of more than {MAX_ROW:,} "
-                        "characters; perhaps a quotation mark opens there that never closes"
+                        f"{self._path}, line {self.number}: the row has more than {MAX_ROW:,} "
+                        "characters; close the quotation mark that is open there, or, if none is, "
+                        "leave long columns out of the file."
                     )
                 if "\0" in line:
                     raise InputError(
-                        f"{self._path}, line {self.number}: holds a NUL character, so it is no "
-                        "table in text; save it as CSV in UTF-8"
+                        f"{self._path}, line {self.number}: a NUL character, so this is not a "
+                        "text file; save the table as CSV in UTF-8."
                     )
                 yield line
         except UnicodeError as error:
             raise InputError(
-                f"{self._path}, after line {self.number}: not valid {self._text.encoding}; save "
-                "the file as UTF-8"
+                f"{self._path}, after line {self.number}: the text is not valid "
+                f"{self._text.encoding.upper()}; save the file as UTF-8."
             ) from error
         except OSError as error:
             raise unreadable(self._path, error) from error
@@ -128,7 +143,7 @@ def _encoding(file: BinaryIO, path: Path, notices: Notices) -> str:
         head = file.read(_BLOCK)
         for magic, what in _OTHERS:
             if head.startswith(magic):
-                raise InputError(f"{path} {what}")
+                raise InputError(f"{path} {what}.")
         encoding = next((name for mark, name in _MARKS if head.startswith(mark)), None)
         if encoding is None and b"\0" in head[:1000]:
             encoding = _wide(head[:1000])

@@ -47,12 +47,12 @@ def open_json_lines(
         InputError: The first rows are not as they should be; later, from the chunks, others.
     """
     if first and first[0].lstrip().startswith("["):
-        raise InputError(f"{path} is one JSON array; write one object per line (JSON Lines)")
+        raise InputError(f"{path} is one JSON array; write one object per line (JSON Lines).")
     numbered = enumerate(chain(first, lines), lines.number - len(first) + 1)
     chunks = _chunks(path, numbered, lines, target)
     head = next(chunks, None)
     if head is None:
-        raise InputError(f"{path} is empty; it needs one JSON object per line")
+        raise InputError(f"{path} is empty; write one JSON object per line.")
     return Opened(
         str(path),
         "jsonl",
@@ -107,27 +107,30 @@ def _row(decoder: json.JSONDecoder, line: str, place: str, target: str) -> dict[
     try:
         row, end = decoder.raw_decode(text)
     except _RepeatedKeyError as error:
-        raise InputError(f"{place}: {error}; name each column once") from None
+        raise InputError(f"{place}: {error}; name each column once.") from None
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise InputError(
-            f"{place}: not valid JSON ({reason}); the file needs one object per line"
+            f"{place}: not valid JSON ({reason}); write one object per line."
         ) from None
     if not isinstance(row, dict):
-        raise InputError(f"{place}: {short(text)!r} is no JSON object; write one per line")
+        raise InputError(f"{place}: {short(text)!r} is not a JSON object; write one per line.")
     cells: dict[str, str] = {}
     for key, value in row.items():
         name = _printable(key).strip()
         if name in cells:
-            raise InputError(f"{place}: two columns are called {short(name)!r}; rename one")
+            raise InputError(f"{place}: two columns are called {short(name)!r}; rename one.")
         cells[name] = _cell(value)
     if rest := text[end:].strip():
         if not rest.startswith("->"):
-            raise InputError(f"{place}: {short(rest)!r} follows the object; write one per line")
+            raise InputError(
+                f"{place}: {short(rest)!r} follows the object; write one object per line, and "
+                "-> before a label."
+            )
         if target in cells:
             raise InputError(
-                f"{place}: the object holds {target!r} and a label follows it; give the label "
-                "another name"
+                f"{place}: the object holds the target {short(target)!r}, but a label also follows "
+                "it; remove one of them, or name another target."
             )
         cells[target] = rest.removeprefix("->").strip()
     return cells

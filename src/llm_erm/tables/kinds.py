@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted, listed
+from llm_erm.phrases import listed
 from llm_erm.tables.cells import (
     MISSING,
     PLAIN,
@@ -21,6 +21,7 @@ from llm_erm.tables.cells import (
     numbers_in,
     parse,
     read_date,
+    read_number,
     stripped,
 )
 from llm_erm.tables.chunks import Cells, as_texts
@@ -38,6 +39,7 @@ _MOSTLY = 0.9
 """From this share of numbers on, a column holds numbers, and its words mean missing values."""
 _FEW = 20
 """Up to as many distinct values, a value like 3+ among numbers is one more category."""
+_INFINITE = "infinite values count as missing"
 _OTHER_DATE = re.compile(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{1,4}\b.*", re.DOTALL)
 
 
@@ -66,12 +68,12 @@ def inferred(
     if isinstance(cells, np.ndarray) and not category:
         present = cells[~np.isnan(cells)]
         if np.isinf(present).any():
-            notices.of_column("Infinite values count as missing", name)
+            notices.of_column(_INFINITE, name)
             present = present[np.isfinite(present)]
         return ColumnSchema(name, "number", integral=bool((present == np.rint(present)).all()))
     texts = stripped(as_texts(cells))
     if not isinstance(cells, np.ndarray) and texts != list(cells):
-        notices.of_column("Spaces around values were left out", name)
+        notices.of_column("spaces around values were removed", name)
     counts = Counter(texts)
     if markers := [word for word in MISSING if word and word in counts]:
         verb = "counts" if len(markers) == 1 else "count"
@@ -101,7 +103,8 @@ def _number(
     """Returns the schema of a column of numbers or dates; None if it holds neither."""
     if are_codes(counts):
         notices.of_column(
-            "Codes of digits are no numbers (equally many, some with a 0 first, or more than 15)",
+            "read as codes, not as numbers (equally many digits, some with a leading 0; or more "
+            "than 15 digits)",
             name,
         )
         return None
@@ -112,29 +115,33 @@ def _number(
     are_dates = len(dates) > len(known)
     if are_dates:
         form, known = PLAIN, dates
+    kind = "date" if are_dates else "number"
     words = [text for text in counts if text not in known]
     if not known or not _are_missing(words, counts, len(known)):
         if known:
-            n, all_ = sum(counts[text] for text in known), counts.total()
+            n = sum(counts[text] for text in known)
+            are = f"is a {kind}" if n == 1 else f"are {kind}s"
             notices.say(
-                f"Column {short(name)} is text: {n:,} of its {all_:,} values are "
-                f"{'dates' if are_dates else 'numbers'}, the others are not ({quoted(words)})."
+                f"Column {short(name)} was read as text: {n:,} of its {counts.total():,} values "
+                f"{are}, but others are not ({quoted(words)})."
             )
         return None
     if words:
         n = sum(counts[word] for word in words)
+        are, count = ("is", "counts") if n == 1 else ("are", "count")
         notices.say(
-            f"Column {short(name)} holds {'dates' if are_dates else 'numbers'}; "
-            f"{counted(n, 'value')} of {counts.total():,} that {'is none' if n == 1 else 'are not'}"
-            f" ({quoted(words)}) count{'s' if n == 1 else ''} as missing."
+            f"Column {short(name)} was read as {kind}s; {n:,} of its {counts.total():,} values "
+            f"{are} not ({quoted(words)}) and {count} as missing."
         )
     if have_signs(known):
-        notices.of_column("Signs such as % and $ were left out", name)
+        notices.of_column("signs such as % and $ were removed", name)
     if form != PLAIN:
-        notices.of_column(_described(form, known), name)
+        marked = {text: n for text, n in known.items() if read_number(text, PLAIN) != n}
+        if marked:
+            notices.of_column(_described(form, marked), name)
     values = np.array(list(known.values()))
     if np.isinf(values).any():
-        notices.of_column("Infinite values count as missing", name)
+        notices.of_column(_INFINITE, name)
     values = values[np.isfinite(values)]
     return ColumnSchema(
         name,
@@ -162,12 +169,13 @@ def _are_missing(words: Sequence[str], counts: Counter[str], n_known: int) -> bo
 def _described(form: NumberFormat, known: Mapping[str, float]) -> str:
     marks = [mark for mark in form if mark not in ("", ".") or mark == form.thousands != ""]
     shown = max(known, key=lambda text: (sum(mark in text for mark in marks), -len(text)))
-    read = f"{known[shown]:.15g}"
+    said = []
     if form.thousands:
-        what = {",": "Commas", ".": "Points", " ": "Spaces", "'": "Apostrophes"}[form.thousands]
-        decimal = " and decimal commas" if form.decimal == "," and form.thousands != "," else ""
-        return f"{what} between thousands{decimal} ({short(shown, 30)!r} is {read})"
-    return f"Decimal commas ({short(shown, 30)!r} is {read})"
+        what = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}[form.thousands]
+        said.append(f"{what} separate thousands")
+    if form.decimal == ",":
+        said.append("commas are decimal marks")
+    return f"{listed(said)} ({short(shown, 30)!r} was read as {known[shown]:.15g})"
 
 
 def column_of(cells: Cells, schema: ColumnSchema) -> tuple[Column, list[str]]:
@@ -182,8 +190,8 @@ def column_of(cells: Cells, schema: ColumnSchema) -> tuple[Column, list[str]]:
     if isinstance(cells, np.ndarray):
         if schema.dates and not np.isnan(cells).all():
             raise InputError(
-                f"column {short(schema.name)!r} holds numbers, but the rule needs dates there; "
-                "write them as YYYY-MM-DD"
+                f"Column {short(schema.name)!r} holds numbers, but the rule needs dates there; "
+                "write them as YYYY-MM-DD."
             )
         values = finite(cells)
     else:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
-from llm_erm.phrases import listed
+from llm_erm.phrases import counted, listed
 from llm_erm.tables.cells import PLAIN, numbers_in, read_number
 from llm_erm.tables.kinds import in_order
 from llm_erm.tables.notices import Notices, names, quoted, short
@@ -37,27 +37,27 @@ def classes_of(
     numeric = numbers_in(counts, "point")[1].values()
     if len(numeric) == len(counts) > _MOST_NUMBERS:
         raise InputError(
-            f"the target {short(target)!r} is a number to predict ({len(counts):,} distinct "
-            f"numbers, from {min(numeric):g} to {max(numeric):g}); llm-erm fit learns classes. "
-            "Make it a question with few answers, such as whether it is above a limit",
+            f"The target {short(target)!r} is a number to predict ({len(counts):,} distinct "
+            f"values, from {min(numeric):g} to {max(numeric):g}), but rules predict classes; turn "
+            "it into a few, such as below and above a limit.",
             setting="target",
         )
     if len(counts) > _MOST_NUMBERS / 2 and len(counts) > len(texts) / 2:
         raise InputError(
-            f"the target {short(target)!r} has {len(counts):,} distinct values in "
-            f"{len(texts):,} rows ({quoted(counts)}); name a column whose values repeat",
+            f"The target {short(target)!r} has {len(counts):,} distinct values in "
+            f"{len(texts):,} rows ({quoted(counts)}); name a column whose values repeat.",
             setting="target",
         )
     if len(counts) < 2:
         raise InputError(
-            f"the target {short(target)!r} is {next(iter(counts))!r:.60} in each of the "
-            f"{len(texts):,} rows; there is nothing to learn without a second class",
+            f"The target {short(target)!r} is {next(iter(counts))!r:.60} in every row "
+            f"({counted(len(texts), 'row')}); add rows of another class, or name another column.",
             setting="target",
         )
     _say_alike(counts, numbers, notices)
     classes = in_order(counts)
     if rare := [name for name in classes if counts[name] < _RARE]:
-        shown = names([f"{short(name, 30)} ({counts[name]})" for name in rare])
+        shown = names([f"{short(name, 30)} ({counted(counts[name], 'row')})" for name in rare])
         notices.say(
             f"Classes with fewer than {_RARE} rows are kept, but can hardly be learned: {shown}."
         )
@@ -91,7 +91,7 @@ def no_such_column(
     if meant:
         hint = f"did you mean {short(meant)!r}?"
     elif columns and all(read_number(column, PLAIN) is not None for column in columns):
-        hint = f"its first line looks like data ({shown}), so add a line of names"
+        hint = f"its first line looks like data ({shown}), so add a line of names above."
     else:
-        hint = f"its columns are {shown}" if columns else "it has none"
-    return InputError(f"{place} has no column {short(name)!r}; {hint}", setting=setting)
+        hint = f"its columns are {shown}." if columns else "it has no columns at all."
+    return InputError(f"There is no column {short(name)!r} in {place}; {hint}", setting=setting)

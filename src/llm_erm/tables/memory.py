@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.phrases import counted
 from llm_erm.tables.chunks import (
     CHUNK_CELLS,
     Cells,
@@ -45,44 +46,46 @@ def open_memory(source: Any) -> Opened:  # noqa: ANN401 - whatever the caller ha
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         return _opened(_row_columns(source))
     raise InputError(
-        f"{_PLACE} is {_article(source)}; give a path, a data frame, a mapping of names to "
-        "columns, or an array with one row per example"
+        f"The table is {_of_type(source)}; give a path, a data frame, a mapping of names to "
+        "columns, or an array or a list with one row per example."
     )
 
 
-def _article(value: object) -> str:
+def _of_type(value: object) -> str:
     return f"of type {type(value).__name__}"
 
 
 def _array_columns(array: np.ndarray[Any, Any]) -> dict[str, Any]:
     if array.ndim != 2:
         raise InputError(
-            f"{_PLACE} is an array of shape {array.shape}; it needs two dimensions, one row per "
-            "example"
+            f"The table is an array of shape {array.shape}; give one of two dimensions, with one "
+            "row per example."
         )
     if array.dtype.kind not in "iufbOUS":
         raise InputError(
-            f"{_PLACE} is an array of {array.dtype}; it needs numbers, booleans or texts"
+            f"The table is an array of {array.dtype}; give real numbers, booleans or texts."
         )
     return {f"x{index}": array[:, index] for index in range(array.shape[1])}
 
 
 def _row_columns(rows: Sequence[Any]) -> dict[str, Any]:
     if not rows:
-        raise InputError(f"{_PLACE} is an empty list; it needs one row per example")
+        raise InputError("The table is an empty list; give one row per example.")
     if all(isinstance(row, Mapping) for row in rows):
         keys = dict.fromkeys(key for row in rows for key in row)
         return {key: [row.get(key) for row in rows] for key in keys}
-    widths = [len(row) if isinstance(row, Sequence | np.ndarray) else -1 for row in rows]
-    odd = next((index for index, width in enumerate(widths) if width != widths[0]), None)
-    if widths[0] < 0 or any(isinstance(row, str | bytes) for row in rows):
-        raise InputError(f"{_PLACE} is a list of {type(rows[0]).__name__}; give a list of rows")
-    if odd is not None:
-        raise InputError(
-            f"row {odd + 1} of {_PLACE} has {widths[odd]} values, row 1 has {widths[0]}; give "
-            "rows of equal length"
-        )
-    return {f"x{index}": [row[index] for row in rows] for index in range(widths[0])}
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, str | bytes) or not isinstance(row, Sequence | np.ndarray):
+            raise InputError(
+                f"Row {number} of {_PLACE} is {_of_type(row)}; give all rows as lists, or all as "
+                "mappings of names to values."
+            )
+        if len(row) != len(rows[0]):
+            raise InputError(
+                f"Row {number} of {_PLACE} has {counted(len(row), 'value')}, but row 1 has "
+                f"{len(rows[0]):,}; give rows of equal length."
+            )
+    return {f"x{index}": [row[index] for row in rows] for index in range(len(rows[0]))}
 
 
 def _opened(columns: Mapping[Any, Any], categories: frozenset[str] = frozenset()) -> Opened:
@@ -96,17 +99,20 @@ def _opened(columns: Mapping[Any, Any], categories: frozenset[str] = frozenset()
             column = to_list()
         if isinstance(column, str | bytes) or not isinstance(column, _COLUMNS):
             raise InputError(
-                f"column {short(name)!r} is {_article(column)}; give a list or an array"
+                f"Column {short(name)!r} is {_of_type(column)}; give a list or an array."
             )
         if (dimensions := getattr(column, "ndim", 1)) != 1:
-            raise InputError(f"column {short(name)!r} has {dimensions} dimensions; give one")
+            raise InputError(
+                f"Column {short(name)!r} has {dimensions} dimensions; give a list or an array of "
+                "one dimension."
+            )
         found[name] = column
     n_rows = len(found[tidy[0]]) if tidy else 0
     for name, column in found.items():
         if len(column) != n_rows:
             raise InputError(
-                f"column {short(name)!r} has {len(column):,} values and {short(tidy[0])!r} "
-                f"{n_rows:,}; give columns of equal length"
+                f"Column {short(name)!r} has {counted(len(column), 'value')}, but column "
+                f"{short(tidy[0])!r} has {n_rows:,}; give columns of equal length."
             )
     chunks = _sliced(found, n_rows)
     return Opened(
@@ -142,32 +148,32 @@ def as_cells(values: Any) -> Cells:  # noqa: ANN401 - part of a column of any ki
 
 def _open_frame(source: Any) -> Opened:  # noqa: ANN401 - a data frame of any library
     if find_spec("narwhals") is None:
-        raise MissingExtraError(f"A data frame needs narwhals, which is not installed; {INSTALL}")
+        raise MissingExtraError(f"Data frames need narwhals; install it with: {INSTALL}")
     import narwhals as nw
 
-    if getattr(source, "columns", None) is not None and not isinstance(source, type):
-        _refuse_repeated(source)
+    library = type(source).__module__.split(".")[0]
     try:
         frame = nw.from_native(source, eager_only=True)
+        given = [str(name) for name in frame.columns]
     except TypeError:
         raise InputError(
-            f"{_PLACE} is {_article(source)} of {type(source).__module__.split('.')[0]}; give a "
-            "data frame whose rows are in memory (collect a lazy one first)"
+            f"The table is {_of_type(source)} of {library}; give a data frame whose rows are in "
+            "memory (collect a lazy one first)."
         ) from None
+    except nw.exceptions.DuplicateError:
+        native = source.column_names if library == "pyarrow" else source.columns
+        given = [str(name) for name in native]
+    if len(set(given)) < len(given):
+        raise InputError(
+            f"Several columns of {_PLACE} are called {short(min(repeated_names(given)))!r}; "
+            "rename all but one."
+        )
     declared = (nw.Categorical, nw.Enum)
     categories = {str(name).strip() for name, kind in frame.schema.items() if kind in declared}
     # Not by name: a name may be a number, which would select a row.
     series = map(_Series, frame.iter_columns())
-    columns = dict(zip(map(str, frame.columns), series, strict=True))
+    columns = dict(zip(given, series, strict=True))
     return _opened(columns, frozenset(categories))
-
-
-def _refuse_repeated(source: Any) -> None:  # noqa: ANN401 - a data frame of any library
-    names = [str(name) for name in source.columns]
-    if again := [name for name in names if names.count(name) > 1]:
-        raise InputError(
-            f"several columns of {_PLACE} are called {short(again[0])!r}; rename all but one"
-        )
 
 
 class _Series(Sequence[Any]):

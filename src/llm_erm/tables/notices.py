@@ -19,13 +19,15 @@ class Notices:
         self._columns.setdefault(sentence, [])
 
     def of_column(self, what: str, column: str) -> None:
-        """Adds that something holds of a column: the sentence ends with the columns' names."""
+        """Adds what was done with a column: the sentence begins with the columns' names."""
         self._columns.setdefault(what, []).append(column)
 
     def sentences(self) -> tuple[str, ...]:
         """Returns the sentences, in the order in which they were first said."""
         return tuple(
-            f"{what}: {names(columns)}." if columns else what
+            f"Column{'s' if len(columns) > 1 else ''} {names(columns)}: {what}."
+            if columns
+            else what
             for what, columns in self._columns.items()
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -17,15 +17,20 @@ from llm_erm.tables.chunks import (
     repeated_names,
     tidy_names,
 )
+from llm_erm.tables.files import unreadable
 from llm_erm.tables.memory import INSTALL
-from llm_erm.tables.notices import Notices
+from llm_erm.tables.notices import Notices, short
 
 MAGIC = b"PAR1"
 """How a Parquet file begins."""
 
 
-def open_parquet(path: Path) -> Opened:
+def open_parquet(path: Path, source: BinaryIO) -> Opened:
     """Returns a Parquet file.
+
+    Args:
+        path: What messages call it.
+        source: The file.
 
     Raises:
         InputError: It is damaged.
@@ -33,14 +38,14 @@ def open_parquet(path: Path) -> Opened:
     """
     if find_spec("pyarrow") is None:
         raise MissingExtraError(
-            f"{path} is a Parquet file, which needs pyarrow; {INSTALL}, or save it as CSV"
+            f"{path} is a Parquet file; save it as CSV, or install pyarrow with: {INSTALL}"
         )
     import pyarrow
     from pyarrow.parquet import ParquetFile
 
     # Whatever a damaged file makes pyarrow raise: it has errors of its own, and OSError.
     try:
-        file = ParquetFile(path)
+        file = ParquetFile(source)
         given = list(file.schema_arrow.names)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _damaged(path, error) from error
@@ -51,7 +56,7 @@ def open_parquet(path: Path) -> Opened:
         for name, field in zip(tidy, file.schema_arrow, strict=True)
         if pyarrow.types.is_dictionary(field.type)
     )
-    chunks = _chunks(path, file, tidy)
+    chunks = _chunks(path, file, tidy, source)
     return Opened(
         str(path),
         "columns",
@@ -60,20 +65,31 @@ def open_parquet(path: Path) -> Opened:
         notices=notices,
         repeated=repeated_names(given),
         categories=categories,
-        close=file.close,
+        close=source.close,
     )
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"cannot read {path} as Parquet: {str(error) or type(error).__name__:.200}")
+    if isinstance(error, OSError) and error.errno is not None:  # the system's, not pyarrow's
+        return unreadable(path, error)
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return InputError(
+        f"Cannot read {path} as Parquet ({short(reason, 200)}); restore the file, or save the "
+        "table as CSV."
+    )
 
 
-def _chunks(path: Path, file: Any, tidy: tuple[str, ...]) -> Iterator[Chunk]:  # noqa: ANN401
+def _chunks(
+    path: Path,
+    file: Any,  # noqa: ANN401 - a file of pyarrow
+    tidy: tuple[str, ...],
+    source: BinaryIO,
+) -> Iterator[Chunk]:
     import pyarrow
 
     size = max(CHUNK_CELLS // max(len(tidy), 1), 1)
     read = 0
-    with file:
+    with source:
         try:
             for batch in file.iter_batches(batch_size=size):
                 cells = {name: _cells(part) for name, part in zip(tidy, batch.columns, strict=True)}

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, either
-from llm_erm.tables.cells import MISSING, Decimals, stripped
+from llm_erm.tables.cells import MISSING, PLAIN, Decimals, read_date, read_number, stripped
 from llm_erm.tables.chunks import Cells, Chunk, Opened, as_texts, joined
 from llm_erm.tables.columns import Column, ColumnSchema, Labelled, NumberColumn, Schema, Table
 from llm_erm.tables.kinds import column_of, decimals_of, inferred
 from llm_erm.tables.labels import classes_of
-from llm_erm.tables.notices import Notices, names, short
+from llm_erm.tables.notices import Notices, names, quoted, short
 from llm_erm.tables.roles import Roles, roles
 from llm_erm.tables.sample import Sample
 from llm_erm.tables.screening import identifies, useless, warn_of_disguise
@@ -77,7 +77,7 @@ def load(
     """
     role = roles(target, groups, time, ignore, columns, categories)
     if max_rows < 2:
-        raise InputError(f"max_rows is {max_rows}; give at least 2", setting="max_rows")
+        raise InputError(f"max_rows is {max_rows}; give at least 2.", setting="max_rows")
     opened = open_source(source, role.wanted, role.target)
     try:
         read = _read(opened, role, max_rows, seed)
@@ -102,10 +102,11 @@ def load(
         warn_of_disguise(column, codes, classes, notices)
         kept.append((column, schema))
     if not kept:
-        raise InputError(
-            f"no column of {opened.place} is left to learn from beside {short(role.target)!r}. "
-            + " ".join(notices.sentences())
+        left = (
+            f"No column of {opened.place} is left to learn from besides {short(role.target)!r}; "
+            "add columns, or leave fewer out."
         )
+        raise InputError(" ".join((left, *notices.sentences())))
     return Labelled(
         Table(tuple(column for column, _ in kept), len(rows)),
         codes,
@@ -134,7 +135,7 @@ def load_unlabelled(source: Any, *, categories: Collection[str] = ()) -> Unlabel
     finally:
         opened.close()
     if not chunks:
-        raise InputError(f"{opened.place} has no rows")
+        raise InputError(f"There are no rows in {opened.place}; give at least one.")
     rows = joined(chunks)
     decimals = decimals_of(rows.columns, opened.delimiter)
     categories = {*categories, *opened.categories}
@@ -177,25 +178,28 @@ def _read(opened: Opened, role: Roles, max_rows: int, seed: int) -> _Read:
         columns = {name: cells for name, cells in chunk.columns.items() if name not in role.ignore}
         sample.add(replace(chunk, columns=columns, rows=None).take(np.flatnonzero(keep)))
     if not n_rows:
-        raise InputError(f"{place} holds names but no rows; it needs rows to learn from")
+        raise InputError(f"There are no rows in {place}, only column names; add rows.")
     for name, count in lacking.items():
         if count:
             what = "label" if name == role.target else "time"
             words = either([repr(word) if word else "empty" for word in sorted(markers[name])])
+            has, was = ("has", "was") if count == 1 else ("have", "were")
             notices.say(
-                f"Left out {count:,} of {counted(n_rows, 'row')}, without a {what} in "
-                f"{short(name)} ({words})."
+                f"{count:,} of {counted(n_rows, 'row')} {has} no {what} in {short(name)} ({words}) "
+                f"and {was} left out."
             )
     rows = sample.rows()
     if not len(rows):
+        where = (
+            f"both {' and '.join(map(short, lacking))}" if len(lacking) > 1 else short(role.target)
+        )
         raise InputError(
-            f"no row of {place} has a value in {' and '.join(map(short, lacking))}; name another "
-            "column",
+            f"No row of {place} has a value in {where}; name another column.",
             setting="target",
         )
     if len(rows) < sample.added:
         notices.say(
-            f"Read {sample.added:,} rows and learns from a random sample of {len(rows):,} "
+            f"Only a random sample of the rows is used: {len(rows):,} of {sample.added:,} "
             f"(seed {seed})."
         )
     for word in MISSING:
@@ -206,7 +210,7 @@ def _read(opened: Opened, role: Roles, max_rows: int, seed: int) -> _Read:
 def _say_lost_classes(all_labels: Counter[str], kept: Sequence[str], notices: Notices) -> None:
     if lost := sorted(set(all_labels) - set(kept)):
         shown = names([f"{short(name, 30)} ({counted(all_labels[name], 'row')})" for name in lost])
-        notices.say(f"The sample has no row of some classes: {shown}.")
+        notices.say(f"Classes without a row in the sample cannot be predicted: {shown}.")
 
 
 def _read_column(
@@ -224,10 +228,8 @@ def _groups(
         return None
     texts = stripped(as_texts(columns[name]))
     if without := sum(text in MISSING for text in texts):
-        notices.say(
-            f"{counted(without, 'row')} without a value in {short(name)}: each is a group of its "
-            "own."
-        )
+        are = "is a group of its own" if without == 1 else "are each a group of their own"
+        notices.say(f"{counted(without, 'row')} without a value in {short(name)} {are}.")
     index: dict[str | int, int] = {}
     keys = [row if text in MISSING else text for row, text in enumerate(texts)]
     return np.array([index.setdefault(key, len(index)) for key in keys], dtype=np.int64)
@@ -241,9 +243,13 @@ def _times(
         return None
     column, _ = _read_column(name, columns[name], decimals, Notices(), False)
     if not isinstance(column, NumberColumn) or np.isnan(column.values).any():
+        texts = dict.fromkeys(stripped(as_texts(columns[name])))
+        odd = [
+            text for text in texts if read_date(text) is None and read_number(text, PLAIN) is None
+        ]
         raise InputError(
-            f"the time column {short(name)!r} holds values that are neither numbers nor dates "
-            "written as YYYY-MM-DD",
+            f"The time column {short(name)!r} holds {quoted(odd or texts)}; write all times as "
+            "numbers, or all as dates in the form YYYY-MM-DD.",
             setting="time",
         )
     return column.values

@@ -53,8 +53,8 @@ class Roles:
                 raise no_such_column(name, others or opened.names, opened.place, setting=setting)
             if name in opened.repeated and name in self.special:
                 raise InputError(
-                    f"several columns of {opened.place} are called {short(name)!r}; rename all but "
-                    "one",
+                    f"Several columns of {opened.place} are called {short(name)!r}; rename all but "
+                    "one.",
                     setting=setting,
                 )
 
@@ -78,20 +78,21 @@ def roles(
         if name is not None:
             if str(name) == str(target):
                 raise InputError(
-                    f"{setting} names the target {short(str(target))!r}; name another column",
+                    f"{setting} names the target {short(str(target))!r}; name another column.",
                     setting=setting,
                 )
             special[setting] = str(name)
     for setting, given in (("ignore", ignore), ("columns", columns), ("categories", categories)):
         if isinstance(given, str):
             raise InputError(
-                f"{setting} is the text {given!r:.60}; give a list of names", setting=setting
+                f"{setting} is the text {given!r:.60}; give a list of names.", setting=setting
             )
-        if taken := set(special.values()).intersection(map(str, given or ())):
-            raise InputError(
-                f"{setting} names {short(min(taken))!r}, which has another role; name it once",
-                setting=setting,
-            )
+        for role, name in special.items():
+            if name in map(str, given or ()):
+                raise InputError(
+                    f"{setting} and {role} both name {short(name)!r}; name it in one of them.",
+                    setting=setting,
+                )
     return Roles(
         str(target),
         special.get("groups"),

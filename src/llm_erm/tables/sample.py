@@ -86,6 +86,6 @@ def _check_size(rows: Chunk) -> None:
     if size > MAX_CHARACTERS:
         raise InputError(
             f"{len(rows):,} rows hold {size:,} characters, more than {MAX_CHARACTERS:,}; leave out "
-            "columns of long texts, or keep fewer rows",
+            "columns of long texts, or keep fewer rows.",
             setting="max_rows or ignore",
         )

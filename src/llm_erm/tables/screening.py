@@ -22,9 +22,9 @@ def useless(column: Column) -> str | None:
     """Returns why no condition on a column can tell rows apart; None if one can."""
     present, distinct = _distinct(column)
     if not len(present):
-        return "Set aside, since every value is missing"
+        return "set aside, since every value is missing"
     if distinct == 1 and len(present) == _length(column):
-        return "Set aside, since every value is the same"
+        return "set aside, since every value is the same"
     return None
 
 
@@ -42,12 +42,12 @@ def identifies(column: Column, n_read: int) -> str | None:
         if distinct <= _FREE_TEXT * len(present):
             return None
         if looks_like_dates([column.levels[code] for code in present]):
-            return "Set aside, since its dates are not written as YYYY-MM-DD"
-        return "Set aside, since nearly every row has another text"
+            return "set aside, since dates are not written as YYYY-MM-DD"
+        return "set aside, since nearly every row has a different text"
     if distinct < len(present) or not column.integral or column.dates:
         return None
     if float(np.ptp(present)) < n_read or _ID_NAME.fullmatch(column.name):
-        return "Set aside, since it numbers the rows"
+        return "set aside, since the values only number the rows"
     return None
 
 
@@ -73,22 +73,22 @@ def warn_of_disguise(
     cells = column.values if isinstance(column, NumberColumn) else column.codes
     missing = np.isnan(cells) if isinstance(column, NumberColumn) else cells < 0
     values, codes = np.unique(np.where(missing, np.inf, cells), return_inverse=True)
-    advice = "if it is known only once the target is, leave it out"
+    advice = "leave it out if it is known only after the target"
     name = short(column.name)
     if len(values) == len(classes):
         pairs = np.unique(np.stack([codes, labels]), axis=1)
         if pairs.shape[1] == len(classes):
             same = ", ".join(
-                f"{_shown(column, values[code])} with {short(classes[label], 20)}"
+                f"{_shown(column, values[code])} means {short(classes[label], 20)}"
                 for code, label in pairs[:, :4].T
             )
             notices.say(f"Column {name} gives the target away in every row ({same}); {advice}.")
             return
     for label, what in enumerate(classes):
-        for state, rows in (("missing", missing), ("present", ~missing)):
+        for state, rows in (("is missing", missing), ("has a value", ~missing)):
             if (rows == (labels == label)).all():
                 notices.say(
-                    f"Column {name} is {state} exactly where the target is {short(what, 30)}; "
+                    f"Column {name} {state} exactly where the target is {short(what, 30)}; "
                     f"{advice}."
                 )
                 return

@@ -51,8 +51,7 @@ def _open_file(path: Path, file: BinaryIO, wanted: Collection[str], target: str)
     except OSError as error:
         raise unreadable(path, error) from error
     if parquet:
-        file.close()
-        return open_parquet(path)
+        return open_parquet(path, file)
     notices = Notices()
     lines = Lines(file, path, notices)
     first = _first(lines)
@@ -62,9 +61,9 @@ def _open_file(path: Path, file: BinaryIO, wanted: Collection[str], target: str)
         return open_json_lines(path, first, lines, target, notices)
     if filled and all(map(_TEXT_FORM.fullmatch, filled)):
         raise InputError(
-            f"{path} holds lines of the form '<input> -> <label>' whose inputs are texts, not "
-            "rows with columns; `llm-erm enumerate --task-file` learns from texts. A row is "
-            'written as an object: {"age": 31, "plan": "basic"} -> 1'
+            f"{path} holds texts with labels (<input> -> <label>), not rows with columns; learn "
+            "from texts with `llm-erm enumerate --task-file`, or write each row as an object "
+            '(such as {"age": 31, "plan": "basic"} -> 1).'
         )
     return open_delimited(path, first, lines, wanted, notices)
 

@@ -97,11 +97,14 @@ class Stream:
     def notices(self) -> tuple[str, ...]:
         """Returns what the user should know of the rows so far, a sentence each."""
         notices = Notices()
-        for name, words in self._unread.items():
-            notices.say(
-                f"{counted(words.total(), 'value')} in {short(name)} that cannot be read as the "
-                f"rule's data were ({quoted(words)}) count as missing."
-            )
+        for schema in self._schema.columns:
+            if words := self._unread.get(schema.name):
+                n = words.total()
+                notices.say(
+                    f"Column {short(schema.name)} should hold {_form(schema)}; "
+                    f"{counted(n, 'other value')} ({quoted(words)}) "
+                    f"{'counts' if n == 1 else 'count'} as missing."
+                )
         for name, count in self._unseen.items():
             notices.say(
                 f"{counted(count, 'value')} in {short(name)} "
@@ -131,13 +134,10 @@ class Stream:
         words = self._unread.setdefault(schema.name, Counter())
         assert isinstance(column, NumberColumn)
         if first and schema.name in self._needed and np.isnan(column.values).all():
-            form = "dates written as YYYY-MM-DD" if schema.dates else "numbers"
-            if schema.decimal == ",":
-                form += " with decimal commas"
             raise InputError(
-                f"column {short(schema.name)!r} of {self._opened.place} holds "
-                f"{quoted(dict.fromkeys(unread))}, but the rule needs {form}, as in the data that "
-                "it was learned from"
+                f"Column {short(schema.name)!r} of {self._opened.place} holds "
+                f"{quoted(dict.fromkeys(unread))}, but the rule needs {_form(schema)}; write the "
+                "values as in the data that it was learned from."
             )
         if len(words) < 1000:
             words.update(unread)
@@ -178,6 +178,13 @@ def stream(
         opened.close()
         raise
     return Stream(opened, schema, required)
+
+
+def _form(schema: ColumnSchema) -> str:
+    """Returns how the values of a column of numbers or dates are written."""
+    if schema.dates:
+        return "dates written as YYYY-MM-DD"
+    return "numbers with decimal commas" if schema.decimal == "," else "numbers"
 
 
 def _nothing(schema: ColumnSchema, n_rows: int) -> Column:
