@@ -96,6 +96,8 @@ def call(name: str, arguments: list[object]) -> object:
             return all(arguments)
         case "OR":
             return any(arguments)
+        case "UPPER":
+            return str(arguments[0] or "").upper() if arguments[0] is not False else "FALSE"
         case "FALSE":
             return False
         case "NOT":

@@ -20,6 +20,7 @@ SHARED = {
     "log": ("synthesize",),
     "models": ("synthesize",),
     "options": ("enumerate", "synthesize", "verify"),
+    "places": ("export", "predict"),
     "published": ("synthesize",),
     "replay": ("synthesize",),
     "results": ("enumerate", "synthesize"),

@@ -72,7 +72,7 @@ def test_a_file_is_whole_or_stays_as_it_was(files, invoke):
 def test_what_is_read_is_not_written(files, invoke, out):
     done = invoke("predict", "rule.json", "rows.csv", "--out", out)
     assert done.returncode == 2
-    assert "which is read; name another file." in done.stderr
+    assert "is what is read; name another file (--out)" in done.stderr
     assert (files / "rows.csv").read_text() == ROWS
 
 

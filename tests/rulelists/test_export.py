@@ -199,10 +199,18 @@ def test_the_formula_refers_to_the_columns_of_the_sheet():
     wide = [f"c{number}" for number in range(700)] + ["age", " plan"]
     assert cells_of(KNOWN, wide) == {"plan": "ZZ2", "age": "ZY2"}
     assert cells_of(KNOWN, ["plan", *wide[:25], "age"])["age"] == "AA2"
-    with pytest.raises(InputError, match="the sheet has no column 'age'"):
+    with pytest.raises(InputError, match="no column 'age' in the sheet"):
         cells_of(KNOWN, ["plan", "years"])
     with pytest.raises(InputError, match="16,384 columns"):
         cells_of(KNOWN, ["age"] * 16385)
+
+
+@pytest.mark.parametrize("level", ["True", "true", "TRUE"])
+def test_a_sheet_makes_booleans_of_some_texts(level):
+    rule = RuleList((Line((Among("plan", (level,)),), 1),), 0, ("a", "b"))
+    formula = spreadsheet_formula(learned(rule, (PLAN,))).strip()
+    cells = [True, "true", False, None, "untrue"]
+    assert [value(formula, {"A2": cell}) for cell in cells] == ["b", "b", "a", "a", "a"]
 
 
 def test_dates_in_a_formula_are_dates():

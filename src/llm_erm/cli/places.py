@@ -57,7 +57,7 @@ def refuse_inputs(out: Path | None, *inputs: Path) -> None:
         return
     for path in inputs:
         if not is_special(path) and path.resolve() == out.resolve():
-            raise InputError(f"--out is {out}, which is read; name another file.")
+            raise InputError(f"{out} is what is read; name another file.", setting="out")
     check_files({"--out": out}, None)
 
 

@@ -118,9 +118,15 @@ def _condition(condition: Condition, places: dict[str, str], numbers: set[str]) 
 
 
 def _any_of(cell: str, levels: Sequence[str]) -> str:
-    # EXACT tells a from A, which = does not, and compares numbers as they are written.
-    tests = [f"EXACT({cell},{_text(level)})" for level in levels]
+    tests = [_equal(cell, level) for level in levels]
     return f"OR({','.join(tests)})" if len(tests) > 1 else tests[0]
+
+
+def _equal(cell: str, level: str) -> str:
+    # EXACT tells a from A, which = does not, and compares numbers as they are written.
+    if level.upper() in ("TRUE", "FALSE"):  # what a sheet makes of True in a file has no case
+        cell, level = f"UPPER({cell})", level.upper()
+    return f"EXACT({cell},{_text(level)})"
 
 
 def _compared(cell: str, sign: str, other: str) -> str:
