@@ -84,9 +84,11 @@ def test_constrained_answers_are_held_to_the_schema():
 
 def test_a_server_without_structured_output_is_not_asked_for_free_answers_instead():
     message = "Unrecognized request argument supplied: response_format"
-    with serving(lambda _: Reply({"error": {"message": message}}, 400)) as api:
-        with pytest.raises(ProviderError, match=r"argument.*use generated answers") as stop:
-            ask(api.url, InContextSettings(answer="constrained"))
+    with (
+        serving(lambda _: Reply({"error": {"message": message}}, 400)) as api,
+        pytest.raises(ProviderError, match=r"argument.*use generated answers") as stop,
+    ):
+        ask(api.url, InContextSettings(answer="constrained"))
     assert stop.value.setting == "answer"
     assert len(api.calls) == 1
 
