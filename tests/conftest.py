@@ -141,6 +141,8 @@ def in_process(
                 patch.delenv(name)
             for name, value in environment.items():
                 patch.setenv(name, value)
+            # A process of its own would not hold what earlier tests loaded.
+            patch.setattr("llm_erm.enumeration.memory.resident_bytes", lambda: 200 * 2**20)
             capsys.readouterr()
             with pytest.raises(SystemExit) as ending:
                 call()

@@ -1,5 +1,6 @@
 """Wrong types are refused where they are given, with what was given and what is allowed."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import llm_erm
+from llm_erm.checks import checking
 from llm_erm.incontext.engine import Engine
 
 GRID = llm_erm.DataGrid(functions=["fn_a"], lengths=[20])
@@ -19,7 +21,11 @@ WRONG = [
     (lambda: llm_erm.Synthesis.of("local", early_stop="no"), "give True or False."),
     (
         lambda: llm_erm.Synthesis.of("local", constraint="xml"),
-        "give 'grammar', 'block', 's",
+        "local cannot hold answers to the constraint xml; give grammar, block, free-block, s",
+    ),
+    (
+        lambda: llm_erm.SynthesisSettings(5, constraint="xml"),
+        "constraint is 'xml'; give 'grammar', 'block', 'free-block', 'schema' or 'none'.",
     ),
     (lambda: llm_erm.Synthesis.of("local", limits=5), "limits is 5; give a value of the type Lim"),
     (lambda: llm_erm.Synthesis.of("local", model_settings=5), "model_settings is 5; give "),
@@ -54,6 +60,7 @@ WRONG = [
     (lambda: llm_erm.DataGrid(functions=["nope"]), "no task 'nope'"),
     (lambda: llm_erm.DataGrid(functions="fn_a"), "is the text 'fn_a'; give a list, such as ['fn_a"),
     (lambda: llm_erm.DataGrid(lengths=20), "lengths is 20; give a list, such as [20]."),
+    (lambda: llm_erm.DataGrid(lengths=np.array(20)), "lengths is array(20); give a list."),
     (lambda: llm_erm.DataGrid(lengths=[20, "x"]), "lengths holds 'x'; give a whole number."),
     (lambda: llm_erm.DataGrid(dataset_dir=5), "dataset_dir is 5; give a path."),
     (lambda: llm_erm.DataSpec(function="nope", length=20), "no task 'nope'"),
@@ -140,3 +147,19 @@ def test_values_of_other_libraries_and_lists_become_what_the_types_say():
     settings = llm_erm.EnumerationSettings(max_seconds=np.float32(2.5), max_bits=40)
     assert (settings.max_seconds, settings.max_bits) == (2.5, 40)
     assert [type(settings.max_seconds), type(settings.max_bits)] == [float, int]
+    settings = llm_erm.EnumerationSettings(max_seconds=np.float64(2.5))
+    assert type(settings.max_seconds) is float
+    assert llm_erm.DataGrid(allow_repeats=np.bool_(True)).allow_repeats is True
+
+
+@pytest.mark.parametrize("of", [iter, set, np.array, lambda one: dict.fromkeys(one).keys()])
+def test_functions_take_whatever_holds_several(of):
+    spec = llm_erm.DataSpec(function="fn_a", length=20)
+    kept = []
+
+    @checking
+    def collect(specs: Sequence[llm_erm.DataSpec]) -> None:
+        kept.extend((len(specs), *specs))
+
+    collect(of([spec]))
+    assert kept == [1, spec]

@@ -1,7 +1,7 @@
 """Checks values against the types that settings and arguments declare, in the user's words."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache, wraps
 from numbers import Integral, Real
@@ -31,8 +31,8 @@ R = TypeVar("R")
 class Checked:
     """A dataclass that checks the types of its fields when it is made.
 
-    Lists become tuples and texts become paths where the types say so; numbers of other libraries
-    become Python's. Numbers are accepted for numbers only.
+    Lists become tuples and texts become paths where the types say so; numbers and truths of other
+    libraries become Python's. Numbers are accepted for numbers only.
     """
 
     def __post_init__(self) -> None:
@@ -155,7 +155,9 @@ def _as(value: Any, kind: Any) -> Any:  # noqa: ANN401 - of any type
         number = Integral if kind is int else Real
         if isinstance(value, bool) or not isinstance(value, number):
             return _NOTHING
-        return value if isinstance(value, int | float) else _number(value)
+        return _number(value)
+    if kind is bool:
+        return bool(value) if isinstance(value, bool) or _is_truth(value) else _NOTHING
     if kind is Path:
         return Path(value) if isinstance(value, str | PathLike) else _NOTHING
     if origin in (tuple, Sequence):
@@ -175,18 +177,26 @@ def _number(value: Any) -> float:  # noqa: ANN401 - of another library
     return int(value) if isinstance(value, Integral) else float(value)
 
 
+def _is_truth(value: Any) -> bool:  # noqa: ANN401 - of any type
+    """Returns whether a value is another library's True or False."""
+    return getattr(value, "shape", None) == () and getattr(value, "dtype", None) == "bool"
+
+
 def _listed(value: Any, kind: Any, origin: type) -> Any:  # noqa: ANN401 - of any type
-    """Returns a list whose items have been checked, as a tuple if the type says so."""
-    wanted = Iterable if origin is tuple else Sequence
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, wanted):
+    """Returns a list whose items have been checked: a tuple, or the list itself if that may be."""
+    if isinstance(value, str | bytes | Mapping):
+        return _NOTHING
+    try:
+        given = iter(value)
+    except TypeError:
         return _NOTHING
     items = []
-    for one in value:
+    for one in given:
         try:
             items.append(_fitted(one, _item(kind)))
         except _MisfitError as misfit:
             raise _MisfitError(misfit.value, misfit.offered, "holds") from None
-    return tuple(items) if origin is tuple else value
+    return value if origin is not tuple and isinstance(value, Sequence) else tuple(items)
 
 
 def _item(kind: Any) -> Any:  # noqa: ANN401 - a type

@@ -162,7 +162,9 @@ def test_a_torn_journal_is_replayed_as_far_as_it_goes(invoke, remote, tmp_path):
 def of_another_method(folder: Path) -> None:
     """As if another method had run there."""
     shutil.rmtree(folder)
-    enumeration = Enumeration(settings=EnumerationSettings(max_programs=100))
+    enumeration = Enumeration(
+        settings=EnumerationSettings(max_programs=100, max_memory_bytes=8 * 2**30)
+    )
     run(
         enumeration,
         [DataSpec(function="fn_a", length=8, train_size=10, val_size=10, test_size=10)],

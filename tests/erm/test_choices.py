@@ -41,7 +41,7 @@ def splits(tmp_path_factory):
 
 @pytest.mark.parametrize("how", FALSIFIED)
 def test_falsified_test_data_change_no_choice_of_the_enumeration(splits, how):
-    settings = EnumerationSettings(max_programs=3000)
+    settings = EnumerationSettings(max_programs=3000, max_memory_bytes=8 * 2**30)
     with Sandbox(workers=1) as sandbox:
         wanted = enumerate_programs(splits, sandbox, settings)
         found = enumerate_programs(falsified(splits, how), sandbox, settings)

@@ -82,6 +82,17 @@ def test_constrained_answers_are_held_to_the_schema():
             assert asked["json_schema"]["strict"] is True
 
 
+def test_a_server_without_structured_output_is_not_asked_for_free_answers_instead():
+    message = "Unrecognized request argument supplied: response_format"
+    with (
+        serving(lambda _: Reply({"error": {"message": message}}, 400)) as api,
+        pytest.raises(ProviderError, match=r"argument.*use generated answers") as stop,
+    ):
+        ask(api.url, InContextSettings(answer="constrained"))
+    assert stop.value.setting == "answer"
+    assert len(api.calls) == 1
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_a_score_is_one_token_after_the_beginning_of_the_answer(raw):
     with serving(lambda call: Reply(reply(call))) as api:

@@ -163,6 +163,20 @@ def test_a_stream_that_breaks_off_is_an_answer_cut_short_and_said_to_be(lines, r
     assert [one[: len(broke[0])] for one in news] == (broke if reason == "length" else [])
 
 
+BEGINS = "data: " + json.dumps(
+    {"id": "c", "choices": [{"delta": {"role": "assistant", "content": ""}}]}
+)
+
+
+@pytest.mark.parametrize("before", [[], [BEGINS], ['data: {"id": "c", "choices": []}']])
+def test_a_stream_that_fails_before_the_first_word_is_that_error(before):
+    found: list[str] = []
+    body = "\n\n".join([*before, FAILS, "data: [DONE]", ""]).encode()
+    response = mended(httpx2.Response(200, content=body, request=REQUEST), "m", found)
+    assert (response.status_code, response.json()["error"]["message"]) == (503, "overloaded")
+    assert found == []
+
+
 def told(url: str) -> tuple[Completion, list[str]]:
     """The last of two answers, and all that was found out about the server."""
 

@@ -99,10 +99,10 @@ def test_an_interrupted_request_to_the_model_is_waited_for_elsewhere(monkeypatch
 
 def test_what_a_second_copy_fails_with_is_not_reported_as_never_retrieved():
     class Failing:
-        def read_prompt(self, request, stop) -> int:
+        def read_prompt(self, request, stop, tell) -> int:
             return 1
 
-        def draw(self, request, seed, count, stop):
+        def draw(self, request, seed, count, stop, **_):
             raise InputError(f"batch {seed}")
 
         def unload(self) -> None:

@@ -170,6 +170,24 @@ def test_what_equals_no_label_is_shown_with_its_type(sandbox, shown):
     assert execution.message == f"returned {shown}, which is no label"
 
 
+@pytest.mark.parametrize(
+    "methods",
+    [
+        "'__hash__': lambda kind: hash(int), '__eq__': lambda *both: True",
+        "'__hash__': lambda kind: 1 // 0",
+        "'__eq__': lambda *both: True",
+    ],
+    ids=["equal to int", "hash that fails", "no hash"],
+)
+def test_a_class_of_a_class_of_its_own_makes_no_label(sandbox, methods):
+    source = (
+        f"A = type('M', (type,), {{{methods}}})('A', (), {{'__index__': lambda self: 0}})\n"
+        "def f(x): return A() if x == '1' else 1"
+    )
+    execution = sandbox.execute(source, ["0", "1", "0"])
+    assert (execution.status, execution.predictions.tolist()) == ("ok", [1, INVALID, 1])
+
+
 def test_other_labels_are_matched_by_value_or_by_text(sandbox):
     source = "def f(x): return {'a': 'cat', 'b': 7, 'c': '7', 'd': 7.0, 'e': 'dog', 'f': 7.5}[x]"
     labels = Outputs(labels=("dog", 7, "cat"))

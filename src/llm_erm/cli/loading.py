@@ -28,8 +28,8 @@ def loading(
     """
     with Bars() as bars:
         bar = bars.add("data", len(specs))
-        new = [spec for spec in specs if fresh or not spec.folder(dataset_dir).exists()]
-        with suppress(InputError):  # loading them says more about it
+        with suppress(InputError, OSError):  # loading them says more about it
+            new = [spec for spec in specs if fresh or not spec.folder(dataset_dir).exists()]
             if (seconds := sum(map(seconds_to_draw, new))) >= NOTABLE_SECONDS:
                 bars.expect(bar, seconds)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
+from itertools import pairwise
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -61,12 +62,12 @@ class _Given:
 
     Attributes:
         values: The flags with their values, in their order.
-        loose: The words that no flag takes, each with the flag before it.
+        loose: The words that no flag takes, each with the flag before it and the number of flags.
         unknown: The flags that do not exist.
     """
 
     values: list[tuple[str, _Flag, list[str]]] = field(default_factory=list)
-    loose: list[tuple[str, tuple[str, _Flag] | None]] = field(default_factory=list)
+    loose: list[tuple[str, tuple[str, _Flag] | None, int]] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
 
@@ -100,13 +101,17 @@ def _misplaced(given: _Given, places: Sequence[_Flag]) -> str | None:
     """Returns what is wrong with the words without a flag."""
     room = sum(place.most for place in places)
     if len(given.loose) > room:
-        word, before = given.loose[int(room)]
+        word, before, _ = given.loose[int(room)]
         if before is not None:
             takes = "one value" if before[1].most else "no value"
             return f"{before[0]} takes {takes}; {word!r:.60} is one too many."
         names = " and ".join(place.names[0] for place in places)
         takes = f"the command takes {names}" if names else "the command takes flags only"
         return f"{word!r:.60} is one word too many; {takes}."
+    for (first, _, flags), (word, _, more) in pairwise(given.loose):
+        if flags != more and places[-1].many:
+            apart = f"{word!r:.60} stands apart from {first!r:.60}"
+            return f"{apart}; give them one after the other."
     for place in places[len(given.loose) :]:
         if place.required:
             return f"{place.names[0]} is missing."
@@ -124,11 +129,15 @@ def _given(flags: Sequence[_Flag], words: Sequence[str]) -> _Given:
     named = {name: flag for flag in flags for name in flag.names}
     given = _Given()
     last: tuple[str, _Flag, list[str]] | None = None
+    ended = False
     for word in words:
         name, equals, value = word.partition("=")
-        if not _is_flag(name):
+        if word == "--" and not ended:
+            ended, last = True, None
+            continue
+        if ended or not _is_flag(name):
             if last is None or len(last[2]) >= last[1].most:
-                given.loose.append((word, last and last[:2]))
+                given.loose.append((word, last and last[:2], len(given.values)))
             else:
                 last[2].append(word)
             continue
@@ -141,7 +150,7 @@ def _given(flags: Sequence[_Flag], words: Sequence[str]) -> _Given:
         if equals and flag.most:
             last[2].append(value)
         elif equals:
-            given.loose.append((value, last[:2]))
+            given.loose.append((value, last[:2], len(given.values)))
     return given
 
 

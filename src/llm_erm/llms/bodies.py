@@ -115,7 +115,7 @@ def _joined(data: bytes) -> dict[str, Any]:
     """Returns the answer that a stream of chat completions makes up.
 
     One that breaks off, in a chunk or between two, ends by ``length``, like every answer that is
-    cut short.
+    cut short. One that fails before its first word is no answer.
     """
     whole: dict[str, Any] = {}
     message: dict[str, Any] = {"content": ""}
@@ -140,6 +140,8 @@ def _joined(data: bytes) -> dict[str, Any]:
                 if isinstance(piece := delta.get(key), str):
                     message[key] = (message.get(key) or "") + piece
             reason = choice.get("finish_reason") or reason
+    if whole.get("error") and not any(message.values()):
+        return {"error": whole["error"]}
     if "choices" in whole:
         whole[_CUT] = reason is None and (not ended or bool(whole.get("error")))
         reason = "length" if whole[_CUT] else reason

@@ -1,6 +1,6 @@
 """Clients for the providers' APIs, built on pydantic-ai; the clients' own retries are off."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -152,7 +152,11 @@ def vllm_client(model: str, api_key: str, base_url: str | None) -> Client:
 
 
 def openai_client(
-    api_key: str, base_url: str | None, model: str, notices: list[str]
+    api_key: str,
+    base_url: str | None,
+    model: str,
+    notices: list[str],
+    needed: Collection[str] = (),
 ) -> "AsyncOpenAI":
     """Returns OpenAI's own client, without retries or a time limit of its own.
 
@@ -161,6 +165,7 @@ def openai_client(
         base_url: Address of the API; None for OpenAI's own.
         model: The model that is called.
         notices: Gets what is found out about the server, one sentence each.
+        needed: Parameters that are sent even to a server that does not know them.
     """
     from openai import AsyncOpenAI, DefaultAioHttpClient
 
@@ -171,7 +176,7 @@ def openai_client(
         timeout=None,
         # The client's own transport checks every connection at each call; with 256 connections,
         # that doubles the CPU time.
-        http_client=patient(DefaultAioHttpClient, model, notices, timeout=None),
+        http_client=patient(DefaultAioHttpClient, model, notices, needed, timeout=None),
     )
 
 

@@ -30,6 +30,9 @@ _QUOTA_CODES = {
 """Codes that OpenAI sends with status 429 although waiting does not help:
 https://developers.openai.com/api/docs/guides/error-codes."""
 
+_NEEDED = ("response_format",)
+"""Parameters without which answers are not what they are said to be."""
+
 _FINISH_REASONS = {"length": "length", "content_filter": "content_filter"}
 
 
@@ -50,7 +53,7 @@ class PlainClient:
         base_url = checked_address(base_url)
         self.notices: list[str] = []
         try:
-            self._connect = partial(openai_client, api_key, base_url, model, self.notices)
+            self._connect = partial(openai_client, api_key, base_url, model, self.notices, _NEEDED)
             self._client: openai.AsyncOpenAI | None = self._connect()
         except ImportError as error:
             raise MissingExtraError(

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.llms.bodies import is_stream, mended, said, with_content
@@ -56,6 +56,7 @@ def patient(
     kind: "type[httpx2.AsyncClient]",
     model: str,
     notices: list[str],
+    needed: Collection[str] = (),
     **settings: Any,  # noqa: ANN401
 ) -> "httpx2.AsyncClient":
     """Returns an HTTP client for one model that brings its server's answers into the API's form.
@@ -67,6 +68,7 @@ def patient(
         kind: The class of the client.
         model: The model's name.
         notices: Gets a sentence about each parameter that is left out.
+        needed: Parameters that are never left out.
         settings: Arguments of the class.
     """
 
@@ -79,7 +81,7 @@ def patient(
                 known = len(self.changes)
                 sent, body = _changed(request, self.changes)
                 response = await _read(await super().send(sent, **how | {"stream": True}))
-                found = _change_for(response, body)
+                found = _change_for(response, body, needed)
                 if found is None:
                     told: list[str] = []
                     answer = _mended(response, model, told)
@@ -162,7 +164,7 @@ def _changed(
 
 
 def _change_for(
-    response: "httpx2.Response", body: Mapping[str, Any]
+    response: "httpx2.Response", body: Mapping[str, Any], needed: Collection[str]
 ) -> tuple[Change, str | None] | None:
     """Returns the change that a refusal asks for, and a sentence about it, if there is one."""
     if response.status_code not in _REFUSED_STATUSES:
@@ -179,7 +181,9 @@ def _change_for(
     if not _REFUSING.search(text):
         return None
     named = [
-        name for name, (words, _) in _OPTIONAL.items() if name in body and re.search(words, text)
+        name
+        for name, (words, _) in _OPTIONAL.items()
+        if name in body and name not in needed and re.search(words, text)
     ]
     if not named:
         return None

@@ -78,8 +78,8 @@ class Outputs:
     or gmpy2), an array with one element that is one, or the label's text (``"1"``). Nothing else is
     a label: ``0.5``, ``nan``, ``None``, ``" 1"``, ``b"1"``, a list such as ``[1]``, an expression
     of sympy, or an object of a class of its own that extends no number or text, whatever its
-    methods (``__index__``, ``__int__``, ``__eq__``) say. One that extends a number or text counts
-    as that number or text. All of this is decided in the program's own process.
+    methods (``__index__``, ``__int__``, ``__eq__``) say. One that extends ``int``, ``float`` or
+    ``str`` counts as that number or text. All of this is decided in the program's own process.
 
     Attributes:
         labels: The labels in order, at most 255; a prediction is an index into them, one byte per

@@ -35,7 +35,6 @@ NUMBERS = frozenset({"builtins", "decimal", "fractions", "gmpy2", "mpmath", "num
 SEND_SECONDS = 0.005
 """Longest delay of a sent map behind the calls, and so of the enforcement of limits."""
 
-_PLAIN = frozenset({bool, int})
 _exit = os._exit
 _clock = time.perf_counter
 _cpu_seconds = time.process_time
@@ -316,7 +315,8 @@ def _call_each(
             except BaseException as error:  # noqa: BLE001 - a candidate may raise anything
                 failed(error)
                 continue
-            if type(result) in _PLAIN:  # anything else may say what it is equal to
+            kind = type(result)
+            if kind is int or kind is bool:  # anything else may say what it is equal to
                 try:
                     out[slot] = result
                     continue
