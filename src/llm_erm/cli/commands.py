@@ -13,7 +13,7 @@ COMMANDS = {
     "train": "Train a transformer on each task, from scratch or fine-tuned, and test it.",
     "sweep": "Run every combination of a grid of flags, each in its own folder.",
     "enumerate": "Learn a program for each task without a language model, shortest first.",
-    "fit": "Learn a rule from a table: readable, proved best on its rows, bounded on new ones.",
+    "fit": "Learn a rule from a table: readable, proved on its rows, bounded on new ones.",
     "predict": "Apply a rule to the rows of a table: add the class, and the line that gave it.",
     "export": "Write a rule as Python, SQL, a spreadsheet's formula or Markdown.",
     "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",

@@ -15,12 +15,13 @@ from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted, either
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.division import divide
-from llm_erm.rulelists.evidence import Learned, Size
+from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.tables.reading import load
+from llm_erm.rulelists.words import conditions_of, proof
+from llm_erm.tables.reading import MAX_ROWS, load
 
 QUICK_SECONDS = 3.0
 """CPU time that loading the machine code stays below, unless it is compiled."""
@@ -51,6 +52,8 @@ class Options:
     """Column whose equal values say which rows belong together, such as a patient's."""
     time: str | None = None
     """Column of dates or numbers that orders the rows: the rule is checked on the latest."""
+    max_rows: int = MAX_ROWS
+    """Rows to keep at most, drawn at random from those that have a label."""
     max_conditions: int = TableSettings.max_conditions
     """Most conditions of the rule; an interval counts as two."""
     cost: tuple[str, ...] = ()
@@ -70,7 +73,7 @@ class Options:
 
 
 def fit(options: Options) -> int:
-    """Learn a rule from a table: readable, proved best on its rows, bounded on new ones."""
+    """Learn a rule from a table: readable, proved on its rows, bounded on new ones."""
     settings = _settings(options)
     if find_spec("numba") is None:
         raise MissingExtraError(
@@ -84,6 +87,7 @@ def fit(options: Options) -> int:
         ignore=options.ignore,
         columns=options.columns or None,
         categories=options.categories,
+        max_rows=options.max_rows,
         seed=options.seed,
     )
     for notice in data.notices:
@@ -146,20 +150,12 @@ def _print(learned: Learned) -> None:
         [
             [str(number), text, classes[label], f"{count.rows:,}", f"{count.right:,}"]
             for number, (text, label, count) in enumerate(
-                zip(_texts(learned), labels, learned.lines, strict=True), 1
+                zip(conditions_of(learned), labels, learned.lines, strict=True), 1
             )
         ],
         wider=False,
     )
     output.say_below("\n".join(["", *_sentences(learned)]))
-
-
-def _texts(learned: Learned) -> list[str]:
-    lines = learned.rule.lines
-    if not lines:
-        return ["ALWAYS"]
-    first, *others = lines
-    return [f"IF {first}", *(f"ELSE IF {line}" for line in others), "ELSE"]
 
 
 def _sentences(learned: Learned) -> list[str]:
@@ -172,8 +168,7 @@ def _sentences(learned: Learned) -> list[str]:
             f"New rows like these: {checked}; error at most "
             f"{output.percent_up(learned.error_at_most)}, {learned.confidence:.0%} sure."
         )
-    chosen = next(size for size in learned.sizes if size.conditions == learned.chosen)
-    sentences = [new, _proof(learned, chosen)]
+    sentences = [new, f"Your rows: {proof(learned)}"]
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
@@ -198,30 +193,6 @@ def _open(learned: Learned, one: Open) -> str:
     what = " or be ".join(filter(None, (texts[0], either(texts[1:]))))
     be = "" if what.startswith("have") else "be "
     return f"Open: {condition} (line {one.line + 1}) could {be}{what}, the same on all rows."
-
-
-def _proof(learned: Learned, size: Size) -> str:
-    rules = f"no rule with up to {counted(size.conditions, 'condition')}"
-    if size.conditions == 0:
-        rules = "no rule without conditions"
-    rows = f"on the {learned.learned_rows:,} rows learned from"
-    if size.proved:
-        if not size.cost:
-            return f"Your rows: it makes no error {rows}."
-        return f"Your rows: {rules} makes fewer than {_errors(size.cost)} {rows} (proved)."
-    if not size.at_least:
-        return (
-            f"Your rows: it makes {_errors(size.cost)} {rows}; the search was not finished, so "
-            f"another rule with up to {counted(size.conditions, 'condition')} may make fewer."
-        )
-    return (
-        f"Your rows: it makes {_errors(size.cost)} {rows}. Proved: {rules} makes fewer than "
-        f"{size.at_least:,}; between the two, the search was not finished."
-    )
-
-
-def _errors(cost: int) -> str:
-    return counted(cost, "error")
 
 
 def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:

@@ -18,6 +18,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "categories": "COLUMN ...",
         "groups": "COLUMN",
         "time": "COLUMN",
+        "max_rows": "N",
         "functions": "TASK ...",
         "target_func": "TASK ...",
         "task_file": "FILE",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.rule import RuleList
+from llm_erm.rulelists.settings import ErrorCost
 from llm_erm.tables.columns import Schema
 
 
@@ -59,6 +60,7 @@ class Learned:
         checked_rows: Number of rows checked on.
         checked_errors: Errors on these.
         wrong: Numbers, in the source, of the rows that the rule gets wrong.
+        costs: What errors cost; empty if each costs 1.
         open: What all rows together leave open about each condition.
         candidates: Most rules that can meet the rows checked on: one per size.
         confidence: Probability with which ``error_at_most`` holds.
@@ -77,6 +79,7 @@ class Learned:
     checked_rows: int
     checked_errors: int
     wrong: tuple[int, ...]
+    costs: tuple[ErrorCost, ...]
     open: tuple[Open, ...]
     candidates: int
     confidence: float

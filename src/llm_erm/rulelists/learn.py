@@ -62,6 +62,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         len(checking),
         errors,
         tuple(int(number) for number in data.row_numbers[given != data.labels]),
+        settings.costs,
         left_open(rule, data.table),
         candidates,
         settings.confidence,

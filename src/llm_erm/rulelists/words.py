@@ -30,20 +30,27 @@ def certificate(learned: Learned) -> list[str]:
             f" If they and new rows are independent draws of the same kind, its error on new rows "
             f"is at most {most:.1f}%, {learned.confidence:.0%} sure."
         )
+    sentence = proof(learned)
+    return [new, sentence[0].upper() + sentence[1:]]
+
+
+def proof(learned: Learned) -> str:
+    """Returns what is known of the rule on the rows learned from, as a sentence without capital."""
     size = next(size for size in learned.sizes if size.conditions == learned.chosen)
     rules = f"with up to {counted(size.conditions, 'condition')}"
     if size.conditions == 0:
         rules = "without conditions"
-    if learned.learned_rows == sum(count.right for count in learned.lines):
-        return [
-            new,
-            f"It makes no error on the {learned.learned_rows:,} rows that it was learned from.",
-        ]
-    rows = f"the {counted(learned.learned_rows, 'row')} that it was learned from"
+    rows = f"on the {counted(learned.learned_rows, 'row')} learned from"
+    if not size.cost:
+        return f"it makes no error {rows}."
+    if learned.costs:
+        made, fewer = f"its errors cost {size.cost:,} {rows}", "costs less"
+        least = f"costs less than {size.at_least:,}"
+    else:
+        made, fewer = f"it makes {counted(size.cost, 'error')} {rows}", "makes fewer"
+        least = f"makes fewer than {size.at_least:,}"
     if size.proved:
-        return [new, f"No rule {rules} makes errors that cost less on {rows} (proved)."]
-    return [
-        new,
-        f"On {rows}, its errors cost {size.cost:,}; that a rule {rules} costs less than "
-        f"{size.at_least:,} is excluded, and what lies between is open.",
-    ]
+        return f"{made}, and no rule {rules} {fewer} (proved)."
+    if not size.at_least:
+        return f"{made}; whether a rule {rules} {fewer} is open, as the search was not finished."
+    return f"{made}; no rule {rules} {least} (proved), but the search was not finished."
