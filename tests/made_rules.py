@@ -74,6 +74,7 @@ def learned(
         checked_rows=20,
         checked_errors=1,
         wrong=(),
+        costs=(),
         open=(),
         candidates=1,
         confidence=0.95,

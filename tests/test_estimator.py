@@ -175,8 +175,8 @@ def test_dear_errors_are_avoided_whatever_the_labels_are():
         ({"max_conditions": "3"}, "max_conditions is '3'"),
         ({"checked": 1.5}, "The share of rows to check on is 1.5"),
         ({"costs": [(2, 0, 9)]}, "There is no class '2'; the classes are 0 and 1"),
-        ({"costs": [(1, 0)]}, "costs is .*; give three values for each"),
-        ({"costs": 5}, "costs is 5; give three values for each"),
+        ({"costs": [(1, 0)]}, "The costs are .*; give three values for each"),
+        ({"costs": 5}, "The costs are 5; give three values for each"),
         ({"costs": [(1, 0, 2.5)]}, "the cost of an error is 2.5"),
         ({"costs": [(1, 0, 0)]}, "1:0=0 is not the cost of an error"),
         ({"max_rows": 1}, "max_rows is 1; give a whole number from 2 on"),
@@ -194,7 +194,7 @@ def test_rows_unlike_those_learned_from_are_refused():
     columns, labels = visitors(100, seed=6)
     fitted = Quick().fit(as_pandas(columns), labels)
     text = as_pandas(columns | {"visits": ["many"] * 100})
-    with pytest.raises(ValueError, match="column 'visits' .* holds 'many', but the rule needs num"):
+    with pytest.raises(ValueError, match="Column 'visits' .* holds 'many', but the rule needs num"):
         fitted.predict(text)
     with pytest.raises(ValueError, match="feature names should match"):
         fitted.predict(as_pandas(columns).rename(columns={"visits": "visit"}))
@@ -208,7 +208,7 @@ def test_single_values_unlike_those_learned_from_are_warned_of():
     columns, labels = visitors(100, seed=6)
     fitted = Quick().fit(as_pandas(columns), labels)
     odd = as_pandas(columns | {"visits": ["many", *columns["visits"][1:]]})
-    with pytest.warns(UserWarning, match="1 value in visits that cannot be read"):
+    with pytest.warns(UserWarning, match="Column visits should hold numbers; 1 other value"):
         assert fitted.predict(odd)[0] == "leaves"
     odd = as_pandas(columns | {"plan": ["team", *columns["plan"][1:]]})
     with pytest.warns(UserWarning, match="1 value in plan is new"):
@@ -267,7 +267,7 @@ def test_of_many_rows_a_sample_is_used_and_texts_that_all_differ_are_set_aside()
     fitted = Quick(max_rows=120).fit(as_pandas(columns), labels)
     assert fitted.learned_.learned_rows + fitted.learned_.checked_rows == 120
     assert any("500 rows, a random sample of 120" in sentence for sentence in fitted.notices_)
-    assert any("another text: name" in sentence for sentence in fitted.notices_)
+    assert any("Column name: set aside" in sentence for sentence in fitted.notices_)
     assert fitted.score(as_pandas(columns), labels) > 0.95
 
 

@@ -206,9 +206,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             ]
         except (TypeError, ValueError):  # no list, not three values, or what cannot be a label
             raise InputError(
-                f"costs is {self.costs!r}; give three values for each: the true label, the label "
-                "given instead, and a whole number, such as [('yes', 'no', 5)].",
-                setting="costs",
+                f"The costs are {self.costs!r}; give three values for each: the true label, the "
+                "label given instead, and a whole number, such as [('yes', 'no', 5)]."
             ) from None
         for true, given, cost in costs:
             yield ErrorCost(true, given, fitting("the cost of an error", cost, int))

@@ -259,7 +259,7 @@ def test_markdown_says_what_is_known():
     assert "| 3 | ELSE | yes | 10 | 9 |" in text
     assert "On 20 rows that it was not learned from, 95.0% are right (1 error)." in text
     assert "its error on new rows is at most 25.0%, 95% sure" in text
-    assert "No rule with up to 3 conditions makes errors that cost less" in text
+    assert "no rule with up to 3 conditions makes fewer" in text
     always = markdown_table(learned(RuleList((), 0, ("a", "b")), (), counts=[(7, 7)]))
     assert "| 1 | ALWAYS | a | 7 | 7 |" in always
     assert "makes no error on the 7 rows" in always
