@@ -84,6 +84,13 @@ def test_the_winners_are_named(methods):
     assert "enumeration length was the cheapest ($0.0000; synthesis scripted:search.json: $" in said
 
 
+def test_methods_whose_seconds_read_alike_have_no_fastest(methods):
+    equal = replace(methods.enumeration, seconds_to_selected=30.001)
+    (said,) = verdicts(compare([methods.search, equal, methods.tree]))
+    assert "fewest" in said
+    assert "fastest" not in said
+
+
 def test_a_lead_within_the_interval_is_not_called_clear(methods):
     close = scored(methods.tree, 550, method="baseline:svm", model="svm")
     far = scored(methods.tree, 900, method="baseline:knn", model="knn")

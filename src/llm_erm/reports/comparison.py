@@ -192,7 +192,7 @@ def _verdict(group: Sequence[Row]) -> str:
         ("was the fastest", lambda row: row.seconds_to_exact, "{:,.2f} s"),
         ("was the cheapest", lambda row: row.cost_usd, "${:.4f}"),
     ):
-        if (best := _least(exact, key)) is not None:
+        if (best := _least(exact, key, form)) is not None:
             (value, row), (following, second) = best
             next_best = f"{second.method}: {form.format(following)}"
             parts.append(f"{row.method} {won} ({form.format(value)}; {next_best})")
@@ -221,12 +221,12 @@ def _most_accurate(group: Sequence[Row]) -> str:
 
 
 def _least(
-    rows: Sequence[Row], key: Callable[[Row], float | None]
+    rows: Sequence[Row], key: Callable[[Row], float | None], form: str
 ) -> tuple[tuple[float, Row], tuple[float, Row]] | None:
-    """Returns the least value and the next one, each with its row; None if they do not differ."""
+    """Returns the least value and the next, each with its row; None if they look the same."""
     known = [(value, row) for row in rows if (value := key(row)) is not None]
     known.sort(key=lambda pair: pair[0])
-    if len(known) < 2 or known[0][0] == known[1][0]:
+    if len(known) < 2 or form.format(known[0][0]) == form.format(known[1][0]):
         return None
     return known[0], known[1]
 
