@@ -72,6 +72,16 @@ def test_rows_checked_on_shape_no_candidate():
     assert rules[0] == rules[1]
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_far_apart_are_divided_between_them():
+    low, high = -1e308, 1e308
+    data = load({"x": [low, high] * 20, "label": ["no", "yes"] * 20}, "label")
+    rule = learn(data, TableSettings(max_conditions=1)).rule
+    (condition,) = rule.lines[0].conditions
+    assert low < condition.value < high
+    assert (rule.predict(data.table) == data.labels).all()
+
+
 def test_dear_errors_are_avoided():
     columns = customers(200, 0.15, seed=7)
     settings = TableSettings(max_conditions=3, costs=(ErrorCost("yes", "no", 20),))

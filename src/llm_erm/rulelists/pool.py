@@ -123,7 +123,7 @@ def _chains(table: Table, max_thresholds: int) -> Iterator[tuple[Chain, bool]]:
 def _thresholds(column: NumberColumn, most: int) -> Iterator[tuple[Chain, bool]]:
     present = column.values[~np.isnan(column.values)]
     values = np.unique(present)
-    middles = values[:-1] + (values[1:] - values[:-1]) / 2
+    middles = values[:-1] / 2 + values[1:] / 2  # without an overflow between
     middles = np.where(middles < values[1:], middles, values[:-1])  # neighbours among the floats
     if len(middles) > most:
         quantiles = np.quantile(present, np.linspace(0, 1, most + 2)[1:-1])

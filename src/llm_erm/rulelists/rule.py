@@ -281,8 +281,8 @@ def _printable(text: str) -> str:
 
 
 def _plainest(low: float, high: float) -> float:
-    quarter = (high - low) / 4
-    middle = low + 2 * quarter
+    quarter = high / 4 - low / 4  # without an overflow between
+    middle = low / 2 + high / 2
     for digits in range(-15, 16):
         rounded = round(middle, digits)
         if low + quarter <= rounded <= high - quarter:

@@ -86,6 +86,8 @@ class Search:
         """
         cost, otherwise = self._majority()
         yield Best(0, RuleList((), otherwise, self.classes), cost, cost)
+        if cost == 0:
+            return
         path: list[int] = []
         looks = effort.looks * 4 // max(len(self.all_rows), 4)
         for conditions, (beam_cost, beam_path) in enumerate(self._beam(max_conditions, effort), 1):
