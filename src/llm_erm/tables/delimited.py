@@ -20,6 +20,9 @@ from llm_erm.tables.chunks import (
 from llm_erm.tables.files import Lines
 from llm_erm.tables.notices import Notices, names
 
+MOST_CHARACTERS = 131_072
+"""Characters of a cell, which is also the limit of ``csv``; anyone in the process may raise that."""
+
 _DELIMITERS = (",", "\t", ";", "|")
 
 
@@ -97,6 +100,8 @@ def _rows(
     skipped = lines.number - ahead
     try:
         for row in reader:
+            if row and max(map(len, row)) > MOST_CHARACTERS:
+                raise csv.Error("field larger")
             lines.row_start = lines.size
             begins = reader.line_num + 1
             if row:
@@ -108,7 +113,7 @@ def _rows(
 def _malformed(error: str) -> str:
     if "field larger" in error:
         return (
-            f"a cell has more than {csv.field_size_limit():,} characters; close the quotation mark "
+            f"a cell has more than {min(csv.field_size_limit(), MOST_CHARACTERS):,} characters; close the quotation mark "
             "that opens it, or, if there is none, leave the column out of the file."
         )
     if "unexpected end" in error:
