@@ -21,7 +21,7 @@ from llm_erm.tables.files import Lines
 from llm_erm.tables.notices import Notices, names
 
 MOST_CHARACTERS = 131_072
-"""Characters of a cell, which is also the limit of ``csv``; anyone in the process may raise that."""
+"""Characters of a cell; also the limit of ``csv``, which anyone in the process may raise."""
 
 _DELIMITERS = (",", "\t", ";", "|")
 
@@ -112,9 +112,10 @@ def _rows(
 
 def _malformed(error: str) -> str:
     if "field larger" in error:
+        limit = min(csv.field_size_limit(), MOST_CHARACTERS)
         return (
-            f"a cell has more than {min(csv.field_size_limit(), MOST_CHARACTERS):,} characters; close the quotation mark "
-            "that opens it, or, if there is none, leave the column out of the file."
+            f"a cell has more than {limit:,} characters; close the quotation mark that opens "
+            "it, or, if there is none, leave the column out of the file."
         )
     if "unexpected end" in error:
         return (
