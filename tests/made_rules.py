@@ -75,6 +75,7 @@ def learned(
         checked_errors=1,
         wrong=(),
         costs=(),
+        thresholds=None,
         open=(),
         candidates=1,
         confidence=0.95,

@@ -9,6 +9,7 @@ from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
+from llm_erm.rulelists.words import proof
 from llm_erm.serial import from_json, to_json
 from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import load
@@ -80,6 +81,18 @@ def test_numbers_far_apart_are_divided_between_them():
     (condition,) = rule.lines[0].conditions
     assert low < condition.value < high
     assert (rule.predict(data.table) == data.labels).all()
+
+
+def test_thresholds_that_were_not_tried_limit_the_proof(monkeypatch):
+    monkeypatch.setattr("llm_erm.rulelists.pool.MOST_CELLS", 1)
+    random = np.random.default_rng(14)
+    x = random.random(500)
+    labels = np.where((x > 0.4) ^ (random.random(500) < 0.1), "yes", "no")
+    learned = learn(load({"x": x, "label": labels}, "label"), TableSettings(max_conditions=1))
+    assert learned.thresholds == 100
+    assert "proved for 100 thresholds per column" in proof(learned)
+    few = load({"x": x.round(1), "label": labels}, "label")
+    assert learn(few, TableSettings(max_conditions=1)).thresholds is None
 
 
 def test_dear_errors_are_avoided():

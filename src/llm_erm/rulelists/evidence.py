@@ -61,6 +61,7 @@ class Learned:
         checked_errors: Errors on these.
         wrong: Numbers, in the source, of the rows that the rule gets wrong.
         costs: What errors cost; empty if each costs 1.
+        thresholds: Most thresholds that were tried per column; None if all were.
         open: What all rows together leave open about each condition.
         candidates: Most rules that can meet the rows checked on: one per size.
         confidence: Probability with which ``error_at_most`` holds.
@@ -80,6 +81,7 @@ class Learned:
     checked_errors: int
     wrong: tuple[int, ...]
     costs: tuple[ErrorCost, ...]
+    thresholds: int | None
     open: tuple[Open, ...]
     candidates: int
     confidence: float

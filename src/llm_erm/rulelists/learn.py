@@ -40,7 +40,9 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     checking = np.flatnonzero(~division.learning)
     table, labels = data.table.take(learning), data.labels[learning]
     other, truth = data.table.take(checking), data.labels[checking]
-    sizes = _sizes(table, labels, other, truth, data.schema.classes, costs, settings)
+    pool = pool_of(table)
+    search = Search(pool, labels, data.schema.classes, costs)
+    sizes = _sizes(search, table, other, truth, settings)
     chosen = min(
         (size for size in sizes if size.checked_cost is not None),
         key=lambda size: (size.checked_cost, size.conditions),
@@ -63,6 +65,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         errors,
         tuple(int(number) for number in data.row_numbers[given != data.labels]),
         settings.costs,
+        pool.thresholds,
         left_open(rule, data.table),
         candidates,
         settings.confidence,
@@ -107,16 +110,13 @@ def line_counts(rule: RuleList, table: Table, labels: NDArray[np.int32]) -> tupl
 
 
 def _sizes(
+    search: Search,
     table: Table,
-    labels: NDArray[np.int32],
     other: Table,
     truth: NDArray[np.int32],
-    classes: tuple[str, ...],
-    costs: Costs,
     settings: TableSettings,
 ) -> list[Size]:
     """Returns the best rule of each size, with its cost on the rows checked on."""
-    search = Search(pool_of(table), labels, classes, costs)
     sizes: list[Size] = []
     for best in search.best(settings.max_conditions, settings.effort):
         if sizes and best.cost == sizes[-1].cost:
@@ -129,6 +129,6 @@ def _sizes(
             )
             rules += tied
         rule = settled(roomiest(rules, table), table)
-        checked = int(costs[truth, rule.predict(other)].sum())
+        checked = int(search.problem.costs[truth, rule.predict(other)].sum())
         sizes.append(Size(best.conditions, rule, best.cost, best.at_least, checked))
     return sizes

@@ -40,6 +40,7 @@ class Pool:
         size: Number of rows per condition.
         twin: Whether a chain has the negations of an earlier one, exactly.
         n_rows: Number of rows.
+        thresholds: Most thresholds per column, if some column has more; else None.
     """
 
     conditions: tuple[Condition, ...]
@@ -49,6 +50,7 @@ class Pool:
     size: NDArray[np.int64]
     twin: NDArray[np.bool_]
     n_rows: int
+    thresholds: int | None
 
 
 MOST_CELLS = 3_000_000
@@ -89,6 +91,9 @@ def pool_of(table: Table, *, distinct: bool = True) -> Pool:
         holding.sum(axis=1).astype(np.int64),
         np.array(twin, dtype=bool),
         table.n_rows,
+        max_thresholds
+        if any(_distinct(one) > max_thresholds + 1 for one in table.columns)
+        else None,
     )
 
 
@@ -176,6 +181,13 @@ def _orders(left: NumberColumn, right: NumberColumn) -> Iterator[tuple[Chain, bo
     for low, high in pairs:
         yield [(NotMoreThan(low.name, high.name), low.values <= high.values)], False
         yield [(MoreThan(low.name, high.name), low.values > high.values)], complete
+
+
+def _distinct(column: NumberColumn | CategoryColumn) -> int:
+    """Returns the number of distinct values of a column of numbers; 0 for another."""
+    if not isinstance(column, NumberColumn):
+        return 0
+    return len(np.unique(column.values[~np.isnan(column.values)]))
 
 
 def _missing(column: NumberColumn | CategoryColumn) -> Rows:

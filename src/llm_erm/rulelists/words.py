@@ -49,8 +49,11 @@ def proof(learned: Learned) -> str:
     else:
         made, fewer = f"it makes {counted(size.cost, 'error')} {rows}", "makes fewer"
         least = f"makes fewer than {size.at_least:,}"
+    proved = "proved"
+    if learned.thresholds is not None:
+        proved = f"proved for {learned.thresholds:,} thresholds per column, evenly spaced by rows"
     if size.proved:
-        return f"{made}, and no rule {rules} {fewer} (proved)."
+        return f"{made}, and no rule {rules} {fewer} ({proved})."
     if not size.at_least:
         return f"{made}; whether a rule {rules} {fewer} is open, as the search was not finished."
-    return f"{made}; no rule {rules} {least} (proved), but the search was not finished."
+    return f"{made}; no rule {rules} {least} ({proved}), but the search was not finished."
