@@ -111,7 +111,7 @@ def alternatives(hint: Any) -> list[Any]:  # noqa: ANN401 - a type
 
 
 class _MisfitError(Exception):
-    """A value, or one in a list, does not fit."""
+    """A value, or an item of a list, does not have the type it should."""
 
     def __init__(self, value: object, offered: str, verb: str = "is") -> None:
         what = "the text " * (isinstance(value, str) and offered.startswith("a list"))

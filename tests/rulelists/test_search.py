@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 pytest.importorskip("numba")
 
 from llm_erm.rulelists.pool import pool_of
-from llm_erm.rulelists.rule import settled
 from llm_erm.rulelists.search import Best, Search
 from llm_erm.rulelists.settings import Effort
+from llm_erm.rulelists.thresholds import settled
 from llm_erm.tables.columns import CategoryColumn, Column, NumberColumn, Table
 
 CLASSES = ("a", "b", "c")

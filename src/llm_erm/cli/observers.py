@@ -39,7 +39,7 @@ LONG_SECONDS = 10.0
 
 @dataclass
 class _Share:
-    """What is done of a job that has not ended.
+    """How much of an unfinished job is done.
 
     Attributes:
         total: Number of steps to do.

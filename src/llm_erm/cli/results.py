@@ -28,7 +28,7 @@ SURE = "'Error at most' is a bound from the test data that holds with 95% confid
 def finished_runs(runs: Iterable[Path]) -> list[Path]:
     """Returns folders of runs, each once, without those that have no result yet, and says which.
 
-    If none has a result, all are returned.
+    Returns all of them if none has a result.
     """
     distinct = list(dict.fromkeys(runs))
     empty = without_results(distinct)

@@ -12,8 +12,8 @@ from llm_erm.rulelists.rule import (
     Rows,
     RuleList,
     all_of,
-    room_of,
 )
+from llm_erm.rulelists.thresholds import room_of
 from llm_erm.tables.columns import Table
 
 

@@ -12,9 +12,10 @@ from llm_erm.rulelists.alternatives import left_open
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, LineCount, Size
 from llm_erm.rulelists.pool import pool_of
-from llm_erm.rulelists.rule import RuleList, settled
+from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
+from llm_erm.rulelists.thresholds import settled
 from llm_erm.rulelists.ties import roomiest
 from llm_erm.tables.columns import Labelled, Table
 

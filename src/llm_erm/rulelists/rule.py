@@ -2,7 +2,7 @@
 
 import datetime
 import html
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
 
@@ -237,39 +237,6 @@ class RuleList:
         return f"<pre>{html.escape(str(self))}</pre>"
 
 
-def settled(rule: RuleList, table: Table) -> RuleList:
-    """Returns the same rule with thresholds in the middle of the room the rows leave them.
-
-    The room of a threshold lies between two values of the rows that the condition decides: those
-    that reach its line and meet the line's other conditions. In the middle half of it, the number
-    with the fewest digits is taken. No row of the table gets another label.
-    """
-    lines = list(rule.lines)
-    reaching = np.ones(table.n_rows, dtype=bool)
-    for index, line in enumerate(lines):
-        conditions = list(line.conditions)
-        for place, condition in enumerate(conditions):
-            if not isinstance(condition, AtMost | Above):
-                continue
-            others = [other for other in conditions if other is not condition]
-            decided = all_of(reaching, *(other.holds(table) for other in others))
-            room = room_of(condition, table, decided)
-            if room is not None:
-                conditions[place] = replace(condition, value=_plainest(*room))
-        lines[index] = replace(line, conditions=tuple(conditions))
-        reaching &= ~lines[index].holds(table)
-    return replace(rule, lines=tuple(lines))
-
-
-def room_of(condition: AtMost | Above, table: Table, rows: Rows) -> tuple[float, float] | None:
-    """Returns the values of these rows next to a threshold, or None if it does not divide them."""
-    values = numbers(table, condition.column)[rows]
-    below, above = values[values <= condition.value], values[values > condition.value]
-    if not (len(below) and len(above)):
-        return None
-    return float(below.max()), float(above.min())
-
-
 def all_of(*sets: Rows) -> Rows:
     """Returns the rows that are in all sets."""
     return np.asarray(np.logical_and.reduce(sets))
@@ -278,16 +245,6 @@ def all_of(*sets: Rows) -> Rows:
 def _printable(text: str) -> str:
     """One line, with a mark for each character that nobody would see."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _plainest(low: float, high: float) -> float:
-    quarter = high / 4 - low / 4  # without an overflow between
-    middle = low / 2 + high / 2
-    for digits in range(-15, 16):
-        rounded = round(middle, digits)
-        if low + quarter <= rounded <= high - quarter:
-            return rounded
-    return middle if low <= middle < high else low
 
 
 def _joined(conditions: tuple[Condition, ...]) -> list[str]:

@@ -16,8 +16,8 @@ from llm_erm.rulelists.rule import (
     all_of,
     categories,
     numbers,
-    room_of,
 )
+from llm_erm.rulelists.thresholds import room_of
 from llm_erm.tables.columns import Table
 
 _OTHER_SHARE = 0.1
