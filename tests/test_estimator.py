@@ -102,9 +102,9 @@ def test_same_rule_as_learn_finds_on_the_same_data():
         learned.error_at_most,
         learned.checked_errors,
     )
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
+    size = learned.size
     assert (known.conditions, known.cost, known.at_least, known.proved) == (
-        learned.chosen,
+        size.conditions,
         size.cost,
         size.at_least,
         size.proved,

@@ -42,9 +42,9 @@ def accuracy(learned: Learned, columns: dict[str, np.ndarray]) -> float:
 
 def test_planted_rule_is_found_and_proved_best():
     learned = learn(labelled(customers(200, 0, seed=1)), TableSettings())
-    assert learned.chosen == learned.rule.conditions == 3
-    assert [size.proved for size in learned.sizes] == [True] * 4
-    assert learned.sizes[-1].cost == 0
+    assert learned.size.conditions == learned.rule.conditions == 3
+    assert [size.proved for size in learned.sizes[:4]] == [True] * 4
+    assert learned.sizes[3].cost == 0
     assert accuracy(learned, customers(5000, 0, seed=2)) > 0.98
     assert sum(count.rows for count in learned.lines) == learned.learned_rows == 120
     assert all(count.right == count.rows for count in learned.lines)

@@ -23,7 +23,7 @@ class RuleCertificate:
         conditions: Number of conditions that the rule may have.
         learned_rows: Number of rows learned from.
         cost: What its errors on these cost: their number, unless errors have costs.
-        at_least: No rule with so many conditions costs less on these rows.
+        at_least: No rule of its form with so many conditions costs less on these rows.
         text: The sentences.
     """
 
@@ -41,7 +41,7 @@ class RuleCertificate:
 
     @property
     def proved(self) -> bool:
-        """Whether no rule with so many conditions costs less on the rows learned from."""
+        """Whether no rule of its form and size costs less on the rows learned from."""
         return self.cost == self.at_least
 
     def __str__(self) -> str:
@@ -50,7 +50,7 @@ class RuleCertificate:
 
 def certified(learned: Learned) -> RuleCertificate:
     """Returns what is known of the errors of a rule that was learned."""
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
+    size = learned.size
     return RuleCertificate(
         learned.error_at_most,
         learned.no_bound,

@@ -1,6 +1,7 @@
 """Learns a rule from a table: the best rule of each size on some rows, chosen on the others."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from llm_erm.phrases import listed
 from llm_erm.rulelists.alternatives import left_open
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, LineCount, Size
+from llm_erm.rulelists.m_of_n import FEWEST
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
@@ -43,15 +45,16 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     other, truth = data.table.take(checking), data.labels[checking]
     pool = pool_of(table)
     search = Search(pool, labels, data.schema.classes, costs)
-    sizes = _sizes(search, table, other, truth, settings)
+    sizes = _lists(search, table, settings) + _of_m_of_n(search, table, settings)
+    sizes = [_checked(size, other, truth, search.problem.costs) for size in sizes]
     chosen = min(
-        (size for size in sizes if size.checked_cost is not None),
-        key=lambda size: (size.checked_cost, size.conditions),
+        (index for index, size in enumerate(sizes) if size.checked_cost is not None),
+        key=lambda index: (sizes[index].checked_cost, sizes[index].conditions, index),
     )
-    rule = chosen.rule
+    rule = sizes[chosen].rule
     given = rule.predict(data.table)
     errors = int((given[checking] != truth).sum())
-    candidates = settings.max_conditions + 1
+    candidates = most_candidates(settings, len(data.schema.classes))
     bound = None
     if not division.no_bound:
         bound = binomial_upper(errors, len(checking), (1 - settings.confidence) / candidates)
@@ -59,7 +62,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         rule,
         data.schema,
         tuple(sizes),
-        chosen.conditions,
+        chosen,
         line_counts(rule, table, labels),
         len(learning),
         len(checking),
@@ -110,17 +113,17 @@ def line_counts(rule: RuleList, table: Table, labels: NDArray[np.int32]) -> tupl
     )
 
 
-def _sizes(
-    search: Search,
-    table: Table,
-    other: Table,
-    truth: NDArray[np.int32],
-    settings: TableSettings,
-) -> list[Size]:
-    """Returns the best rule of each size, with its cost on the rows checked on."""
+def most_candidates(settings: TableSettings, classes: int) -> int:
+    """Returns how many rules can meet the rows checked on: one for each form and size."""
+    lists = settings.max_conditions + 1
+    return lists + (max(settings.max_conditions - FEWEST + 1, 0) if classes == 2 else 0)
+
+
+def _lists(search: Search, table: Table, settings: TableSettings) -> list[Size]:
+    """Returns the best list of each size, and of equally good ones that with the most room."""
     sizes: list[Size] = []
     for best in search.best(settings.max_conditions, settings.effort):
-        if sizes and best.cost == sizes[-1].cost:
+        if sizes and best.cost == sizes[-1].cost:  # no candidate
             sizes.append(Size(best.conditions, sizes[-1].rule, best.cost, best.at_least, None))
             continue
         rules = [best.rule]
@@ -130,6 +133,25 @@ def _sizes(
             )
             rules += tied
         rule = settled(roomiest(rules, table), table)
-        checked = int(search.problem.costs[truth, rule.predict(other)].sum())
-        sizes.append(Size(best.conditions, rule, best.cost, best.at_least, checked))
+        sizes.append(Size(best.conditions, rule, best.cost, best.at_least, 0))
     return sizes
+
+
+def _of_m_of_n(search: Search, table: Table, settings: TableSettings) -> list[Size]:
+    """Returns the best rule found of each size that needs some of its conditions."""
+    sizes: list[Size] = []
+    if len(search.classes) != 2:
+        return sizes
+    for conditions in range(FEWEST, settings.max_conditions + 1):
+        cost, rules = search.m_of_n(conditions, looks=settings.effort.looks // 10)
+        if rules and (not sizes or cost < sizes[-1].cost):
+            rule = settled(roomiest(rules, table), table)
+            sizes.append(Size(conditions, rule, cost, 0, 0, "m of n"))
+    return sizes
+
+
+def _checked(size: Size, other: Table, truth: NDArray[np.int32], costs: Costs) -> Size:
+    """Returns the size with its cost on the rows checked on, if it is a candidate."""
+    if size.checked_cost is None:
+        return size
+    return replace(size, checked_cost=int(costs[truth, size.rule.predict(other)].sum()))

@@ -3,7 +3,7 @@
 import math
 
 from llm_erm.phrases import counted
-from llm_erm.rulelists.evidence import Learned
+from llm_erm.rulelists.evidence import Learned, Size
 
 
 def conditions_of(learned: Learned) -> list[str]:
@@ -36,24 +36,37 @@ def certificate(learned: Learned) -> list[str]:
 
 def proof(learned: Learned) -> str:
     """Returns what is known of the rule on the rows learned from, as a sentence without capital."""
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
-    rules = f"with up to {counted(size.conditions, 'condition')}"
-    if size.conditions == 0:
-        rules = "without conditions"
+    size = learned.size
     rows = f"on the {counted(learned.learned_rows, 'row')} learned from"
     if not size.cost:
         return f"it makes no error {rows}."
     if learned.costs:
-        made, fewer = f"its errors cost {size.cost:,} {rows}", "costs less"
-        least = f"costs less than {size.at_least:,}"
+        made, fewer = f"its errors cost {size.cost:,} {rows}", "costs less than"
     else:
-        made, fewer = f"it makes {counted(size.cost, 'error')} {rows}", "makes fewer"
-        least = f"makes fewer than {size.at_least:,}"
+        made, fewer = f"it makes {counted(size.cost, 'error')} {rows}", "makes fewer than"
+    if size.form == "list":
+        return f"{made}{_least(learned, size, fewer)}"
+    lists = [one for one in learned.sizes if one.form == "list"]
+    best = lists[min(size.conditions, len(lists) - 1)]
+    return (
+        f"{made}{_least(learned, best, fewer, 'rule list')} Of rules such as this one, some were "
+        "tried, not all."
+    )
+
+
+def _least(learned: Learned, size: Size, fewer: str, rule: str = "rule") -> str:
+    """Returns what no rule list of a size does on the rows learned from."""
+    if size.conditions == 0:
+        rules = f"{rule} without conditions"
+    else:
+        rules = f"{rule} with up to {counted(size.conditions, 'condition')}"
+    if not size.at_least:
+        return f"; whether a {rules} {fewer} that is open, as the search was not finished."
     proved = "proved"
     if learned.thresholds is not None:
         proved = f"proved for {learned.thresholds:,} thresholds per column, evenly spaced by rows"
     if size.proved:
-        return f"{made}, and no rule {rules} {fewer} ({proved})."
-    if not size.at_least:
-        return f"{made}; whether a rule {rules} {fewer} is open, as the search was not finished."
-    return f"{made}; no rule {rules} {least} ({proved}), but the search was not finished."
+        if rule == "rule":
+            return f", and no {rules} {fewer.removesuffix(' than')} ({proved})."
+        return f", and no {rules} {fewer} {size.at_least:,} ({proved})."
+    return f"; no {rules} {fewer} {size.at_least:,} ({proved}), but the search was not finished."
