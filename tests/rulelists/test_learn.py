@@ -125,6 +125,22 @@ def test_latest_rows_are_checked_on_and_bound_nothing():
     assert learn(data, TableSettings(max_conditions=1)).error_at_most is None
 
 
+def test_rows_that_seem_to_be_labelled_twice_bound_nothing():
+    columns = customers(120, 0, seed=11) | {"income": np.random.default_rng(11).random(120)}
+    learning = divide(labelled(columns), TableSettings()).learning
+    one, other = np.flatnonzero(learning)[0], np.flatnonzero(~learning)[0]
+    for column in columns.values():
+        column[other] = column[one]
+    settings = TableSettings(max_conditions=1)
+    assert learn(labelled(columns), settings).error_at_most is not None
+    columns["churned"][other] = "yes" if columns["churned"][one] == "no" else "no"
+    no_bound = learn(labelled(columns), settings).no_bound
+    assert f"row {one + 1}, learned from, and row {other + 1}, checked on" in no_bound
+    # Where many rows have equal cells, some of them differ in their labels by noise alone.
+    few = {name: columns[name] for name in ("contract", "calls", "churned")}
+    assert learn(labelled(few), settings).no_bound == ""
+
+
 def test_rows_said_to_be_dependent_bound_nothing():
     settings = TableSettings(max_conditions=1, independent=False)
     assert learn(labelled(customers(60, 0, seed=10)), settings).error_at_most is None

@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.rulelists.settings import TableSettings
-from llm_erm.tables.columns import Labelled
+from llm_erm.tables.columns import Labelled, NumberColumn
+
+MOST_EQUAL = 0.1
+"""Share of rows with the cells of another up to which that is taken for an exception."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,4 +64,35 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
         no_bound = "rows of a group are no independent draws"
     else:
         learning[random.permutation(rows)[:to_check]] = False
+        no_bound = no_bound or _contradiction(data, learning)
     return Division(learning, no_bound)
+
+
+def _contradiction(data: Labelled, learning: NDArray[np.bool_]) -> str:
+    """Returns why a row checked on may be a copy of one learned from; empty if none seems to be.
+
+    Where few rows have equal cells, two that do and differ in their labels are more likely to be
+    one case that was labelled twice than independent draws.
+    """
+    cells = np.column_stack(
+        [
+            np.where(np.isnan(column.values), np.inf, column.values)
+            if isinstance(column, NumberColumn)
+            else column.codes.astype(np.float64)
+            for column in data.table.columns
+        ]
+        or [np.zeros(len(learning))]
+    )
+    _, kind, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    kind = kind.reshape(-1)
+    if (counts[kind] > 1).mean() > MOST_EQUAL:
+        return ""
+    for first in np.flatnonzero((counts[kind] > 1) & learning):
+        differing = (kind == kind[first]) & ~learning & (data.labels != data.labels[first])
+        if differing.any():
+            one, other = data.row_numbers[first], data.row_numbers[differing.argmax()]
+            return (
+                f"row {one:,}, learned from, and row {other:,}, checked on, have the same cells "
+                "but different labels, so they may be one case"
+            )
+    return ""

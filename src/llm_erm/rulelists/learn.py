@@ -14,6 +14,7 @@ from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned, LineCount, Size
 from llm_erm.rulelists.m_of_n import FEWEST
 from llm_erm.rulelists.pool import pool_of
+from llm_erm.rulelists.redundancy import without_redundancy
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
@@ -132,7 +133,7 @@ def _lists(search: Search, table: Table, settings: TableSettings) -> list[Size]:
                 best.conditions, best.cost, most=TIES, looks=settings.effort.looks // 10
             )
             rules += tied
-        rule = settled(roomiest(rules, table), table)
+        rule = settled(without_redundancy(roomiest(rules, table), table), table)
         sizes.append(Size(best.conditions, rule, best.cost, best.at_least, 0))
     return sizes
 
@@ -145,7 +146,7 @@ def _of_m_of_n(search: Search, table: Table, settings: TableSettings) -> list[Si
     for conditions in range(FEWEST, settings.max_conditions + 1):
         cost, rules = search.m_of_n(conditions, looks=settings.effort.looks // 10)
         if rules and (not sizes or cost < sizes[-1].cost):
-            rule = settled(roomiest(rules, table), table)
+            rule = settled(without_redundancy(roomiest(rules, table), table), table)
             sizes.append(Size(conditions, rule, cost, 0, 0, "m of n"))
     return sizes
 
