@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from llm_erm.rulelists.evidence import Learned, LineCount, Size
+from llm_erm.rulelists.evidence import Check, Learned, LineCount, Size
 from llm_erm.rulelists.rule import (
     Above,
     Among,
@@ -71,13 +71,12 @@ def learned(
         chosen=0,
         lines=tuple(LineCount(*line) for line in lines),
         learned_rows=rows,
-        checked_rows=20,
-        checked_errors=1,
+        check=Check(rule, rows - 20, 20, 1, 1, 0.25),
+        cross_validated=3,
         wrong=(),
         costs=(),
         thresholds=None,
         open=(),
-        candidates=1,
         confidence=0.95,
         error_at_most=0.25,
         no_bound="",

@@ -115,7 +115,7 @@ def test_majority_is_learned_printed_and_not_called_proved():
     assert not learned.size.proved or learned.size.cost == 0
     fresh = load(majority(2000, seed=3), "label")
     assert (learned.rule.predict(fresh.table) == fresh.labels).mean() > 0.95
-    assert learned.candidates == most_candidates(TableSettings(max_conditions=4), 2) == 7
+    assert learned.check.candidates == most_candidates(TableSettings(max_conditions=4), 2) == 7
 
 
 def test_proof_of_such_a_rule_is_about_lists():
@@ -134,4 +134,4 @@ def test_three_classes_have_no_such_rules():
     columns["label"] = np.where(columns["d"] > 0.8, 2, columns["label"])
     learned = learn(load(columns, "label"), TableSettings(max_conditions=3))
     assert {size.form for size in learned.sizes} == {"list"}
-    assert learned.candidates == 4
+    assert learned.check.candidates == 4

@@ -22,15 +22,16 @@ class Size:
         cost: What its errors cost on the rows learned from.
         at_least: No rule of the form with so many conditions costs less there; 0 for m of n, which
             is not searched to the end.
-        checked_cost: What its errors cost on the rows checked on; None if a smaller rule costs as
-            little on those learned from, so that this one is no candidate.
+        checked_cost: What the errors of rules of this form and size cost on the rows that each was
+            not learned from.
+        form: Which rules it is the best of.
     """
 
     conditions: int
     rule: RuleList
     cost: int
     at_least: int
-    checked_cost: int | None
+    checked_cost: int
     form: Form = "list"
 
     @property
@@ -53,6 +54,28 @@ class LineCount:
 
 
 @dataclass(frozen=True)
+class Check:
+    """A rule that was learned from a part of the rows, and checked on the others.
+
+    Attributes:
+        rule: The rule, of the form and size that was chosen.
+        learned_rows: Number of rows that it was learned from.
+        rows: Number of rows that it was checked on.
+        errors: Errors on these.
+        candidates: Most rules of which it could have been chosen: one per form and size.
+        error_at_most: Upper bound on the share of new rows that it gets wrong; None if the data
+            support none.
+    """
+
+    rule: RuleList
+    learned_rows: int
+    rows: int
+    errors: int
+    candidates: int
+    error_at_most: float | None
+
+
+@dataclass(frozen=True)
 class Learned:
     """A rule and what is known of it.
 
@@ -63,14 +86,14 @@ class Learned:
         chosen: Index of the rule's own size among them.
         lines: One per line of the rule, and one for the rows that no line decides.
         learned_rows: Number of rows learned from.
-        checked_rows: Number of rows checked on.
-        checked_errors: Errors on these.
         wrong: Numbers, in the source, of the rows that the rule gets wrong.
+        check: The same form and size, learned from a part of the rows and checked on the others.
+        cross_validated: Errors when each row is checked on with the rule of this form and size that
+            was learned from other rows; None if some rows were never checked on.
         costs: What errors cost; empty if each costs 1.
         thresholds: Most thresholds that were tried per column; None if all were.
         open: What all rows together leave open about each condition.
-        candidates: Most rules that can meet the rows checked on: one per form and size.
-        confidence: Probability with which ``error_at_most`` holds.
+        confidence: Probability with which each bound holds.
         error_at_most: Upper bound on the share of new rows that the rule gets wrong; None if the
             data support none.
         no_bound: Why they support none; empty if they do.
@@ -83,13 +106,12 @@ class Learned:
     chosen: int
     lines: tuple[LineCount, ...]
     learned_rows: int
-    checked_rows: int
-    checked_errors: int
     wrong: tuple[int, ...]
+    check: Check
+    cross_validated: int | None
     costs: tuple[ErrorCost, ...]
     thresholds: int | None
     open: tuple[Open, ...]
-    candidates: int
     confidence: float
     error_at_most: float | None
     no_bound: str

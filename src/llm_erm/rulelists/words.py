@@ -1,8 +1,6 @@
 """Says in sentences what is known of a rule."""
 
-import math
-
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, percent, percent_up
 from llm_erm.rulelists.evidence import Learned, Size
 
 
@@ -17,21 +15,38 @@ def conditions_of(learned: Learned) -> list[str]:
 
 def certificate(learned: Learned) -> list[str]:
     """Returns what is known of the rule's errors: on new rows, and on those it was learned from."""
-    right = math.floor(1000 - 1000 * learned.checked_errors / learned.checked_rows + 1e-9) / 10
-    new = (
-        f"On {counted(learned.checked_rows, 'row')} that it was not learned from, {right:.1f}% are "
-        f"right ({counted(learned.checked_errors, 'error')})."
-    )
-    if learned.error_at_most is None:
-        new += f" They bound no error on new rows: {learned.no_bound}."
-    else:
-        most = math.ceil(1000 * learned.error_at_most - 1e-9) / 10
-        new += (
-            f" If they and new rows are independent draws of the same kind, its error on new rows "
-            f"is at most {most:.1f}%, {learned.confidence:.0%} sure."
-        )
     sentence = proof(learned)
-    return [new, sentence[0].upper() + sentence[1:]]
+    return [*new_rows(learned), sentence[0].upper() + sentence[1:]]
+
+
+def new_rows(learned: Learned) -> list[str]:
+    """Returns what is known of errors on new rows, a sentence for each rule that it is about."""
+    check = learned.check
+    sure = f"{learned.confidence:.0%} sure"
+    right = f"{check.rows - check.errors:,} of {counted(check.rows, 'other')} right"
+    kept = check.learned_rows == learned.learned_rows
+    who = "it" if kept else f"the rule of this size from {counted(check.learned_rows, 'row')} only"
+    sentences = []
+    if learned.cross_validated is not None and not kept:
+        rows = check.learned_rows + check.rows
+        sentences.append(
+            f"New rows like these: about {percent(1 - learned.cross_validated / rows)} right "
+            "(cross-validated)."
+        )
+    if learned.no_bound:
+        sentences.append(f"Checked: {who} got {right}; no bound for new rows: {learned.no_bound}.")
+        return sentences
+    assert learned.error_at_most is not None
+    assert check.error_at_most is not None
+    if not kept:
+        sentences.append(
+            f"Bound: this rule errs on at most {percent_up(learned.error_at_most)} of them, {sure}."
+        )
+    sentences.append(
+        f"Checked: {who} got {right}; it errs on at most {percent_up(check.error_at_most)} of new "
+        f"rows, {sure}."
+    )
+    return sentences
 
 
 def proof(learned: Learned) -> str:
