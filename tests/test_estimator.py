@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from llm_erm import ProgramClassifier
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.rule import Among, Line, RuleList
-from llm_erm.rulelists.settings import Effort, TableSettings
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.tables.reading import load
 
 LOOKS = 20_000
@@ -90,7 +90,7 @@ def test_mixed_columns_with_gaps_are_learned_in_every_form(form):
 def test_same_rule_as_learn_finds_on_the_same_data():
     columns, labels = visitors(150, seed=3)
     flipped = np.where(np.random.RandomState(3).rand(150) < 0.1, "buys", labels)
-    settings = TableSettings(max_conditions=3, seed=5, effort=Effort(LOOKS))
+    settings = TableSettings(max_conditions=3, seed=5, looks=LOOKS)
     learned = learn(load(columns | {"y": flipped.tolist()}, "y"), settings)
     fitted = ProgramClassifier(max_conditions=3, seed=5, looks=LOOKS).fit(
         as_pandas(columns), flipped
@@ -106,7 +106,7 @@ def test_same_rule_as_learn_finds_on_the_same_data():
         size.at_least,
         size.proved,
     )
-    assert f"of {learned.check.rows} others right" in str(known)
+    assert f"of {learned.check.rows} other rows right" in str(known)
 
 
 @pytest.mark.parametrize(

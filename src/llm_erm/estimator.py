@@ -18,7 +18,7 @@ from llm_erm.phrases import counted
 from llm_erm.rulelists.certificate import certified
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.export import Form, exported
-from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.runs.files import replace as replace_file
 from llm_erm.tables.columns import CategoryColumn, Labelled, Schema, Table
 from llm_erm.tables.memory import INSTALL
@@ -93,7 +93,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         keep_checked: bool = False,
         independent: bool = True,
         max_rows: int = MAX_ROWS,
-        looks: int = Effort.looks,
+        looks: int = TableSettings.looks,
         seed: int = 0,
     ) -> None:
         self.max_conditions = max_conditions
@@ -202,7 +202,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             keep_checked=self.keep_checked,
             independent=self.independent,
             seed=self.seed,
-            effort=Effort(self._whole("looks", 0)),
+            looks=self.looks,
         )
 
     def _costs(self, classes: tuple[str, ...]) -> Iterator[ErrorCost]:
