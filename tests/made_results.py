@@ -1,7 +1,7 @@
 """Results of every method, made by hand, so that what is printed of them depends on no machine."""
 
 from llm_erm.certificates import AllLooks, Bound, Certificate
-from llm_erm.erm.bounds import binomial_upper
+from llm_erm.erm.binomial import binomial_upper
 from llm_erm.facts import (
     BaselineFacts,
     EnumerationFacts,

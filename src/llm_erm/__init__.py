@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llm_erm.enumeration.settings import EnumerationSettings
     from llm_erm.errors import BudgetSpentError, InputError, LLMERMError, UnfinishedError
     from llm_erm.estimator import ProgramClassifier
+    from llm_erm.execution import Limits
     from llm_erm.incontext.method import InContext
     from llm_erm.incontext.settings import InContextSettings
     from llm_erm.llms.llm import LLM
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from llm_erm.reports.results import read_results
     from llm_erm.runs.events import Event, Observer
     from llm_erm.runs.executors import InProcess, Processes
-    from llm_erm.sandbox import Limits, Sandbox
+    from llm_erm.sandbox import Sandbox
     from llm_erm.synthesis.method import Synthesis
     from llm_erm.synthesis.settings import SynthesisSettings
     from llm_erm.tasks.spec import DataGrid, DataSpec
@@ -45,6 +46,7 @@ _HOMES = {
     "enumeration.settings": ("EnumerationSettings",),
     "errors": ("BudgetSpentError", "InputError", "LLMERMError", "UnfinishedError"),
     "estimator": ("ProgramClassifier",),
+    "execution": ("Limits",),
     "incontext.method": ("InContext",),
     "incontext.settings": ("InContextSettings",),
     "llms.llm": ("LLM",),
@@ -53,7 +55,7 @@ _HOMES = {
     "reports.results": ("read_results",),
     "runs.events": ("Event", "Observer"),
     "runs.executors": ("InProcess", "Processes"),
-    "sandbox": ("Limits", "Sandbox"),
+    "sandbox": ("Sandbox",),
     "synthesis.method": ("Synthesis",),
     "synthesis.settings": ("SynthesisSettings",),
     "tasks.spec": ("DataGrid", "DataSpec"),
