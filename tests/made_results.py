@@ -106,6 +106,7 @@ def enumerated() -> list[Result]:
         *(0.5, 2**28),
     )
     named = {"method": "enumeration", "model": "length-first", "facts": facts, "cost": Cost()}
+    named["isolation"] = None
     return [search("fn_a", PARITY, 1.0, **named), search("fn_g", PALINDROME, 1.0, **named)]
 
 

@@ -5,6 +5,7 @@ milliseconds and importing one subpackage does not load the others.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.version import VERSION
@@ -110,6 +111,8 @@ __all__ = [
     "read_results",
     "run",
 ]
+if None in (find_spec("sklearn"), find_spec("narwhals")):  # `import *` asks for all of these
+    __all__.remove("ProgramClassifier")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
