@@ -201,6 +201,33 @@ def test_rows_unlike_those_learned_from_are_refused():
         _ = Quick().program_
 
 
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (["a", None], None),
+        (["a", float("nan")], None),
+        ([1.0, float("nan")], float),
+        (["a", None], "string"),
+        ([1, None], "Int64"),
+        (["a", None], "category"),
+    ],
+)
+def test_rows_without_a_label_are_refused_with_what_to_do(labels, dtype):
+    y = (
+        labels * 5
+        if dtype is None
+        else pytest.importorskip("pandas").Series(labels * 5, dtype=dtype)
+    )
+    with pytest.raises(ValueError, match=r"in 5 of 10 rows, first in row 2; leave these rows out"):
+        Quick().fit(np.arange(10.0)[:, None], y)
+
+
+def test_a_lazy_frame_is_refused_with_what_to_do():
+    lazy = pytest.importorskip("polars").DataFrame({"a": range(10)}).lazy()
+    with pytest.raises(ValueError, match=r"X is a LazyFrame of polars, .* X\.collect\(\) returns"):
+        Quick().fit(lazy, [0, 1] * 5)
+
+
 def test_single_values_unlike_those_learned_from_are_warned_of():
     columns, labels = visitors(100, seed=6)
     fitted = Quick().fit(as_pandas(columns), labels)

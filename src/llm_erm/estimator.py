@@ -21,6 +21,7 @@ from llm_erm.rulelists.export import Form, exported
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.runs.files import replace as replace_file
 from llm_erm.tables.columns import CategoryColumn, Labelled, Schema, Table
+from llm_erm.tables.labels import refuse_missing
 from llm_erm.tables.memory import INSTALL
 from llm_erm.tables.notices import Notices
 from llm_erm.tables.reading import MAX_ROWS, load_unlabelled
@@ -41,7 +42,8 @@ try:
     )
 except ModuleNotFoundError as error:
     raise MissingExtraError(
-        f"ProgramClassifier needs {error.name}, which is not installed; {INSTALL}"
+        f"ProgramClassifier needs {(error.name or '').partition('.')[0]}, which is not installed; "
+        f"install it with: {INSTALL}"
     ) from error
 
 if TYPE_CHECKING:
@@ -122,6 +124,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         from llm_erm.rulelists.learn import learn
 
         X = self._validated(X, reset=True, ensure_min_samples=2)  # noqa: N806
+        with _value_errors():
+            refuse_missing(y)
         labels = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
         check_consistent_length(X, labels)
@@ -281,6 +285,11 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _validated(self, X: Any, **how: Any) -> Any:  # noqa: ANN401, N803
         """Returns a data frame as it is, and all else as an array."""
+        if nw.dependencies.is_into_lazyframe(X):
+            raise ValueError(
+                f"X is a {type(X).__name__} of {type(X).__module__.partition('.')[0]}, whose rows "
+                "are not there yet; give a data frame, such as X.collect() returns."
+            )
         if nw.dependencies.is_into_dataframe(X):
             if 0 in X.shape:
                 raise ValueError(
