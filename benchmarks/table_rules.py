@@ -92,7 +92,7 @@ def main() -> None:
     parser.add_argument("--rules", nargs="+", default=list(RULES))
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
-    names = [name for name, _ in rivals(2) if not name.startswith("(")]
+    names = [name for name, _ in rivals(2) if not name.startswith(("(", "FasterRisk"))]
     print("rule\tnoise\tgaps\trule itself\tfit\tleast\tconditions\ts\t" + "\t".join(names))
     for name in asked.rules:
         for noise in asked.noise:
