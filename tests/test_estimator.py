@@ -285,6 +285,17 @@ def test_dependent_rows_bound_nothing():
         known.error_at_most = 0.1
 
 
+def test_rows_of_a_group_are_checked_on_together():
+    columns, labels = visitors(120, seed=9)
+    patients = np.repeat([f"patient {i}" for i in range(30)], 4)
+    fitted = Quick(max_rows=100).fit(as_pandas(columns), labels, groups=patients)
+    assert fitted.certificate_.error_at_most is None
+    assert "group" in fitted.certificate_.no_bound
+    assert Quick().fit(as_pandas(columns), labels).certificate_.error_at_most is not None
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        Quick().fit(as_pandas(columns), labels, groups=patients[:50])
+
+
 def test_of_many_rows_a_sample_is_used_and_texts_that_all_differ_are_set_aside():
     columns, labels = visitors(500, seed=9)
     columns["name"] = [f"name {row}" for row in range(500)]

@@ -108,15 +108,22 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.looks = looks
         self.seed = seed
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:  # noqa: ANN401, N803 - as scikit-learn has it
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401, N803 - as scikit-learn has it
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learns a rule.
 
         Args:
             X: Shape ``(n_samples, n_features)``: an array, a list of rows, or a data frame.
             y: Shape ``(n_samples,)``: labels.
+            groups: Shape ``(n_samples,)``: rows of a group, such as a patient's, are checked on
+                together, and there is no bound on new rows.
 
         Raises:
-            ValueError: A parameter, the rows or the labels are not valid.
+            ValueError: A parameter, the rows, the labels or the groups are not valid.
             MissingExtraError: A library is not installed.
         """
         if find_spec("numba") is None:
@@ -135,6 +142,11 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         with _value_errors():
             settings = self._settings(classes)
             data = self._labelled(X, codes.astype(np.int32), classes, getattr(y, "name", None))
+            if groups is not None:
+                belonging = column_or_1d(groups)
+                check_consistent_length(X, belonging)
+                _, numbers = np.unique(belonging, return_inverse=True)
+                data = replace(data, groups=numbers[data.row_numbers - 1].astype(np.int64))
             learned = learn(data, settings)
             learning = np.ones(len(data.labels), dtype=bool)
             if self.keep_checked:

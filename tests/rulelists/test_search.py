@@ -106,3 +106,24 @@ def test_bound_of_a_search_that_is_cut_short_is_true(problem, looks: int) -> Non
     expected = least_costs(table, labels, costs, 3)
     for one in search.best(3, looks):
         assert one.at_least <= expected[one.conditions] <= one.cost
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_proofs_agree_with_optimal_trees(seed: int) -> None:
+    """A tree of depth 1 is a rule of one condition; rules of two are trees of depth 2."""
+    trees = pytest.importorskip("pycontree")
+    pandas = pytest.importorskip("pandas")
+    random = np.random.default_rng(seed)
+    values = random.random((60, 3)) + [0, 2, 4]  # so that columns are not compared
+    high = (values[:, 0] > 0.4) & (values[:, 1] > 2.3)
+    labels = (high ^ (random.random(60) < 0.2)).astype(np.int32)
+    table = Table(tuple(numbers(column, f"x{j}") for j, column in enumerate(values.T)), 60)
+    found = list(Search(pool_of(table), labels, CLASSES[:2]).best(2, 10**8))
+    assert all(one.proved for one in found)
+    errors = []
+    for depth in (1, 2):
+        tree = trees.ConTree(max_depth=depth)
+        tree.fit(pandas.DataFrame(values), pandas.Series(labels))
+        errors.append(int((tree.predict(pandas.DataFrame(values)) != labels).sum()))
+    assert found[1].cost == errors[0]
+    assert errors[1] <= found[2].cost
