@@ -1,0 +1,309 @@
+"""Reads tables of the UCI repository: from files in a folder, or as OpenML sends them."""
+
+import csv
+import io
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.advice import advice
+from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.phrases import counted, either, listed
+from llm_erm.tasks.uci import Form, Source
+
+MAX_BYTES = 200_000_000
+"""Size of a file at most; the largest of the tables has 23 MB."""
+
+MISSING = "?"
+"""A category that stands for missing values, however they are written."""
+
+_MISSING = ("", "?", "nan")
+_COMMENTS = ("@", "%", "|")
+"""What lines without a row begin with in files that do not name their columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class RawColumn:
+    """A column as published.
+
+    Attributes:
+        values: Its distinct values, sorted.
+        codes: Shape ``(n_rows,)``: the position of each row's value among them.
+    """
+
+    values: tuple[float, ...] | tuple[str, ...]
+    codes: NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """A table as published, with its rows in an order that depends on their values alone.
+
+    Attributes:
+        columns: The columns of the inputs.
+        labels: Shape ``(n_rows,)``: 0 or 1.
+    """
+
+    columns: tuple[RawColumn, ...]
+    labels: NDArray[np.intp]
+
+
+@lru_cache(maxsize=5)
+def read_table(source: Source, folder: Path | None) -> RawTable:
+    """Returns a table.
+
+    Args:
+        source: Which one.
+        folder: The folder of its files, which may be in zip archives there, or one such archive;
+            None to fetch the table from OpenML.
+
+    Raises:
+        InputError: The table cannot be read or fetched, or is another than the published one.
+        MissingExtraError: scikit-learn, which fetches it, is not installed.
+    """
+    if folder is None:
+        place, texts, labels = _fetched(source)
+    else:
+        place, texts, labels = _stored(source, folder)
+    if len(labels) != source.rows:
+        raise _unusable(
+            source,
+            f"{place} has {counted(len(labels), 'row')} instead of the {source.rows:,} of "
+            f"{source.title}",
+        )
+    columns = []
+    for index, (name, column) in enumerate(zip(source.columns, texts, strict=True)):
+        values = _numbers if index in source.numeric else _categories
+        columns.append(values(source, f"{place}, column {name}", column))
+    order = np.lexsort([labels, *(column.codes for column in columns)])
+    return RawTable(
+        tuple(RawColumn(column.values, column.codes[order]) for column in columns), labels[order]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Texts:
+    """Part of a table: its distinct texts, and which one each row has."""
+
+    distinct: tuple[str, ...]
+    codes: NDArray[np.intp]
+
+
+def _numbers(source: Source, place: str, column: _Texts) -> RawColumn:
+    numbers = []
+    for text in column.distinct:
+        try:
+            numbers.append(float(text))
+        except ValueError:
+            numbers.append(math.nan)
+        if not math.isfinite(numbers[-1]):
+            raise _unusable(source, f"{place}: {text!r:.60} is no number")
+    values, places = np.unique(np.array(numbers), return_inverse=True)
+    return RawColumn(tuple(values.tolist()), places[column.codes])
+
+
+def _categories(source: Source, place: str, column: _Texts) -> RawColumn:
+    names = [MISSING if text.lower() in _MISSING else text for text in column.distinct]
+    values = tuple(sorted(set(names)))
+    places = np.array([values.index(name) for name in names], dtype=np.intp)
+    return RawColumn(values, places[column.codes])
+
+
+def _unusable(source: Source, what: str) -> InputError:
+    """Returns what to say of a table that is not as published."""
+    files = either([listed(form.files) for form in source.forms])
+    return InputError(
+        f"{what}; download {files} from {source.page} into a folder, and name the folder.",
+        setting="tables_dir",
+    )
+
+
+def _stored(source: Source, folder: Path) -> tuple[str, list[_Texts], NDArray[np.intp]]:
+    """Returns where a table is stored, the columns of its inputs, and its labels."""
+    if not folder.exists():
+        raise _unusable(source, f"There is no folder {folder}")
+    for form in source.forms:
+        found = {name: data for name in form.files if (data := _content(folder, name)) is not None}
+        if len(found) == len(form.files):
+            return (listed(form.files), *_columns(source, form, found))
+        if found:
+            missing = [name for name in form.files if name not in found]
+            raise _unusable(
+                source, f"{folder} has {listed(list(found))}, but not {listed(missing)}"
+            )
+    raise _unusable(source, f"The files of {source.title} are not in {folder}")
+
+
+def _content(folder: Path, name: str) -> bytes | None:
+    """Returns the content of a file in a folder or an archive there; None if there is none."""
+    path = folder / name
+    try:
+        if path.is_file():
+            with path.open("rb") as file:
+                return _limited(file.read(MAX_BYTES + 1), str(path))
+        archives = [folder] if folder.is_file() else sorted(folder.glob("*.zip"))
+        for archive in archives:
+            with archive.open("rb") as file:
+                if (data := _member(file, name, str(archive))) is not None:
+                    return data
+    except OSError as error:
+        raise InputError(
+            f"Cannot read {error.filename or path}: {error.strerror}; "
+            f"{advice(error, path, 'name a folder that can be read')}.",
+            setting="tables_dir",
+        ) from error
+    return None
+
+
+def _member(file: Any, name: str, place: str, *, nested: bool = True) -> bytes | None:  # noqa: ANN401
+    """Returns a file in an archive, or in an archive that this one holds; None if there is none."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for member in archive.namelist():
+                found = PurePosixPath(member).name
+                inner = nested and found.lower().endswith(".zip")
+                if found != name and not inner:
+                    continue
+                with archive.open(member) as opened:
+                    data = _limited(opened.read(MAX_BYTES + 1), f"{member} in {place}")
+                if not inner:
+                    return data
+                data_inside = _member(io.BytesIO(data), name, f"{member} in {place}", nested=False)
+                if data_inside is not None:
+                    return data_inside
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise InputError(
+            f"{place} is no zip archive that can be read ({error}); download it again, or unpack "
+            "it."
+        ) from error
+    return None
+
+
+def _limited(data: bytes, place: str) -> bytes:
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            f"{place} has more than {MAX_BYTES:,} bytes, so it is none of the tables; move it away."
+        )
+    return data
+
+
+def _columns(
+    source: Source, form: Form, files: dict[str, bytes]
+) -> tuple[list[_Texts], NDArray[np.intp]]:
+    """Returns the columns of the inputs, and the labels."""
+    wanted = (*source.columns, form.target)
+    indices: list[dict[str, int]] = [{} for _ in wanted]
+    codes: list[list[int]] = [[] for _ in wanted]
+    for name, data in files.items():
+        for row in _rows(source, form, name, data):
+            for index, code, text in zip(indices, codes, row, strict=True):
+                code.append(index.setdefault(text, len(index)))
+    read = [
+        _Texts(tuple(index), np.array(code, dtype=np.intp))
+        for index, code in zip(indices, codes, strict=True)
+    ]
+    return read[:-1], _labels(source, form, listed(form.files), read[-1])
+
+
+def _labels(source: Source, form: Form, place: str, column: _Texts) -> NDArray[np.intp]:
+    labels = []
+    for text in column.distinct:
+        label = form.labels.get(text.removesuffix(".0"))
+        if label is None:
+            known = either(list(form.labels))
+            raise _unusable(
+                source, f"{place}, column {form.target}: {text!r:.60} is no label, such as {known}"
+            )
+        labels.append(label)
+    return np.array(labels, dtype=np.intp)[column.codes]
+
+
+def _rows(source: Source, form: Form, name: str, data: bytes) -> Iterator[list[str]]:
+    """Yields the values of the inputs and the target, row by row."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _unusable(source, f"{name} is no text in UTF-8") from error
+    reader = csv.reader(io.StringIO(text), delimiter=form.delimiter, skipinitialspace=True)
+    names: Sequence[str] = form.names
+    places: list[int] | None = _places(source, form, name, names) if names else None
+    try:
+        for row in reader:
+            if not row or (form.names and row[0].startswith(_COMMENTS)):
+                continue
+            if places is None:
+                names = [cell.strip() for cell in row]
+                places = _places(source, form, name, names)
+                continue
+            if len(row) != len(names):
+                raise _unusable(
+                    source,
+                    f"{name}, line {reader.line_num}: {counted(len(row), 'value')} instead of "
+                    f"{len(names)}",
+                )
+            yield [row[place].strip() for place in places]
+    except csv.Error as error:
+        raise _unusable(source, f"{name}, line {reader.line_num}: {error}") from error
+    if not text.strip():
+        raise _unusable(source, f"{name} is empty")
+
+
+def _places(source: Source, form: Form, name: str, names: Sequence[str]) -> list[int]:
+    """Returns where the columns of the inputs and the target are in a row."""
+    wanted = (*source.columns, form.target)
+    if lacking := [column for column in wanted if column not in names]:
+        shown = listed([*lacking[:5], *([f"{len(lacking) - 5} others"] if lacking[5:] else [])])
+        noun = "column" if len(lacking) == 1 else "columns"
+        raise _unusable(source, f"{name} lacks the {noun} {shown}")
+    return [names.index(column) for column in wanted]
+
+
+def _fetched(source: Source) -> tuple[str, list[_Texts], NDArray[np.intp]]:
+    """Returns where a table was fetched from, the columns of its inputs, and its labels."""
+    if source.openml is None:
+        raise _unusable(
+            source, f"The table of {source.title} is not among those that can be fetched"
+        )
+    try:
+        from sklearn.datasets import fetch_openml
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Fetching the table of {source.title} needs scikit-learn; install it with: "
+            "pip install 'llm-erm[tables]'"
+        ) from error
+    place = f"OpenML's data set {source.openml}"
+    try:
+        # By this parser, since the others need pandas.
+        found = fetch_openml(data_id=source.openml, as_frame=False, parser="liac-arff", n_retries=0)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise _unusable(
+            source, f"Cannot fetch {source.title} ({place}): {reason or type(error).__name__}"
+        ) from error
+    _places(source, source.forms[0], place, (*found.feature_names, source.forms[0].target))
+    columns = [
+        _as_texts(found.data[:, found.feature_names.index(name)], found.categories.get(name))
+        for name in source.columns
+    ]
+    labels = _as_texts(np.asarray(found.target, dtype=object), None)
+    return place, columns, _labels(source, source.forms[0], place, labels)
+
+
+def _as_texts(cells: NDArray[Any], categories: Sequence[str] | None) -> _Texts:
+    """Returns a column of OpenML, in which categories are given by their positions."""
+    texts = [
+        categories[int(cell)] if categories is not None and cell == cell else str(cell)
+        for cell in cells.tolist()
+    ]
+    index: dict[str, int] = {}
+    codes = [index.setdefault(text.strip(), len(index)) for text in texts]
+    return _Texts(tuple(index), np.array(codes, dtype=np.intp))
