@@ -40,8 +40,8 @@ def open_examples(
         raise too_wide(str(path), len(names))
     if target in names:
         raise InputError(
-            f"{path}: the inputs have a column {target!r}, but the label makes the target; give the "
-            "target another name.",
+            f"{path}: the inputs have a column {target!r}, but the labels make the target; name the "
+            "target otherwise.",
             setting="target",
         )
     numbered = enumerate(chain(first, lines), lines.number - len(first) + 1)

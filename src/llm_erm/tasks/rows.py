@@ -1,7 +1,7 @@
 """The tasks fn_m to fn_q of the published successor, whose inputs are rows of public tables.
 
-Names, units and categories are hidden, so that a model cannot recall the table. Each input lists the
-columns in order, as in ``x0:-3.14,x1:c07``. Numbers go through a random affine map, another for
+Names, units and categories are hidden, so that a model cannot recall the table. Each input lists
+the columns in order, as in ``x0:-3.14,x1:c07``. Numbers go through a random affine map, another for
 each column and data set, and have two decimals. Categories become c0, c1, … in the order of their
 names, padded to one width. No rule is known, and a row has a fixed number of columns, which is its
 length.
@@ -22,8 +22,8 @@ from llm_erm.tasks.task import PublishedDraw, Release, Task
 from llm_erm.tasks.uci import Source
 
 MAP_DECIMALS = 9
-"""Decimals of the affine maps' coefficients: a system's logarithm, from which a normal variate comes,
-may have another last digit elsewhere."""
+"""Decimals of the affine maps' coefficients: the last digits of a normal variate come from the
+system's logarithm, which may be another elsewhere."""
 
 
 def blind(table: RawTable, numeric: frozenset[int], rng: RandomState) -> list[str]:

@@ -32,8 +32,8 @@ def stream(task: Task, draw: Draw, length: int, seed: int, without: Iterable[str
     """
     if task.kind == "row":
         raise InputError(
-            f"{task.id} draws rows of a table, which end, so no step can have fresh examples; train on "
-            "stored ones.",
+            f"{task.id} draws rows of a table, which end, so steps cannot have fresh examples; train "
+            "on stored ones.",
             setting="online",
         )
     excluded = frozenset(without)

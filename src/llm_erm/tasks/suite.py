@@ -1,7 +1,6 @@
-"""The suite: fn_a to fn_l as published, and fn_v, fn_aa and the tables fn_m to fn_q of the follow-up
-(arXiv 2510.14331v2).
+"""The suite: fn_a to fn_l as published, and fn_v and fn_aa of the follow-up (arXiv 2510.14331v2).
 
-To add a task, add a row; to use one without changing the package, see ``task_file``.
+Its tasks on public tables, for which no rule is known, are in ``rows``. To add a task, add a row; to use one without changing the package, see ``task_file``.
 """
 
 from collections.abc import Callable

@@ -10,16 +10,16 @@ from typing import Literal
 import numpy as np
 
 Kind = Literal["binary", "decimal", "graph", "row", "text", "table"]
-"""What the inputs are: bit strings, decimal numbers, edge lists, rows of a table as strings, any text,
-rows of a table as dicts."""
+"""What the inputs are: bit strings, decimal numbers, edge lists, rows of a table as strings, any
+text, rows of a table as dicts."""
 
 _IN_WORDS: dict[Kind, str] = {
     "binary": "a string of {length} binary digits (each character is 0 or 1)",
     "decimal": "a string of {length} decimal digits, a number written without leading zeros",
     "graph": "a string of {length} characters that lists the edges of an undirected graph, each as "
     "`uAAvBB` with two-digit vertex names AA and BB; `u00v00` is padding",
-    "row": "a string that holds one row of a table of {length} columns, as in `x0:-3.14,x1:c07`: numbers "
-    "have two decimals, categories are c0, c1, … or, padded with zeros, c00, c01, …",
+    "row": "a string that holds one row of a table of {length} columns, as in `x0:-3.14,x1:c07`: "
+    "numbers have two decimals; categories are c0, c1, … or, padded with zeros, c00, c01, …",
     "text": "a string of {length} characters",
     "table": "one row of a table, given as a dict of column name to value",
 }

@@ -58,27 +58,32 @@ class Source:
         return f"https://archive.ics.uci.edu/dataset/{self.number}"
 
 
-_ADULT = tuple(
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_ADULT = _names(
     "age workclass fnlwgt education education-num marital-status occupation relationship race sex "
-    "capital-gain capital-loss hours-per-week native-country".split()
+    "capital-gain capital-loss hours-per-week native-country"
 )
-_MUSHROOM = tuple(
+_MUSHROOM = _names(
     "cap-diameter cap-shape cap-surface cap-color does-bruise-or-bleed gill-attachment "
     "gill-spacing gill-color stem-height stem-width stem-root stem-surface stem-color veil-type "
-    "veil-color has-ring ring-type spore-print-color habitat season".split()
+    "veil-color has-ring ring-type spore-print-color habitat season"
 )
-_DIABETES = tuple(
+_DIABETES = _names(
     "HighBP HighChol CholCheck BMI Smoker Stroke HeartDiseaseorAttack PhysActivity Fruits Veggies "
     "HvyAlcoholConsump AnyHealthcare NoDocbcCost GenHlth MentHlth PhysHlth DiffWalk Sex Age "
-    "Education Income".split()
+    "Education Income"
 )
-_HTRU2 = tuple(
-    f"{of} {what}" for of in ("profile", "DM-SNR") for what in "mean sd kurtosis skewness".split()
+_HTRU2 = _names(
+    "Profile_mean Profile_stdev Profile_kurtosis Profile_skewness DM_mean DM_stdev DM_kurtosis "
+    "DM_skewness"
 )
-_CHESS = tuple(
+_CHESS = _names(
     "bkblk bknwy bkon8 bkona bkspr bkxbq bkxcr bkxwp blxwp bxqsq cntxt dsopp dwipd hdchk katri "
     "mulch qxmsq r2ar8 reskd reskr rimmx rkxwp rxmsq simpl skach skewr skrxp spcop stlmt thrsk "
-    "wkcti wkna8 wknck wkovl wkpos wtoeg".split()
+    "wkcti wkna8 wknck wkovl wkpos wtoeg"
 )
 
 ADULT = Source(
