@@ -40,8 +40,8 @@ def open_examples(
         raise too_wide(str(path), len(names))
     if target in names:
         raise InputError(
-            f"{path}: the inputs have a column {target!r}, but the labels make the target; name the "
-            "target otherwise.",
+            f"{path}: {target!r} is a column of the inputs, but the labels are to be the target; "
+            "choose another name for it, such as label.",
             setting="target",
         )
     numbered = enumerate(chain(first, lines), lines.number - len(first) + 1)

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -282,8 +283,10 @@ def _fetched(source: Source) -> tuple[str, list[_Texts], NDArray[np.intp]]:
         ) from error
     place = f"OpenML's data set {source.openml}"
     try:
-        # By this parser, since the others need pandas.
-        found = fetch_openml(data_id=source.openml, as_frame=False, parser="liac-arff", n_retries=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it tries again; what it returns is checked below
+            # By this parser, since the others need pandas.
+            found = fetch_openml(data_id=source.openml, as_frame=False, parser="liac-arff")
     except (OSError, HTTPException, ValueError) as error:
         reason = " ".join(str(error).split())
         raise _unusable(

@@ -32,8 +32,8 @@ def stream(task: Task, draw: Draw, length: int, seed: int, without: Iterable[str
     """
     if task.kind == "row":
         raise InputError(
-            f"{task.id} draws rows of a table, which end, so steps cannot have fresh examples; train "
-            "on stored ones.",
+            f"{task.id} draws rows of a table, which has no fresh ones for every step; train on "
+            "stored examples.",
             setting="online",
         )
     excluded = frozenset(without)

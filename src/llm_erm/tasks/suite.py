@@ -1,6 +1,7 @@
 """The suite: fn_a to fn_l as published, and fn_v and fn_aa of the follow-up (arXiv 2510.14331v2).
 
-Its tasks on public tables, for which no rule is known, are in ``rows``. To add a task, add a row; to use one without changing the package, see ``task_file``.
+Its tasks on public tables, for which no rule is known, are in ``rows``. To add a task, add a row;
+to use one without changing the package, see ``task_file``.
 """
 
 from collections.abc import Callable
