@@ -288,10 +288,9 @@ def _fetched(source: Source) -> tuple[str, list[_Texts], NDArray[np.intp]]:
             # By this parser, since the others need pandas.
             found = fetch_openml(data_id=source.openml, as_frame=False, parser="liac-arff")
     except (OSError, HTTPException, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise _unusable(
-            source, f"Cannot fetch {source.title} ({place}): {reason or type(error).__name__}"
-        ) from error
+        said = str(error).removeprefix("<urlopen error ").removesuffix(">")
+        reason = " ".join(said.split()).rstrip(".") or type(error).__name__
+        raise _unusable(source, f"Cannot fetch {source.title} ({place}): {reason}") from error
     _places(source, source.forms[0], place, (*found.feature_names, source.forms[0].target))
     columns = [
         _as_texts(found.data[:, found.feature_names.index(name)], found.categories.get(name))
