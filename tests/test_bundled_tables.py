@@ -4,8 +4,9 @@ import pytest
 
 pytest.importorskip("narwhals")
 pytest.importorskip("numba")
-datasets = pytest.importorskip("sklearn.datasets")
+pytest.importorskip("sklearn")
 
+from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from llm_erm import ProgramClassifier
@@ -26,5 +27,4 @@ def test_bundled_tables_give_short_rules_that_hold_on_other_rows(name):
     rule = ProgramClassifier(max_conditions=2, looks=20_000).fit(rows, labels)
 
     assert rule.score(others, true) >= LEAST[name]
-    assert rule.rule_.n_conditions <= 2
-    assert 1 - rule.certificate_.error <= rule.score(others, true)
+    assert rule.rule_.conditions <= 2

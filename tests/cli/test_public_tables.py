@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_fit_reads_what_data_writes(tables, capsys):
     assert run("data", *tables) == 0
     folder = capsys.readouterr().out.strip()
     assert folder.startswith("datasets/htru2/L8/seed")
-    meta = json.loads(open(f"{folder}/meta.json").read())
+    meta = json.loads(Path(folder, "meta.json").read_text())
     assert (meta["fn"], meta["target_name"], meta["length"]) == ("fn_p", "htru2", 8)
     words = ("--target", "label", "--max-conditions", "1", "--out", "rule.json")
     assert run("fit", f"{folder}/train.txt", *words) == 0
