@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from llm_erm import ProgramClassifier
 
-LEAST = {"breast_cancer": 0.89, "iris": 0.9, "wine": 0.85, "digits": 0.95}
+LEAST = {"breast_cancer": 0.85, "iris": 0.88, "wine": 0.75, "digits": 0.93}
 """Accuracies on other rows at least, with 100 rows learned from; digits are zeros and ones."""
 
 

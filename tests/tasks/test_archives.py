@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from email.message import Message
+from http.client import IncompleteRead
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 
@@ -13,7 +15,7 @@ from llm_erm.errors import InputError
 from llm_erm.tasks import archives, uci
 from llm_erm.tasks.archives import RawTable, read_table
 from llm_erm.tasks.uci import Source
-from public_tables import OpenML, archive, bare, delimited, rows_of, write_adult
+from public_tables import OpenML, Sent, archive, bare, delimited, rows_of, write_adult
 
 FOLDER_FLAG = "tables_dir"
 
@@ -115,7 +117,7 @@ def test_pulsars_are_the_same_in_both_formats(tmp_path):
     made = rows_of(uci.HTRU2, 30)
     (tmp_path / "csv").mkdir()
     (tmp_path / "arff").mkdir()
-    (tmp_path / "csv" / "HTRU_2.csv").write_text(bare(made).replace("\n", "\r\n"))
+    (tmp_path / "csv" / "HTRU_2.csv").write_text(bare(made).replace("\n", "\r"))
     (tmp_path / "arff" / "HTRU_2.arff").write_text(
         "% made up\n@relation x\n@attribute a numeric\n@data\n" + bare(made)
     )
@@ -136,7 +138,7 @@ BAD: dict[str, tuple[Source, Callable[[Path], None], str]] = {
     "no file": (
         uci.HTRU2,
         lambda folder: None,
-        "The files of HTRU2 are not in .*372 into a folder",
+        "The files of HTRU2 are not in .*372/htru2.zip into a folder",
     ),
     "no folder": (uci.HTRU2, Path.rmdir, "There is no folder"),
     "one of two": (uci.ADULT, write("adult.data", ""), "has adult.data, but not adult.test"),
@@ -221,15 +223,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         read_table(uci.HTRU2, tmp_path)
 
 
+OFFLINE = URLError(OSError(-2, "Name or service not known"))
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (URLError(OSError(-2, "Name or service not known")), "Name or service not known; download"),
-        (HTTPError("https://x", 404, "Not Found", {}, None), "HTTP Error 404: Not Found; download"),  # type: ignore[arg-type]
-        (
-            ConnectionResetError(104, "Connection reset by peer"),
-            "Connection reset by peer; download",
-        ),
+        (OFFLINE, "Name or service not known; download"),
+        (HTTPError("https://x", 404, "Not Found", Message(), None), "HTTP Error 404: Not Found; "),
+        (ConnectionResetError(104, "Connection reset by peer"), "Connection reset by peer; "),
+        (IncompleteRead(b""), r"IncompleteRead\(0 bytes read\); "),
     ],
 )
 def test_without_a_network_it_says_where_the_files_are(error, said, fetched):
@@ -237,11 +240,57 @@ def test_without_a_network_it_says_where_the_files_are(error, said, fetched):
         raise error
 
     fetched(fail)
-    with pytest.raises(InputError, match=f"1590.*{said} adult.data and adult.test") as raised:
+    with pytest.raises(InputError, match=f"Cannot fetch adult income: .*{said}") as raised:
         read_table(uci.ADULT, None)
 
-    assert "https://archive.ics.uci.edu/dataset/2 " in str(raised.value)
+    assert "/static/public/2/adult.zip into a folder, so that it holds adult.data and" in str(
+        raised.value
+    )
     assert raised.value.setting == FOLDER_FLAG
+
+
+@pytest.mark.parametrize(
+    ("source", "sent"),
+    [
+        (
+            uci.MUSHROOM,
+            lambda text: archive({"MushroomDataset.zip": archive({"secondary_data.csv": text})}),
+        ),
+        (uci.DIABETES, str.encode),
+    ],
+    ids=["archive", "file"],
+)
+def test_other_tables_are_downloaded_from_the_repository(source, sent, tmp_path, monkeypatch):
+    made = [([*map(str.strip, values)], label) for values, label in rows_of(source, 6)]
+    text = delimited(source, made)
+    (tmp_path / source.forms[0].files[0]).write_text(text)
+    asked = []
+
+    def answer(address: str, timeout: float) -> Sent:
+        asked.append(address)
+        return Sent(sent(text))
+
+    monkeypatch.setattr(archives, "urlopen", answer)
+    source = replace(source, rows=6)
+
+    assert rows(read_table(source, None)) == rows(read_table(source, tmp_path))
+    assert asked == [source.address]
+    assert source.address.startswith("https://")
+
+
+def test_a_repository_out_of_reach_is_named(monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OFFLINE
+
+    monkeypatch.setattr(archives, "urlopen", fail)
+    with pytest.raises(InputError, match="Cannot fetch HTRU2: .*not known; download .*htru2.zip"):
+        read_table(uci.HTRU2, None)
+
+
+def test_a_page_in_place_of_the_archive_is_refused(monkeypatch):
+    monkeypatch.setattr(archives, "urlopen", lambda *_, **__: Sent(b"<html>"))
+    with pytest.raises(InputError, match="htru2.zip is no zip archive that can be read"):
+        read_table(uci.HTRU2, None)
 
 
 def test_another_table_at_openml_is_refused(fetched):
@@ -254,11 +303,6 @@ def test_a_table_at_openml_without_a_column_is_refused(fetched):
     fetched(OpenML(uci.ADULT, rows_of(uci.ADULT, 5), without="fnlwgt"))
     with pytest.raises(InputError, match="OpenML's data set 1590 lacks the column fnlwgt"):
         read_table(uci.ADULT, None)
-
-
-def test_a_table_that_cannot_be_fetched_is_to_be_downloaded():
-    with pytest.raises(InputError, match="HTRU2 is not among .* download HTRU_2.csv"):
-        read_table(uci.HTRU2, None)
 
 
 def test_numbers_are_sorted_as_numbers(tmp_path):

@@ -70,7 +70,7 @@ class Options(RunOptions, TrainingSettings):
     """A Python file that defines a task of your own."""
     tables_dir: Path | None = None
     """Folder with the files of the public tables that fn_m to fn_q draw rows from, as the UCI
-    repository has them (default: fetch them from OpenML, which has those of fn_m and fn_q)."""
+    repository has them (default: fetch them from OpenML or the UCI repository)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False

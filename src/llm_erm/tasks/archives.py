@@ -1,4 +1,4 @@
-"""Reads tables of the UCI repository: from files in a folder, or as OpenML sends them."""
+"""Reads tables of the UCI repository: from files in a folder, or from the network."""
 
 import csv
 import io
@@ -6,12 +6,13 @@ import math
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from llm_erm.tasks.uci import Form, Source
 
 MAX_BYTES = 200_000_000
 """Size of a file at most; the largest of the tables has 23 MB."""
+
+TIMEOUT_SECONDS = 60
+"""Time without an answer after which a download is given up."""
 
 MISSING = "?"
 """A category that stands for missing values, however they are written."""
@@ -65,7 +69,7 @@ def read_table(source: Source, folder: Path | None) -> RawTable:
     Args:
         source: Which one.
         folder: The folder of its files, which may be in zip archives there, or one such archive;
-            None to fetch the table from OpenML.
+            None to fetch the table from OpenML or the UCI repository.
 
     Raises:
         InputError: The table cannot be read or fetched, or is another than the published one.
@@ -123,25 +127,38 @@ def _unusable(source: Source, what: str) -> InputError:
     """Returns what to say of a table that is not as published."""
     files = either([listed(form.files) for form in source.forms])
     return InputError(
-        f"{what}; download {files} from {source.page} into a folder, and name the folder.",
+        f"{what}; download {source.address} into a folder, so that it holds {files}, zipped or not, "
+        "and name the folder.",
         setting="tables_dir",
     )
 
 
-def _stored(source: Source, folder: Path) -> tuple[str, list[_Texts], NDArray[np.intp]]:
-    """Returns where a table is stored, the columns of its inputs, and its labels."""
+_Read = tuple[str, list[_Texts], NDArray[np.intp]]
+"""Where a table was read from, the columns of its inputs, and its labels."""
+
+
+def _stored(source: Source, folder: Path) -> _Read:
     if not folder.exists():
         raise _unusable(source, f"There is no folder {folder}")
+    return _found(source, str(folder), partial(_content, folder))
+
+
+def _found(source: Source, place: str, find: Callable[[str], bytes | None]) -> _Read:
+    """Returns a table in the first of its forms whose files are found.
+
+    Args:
+        source: Which table.
+        place: What messages call the place where they are looked for.
+        find: Returns the content of a file of a given name; None if there is none.
+    """
     for form in source.forms:
-        found = {name: data for name in form.files if (data := _content(folder, name)) is not None}
-        if len(found) == len(form.files):
-            return (listed(form.files), *_columns(source, form, found))
-        if found:
-            missing = [name for name in form.files if name not in found]
-            raise _unusable(
-                source, f"{folder} has {listed(list(found))}, but not {listed(missing)}"
-            )
-    raise _unusable(source, f"The files of {source.title} are not in {folder}")
+        files = {name: data for name in form.files if (data := find(name)) is not None}
+        if len(files) == len(form.files):
+            return (listed(form.files), *_columns(source, form, files))
+        if files:
+            missing = [name for name in form.files if name not in files]
+            raise _unusable(source, f"{place} has {listed(list(files))}, but not {listed(missing)}")
+    raise _unusable(source, f"The files of {source.title} are not in {place}")
 
 
 def _content(folder: Path, name: str) -> bytes | None:
@@ -234,7 +251,9 @@ def _rows(source: Source, form: Form, name: str, data: bytes) -> Iterator[list[s
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unusable(source, f"{name} is no text in UTF-8") from error
-    reader = csv.reader(io.StringIO(text), delimiter=form.delimiter, skipinitialspace=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=None), delimiter=form.delimiter, skipinitialspace=True
+    )
     names: Sequence[str] = form.names
     places: list[int] | None = _places(source, form, name, names) if names else None
     try:
@@ -268,36 +287,47 @@ def _places(source: Source, form: Form, name: str, names: Sequence[str]) -> list
     return [names.index(column) for column in wanted]
 
 
-def _fetched(source: Source) -> tuple[str, list[_Texts], NDArray[np.intp]]:
-    """Returns where a table was fetched from, the columns of its inputs, and its labels."""
-    if source.openml is None:
-        raise _unusable(
-            source, f"The table of {source.title} is not among those that can be fetched"
-        )
+def _fetched(source: Source) -> _Read:
+    try:
+        return _downloaded(source) if source.openml is None else _from_openml(source, source.openml)
+    except (OSError, HTTPException, ValueError) as error:
+        said = str(error).removeprefix("<urlopen error ").removesuffix(">")
+        reason = " ".join(said.split()).rstrip(".") or type(error).__name__
+        raise _unusable(source, f"Cannot fetch {source.title}: {reason}") from error
+
+
+def _downloaded(source: Source) -> _Read:
+    with urlopen(source.address, timeout=TIMEOUT_SECONDS) as sent:  # noqa: S310 - always https
+        data = _limited(sent.read(MAX_BYTES + 1), source.address)
+
+    def find(name: str) -> bytes | None:
+        if source.address.endswith(".zip"):
+            return _member(io.BytesIO(data), name, source.address)
+        return data if source.address.endswith(f"/{name}") else None
+
+    return _found(source, source.address, find)
+
+
+def _from_openml(source: Source, number: int) -> _Read:
     try:
         from sklearn.datasets import fetch_openml
     except ImportError as error:
         raise MissingExtraError(
-            f"Fetching the table of {source.title} needs scikit-learn; install it with: "
+            f"Fetching {source.title} needs scikit-learn; install it with: "
             "pip install 'llm-erm[tables]'"
         ) from error
-    place = f"OpenML's data set {source.openml}"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it tries again; what it returns is checked below
-            # By this parser, since the others need pandas.
-            found = fetch_openml(data_id=source.openml, as_frame=False, parser="liac-arff")
-    except (OSError, HTTPException, ValueError) as error:
-        said = str(error).removeprefix("<urlopen error ").removesuffix(">")
-        reason = " ".join(said.split()).rstrip(".") or type(error).__name__
-        raise _unusable(source, f"Cannot fetch {source.title} ({place}): {reason}") from error
-    _places(source, source.forms[0], place, (*found.feature_names, source.forms[0].target))
+    place, form = f"OpenML's data set {number}", source.forms[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it tries again; what it returns is checked below
+        # By this parser, since the others need pandas.
+        found = fetch_openml(data_id=number, as_frame=False, parser="liac-arff")
+    _places(source, form, place, (*found.feature_names, form.target))
     columns = [
         _as_texts(found.data[:, found.feature_names.index(name)], found.categories.get(name))
         for name in source.columns
     ]
     labels = _as_texts(np.asarray(found.target, dtype=object), None)
-    return place, columns, _labels(source, source.forms[0], place, labels)
+    return place, columns, _labels(source, form, place, labels)
 
 
 def _as_texts(cells: NDArray[Any], categories: Sequence[str] | None) -> _Texts:

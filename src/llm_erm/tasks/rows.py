@@ -147,7 +147,7 @@ _TASKS = (
 )
 
 TABLES: dict[str, Task] = {task.id: task for task in _TASKS}
-"""The tasks by id; as they are, they fetch their tables."""
+"""The tasks by id; as they are here, they fetch their tables."""
 
 
 def in_folder(task: Task, folder: Path | None) -> Task:

@@ -47,7 +47,7 @@ class DataSettings(Checked):
     """A Python file that defines a task of your own."""
     tables_dir: Annotated[Path | None, OPERATIONAL] = None
     """Folder with the files of the public tables that fn_m to fn_q draw rows from, as the UCI
-    repository has them (default: fetch them from OpenML, which has those of fn_m and fn_q)."""
+    repository has them (default: fetch them from OpenML or the UCI repository)."""
 
 
 @dataclass(frozen=True, kw_only=True)

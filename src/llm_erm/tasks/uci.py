@@ -35,27 +35,25 @@ class Source:
 
     Attributes:
         title: What messages call it.
-        number: Its number in the repository.
         columns: Names of the columns of its inputs, in order.
         numeric: Positions of those that hold numbers; the others hold categories.
         rows: Number of rows.
         forms: The ways in which it is published.
+        address: From where one of the forms can be downloaded, perhaps within an archive.
         openml: Number of the same table at OpenML, whose values are those of the first form; None
             if it is not known to be there.
     """
 
     title: str
-    number: int
     columns: tuple[str, ...]
     numeric: frozenset[int]
     rows: int
     forms: tuple[Form, ...]
+    address: str
     openml: int | None = None
 
-    @property
-    def page(self) -> str:
-        """The address from which its files can be downloaded."""
-        return f"https://archive.ics.uci.edu/dataset/{self.number}"
+
+_FILES = "https://archive.ics.uci.edu/static/public"
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -88,7 +86,6 @@ _CHESS = _names(
 
 ADULT = Source(
     "adult income",
-    2,
     _ADULT,
     frozenset({0, 2, 4, 10, 11, 12}),
     48_842,
@@ -101,19 +98,19 @@ ADULT = Source(
             names=(*_ADULT, "class"),
         ),
     ),
+    f"{_FILES}/2/adult.zip",
     openml=1590,
 )
 MUSHROOM = Source(
     "secondary mushroom",
-    848,
     _MUSHROOM,
     frozenset({0, 8, 9}),
     61_069,
     (Form(("secondary_data.csv",), "class", {"e": 1, "p": 0}, delimiter=";"),),
+    f"{_FILES}/848/secondary+mushroom+dataset.zip",
 )
 DIABETES = Source(
     "CDC diabetes health indicators",
-    891,
     _DIABETES,
     frozenset({3, 13, 14, 15, 18, 19, 20}),
     253_680,
@@ -125,11 +122,12 @@ DIABETES = Source(
             "Diabetes_012",
             {"0": 0, "1": 0, "2": 1},
         ),
+        Form(("data.csv",), "Diabetes_binary", _YES_NO),
     ),
+    f"{_FILES}/891/data.csv",
 )
 HTRU2 = Source(
     "HTRU2",
-    372,
     _HTRU2,
     frozenset(range(8)),
     17_898,
@@ -137,13 +135,14 @@ HTRU2 = Source(
         Form((name,), "class", _YES_NO, names=(*_HTRU2, "class"))
         for name in ("HTRU_2.csv", "HTRU_2.arff", "HTRU2.arff")
     ),
+    f"{_FILES}/372/htru2.zip",
 )
 CHESS = Source(
     "chess (king-rook against king-pawn)",
-    22,
     _CHESS[:35],
     frozenset(),
     3_196,
     (Form(("kr-vs-kp.data",), "class", {"won": 1, "nowin": 0}, names=(*_CHESS, "class")),),
+    f"{_FILES}/22/chess+king+rook+vs+king+pawn.zip",
     openml=3,
 )
