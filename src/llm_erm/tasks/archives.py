@@ -127,8 +127,8 @@ def _unusable(source: Source, what: str) -> InputError:
     """Returns what to say of a table that is not as published."""
     files = either([listed(form.files) for form in source.forms])
     return InputError(
-        f"{what}; download {source.address} into a folder, so that it holds {files}, zipped or not, "
-        "and name the folder.",
+        f"{what}; download {source.address} into a folder, so that it holds {files}, zipped or "
+        "not, and name the folder.",
         setting="tables_dir",
     )
 
