@@ -57,7 +57,10 @@ def test_baselines_find_the_number(tables, capsys):
     (result,) = map(json.loads, printed.out.splitlines())
     assert result["test"]["accuracy"] == 1.0
     assert result["contrast"] is result["length_generalization"] is None
-    assert "genetic-programming on fn_p, since it takes strings of characters only" in printed.err
+    assert (
+        "genetic-programming on fn_p, since it takes bits, digits, graphs and texts only"
+        in printed.err
+    )
 
 
 def test_a_folder_without_the_file_is_answered_with_the_flag(tables, capsys):

@@ -5,11 +5,15 @@ from dataclasses import replace
 from email.message import Message
 from http.client import IncompleteRead
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.error import HTTPError, URLError
 
 import numpy as np
 import pytest
 import sklearn.datasets._openml as openml
+from hypothesis import given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
 
 from llm_erm.errors import InputError
 from llm_erm.tasks import archives, uci
@@ -131,6 +135,11 @@ def write(name: str, content: str | bytes) -> Callable[[Path], None]:
     return lambda folder: (folder / name).write_bytes(data) and None
 
 
+def in_place_of_the_folder(folder: Path) -> None:
+    folder.rmdir()
+    folder.write_text("1,2\n")
+
+
 THREE_PULSARS = with_rows(uci.HTRU2, 3)
 PULSARS = bare(rows_of(uci.HTRU2, 3))
 MUSHROOMS = delimited(uci.MUSHROOM, rows_of(uci.MUSHROOM, 3))
@@ -141,6 +150,11 @@ BAD: dict[str, tuple[Source, Callable[[Path], None], str]] = {
         "The files of HTRU2 are not in .*372/htru2.zip into a folder",
     ),
     "no folder": (uci.HTRU2, Path.rmdir, "There is no folder"),
+    "a file": (
+        uci.HTRU2,
+        in_place_of_the_folder,
+        "tables is neither a folder nor a zip archive; download",
+    ),
     "one of two": (uci.ADULT, write("adult.data", ""), "has adult.data, but not adult.test"),
     "empty": (uci.HTRU2, write("HTRU_2.csv", "\n"), "HTRU_2.csv is empty"),
     "rows": (uci.HTRU2, write("HTRU_2.csv", PULSARS), "has 3 rows instead of the 17,898"),
@@ -313,3 +327,24 @@ def test_numbers_are_sorted_as_numbers(tmp_path):
 
     assert column.values == (-3.0, 0.0, 1.0, 2.0, 3.0, 9.0, 10.5, 100.0)
     assert np.array(column.values)[column.codes].tolist() == list(column.values)
+
+
+@limits(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([uci.ADULT, uci.MUSHROOM, uci.DIABETES, uci.HTRU2, uci.CHESS]),
+    st.sampled_from(["", ".zip"]),
+    st.one_of(
+        st.binary(max_size=80),
+        st.text(alphabet="0.51,;?\"'\n\r\t@|epwon<=>K", max_size=200).map(str.encode),
+        st.sampled_from([MUSHROOMS, PULSARS, PULSARS + "1"]).map(str.encode),
+        st.sampled_from([archive({"HTRU_2.csv": "", "adult.data": "\0", "adult.test": "x"})]),
+    ),
+    st.integers(0, 40),
+)
+def test_whatever_the_files_hold_it_is_a_table_or_a_sentence(source, ending, data, cut):
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for file in source.forms[0].files:
+            (folder / f"{file}{ending}").write_bytes(data[cut:] if cut < 20 else data)
+        with pytest.raises(InputError, match=r"[.]$"):  # none has so many rows
+            read_table(source, folder)

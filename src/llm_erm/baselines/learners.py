@@ -149,7 +149,7 @@ OWN: dict[str, Learner] = {
         "llm_erm.baselines.genetic:GeneticProgramming",
         {"generations": (80,), "population_size": (300,), "depth": (6, 10)},
         kinds=("binary", "decimal", "graph", "text"),
-        only="strings of characters",
+        only="bits, digits, graphs and texts",
         needs="gplearn",
     ),
 }

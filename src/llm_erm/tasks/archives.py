@@ -140,6 +140,8 @@ _Read = tuple[str, list[_Texts], NDArray[np.intp]]
 def _stored(source: Source, folder: Path) -> _Read:
     if not folder.exists():
         raise _unusable(source, f"There is no folder {folder}")
+    if folder.is_file() and not zipfile.is_zipfile(folder):
+        raise _unusable(source, f"{folder} is neither a folder nor a zip archive")
     return _found(source, str(folder), partial(_content, folder))
 
 

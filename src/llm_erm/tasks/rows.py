@@ -114,7 +114,11 @@ def _task(id: str, name: str, computes: str, source: Source) -> Task:
     columns = len(source.columns)
 
     def why_not(length: int) -> str | None:
-        return None if length == columns else f"its rows have {columns} columns"
+        return (
+            None
+            if length == columns
+            else f"its rows have {columns} columns, and that is their length"
+        )
 
     rows = _Rows(id, source, None)
     return Task(
