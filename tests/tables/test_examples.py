@@ -53,6 +53,12 @@ def test_a_line_of_another_form_is_named(file, odd):
         load(path, "label")
 
 
+@pytest.mark.parametrize("names", [("x0", "x0"), ("x0", "x2")])
+def test_columns_that_are_not_numbered_in_order_are_refused(file, names):
+    with pytest.raises(InputError, match=r"line 1: .* does not give 2 columns in order"):
+        load(file(f"{names[0]}:1,{names[1]}:2 -> 1\n"), "label")
+
+
 def test_a_target_of_the_name_of_a_column_is_refused(file):
     with pytest.raises(InputError, match="'x1' is a column of the inputs"):
         load(file(lines(4)), "x1")

@@ -35,7 +35,7 @@ def open_examples(
             from the chunks, a line is no example with the columns of the first.
     """
     begins = next(line for line in first if line.strip())
-    names = [cell.partition(":")[0] for cell in begins.rpartition(_ARROW)[0].split(",")]
+    names = [f"x{number}" for number in range(begins.rpartition(_ARROW)[0].count(",") + 1)]
     if len(names) > MAX_COLUMNS:
         raise too_wide(str(path), len(names))
     if target in names:
@@ -87,7 +87,6 @@ def _row(line: str, place: str, columns: tuple[str, ...]) -> list[str]:
     if tuple(name for name, _, _ in cells) != columns[:-1]:
         raise InputError(
             f"{place}: {short(line.strip())!r} does not give "
-            f"{counted(len(columns) - 1, 'column')} as the first line does, such as "
-            "x0:-3.14,x1:c07 -> 1; correct it."
+            f"{counted(len(columns) - 1, 'column')} in order, as in x0:-3.14,x1:c07 -> 1; correct it."
         )
     return [*(value for _, _, value in cells), label]
