@@ -87,6 +87,7 @@ def _row(line: str, place: str, columns: tuple[str, ...]) -> list[str]:
     if tuple(name for name, _, _ in cells) != columns[:-1]:
         raise InputError(
             f"{place}: {short(line.strip())!r} does not give "
-            f"{counted(len(columns) - 1, 'column')} in order, as in x0:-3.14,x1:c07 -> 1; correct it."
+            f"{counted(len(columns) - 1, 'column')} in order, as in x0:-3.14,x1:c07 -> 1; correct "
+            "it."
         )
     return [*(value for _, _, value in cells), label]
