@@ -16,7 +16,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from llm_erm.errors import InputError
-from llm_erm.tasks import archives, uci
+from llm_erm.tasks import archives, uci, unpacking
 from llm_erm.tasks.archives import RawTable, read_table
 from llm_erm.tasks.uci import Source
 from public_tables import OpenML, Sent, archive, bare, delimited, rows_of, write_adult
@@ -217,7 +217,7 @@ def test_what_is_not_the_table_is_refused_with_a_sentence(case, tmp_path):
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_BYTES", 50)
+    monkeypatch.setattr(unpacking, "MAX_BYTES", 50)
     (tmp_path / "HTRU_2.csv").write_text("1" * 51)
     with pytest.raises(InputError, match="more than 50 bytes"):
         read_table(uci.HTRU2, tmp_path)

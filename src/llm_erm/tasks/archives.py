@@ -5,25 +5,21 @@ import io
 import math
 import warnings
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from http.client import HTTPException
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.advice import advice
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted, either, listed
 from llm_erm.tasks.uci import Form, Source
-
-MAX_BYTES = 200_000_000
-"""Size of a file at most; the largest of the tables has 23 MB."""
+from llm_erm.tasks.unpacking import MAX_BYTES, in_archive, in_folder, limited
 
 TIMEOUT_SECONDS = 60
 """Time without an answer after which a download is given up."""
@@ -142,7 +138,7 @@ def _stored(source: Source, folder: Path) -> _Read:
         raise _unusable(source, f"There is no folder {folder}")
     if folder.is_file() and not zipfile.is_zipfile(folder):
         raise _unusable(source, f"{folder} is neither a folder nor a zip archive")
-    return _found(source, str(folder), partial(_content, folder))
+    return _found(source, str(folder), partial(in_folder, folder))
 
 
 def _found(source: Source, place: str, find: Callable[[str], bytes | None]) -> _Read:
@@ -161,59 +157,6 @@ def _found(source: Source, place: str, find: Callable[[str], bytes | None]) -> _
             missing = [name for name in form.files if name not in files]
             raise _unusable(source, f"{place} has {listed(list(files))}, but not {listed(missing)}")
     raise _unusable(source, f"The files of {source.title} are not in {place}")
-
-
-def _content(folder: Path, name: str) -> bytes | None:
-    """Returns the content of a file in a folder or an archive there; None if there is none."""
-    path = folder / name
-    try:
-        if path.is_file():
-            with path.open("rb") as file:
-                return _limited(file.read(MAX_BYTES + 1), str(path))
-        archives = [folder] if folder.is_file() else sorted(folder.glob("*.zip"))
-        for archive in archives:
-            with archive.open("rb") as file:
-                if (data := _member(file, name, str(archive))) is not None:
-                    return data
-    except OSError as error:
-        raise InputError(
-            f"Cannot read {error.filename or path}: {error.strerror}; "
-            f"{advice(error, path, 'name a folder that can be read')}.",
-            setting="tables_dir",
-        ) from error
-    return None
-
-
-def _member(file: Any, name: str, place: str, *, nested: bool = True) -> bytes | None:  # noqa: ANN401
-    """Returns a file in an archive, or in an archive that this one holds; None if there is none."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            for member in archive.namelist():
-                found = PurePosixPath(member).name
-                inner = nested and found.lower().endswith(".zip")
-                if found != name and not inner:
-                    continue
-                with archive.open(member) as opened:
-                    data = _limited(opened.read(MAX_BYTES + 1), f"{member} in {place}")
-                if not inner:
-                    return data
-                data_inside = _member(io.BytesIO(data), name, f"{member} in {place}", nested=False)
-                if data_inside is not None:
-                    return data_inside
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-        raise InputError(
-            f"{place} is no zip archive that can be read ({error}); download it again, or unpack "
-            "it."
-        ) from error
-    return None
-
-
-def _limited(data: bytes, place: str) -> bytes:
-    if len(data) > MAX_BYTES:
-        raise InputError(
-            f"{place} has more than {MAX_BYTES:,} bytes, so it is none of the tables; move it away."
-        )
-    return data
 
 
 def _columns(
@@ -300,11 +243,11 @@ def _fetched(source: Source) -> _Read:
 
 def _downloaded(source: Source) -> _Read:
     with urlopen(source.address, timeout=TIMEOUT_SECONDS) as sent:  # noqa: S310 - always https
-        data = _limited(sent.read(MAX_BYTES + 1), source.address)
+        data = limited(sent.read(MAX_BYTES + 1), source.address)
 
     def find(name: str) -> bytes | None:
         if source.address.endswith(".zip"):
-            return _member(io.BytesIO(data), name, source.address)
+            return in_archive(io.BytesIO(data), name, source.address)
         return data if source.address.endswith(f"/{name}") else None
 
     return _found(source, source.address, find)
