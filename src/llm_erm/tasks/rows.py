@@ -154,7 +154,7 @@ TABLES: dict[str, Task] = {task.id: task for task in _TASKS}
 """The tasks by id; as they are here, they fetch their tables."""
 
 
-def in_folder(task: Task, folder: Path | None) -> Task:
+def from_folder(task: Task, folder: Path | None) -> Task:
     """Returns a task that reads its table from a folder; other tasks as they are."""
     if folder is None or task.id not in TABLES:
         return task

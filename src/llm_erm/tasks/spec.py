@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 from llm_erm.settings import OPERATIONAL
-from llm_erm.tasks.rows import in_folder
+from llm_erm.tasks.rows import from_folder
 from llm_erm.tasks.seeds import data_seed, trial_seed
 from llm_erm.tasks.suite import IDS, PUBLISHED, get
 from llm_erm.tasks.task import Draw, PublishedDraw, Release, Task
@@ -289,4 +289,4 @@ def task_named(name: str, task_file: Path | None = None, tables_dir: Path | None
         InputError: There is no such task, or the file does not define one.
     """
     own = None if task_file is None else load_task_file(task_file)
-    return own if own is not None and own.id == name else in_folder(get(name), tables_dir)
+    return own if own is not None and own.id == name else from_folder(get(name), tables_dir)
