@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from llm_erm import ProgramClassifier
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.rule import Among, Line, RuleList
-from llm_erm.rulelists.settings import Effort, TableSettings
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.tables.reading import load
 
 LOOKS = 20_000
@@ -90,7 +90,7 @@ def test_mixed_columns_with_gaps_are_learned_in_every_form(form):
 def test_same_rule_as_learn_finds_on_the_same_data():
     columns, labels = visitors(150, seed=3)
     flipped = np.where(np.random.RandomState(3).rand(150) < 0.1, "buys", labels)
-    settings = TableSettings(max_conditions=3, seed=5, effort=Effort(LOOKS))
+    settings = TableSettings(max_conditions=3, seed=5, looks=LOOKS)
     learned = learn(load(columns | {"y": flipped.tolist()}, "y"), settings)
     fitted = ProgramClassifier(max_conditions=3, seed=5, looks=LOOKS).fit(
         as_pandas(columns), flipped
@@ -98,18 +98,15 @@ def test_same_rule_as_learn_finds_on_the_same_data():
     assert fitted.rule_ == learned.rule
     assert fitted.learned_.sizes == learned.sizes
     known = fitted.certificate_
-    assert (known.error_at_most, known.checked_errors) == (
-        learned.error_at_most,
-        learned.checked_errors,
-    )
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
+    assert (known.error_at_most, known.check) == (learned.error_at_most, learned.check)
+    size = learned.size
     assert (known.conditions, known.cost, known.at_least, known.proved) == (
-        learned.chosen,
+        size.conditions,
         size.cost,
         size.at_least,
         size.proved,
     )
-    assert f"On {learned.checked_rows} rows that it was not learned from" in str(known)
+    assert f"of {learned.check.rows} other rows right" in str(known)
 
 
 @pytest.mark.parametrize(
@@ -288,11 +285,22 @@ def test_dependent_rows_bound_nothing():
         known.error_at_most = 0.1
 
 
+def test_rows_of_a_group_are_checked_on_together():
+    columns, labels = visitors(120, seed=9)
+    patients = np.repeat([f"patient {i}" for i in range(30)], 4)
+    fitted = Quick(max_rows=100).fit(as_pandas(columns), labels, groups=patients)
+    assert fitted.certificate_.error_at_most is None
+    assert "group" in fitted.certificate_.no_bound
+    assert Quick().fit(as_pandas(columns), labels).certificate_.error_at_most is not None
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        Quick().fit(as_pandas(columns), labels, groups=patients[:50])
+
+
 def test_of_many_rows_a_sample_is_used_and_texts_that_all_differ_are_set_aside():
     columns, labels = visitors(500, seed=9)
     columns["name"] = [f"name {row}" for row in range(500)]
     fitted = Quick(max_rows=120).fit(as_pandas(columns), labels)
-    assert fitted.learned_.learned_rows + fitted.learned_.checked_rows == 120
+    assert fitted.learned_.learned_rows == 120
     assert any("500 rows, a random sample of 120" in sentence for sentence in fitted.notices_)
     assert any("Column name: set aside" in sentence for sentence in fitted.notices_)
     assert fitted.score(as_pandas(columns), labels) > 0.95

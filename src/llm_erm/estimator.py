@@ -18,7 +18,7 @@ from llm_erm.phrases import counted
 from llm_erm.rulelists.certificate import certified
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.export import Form, exported
-from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.runs.files import replace as replace_file
 from llm_erm.tables.columns import CategoryColumn, Labelled, Schema, Table
 from llm_erm.tables.labels import refuse_missing
@@ -55,22 +55,25 @@ Source = dict[str, Any] | nw.DataFrame[Any]
 class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # has no types
     """Learns a rule that people can read, with a bound on its error on new rows.
 
-    A part of the rows chooses the size of the rule and checks it; the best rule of each size is
-    found on the others. Features are numbers, texts, booleans or dates, in any mix, and may be
-    missing: NaN, None, an empty text, or a word such as NA. Texts that are numbers count as
-    numbers. A condition on a missing value is false, except ``is missing``.
+    The size of the rule is chosen by cross-validation; the rule is the best one of its size on all
+    rows, or on a part of them if the one that was checked is kept. Features are numbers, texts,
+    booleans or dates, in any mix, and may be missing: NaN, None, an empty text, or a word such as
+    NA. Texts that are numbers count as numbers. A condition on a missing value is false, except
+    ``is missing``.
 
     Args:
         max_conditions: Most conditions of the rule; an interval is two.
-        checked: Share of the rows that are not learned from.
+        checked: Share of the rows that a rule is checked on which was learned from the others.
         costs: What errors cost, 1 where nothing is said: the true label, the label given instead,
             and a whole number for each.
-        confidence: Probability with which the bound on new rows holds.
+        confidence: Probability with which each bound on new rows holds.
+        keep_checked: Whether to keep the rule that was checked, learned from a part of the rows: it
+            has a tighter bound, and errs more often.
         independent: Whether the rows are independent draws of what the rule will be used on; there
             is no bound if not, such as for several rows per patient.
         max_rows: Rows to use at most, a random sample if there are more.
         looks: Conditions to look at in proofs; some 10 to 40 million per second for 200 rows.
-        seed: Of the random division into rows to learn from and rows to check on.
+        seed: Of the random division of the rows.
 
     Attributes:
         rule_: The rule; it prints as text.
@@ -89,29 +92,38 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         costs: Sequence[tuple[Any, Any, int]] = (),
         confidence: float = TableSettings.confidence,
         *,
+        keep_checked: bool = False,
         independent: bool = True,
         max_rows: int = MAX_ROWS,
-        looks: int = Effort.looks,
+        looks: int = TableSettings.looks,
         seed: int = 0,
     ) -> None:
         self.max_conditions = max_conditions
         self.checked = checked
         self.costs = costs
         self.confidence = confidence
+        self.keep_checked = keep_checked
         self.independent = independent
         self.max_rows = max_rows
         self.looks = looks
         self.seed = seed
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:  # noqa: ANN401, N803 - as scikit-learn has it
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401, N803 - as scikit-learn has it
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learns a rule.
 
         Args:
             X: Shape ``(n_samples, n_features)``: an array, a list of rows, or a data frame.
             y: Shape ``(n_samples,)``: labels.
+            groups: Shape ``(n_samples,)``: rows of a group, such as a patient's, are checked on
+                together, and there is no bound on new rows.
 
         Raises:
-            ValueError: A parameter, the rows or the labels are not valid.
+            ValueError: A parameter, the rows, the labels or the groups are not valid.
             MissingExtraError: A library is not installed.
         """
         if find_spec("numba") is None:
@@ -130,8 +142,15 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         with _value_errors():
             settings = self._settings(classes)
             data = self._labelled(X, codes.astype(np.int32), classes, getattr(y, "name", None))
+            if groups is not None:
+                belonging = column_or_1d(groups)
+                check_consistent_length(X, belonging)
+                _, numbers = np.unique(belonging, return_inverse=True)
+                data = replace(data, groups=numbers[data.row_numbers - 1].astype(np.int64))
             learned = learn(data, settings)
-            learning = divide(data, settings).learning
+            learning = np.ones(len(data.labels), dtype=bool)
+            if self.keep_checked:
+                learning = divide(data, settings).learning
         deciding = learned.rule.lines_of(data.table)
         self._counts = np.zeros((len(learned.rule.lines) + 1, len(classes)), dtype=np.int64)
         np.add.at(self._counts, (deciding[learning], data.labels[learning]), 1)
@@ -196,9 +215,10 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             checked=self.checked,
             costs=tuple(self._costs(classes)),
             confidence=self.confidence,
+            keep_checked=self.keep_checked,
             independent=self.independent,
             seed=self.seed,
-            effort=Effort(self._whole("looks", 0)),
+            looks=self.looks,
         )
 
     def _costs(self, classes: tuple[str, ...]) -> Iterator[ErrorCost]:

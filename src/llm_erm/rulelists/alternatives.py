@@ -47,8 +47,7 @@ def left_open(rule: RuleList, table: Table) -> tuple[Open, ...]:
     reaching = np.ones(table.n_rows, dtype=bool)
     for index, line in enumerate(rule.lines):
         for place, condition in enumerate(line.conditions):
-            rest = line.conditions[:place] + line.conditions[place + 1 :]
-            decided = all_of(reaching, *(other.holds(table) for other in rest))
+            decided = all_of(reaching, line.decided_by(place, table))
             same = (holding[:, decided] == condition.holds(table)[decided]).all(axis=1)
             matches = [
                 pool.conditions[i]

@@ -20,15 +20,12 @@ thresholds as by Brița et al., Optimal classification trees for continuous feat
 Functions that call each other must stay in this file; see ``enumeration/kernels.py``.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from llm_erm.compiled import kernel
+from llm_erm.compiled import bits_set, kernel
 
 Array = NDArray[Any]
 Integer = Any
@@ -98,25 +95,12 @@ class Space(NamedTuple):
     counts: Array
 
 
-@intrinsic
-def _bits_set(_context: Any, word: Any) -> Any:  # noqa: ANN401 - numba's own types
-    """Number of bits set, as one machine instruction."""
-
-    def emit(_: Any, builder: Any, __: Any, arguments: Any) -> Any:  # noqa: ANN401
-        return builder.ctpop(arguments[0])
-
-    return types.int64(types.uint64), emit
-
-
-_count = cast("Callable[[Any], Any]", _bits_set)
-
-
 @kernel
 def _shared(left: Array, right: Array) -> Integer:
     """Number of rows in both sets."""
     count = np.int64(0)
     for word in range(left.shape[0]):
-        count += _count(left[word] & right[word])
+        count += bits_set(left[word] & right[word])
     return count
 
 
@@ -205,7 +189,7 @@ def _last_condition(  # noqa: PLR0915 - a call in the hottest loop costs a third
             for label in range(classes):  # what _tally does, without its slices: the hottest loop
                 count = np.int64(0)
                 for word in range(words):
-                    count += _count(of_class[label, word] & bits[row, word])
+                    count += bits_set(of_class[label, word] & bits[row, word])
                 counts[label] = count
                 inside += count
             here, there = FAR, FAR
@@ -390,122 +374,3 @@ def search(  # noqa: PLR0915 - machine code that calls itself: other functions w
                 space.lows[depth, top], space.highs[depth, top] = row, high
             bound = min(bound, value - away * problem.dearest)
     return bound
-
-
-@kernel
-def _purest(
-    problem: Problem,
-    here: Array,
-    totals: Array,
-    from_chain: Integer,
-    wide: Integer,
-    rows: Integer,
-    counts: Array,
-    conditions: Array,
-    chains: Array,
-    scores: Array,
-) -> Integer:
-    """Stores the conditions of each chain whose two sides are purest (Gini); returns how many."""
-    tried = 0
-    for chain in range(from_chain, problem.first.shape[0]):
-        taken = 0
-        before = np.int64(-1)
-        for row in range(problem.first[chain], problem.end[chain]):
-            within = np.int64(0)
-            for label in range(counts.shape[0]):
-                counts[label] = np.int64(0)
-                for word in range(here.shape[0]):
-                    counts[label] += _count(
-                        here[word] & problem.bits[row, word] & problem.labelled[label, word]
-                    )
-                within += counts[label]
-            if within in (0, rows, before):
-                continue
-            before = within
-            score = 0.0
-            for label in range(counts.shape[0]):
-                rest = totals[label] - counts[label]
-                score -= counts[label] * counts[label] / within + rest * rest / (rows - within)
-            place = tried + taken
-            while place > tried and scores[place - 1] > score:
-                place -= 1
-            if place < tried + wide:
-                taken = min(taken + 1, wide)
-                for i in range(tried + taken - 1, place, -1):
-                    scores[i] = scores[i - 1]
-                    conditions[i] = conditions[i - 1]
-                scores[place] = score
-                conditions[place] = row
-        chains[tried : tried + taken] = chain
-        tried += taken
-    return tried
-
-
-@kernel
-def children(
-    problem: Problem,
-    here: Array,
-    there: Array,
-    from_chain: Integer,
-    spent: Integer,
-    wide: Integer,
-    conditions: Array,
-    values: Array,
-    completions: Array,
-) -> Integer:
-    """Finds ways to add a condition to a state; returns how many.
-
-    The conditions whose two sides are purest (Gini) are tried: ``wide`` per chain, then as many of
-    all as ``values`` has room for.
-
-    Args:
-        problem: What the search is about.
-        here: The rows that the condition divides.
-        there: The rows outside the line.
-        from_chain: First chain to take a condition from.
-        spent: Cost of the lines before.
-        wide: How many conditions of each chain to try.
-        conditions: Shape ``(n_chains * wide,)``: receives the condition added.
-        values: Shape ``(n_tried,)``: receives the least cost with one condition more.
-        completions: Shape ``(n_tried, 2)``: receives ``NEW_LINE`` or ``END``, and that condition.
-    """
-    classes, words = problem.labelled.shape
-    of_class = np.empty((classes, words), np.uint64)
-    inside, outside = np.empty(words, np.uint64), np.empty(words, np.uint64)
-    totals, counts = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-    held, everything = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-    chains, scores = np.zeros_like(conditions), np.zeros(conditions.shape[0])
-    path, rule, found = np.zeros(3, np.int64), np.zeros((1, 4), np.int64), np.zeros(4, np.int64)
-    _tally(there, problem.labelled, everything)
-    rows = _tally(here, problem.labelled, totals)
-    everything += totals
-    tried = _purest(
-        problem, here, totals, from_chain, wide, rows, counts, conditions, chains, scores
-    )
-    order = np.argsort(scores[:tried])[: values.shape[0]]
-    picked = conditions[order]
-    ways = 0
-    for i in range(picked.shape[0]):
-        for word in range(words):
-            holds = problem.bits[picked[i], word]
-            inside[word] = here[word] & holds
-            outside[word] = there[word] | (here[word] & ~holds)
-        _tally(inside, problem.labelled, held)
-        found[FOUND], found[COST] = 0, FAR
-        under = _last_condition(
-            problem, inside, everything, chains[order[i]] + 1, _NO, _ZERO, FAR, spent, path, _ZERO,
-            rule, found, _NO, of_class, counts,
-        )  # fmt: skip
-        path[0] = NEW_LINE
-        _last_condition(
-            problem, outside, everything - held, _ZERO, _YES, _least(held, problem.costs), under,
-            spent, path, _ONE, rule, found, _NO, of_class, counts,
-        )  # fmt: skip
-        if found[FOUND] == 0:
-            continue
-        conditions[ways], values[ways] = picked[i], found[COST]
-        closes = rule[0, 0] == NEW_LINE
-        completions[ways, 0] = NEW_LINE if closes else END
-        completions[ways, 1] = rule[0, 1] if closes else rule[0, 0]
-        ways += 1
-    return ways

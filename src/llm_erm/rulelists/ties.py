@@ -39,9 +39,8 @@ def room(rule: RuleList, table: Table) -> float:
     total = 0.0
     reaching = np.ones(table.n_rows, dtype=bool)
     for line in rule.lines:
-        for condition in line.conditions:
-            others = [other for other in line.conditions if other is not condition]
-            decided = all_of(reaching, *(other.holds(table) for other in others))
+        for place, condition in enumerate(line.conditions):
+            decided = all_of(reaching, line.decided_by(place, table))
             total += math.log(_share(condition, table, decided))
         reaching &= ~line.holds(table)
     return total
