@@ -63,6 +63,17 @@ def test_bounds_say_which_rule_they_are_about(table, capsys):
     assert "Bound:" not in printed.err
 
 
+def test_finds_of_a_class_are_counted(table, capsys):
+    words = ("--target", "churned", "--max-conditions", "2")
+    assert fit(*words, "--json") == 0
+    (no, false), (missed, right) = json.loads(capsys.readouterr().out)["check"]["confusion"]
+    assert no + false + missed + right == 66
+    assert fit(*words, "--positive", "yes") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"yes: {right} of {missed + right} rows checked that are yes found" in told
+    assert f"{right} of {right + false} that it calls yes are" in told
+
+
 def test_rule_no_better_than_a_rival_is_said_to_be(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "0") == 0
     told = " ".join(capsys.readouterr().err.split())
@@ -92,6 +103,7 @@ def test_dependent_rows_get_no_bound_and_the_reason(table, capsys):
         (("--target", "churned", "--cost", "yes:no"), "TRUE:GIVEN=N"),
         (("--target", "churned", "--cost", "yes:perhaps=2"), "'perhaps'"),
         (("--target", "churned", "--checked", "1"), "below 1"),
+        (("--target", "churned", "--positive", "maybe"), "no and yes"),
         (("--target", "churned", "--confidence", "95"), "below 1"),
         (("--target", "churned", "--max-conditions", "99"), "0 to 12"),
         (("--target", "churned", "--out", "no/where.json"), "no/where.json"),

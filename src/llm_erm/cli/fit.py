@@ -12,7 +12,7 @@ from llm_erm.cli import output
 from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.phrases import counted, either
+from llm_erm.phrases import counted, either, listed
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
@@ -20,7 +20,7 @@ from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.rulelists.words import conditions_of, new_rows, proof
+from llm_erm.rulelists.words import conditions_of, found, new_rows, proof
 from llm_erm.tables.reading import MAX_ROWS, load
 
 QUICK_SECONDS = 3.0
@@ -56,6 +56,8 @@ class Options:
     """Rows to keep at most, drawn at random from those that have a label."""
     max_conditions: int = TableSettings.max_conditions
     """Most conditions of the rule; an interval counts as two."""
+    positive: str | None = None
+    """Class to look for: say how many of its rows are found, and how many finds are right."""
     cost: tuple[str, ...] = ()
     """What errors cost: `yes:no=5` says that no for what is yes is as bad as five errors."""
     checked: float = TableSettings.checked
@@ -66,6 +68,8 @@ class Options:
     """Probability with which each bound on new rows holds."""
     dependent: bool = False
     """Say that the rows are no independent draws, so that no bound on new rows is given."""
+    looks: int = TableSettings.looks
+    """How far to search: conditions to look at, some 10 to 40 million of them per second."""
     seed: int = 0
     """Of the random division of the rows."""
     out: Path | None = None
@@ -94,6 +98,12 @@ def fit(options: Options) -> int:
     )
     for notice in data.notices:
         output.note(notice)
+    if options.positive not in (None, *data.schema.classes):
+        raise InputError(
+            f"There is no class {options.positive!r}; the classes are "
+            f"{listed(data.schema.classes)}.",
+            setting="positive",
+        )
     from llm_erm.rulelists.learn import learn
     from llm_erm.rulelists.search import prepare
 
@@ -104,7 +114,7 @@ def fit(options: Options) -> int:
     if options.json:
         output.say_json(learned)
         return 0
-    _print(learned)
+    _print(learned, options.positive)
     accuracies = rival_accuracies(data, divide(data, settings), options.seed)
     output.say_below("\n".join(_beside(learned, accuracies)))
     if options.out is not None:
@@ -137,10 +147,11 @@ def _settings(options: Options) -> TableSettings:
         confidence=options.confidence,
         independent=not options.dependent,
         seed=options.seed,
+        looks=options.looks,
     )
 
 
-def _print(learned: Learned) -> None:
+def _print(learned: Learned, positive: str | None) -> None:
     output.say_below(
         f"Rule for {learned.schema.target}, learned from {counted(learned.learned_rows, 'row')}:"
     )
@@ -157,11 +168,14 @@ def _print(learned: Learned) -> None:
         ],
         wider=False,
     )
-    output.say_below("\n".join(["", *_sentences(learned)]))
+    output.say_below("\n".join(["", *_sentences(learned, positive)]))
 
 
-def _sentences(learned: Learned) -> list[str]:
-    sentences = [*new_rows(learned), f"Your rows: {proof(learned)}"]
+def _sentences(learned: Learned, positive: str | None) -> list[str]:
+    sentences = new_rows(learned)
+    if positive is not None:
+        sentences.append(found(learned, positive))
+    sentences.append(f"Your rows: {proof(learned)}")
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"

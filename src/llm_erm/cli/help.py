@@ -97,6 +97,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
     "search": {
         "max_conditions": "N",
         "cost": "TRUE:GIVEN=N ...",
+        "positive": "CLASS",
         "make": "METHOD ...",
         "learners": "LEARNER ...",
         "grids": "",
@@ -121,6 +122,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "checked": "FRACTION",
         "confidence": "FRACTION",
         "accuracy": "FRACTION",
+        "keep_checked": "",
         "dependent": "",
     },
     "limit": {
@@ -130,6 +132,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "max_memory_mb": "MIB",
         "max_programs": "N",
         "max_bits": "BITS",
+        "looks": "N",
         "concurrency": "CALLS",
         "speculative": "CALLS",
         "timeout": "SECONDS",
