@@ -70,7 +70,7 @@ def _printed(command: str) -> str:
 
 def without_rivals(text: str) -> str:
     """A text without what it says of other learners, whose releases differ."""
-    return re.sub(r"Beside it, on the rows checked.*?(?=Rule: )", "", text, flags=re.S)
+    return re.sub(r"Beside it, .*?(?=Rule: )", "", text, flags=re.S)
 
 
 if __name__ == "__main__":

@@ -35,12 +35,12 @@ def test_every_learner_and_trial_is_a_result_and_one_row_per_learner_is_printed(
     assert (tmp_path / "out/results.jsonl").read_bytes() == before
 
 
-def test_a_stopped_command_goes_on_with_what_is_missing(command, tmp_path):
+def test_a_stopped_command_goes_on_with_what_is_missing(invoke, tmp_path):
     arguments = (*FLAGS, *QUICK, "--out-dir", "out", "--json")
-    done = command(*arguments)
+    done = invoke(*arguments)
     whole = (tmp_path / "out/results.jsonl").read_text()
     (tmp_path / "out/results.jsonl").write_text(whole.splitlines(keepends=True)[0] + '{"cut')
-    again = lines(command(*arguments).stdout)
+    again = lines(invoke(*arguments).stdout)
     for one, other in zip(lines(done.stdout), again, strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}
 

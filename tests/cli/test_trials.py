@@ -49,8 +49,8 @@ def test_trials_draw_data_sets_of_their_own_and_the_first_is_the_usual_one(synth
     assert len(folders) == 4
     assert usual in folders
     drawn = [inputs(folder) for folder in folders]
-    assert all(len(one) == 240 for one in drawn)
-    assert len(set.union(*drawn)) > 950  # of 960; 2**20 strings leave few to meet by chance
+    assert all(len(one) == 80 for one in drawn)
+    assert len(set.union(*drawn)) > 316  # of 320; 2**20 strings leave few to meet by chance
     assert len(list(tmp_path.glob("runs/*/programs/*.py"))) >= 4
 
 

@@ -144,7 +144,7 @@ def right(source: str, sandbox: Sandbox):
 
 
 def test_what_shows_on_one_validation_input_of_a_hundred_is_always_found(sandbox):
-    for _ in range(20):
+    for _ in range(5):
         evidence = examine(right(ONE_OF_A_HUNDRED, sandbox), [False, True])
         assert {verdict.status for verdict in evidence.verdicts} == {"nondeterministic"}
 
@@ -165,7 +165,7 @@ def test_a_share_q_is_found_with_probability_one_minus_one_minus_q_to_the_n(sand
     )
     inputs = [str(i) for i in range(100)]
     first = sandbox.execute("def f(x): return 0", inputs)
-    tries = 120
+    tries = 60
     found = sum(
         sandbox.replay(source, inputs, first, together=0, alone=runs).status != "ok"
         for _ in range(tries)
@@ -229,17 +229,18 @@ def test_a_turned_expression_rests_on_runs_of_the_program_that_is_selected(sandb
 # ---- What is counted
 
 
-def test_the_bounds_of_a_search_count_all_inputs_up_to_a_thousand(sandbox):
+def test_the_bounds_of_a_search_count_all_inputs_up_to_a_limit(sandbox, monkeypatch):
+    monkeypatch.setattr(alone, "MOST_ALONE", 200)
     result, _ = search(sandbox, "def f(x):\n    return int(int(x) > 500_000)")
     found = result.certificate
     assert (found.validation.examples, found.validation.errors) == (100, result.validation.errors)
     assert "random sample" not in found.validation.assumes
-    assert (found.test.examples, result.test.total) == (1000, 2000)
-    assert "a random sample of 1,000 of the 2,000 test inputs, each run alone" in found.test.assumes
-    chosen = sample(TEST, 1000)
+    assert (found.test.examples, result.test.total) == (200, 2000)
+    assert "a random sample of 200 of the 2,000 test inputs, each run alone" in found.test.assumes
+    chosen = sample(TEST, 200)
     wrong = sum(500_000 < int(TEST.inputs[i]) <= THRESHOLD for i in chosen)
     assert found.test.errors == wrong > 0
-    assert found.test.error_upper_bound == binomial_upper(wrong, 1000, 1 - 0.95)
+    assert found.test.error_upper_bound == binomial_upper(wrong, 200, 1 - 0.95)
     assert result.test.errors > wrong  # those of all 2,000
     again, _ = search(sandbox, "def f(x):\n    return int(int(x) > 500_000)")
     assert again.certificate == found

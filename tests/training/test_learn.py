@@ -60,11 +60,11 @@ def test_a_small_model_fits_parity_and_does_not_learn_it_but_learns_an_easy_rule
     settings = replace(
         SMALL, n_head=4, n_embd=64, batch_size=50, n_epochs=200, eval_every=200, patience=5
     )
-    run = learn(splits("fn_a", tmp_path, train=200, test=2000), settings)
+    run = learn(splits("fn_a", tmp_path, train=100, test=1000), settings)
     assert run.train.accuracy == 1.0
     assert abs(run.test.accuracy - 0.5) < 0.05
     (tmp_path / "first.py").write_text(FIRST_BIT)
-    easy = splits("first", tmp_path, train=200, test=2000, task_file=tmp_path / "first.py")
+    easy = splits("first", tmp_path, train=100, test=1000, task_file=tmp_path / "first.py")
     run = learn(easy, settings)
     assert run.train.accuracy == 1.0
     assert run.test.accuracy == 1.0
