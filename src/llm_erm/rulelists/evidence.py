@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.settings import ErrorCost
+from llm_erm.rulelists.ties import Tie
 from llm_erm.tables.columns import Schema
 
 
@@ -69,6 +70,9 @@ class Learned:
             data support none.
         no_bound: Why they support none; empty if they do.
         notices: What the user should know of the data, a sentence each.
+        ties: Other rules with no more conditions whose errors cost as little on the rows learned
+            from, and no more on those checked on.
+        ties_complete: Whether these are all.
     """
 
     rule: RuleList
@@ -88,3 +92,5 @@ class Learned:
     error_at_most: float | None
     no_bound: str
     notices: tuple[str, ...] = ()
+    ties: tuple[Tie, ...] = ()
+    ties_complete: bool = False

@@ -15,14 +15,11 @@ from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
-from llm_erm.rulelists.thresholds import settled
-from llm_erm.rulelists.ties import roomiest
+from llm_erm.rulelists.thresholds import rooms, settled
+from llm_erm.rulelists.ties import TIES, Tie, others_as_good, roomiest
 from llm_erm.tables.columns import Labelled, Table
 
 MOST_COST = 1_000_000
-
-TIES = 200
-"""Equally good rules of a size among which the one with the most room is taken."""
 
 
 def learn(data: Labelled, settings: TableSettings) -> Learned:
@@ -43,12 +40,15 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     other, truth = data.table.take(checking), data.labels[checking]
     pool = pool_of(table)
     search = Search(pool, labels, data.schema.classes, costs)
-    sizes = _sizes(search, table, other, truth, settings)
+    everything = Search(pool_of(table, distinct=False), labels, data.schema.classes, costs)
+    sizes, tied = _sizes(search, everything, table, other, truth, settings)
     chosen = min(
         (size for size in sizes if size.checked_cost is not None),
         key=lambda size: (size.checked_cost, size.conditions),
     )
     rule = chosen.rule
+    rules, complete = tied[chosen.conditions]
+    others = others_as_good(rule, rules, (table, labels), (other, truth), costs)
     given = rule.predict(data.table)
     errors = int((given[checking] != truth).sum())
     candidates = settings.max_conditions + 1
@@ -73,6 +73,8 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         bound,
         division.no_bound,
         data.notices,
+        tuple(Tie(one, rooms(one, data.table)) for one in others[:TIES]),
+        complete and len(others) <= TIES,
     )
 
 
@@ -110,26 +112,42 @@ def line_counts(rule: RuleList, table: Table, labels: NDArray[np.int32]) -> tupl
     )
 
 
+_Tied = dict[int, tuple[list[RuleList], bool]]
+"""By size: rules that are equally good on the rows learned from, and whether these are all."""
+
+
 def _sizes(
     search: Search,
+    everything: Search,
     table: Table,
     other: Table,
     truth: NDArray[np.int32],
     settings: TableSettings,
-) -> list[Size]:
-    """Returns the best rule of each size, with its cost on the rows checked on."""
+) -> tuple[list[Size], _Tied]:
+    """Returns the best rule of each size, with its cost on the rows checked on, and its ties.
+
+    Args:
+        search: Over conditions that differ on the rows learned from.
+        everything: Over all conditions.
+        table: The rows learned from.
+        other: The rows checked on.
+        truth: Their labels.
+        settings: How to learn.
+    """
     sizes: list[Size] = []
+    ties: _Tied = {}
     for best in search.best(settings.max_conditions, settings.effort):
         if sizes and best.cost == sizes[-1].cost:
             sizes.append(Size(best.conditions, sizes[-1].rule, best.cost, best.at_least, None))
             continue
-        rules = [best.rule]
+        tied, complete = [best.rule], best.conditions == 0
         if best.proved and best.conditions:
-            tied, _ = search.equally_good(
+            found, complete = everything.equally_good(
                 best.conditions, best.cost, most=TIES, looks=settings.effort.looks // 10
             )
-            rules += tied
-        rule = settled(roomiest(rules, table), table)
+            tied += found
+        ties[best.conditions] = tied, complete
+        rule = settled(roomiest(tied, table), table)
         checked = int(search.problem.costs[truth, rule.predict(other)].sum())
         sizes.append(Size(best.conditions, rule, best.cost, best.at_least, checked))
-    return sizes
+    return sizes, ties

@@ -1,11 +1,16 @@
-"""Puts the thresholds of a rule in the middle of the room that the rows leave them."""
+"""The room that the rows leave the thresholds of a rule, and the middle of it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from llm_erm.rulelists.rule import Above, AtMost, Rows, RuleList, all_of, numbers
+from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList, all_of, numbers
 from llm_erm.tables.columns import Table
+
+
+Room = tuple[float, float]
+"""Between which two values of its column a threshold may lie: from the first, below the second."""
 
 
 def settled(rule: RuleList, table: Table) -> RuleList:
@@ -23,8 +28,8 @@ def settled(rule: RuleList, table: Table) -> RuleList:
             if not isinstance(condition, AtMost | Above):
                 continue
             others = [other for other in conditions if other is not condition]
-            decided = all_of(reaching, *(other.holds(table) for other in others))
-            room = room_of(condition, table, decided)
+            rows = all_of(reaching, *(other.holds(table) for other in others))
+            room = room_of(condition, table, rows)
             if room is not None:
                 conditions[place] = replace(condition, value=_plainest(*room))
         lines[index] = replace(line, conditions=tuple(conditions))
@@ -32,8 +37,28 @@ def settled(rule: RuleList, table: Table) -> RuleList:
     return replace(rule, lines=tuple(lines))
 
 
-def room_of(condition: AtMost | Above, table: Table, rows: Rows) -> tuple[float, float] | None:
-    """Returns the values of these rows next to a threshold, or None if it does not divide them."""
+def decided(rule: RuleList, table: Table) -> Iterator[tuple[int, int, Condition, Rows]]:
+    """Yields each condition of a rule, with its line, its place there, and the rows it decides.
+
+    These reach its line and meet the line's other conditions.
+    """
+    reaching = np.ones(table.n_rows, dtype=bool)
+    for index, line in enumerate(rule.lines):
+        holding = [condition.holds(table) for condition in line.conditions]
+        for place, condition in enumerate(line.conditions):
+            yield index, place, condition, all_of(reaching, *holding[:place], *holding[place + 1 :])
+        reaching &= ~all_of(*holding)
+
+
+def rooms(rule: RuleList, table: Table) -> tuple[Room | None, ...]:
+    """Returns the room of each condition of a rule; None for those without."""
+    return tuple(room_of(condition, table, rows) for *_, condition, rows in decided(rule, table))
+
+
+def room_of(condition: Condition, table: Table, rows: Rows) -> Room | None:
+    """Returns the values of these rows next to a threshold; None without one between any."""
+    if not isinstance(condition, AtMost | Above):
+        return None
     values = numbers(table, condition.column)[rows]
     below, above = values[values <= condition.value], values[values > condition.value]
     if not (len(below) and len(above)):
