@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,12 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.compiling import load_compiled
+from llm_erm.cli.places import check_files
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted, either
 from llm_erm.rulelists.alternatives import Open
+from llm_erm.rulelists.answers import read_answers
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.rivals import rival_accuracies
@@ -21,6 +24,9 @@ from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.words import conditions_of, proof
+from llm_erm.runs.files import is_special
+from llm_erm.tables.answers import NO_ANSWERS, Answers
+from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import MAX_ROWS, load
 
 QUICK_SECONDS = 3.0
@@ -52,6 +58,11 @@ class Options:
     """Column whose equal values say which rows belong together, such as a patient's."""
     time: str | None = None
     """Column of dates or numbers that orders the rows: the rule is checked on the latest."""
+    ask: bool = False
+    """Ask for the labels that would tell most, of rows that have none, before the rule is learned;
+    the answers are kept in the file that `--answered` names."""
+    answered: Path | None = None
+    """File of labels that `--ask` asked for: rows to learn from, never to check on."""
     max_rows: int = MAX_ROWS
     """Rows to keep at most, drawn at random from those that have a label."""
     max_conditions: int = TableSettings.max_conditions
@@ -79,23 +90,27 @@ def fit(options: Options) -> int:
         raise MissingExtraError(
             "The search for rules needs numba; install it with: pip install 'llm-erm[tables]'"
         )
-    data = load(
-        options.data,
-        options.target,
-        groups=options.groups,
-        time=options.time,
-        ignore=options.ignore,
-        columns=options.columns or None,
-        categories=options.categories,
-        max_rows=options.max_rows,
-        seed=options.seed,
-    )
-    for notice in data.notices:
-        output.note(notice)
+    _check_answers(options)
+    answers = NO_ANSWERS
+    if options.answered is not None:
+        answers = read_answers(options.answered, options.target)
+    data = _load(options, answers)
     from llm_erm.rulelists.learn import learn
     from llm_erm.rulelists.search import prepare
 
     load_compiled(prepare, QUICK_SECONDS)
+    if options.ask:
+        from llm_erm.cli.asking import ask
+
+        data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
+    for notice in data.notices:
+        output.note(notice)
+    if data.asked is not None:
+        number = int(data.asked.sum())
+        output.note(
+            f"{counted(number, 'row')} {'was' if number == 1 else 'were'} asked about; "
+            f"{'it is' if number == 1 else 'they are'} learned from, not checked on."
+        )
     learned = learn(data, settings)
     if options.out is not None:
         write_rule(options.out, learned)
@@ -108,6 +123,43 @@ def fit(options: Options) -> int:
     if options.out is not None:
         output.note(f"Rule: {options.out}")
     return 0
+
+
+def _load(options: Options, answers: Answers) -> Labelled:
+    return load(
+        options.data,
+        options.target,
+        groups=options.groups,
+        time=options.time,
+        ignore=options.ignore,
+        columns=options.columns or None,
+        categories=options.categories,
+        max_rows=options.max_rows,
+        seed=options.seed,
+        answers=answers,
+    )
+
+
+def _check_answers(options: Options) -> None:
+    """Raises an InputError if the flags on asked labels do not go together."""
+    if options.answered is None:
+        if options.ask:
+            raise InputError("--ask needs a file that keeps the answers; name one (--answered).")
+        return
+    if options.groups is not None or options.time is not None:
+        raise InputError(
+            "A row that was asked about may belong with those checked on, so --answered goes with "
+            "neither --groups nor --time; leave them out."
+        )
+    if not options.ask:
+        if not options.answered.exists():
+            raise InputError(f"There is no {options.answered}; --ask makes one.")
+        return
+    if is_special(options.data):
+        raise InputError(f"{options.data} is read more than once with --ask; save it as a file.")
+    if options.answered.resolve() == options.data.resolve():
+        raise InputError(f"{options.answered} is what is read; name another file (--answered).")
+    check_files({"--out": options.out, "--answered": options.answered}, None)
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")
@@ -173,7 +225,20 @@ def _sentences(learned: Learned) -> list[str]:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
         sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,}): {shown}{more}")
-    return sentences + [text for one in learned.open if (text := _open(learned, one))]
+    sentences += [text for one in learned.open if (text := _open(learned, one))]
+    return sentences + ([_ties(learned)] if learned.ties else [])
+
+
+def _ties(learned: Learned) -> str:
+    """Returns how many other rules are as good."""
+    others = counted(len(learned.ties), "other rule")
+    rules = others if learned.ties_complete else f"at least {others}"
+    makes = "makes" if len(learned.ties) == 1 and learned.ties_complete else "make"
+    return (
+        f"Open: {rules} with up to {counted(learned.chosen, 'condition')} {makes} as few errors on "
+        "the rows learned from, and no more on the others; `llm-erm predict --undetermined mark` "
+        "says of which new rows they disagree."
+    )
 
 
 def _open(learned: Learned, one: Open) -> str:

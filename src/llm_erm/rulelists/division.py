@@ -1,6 +1,6 @@
 """Divides rows into those to learn from and those to check on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +28,17 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
     """Returns which rows to learn from.
 
     They are drawn at random; with groups, whole groups are; with times, the earliest are taken.
+    Rows whose labels were asked for are always learned from, and change nothing for the others.
 
     Raises:
         InputError: One of the two parts would be empty.
     """
+    if data.asked is not None:
+        drawn = np.flatnonzero(~data.asked)
+        division = divide(replace(data.take(drawn), asked=None), settings)
+        learning = np.ones(len(data.labels), dtype=bool)
+        learning[drawn] = division.learning
+        return Division(learning, division.no_bound)
     rows = len(data.labels)
     to_check = round(settings.checked * rows)
     if not 1 <= to_check < rows:

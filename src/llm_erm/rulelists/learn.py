@@ -48,7 +48,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     )
     rule = chosen.rule
     rules, complete = tied[chosen.conditions]
-    others = others_as_good(rule, rules, (table, labels), (other, truth), costs)
+    others = others_as_good(rule, rules, data, division.learning, costs)
     given = rule.predict(data.table)
     errors = int((given[checking] != truth).sum())
     candidates = settings.max_conditions + 1

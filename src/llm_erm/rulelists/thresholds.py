@@ -8,7 +8,6 @@ import numpy as np
 from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList, all_of, numbers
 from llm_erm.tables.columns import Table
 
-
 Room = tuple[float, float]
 """Between which two values of its column a threshold may lie: from the first, below the second."""
 

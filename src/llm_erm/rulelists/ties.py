@@ -8,6 +8,7 @@ from itertools import islice, product
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.rulelists.meaning import different, meaning
 from llm_erm.rulelists.rule import (
     Above,
     Among,
@@ -19,8 +20,8 @@ from llm_erm.rulelists.rule import (
     categories,
     numbers,
 )
-from llm_erm.rulelists.thresholds import Room, decided, room_of, rooms, settled
-from llm_erm.tables.columns import Table
+from llm_erm.rulelists.thresholds import Room, decided, room_of, settled
+from llm_erm.tables.columns import Labelled, Table
 
 TIES = 200
 """Equally good rules that are looked for at most."""
@@ -74,28 +75,37 @@ class Tie:
 def others_as_good(
     taken: RuleList,
     rules: Sequence[RuleList],
-    learned: tuple[Table, NDArray[np.int32]],
-    checked: tuple[Table, NDArray[np.int32]],
+    data: Labelled,
+    learning: NDArray[np.bool_],
     costs: NDArray[np.int64],
 ) -> tuple[RuleList, ...]:
     """Returns the rules whose errors cost no more than those of the one that was taken.
 
+    Of those that say the same in other words, one is returned.
+
     Args:
         taken: The rule that was taken.
         rules: Rules that are as good on the rows learned from.
-        learned: The rows learned from, and their labels.
-        checked: The rows checked on, and their labels.
+        data: All rows.
+        learning: Shape ``(n_rows,)``: which of them are learned from; the others are checked on.
         costs: What errors cost, by true and given class.
     """
-    table, labels = learned
-    other, truth = checked
+    table, labels = data.table.take(np.flatnonzero(learning)), data.labels[learning]
+    other, truth = data.table.take(np.flatnonzero(~learning)), data.labels[~learning]
 
     def cost(rule: RuleList) -> int:
         return int(costs[truth, rule.predict(other)].sum())
 
     most = cost(taken)
-    found = (one for rule in rules for one in _relabelled(settled(rule, table), table, labels, costs))
-    return tuple(one for one in dict.fromkeys(found) if one != taken and cost(one) <= most)
+    found = (
+        one
+        for rule in rules
+        for one in _relabelled(settled(rule, table), table, labels, costs)
+        if cost(one) <= most
+    )
+    others = different(found, data.table)
+    others.pop(meaning(taken, data.table), None)
+    return tuple(others.values())
 
 
 def _relabelled(
@@ -109,5 +119,7 @@ def _relabelled(
         of_label = counts @ costs
         cheapest.append(np.flatnonzero(of_label == of_label.min()).tolist())
     for *given, otherwise in islice(product(*cheapest), TIES):
-        lines = tuple(replace(line, label=label) for line, label in zip(rule.lines, given, strict=True))
+        lines = tuple(
+            replace(line, label=label) for line, label in zip(rule.lines, given, strict=True)
+        )
         yield replace(rule, lines=lines, otherwise=otherwise)
