@@ -29,7 +29,7 @@ def meaning(rule: RuleList, table: Table) -> object:
         condition: _key(condition, table) for line in rule.lines for condition in line.conditions
     }
     keys = sorted({key for key, _ in known.values()})
-    truths = np.indices((2,) * len(keys), dtype=bool).reshape(len(keys), -1)
+    truths = np.indices((2,) * len(keys), dtype=bool).reshape(len(keys), 2 ** len(keys))
     given = np.full(truths.shape[1], rule.otherwise, dtype=np.int32)
     for line in reversed(rule.lines):
         literals = [known[condition] for condition in line.conditions]

@@ -103,8 +103,8 @@ def others_as_good(
         for one in _relabelled(settled(rule, table), table, labels, costs)
         if cost(one) <= most
     )
-    others = different(found, data.table)
-    others.pop(meaning(taken, data.table), None)
+    others = different(found, table)
+    others.pop(meaning(taken, table), None)
     return tuple(others.values())
 
 
