@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llm_erm.errors import InputError
-from llm_erm.runs.files import csv_text, read, replace, safe_cell, writing
+from llm_erm.rulelists.predictions import without_formula
+from llm_erm.runs.files import read, replace, writing
 from llm_erm.tables.answers import Answers
 
 
@@ -36,17 +37,20 @@ def read_answers(path: Path, target: str) -> Answers:
 def write_answers(path: Path, answers: Answers, names: Sequence[str]) -> None:
     """Writes answers into a file; the number of a row comes first, then its cells.
 
+    In cells that a spreadsheet would take for formulas, an apostrophe comes first.
+
     Raises:
         InputError: The file cannot be written.
     """
-    rows = [
-        [number, *(cells.get(name, "") for name in names)] for number, cells in answers.rows.items()
-    ]
-    header = [safe_cell(name) for name in names]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", *map(without_formula, names)])
+    for number, cells in answers.rows.items():
+        writer.writerow([number, *(without_formula(cells.get(name, "")) for name in names)])
     with writing(path, "answered"):
-        replace(path, csv_text(["row", *map(str, header)], rows, line_end="\n"))
+        replace(path, text.getvalue())
 
 
 def _plain(cell: str) -> str:
     """Returns what a cell held before it was made safe."""
-    return cell[1:] if cell[:1] == "'" and safe_cell(cell[1:]) != cell[1:] else cell
+    return cell[1:] if cell[:1] == "'" and without_formula(cell[1:]) != cell[1:] else cell

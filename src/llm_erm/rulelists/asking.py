@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.learn import cost_matrix
 from llm_erm.rulelists.meaning import different
-from llm_erm.rulelists.pool import pool_of
+from llm_erm.rulelists.pool import Pool, pool_of
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Search
 from llm_erm.rulelists.settings import TableSettings
@@ -35,10 +35,10 @@ LESS = 10
 def most_telling(
     data: Labelled, settings: TableSettings, table: Table, most: int = MOST_ASKED
 ) -> NDArray[np.intp]:
-    """Returns the rows on which rules that are as good on the rows learned from split most evenly.
+    """Returns the rows on which rules that are about as good split most evenly.
 
-    Of rows on which all these rules agree with each other alike, only the first is returned: one
-    answer tells about them all. None is returned if nothing is left open.
+    Of rows that the same of these rules give the same classes, only the first is returned: one
+    answer tells about them all. None is returned if the rules agree on all rows.
 
     Args:
         data: The rows with labels.
@@ -46,9 +46,8 @@ def most_telling(
         table: The rows without.
         most: How many rows to return at most.
     """
-    rules = _as_good(data, settings)
-    counts = votes(rules, table, len(data.schema.classes))
-    largest = counts.max(axis=1, initial=0)
+    rules = _about_as_good(data, settings)
+    largest = votes(rules, table, len(data.schema.classes)).max(axis=1, initial=0)
     split = np.flatnonzero(largest < len(rules))
     best = split[np.argsort(largest[split], kind="stable")][: 100 * most]
     given = np.stack(list(given_by(rules, table.take(best))), axis=1)
@@ -56,38 +55,37 @@ def most_telling(
     return best[first]
 
 
-def _as_good(data: Labelled, settings: TableSettings) -> list[RuleList]:
-    """Returns the rules of one size that are best on the rows learned from.
+def _about_as_good(data: Labelled, settings: TableSettings) -> list[RuleList]:
+    """Returns rules of two sizes: those within one error of the best on the rows learned from.
 
-    Each is also there with one of its thresholds elsewhere in its room. The size is the one by
-    which the labels can be described most briefly, since those of the rows checked on may not
-    choose it here.
+    The first size is the one whose best rule describes the labels most briefly, since the rows
+    checked on may not choose it here; the second is the next larger. Each rule is also there with
+    one of its thresholds elsewhere in its room.
     """
     learning = np.flatnonzero(divide(data, settings).learning)
     table, labels = data.table.take(learning), data.labels[learning]
     classes, costs = data.schema.classes, cost_matrix(settings.costs, data.schema.classes)
-    pool = pool_of(table)
     effort = replace(settings.effort, looks=settings.effort.looks // LESS)
-    found = list(Search(pool, labels, classes, costs).best(settings.max_conditions, effort))
-    per_condition = math.log2(max(len(pool.conditions), 2))
-
-    def bits(rule: RuleList) -> float:
-        wrong = int((rule.predict(table) != labels).sum())
-        return _bits_of_set(wrong, len(labels)) + per_condition * rule.conditions
-
-    best = min(found, key=lambda one: bits(one.rule))
-    rules = [best.rule]
-    if best.rule.lines:
-        everything = Search(pool_of(table, distinct=False), labels, classes, costs)
-        conditions = best.rule.conditions
-        tied, _ = everything.equally_good(conditions, best.cost, most=TIES, looks=effort.looks)
-        rules += tied
+    everything = pool_of(table, distinct=False)
+    search = Search(pool_of(table), labels, classes, costs)
+    found = list(search.best(settings.max_conditions, effort))
+    briefest = min(found, key=lambda best: _bits(best.rule, table, labels, everything))
+    sizes = [best for best in found if best.conditions - briefest.conditions in (0, 1)]
+    search = Search(everything, labels, classes, costs)
+    rules = [best.rule for best in sizes]
+    for best in sizes:
+        if not best.conditions:
+            continue
+        # Rules as good as a smaller one may be that one and a condition that changes nothing.
+        most = min(best.cost + 1, found[best.conditions - 1].cost - 1)
+        rules += search.equally_good(best.conditions, most, most=TIES, looks=effort.looks)[0]
     rules = list(different((settled(rule, table) for rule in rules), table).values())
-    shifted = [other for rule in rules for other in moved(rule, rooms(rule, table), PLACES)]
-    return list(dict.fromkeys([*rules, *shifted]))
+    elsewhere = (other for rule in rules for other in moved(rule, rooms(rule, table), PLACES))
+    return list(dict.fromkeys([*rules, *elsewhere]))
 
 
-def _bits_of_set(size: int, of: int) -> float:
-    """Returns how many bits it takes to say which ones of some things are in a set of this size."""
-    ways = math.lgamma(of + 1) - math.lgamma(size + 1) - math.lgamma(of - size + 1)
-    return ways / math.log(2)
+def _bits(rule: RuleList, table: Table, labels: NDArray[np.int32], pool: Pool) -> float:
+    """Returns how many bits describe the labels by a rule and the set of rows it gets wrong."""
+    of, wrong = len(labels), int((rule.predict(table) != labels).sum())
+    ways = math.lgamma(of + 1) - math.lgamma(wrong + 1) - math.lgamma(of - wrong + 1)
+    return ways / math.log(2) + rule.conditions * math.log2(max(len(pool.conditions), 2))

@@ -71,7 +71,7 @@ class Learned:
         no_bound: Why they support none; empty if they do.
         notices: What the user should know of the data, a sentence each.
         ties: Other rules with no more conditions whose errors cost as little on the rows learned
-            from, and no more on those checked on.
+            from, and no more on those checked on; one of those that say the same in other words.
         ties_complete: Whether these are all.
     """
 

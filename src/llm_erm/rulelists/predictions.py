@@ -162,7 +162,7 @@ class Predictions:
         for place, cells in enumerate(columns):
             firsts = {cell[:1] for cell in cells}
             if any(map(_MAY_BE_FORMULA.match, firsts)):
-                safe = tuple(cell if _NUMBER.fullmatch(cell) else safe_cell(cell) for cell in cells)
+                safe = tuple(map(without_formula, cells))
                 differing = sum(map(str.__ne__, cells, safe))
                 self._formulas += differing
                 changed |= differing > 0
@@ -199,6 +199,11 @@ class Predictions:
             ]
         rows = zip(batch.rows, members, strict=True)
         return "".join(_with_members(str(row), told) + "\n" for row, told in rows)
+
+
+def without_formula(cell: str) -> str:
+    """Returns a cell that no spreadsheet takes for a formula: a number stays as it is."""
+    return cell if _NUMBER.fullmatch(cell) else str(safe_cell(cell))
 
 
 def _written(rows: Sequence[Sequence[str]], delimiter: str, quoting: Literal[0, 1]) -> str:

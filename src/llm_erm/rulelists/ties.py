@@ -81,7 +81,7 @@ def others_as_good(
 ) -> tuple[RuleList, ...]:
     """Returns the rules whose errors cost no more than those of the one that was taken.
 
-    Of those that say the same in other words, one is returned.
+    Of rules that say the same in other words (``meaning``), one is returned.
 
     Args:
         taken: The rule that was taken.
