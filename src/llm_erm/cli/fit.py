@@ -231,13 +231,15 @@ def _sentences(learned: Learned) -> list[str]:
 
 def _ties(learned: Learned) -> str:
     """Returns how many other rules are as good."""
-    others = counted(len(learned.ties), "other rule")
-    rules = others if learned.ties_complete else f"at least {others}"
-    makes = "makes" if len(learned.ties) == 1 and learned.ties_complete else "make"
+    number = len(learned.ties)
+    least = "" if learned.ties_complete else "at least "
+    err = "errs" if number == 1 else "err"
+    one, *_ = (str(tie.rule).replace("\n", " ") for tie in learned.ties)
     return (
-        f"Open: {rules} with up to {counted(learned.chosen, 'condition')} {makes} as few errors on "
-        "the rows learned from, and no more on the others; `llm-erm predict --undetermined mark` "
-        "says of which new rows they disagree."
+        f"Open: {least}{counted(number, 'other rule')} of up to "
+        f"{counted(learned.chosen, 'condition')} {err} no more often on the rows learned from, nor "
+        f"on the others{':' if number == 1 else ', such as'} {one}. `llm-erm predict "
+        "--undetermined mark` says on which new rows the rules disagree."
     )
 
 

@@ -70,4 +70,4 @@ def _undetermined(learned: Learned, predictions: Predictions) -> str:
     )
     if learned.ties_complete:
         return told
-    return f"{told} Not all such rules were found, so more rows may be."
+    return f"{told} Not all such rules are known, so more rows may be."

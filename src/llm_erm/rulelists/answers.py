@@ -43,7 +43,7 @@ def write_answers(path: Path, answers: Answers, names: Sequence[str]) -> None:
         InputError: The file cannot be written.
     """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(["row", *map(without_formula, names)])
     for number, cells in answers.rows.items():
         writer.writerow([number, *(without_formula(cells.get(name, "")) for name in names)])
