@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from llm_erm.rulelists.evidence import Learned, LineCount, Size
+from llm_erm.rulelists.evidence import Check, Learned, LineCount, Size
 from llm_erm.rulelists.rule import (
     Above,
     Among,
@@ -68,16 +68,15 @@ def learned(
         rule=rule,
         schema=Schema(tuple(columns), target, rule.classes),
         sizes=(size,),
-        chosen=rule.conditions,
+        chosen=0,
         lines=tuple(LineCount(*line) for line in lines),
         learned_rows=rows,
-        checked_rows=20,
-        checked_errors=1,
+        check=Check(rule, rows - 20, 20, 1, 1, 0.25),
+        cross_validated=3,
         wrong=(),
         costs=(),
         thresholds=None,
         open=(),
-        candidates=1,
         confidence=0.95,
         error_at_most=0.25,
         no_bound="",
@@ -150,6 +149,14 @@ def _conditions(draw: st.DrawFn, columns: Sequence[ColumnSchema]) -> Condition:
 
 
 @st.composite
+def _lines(draw: st.DrawFn, columns: Sequence[ColumnSchema], label: st.SearchStrategy[int]) -> Line:
+    """Lines that need all their conditions, or some of them."""
+    conditions = tuple(draw(st.lists(_conditions(columns), min_size=1, max_size=3)))
+    least = draw(st.none() | st.integers(1, len(conditions)))
+    return Line(conditions, draw(label), least)
+
+
+@st.composite
 def cases(draw: st.DrawFn) -> Case:
     """Rules over columns of all kinds, and rows with missing, unreadable and unseen cells."""
     columns, cells = [], {}
@@ -172,8 +179,7 @@ def cases(draw: st.DrawFn) -> Case:
         cells[name] = draw(st.lists(one, min_size=n_rows, max_size=n_rows))
     classes = tuple(draw(names(2, 3)))
     label = st.integers(0, len(classes) - 1)
-    conditions = st.lists(_conditions(columns), min_size=1, max_size=3).map(tuple)
-    lines = st.lists(st.builds(Line, conditions, label), max_size=4).map(tuple)
+    lines = st.lists(_lines(columns, label), max_size=4).map(tuple)
     rule = RuleList(draw(lines), draw(label), classes)
     table = Table(tuple(column_of(cells[one.name], one)[0] for one in columns), n_rows)
     (target,) = draw(names(1, 1))

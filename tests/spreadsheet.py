@@ -6,9 +6,15 @@ import re
 from collections.abc import Mapping
 
 _TOKEN = re.compile(
-    r'"(?:[^"]|"")*"|[A-Z]+[0-9]+|[A-Z]+(?=\()|<=|<>|[<>=+&(),]|-?[0-9.]+(?:E[+-]?[0-9]+)?'
+    r'"(?:[^"]|"")*"|[A-Z]+[0-9]+|[A-Z]+(?=\()|<=|>=|<>|[<>=+&(),]|-?[0-9.]+(?:E[+-]?[0-9]+)?'
 )
-_ORDER = {"<=": operator.le, ">": operator.gt, "=": operator.eq, "<>": operator.ne}
+_ORDER = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "=": operator.eq,
+    "<>": operator.ne,
+}
 
 
 def value(formula: str, cells: Mapping[str, float | str | None]) -> object:

@@ -98,18 +98,15 @@ def test_same_rule_as_learn_finds_on_the_same_data():
     assert fitted.rule_ == learned.rule
     assert fitted.learned_.sizes == learned.sizes
     known = fitted.certificate_
-    assert (known.error_at_most, known.checked_errors) == (
-        learned.error_at_most,
-        learned.checked_errors,
-    )
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
+    assert (known.error_at_most, known.check) == (learned.error_at_most, learned.check)
+    size = learned.size
     assert (known.conditions, known.cost, known.at_least, known.proved) == (
-        learned.chosen,
+        size.conditions,
         size.cost,
         size.at_least,
         size.proved,
     )
-    assert f"On {learned.checked_rows} rows that it was not learned from" in str(known)
+    assert f"of {learned.check.rows} others right" in str(known)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +262,7 @@ def test_of_many_rows_a_sample_is_used_and_texts_that_all_differ_are_set_aside()
     columns, labels = visitors(500, seed=9)
     columns["name"] = [f"name {row}" for row in range(500)]
     fitted = Quick(max_rows=120).fit(as_pandas(columns), labels)
-    assert fitted.learned_.learned_rows + fitted.learned_.checked_rows == 120
+    assert fitted.learned_.learned_rows == 120
     assert any("500 rows, a random sample of 120" in sentence for sentence in fitted.notices_)
     assert any("Column name: set aside" in sentence for sentence in fitted.notices_)
     assert fitted.score(as_pandas(columns), labels) > 0.95

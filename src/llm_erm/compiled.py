@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+from numba import types
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -20,3 +22,17 @@ def kernel(function: Function) -> Function:
     except RuntimeError:  # there is no place for a cache
         compiled = numba.njit(nogil=True)(function)
     return cast(Function, compiled)
+
+
+@intrinsic
+def _bits_set(_context: Any, word: Any) -> Any:  # noqa: ANN401 - numba's own types
+    """Number of bits set, as one machine instruction."""
+
+    def emit(_: Any, builder: Any, __: Any, arguments: Any) -> Any:  # noqa: ANN401
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), emit
+
+
+bits_set = cast("Callable[[Any], Any]", _bits_set)
+"""Number of bits set of a 64-bit word; for use in kernels."""

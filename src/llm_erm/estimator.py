@@ -55,22 +55,25 @@ Source = dict[str, Any] | nw.DataFrame[Any]
 class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # has no types
     """Learns a rule that people can read, with a bound on its error on new rows.
 
-    A part of the rows chooses the size of the rule and checks it; the best rule of each size is
-    found on the others. Features are numbers, texts, booleans or dates, in any mix, and may be
-    missing: NaN, None, an empty text, or a word such as NA. Texts that are numbers count as
-    numbers. A condition on a missing value is false, except ``is missing``.
+    The size of the rule is chosen by cross-validation; the rule is the best one of its size on all
+    rows, or on a part of them if the one that was checked is kept. Features are numbers, texts,
+    booleans or dates, in any mix, and may be missing: NaN, None, an empty text, or a word such as
+    NA. Texts that are numbers count as numbers. A condition on a missing value is false, except
+    ``is missing``.
 
     Args:
         max_conditions: Most conditions of the rule; an interval is two.
-        checked: Share of the rows that are not learned from.
+        checked: Share of the rows that a rule is checked on which was learned from the others.
         costs: What errors cost, 1 where nothing is said: the true label, the label given instead,
             and a whole number for each.
-        confidence: Probability with which the bound on new rows holds.
+        confidence: Probability with which each bound on new rows holds.
+        keep_checked: Whether to keep the rule that was checked, learned from a part of the rows: it
+            has a tighter bound, and errs more often.
         independent: Whether the rows are independent draws of what the rule will be used on; there
             is no bound if not, such as for several rows per patient.
         max_rows: Rows to use at most, a random sample if there are more.
         looks: Conditions to look at in proofs; some 10 to 40 million per second for 200 rows.
-        seed: Of the random division into rows to learn from and rows to check on.
+        seed: Of the random division of the rows.
 
     Attributes:
         rule_: The rule; it prints as text.
@@ -91,6 +94,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         costs: Sequence[tuple[Any, Any, int]] = (),
         confidence: float = TableSettings.confidence,
         *,
+        keep_checked: bool = False,
         independent: bool = True,
         max_rows: int = MAX_ROWS,
         looks: int = Effort.looks,
@@ -100,6 +104,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.checked = checked
         self.costs = costs
         self.confidence = confidence
+        self.keep_checked = keep_checked
         self.independent = independent
         self.max_rows = max_rows
         self.looks = looks
@@ -131,7 +136,9 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             settings = self._settings(classes)
             data = self._labelled(X, codes.astype(np.int32), classes, getattr(y, "name", None))
             learned = learn(data, settings)
-            learning = divide(data, settings).learning
+            learning = np.ones(len(data.labels), dtype=bool)
+            if self.keep_checked:
+                learning = divide(data, settings).learning
         deciding = learned.rule.lines_of(data.table)
         self._counts = np.zeros((len(learned.rule.lines) + 1, len(classes)), dtype=np.int64)
         np.add.at(self._counts, (deciding[learning], data.labels[learning]), 1)
@@ -212,6 +219,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             checked=self.checked,
             costs=tuple(self._costs(classes)),
             confidence=self.confidence,
+            keep_checked=self.keep_checked,
             independent=self.independent,
             seed=self.seed,
             effort=Effort(self._whole("looks", 0)),

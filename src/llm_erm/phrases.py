@@ -1,5 +1,6 @@
 """Phrases that depend on how many things there are."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -28,3 +29,13 @@ def lasting(seconds: float) -> str:
     """Returns a time as people say it, such as ``12 s`` or ``7 min 12 s``."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def percent(accuracy: float) -> str:
+    """Returns an accuracy rounded down, so that only a perfect score reads 100."""
+    return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
+
+
+def percent_up(rate: float) -> str:
+    """Returns a bound on an error rate rounded up, so that it still holds."""
+    return f"{math.ceil(rate * 1000 - 1e-9) / 10:.1f}%"

@@ -29,7 +29,7 @@ def test_rule_is_printed_with_its_rows_and_written(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "3", "--out", "rule.json") == 0
     lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["line", "rule", "gives", "rows", "right"]
-    assert sum(int(line[3]) for line in lines[1:]) == 120
+    assert sum(int(line[3]) for line in lines[1:]) == 200
     learned = read_rule(Path("rule.json"))
     data = load("customers.csv", "churned")
     assert [line[1].removeprefix("ELSE ").removeprefix("IF ") for line in lines[1:-1]] == [
@@ -43,9 +43,21 @@ def test_rule_is_printed_with_its_rows_and_written(table, capsys):
 def test_json_holds_rule_and_evidence(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "2", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["learned_rows"] + found["checked_rows"] == 200
+    assert found["learned_rows"] == found["check"]["learned_rows"] + found["check"]["rows"] == 200
     assert [size["conditions"] for size in found["sizes"]] == [0, 1, 2]
-    assert 0 < found["error_at_most"] < 0.3
+    assert 0 < found["check"]["error_at_most"] < found["error_at_most"] < 0.4
+
+
+def test_bounds_say_which_rule_they_are_about(table, capsys):
+    assert fit("--target", "churned", "--max-conditions", "2") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Bound: this rule errs on at most" in told
+    assert "Checked: the rule of this size from 133 rows only got" in told
+    assert fit("--target", "churned", "--max-conditions", "2", "--keep-checked") == 0
+    printed = capsys.readouterr()
+    assert sum(int(line.split("\t")[3]) for line in printed.out.splitlines()[1:]) == 133
+    assert "Checked: it got" in printed.err
+    assert "Bound:" not in printed.err
 
 
 def test_rule_no_better_than_a_rival_is_said_to_be(table, capsys):
@@ -64,8 +76,8 @@ def test_proof_that_was_not_finished_is_not_claimed(table, capsys):
 def test_dependent_rows_get_no_bound_and_the_reason(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "1", "--dependent") == 0
     told = capsys.readouterr().err
-    assert "no bound: the rows are not independent draws" in told
-    assert "error at most" not in told
+    assert "no bound for new rows: the rows are not independent draws" in " ".join(told.split())
+    assert "at most" not in told
 
 
 @pytest.mark.parametrize(

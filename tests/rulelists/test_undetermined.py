@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -7,12 +8,11 @@ import pytest
 
 pytest.importorskip("numba")
 
-from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.meaning import meaning
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import Above, Among, AtMost, Line, NotAmong, RuleList
-from llm_erm.rulelists.settings import TableSettings
+from llm_erm.rulelists.settings import Effort, TableSettings
 from llm_erm.rulelists.stored import read_rule, write_rule
 from llm_erm.rulelists.thresholds import settled
 from llm_erm.rulelists.undetermined import in_question, votes
@@ -60,61 +60,45 @@ def test_rules_kept_are_those_that_trying_every_rule_finds(seed: int, conditions
     data = small_table(seed)
     settings = TableSettings(max_conditions=conditions)
     learned = learn(data, settings)
-    learning = divide(data, settings).learning
-    table = data.table.take(np.flatnonzero(learning))
+    size, table = learned.size, data.table
 
-    def errors(rule: RuleList) -> tuple[int, int]:
-        wrong = rule.predict(data.table) != data.labels
-        return int(wrong[learning].sum()), int(wrong[~learning].sum())
+    def errors(rule: RuleList) -> int:
+        return int((rule.predict(table) != data.labels).sum())
 
-    most = errors(learned.rule)
-    rules = (settled(rule, table) for rule in every_rule(table, learned.chosen, ("no", "yes")))
-    as_good = {
-        meaning(rule, table)
-        for rule in rules
-        if errors(rule)[0] == most[0] and errors(rule)[1] <= most[1]
-    }
+    rules = (settled(rule, table) for rule in every_rule(table, size.conditions, ("no", "yes")))
+    as_good = {meaning(rule, table) for rule in rules if errors(rule) == size.cost}
     assert learned.ties_complete
     kept = [tie.rule for tie in learned.ties]
     assert len({meaning(rule, table) for rule in kept}) == len(kept)
     assert {meaning(rule, table) for rule in [learned.rule, *kept]} == as_good
 
 
-def two_columns(checked_y: float = 9.0, rows: int = 20) -> Labelled:
-    """Rows on which ``x`` and ``y`` say the same, but for ``y`` in those checked on."""
-    learning = divide(
-        load({"x": [1, 9] * (rows // 2), "label": ["no", "yes"] * (rows // 2)}, "label"),
-        TableSettings(),
-    ).learning
-    high = np.arange(rows) % 2 == 1
-    y = np.where(high, np.where(learning, 9.0, checked_y), 1.0)
-    labels = np.where(high, "yes", "no")
-    return load({"x": np.where(high, 9.0, 1.0), "y": y, "label": labels}, "label")
+def two_columns(odd: float = 9.0) -> Labelled:
+    """Rows on which ``x`` and ``y`` say the same, but for ``y`` in one of them."""
+    high = np.arange(20) % 2 == 1
+    x, y = (np.where(high, 9.0, 1.0) for _ in "xy")
+    y[7] = odd
+    return load({"x": x, "y": y, "label": np.where(high, "yes", "no")}, "label")
 
 
-def test_rule_that_errs_more_on_the_rows_checked_on_is_not_kept():
+def test_rule_that_errs_more_is_not_kept():
     settings = TableSettings(max_conditions=1)
     kept = learn(two_columns(), settings)
     assert [str(tie.rule).split()[1] for tie in kept.ties] == ["y"]
     assert kept.ties[0].rooms == ((1.0, 9.0),)
     assert kept.ties_complete
-    assert learn(two_columns(checked_y=0.0), settings).ties == ()
+    assert learn(two_columns(odd=0.0), settings).ties == ()
 
 
 def test_label_that_costs_as_little_is_as_good():
     data = load({"x": [1, 9] * 10, "label": ["no", "yes"] * 10}, "label")
-    for seed in range(100):
-        settings = TableSettings(max_conditions=0, seed=seed)
-        learning = divide(data, settings).learning
-        if data.labels[learning].mean() == data.labels[~learning].mean() == 0.5:
-            break
-    learned = learn(data, settings)
+    learned = learn(data, TableSettings(max_conditions=0))
     assert [tie.rule for tie in learned.ties] == [RuleList((), 1, CLASSES)]
     assert learned.rule == RuleList((), 0, CLASSES)
 
 
 def test_more_rules_than_are_kept_are_not_called_all(monkeypatch):
-    monkeypatch.setattr("llm_erm.rulelists.learn.TIES", 3)
+    monkeypatch.setattr("llm_erm.rulelists.as_good.TIES", 3)
     columns = {f"x{number}": [1, 9] * 10 for number in range(6)}
     learned = learn(load(columns | {"label": ["no", "yes"] * 10}, "label"), TableSettings())
     assert 2 <= len(learned.ties) <= 3
@@ -142,13 +126,34 @@ def test_rows_on_which_the_columns_disagree_are_undetermined():
         assert counts[:, label].tolist() == expected.tolist()
 
 
-def test_condition_that_could_stand_in_place_of_one_counts_though_no_tie_has_it():
-    """``y`` has another threshold on the rows checked on than on those learned from."""
-    learned = learn(two_columns(checked_y=3.0), TableSettings(max_conditions=1))
-    assert learned.ties == ()
+def test_condition_that_could_stand_in_place_of_one_counts_though_no_tie_is_known():
+    learned = replace(learn(two_columns(), TableSettings(max_conditions=1)), ties=())
     (opened,) = learned.open
     assert [other.column for other in opened.others] == ["y"]
     assert any(rule.columns == ("y",) for rule in in_question(learned))
+
+
+def test_search_that_was_cut_short_does_not_claim_all():
+    settings = TableSettings(max_conditions=1, effort=Effort(looks=0))
+    assert not learn(two_columns(), settings).ties_complete
+
+
+def test_rules_that_need_some_of_their_conditions_are_kept_as_well():
+    random = np.random.default_rng(5)
+    x = random.integers(0, 2, (60, 4))
+    x[:, 3] = x[:, 2]
+    columns = {f"x{i}": np.where(x[:, i], "p", "q") for i in range(4)}
+    labels = np.where(x[:, :3].sum(axis=1) > 1, "yes", "no")
+    data = load(columns | {"label": labels}, "label")
+    learned = learn(data, TableSettings(max_conditions=3))
+    assert learned.size.form == "m of n"
+    assert learned.rule.columns == ("x0", "x1", "x2")
+    assert ("x0", "x1", "x3") in [tie.rule.columns for tie in learned.ties]
+    assert all((tie.rule.predict(data.table) == data.labels).all() for tie in learned.ties)
+    assert not learned.ties_complete
+    given = load(columns | {"x3": np.where(x[:, 3], "q", "p"), "label": labels}, "label").table
+    open_rows = (votes(in_question(learned), given, 2) > 0).sum(axis=1) > 1
+    assert open_rows.tolist() == (x[:, 0] != x[:, 1]).tolist()
 
 
 CLASSES = ("no", "yes")

@@ -23,7 +23,7 @@ from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.rulelists.words import conditions_of, proof
+from llm_erm.rulelists.words import conditions_of, new_rows, proof
 from llm_erm.runs.files import is_special
 from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.columns import Labelled
@@ -70,13 +70,15 @@ class Options:
     cost: tuple[str, ...] = ()
     """What errors cost: `yes:no=5` says that no for what is yes is as bad as five errors."""
     checked: float = TableSettings.checked
-    """Share of the rows that the rule is checked on, not learned from."""
+    """Share of the rows that a rule is checked on which was learned from the others."""
+    keep_checked: bool = False
+    """Keep the rule that was checked, learned from a part of the rows: a tighter bound."""
     confidence: float = TableSettings.confidence
-    """Probability with which the bound on new rows holds."""
+    """Probability with which each bound on new rows holds."""
     dependent: bool = False
     """Say that the rows are no independent draws, so that no bound on new rows is given."""
     seed: int = 0
-    """Divides the rows into those to learn from and those to check on."""
+    """Of the random division of the rows."""
     out: Path | None = None
     """Write the rule into this file, for `llm-erm predict` and `llm-erm export`."""
     json: bool = False
@@ -106,11 +108,10 @@ def fit(options: Options) -> int:
     for notice in data.notices:
         output.note(notice)
     if data.asked is not None:
-        number = int(data.asked.sum())
-        output.note(
-            f"{counted(number, 'row')} {'was' if number == 1 else 'were'} asked about; "
-            f"{'it is' if number == 1 else 'they are'} learned from, not checked on."
+        asked = counted(
+            int(data.asked.sum()), "row that was asked about", "rows that were asked about"
         )
+        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
     learned = learn(data, settings)
     if options.out is not None:
         write_rule(options.out, learned)
@@ -182,6 +183,7 @@ def _settings(options: Options) -> TableSettings:
     return TableSettings(
         max_conditions=options.max_conditions,
         checked=options.checked,
+        keep_checked=options.keep_checked,
         costs=tuple(costs),
         confidence=options.confidence,
         independent=not options.dependent,
@@ -191,8 +193,7 @@ def _settings(options: Options) -> TableSettings:
 
 def _print(learned: Learned) -> None:
     output.say_below(
-        f"Rule for {learned.schema.target}, learned from {counted(learned.learned_rows, 'row')} "
-        f"and checked on {counted(learned.checked_rows, 'other')}:"
+        f"Rule for {learned.schema.target}, learned from {counted(learned.learned_rows, 'row')}:"
     )
     classes = learned.schema.classes
     rule = learned.rule
@@ -211,16 +212,7 @@ def _print(learned: Learned) -> None:
 
 
 def _sentences(learned: Learned) -> list[str]:
-    accuracy = 1 - learned.checked_errors / learned.checked_rows
-    checked = f"{output.percent(accuracy)} right ({counted(learned.checked_rows, 'row')} checked)"
-    if learned.error_at_most is None:
-        new = f"New rows: {checked}; no bound: {learned.no_bound}."
-    else:
-        new = (
-            f"New rows like these: {checked}; error at most "
-            f"{output.percent_up(learned.error_at_most)}, {learned.confidence:.0%} sure."
-        )
-    sentences = [new, f"Your rows: {proof(learned)}"]
+    sentences = [*new_rows(learned), f"Your rows: {proof(learned)}"]
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
@@ -237,9 +229,9 @@ def _ties(learned: Learned) -> str:
     one, *_ = (str(tie.rule).replace("\n", " ") for tie in learned.ties)
     return (
         f"Open: {least}{counted(number, 'other rule')} of up to "
-        f"{counted(learned.chosen, 'condition')} {err} no more often on the rows learned from, nor "
-        f"on the others{':' if number == 1 else ', such as'} {one}. `llm-erm predict "
-        "--undetermined mark` says on which new rows the rules disagree."
+        f"{counted(learned.size.conditions, 'condition')} {err} no more often on these rows"
+        f"{':' if number == 1 else ', such as'} {one}. `llm-erm predict --undetermined mark` says "
+        "on which new rows the rules disagree."
     )
 
 
@@ -263,9 +255,13 @@ def _open(learned: Learned, one: Open) -> str:
 
 
 def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:
-    own = 1 - learned.checked_errors / learned.checked_rows
+    check = learned.check
+    own = 1 - check.errors / check.rows
     texts = [f"{name} {output.percent(accuracy)}" for name, accuracy in accuracies.items()]
-    sentences = [f"Beside it, on the rows checked: {' · '.join(texts)}"]
+    sentences = [
+        f"Beside it, learned and checked on the same rows: {' · '.join(texts)}; the rule "
+        f"{output.percent(own)}"
+    ]
     better = [name for name, accuracy in accuracies.items() if accuracy >= own]
     if better:
         sentences.append(f"The rule is no better there than {', '.join(better)}.")

@@ -2,6 +2,7 @@
 
 import math
 
+from llm_erm import phrases
 from llm_erm.cli.tables import Column, record, table
 from llm_erm.cli.text import note, pour, printable, say, say_below, say_json
 
@@ -10,7 +11,6 @@ __all__ = [
     "interval",
     "note",
     "percent",
-    "percent_up",
     "pour",
     "printable",
     "record",
@@ -22,15 +22,8 @@ __all__ = [
 
 
 def percent(accuracy: float | None) -> str:
-    """Returns an accuracy rounded down, so that only a perfect score reads 100."""
-    if accuracy is None:
-        return "–"
-    return f"{int(accuracy * 1000 + 1e-9) / 10:.1f}%"
-
-
-def percent_up(rate: float) -> str:
-    """Returns a bound on an error rate rounded up, so that it still holds."""
-    return f"{math.ceil(rate * 1000 - 1e-9) / 10:.1f}%"
+    """Returns an accuracy rounded down, or a dash if there is none."""
+    return "–" if accuracy is None else phrases.percent(accuracy)
 
 
 def interval(low: float, high: float) -> str:

@@ -15,6 +15,7 @@ from llm_erm.rulelists.rule import (
     Among,
     AtMost,
     Condition,
+    Line,
     Missing,
     MoreThan,
     NotAmong,
@@ -59,7 +60,7 @@ def python_file(learned: Learned) -> str:
     named = _variables(used)
     body = [f"    {named[column.name]} = {_read(column)}" for column in used]
     for line in learned.rule.lines:
-        conditions = " and ".join(_condition(one, named) for one in line.conditions)
+        conditions = _line(line, named)
         body.append(f"    # {one_line(str(line))}")
         body += [f"    if {conditions}:", f"        return {learned.rule.classes[line.label]!r}"]
     body.append(f"    return {learned.rule.classes[learned.rule.otherwise]!r}")
@@ -153,6 +154,13 @@ def _read(column: ColumnSchema) -> str:
         return f"days_of({cell}, {missing})"
     form = f"NumberFormat({column.decimal!r}, {column.thousands!r})"
     return f"number_of({cell}, {form}, {missing})"
+
+
+def _line(line: Line, named: dict[str, str]) -> str:
+    conditions = [_condition(condition, named) for condition in line.conditions]
+    if line.least is None:
+        return " and ".join(conditions)
+    return f"sum([{', '.join(conditions)}]) >= {line.least}"
 
 
 def _condition(condition: Condition, named: dict[str, str]) -> str:

@@ -93,6 +93,9 @@ def _letters(index: int) -> str:
 
 def _line(line: Line, places: dict[str, str], numbers: set[str]) -> str:
     conditions = [_condition(condition, places, numbers) for condition in line.conditions]
+    if line.least is not None:
+        points = "+".join(f"IF({condition},1,0)" for condition in conditions)
+        return f"{points}>={line.least}"
     return f"AND({','.join(conditions)})" if len(conditions) > 1 else conditions[0]
 
 

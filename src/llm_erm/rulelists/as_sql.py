@@ -10,6 +10,7 @@ from llm_erm.rulelists.rule import (
     Among,
     AtMost,
     Condition,
+    Line,
     Missing,
     MoreThan,
     NotAmong,
@@ -33,8 +34,7 @@ def sql_case(learned: Learned) -> str:
     rule = learned.rule
     lines = []
     for line in rule.lines:
-        conditions = " AND ".join(map(_condition, line.conditions))
-        lines.append(f"    WHEN {conditions} THEN {_text(rule.classes[line.label])}")
+        lines.append(f"    WHEN {_line(line)} THEN {_text(rule.classes[line.label])}")
     otherwise = _text(rule.classes[rule.otherwise])
     body = ["CASE", *lines, f"    ELSE {otherwise}", "END"] if lines else [otherwise]
     return "\n".join(
@@ -46,6 +46,14 @@ def sql_case(learned: Learned) -> str:
             "",
         ]
     )
+
+
+def _line(line: Line) -> str:
+    conditions = map(_condition, line.conditions)
+    if line.least is None:
+        return " AND ".join(conditions)
+    points = " + ".join(f"CASE WHEN {condition} THEN 1 ELSE 0 END" for condition in conditions)
+    return f"{points} >= {line.least}"
 
 
 def _condition(condition: Condition) -> str:

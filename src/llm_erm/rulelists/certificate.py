@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from llm_erm.rulelists.evidence import Learned
+from llm_erm.rulelists.evidence import Check, Learned
 from llm_erm.rulelists.words import certificate
 
 
@@ -14,25 +14,25 @@ class RuleCertificate:
 
     Attributes:
         error_at_most: Upper bound on the share of new rows that the rule gets wrong, if these and
-            the rows checked on are independent draws of the same kind; None if there is none.
+            the rows learned from are independent draws of the same kind; None if there is none.
         no_bound: Why there is none; empty if there is one.
-        confidence: Probability with which ``error_at_most`` holds.
-        checked_rows: Number of rows checked on: none of them was learned from.
-        checked_errors: Errors on these.
-        candidates: Number of rules that they may choose from; the bound holds for all at once.
+        confidence: Probability with which each bound holds.
+        check: A rule of the same form and size, learned from a part of the rows and checked on the
+            others, with a bound of its own: tighter, and about that rule.
+        cross_validated: Errors when each row is checked on with such a rule that was learned from
+            other rows; None if some rows were never checked on.
         conditions: Number of conditions that the rule may have.
         learned_rows: Number of rows learned from.
         cost: What its errors on these cost: their number, unless errors have costs.
-        at_least: No rule with so many conditions costs less on these rows.
+        at_least: No rule of its form with so many conditions costs less on these rows.
         text: The sentences.
     """
 
     error_at_most: float | None
     no_bound: str
     confidence: float
-    checked_rows: int
-    checked_errors: int
-    candidates: int
+    check: Check
+    cross_validated: int | None
     conditions: int
     learned_rows: int
     cost: int
@@ -41,7 +41,7 @@ class RuleCertificate:
 
     @property
     def proved(self) -> bool:
-        """Whether no rule with so many conditions costs less on the rows learned from."""
+        """Whether no rule of its form and size costs less on the rows learned from."""
         return self.cost == self.at_least
 
     def __str__(self) -> str:
@@ -50,14 +50,13 @@ class RuleCertificate:
 
 def certified(learned: Learned) -> RuleCertificate:
     """Returns what is known of the errors of a rule that was learned."""
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
+    size = learned.size
     return RuleCertificate(
         learned.error_at_most,
         learned.no_bound,
         learned.confidence,
-        learned.checked_rows,
-        learned.checked_errors,
-        learned.candidates,
+        learned.check,
+        learned.cross_validated,
         size.conditions,
         learned.learned_rows,
         size.cost,

@@ -8,37 +8,47 @@ from numpy.typing import NDArray
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.rulelists.settings import TableSettings
-from llm_erm.tables.columns import Labelled
+from llm_erm.tables.columns import Labelled, NumberColumn
+
+MOST_EQUAL = 0.1
+"""Share of rows with the cells of another up to which that is taken for an exception."""
 
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """Which rows are learned from, and whether the others tell of new rows.
+    """Which rows are learned from while the others are checked on.
 
     Attributes:
-        learning: Shape ``(n_rows,)``: whether a row is learned from; it is checked on if not.
-        no_bound: Why the rows checked on bound no error on new rows; empty if they do.
+        folds: One or more, each of shape ``(n_rows,)``: whether a row is learned from; it is
+            checked on if not. No row is checked on twice.
+        no_bound: Why the rows bound no error on new rows; empty if they do.
     """
 
-    learning: NDArray[np.bool_]
+    folds: tuple[NDArray[np.bool_], ...]
     no_bound: str
+
+    @property
+    def learning(self) -> NDArray[np.bool_]:
+        """The first fold: its rule is the one that is checked."""
+        return self.folds[0]
 
 
 def divide(data: Labelled, settings: TableSettings) -> Division:
     """Returns which rows to learn from.
 
-    They are drawn at random; with groups, whole groups are; with times, the earliest are taken.
-    Rows whose labels were asked for are always learned from, and change nothing for the others.
+    The rows are divided at random, so that each is checked on once; with groups, whole groups are.
+    With times, there is one fold: the earliest rows are learned from. Rows whose labels were asked
+    for are always learned from, and change nothing for the others.
 
     Raises:
-        InputError: One of the two parts would be empty.
+        InputError: A fold would be empty.
     """
     if data.asked is not None:
         drawn = np.flatnonzero(~data.asked)
         division = divide(replace(data.take(drawn), asked=None), settings)
-        learning = np.ones(len(data.labels), dtype=bool)
-        learning[drawn] = division.learning
-        return Division(learning, division.no_bound)
+        learning = np.ones((len(division.folds), len(data.labels)), dtype=bool)
+        learning[:, drawn] = division.folds
+        return Division(tuple(learning), division.no_bound)
     rows = len(data.labels)
     to_check = round(settings.checked * rows)
     if not 1 <= to_check < rows:
@@ -47,19 +57,22 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
             f"{'check on' if to_check < 1 else 'learn from'}; give another share, or more rows.",
             setting="checked",
         )
-    learning = np.ones(rows, dtype=bool)
     no_bound = "" if settings.independent else "the rows are not independent draws, as was said"
     random = np.random.RandomState(settings.seed)
     if data.times is not None:
-        latest = np.argsort(data.times, kind="stable")[rows - to_check :]
-        learning[latest] = False
+        part = np.ones(rows, dtype=np.intp)
+        part[np.argsort(data.times, kind="stable")[rows - to_check :]] = 0
         no_bound = "the rows checked on are later than those learned from, and the next are later"
-    elif data.groups is not None:
+        return Division((part != 0,), no_bound)
+    parts = 1 + max(round((rows - to_check) / to_check), 1)
+    ends = to_check + np.linspace(0, rows - to_check, parts)[:-1]
+    if data.groups is not None:
         groups = random.permutation(np.unique(data.groups))
         sizes = np.array([(data.groups == group).sum() for group in groups])
-        taken = groups[: int(np.searchsorted(sizes.cumsum(), to_check)) + 1]
-        learning[np.isin(data.groups, taken)] = False
-        if not learning.any():
+        before = sizes.cumsum() - sizes
+        part_of = dict(zip(groups, np.searchsorted(ends, before, side="right"), strict=True))
+        part = np.array([part_of[group] for group in data.groups])
+        if (part == 0).all():
             raise InputError(
                 "There are too few groups to learn from some and check on others; without groups, "
                 "the rows are divided one by one.",
@@ -67,5 +80,37 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
             )
         no_bound = "rows of a group are no independent draws"
     else:
-        learning[random.permutation(rows)[:to_check]] = False
-    return Division(learning, no_bound)
+        part = np.empty(rows, dtype=np.intp)
+        part[random.permutation(rows)] = np.searchsorted(ends, np.arange(rows), side="right")
+    folds = tuple(part != index for index in range(parts) if (part == index).any())
+    return Division(folds, no_bound or _contradiction(data, folds[0]))
+
+
+def _contradiction(data: Labelled, learning: NDArray[np.bool_]) -> str:
+    """Returns why a row checked on may be a copy of one learned from; empty if none seems to be.
+
+    Where few rows have equal cells, two that do and differ in their labels are more likely to be
+    one case that was labelled twice than independent draws.
+    """
+    cells = np.column_stack(
+        [
+            np.where(np.isnan(column.values), np.inf, column.values)
+            if isinstance(column, NumberColumn)
+            else column.codes.astype(np.float64)
+            for column in data.table.columns
+        ]
+        or [np.zeros(len(learning))]
+    )
+    _, kind, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    kind = kind.reshape(-1)
+    if (counts[kind] > 1).mean() > MOST_EQUAL:
+        return ""
+    for first in np.flatnonzero((counts[kind] > 1) & learning):
+        differing = (kind == kind[first]) & ~learning & (data.labels != data.labels[first])
+        if differing.any():
+            one, other = data.row_numbers[first], data.row_numbers[differing.argmax()]
+            return (
+                f"row {one:,}, learned from, and row {other:,}, checked on, have the same cells "
+                "but different labels, so they may be one case"
+            )
+    return ""

@@ -1,6 +1,7 @@
 """What is known of a rule that was learned from a table."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.rule import RuleList
@@ -8,29 +9,35 @@ from llm_erm.rulelists.settings import ErrorCost
 from llm_erm.rulelists.ties import Tie
 from llm_erm.tables.columns import Schema
 
+Form = Literal["list", "m of n"]
+"""A rule list whose lines need all their conditions, or one line that needs some of them."""
+
 
 @dataclass(frozen=True)
 class Size:
-    """The best rule with at most so many conditions.
+    """The best rule of a form with at most so many conditions.
 
     Attributes:
         conditions: How many it may have.
         rule: The rule.
         cost: What its errors cost on the rows learned from.
-        at_least: No rule with so many conditions costs less there.
-        checked_cost: What its errors cost on the rows checked on; None if a smaller rule costs as
-            little on those learned from, so that this one is no candidate.
+        at_least: No rule of the form with so many conditions costs less there; 0 for m of n, which
+            is not searched to the end.
+        checked_cost: What the errors of rules of this form and size cost on the rows that each was
+            not learned from.
+        form: Which rules it is the best of.
     """
 
     conditions: int
     rule: RuleList
     cost: int
     at_least: int
-    checked_cost: int | None
+    checked_cost: int
+    form: Form = "list"
 
     @property
     def proved(self) -> bool:
-        """Whether no rule with so many conditions costs less on the rows learned from."""
+        """Whether no rule of the form and size costs less on the rows learned from."""
         return self.cost == self.at_least
 
 
@@ -48,31 +55,55 @@ class LineCount:
 
 
 @dataclass(frozen=True)
+class Check:
+    """A rule that was learned from a part of the rows, and checked on the others.
+
+    Attributes:
+        rule: The rule, of the form and size that was chosen.
+        learned_rows: Number of rows that it was learned from.
+        rows: Number of rows that it was checked on.
+        errors: Errors on these.
+        candidates: Most rules of which it could have been chosen: one per form and size.
+        error_at_most: Upper bound on the share of new rows that it gets wrong; None if the data
+            support none.
+    """
+
+    rule: RuleList
+    learned_rows: int
+    rows: int
+    errors: int
+    candidates: int
+    error_at_most: float | None
+
+
+@dataclass(frozen=True)
 class Learned:
     """A rule and what is known of it.
 
     Attributes:
         rule: The rule.
         schema: How to read other rows for it.
-        sizes: The best rule of each size, smallest first.
-        chosen: The size of the rule.
+        sizes: The best rule of each form and size: lists, smallest first, then those of m of n.
+        chosen: Index of the rule's own size among them.
         lines: One per line of the rule, and one for the rows that no line decides.
         learned_rows: Number of rows learned from.
-        checked_rows: Number of rows checked on.
-        checked_errors: Errors on these.
         wrong: Numbers, in the source, of the rows that the rule gets wrong.
+        check: The same form and size, learned from a part of the rows and checked on the others.
+        cross_validated: Errors when each row is checked on with the rule of this form and size that
+            was learned from other rows; None if some rows were never checked on.
         costs: What errors cost; empty if each costs 1.
         thresholds: Most thresholds that were tried per column; None if all were.
         open: What all rows together leave open about each condition.
-        candidates: Most rules that can meet the rows checked on: one per size.
-        confidence: Probability with which ``error_at_most`` holds.
+        confidence: Probability with which each bound holds.
         error_at_most: Upper bound on the share of new rows that the rule gets wrong; None if the
             data support none.
         no_bound: Why they support none; empty if they do.
         notices: What the user should know of the data, a sentence each.
         ties: Other rules with no more conditions whose errors cost as little on the rows learned
-            from, and no more on those checked on; one of those that say the same in other words.
+            from; one of those that say the same in other words.
         ties_complete: Whether these are all.
+        asked_rows: Number of rows learned from whose labels were asked for: they are no draws, so
+            no bound rests on them.
     """
 
     rule: RuleList
@@ -81,16 +112,21 @@ class Learned:
     chosen: int
     lines: tuple[LineCount, ...]
     learned_rows: int
-    checked_rows: int
-    checked_errors: int
     wrong: tuple[int, ...]
+    check: Check
+    cross_validated: int | None
     costs: tuple[ErrorCost, ...]
     thresholds: int | None
     open: tuple[Open, ...]
-    candidates: int
     confidence: float
     error_at_most: float | None
     no_bound: str
     notices: tuple[str, ...] = ()
     ties: tuple[Tie, ...] = ()
     ties_complete: bool = False
+    asked_rows: int = 0
+
+    @property
+    def size(self) -> Size:
+        """The form and size of the rule."""
+        return self.sizes[self.chosen]

@@ -20,15 +20,12 @@ thresholds as by Brița et al., Optimal classification trees for continuous feat
 Functions that call each other must stay in this file; see ``enumeration/kernels.py``.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from llm_erm.compiled import kernel
+from llm_erm.compiled import bits_set, kernel
 
 Array = NDArray[Any]
 Integer = Any
@@ -98,25 +95,12 @@ class Space(NamedTuple):
     counts: Array
 
 
-@intrinsic
-def _bits_set(_context: Any, word: Any) -> Any:  # noqa: ANN401 - numba's own types
-    """Number of bits set, as one machine instruction."""
-
-    def emit(_: Any, builder: Any, __: Any, arguments: Any) -> Any:  # noqa: ANN401
-        return builder.ctpop(arguments[0])
-
-    return types.int64(types.uint64), emit
-
-
-_count = cast("Callable[[Any], Any]", _bits_set)
-
-
 @kernel
 def _shared(left: Array, right: Array) -> Integer:
     """Number of rows in both sets."""
     count = np.int64(0)
     for word in range(left.shape[0]):
-        count += _count(left[word] & right[word])
+        count += bits_set(left[word] & right[word])
     return count
 
 
@@ -205,7 +189,7 @@ def _last_condition(  # noqa: PLR0915 - a call in the hottest loop costs a third
             for label in range(classes):  # what _tally does, without its slices: the hottest loop
                 count = np.int64(0)
                 for word in range(words):
-                    count += _count(of_class[label, word] & bits[row, word])
+                    count += bits_set(of_class[label, word] & bits[row, word])
                 counts[label] = count
                 inside += count
             here, there = FAR, FAR
@@ -415,7 +399,7 @@ def _purest(
             for label in range(counts.shape[0]):
                 counts[label] = np.int64(0)
                 for word in range(here.shape[0]):
-                    counts[label] += _count(
+                    counts[label] += bits_set(
                         here[word] & problem.bits[row, word] & problem.labelled[label, word]
                     )
                 within += counts[label]

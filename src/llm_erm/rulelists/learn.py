@@ -1,6 +1,7 @@
-"""Learns a rule from a table: the best rule of each size on some rows, chosen on the others."""
+"""Learns a rule from a table: its size by cross-validation, the rule itself from all rows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,72 +10,97 @@ from llm_erm.erm.bounds import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.phrases import listed
 from llm_erm.rulelists.alternatives import left_open
+from llm_erm.rulelists.as_good import as_good
+from llm_erm.rulelists.description import upper_error
 from llm_erm.rulelists.division import divide
-from llm_erm.rulelists.evidence import Learned, LineCount, Size
+from llm_erm.rulelists.evidence import Check, Learned, LineCount, Size
+from llm_erm.rulelists.m_of_n import FEWEST
 from llm_erm.rulelists.pool import pool_of
+from llm_erm.rulelists.redundancy import without_redundancy
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
-from llm_erm.rulelists.thresholds import rooms, settled
-from llm_erm.rulelists.ties import TIES, Tie, others_as_good, roomiest
+from llm_erm.rulelists.thresholds import settled
+from llm_erm.rulelists.ties import TIES, roomiest
 from llm_erm.tables.columns import Labelled, Table
 
 MOST_COST = 1_000_000
+
+FOLD_EFFORT = 5
+"""Share of the effort, as one over this, that goes into the best rules for a fold."""
 
 
 def learn(data: Labelled, settings: TableSettings) -> Learned:
     """Returns a rule learned from labelled rows.
 
-    The best rule of each size is found on a part of the rows. Of these few, the one whose errors
-    cost least on the other rows is taken, the smaller one if two cost the same. So the exact
-    binomial bound on its error, at the confidence shared among the sizes, holds for it.
+    The rows are divided into folds. For each, the best rule of each form and size is found on the
+    other rows, and its errors on the fold are counted. The form and size whose errors cost least in
+    all is taken, the smaller one if two cost the same, and its best rule on all rows.
+
+    Two bounds hold, each at the confidence asked for. One is about the rule: all rules of its size
+    are few enough for its errors on all rows to tell (``description``). The other is tighter, and
+    about the rule of the same form and size from all rows but the first fold: the fold's rows
+    decided among one rule per form and size.
 
     Raises:
         InputError: A setting is impossible for these rows.
     """
     costs = cost_matrix(settings.costs, data.schema.classes)
     division = divide(data, settings)
-    learning = np.flatnonzero(division.learning)
-    checking = np.flatnonzero(~division.learning)
-    table, labels = data.table.take(learning), data.labels[learning]
-    other, truth = data.table.take(checking), data.labels[checking]
-    pool = pool_of(table)
-    search = Search(pool, labels, data.schema.classes, costs)
-    everything = Search(pool_of(table, distinct=False), labels, data.schema.classes, costs)
-    sizes, tied = _sizes(search, everything, table, other, truth, settings)
+    parts = [_best(data, learning, costs, settings) for learning in division.folds]
+    everything = np.ones(len(data.labels), dtype=bool)
+    final = parts[0] if settings.keep_checked else _best(data, everything, costs, settings)
+    sizes = [
+        replace(size, checked_cost=sum(part.checked_cost(size, costs) for part in parts))
+        for size in final.sizes
+    ]
     chosen = min(
-        (size for size in sizes if size.checked_cost is not None),
-        key=lambda size: (size.checked_cost, size.conditions),
+        range(len(sizes)),
+        key=lambda index: (sizes[index].checked_cost, sizes[index].conditions, index),
     )
-    rule = chosen.rule
-    rules, complete = tied[chosen.conditions]
-    others = others_as_good(rule, rules, data, division.learning, costs)
-    given = rule.predict(data.table)
-    errors = int((given[checking] != truth).sum())
-    candidates = settings.max_conditions + 1
-    bound = None
-    if not division.no_bound:
-        bound = binomial_upper(errors, len(checking), (1 - settings.confidence) / candidates)
+    size = sizes[chosen]
+    rule = size.rule
+    checked = parts[0].of(size)
+    candidates = most_candidates(settings, len(data.schema.classes))
+    delta = 1 - settings.confidence
+    errors = parts[0].errors(size)
+    rows = len(parts[0].truth)
+    check = Check(
+        checked.rule,
+        len(data.labels) - rows,
+        rows,
+        errors,
+        candidates,
+        None if division.no_bound else binomial_upper(errors, rows, delta / candidates),
+    )
+    error_at_most = check.error_at_most
+    wrong = rule.predict(data.table) != data.labels
+    drawn = everything if data.asked is None else ~data.asked
+    if not (division.no_bound or settings.keep_checked):
+        made, of = int(wrong[drawn].sum()), int(drawn.sum())
+        error_at_most = upper_error(rule, data.schema, made, of, candidates, delta)
+    validated = np.sum([~learning for learning in division.folds], axis=0)[drawn].min() == 1
+    ties, complete = as_good(size, final.table, final.labels, costs, settings.effort)
     return Learned(
         rule,
         data.schema,
         tuple(sizes),
-        chosen.conditions,
-        line_counts(rule, table, labels),
-        len(learning),
-        len(checking),
-        errors,
-        tuple(int(number) for number in data.row_numbers[given != data.labels]),
+        chosen,
+        line_counts(rule, final.table, final.labels),
+        len(final.labels),
+        tuple(int(number) for number in data.row_numbers[wrong]),
+        check,
+        sum(part.errors(size) for part in parts) if validated else None,
         settings.costs,
-        pool.thresholds,
+        final.thresholds,
         left_open(rule, data.table),
-        candidates,
         settings.confidence,
-        bound,
+        error_at_most,
         division.no_bound,
         data.notices,
-        tuple(Tie(one, rooms(one, data.table)) for one in others[:TIES]),
-        complete and len(others) <= TIES,
+        ties,
+        complete,
+        int((~drawn).sum()),
     )
 
 
@@ -112,42 +138,93 @@ def line_counts(rule: RuleList, table: Table, labels: NDArray[np.int32]) -> tupl
     )
 
 
-_Tied = dict[int, tuple[list[RuleList], bool]]
-"""By size: rules that are equally good on the rows learned from, and whether these are all."""
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The best rules on some rows, and the other rows.
 
-
-def _sizes(
-    search: Search,
-    everything: Search,
-    table: Table,
-    other: Table,
-    truth: NDArray[np.int32],
-    settings: TableSettings,
-) -> tuple[list[Size], _Tied]:
-    """Returns the best rule of each size, with its cost on the rows checked on, and its ties.
-
-    Args:
-        search: Over conditions that differ on the rows learned from.
-        everything: Over all conditions.
+    Attributes:
+        sizes: The best rule of each form and size, with nothing checked yet.
         table: The rows learned from.
+        labels: Their classes.
         other: The rows checked on.
-        truth: Their labels.
-        settings: How to learn.
+        truth: Their classes.
+        thresholds: Most thresholds that were tried per column; None if all were.
     """
+
+    sizes: list[Size]
+    table: Table
+    labels: NDArray[np.int32]
+    other: Table
+    truth: NDArray[np.int32]
+    thresholds: int | None
+
+    def of(self, size: Size) -> Size:
+        """Returns the best of a form and size, or of the largest smaller one that was better."""
+        fitting = [one for one in self.sizes if one.conditions <= size.conditions]
+        same = [one for one in fitting if one.form == size.form]
+        return (same or [one for one in fitting if one.form == "list"])[-1]
+
+    def errors(self, size: Size) -> int:
+        """Returns the errors of a form and size on the rows checked on."""
+        return int((self.of(size).rule.predict(self.other) != self.truth).sum())
+
+    def checked_cost(self, size: Size, costs: Costs) -> int:
+        """Returns what these errors cost."""
+        return int(costs[self.truth, self.of(size).rule.predict(self.other)].sum())
+
+
+def _best(
+    data: Labelled, learning: NDArray[np.bool_], costs: Costs, settings: TableSettings
+) -> _Part:
+    """Returns the best rules on some rows."""
+    table = data.table.take(np.flatnonzero(learning))
+    labels = data.labels[learning]
+    pool = pool_of(table)
+    search = Search(pool, labels, data.schema.classes, costs)
+    if not learning.all() and not settings.keep_checked:
+        settings = replace(settings, effort=settings.effort.fraction(FOLD_EFFORT))
+    return _Part(
+        _lists(search, table, settings) + _of_m_of_n(search, table, settings),
+        table,
+        labels,
+        data.table.take(np.flatnonzero(~learning)),
+        data.labels[~learning],
+        pool.thresholds,
+    )
+
+
+def most_candidates(settings: TableSettings, classes: int) -> int:
+    """Returns how many rules can meet the rows of a fold: one for each form and size."""
+    lists = settings.max_conditions + 1
+    return lists + (max(settings.max_conditions - FEWEST + 1, 0) if classes == 2 else 0)
+
+
+def _lists(search: Search, table: Table, settings: TableSettings) -> list[Size]:
+    """Returns the best list of each size, and of equally good ones that with the most room."""
     sizes: list[Size] = []
-    ties: _Tied = {}
     for best in search.best(settings.max_conditions, settings.effort):
         if sizes and best.cost == sizes[-1].cost:
-            sizes.append(Size(best.conditions, sizes[-1].rule, best.cost, best.at_least, None))
+            sizes.append(Size(best.conditions, sizes[-1].rule, best.cost, best.at_least, 0))
             continue
-        tied, complete = [best.rule], best.conditions == 0
+        rules = [best.rule]
         if best.proved and best.conditions:
-            found, complete = everything.equally_good(
+            tied, _ = search.equally_good(
                 best.conditions, best.cost, most=TIES, looks=settings.effort.looks // 10
             )
-            tied += found
-        ties[best.conditions] = tied, complete
-        rule = settled(roomiest(tied, table), table)
-        checked = int(search.problem.costs[truth, rule.predict(other)].sum())
-        sizes.append(Size(best.conditions, rule, best.cost, best.at_least, checked))
-    return sizes, ties
+            rules += tied
+        rule = settled(without_redundancy(roomiest(rules, table), table), table)
+        sizes.append(Size(best.conditions, rule, best.cost, best.at_least, 0))
+    return sizes
+
+
+def _of_m_of_n(search: Search, table: Table, settings: TableSettings) -> list[Size]:
+    """Returns the best rule found of each size that needs some of its conditions."""
+    sizes: list[Size] = []
+    if len(search.classes) != 2:
+        return sizes
+    for conditions in range(FEWEST, settings.max_conditions + 1):
+        cost, rules = search.m_of_n(conditions, looks=settings.effort.looks // 10)
+        if rules and (not sizes or cost < sizes[-1].cost):
+            rule = settled(without_redundancy(roomiest(rules, table), table), table)
+            sizes.append(Size(conditions, rule, cost, 0, 0, "m of n"))
+    return sizes

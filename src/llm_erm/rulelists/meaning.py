@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from llm_erm.rulelists.rule import Condition, MoreThan, NotMoreThan, RuleList, all_of
+from llm_erm.rulelists.rule import Condition, MoreThan, NotMoreThan, RuleList
 from llm_erm.tables.columns import Table
 
 Key = tuple[tuple[str, ...], bytes]
@@ -34,7 +34,7 @@ def meaning(rule: RuleList, table: Table) -> object:
     for line in reversed(rule.lines):
         literals = [known[condition] for condition in line.conditions]
         holding = [truths[keys.index(key)] != opposite for key, opposite in literals]
-        given[all_of(*holding)] = line.label
+        given[np.sum(holding, axis=0) >= line.needed] = line.label
     return tuple(keys), given.tobytes()
 
 

@@ -24,6 +24,9 @@ from llm_erm.tables.columns import CategoryColumn, NumberColumn, Table
 MAX_SETS = 64
 """Sets of levels per column: all up to half of them, as long as there are no more than this."""
 
+MOST_IN_SET = 3
+"""Levels of the largest sets: of eight levels, those of three would be too many."""
+
 MIN_BALANCE = 0.05
 """Two columns are compared if each is the larger one on at least this share of the rows."""
 

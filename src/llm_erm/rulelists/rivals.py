@@ -14,7 +14,7 @@ MOST_LEVELS = 50
 
 
 def rival_accuracies(data: Labelled, division: Division, seed: int) -> dict[str, float]:
-    """Returns the accuracy of each rival on the rows checked on, by name.
+    """Returns the accuracy of each rival on the rows of the first fold, by name.
 
     The rivals are the most frequent class and, where scikit-learn is installed, a tree of depth 3,
     logistic regression and gradient boosting, each with its default settings.

@@ -164,22 +164,40 @@ Condition = AtMost | Above | Among | NotAmong | Missing | Present | NotMoreThan 
 
 @dataclass(frozen=True)
 class Line:
-    """``IF`` all conditions hold, the row gets the label.
+    """``IF`` all conditions hold, or enough of them, the row gets the label.
 
     Attributes:
         conditions: At least one.
         label: Index of a class.
+        least: How many of the conditions must hold; all if None.
     """
 
     conditions: tuple[Condition, ...]
     label: int
+    least: int | None = None
+
+    @property
+    def needed(self) -> int:
+        """How many of the conditions must hold."""
+        return len(self.conditions) if self.least is None else self.least
 
     def holds(self, table: Table) -> Rows:
-        """Returns the rows on which all conditions hold."""
-        return all_of(*(condition.holds(table) for condition in self.conditions))
+        """Returns the rows on which all conditions hold, or enough of them."""
+        return np.asarray(self._held(table) >= self.needed)
+
+    def decided_by(self, place: int, table: Table) -> Rows:
+        """Returns the rows on which the line holds if the condition at this place does, only."""
+        others = self._held(table) - self.conditions[place].holds(table)
+        return np.asarray(others == self.needed - 1)
+
+    def _held(self, table: Table) -> NDArray[np.int64]:
+        holding = [condition.holds(table) for condition in self.conditions]
+        return np.asarray(np.sum(holding, axis=0, dtype=np.int64))
 
     def __str__(self) -> str:
-        return " AND ".join(_joined(self.conditions))
+        if self.least is None:
+            return " AND ".join(_joined(self.conditions))
+        return f"at least {self.least} hold of: {'; '.join(map(str, self.conditions))}"
 
 
 @dataclass(frozen=True)

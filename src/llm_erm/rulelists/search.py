@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.rulelists import kernels
+from llm_erm.rulelists import kernels, m_of_n
 from llm_erm.rulelists.pool import Pool, packed, pool_of
 from llm_erm.rulelists.rule import Condition, Line, RuleList
 from llm_erm.rulelists.settings import Effort
@@ -115,6 +115,24 @@ class Search:
         number = int(found[kernels.FOUND])
         complete = number <= most and found[kernels.LOOKS] <= looks
         return [self.rule(_until_end(rule)) for rule in rules[:number]], complete
+
+    def m_of_n(self, conditions: int, *, looks: int) -> tuple[int, list[RuleList]]:
+        """Returns the least cost found of rules with one line that needs 2 … n - 1 of n conditions.
+
+        And the rules found that cost no more, none if there is none: a local search from random
+        draws. There must be two classes.
+        """
+        found = m_of_n.local_optima(self.problem, conditions, looks=looks)
+        cost = min(found.values(), default=0)
+        return cost, [
+            RuleList(
+                (Line(tuple(self.pool.conditions[i] for i in indices), label, least),),
+                1 - label,
+                self.classes,
+            )
+            for (label, least, indices), one in found.items()
+            if one == cost
+        ]
 
     def rule(self, path: list[int]) -> RuleList:
         """Returns the rule of a path: indices of conditions, with a mark between lines."""
@@ -296,3 +314,4 @@ def prepare() -> None:
     search = Search(pool_of(table), np.array([0, 1] * 4, dtype=np.int32), ("no", "yes"))
     for best in search.best(3, Effort(looks=1000)):
         search.equally_good(max(best.conditions, 1), best.cost, most=1, looks=1000)
+    search.m_of_n(3, looks=1)

@@ -1,6 +1,6 @@
 """Settings of learning a rule from a table."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llm_erm.checks import Checked
 from llm_erm.errors import InputError
@@ -26,6 +26,10 @@ class Effort:
     wide: int = 2
     tried: int = 40
 
+    def fraction(self, parts: int) -> "Effort":
+        """Returns the effort with the looks divided by a number."""
+        return replace(self, looks=self.looks // parts)
+
 
 @dataclass(frozen=True)
 class ErrorCost:
@@ -48,17 +52,19 @@ class TableSettings(Checked):
 
     Attributes:
         max_conditions: Most conditions of the rule.
-        checked: Share of the rows that are not learned from: they choose the size and check the
-            rule.
+        checked: Share of the rows that a rule is checked on which was learned from the others.
+        keep_checked: Whether to keep the rule that was checked, which was learned from a part of
+            the rows, instead of learning one of its form and size from all rows.
         costs: What errors cost, 1 where nothing is said.
         confidence: Probability with which the bound on new rows holds.
         independent: Whether the rows are independent draws of what the rule will be used on.
-        seed: Of the random division into rows to learn from and rows to check on.
+        seed: Of the random division of the rows.
         effort: How much work the search may do.
     """
 
     max_conditions: int = 5
-    checked: float = 0.4
+    checked: float = 1 / 3
+    keep_checked: bool = False
     costs: tuple[ErrorCost, ...] = ()
     confidence: float = 0.95
     independent: bool = True

@@ -9,7 +9,7 @@ from llm_erm.rulelists.evidence import Learned
 from llm_erm.runs.files import read, replace
 from llm_erm.serial import RecordError, from_json, to_json
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -16,37 +16,33 @@ def settled(rule: RuleList, table: Table) -> RuleList:
     """Returns the same rule with thresholds in the middle of the room the rows leave them.
 
     The room of a threshold lies between two values of the rows that the condition decides: those
-    that reach its line and meet the line's other conditions. In the middle half of it, the number
-    with the fewest digits is taken. No row of the table gets another label.
+    that reach its line and on which the line's other conditions leave open whether it holds. In the
+    middle half of it, the number with the fewest digits is taken. No row of the table gets another
+    label.
     """
     lines = list(rule.lines)
     reaching = np.ones(table.n_rows, dtype=bool)
     for index, line in enumerate(lines):
-        conditions = list(line.conditions)
-        for place, condition in enumerate(conditions):
+        for place, condition in enumerate(line.conditions):
             if not isinstance(condition, AtMost | Above):
                 continue
-            others = [other for other in conditions if other is not condition]
-            rows = all_of(reaching, *(other.holds(table) for other in others))
+            rows = all_of(reaching, lines[index].decided_by(place, table))
             room = room_of(condition, table, rows)
             if room is not None:
+                conditions = list(lines[index].conditions)
                 conditions[place] = replace(condition, value=_plainest(*room))
-        lines[index] = replace(line, conditions=tuple(conditions))
+                lines[index] = replace(line, conditions=tuple(conditions))
         reaching &= ~lines[index].holds(table)
     return replace(rule, lines=tuple(lines))
 
 
 def decided(rule: RuleList, table: Table) -> Iterator[tuple[int, int, Condition, Rows]]:
-    """Yields each condition of a rule, with its line, its place there, and the rows it decides.
-
-    These reach its line and meet the line's other conditions.
-    """
+    """Yields each condition of a rule, with its line, its place there, and the rows it decides."""
     reaching = np.ones(table.n_rows, dtype=bool)
     for index, line in enumerate(rule.lines):
-        holding = [condition.holds(table) for condition in line.conditions]
         for place, condition in enumerate(line.conditions):
-            yield index, place, condition, all_of(reaching, *holding[:place], *holding[place + 1 :])
-        reaching &= ~all_of(*holding)
+            yield index, place, condition, all_of(reaching, line.decided_by(place, table))
+        reaching &= ~line.holds(table)
 
 
 def rooms(rule: RuleList, table: Table) -> tuple[Room | None, ...]:

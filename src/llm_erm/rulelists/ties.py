@@ -1,14 +1,9 @@
-"""Rules that are equally good on the rows: which of them to take, and which remain besides it."""
+"""Rules that are equally good on the rows: which of them to take, and those that are left."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice, product
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from llm_erm.rulelists.meaning import different, meaning
 from llm_erm.rulelists.rule import (
     Above,
     Among,
@@ -20,8 +15,8 @@ from llm_erm.rulelists.rule import (
     categories,
     numbers,
 )
-from llm_erm.rulelists.thresholds import Room, decided, room_of, settled
-from llm_erm.tables.columns import Labelled, Table
+from llm_erm.rulelists.thresholds import Room, decided, room_of
+from llm_erm.tables.columns import Table
 
 TIES = 200
 """Equally good rules that are looked for at most."""
@@ -70,56 +65,3 @@ class Tie:
 
     rule: RuleList
     rooms: tuple[Room | None, ...]
-
-
-def others_as_good(
-    taken: RuleList,
-    rules: Sequence[RuleList],
-    data: Labelled,
-    learning: NDArray[np.bool_],
-    costs: NDArray[np.int64],
-) -> tuple[RuleList, ...]:
-    """Returns the rules whose errors cost no more than those of the one that was taken.
-
-    Of rules that say the same in other words (``meaning``), one is returned.
-
-    Args:
-        taken: The rule that was taken.
-        rules: Rules that are as good on the rows learned from.
-        data: All rows.
-        learning: Shape ``(n_rows,)``: which of them are learned from; the others are checked on.
-        costs: What errors cost, by true and given class.
-    """
-    table, labels = data.table.take(np.flatnonzero(learning)), data.labels[learning]
-    other, truth = data.table.take(np.flatnonzero(~learning)), data.labels[~learning]
-
-    def cost(rule: RuleList) -> int:
-        return int(costs[truth, rule.predict(other)].sum())
-
-    most = cost(taken)
-    found = (
-        one
-        for rule in rules
-        for one in _relabelled(settled(rule, table), table, labels, costs)
-        if cost(one) <= most
-    )
-    others = different(found, table)
-    others.pop(meaning(taken, table), None)
-    return tuple(others.values())
-
-
-def _relabelled(
-    rule: RuleList, table: Table, labels: NDArray[np.int32], costs: NDArray[np.int64]
-) -> Iterator[RuleList]:
-    """Yields a rule with each choice of labels that cost least on the rows."""
-    deciding = rule.lines_of(table)
-    cheapest = []
-    for index in range(len(rule.lines) + 1):
-        counts = np.bincount(labels[deciding == index], minlength=len(costs))
-        of_label = counts @ costs
-        cheapest.append(np.flatnonzero(of_label == of_label.min()).tolist())
-    for *given, otherwise in islice(product(*cheapest), TIES):
-        lines = tuple(
-            replace(line, label=label) for line, label in zip(rule.lines, given, strict=True)
-        )
-        yield replace(rule, lines=lines, otherwise=otherwise)

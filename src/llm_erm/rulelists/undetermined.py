@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.rulelists.evidence import Learned
-from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList, all_of
+from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList
 from llm_erm.rulelists.thresholds import Room
 from llm_erm.tables.columns import Table
 
@@ -65,7 +65,8 @@ def given_by(rules: Collection[RuleList], table: Table) -> Iterator[NDArray[np.i
             for condition in line.conditions:
                 if condition not in known:
                     known[condition] = condition.holds(table)
-            given[all_of(*(known[condition] for condition in line.conditions))] = line.label
+            holding = [known[condition] for condition in line.conditions]
+            given[np.sum(holding, axis=0) >= line.needed] = line.label
         yield given
 
 

@@ -1,9 +1,7 @@
 """Says in sentences what is known of a rule."""
 
-import math
-
-from llm_erm.phrases import counted
-from llm_erm.rulelists.evidence import Learned
+from llm_erm.phrases import counted, percent, percent_up
+from llm_erm.rulelists.evidence import Learned, Size
 
 
 def conditions_of(learned: Learned) -> list[str]:
@@ -17,43 +15,73 @@ def conditions_of(learned: Learned) -> list[str]:
 
 def certificate(learned: Learned) -> list[str]:
     """Returns what is known of the rule's errors: on new rows, and on those it was learned from."""
-    right = math.floor(1000 - 1000 * learned.checked_errors / learned.checked_rows + 1e-9) / 10
-    new = (
-        f"On {counted(learned.checked_rows, 'row')} that it was not learned from, {right:.1f}% are "
-        f"right ({counted(learned.checked_errors, 'error')})."
-    )
-    if learned.error_at_most is None:
-        new += f" They bound no error on new rows: {learned.no_bound}."
-    else:
-        most = math.ceil(1000 * learned.error_at_most - 1e-9) / 10
-        new += (
-            f" If they and new rows are independent draws of the same kind, its error on new rows "
-            f"is at most {most:.1f}%, {learned.confidence:.0%} sure."
-        )
     sentence = proof(learned)
-    return [new, sentence[0].upper() + sentence[1:]]
+    return [*new_rows(learned), sentence[0].upper() + sentence[1:]]
+
+
+def new_rows(learned: Learned) -> list[str]:
+    """Returns what is known of errors on new rows, a sentence for each rule that it is about."""
+    check = learned.check
+    sure = f"{learned.confidence:.0%} sure"
+    right = f"{check.rows - check.errors:,} of {counted(check.rows, 'other')} right"
+    kept = check.learned_rows == learned.learned_rows
+    who = "it" if kept else f"the rule of this size from {counted(check.learned_rows, 'row')} only"
+    sentences = []
+    if learned.cross_validated is not None and not kept:
+        rows = check.learned_rows + check.rows - learned.asked_rows
+        sentences.append(
+            f"New rows like these: about {percent(1 - learned.cross_validated / rows)} right "
+            "(cross-validated)."
+        )
+    if learned.no_bound:
+        sentences.append(f"Checked: {who} got {right}; no bound for new rows: {learned.no_bound}.")
+        return sentences
+    assert learned.error_at_most is not None
+    assert check.error_at_most is not None
+    if not kept:
+        sentences.append(
+            f"Bound: this rule errs on at most {percent_up(learned.error_at_most)} of them, {sure}."
+        )
+    sentences.append(
+        f"Checked: {who} got {right}; it errs on at most {percent_up(check.error_at_most)} of new "
+        f"rows, {sure}."
+    )
+    return sentences
 
 
 def proof(learned: Learned) -> str:
     """Returns what is known of the rule on the rows learned from, as a sentence without capital."""
-    size = next(size for size in learned.sizes if size.conditions == learned.chosen)
-    rules = f"with up to {counted(size.conditions, 'condition')}"
-    if size.conditions == 0:
-        rules = "without conditions"
+    size = learned.size
     rows = f"on the {counted(learned.learned_rows, 'row')} learned from"
     if not size.cost:
         return f"it makes no error {rows}."
     if learned.costs:
-        made, fewer = f"its errors cost {size.cost:,} {rows}", "costs less"
-        least = f"costs less than {size.at_least:,}"
+        made, fewer = f"its errors cost {size.cost:,} {rows}", "costs less than"
     else:
-        made, fewer = f"it makes {counted(size.cost, 'error')} {rows}", "makes fewer"
-        least = f"makes fewer than {size.at_least:,}"
+        made, fewer = f"it makes {counted(size.cost, 'error')} {rows}", "makes fewer than"
+    if size.form == "list":
+        return f"{made}{_least(learned, size, fewer)}"
+    lists = [one for one in learned.sizes if one.form == "list"]
+    best = lists[min(size.conditions, len(lists) - 1)]
+    return (
+        f"{made}{_least(learned, best, fewer, 'rule list')} Of rules such as this one, some were "
+        "tried, not all."
+    )
+
+
+def _least(learned: Learned, size: Size, fewer: str, rule: str = "rule") -> str:
+    """Returns what no rule list of a size does on the rows learned from."""
+    if size.conditions == 0:
+        rules = f"{rule} without conditions"
+    else:
+        rules = f"{rule} with up to {counted(size.conditions, 'condition')}"
+    if not size.at_least:
+        return f"; whether a {rules} {fewer} that is open, as the search was not finished."
     proved = "proved"
     if learned.thresholds is not None:
         proved = f"proved for {learned.thresholds:,} thresholds per column, evenly spaced by rows"
     if size.proved:
-        return f"{made}, and no rule {rules} {fewer} ({proved})."
-    if not size.at_least:
-        return f"{made}; whether a rule {rules} {fewer} is open, as the search was not finished."
-    return f"{made}; no rule {rules} {least} ({proved}), but the search was not finished."
+        if rule == "rule":
+            return f", and no {rules} {fewer.removesuffix(' than')} ({proved})."
+        return f", and no {rules} {fewer} {size.at_least:,} ({proved})."
+    return f"; no {rules} {fewer} {size.at_least:,} ({proved}), but the search was not finished."
