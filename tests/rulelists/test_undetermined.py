@@ -65,7 +65,9 @@ def test_rules_kept_are_those_that_trying_every_rule_finds(seed: int, conditions
     def errors(rule: RuleList) -> int:
         return int((rule.predict(table) != data.labels).sum())
 
-    rules = (settled(rule, table) for rule in every_rule(table, size.conditions, ("no", "yes")))
+    rules = (
+        settled(rule, table) for rule in every_rule(table, learned.rule.conditions, ("no", "yes"))
+    )
     as_good = {meaning(rule, table) for rule in rules if errors(rule) == size.cost}
     assert learned.ties_complete
     kept = [tie.rule for tie in learned.ties]

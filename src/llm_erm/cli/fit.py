@@ -229,7 +229,7 @@ def _ties(learned: Learned) -> str:
     one, *_ = (str(tie.rule).replace("\n", " ") for tie in learned.ties)
     return (
         f"Open: {least}{counted(number, 'other rule')} of up to "
-        f"{counted(learned.size.conditions, 'condition')} {err} no more often on these rows"
+        f"{counted(learned.rule.conditions, 'condition')} {err} no more often on these rows"
         f"{':' if number == 1 else ', such as'} {one}. `llm-erm predict --undetermined mark` says "
         "on which new rows the rules disagree."
     )

@@ -22,10 +22,13 @@ from llm_erm.tables.columns import Table
 def as_good(
     size: Size, table: Table, labels: NDArray[np.int32], costs: Costs, effort: Effort
 ) -> tuple[tuple[Tie, ...], bool]:
-    """Returns the other rules of a size that are as good as its best, and whether these are all.
+    """Returns the rules that are as good as the best of a size, and whether these are all.
 
-    Conditions on different columns that hold on the same rows make different rules. Of rules that
-    say the same in other words (``meaning``), one is returned.
+    They have no more conditions than it needs: it may need fewer than its size allows.
+
+    Conditions on different columns that hold on the same rows make different rules; thresholds that
+    no row tells apart count as one. Of rules that say the same in other words (``meaning``), one is
+    returned.
 
     Args:
         size: The size, and the rule that was taken.
@@ -35,13 +38,13 @@ def as_good(
         effort: How much work the search may do.
     """
     search = Search(pool_of(table, distinct=False), labels, size.rule.classes, costs)
-    looks = effort.looks // 10
-    rules, complete = [size.rule], size.conditions == 0
+    looks, conditions = effort.looks // 10, size.rule.conditions
+    rules, complete = [size.rule], conditions == 0
     if size.form == "m of n":
-        cost, found = search.m_of_n(size.conditions, looks=looks)
+        cost, found = search.m_of_n(conditions, looks=looks)
         rules += found if cost == size.cost else []
-    elif size.conditions:
-        found, complete = search.equally_good(size.conditions, size.cost, most=TIES, looks=looks)
+    elif conditions:
+        found, complete = search.equally_good(conditions, size.cost, most=TIES, looks=looks)
         rules += found
     relabelled = (
         other
