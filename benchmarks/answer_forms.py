@@ -28,7 +28,7 @@ from typing import Any, get_args
 
 from scipy.stats import fisher_exact
 
-from llm_erm.erm.bounds import binomial_interval
+from llm_erm.erm.binomial import binomial_interval
 from llm_erm.llms import weights
 from llm_erm.llms.providers import Constraint
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from llm_erm.cli.bound import Options, bound
 from llm_erm.cli.results import trial_lines
-from llm_erm.erm.bounds import binomial_interval, certify
+from llm_erm.erm.binomial import binomial_interval
+from llm_erm.erm.bounds import certify
 from llm_erm.erm.trials import mean_over_trials, pass_at
 from llm_erm.facts import BaselineFacts, SynthesisFacts
 from llm_erm.incontext.learn import differs_from_chance

@@ -6,8 +6,7 @@ flipped with this probability, independently of the others; test labels are neve
 the inputs of each split are positive, before any flip, and no two splits share one.
 
 Searches end after a fixed number of programs instead of after a time, so that the table does not
-depend on the machine. Programs run in this process and not in a sandbox, which only saves time: the
-search has written all of them itself.
+depend on the machine.
 """
 
 import argparse
@@ -23,7 +22,6 @@ import numpy as np
 from llm_erm.enumeration.learn import learn
 from llm_erm.enumeration.search import prepare
 from llm_erm.enumeration.settings import EnumerationSettings
-from llm_erm.sandbox import INVALID, Execution
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 
@@ -48,29 +46,6 @@ OUTSIDE = (
     "x[1] if x[0] == '1' else x[2]",
 )
 """Rules for bit strings that are in no suite, in Python."""
-
-
-class Here:
-    """Runs programs as a sandbox does, in this process."""
-
-    isolation = "none"
-
-    def execute(self, source, inputs, limits, outputs):
-        scope = {}
-        exec(source, scope)
-        labels = [answer(scope["f"], x) for x in inputs]
-        return Execution("ok", np.array(labels, np.uint8), None, 0.0)
-
-    def replay(self, source, inputs, execution, limits, outputs, **how):
-        return execution
-
-
-def answer(function, x):
-    """The label that a program predicts, or that it fails."""
-    try:
-        return int(function(x))
-    except (IndexError, ValueError):
-        return INVALID
 
 
 @dataclass(frozen=True)
@@ -135,7 +110,7 @@ def splits_of(name, length, seed, noise, sizes):
 def searched(settings, name, length, seed, noise, sizes):
     """What one search found, as a record."""
     started = time.process_time()
-    result = learn(splits_of(name, length, seed, noise, sizes), Here(), settings)
+    result = learn(splits_of(name, length, seed, noise, sizes), settings)
     return {
         "rule": name,
         "length": length,

@@ -3,8 +3,7 @@
 Prints, for every task and length with the default settings of `llm-erm enumerate`: for how many
 seeds the program is correct on all test inputs and the contrast set, with the 95 % interval of the
 share of all seeds; medians and maxima over the seeds of the wall and CPU seconds until the exact
-program is verified; its description length in bits and the programs considered up to it. CPU
-seconds are those of the search process, without verification, which runs in other processes.
+program is verified; its description length in bits and the programs considered up to it.
 """
 
 import argparse
@@ -16,16 +15,15 @@ from pathlib import Path
 from llm_erm.enumeration.learn import learn
 from llm_erm.enumeration.search import prepare
 from llm_erm.enumeration.settings import EnumerationSettings
-from llm_erm.erm.bounds import binomial_interval
-from llm_erm.sandbox import Sandbox
+from llm_erm.erm.binomial import binomial_interval
 from llm_erm.serial import to_plain
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import load
 
 
-def one(sandbox, task, length, seed, folder, settings):
+def one(task, length, seed, folder, settings):
     splits = load(DataSpec(function=task, length=length, seed=seed), folder)
-    result = learn(splits, sandbox, settings)
+    result = learn(splits, settings)
     contrast, elsewhere = result.contrast, result.length_generalization
     return {
         "task": task,
@@ -81,12 +79,12 @@ def main():
     options = parser.parse_args()
     prepare()
     settings = EnumerationSettings(max_seconds=options.max_seconds)
-    with tempfile.TemporaryDirectory() as folder, Sandbox() as sandbox:
+    with tempfile.TemporaryDirectory() as folder:
         for task in options.tasks:
             for length in options.lengths:
                 results = []
                 for seed in options.seeds:
-                    results.append(one(sandbox, task, length, seed, Path(folder), settings))
+                    results.append(one(task, length, seed, Path(folder), settings))
                     if options.json is not None:
                         with options.json.open("a") as file:
                             file.write(json.dumps(results[-1]) + "\n")

@@ -12,7 +12,9 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -127,8 +129,9 @@ def scores(given: Matrix, labels: Matrix) -> Fitted:
             float
         )
 
-    optimizer = RiskScoreOptimizer(X=binary(given), y=2.0 * labels - 1, k=3, select_top_m=1)
-    optimizer.optimize()
+    with redirect_stdout(StringIO()):  # it prints the shape of the labels
+        optimizer = RiskScoreOptimizer(X=binary(given), y=2.0 * labels - 1, k=3, select_top_m=1)
+        optimizer.optimize()
     multiplier, constant, points = optimizer.get_models(model_index=0)
     model = RiskScoreClassifier(multiplier, constant, points)
     return lambda other: (model.predict(binary(other)) > 0).astype(int), 3

@@ -1,29 +1,29 @@
-"""Rules planted in tables: how often `fit` finds them, beside trees of scikit-learn.
+"""Rules planted in tables: how often `fit` finds them, beside other readable learners.
 
     python benchmarks/table_rules.py [--seeds 5] [--rows 200] [--noise 0 0.05 0.1] [--missing 0 0.1]
 
 Each line is one planted rule at one level of noise: the share of 2,000 fresh rows, labelled without
-noise, that each method gets right, as the mean and the least over the seeds; the number of
-conditions; the CPU seconds of one fit. Trees get medians for missing numbers and a column per
-category. The last tree is chosen by 5-fold cross-validation (depth, leaf size), then fitted to all
-rows.
+noise, that is right. First the rule itself, which errs where cells are missing; then `fit`, as the
+mean and the least over the seeds, with the number of conditions and the CPU seconds of one fit;
+then those of the learners of table_rivals.py that are installed.
 """
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.model_selection import GridSearchCV
-from sklearn.tree import DecisionTreeClassifier
+from table_rivals import rivals
 
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.rivals import encoded
 from llm_erm.rulelists.settings import TableSettings
-from llm_erm.tables.columns import Table
 from llm_erm.tables.reading import load
 
 Columns = dict[str, np.ndarray]
+
+NUMBERS = {"age", "visits", "score", "before", "after", "noise1", "noise2"}
 
 
 def columns(random: np.random.Generator, rows: int) -> Columns:
@@ -70,18 +70,16 @@ def with_gaps(random: np.random.Generator, given: Columns, share: float) -> dict
     }
 
 
-def tree(table: Table, labels: np.ndarray, fresh: Table, learner) -> np.ndarray:
-    """What a tree says of fresh rows."""
-    both = Table(
-        tuple(
-            type(one)(one.name, np.concatenate([a, b]), *rest)
-            for one, other in zip(table.columns, fresh.columns, strict=True)
-            for (_, a, *rest), (_, b, *_) in [(vars(one).values(), vars(other).values())]
-        ),
-        table.n_rows + fresh.n_rows,
-    )
-    numbers = encoded(both, np.arange(table.n_rows))
-    return learner.fit(numbers[: table.n_rows], labels).predict(numbers[table.n_rows :])
+def as_list(name: str, given: dict[str, list]) -> np.ndarray:
+    """What the planted rule says where cells are missing: no comparison with those is true."""
+    return RULES[name](
+        {
+            column: np.array(
+                [(np.nan if column in NUMBERS else "") if cell is None else cell for cell in cells]
+            )
+            for column, cells in given.items()
+        }
+    ).astype(int)
 
 
 def main() -> None:
@@ -93,48 +91,50 @@ def main() -> None:
     parser.add_argument("--missing", type=float, nargs="+", default=[0, 0.1])
     parser.add_argument("--rules", nargs="+", default=list(RULES))
     asked = parser.parse_args()
-    print(f"{'rule':22} noise gaps  fit mean least  conditions  s    depth-3 tree  chosen tree")
+    warnings.filterwarnings("ignore")
+    names = [name for name, _ in rivals(2) if not name.startswith(("(", "FasterRisk"))]
+    print("rule\tnoise\tgaps\trule itself\tfit\tleast\tconditions\ts\t" + "\t".join(names))
     for name in asked.rules:
         for noise in asked.noise:
             for missing in asked.missing:
                 if not (noise and missing):
-                    print(line(name, noise, missing, asked), flush=True)
+                    print(line(name, noise, missing, asked, names), flush=True)
 
 
-def line(name: str, noise: float, missing: float, asked: argparse.Namespace) -> str:
+def line(
+    name: str, noise: float, missing: float, asked: argparse.Namespace, names: list[str]
+) -> str:
     """Means and least accuracies of one planted rule."""
-    right, sizes, seconds, trees = [], [], [], []
+    right, itself, sizes, seconds = [], [], [], []
+    others: dict[str, list[float]] = {one: [] for one in names}
     for seed in range(asked.seeds):
         random = np.random.default_rng([seed, list(RULES).index(name)])
-        given = columns(random, asked.rows + 2000)
-        labels = RULES[name](given).astype(int)
+        complete = columns(random, asked.rows + 2000)
+        labels = RULES[name](complete).astype(int)
         noisy = labels.copy()
         flipped = random.random(len(labels)) < noise
         noisy[flipped] = (noisy[flipped] + 1) % (labels.max() + 1)
-        data = load(with_gaps(random, given, missing) | {"label": noisy}, "label")
+        given = with_gaps(random, complete, missing)
+        data = load(given | {"label": noisy}, "label")
         train, fresh = np.arange(asked.rows), np.arange(asked.rows, asked.rows + 2000)
-        taken = data.take(train)
+        itself.append((as_list(name, given) == labels)[fresh].mean())
         start = time.process_time()
-        learned = learn(taken, TableSettings())
+        learned = learn(data.take(train), TableSettings())
         seconds.append(time.process_time() - start)
         sizes.append(learned.rule.conditions)
-        new = data.table.take(fresh)
-        right.append((learned.rule.predict(new) == labels[fresh]).mean())
-        grid = {"max_depth": [1, 2, 3, 4, 5, None], "min_samples_leaf": [1, 2, 5]}
-        learners = (
-            DecisionTreeClassifier(max_depth=3, random_state=0),
-            GridSearchCV(DecisionTreeClassifier(random_state=0), grid, cv=5),
-        )
-        trees.append(
-            [
-                (tree(taken.table, taken.labels, new, one) == labels[fresh]).mean()
-                for one in learners
-            ]
-        )
-    small, chosen = np.mean(trees, axis=0)
-    return (
-        f"{name:22} {noise:5.0%} {missing:4.0%}  {np.mean(right):8.1%} {min(right):6.1%}"
-        f"  {np.mean(sizes):10.1f}  {np.median(seconds):4.1f} {small:12.1%} {chosen:12.1%}"
+        right.append((learned.rule.predict(data.table.take(fresh)) == labels[fresh]).mean())
+        numbers = encoded(data.table, train)
+        for one, learner in rivals(labels.max() + 1):
+            if one in others:
+                predict, _ = learner(numbers[train], data.labels[train])
+                others[one].append((np.asarray(predict(numbers[fresh])) == labels[fresh]).mean())
+    return "\t".join(
+        [
+            *(name, f"{noise:.0%}", f"{missing:.0%}"),
+            *(f"{np.mean(itself):.1%}", f"{np.mean(right):.1%}", f"{min(right):.1%}"),
+            *(f"{np.mean(sizes):.1f}", f"{np.median(seconds):.1f}"),
+            *(f"{np.mean(scores):.1%}" if scores else "" for scores in others.values()),
+        ]
     )
 
 

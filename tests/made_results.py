@@ -1,7 +1,7 @@
 """Results of every method, made by hand, so that what is printed of them depends on no machine."""
 
 from llm_erm.certificates import AllLooks, Bound, Certificate
-from llm_erm.erm.bounds import binomial_upper
+from llm_erm.erm.binomial import binomial_upper
 from llm_erm.facts import (
     BaselineFacts,
     EnumerationFacts,
@@ -106,6 +106,7 @@ def enumerated() -> list[Result]:
         *(0.5, 2**28),
     )
     named = {"method": "enumeration", "model": "length-first", "facts": facts, "cost": Cost()}
+    named["isolation"] = None
     return [search("fn_a", PARITY, 1.0, **named), search("fn_g", PALINDROME, 1.0, **named)]
 
 

@@ -264,7 +264,7 @@ def judge(answers: Sequence[str], folder: Path) -> Counter[str]:
     count = len(answers) + 1
     files = ("--out-jsonl", folder / "all.jsonl", "--out-csv", folder / "all.csv")
     common = ("--functions", "fn_a", "--lengths", 20, "--train-size", 20, "--val-size", 20)
-    common += ("--test-size", 200, "--dataset-dir", folder / "datasets", "--attempts", count)
+    common += ("--test-size", 40, "--dataset-dir", folder / "datasets", "--attempts", count)
     common += ("--seconds-per-call", 0.5, "--seconds-per-candidate", 1, "--no-early-stop")
     scripted = ("--provider", "scripted", "--answers", folder / "answers.json")
     run = ("synthesize", *common, *scripted, "--out-dir", folder / "run")

@@ -26,7 +26,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from llm_erm import ProgramClassifier
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.rule import Among, Line, RuleList
-from llm_erm.rulelists.settings import Effort, TableSettings
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.tables.reading import load
 
 LOOKS = 20_000
@@ -106,7 +106,7 @@ def test_nothing_is_undetermined_without_conditions():
 def test_same_rule_as_learn_finds_on_the_same_data():
     columns, labels = visitors(150, seed=3)
     flipped = np.where(np.random.RandomState(3).rand(150) < 0.1, "buys", labels)
-    settings = TableSettings(max_conditions=3, seed=5, effort=Effort(LOOKS))
+    settings = TableSettings(max_conditions=3, seed=5, looks=LOOKS)
     learned = learn(load(columns | {"y": flipped.tolist()}, "y"), settings)
     fitted = ProgramClassifier(max_conditions=3, seed=5, looks=LOOKS).fit(
         as_pandas(columns), flipped
@@ -122,7 +122,7 @@ def test_same_rule_as_learn_finds_on_the_same_data():
         size.at_least,
         size.proved,
     )
-    assert f"of {learned.check.rows} others right" in str(known)
+    assert f"of {learned.check.rows} other rows right" in str(known)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +217,33 @@ def test_rows_unlike_those_learned_from_are_refused():
         _ = Quick().program_
 
 
+@pytest.mark.parametrize(
+    ("labels", "dtype"),
+    [
+        (["a", None], None),
+        (["a", float("nan")], None),
+        ([1.0, float("nan")], float),
+        (["a", None], "string"),
+        ([1, None], "Int64"),
+        (["a", None], "category"),
+    ],
+)
+def test_rows_without_a_label_are_refused_with_what_to_do(labels, dtype):
+    y = (
+        labels * 5
+        if dtype is None
+        else pytest.importorskip("pandas").Series(labels * 5, dtype=dtype)
+    )
+    with pytest.raises(ValueError, match=r"in 5 of 10 rows, first in row 2; leave these rows out"):
+        Quick().fit(np.arange(10.0)[:, None], y)
+
+
+def test_a_lazy_frame_is_refused_with_what_to_do():
+    lazy = pytest.importorskip("polars").DataFrame({"a": range(10)}).lazy()
+    with pytest.raises(ValueError, match=r"X is a LazyFrame of polars, .* X\.collect\(\) returns"):
+        Quick().fit(lazy, [0, 1] * 5)
+
+
 def test_single_values_unlike_those_learned_from_are_warned_of():
     columns, labels = visitors(100, seed=6)
     fitted = Quick().fit(as_pandas(columns), labels)
@@ -272,6 +299,17 @@ def test_dependent_rows_bound_nothing():
     assert known.no_bound
     with pytest.raises(AttributeError):
         known.error_at_most = 0.1
+
+
+def test_rows_of_a_group_are_checked_on_together():
+    columns, labels = visitors(120, seed=9)
+    patients = np.repeat([f"patient {i}" for i in range(30)], 4)
+    fitted = Quick(max_rows=100).fit(as_pandas(columns), labels, groups=patients)
+    assert fitted.certificate_.error_at_most is None
+    assert "group" in fitted.certificate_.no_bound
+    assert Quick().fit(as_pandas(columns), labels).certificate_.error_at_most is not None
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        Quick().fit(as_pandas(columns), labels, groups=patients[:50])
 
 
 def test_of_many_rows_a_sample_is_used_and_texts_that_all_differ_are_set_aside():

@@ -1,5 +1,6 @@
 """Every public name loads; README runs in a notebook; Python writes what the command line does."""
 
+import importlib.util
 import json
 import os
 import re
@@ -33,6 +34,14 @@ print(len(results))
 
 def test_every_public_name_loads():
     assert all(getattr(llm_erm, name) is not None for name in llm_erm.__all__)
+
+
+def test_a_star_import_leaves_out_what_lacks_its_libraries(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    spec = importlib.util.spec_from_file_location("llm_erm", llm_erm.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    assert set(llm_erm.__all__) - set(again.__all__) == {"ProgramClassifier"}
 
 
 @pytest.mark.parametrize(

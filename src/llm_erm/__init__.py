@@ -5,6 +5,7 @@ milliseconds and importing one subpackage does not load the others.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.version import VERSION
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from llm_erm.enumeration.settings import EnumerationSettings
     from llm_erm.errors import BudgetSpentError, InputError, LLMERMError, UnfinishedError
     from llm_erm.estimator import ProgramClassifier
+    from llm_erm.execution import Limits
     from llm_erm.incontext.method import InContext
     from llm_erm.incontext.settings import InContextSettings
     from llm_erm.llms.llm import LLM
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from llm_erm.reports.results import read_results
     from llm_erm.runs.events import Event, Observer
     from llm_erm.runs.executors import InProcess, Processes
-    from llm_erm.sandbox import Limits, Sandbox
+    from llm_erm.sandbox import Sandbox
     from llm_erm.synthesis.method import Synthesis
     from llm_erm.synthesis.settings import SynthesisSettings
     from llm_erm.tasks.spec import DataGrid, DataSpec
@@ -45,6 +47,7 @@ _HOMES = {
     "enumeration.settings": ("EnumerationSettings",),
     "errors": ("BudgetSpentError", "InputError", "LLMERMError", "UnfinishedError"),
     "estimator": ("ProgramClassifier",),
+    "execution": ("Limits",),
     "incontext.method": ("InContext",),
     "incontext.settings": ("InContextSettings",),
     "llms.llm": ("LLM",),
@@ -53,7 +56,7 @@ _HOMES = {
     "reports.results": ("read_results",),
     "runs.events": ("Event", "Observer"),
     "runs.executors": ("InProcess", "Processes"),
-    "sandbox": ("Limits", "Sandbox"),
+    "sandbox": ("Sandbox",),
     "synthesis.method": ("Synthesis",),
     "synthesis.settings": ("SynthesisSettings",),
     "tasks.spec": ("DataGrid", "DataSpec"),
@@ -108,6 +111,8 @@ __all__ = [
     "read_results",
     "run",
 ]
+if None in (find_spec("sklearn"), find_spec("narwhals")):  # `import *` asks for all of these
+    __all__.remove("ProgramClassifier")
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for

@@ -9,8 +9,9 @@ from llm_erm.counts import check_counts
 class Bound:
     """An upper bound on the true error of what was learned, with its evidence and assumptions.
 
-    The answers of a program that are counted here were given to one input each, alone in its
-    process; where there are too many inputs for that, to a random sample, which ``assumes`` states.
+    The answers of an untrusted program that are counted here were given to one input each, alone in
+    its process; where there are too many inputs for that, to a random sample, which ``assumes``
+    states.
 
     Attributes:
         error_upper_bound: The error is at most this, in [0, 1], at the certificate's confidence.

@@ -19,10 +19,11 @@ from llm_erm.rulelists.certificate import certified
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.export import Form, exported
 from llm_erm.rulelists.rule import RuleList
-from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.undetermined import in_question, votes
 from llm_erm.runs.files import replace as replace_file
 from llm_erm.tables.columns import CategoryColumn, Labelled, Schema, Table
+from llm_erm.tables.labels import refuse_missing
 from llm_erm.tables.memory import INSTALL
 from llm_erm.tables.notices import Notices
 from llm_erm.tables.reading import MAX_ROWS, load_unlabelled
@@ -43,7 +44,8 @@ try:
     )
 except ModuleNotFoundError as error:
     raise MissingExtraError(
-        f"ProgramClassifier needs {error.name}, which is not installed; {INSTALL}"
+        f"ProgramClassifier needs {(error.name or '').partition('.')[0]}, which is not installed; "
+        f"install it with: {INSTALL}"
     ) from error
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         keep_checked: bool = False,
         independent: bool = True,
         max_rows: int = MAX_ROWS,
-        looks: int = Effort.looks,
+        looks: int = TableSettings.looks,
         seed: int = 0,
     ) -> None:
         self.max_conditions = max_conditions
@@ -110,15 +112,22 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.looks = looks
         self.seed = seed
 
-    def fit(self, X: Any, y: ArrayLike) -> Self:  # noqa: ANN401, N803 - as scikit-learn has it
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401, N803 - as scikit-learn has it
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Learns a rule.
 
         Args:
             X: Shape ``(n_samples, n_features)``: an array, a list of rows, or a data frame.
             y: Shape ``(n_samples,)``: labels.
+            groups: Shape ``(n_samples,)``: rows of a group, such as a patient's, are checked on
+                together, and there is no bound on new rows.
 
         Raises:
-            ValueError: A parameter, the rows or the labels are not valid.
+            ValueError: A parameter, the rows, the labels or the groups are not valid.
             MissingExtraError: A library is not installed.
         """
         if find_spec("numba") is None:
@@ -126,6 +135,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         from llm_erm.rulelists.learn import learn
 
         X = self._validated(X, reset=True, ensure_min_samples=2)  # noqa: N806
+        with _value_errors():
+            refuse_missing(y)
         labels = column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
         check_consistent_length(X, labels)
@@ -135,6 +146,11 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         with _value_errors():
             settings = self._settings(classes)
             data = self._labelled(X, codes.astype(np.int32), classes, getattr(y, "name", None))
+            if groups is not None:
+                belonging = column_or_1d(groups)
+                check_consistent_length(X, belonging)
+                _, numbers = np.unique(belonging, return_inverse=True)
+                data = replace(data, groups=numbers[data.row_numbers - 1].astype(np.int64))
             learned = learn(data, settings)
             learning = np.ones(len(data.labels), dtype=bool)
             if self.keep_checked:
@@ -222,7 +238,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             keep_checked=self.keep_checked,
             independent=self.independent,
             seed=self.seed,
-            effort=Effort(self._whole("looks", 0)),
+            looks=self.looks,
         )
 
     def _costs(self, classes: tuple[str, ...]) -> Iterator[ErrorCost]:
@@ -307,6 +323,11 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _validated(self, X: Any, **how: Any) -> Any:  # noqa: ANN401, N803
         """Returns a data frame as it is, and all else as an array."""
+        if nw.dependencies.is_into_lazyframe(X):
+            raise ValueError(
+                f"X is a {type(X).__name__} of {type(X).__module__.partition('.')[0]}, whose rows "
+                "are not there yet; give a data frame, such as X.collect() returns."
+            )
         if nw.dependencies.is_into_dataframe(X):
             if 0 in X.shape:
                 raise ValueError(

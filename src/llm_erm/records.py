@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, WrapS
 from llm_erm.certificates import Certificate
 from llm_erm.counts import check_amounts, check_counts
 from llm_erm.errors import InputError
+from llm_erm.execution import INVALID, Status
 from llm_erm.facts import Facts, IncontextFacts
 from llm_erm.llms.llm import Completion
-from llm_erm.sandbox import INVALID, Status
 from llm_erm.tasks.task import DataKey
 
 VERSION = 2
@@ -200,7 +200,7 @@ class Result:
             none.
         length_generalization: Verdict at other lengths; None if the task has no such set.
         certificate: Bounds on the error; None if nothing was selected or no bound holds.
-        isolation: Isolation level of the sandbox that ran the programs; None if none were run.
+        isolation: Isolation level of the sandbox that ran the programs; None if no sandbox did.
         cost: Cost of the model's answers.
         seconds: Wall time of the search.
         notices: What one must know to interpret the numbers.

@@ -8,7 +8,7 @@ import pytest
 from llm_erm.baselines.encode import encode
 from llm_erm.baselines.learn import learn
 from llm_erm.baselines.learners import OWN, Learner, is_checkpoint, tabpfn
-from llm_erm.erm.bounds import binomial_upper
+from llm_erm.erm.binomial import binomial_upper
 from llm_erm.records import Result
 from llm_erm.runs.events import Advanced, Started
 from llm_erm.serial import from_json, to_json

@@ -25,7 +25,7 @@ from responses_server import response, text
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
 GRID = (
     *("--functions", "fn_a", "--lengths", 20, 21, "--attempts", 3, "--max-output-tokens", 400),
-    *("--train-size", 20, "--val-size", 20, "--test-size", 200, "--concurrency", 1),
+    *("--train-size", 20, "--val-size", 20, "--test-size", 40, "--concurrency", 1),
 )
 CALLS = 6
 USED = 1500

@@ -6,7 +6,7 @@ import pytest
 
 from api_server import Reply, serving
 
-SMALL = ("--functions", "fn_a", "--lengths", 20, "--test-size", 200)
+SMALL = ("--functions", "fn_a", "--lengths", 20, "--test-size", 40)
 SIZES = ("--train-size", 20, "--val-size", 20)
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
@@ -159,7 +159,7 @@ def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample
         asked = invoke(
             *("incontext", "--base-url", f"{api.url}/v1", "--model", "m", "--functions", "fn_a"),
             *("--lengths", 20, "--train-size", 40, "--shots", 10, 40, "--test-size", 20),
-            *("--test-split-size", 200, "--out-dir", "asked"),
+            *("--test-split-size", 40, "--out-dir", "asked"),
         )
     assert asked.returncode == 0, asked.stderr
     searched = invoke("enumerate", *SMALL, *SIZES, "--max-seconds", 5, "--out-dir", "searched")
@@ -172,12 +172,12 @@ def test_in_context_answers_compare_with_a_search_and_say_that_they_are_a_sample
         ("incontext server:m, 10 examples", 20),
         ("incontext server:m, 40 examples", 20),
     ]
-    assert (rows[2]["method"].split()[0], rows[2]["test_examples"]) == ("enumeration", 200)
+    assert (rows[2]["method"].split()[0], rows[2]["test_examples"]) == ("enumeration", 40)
     assert [row["test_accuracy"] for row in rows] == [0.5, 0.5, 1.0]
     assert [row["cost_usd"] for row in rows] == [None, None, 0.0]
     assert rows[0]["interval"] == pytest.approx([0.2720, 0.7280], abs=1e-4)  # of 10 in 20
     said = invoke("compare", "asked", "searched").stderr
-    assert "incontext server:m, 40 examples was asked about 20 of the 200 test examples" in said
+    assert "incontext server:m, 40 examples was asked about 20 of the 40 test examples" in said
 
 
 def test_one_command_makes_the_cheap_runs_and_draws_them_with_the_guarantee(invoke, runs, tmp_path):
@@ -201,7 +201,7 @@ def test_one_command_makes_the_cheap_runs_and_draws_them_with_the_guarantee(invo
 @pytest.mark.usefixtures("prepared")
 def test_the_figure_makes_the_searches_too(invoke, tmp_path):
     done = invoke(
-        *("figure", "--functions", "fn_a", "fn_g", "--lengths", 20, "--test-size", 200),
+        *("figure", "--functions", "fn_a", "fn_g", "--lengths", 20, "--test-size", 40),
         *("--sizes", 40, "--make", "enumerate", "--out-dir", "made", "--plot", "f.svg", "--json"),
     )
     assert done.returncode == 0, done.stderr

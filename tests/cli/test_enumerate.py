@@ -72,17 +72,17 @@ def test_results_and_programs_are_in_the_folder_and_not_made_twice(invoke, tmp_p
     assert "programs considered, " not in again.stderr
 
 
-def test_an_interrupted_search_starts_again_and_journals_no_attempt_twice(command, tmp_path):
+def test_an_interrupted_search_starts_again_and_journals_no_attempt_twice(invoke, tmp_path):
     arguments = (
         *("enumerate", "--functions", "fn_l", "--lengths", 20, "--max-programs", 500),
         *("--out-dir", "out", "--json", *SMALL),
     )
-    whole = json.loads(command(*arguments).stdout)
+    whole = json.loads(invoke(*arguments).stdout)
     (tmp_path / "out/results.jsonl").write_text("")
     journal = tmp_path / "out/attempts.jsonl"
     lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join(lines[:5]) + '{"cut')
-    again = json.loads(command(*arguments).stdout)
+    again = json.loads(invoke(*arguments).stdout)
     timed = {"seconds": 0, "cost": 0, "facts": 0, **dict.fromkeys(VERDICTS)}
     assert again | timed == whole | timed
     for name in VERDICTS:

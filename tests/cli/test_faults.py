@@ -15,7 +15,7 @@ from responses_server import error, refusal, response, text
 
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
-SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
+SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 40)
 ONE_POINT = ("--functions", "fn_a", "--lengths", 20, *SMALL)
 
 

@@ -1,5 +1,6 @@
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("numba")
 
 from llm_erm.cli.main import main
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.rulelists.stored import read_rule
 from llm_erm.tables.reading import load
 from regenerate_screens import customers
@@ -52,7 +54,7 @@ def test_bounds_say_which_rule_they_are_about(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "2") == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "Bound: this rule errs on at most" in told
-    assert "Checked: the rule of this size from 133 rows only got" in told
+    assert "Checked: learned from 133 rows only, a rule of this size got" in told
     assert fit("--target", "churned", "--max-conditions", "2", "--keep-checked") == 0
     printed = capsys.readouterr()
     assert sum(int(line.split("\t")[3]) for line in printed.out.splitlines()[1:]) == 133
@@ -62,11 +64,11 @@ def test_bounds_say_which_rule_they_are_about(table, capsys):
 
 def test_rule_no_better_than_a_rival_is_said_to_be(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "0") == 0
-    assert "no better there than always no" in capsys.readouterr().err
+    assert "no better there than depth-3 tree" in capsys.readouterr().err
 
 
 def test_proof_that_was_not_finished_is_not_claimed(table, capsys):
-    with patch("llm_erm.rulelists.settings.Effort.__init__.__defaults__", (0, 8, 2, 40)):
+    with patch("llm_erm.cli.fit.TableSettings", partial(TableSettings, looks=0)):
         assert fit("--target", "churned", "--max-conditions", "3") == 0
     told = capsys.readouterr().err
     assert "the search was not finished" in told

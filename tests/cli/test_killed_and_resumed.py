@@ -25,7 +25,7 @@ from responses_server import response, text
 
 KILLS = int(os.environ.get("LLM_ERM_KILLS", "10"))
 LATENCY = 0.05 if KILLS <= 10 else 0.3
-ATTEMPTS = max(30, 3 * KILLS)
+ATTEMPTS = max(20, 3 * KILLS) if KILLS > 10 else 20
 GRID = (
     *("--functions", "fn_a", "fn_g", "--lengths", 20, 22, 24),
     *("--train-size", 20, "--val-size", 20, "--test-size", 100),

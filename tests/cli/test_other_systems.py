@@ -1,13 +1,17 @@
 """macOS and Windows: all that runs no program works, and the rest says how to run one."""
 
+import csv
 import json
+import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-OTHER = Path(__file__).parent.parent / "other_system.py"
+TESTS = Path(__file__).parent.parent
+OTHER = TESTS / "other_system.py"
 
 
 @pytest.fixture(params=["Darwin", "Windows"])
@@ -56,3 +60,34 @@ def test_doctor_says_what_this_system_can_do(elsewhere):
     assert found["isolation"]["state"] == "none"
     assert found["isolation wasm (beta)"]["state"] in ("installed", "missing")
     assert done.returncode == (0 if found["isolation wasm (beta)"]["state"] == "installed" else 1)
+
+
+def test_rules_and_enumeration_need_neither_a_sandbox_nor_posix(tmp_path):
+    """All in one process of Windows, which lacks what macOS lacks; its pipes have no ≤."""
+    draw = random.Random(0)
+    rows = [[draw.randint(1, 60), draw.choice(["monthly", "yearly"])] for _ in range(200)]
+    labels = [
+        "yes" if contract == "monthly" and tenure <= 20 else "no" for tenure, contract in rows
+    ]
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        table = [[*row, label] for row, label in zip(rows, labels, strict=True)]
+        csv.writer(file).writerows([["tenure", "contract", "churned"], *table])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", TESTS / "everywhere.py", "Windows"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        encoding="cp1252",
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    *printed, last = done.stdout.splitlines()
+    found = json.loads(last)
+    assert set(found["statuses"]) == {0}, done.stderr
+    assert found["predicted"] == ["low", "high"]
+    assert any("tenure <= 2" in line for line in printed), printed
+    with (tmp_path / "predicted.csv").open(newline="", encoding="utf-8") as file:
+        predicted = [row["churned_predicted"] for row in csv.DictReader(file)]
+    assert sum(map(str.__eq__, predicted, labels)) >= 195
+    assert "CASE" in (tmp_path / "rule.sql").read_text()
+    assert "x.count('1') % 2" in (tmp_path / "run/programs/fn_a-L16-seed42.py").read_text()

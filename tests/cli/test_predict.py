@@ -37,7 +37,7 @@ def test_predict_prints_rows_alone_and_says_the_rest_elsewhere(files, invoke):
     done = invoke("predict", "rule.json", "rows.csv")
     assert (done.returncode, done.stdout) == (0, PREDICTED)
     assert "Added to 3 rows: churned_predicted and churned_line." in done.stderr
-    assert "66.6% right: 1 of 3 rows with a churned is wrong." in done.stderr
+    assert "66.6% right: of 3 rows whose churned is known, 1 is wrong." in done.stderr
 
 
 def test_predict_prints_utf_8_whatever_the_locale_has(files, monkeypatch):

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
 PUBLISHED = ("--functions", "fn_a", "--lengths", 50, "--attempts", 3, "--enable-code-interpreter")
-SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
+SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 40)
 COLUMNS = (
     "fn,length,attempt,prompt,text,duration_ms,cached_tokens,prompt_tokens,completion_tokens,"
     "reasoning_tokens,tool_uses,tool_results_chars,val_acc,test_acc,stopped_early,compile_error,"

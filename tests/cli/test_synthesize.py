@@ -15,7 +15,7 @@ from responses_server import response, text
 
 RIGHT = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 WRONG = json.dumps({"code": "def f(x):\n    return 1"})
-SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
+SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 40)
 
 
 def lines(path: Path) -> list[dict]:
@@ -96,7 +96,7 @@ def test_the_standalone_program_verifies_on_the_test_file(invoke, scripted, tmp_
     (data,) = tmp_path.glob("datasets/parity_all/L20/*/test.txt")
     done = invoke("verify", program, data, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["correct"] == 200
+    assert json.loads(done.stdout)["correct"] == 40
 
 
 def test_the_same_command_again_asks_nothing_and_prints_the_same(invoke, scripted):
@@ -109,7 +109,7 @@ def test_the_same_command_again_asks_nothing_and_prints_the_same(invoke, scripte
 
 def test_what_is_done_is_shown_without_a_key_and_what_is_not_needs_one(invoke, tmp_path):
     command = ("synthesize", "--functions", "fn_a", "--train-size", 20, "--val-size", 20)
-    command += ("--test-size", 200, "--provider", "openai", "--json", "--attempts", 1)
+    command += ("--test-size", 40, "--provider", "openai", "--json", "--attempts", 1)
     for folder in ((), ("--out-dir", "out")):
         with serving(lambda _: Reply(response([text(RIGHT)]))) as api:
             arguments = (*command, "--base-url", f"{api.url}/v1", *folder)
@@ -382,7 +382,7 @@ def test_a_program_too_slow_for_the_test_data_has_no_test_accuracy(invoke, scrip
     slow += "    while time.process_time() < end:\n        pass\n    return x.count('1') % 2"
     done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 1, "--json"),
-        *("--seconds-per-candidate", 0.6, *SMALL, *scripted(json.dumps({"code": slow}))),
+        *("--seconds-per-candidate", 0.25, *SMALL, *scripted(json.dumps({"code": slow}))),
     )
     result = json.loads(done.stdout)
     assert result["validation"]["accuracy"] == 1.0

@@ -8,7 +8,7 @@ import pytest
 from llm_erm.cli.output import interval
 from llm_erm.erm.trials import mean_over_trials, pass_at
 
-SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 200)
+SMALL = ("--train-size", 20, "--val-size", 20, "--test-size", 40)
 PARITY = json.dumps({"code": "def f(x):\n    return x.count('1') % 2"})
 EVEN = json.dumps({"code": "def f(x):\n    return 1 - x.count('1') % 2"})
 PALINDROME = json.dumps({"code": "def f(x):\n    return int(x == x[::-1])"})

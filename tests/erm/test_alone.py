@@ -14,7 +14,7 @@ from llm_erm.enumeration.learn import learn as enumerate_programs
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.erm import alone
 from llm_erm.erm.alone import confirm, examine, number_alone, sample, select_confirmed
-from llm_erm.erm.bounds import binomial_upper
+from llm_erm.erm.binomial import binomial_upper
 from llm_erm.erm.verify import confirmed, execute
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Attempt, Candidate, Result
@@ -255,15 +255,9 @@ def test_a_slow_program_has_smaller_samples_and_the_bounds_say_so(sandbox, monke
     assert (result.validation.total, result.test.total) == (100, 2000)
 
 
-def test_enumeration_counts_training_examples_alone_too(sandbox, monkeypatch):
-    counted = []
-    replay = sandbox.replay
-
-    def watched(source, inputs, first, *more, **runs):
-        counted.append((len(inputs), runs))
-        return replay(source, inputs, first, *more, **runs)
-
-    monkeypatch.setattr(sandbox, "replay", watched)
+def test_all_answers_of_enumerated_programs_count(monkeypatch):
+    """They depend on their inputs alone, so the bounds need no sample that runs alone."""
+    monkeypatch.setattr(alone, "MOST_ALONE", 20)
     words = [format(i, "010b") for i in np.random.default_rng(0).permutation(1024)[:200]]
     parts = [
         Dataset(tuple(part), tuple(int("11" in x) for x in part))
@@ -273,9 +267,12 @@ def test_enumeration_counts_training_examples_alone_too(sandbox, monkeypatch):
         DataKey("own", 10, 1), "binary", *parts[:2], lambda: HeldOut(parts[2]), independent=True
     )
     settings = EnumerationSettings(attempts=4, max_seconds=60, max_memory_bytes=8 * 2**30)
-    result = enumerate_programs(data, sandbox, settings, observe=ignore)
-    assert result.certificate.occam.examples == 120
-    assert (120, {"together": 256, "alone": list(range(120))}) in counted
+    result = enumerate_programs(data, settings, observe=ignore)
+    found = result.certificate
+    examples = (found.occam.examples, found.validation.examples, found.test.examples)
+    assert examples == (120, 60, 80)
+    assert "sample" not in found.test.assumes + found.occam.assumes
+    assert result.isolation is None
 
 
 def test_how_many_run_alone_depends_on_number_and_time_alone():

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from llm_erm.erm.bounds import (
+from llm_erm.erm.binomial import (
     binomial_interval,
     binomial_upper,
-    certify,
     examples_needed,
     occam_upper,
     paper_excess,
 )
+from llm_erm.erm.bounds import certify
 from llm_erm.records import Verdict
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
 

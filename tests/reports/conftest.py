@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         texts.write_text(json.dumps(answers))
         words = (
             *("synthesize", "--answers", texts, "--out-dir", root / name),
-            *("--dataset-dir", root / "datasets", "--lengths", 20, "--test-size", 200),
+            *("--dataset-dir", root / "datasets", "--lengths", 20, "--test-size", 40),
             *(() if "--train-size" in flags else ("--train-size", 20, "--val-size", 20)),
             *(() if "--functions" in flags else ("--functions", "fn_a")),
         )

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from llm_erm.certificates import AllLooks, Bound
-from llm_erm.erm.bounds import binomial_upper
+from llm_erm.erm.binomial import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts, IncontextFacts
 from llm_erm.records import Cost, Result, Verdict

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from llm_erm.rulelists import description
-from llm_erm.rulelists.description import log_rules, upper_error
+from llm_erm.rulelists.description import LATER, log_rules, upper_error
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import Above, AtMost, Line, RuleList
 from llm_erm.tables.columns import CategoryColumn, ColumnSchema, NumberColumn, Schema, Table
@@ -75,10 +75,10 @@ def test_no_more_rules_are_told_apart_than_are_counted(conditions):
 def test_bound_grows_with_errors_and_length_and_shrinks_with_rows():
     zero = upper_error(ONE, NUMBERS, 0, 200, 9, 0.05)
     # So many later errors are too unlikely for all rules together; one fewer is not.
-    later = round(zero * 800)
-    spare = math.log(0.05 / 2 / 9) - log_rules(ONE, NUMBERS, 1000)
-    assert hypergeom.logcdf(0, 1000, later, 200) <= spare
-    assert hypergeom.logcdf(0, 1000, later - 1, 200) > spare
+    later = round(zero * 200 * LATER)
+    spare = math.log(0.05 / 2 / 9) - log_rules(ONE, NUMBERS, 200 * (1 + LATER))
+    assert hypergeom.logcdf(0, 200 * (1 + LATER), later, 200) <= spare
+    assert hypergeom.logcdf(0, 200 * (1 + LATER), later - 1, 200) > spare
     assert zero < upper_error(ONE, NUMBERS, 3, 200, 9, 0.05)
     assert zero < upper_error(TWO, NUMBERS, 0, 200, 9, 0.05)
     assert zero < upper_error(SOME, NUMBERS, 0, 200, 9, 0.05)

@@ -8,7 +8,7 @@ from llm_erm.errors import InputError
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.learn import learn
-from llm_erm.rulelists.settings import Effort, ErrorCost, TableSettings
+from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.words import proof
 from llm_erm.serial import from_json, to_json
 from llm_erm.tables.columns import Labelled
@@ -156,7 +156,7 @@ def test_rows_that_seem_to_be_labelled_twice_bound_nothing():
     columns["churned"][other] = "yes" if columns["churned"][one] == "no" else "no"
     no_bound = learn(labelled(columns), settings).no_bound
     assert f"row {one + 1}, learned from, and row {other + 1}, checked on" in no_bound
-    # Where many rows have equal cells, some of them differ in their labels by noise alone.
+    # Where no column tells rows apart, some are equal by chance, and differ by noise alone.
     few = {name: columns[name] for name in ("contract", "calls", "churned")}
     assert learn(labelled(few), settings).no_bound == ""
 
@@ -197,7 +197,7 @@ def test_bound_fails_no_more_often_than_it_says():
     grid = load({"x": cells[0], "y": cells[1], "label": np.arange(100) % 2}, "label").table
     random = np.random.default_rng(12)
     runs, failures = 200, np.zeros(2, dtype=int)
-    settings = TableSettings(max_conditions=2, effort=Effort(looks=10**6, width=4))
+    settings = TableSettings(max_conditions=2, looks=10**6)
     for _ in range(runs):
         drawn = random.integers(0, 100, 60)
         labels = (random.random(60) < chance[drawn]).astype(int)

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.redundancy import without_redundancy
 from llm_erm.rulelists.rule import Above, AtMost, Line, RuleList
-from llm_erm.rulelists.settings import Effort, TableSettings
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.tables.columns import NumberColumn, Table
 from llm_erm.tables.reading import load
 
@@ -61,10 +60,7 @@ def problems(draw):
 @given(problems(), st.integers(0, 5))
 def test_learned_rules_are_readable(columns, max_conditions) -> None:
     data = load(columns, "label")
-    learned = learn(
-        data, TableSettings(max_conditions=max_conditions, effort=Effort(looks=20_000, width=4))
-    )
-    learning = data.table.take(np.flatnonzero(divide(data, TableSettings()).learning))
+    learned = learn(data, TableSettings(max_conditions=max_conditions, looks=20_000))
     for size in learned.sizes:
         rule = size.rule
         assert rule.conditions <= size.conditions <= max_conditions
@@ -81,5 +77,5 @@ def test_learned_rules_are_readable(columns, max_conditions) -> None:
                 shorter.append(
                     replace(rule, lines=(*rule.lines[:index], one, *rule.lines[index + 1 :]))
                 )
-            labels = rule.predict(learning)
-            assert all((one.predict(learning) != labels).any() for one in shorter)
+            labels = rule.predict(data.table)
+            assert all((one.predict(data.table) != labels).any() for one in shorter)

@@ -9,7 +9,6 @@ pytest.importorskip("numba")
 
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.search import Best, Search
-from llm_erm.rulelists.settings import Effort
 from llm_erm.rulelists.thresholds import settled
 from llm_erm.tables.columns import CategoryColumn, Column, NumberColumn, Table
 
@@ -81,7 +80,7 @@ def test_least_cost_of_each_size_is_that_of_trying_every_rule(problem) -> None:
     if not pool_of(table).conditions:
         return
     search = Search(pool_of(table), labels, CLASSES[: len(costs)], costs)
-    found = by_size(list(search.best(4, Effort(looks=10**9, width=1, tried=1))), 4)
+    found = by_size(list(search.best(4, 10**9)), 4)
     expected = least_costs(table, labels, costs, 4)
     assert [one.cost for one in found] == expected
     assert all(one.proved for one in found)
@@ -92,7 +91,7 @@ def test_least_cost_of_each_size_is_that_of_trying_every_rule(problem) -> None:
 def test_cost_of_a_rule_is_what_it_costs_on_the_rows(problem) -> None:
     table, labels, costs = problem
     search = Search(pool_of(table), labels, CLASSES[: len(costs)], costs)
-    for one in search.best(4, Effort(looks=10**6)):
+    for one in search.best(4, 10**6):
         assert costs[labels, one.rule.predict(table)].sum() == one.cost
         assert costs[labels, settled(one.rule, table).predict(table)].sum() == one.cost
         assert one.rule.conditions <= one.conditions
@@ -105,5 +104,26 @@ def test_bound_of_a_search_that_is_cut_short_is_true(problem, looks: int) -> Non
     table, labels, costs = problem
     search = Search(pool_of(table), labels, CLASSES[: len(costs)], costs)
     expected = least_costs(table, labels, costs, 3)
-    for one in search.best(3, Effort(looks=looks, width=1, tried=1)):
+    for one in search.best(3, looks):
         assert one.at_least <= expected[one.conditions] <= one.cost
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_proofs_agree_with_optimal_trees(seed: int) -> None:
+    """A tree of depth 1 is a rule of one condition; rules of two are trees of depth 2."""
+    trees = pytest.importorskip("pycontree")
+    pandas = pytest.importorskip("pandas")
+    random = np.random.default_rng(seed)
+    values = random.random((60, 3)) + [0, 2, 4]  # so that columns are not compared
+    high = (values[:, 0] > 0.4) & (values[:, 1] > 2.3)
+    labels = (high ^ (random.random(60) < 0.2)).astype(np.int32)
+    table = Table(tuple(numbers(column, f"x{j}") for j, column in enumerate(values.T)), 60)
+    found = list(Search(pool_of(table), labels, CLASSES[:2]).best(2, 10**8))
+    assert all(one.proved for one in found)
+    errors = []
+    for depth in (1, 2):
+        tree = trees.ConTree(max_depth=depth)
+        tree.fit(pandas.DataFrame(values), pandas.Series(labels))
+        errors.append(int((tree.predict(pandas.DataFrame(values)) != labels).sum()))
+    assert found[1].cost == errors[0]
+    assert errors[1] <= found[2].cost

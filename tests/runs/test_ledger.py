@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from llm_erm.baselines.method import Baselines
-from llm_erm.erm.bounds import binomial_upper
+from llm_erm.erm.binomial import binomial_upper
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Result

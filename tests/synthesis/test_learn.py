@@ -27,12 +27,12 @@ def dataset(inputs) -> Dataset:
     return Dataset(tuple(inputs), tuple(x.count("1") % 2 for x in inputs))
 
 
-TEST = dataset(WORDS[128:])
+TEST = dataset(WORDS[192:])
 SPLITS = Splits(
     key=DataKey("fn_a", 8, 1),
     kind="binary",
     train=dataset(WORDS[:64]),
-    validation=dataset(WORDS[64:128]),
+    validation=dataset(WORDS[64:96]),
     reveal=lambda: HeldOut(TEST),
     independent=True,
 )
@@ -375,7 +375,7 @@ def test_the_certificate_uses_the_budget_and_not_the_attempts_made(sandbox):
     result = search(sandbox, [RIGHT], attempts=50).result
     assert result.attempts == 1
     assert result.certificate.validation.choices == 50
-    assert result.certificate.error_upper_bound == pytest.approx(1 - (0.05 / 50) ** (1 / 64))
+    assert result.certificate.error_upper_bound == pytest.approx(1 - (0.05 / 50) ** (1 / 32))
 
 
 def test_shared_inputs_carry_no_certificate(sandbox):
@@ -408,7 +408,7 @@ def test_imports_helpers_constants_and_recursion_score_in_full(sandbox, code):
 def test_what_is_no_label_never_counts_as_right(sandbox, value):
     run = search(sandbox, [answer(value)], attempts=1)
     assert run.result.validation.correct == 0
-    assert run.result.validation.invalid == 64
+    assert run.result.validation.invalid == 32
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,9 @@ def test_some_values_that_cannot_be_read_count_as_missing_and_are_said(batches, 
 def test_a_needed_column_of_which_nothing_can_be_read_is_refused(batches, schema, row, said):
     with pytest.raises(InputError, match=said):
         batches(f"n;d;c\n{row}\n", schema)
-    assert batches(f"n;d;c\n{row}\n", schema, needed=["c"])[0][0].table.n_rows == 1
+    (batch,), rows = batches(f"n;d;c\n{row}\n", schema, needed=["c"])
+    assert [np.isnan(column.values).all() for column in batch.table.columns[:2]] == [True, True]
+    assert (batch.table.columns[2].codes.tolist(), rows.notices()) == ([0], ())
 
 
 def test_numbers_of_a_frame_need_no_format(schema):

@@ -6,7 +6,7 @@ from typing import Any
 
 from llm_erm.cli import output
 from llm_erm.cli.tables import Column
-from llm_erm.erm.bounds import binomial_upper, examples_needed, occam_upper, paper_excess
+from llm_erm.erm.binomial import binomial_upper, examples_needed, occam_upper, paper_excess
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 

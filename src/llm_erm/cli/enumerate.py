@@ -7,7 +7,6 @@ from pathlib import Path
 from textwrap import shorten
 
 from llm_erm.cli.compiling import load_compiled
-from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.results import bound_lines, exactness, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
@@ -30,7 +29,7 @@ QUICK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, LimitOptions, DataGrid):
+class Options(RunOptions, DataGrid):
     """Flags of `llm-erm enumerate`."""
 
     attempts: int = EnumerationSettings().attempts
@@ -45,7 +44,7 @@ class Options(RunOptions, LimitOptions, DataGrid):
     max_seconds: float = EnumerationSettings().max_seconds
     """Maximum wall time per task in seconds; then the best programs so far are verified."""
     max_memory_mb: int = EnumerationSettings().max_memory_bytes // 2**20
-    """Maximum memory of the search process in MiB; --memory-mb limits each candidate."""
+    """Maximum memory of the search process in MiB."""
     max_programs: int | None = None
     """Maximum number of programs considered per task (default: no limit)."""
     max_bits: float = EnumerationSettings().max_bits
@@ -70,7 +69,6 @@ class Options(RunOptions, LimitOptions, DataGrid):
 
     def method(self) -> Enumeration:
         """Returns the search that the flags describe."""
-        self.announce()
         return Enumeration(
             settings=EnumerationSettings(
                 attempts=self.attempts,
@@ -80,11 +78,8 @@ class Options(RunOptions, LimitOptions, DataGrid):
                 max_programs=self.max_programs,
                 max_bits=self.max_bits,
                 seed=self.seed,
-                limits=self.limits(),
             ),
             prior=None if self.prior_from is None else _prior(self.prior_from),
-            isolation=self.isolation,
-            unsafe_no_isolation=self.unsafe_no_isolation,
         )
 
     @contextmanager

@@ -13,7 +13,7 @@ from llm_erm.cli.commands import command, flags_of
 from llm_erm.cli.results import LENGTH, entries_of_runs
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.tables import Column
-from llm_erm.erm.bounds import occam_upper
+from llm_erm.erm.binomial import occam_upper
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.reports.comparison import CONFIDENCE

@@ -5,7 +5,6 @@ If the command cannot run as asked, it prints one sentence to stderr and exits w
 
 import contextlib
 import errno
-import io
 import os
 import sys
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
@@ -20,7 +19,7 @@ from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.keys import guard_streams, keep_environment, without_keys
 from llm_erm.cli.stopped import status_of, still_computing
-from llm_erm.cli.text import note
+from llm_erm.cli.text import never_fail, note
 from llm_erm.errors import LLMERMError
 from llm_erm.version import VERSION
 
@@ -98,8 +97,7 @@ def exit_with(
         nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+        never_fail(stream)
     keep_environment()
     guard_streams()
     try:

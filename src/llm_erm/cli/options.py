@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from llm_erm.cli.output import note
 from llm_erm.errors import InputError
-from llm_erm.sandbox import Isolation, Limits, Sandbox
+from llm_erm.execution import Isolation, Limits
+
+if TYPE_CHECKING:
+    from llm_erm.sandbox import Sandbox
 
 MOST = 10_000_000
 """Limits must be below this many seconds or MiB: four months, or ten terabytes."""
@@ -27,12 +31,14 @@ class LimitOptions:
     unsafe_no_isolation: bool = False
     """Run programs even if nothing can isolate them; every result then says so."""
 
-    def sandbox(self) -> Sandbox:
+    def sandbox(self) -> "Sandbox":
         """Returns the sandbox; prints a warning if its isolation is weak.
 
         Raises:
             LLMERMError: Nothing can isolate programs here, and the flags do not allow that.
         """
+        from llm_erm.sandbox import Sandbox
+
         self.announce()
         sandbox = Sandbox(isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation)
         warn_if_weak(sandbox.isolation, sandbox.missing)

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llm_erm.errors import InputError
-from llm_erm.runs.files import is_special, writing
-from llm_erm.runs.folder import FILES
+from llm_erm.runs.files import FILES, is_special, writing
 
 _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
 """Where a process prints to; if that is redirected to a file, the file must not be replaced."""

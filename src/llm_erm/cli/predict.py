@@ -53,9 +53,8 @@ def predict(options: Options) -> int:
     if predictions.labelled:
         accuracy = 1 - predictions.wrong / predictions.labelled
         output.note(
-            f"{output.percent(accuracy)} right: {predictions.wrong:,} of "
-            f"{counted(predictions.labelled, 'row')} with a {target} "
-            f"{'is' if predictions.wrong == 1 else 'are'} wrong."
+            f"{output.percent(accuracy)} right: of {counted(predictions.labelled, 'row')} whose "
+            f"{target} is known, {counted(predictions.wrong, 'is', 'are')} wrong."
         )
     return 0
 

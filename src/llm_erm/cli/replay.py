@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from llm_erm.cli.models import ModelOptions
 from llm_erm.cli.options import LimitOptions
 from llm_erm.errors import InputError
+from llm_erm.execution import Limits
 from llm_erm.records import Result
-from llm_erm.sandbox import Limits
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.synthesis.replay import Replay, read_replay
 from llm_erm.synthesis.settings import SynthesisSettings

@@ -1,5 +1,6 @@
 """Prints text, safely wherever it comes from."""
 
+import codecs
 import io
 import os
 import sys
@@ -8,8 +9,18 @@ from typing import Any, TextIO
 
 from llm_erm.secrets import hide_known, redact
 
+SPELLED = {"≤": "<=", "≥": ">=", "≠": "!=", "→": "->", "–": "-", "−": "-", "·": "|", "…": "..."}
+"""How to write what an encoding such as Windows-1252 lacks."""
+
 USUAL_COLUMNS = 80
 """Characters per line of a terminal that does not say how many it has."""
+
+
+def never_fail(stream: object) -> None:
+    """Lets a stream print any text: what its encoding lacks is spelled, or becomes a ``?``."""
+    if isinstance(stream, io.TextIOWrapper):
+        codecs.register_error("llm_erm.spelled", _spelled)
+        stream.reconfigure(errors="llm_erm.spelled")
 
 
 def printable(text: str) -> str:
@@ -108,6 +119,14 @@ def columns_of(stream: TextIO) -> int:
         return max(20, os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS)
     except (OSError, ValueError):  # it only says that it is a terminal
         return USUAL_COLUMNS
+
+
+def _spelled(error: UnicodeError) -> tuple[str, int]:
+    """Returns what stands for characters that an encoding lacks, and where to go on."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(SPELLED.get(character, "?") for character in lacking), error.end
 
 
 def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - what JSON holds

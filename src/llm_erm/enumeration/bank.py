@@ -12,7 +12,7 @@ from llm_erm.enumeration.columns import Numbers, Truths
 from llm_erm.enumeration.costs import Costs
 from llm_erm.enumeration.language import SIGN_BITS, InputKind, Production, Sort
 from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory
-from llm_erm.sandbox.execution import Input
+from llm_erm.execution import Input
 
 PAIRS_PER_CALL = 1 << 16
 """Pairs that one kernel call combines, in a few milliseconds, so that limits are met on time."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from llm_erm.enumeration.evaluation import UNLIMITED, OwnPrograms
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.growing.tables import check_columns
 from llm_erm.enumeration.language import InputKind
@@ -19,10 +20,10 @@ from llm_erm.enumeration.search import BottomUpSearch
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.erm.result import result_of
+from llm_erm.execution import Outputs
 from llm_erm.facts import EnumerationFacts, LevelCount, Tied
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Observe, ignore
-from llm_erm.sandbox import Outputs, Sandbox
 from llm_erm.tasks.task import Kind, Splits
 
 MAX_LINEAR_RULES = 3
@@ -34,7 +35,6 @@ CODED: Mapping[Kind, InputKind] = {"binary": "bits", "decimal": "digits"}
 
 def learn(
     splits: Splits,
-    sandbox: Sandbox,
     settings: EnumerationSettings,
     *,
     observe: Observe = ignore,
@@ -50,7 +50,6 @@ def learn(
     Args:
         splits: The labelled data; labels range from 0 to the number of classes minus one. What is
             held out is read once, after the choice is made.
-        sandbox: Where programs run.
         settings: Settings of the search.
         observe: Told of each description length that is done and of each attempt.
         attempts: What an interrupted search with the same settings verified. The search starts
@@ -65,7 +64,7 @@ def learn(
     check_columns(splits.train.inputs)
     clock, cpu_started = Clock(settings.max_seconds), time.process_time()
     labels = tuple(range(max(2, max(splits.train.labels) + 1)))
-    proposals = Proposals(splits, labels, sandbox, settings, clock, attempts, observe)
+    proposals = Proposals(splits, labels, settings, clock, attempts, observe)
     if settings.order == "uniform":
         outcome = propose_sampled(splits, settings, clock, proposals)
     else:
@@ -76,8 +75,8 @@ def learn(
     return result_of(
         splits,
         chosen,
-        sandbox,
-        settings.limits,
+        OwnPrograms(),
+        UNLIMITED,
         budget=settings.attempts,
         confidence=settings.confidence,
         started=clock.started,

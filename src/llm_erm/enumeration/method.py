@@ -1,4 +1,4 @@
-"""Search without a language model as a method of a run: searches that share a sandbox."""
+"""Search without a language model as a method of a run: searches one after another."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,9 +12,8 @@ from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result
-from llm_erm.runs.events import Event, Isolated, Noticed, Observe, Started
+from llm_erm.runs.events import Event, Observe, Started
 from llm_erm.runs.jobs import Job, Method, Work
-from llm_erm.sandbox import Isolation, Sandbox
 from llm_erm.tasks.spec import DataSpec
 
 MAX_NUMBER = 10_000_000
@@ -31,14 +30,10 @@ class Enumeration(Checked, Method):
     Attributes:
         settings: Settings of the searches.
         prior: What a language model proposed, for the order ``prior``.
-        isolation: What holds programs back; see ``Sandbox``.
-        unsafe_no_isolation: Run programs even where nothing holds them back.
     """
 
     settings: EnumerationSettings = field(default_factory=EnumerationSettings)
     prior: Prior | None = None
-    isolation: Isolation = "auto"
-    unsafe_no_isolation: bool = False
 
     name = "enumeration"
     reproducible = True
@@ -68,7 +63,7 @@ class Enumeration(Checked, Method):
                 "them.",
                 setting="prior_from",
             )
-        check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
+        check_selection(specs, confidence=self.settings.confidence)
         missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
         if missing:
             raise MissingExtraError(
@@ -81,12 +76,9 @@ class Enumeration(Checked, Method):
     def session(
         self, work: Sequence[Work], spent: Sequence[Completion]
     ) -> Iterator["EnumerationSession"]:
-        """Loads the compiled search, before any clock runs, and opens the sandbox."""
+        """Loads the compiled search, before any clock runs."""
         prepare()
-        with Sandbox(
-            isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation
-        ) as sandbox:
-            yield EnumerationSession(self, sandbox)
+        yield EnumerationSession(self)
 
     def _check_limits(self) -> None:
         settings = self.settings
@@ -110,14 +102,11 @@ class Enumeration(Checked, Method):
 class EnumerationSession:
     """The searches of one run, one after another."""
 
-    def __init__(self, method: Enumeration, sandbox: Sandbox) -> None:
+    events: tuple[Event, ...] = ()
+
+    def __init__(self, method: Enumeration) -> None:
         self._settings = method.settings
         self._prior = () if method.prior is None else method.prior.terms
-        self._sandbox = sandbox
-        self.events: tuple[Event, ...] = (
-            Isolated(sandbox.isolation, sandbox.missing),
-            *map(Noticed, sandbox.notices),
-        )
 
     def learn(self, work: Work, observe: Observe) -> Result:
         """Returns the result of one search."""
@@ -126,7 +115,6 @@ class EnumerationSession:
         observe(Started(None, seconds=self._settings.max_seconds))
         return learn(
             work.splits,
-            self._sandbox,
             self._settings,
             observe=observe,
             attempts=work.attempts,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from numpy.random import RandomState
 
 from llm_erm.enumeration.language import InputKind
-from llm_erm.sandbox.execution import Input
+from llm_erm.execution import Input
 
 MIN_NEIGHBOURS = 100
 """Neighbours at least; more are added to fill the last 64-bit word."""

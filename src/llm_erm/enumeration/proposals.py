@@ -4,16 +4,17 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from llm_erm.enumeration.evaluation import UNLIMITED, OwnPrograms
 from llm_erm.enumeration.front import price
 from llm_erm.enumeration.language import InputKind
 from llm_erm.enumeration.memory import Clock
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.erm.alone import Selected, confirm
 from llm_erm.erm.verify import Verification, execute
+from llm_erm.execution import Outputs
 from llm_erm.facts import LevelCount
 from llm_erm.records import Attempt, Candidate
 from llm_erm.runs.events import Attempted, Observe
-from llm_erm.sandbox import Outputs, Sandbox
 from llm_erm.tasks.task import Splits
 
 FRONT_SHARE = 4
@@ -74,7 +75,6 @@ class Proposals:
         self,
         splits: Splits,
         labels: tuple[int, ...],
-        sandbox: Sandbox,
         settings: EnumerationSettings,
         clock: Clock,
         verified: Sequence[Attempt],
@@ -85,7 +85,6 @@ class Proposals:
         Args:
             splits: The labelled data.
             labels: The labels that programs may return.
-            sandbox: Where programs run.
             settings: Settings of the search.
             clock: When the search started.
             verified: Attempts of an interrupted search; their programs are not run again.
@@ -93,7 +92,7 @@ class Proposals:
         """
         self._data = [splits.train, splits.validation]
         self._outputs = Outputs(labels)
-        self._sandbox, self._settings = sandbox, settings
+        self._settings = settings
         self._observe = observe
         self._clock = clock
         self._verified = {attempt.candidate.source: attempt for attempt in verified}
@@ -168,12 +167,10 @@ class Proposals:
 
     def _confirm(self, attempt: Attempt) -> Selected:
         source = self.of(attempt).source
-        return confirm(attempt, self._execute(source, again=True), count_train=True)
+        return confirm(attempt, self._execute(source))
 
-    def _execute(self, source: str, *, again: bool = False) -> Verification:
-        return execute(
-            *(source, self._data, self._sandbox, self._settings.limits, self._outputs), again=again
-        )
+    def _execute(self, source: str) -> Verification:
+        return execute(source, self._data, OwnPrograms(), UNLIMITED, self._outputs)
 
     def of(self, attempt: Attempt) -> Proposal:
         """Returns the proposal that an attempt verified."""

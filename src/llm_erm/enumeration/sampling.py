@@ -35,7 +35,7 @@ from llm_erm.enumeration.proposals import Proposal, Proposals, SearchOutcome
 from llm_erm.enumeration.settings import EnumerationSettings
 from llm_erm.enumeration.terms import Term, to_expression, to_program
 from llm_erm.errors import InputError
-from llm_erm.sandbox.execution import Input
+from llm_erm.execution import Input
 from llm_erm.tasks.task import Splits
 
 MAX_PARTS = 40

@@ -15,8 +15,8 @@ from llm_erm.enumeration.language import MAX_BITS, NAMES, SIGN_BITS, InputKind, 
 from llm_erm.enumeration.memory import Clock, LimitReachedError, Memory, Reason
 from llm_erm.enumeration.reading import term_of
 from llm_erm.enumeration.terms import Term
+from llm_erm.execution import Input
 from llm_erm.facts import LevelCount
-from llm_erm.sandbox.execution import Input
 
 MAX_COMPARED = 1 << 18
 """Programs compared, at most, for each later test of a decision list; the shortest are compared."""

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm_erm.checks import Checked
-from llm_erm.sandbox import Limits
 
 Order = Literal["length-first", "uniform", "prior"]
 """The order of programs: shortest first, sampled at random, or cheapest first under a prior."""
@@ -26,7 +25,6 @@ class EnumerationSettings(Checked):
         more_cpu_seconds: CPU time to look for those, and for shorter ones, once a program is exact.
         seed: Seed of the sampled programs, and of the inputs that define observational equivalence.
         confidence: Confidence of the certificate.
-        limits: What each execution of a program may use.
     """
 
     attempts: int = 64
@@ -39,4 +37,3 @@ class EnumerationSettings(Checked):
     more_cpu_seconds: float = 2.0
     seed: int = 0
     confidence: float = 0.95
-    limits: Limits = Limits()

@@ -61,12 +61,14 @@ class Evidence:
 def examine(verification: Verification, counted: Sequence[bool]) -> Evidence:
     """Runs a program again: 16 single inputs, a subset in another order, and what bounds count.
 
+    One that needs no isolation does not run again: its first answers are what bounds count.
+
     Args:
         verification: Its first execution.
         counted: For each data set, whether a bound counts its answers.
     """
     execution, datasets = verification.execution, verification.datasets
-    if execution.status != "ok":
+    if execution.status != "ok" or verification.evaluator.isolation is None:
         return Evidence(verification.verdicts)
     size = min(TRIED, len(datasets[0]))
     part = replace(execution, predictions=execution.predictions[: len(datasets[0])])
@@ -124,20 +126,19 @@ class Selected:
     seconds_per_run: float
 
 
-def confirm(attempt: Attempt, verification: Verification, *, count_train: bool = False) -> Selected:
+def confirm(attempt: Attempt, verification: Verification) -> Selected:
     """Returns an attempt with its evidence.
 
     Args:
         attempt: An attempt whose program ran.
         verification: An execution of its program on the training and validation data.
-        count_train: Whether a bound counts the training examples too.
     """
     ran = verification.execution.status == "ok"
     if ran and _counts(*verification.verdicts) != _counts(attempt.train, attempt.validation):
         message = "run again on all of the inputs, it gave something else"
         evidence = Evidence(verification.failed("nondeterministic", message))
     else:
-        evidence = examine(verification, [count_train, True])
+        evidence = examine(verification, [False, True])
     train, validation = evidence.verdicts
     if validation.status != "ok":
         attempt = replace(attempt, train=train, validation=validation)

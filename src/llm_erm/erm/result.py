@@ -7,15 +7,15 @@ from typing import Any
 from llm_erm.erm.alone import Selected, number_alone, run_alone
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.verify import confirmed, execute
+from llm_erm.execution import BINARY, Evaluator, Limits, Outputs
 from llm_erm.records import Result, Verdict
-from llm_erm.sandbox import BINARY, Limits, Outputs, Sandbox
 from llm_erm.tasks.task import Dataset, HeldOut, Splits
 
 
 def result_of(
     splits: Splits,
     selected: Selected | None,
-    sandbox: Sandbox,
+    evaluator: Evaluator,
     limits: Limits,
     *,
     budget: int,
@@ -30,7 +30,7 @@ def result_of(
     Args:
         splits: The data. What is held out is read now, after the selection.
         selected: The selected attempt with its evidence; None if no program ran.
-        sandbox: Where the program runs.
+        evaluator: What runs the program.
         limits: Limits of one execution.
         budget: Number of candidates, fixed beforehand.
         confidence: Confidence of the certificate.
@@ -43,7 +43,7 @@ def result_of(
     source = None if attempt is None else attempt.candidate.source
     held_out = splits.reveal()
     seconds = 0.0 if selected is None else selected.seconds_per_run
-    found = evaluate(source, held_out, sandbox, limits, outputs, seconds_per_run=seconds)
+    found = evaluate(source, held_out, evaluator, limits, outputs, seconds_per_run=seconds)
     return Result(
         data=splits.key,
         examples=splits.examples,
@@ -68,7 +68,7 @@ def result_of(
             if selected is not None and not found.nondeterministic
             else None
         ),
-        isolation=sandbox.isolation,
+        isolation=evaluator.isolation,
         seconds=round(time.monotonic() - started, 3),
         notices=(*splits.warnings, *found.failures()),
         **more,
@@ -125,7 +125,7 @@ class Evaluation:
 def evaluate(
     source: str | None,
     held_out: HeldOut,
-    sandbox: Sandbox,
+    evaluator: Evaluator,
     limits: Limits,
     outputs: Outputs = BINARY,
     *,
@@ -136,7 +136,7 @@ def evaluate(
     Args:
         source: The program; None without one.
         held_out: The data.
-        sandbox: Where it runs.
+        evaluator: What runs it.
         limits: Limits of one execution.
         outputs: What counts as a label.
         seconds_per_run: Mean CPU seconds of a run on a single input, measured on other data.
@@ -147,11 +147,11 @@ def evaluate(
     def verdict_on(data: Dataset | None) -> Verdict | None:
         if data is None:
             return None
-        return confirmed(execute(source, [data], sandbox, limits, outputs))[0]
+        return confirmed(execute(source, [data], evaluator, limits, outputs))[0]
 
-    verification = execute(source, [held_out.test], sandbox, limits, outputs)
+    verification = execute(source, [held_out.test], evaluator, limits, outputs)
     test = alone = verification.verdicts[0]
-    if test.status == "ok":
+    if test.status == "ok" and evaluator.isolation is not None:
         sizes = [number_alone(len(held_out.test), seconds_per_run)]
         alone = run_alone(verification, sizes, together=256)[0]
         test = test if alone.status == "ok" else alone

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from llm_erm.errors import InputError
+from llm_erm.execution import Limits
 from llm_erm.records import Attempt
-from llm_erm.sandbox import Limits
 from llm_erm.source import program_length
 from llm_erm.tasks.spec import DataSpec
 

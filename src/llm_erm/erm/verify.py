@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.execution import BINARY, INVALID, Evaluator, Execution, Limits, Outputs, Status
 from llm_erm.records import Verdict, score
-from llm_erm.sandbox import BINARY, INVALID, Execution, Limits, Outputs, Sandbox, Status
 from llm_erm.tasks.task import Dataset
 
 
@@ -18,15 +18,15 @@ class Verification:
     Attributes:
         source: The program.
         datasets: The data sets. Their labels stay in this process.
-        sandbox: Where it ran.
+        evaluator: What ran it.
         limits: Limits of the execution.
         outputs: What counts as a label.
-        execution: What the sandbox returned.
+        execution: What that returned.
     """
 
     source: str
     datasets: Sequence[Dataset]
-    sandbox: Sandbox
+    evaluator: Evaluator
     limits: Limits
     outputs: Outputs
     execution: Execution
@@ -43,8 +43,8 @@ class Verification:
         return verdicts_of(failed, self.datasets)
 
     def replayed(self, *, together: int = 256, alone: int | Sequence[int] = 16) -> Execution:
-        """Runs the program again; see :meth:`Sandbox.replay`."""
-        return self.sandbox.replay(
+        """Runs the program again; see :meth:`Evaluator.replay`."""
+        return self.evaluator.replay(
             self.source,
             _inputs(self.datasets),
             self.execution,
@@ -58,7 +58,7 @@ class Verification:
 def execute(
     source: str,
     datasets: Sequence[Dataset],
-    sandbox: Sandbox,
+    evaluator: Evaluator,
     limits: Limits,
     outputs: Outputs = BINARY,
     *,
@@ -69,14 +69,14 @@ def execute(
     Args:
         source: The program.
         datasets: The data sets.
-        sandbox: Where it runs.
+        evaluator: What runs it.
         limits: Limits of its first execution.
         outputs: What counts as a label.
         again: Whether it has run before, so that it may take twice the time.
     """
     given = limits.for_another_run() if again else limits
-    execution = sandbox.execute(source, _inputs(datasets), given, outputs)
-    return Verification(source, datasets, sandbox, limits, outputs, execution)
+    execution = evaluator.execute(source, _inputs(datasets), given, outputs)
+    return Verification(source, datasets, evaluator, limits, outputs, execution)
 
 
 def confirmed(verification: Verification) -> list[Verdict]:

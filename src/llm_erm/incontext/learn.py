@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from llm_erm.erm.bounds import binomial_interval, certify
+from llm_erm.erm.binomial import binomial_interval
+from llm_erm.erm.bounds import certify
 from llm_erm.facts import IncontextFacts
 from llm_erm.incontext.engine import Engine, Prompt
 from llm_erm.incontext.prompt import GAP

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from llm_erm.checks import checking
-from llm_erm.erm.bounds import binomial_interval, binomial_upper
+from llm_erm.erm.binomial import binomial_interval, binomial_upper
 from llm_erm.erm.trials import mean_over_trials
 from llm_erm.errors import InputError
 from llm_erm.facts import IncontextFacts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_erm.erm.bounds import occam_upper
+from llm_erm.erm.binomial import occam_upper
 from llm_erm.reports.comparison import CONFIDENCE, accuracy_interval, compare
 from llm_erm.reports.results import Entry, TaskPoint
 from llm_erm.source import program_length

@@ -11,7 +11,8 @@ from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
-from llm_erm.runs.fingerprint import SETTINGS, read_settings
+from llm_erm.runs.files import SETTINGS
+from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.kept import checked_results
 from llm_erm.tasks.suite import SUITE, get
 

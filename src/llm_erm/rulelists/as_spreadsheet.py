@@ -56,7 +56,8 @@ def spreadsheet_formula(learned: Learned, columns: Sequence[str] = ()) -> str:
     """Returns a formula for the first row below the names; copied downwards, it does for others.
 
     A condition on an empty cell is false, and so is one on a text where the rule needs a number.
-    Arguments are separated by commas.
+    Numbers are compared as they are stored, whatever their format: 12% is 0.12 in a sheet, but 12
+    in a rule that was learned from texts. Arguments are separated by commas.
 
     Args:
         learned: The rule.

@@ -20,7 +20,7 @@ from llm_erm.rulelists.pool import MOST_IN_SET
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.tables.columns import Schema
 
-LATER = 4
+LATER = 8
 """Imagined rows per row: more of them make the tail smaller, and the rules more numerous."""
 
 

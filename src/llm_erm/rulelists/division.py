@@ -10,8 +10,8 @@ from llm_erm.phrases import counted
 from llm_erm.rulelists.settings import TableSettings
 from llm_erm.tables.columns import Labelled, NumberColumn
 
-MOST_EQUAL = 0.1
-"""Share of rows with the cells of another up to which that is taken for an exception."""
+LEAST_VARIED = 0.95
+"""Distinct values per row of a column in which two rows are seldom equal by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +89,9 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
 def _contradiction(data: Labelled, learning: NDArray[np.bool_]) -> str:
     """Returns why a row checked on may be a copy of one learned from; empty if none seems to be.
 
-    Where few rows have equal cells, two that do and differ in their labels are more likely to be
-    one case that was labelled twice than independent draws.
+    Where a column has a value of its own for nearly every row, two rows that are equal in all
+    columns and differ in their labels are more likely to be one case that was labelled twice than
+    independent draws.
     """
     cells = np.column_stack(
         [
@@ -101,10 +102,11 @@ def _contradiction(data: Labelled, learning: NDArray[np.bool_]) -> str:
         ]
         or [np.zeros(len(learning))]
     )
+    most_varied = max(len(np.unique(column)) for column in cells.T)
+    if most_varied < LEAST_VARIED * len(cells):
+        return ""
     _, kind, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     kind = kind.reshape(-1)
-    if (counts[kind] > 1).mean() > MOST_EQUAL:
-        return ""
     for first in np.flatnonzero((counts[kind] > 1) & learning):
         differing = (kind == kind[first]) & ~learning & (data.labels != data.labels[first])
         if differing.any():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.erm.bounds import binomial_upper
+from llm_erm.erm.binomial import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.phrases import listed
 from llm_erm.rulelists.alternatives import left_open
@@ -26,8 +26,8 @@ from llm_erm.tables.columns import Labelled, Table
 
 MOST_COST = 1_000_000
 
-FOLD_EFFORT = 5
-"""Share of the effort, as one over this, that goes into the best rules for a fold."""
+FOLD_LOOKS = 5
+"""Share of the looks, as one over this, that goes into the best rules for a fold."""
 
 
 def learn(data: Labelled, settings: TableSettings) -> Learned:
@@ -182,7 +182,7 @@ def _best(
     pool = pool_of(table)
     search = Search(pool, labels, data.schema.classes, costs)
     if not learning.all() and not settings.keep_checked:
-        settings = replace(settings, effort=settings.effort.fraction(FOLD_EFFORT))
+        settings = replace(settings, looks=settings.looks // FOLD_LOOKS)
     return _Part(
         _lists(search, table, settings) + _of_m_of_n(search, table, settings),
         table,
@@ -202,14 +202,14 @@ def most_candidates(settings: TableSettings, classes: int) -> int:
 def _lists(search: Search, table: Table, settings: TableSettings) -> list[Size]:
     """Returns the best list of each size, and of equally good ones that with the most room."""
     sizes: list[Size] = []
-    for best in search.best(settings.max_conditions, settings.effort):
+    for best in search.best(settings.max_conditions, settings.looks):
         if sizes and best.cost == sizes[-1].cost:
             sizes.append(Size(best.conditions, sizes[-1].rule, best.cost, best.at_least, 0))
             continue
         rules = [best.rule]
         if best.proved and best.conditions:
             tied, _ = search.equally_good(
-                best.conditions, best.cost, most=TIES, looks=settings.effort.looks // 10
+                best.conditions, best.cost, most=TIES, looks=settings.looks // 10
             )
             rules += tied
         rule = settled(without_redundancy(roomiest(rules, table), table), table)
@@ -223,7 +223,7 @@ def _of_m_of_n(search: Search, table: Table, settings: TableSettings) -> list[Si
     if len(search.classes) != 2:
         return sizes
     for conditions in range(FEWEST, settings.max_conditions + 1):
-        cost, rules = search.m_of_n(conditions, looks=settings.effort.looks // 10)
+        cost, rules = search.m_of_n(conditions, looks=settings.looks // 10)
         if rules and (not sizes or cost < sizes[-1].cost):
             rule = settled(without_redundancy(roomiest(rules, table), table), table)
             sizes.append(Size(conditions, rule, cost, 0, 0, "m of n"))

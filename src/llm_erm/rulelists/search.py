@@ -1,4 +1,4 @@
-"""The best rule list of each size on some rows: found by a beam, proved by branch and bound."""
+"""The best rule list of each size: found by exchanges, proved by branch and bound."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.rulelists import kernels, m_of_n
+from llm_erm.rulelists import exchange, kernels, m_of_n
 from llm_erm.rulelists.pool import Pool, packed, pool_of
 from llm_erm.rulelists.rule import Condition, Line, RuleList
-from llm_erm.rulelists.settings import Effort
 from llm_erm.tables.columns import NumberColumn, Table
 
 Costs = NDArray[np.int64]
 
 SLACK = 4
 """How many rows above the best a value is still worked out, to skip more of its chain."""
+
+
+EXCHANGES = 4
+"""Share of the looks, as one over this, that goes into exchanging conditions, for each size."""
 
 
 @dataclass(frozen=True)
@@ -79,22 +82,24 @@ class Search:
             max(int(costs.max(initial=0)), 1),
         )
 
-    def best(self, max_conditions: int, effort: Effort) -> Iterator[Best]:
+    def best(self, max_conditions: int, looks: int) -> Iterator[Best]:
         """Yields the best rule for each number of conditions from 0, until none makes an error.
 
-        Half of the remaining effort goes into each proof.
+        If the pool is empty, there is but the rule without conditions.
+        Half of the remaining looks go into each proof.
         """
         cost, otherwise = self._majority()
         yield Best(0, RuleList((), otherwise, self.classes), cost, cost)
-        if cost == 0:
+        if cost == 0 or not self.pool.conditions:
             return
         path: list[int] = []
-        looks = effort.looks * 4 // max(len(self.all_rows), 4)
-        for conditions, (beam_cost, beam_path) in enumerate(self._beam(max_conditions, effort), 1):
-            if beam_cost < cost:
-                cost, path = beam_cost, beam_path
-            at_least, found, used = self._prove(conditions, cost, looks // 2)
-            looks -= used
+        left = looks * 4 // max(len(self.all_rows), 4)
+        for conditions in range(1, max_conditions + 1):
+            local = exchange.improved(self.problem, conditions, looks=looks // EXCHANGES)
+            if local[0] < cost:
+                cost, path = local
+            at_least, found, used = self._prove(conditions, cost, left // 2)
+            left -= used
             if found is not None:
                 cost, path = found
             yield Best(conditions, self.rule(path), cost, at_least)
@@ -208,83 +213,6 @@ class Search:
             )
         )
 
-    def _beam(self, max_conditions: int, effort: Effort) -> Iterator[tuple[int, list[int]]]:
-        """Yields the cost and path of the best rule with 1, 2, … conditions that a beam finds."""
-        nothing = np.zeros_like(self.all_rows)
-        best, _ = self._majority()
-        path: list[int] = []
-        if max_conditions == 0:
-            return
-        states = [_State(self.all_rows, nothing, 0, 0, (), best)]
-        _, found, _ = self._prove(1, best, effort.looks)
-        if found is not None:
-            best, path = found
-        yield best, path
-        for _ in range(max_conditions - 1):
-            reached: dict[tuple[bytes, bytes], _State] = {}
-            for state in states:
-                for child, completion in self._children(state, effort):
-                    if child.cost < best:
-                        best, path = child.cost, [*child.path, *completion]
-                    key = (child.here.tobytes(), child.there.tobytes())
-                    if key not in reached or child.spent < reached[key].spent:
-                        reached[key] = child
-            states = sorted(reached.values(), key=lambda state: state.cost)[: effort.width]
-            yield best, path
-
-    def _children(self, state: "_State", effort: Effort) -> Iterator[tuple["_State", list[int]]]:
-        """Yields the states with one condition more, and how each is best completed by another."""
-        yield from self._extended(state, effort)
-        if state.path and state.there.any():
-            spent = state.spent + self._cheapest(state.here)[0]
-            nothing = np.zeros_like(state.there)
-            path = (*state.path, kernels.NEW_LINE)
-            yield from self._extended(_State(state.there, nothing, spent, 0, path, 0), effort)
-
-    def _extended(self, state: "_State", effort: Effort) -> Iterator[tuple["_State", list[int]]]:
-        chains = len(self.pool.first)
-        conditions = np.zeros(chains * effort.wide, dtype=np.int64)
-        tried = min(effort.tried, chains * effort.wide)
-        values = np.zeros(tried, dtype=np.int64)
-        completions = np.zeros((tried, 2), dtype=np.int64)
-        ways = kernels.children(
-            self.problem,
-            state.here,
-            state.there,
-            state.from_chain,
-            state.spent,
-            effort.wide,
-            conditions,
-            values,
-            completions,
-        )
-        chain_of = np.searchsorted(self.pool.first, conditions[:ways], side="right")
-        for way in range(ways):
-            index = int(conditions[way])
-            holds = self.pool.bits[index]
-            new, last = (int(value) for value in completions[way])
-            yield (
-                _State(
-                    state.here & holds,
-                    state.there | (state.here & ~holds),
-                    state.spent,
-                    int(chain_of[way]),
-                    (*state.path, index),
-                    int(values[way]),
-                ),
-                [new, last] if new == kernels.NEW_LINE else [last],
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class _State:
-    here: NDArray[np.uint64]
-    there: NDArray[np.uint64]
-    spent: int
-    from_chain: int
-    path: tuple[int, ...]
-    cost: int
-
 
 def _depths(conditions: int) -> int:
     return 2 * conditions + 3
@@ -312,6 +240,7 @@ def prepare() -> None:
     values = np.arange(8.0)
     table = Table((NumberColumn("x", values, integral=True),), len(values))
     search = Search(pool_of(table), np.array([0, 1] * 4, dtype=np.int32), ("no", "yes"))
-    for best in search.best(3, Effort(looks=1000)):
+    for best in search.best(3, 1000):
         search.equally_good(max(best.conditions, 1), best.cost, most=1, looks=1000)
     search.m_of_n(3, looks=1)
+    exchange.improved(search.problem, 3, looks=1)

@@ -1,34 +1,12 @@
 """Settings of learning a rule from a table."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 
 MOST_CONDITIONS = 12
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much work a search may do; counted in conditions looked at, so that results repeat.
-
-    Attributes:
-        looks: Conditions to look at in proofs, some 10 to 40 million per second; for more than 256
-            rows, in proportion fewer.
-        width: States that the beam keeps.
-        wide: Thresholds per chain that the beam considers for a state.
-        tried: Conditions that it tries for a state.
-    """
-
-    looks: int = 50_000_000
-    width: int = 32
-    wide: int = 2
-    tried: int = 40
-
-    def fraction(self, parts: int) -> "Effort":
-        """Returns the effort with the looks divided by a number."""
-        return replace(self, looks=self.looks // parts)
 
 
 @dataclass(frozen=True)
@@ -59,7 +37,9 @@ class TableSettings(Checked):
         confidence: Probability with which the bound on new rows holds.
         independent: Whether the rows are independent draws of what the rule will be used on.
         seed: Of the random division of the rows.
-        effort: How much work the search may do.
+        looks: How many conditions each search for the best rules may look at, about; some 10 to 40
+            million per second. So results repeat, whatever the machine. For more than 256 rows, in
+            proportion fewer.
     """
 
     max_conditions: int = 5
@@ -69,7 +49,7 @@ class TableSettings(Checked):
     confidence: float = 0.95
     independent: bool = True
     seed: int = 0
-    effort: Effort = field(default_factory=Effort)
+    looks: int = 50_000_000
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -94,6 +74,11 @@ class TableSettings(Checked):
                 f"The confidence is {self.confidence:g}; give a fraction of at least 0.5 and below "
                 "1, such as 0.95.",
                 setting="confidence",
+            )
+        if self.looks < 0:
+            raise InputError(
+                f"The search may look at {self.looks:,} conditions; give a number from 0 on.",
+                setting="looks",
             )
         if not 0 <= self.seed < 2**32:
             raise InputError(

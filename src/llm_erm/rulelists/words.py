@@ -20,12 +20,10 @@ def certificate(learned: Learned) -> list[str]:
 
 
 def new_rows(learned: Learned) -> list[str]:
-    """Returns what is known of errors on new rows, a sentence for each rule that it is about."""
+    """Returns what is known of errors on new rows, with the rule that each sentence is about."""
     check = learned.check
-    sure = f"{learned.confidence:.0%} sure"
-    right = f"{check.rows - check.errors:,} of {counted(check.rows, 'other')} right"
     kept = check.learned_rows == learned.learned_rows
-    who = "it" if kept else f"the rule of this size from {counted(check.learned_rows, 'row')} only"
+    right = f"{check.rows - check.errors:,} of {check.rows:,} other rows right"
     sentences = []
     if learned.cross_validated is not None and not kept:
         rows = check.learned_rows + check.rows - learned.asked_rows
@@ -33,19 +31,21 @@ def new_rows(learned: Learned) -> list[str]:
             f"New rows like these: about {percent(1 - learned.cross_validated / rows)} right "
             "(cross-validated)."
         )
+    checked = f"Checked: it got {right}"
+    if not kept:
+        some = counted(check.learned_rows, "row")
+        checked = f"Checked: learned from {some} only, a rule of this size got {right}"
     if learned.no_bound:
-        sentences.append(f"Checked: {who} got {right}; no bound for new rows: {learned.no_bound}.")
-        return sentences
+        return [*sentences, f"{checked}; no bound for new rows: {learned.no_bound}."]
     assert learned.error_at_most is not None
     assert check.error_at_most is not None
+    most = f"at most {percent_up(check.error_at_most)} of new rows, {learned.confidence:.0%} sure"
+    sentences.append(f"{checked}; {'it' if kept else 'that one'} errs on {most}.")
     if not kept:
         sentences.append(
-            f"Bound: this rule errs on at most {percent_up(learned.error_at_most)} of them, {sure}."
+            f"Bound: this rule errs on at most {percent_up(learned.error_at_most)} of new rows, "
+            f"{learned.confidence:.0%} sure."
         )
-    sentences.append(
-        f"Checked: {who} got {right}; it errs on at most {percent_up(check.error_at_most)} of new "
-        f"rows, {sure}."
-    )
     return sentences
 
 

@@ -14,6 +14,12 @@ from typing import BinaryIO
 from llm_erm.advice import advice
 from llm_erm.errors import InputError
 
+SETTINGS = "settings.json"
+JOURNALS = ("results", "prompts", "answers", "attempts")
+"""Names of the journals; the first one is always there."""
+FILES = (SETTINGS, *(f"{name}.jsonl" for name in JOURNALS))
+"""The files that an interrupted run is read back from."""
+
 
 def read(path: Path, setting: str | None = "out_dir") -> str:
     """Returns the text of a file of a run; ``setting`` is the setting that names the run.

@@ -11,14 +11,12 @@ from typing import Any
 from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.runs.checksum import opened_settings, settings_digest
-from llm_erm.runs.files import read
+from llm_erm.runs.files import SETTINGS, read
 from llm_erm.runs.jobs import Method
 from llm_erm.serial import RecordError, from_json
 from llm_erm.settings import plain, shaping
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import Splits
-
-SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)

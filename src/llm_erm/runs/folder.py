@@ -22,13 +22,20 @@ from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.checksum import Seal, opened_settings, sealed_settings
 from llm_erm.runs.events import Answered, Attempted, Event, Finished, Prompted
-from llm_erm.runs.files import read_bytes, refuse_links, replace, replace_bytes, writing
-from llm_erm.runs.fingerprint import SETTINGS, Fingerprint, difference, is_unsealed
+from llm_erm.runs.files import (
+    JOURNALS,
+    SETTINGS,
+    read_bytes,
+    refuse_links,
+    replace,
+    replace_bytes,
+    writing,
+)
+from llm_erm.runs.fingerprint import Fingerprint, difference, is_unsealed
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.journal import Journal, lock
 from llm_erm.runs.kept import (
     ANEW,
-    JOURNALS,
     AnswerLine,
     AttemptLine,
     Kept,
@@ -40,8 +47,6 @@ from llm_erm.runs.kept import (
 from llm_erm.runs.programs import PROGRAMS, mend_programs, write_program
 from llm_erm.serial import to_json
 
-FILES = (SETTINGS, *(f"{name}.jsonl" for name in JOURNALS))
-"""The files that an interrupted run is read back from."""
 TRAININGS = tuple(
     f"{place}{name}"
     for place in ("", "*-L*-n*/")

@@ -10,13 +10,12 @@ from llm_erm.errors import InputError
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.checksum import Seal, chained, settings_digest
+from llm_erm.runs.files import JOURNALS
 from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.jobs import JobKey, key_of
 from llm_erm.runs.journal_file import JournalFile
 from llm_erm.serial import to_json
 
-JOURNALS = ("results", "prompts", "answers", "attempts")
-"""Names of the journals; the first one is always there."""
 _CONSEQUENCES_FIRST = ("results", "attempts", "answers", "prompts")
 """The order in which to read them while a run writes: what a line follows from is read after it."""
 ANEW = {

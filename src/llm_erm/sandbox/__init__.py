@@ -1,16 +1,17 @@
 """Runs untrusted programs: inputs go in, predictions come out, labels never enter."""
 
-from llm_erm.sandbox.execute import Isolation, Sandbox
-from llm_erm.sandbox.execution import (
+from llm_erm.execution import (
     BINARY,
     FLOAT,
     INVALID,
     Execution,
     Input,
+    Isolation,
     Limits,
     Outputs,
     Status,
 )
+from llm_erm.sandbox.execute import Sandbox
 
 __all__ = [
     "BINARY",

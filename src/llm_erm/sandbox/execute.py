@@ -6,23 +6,24 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError, LLMERMError
-from llm_erm.sandbox.execution import (
+from llm_erm.execution import (
     BINARY,
     INVALID,
     Execution,
     Input,
+    Isolation,
     Limits,
     Outputs,
-    SandboxJob,
     Status,
     nothing,
 )
+from llm_erm.sandbox.job import SandboxJob
 from llm_erm.sandbox.linux import LinuxProcesses
 from llm_erm.sandbox.payload import MESSAGE_CHARACTERS
 from llm_erm.sandbox.wasm import INSTALL_WASM, Guests
@@ -34,8 +35,6 @@ MOST_SECONDS_AGAIN = 300.0
 and then take as long as its limits allow for each."""
 RUNS_WORTH_A_PROCESS = 50
 """Runs of one input that take as long as starting another process to share them with."""
-Isolation = Literal["auto", "wasm"]
-"""What isolates programs: the best that this Linux offers, or WebAssembly, on any system."""
 USE_WASM = f"isolation wasm (in beta; install it with: {INSTALL_WASM})"
 
 

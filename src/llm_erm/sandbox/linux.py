@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llm_erm.errors import LLMERMError
-from llm_erm.sandbox.execution import Execution, Limits, Predictions, SandboxJob, nothing
+from llm_erm.execution import Execution, Limits, Predictions, nothing
+from llm_erm.sandbox.job import SandboxJob
 from llm_erm.sandbox.part import Part
 from llm_erm.sandbox.pool import Pool
 from llm_erm.sandbox.process import ZygoteLostError, ZygoteProcess

@@ -6,8 +6,9 @@ import signal
 from dataclasses import replace
 from typing import Self
 
+from llm_erm.execution import Status
 from llm_erm.sandbox import payload
-from llm_erm.sandbox.execution import SandboxJob, Status, passed_limit
+from llm_erm.sandbox.job import SandboxJob, passed_limit
 from llm_erm.sandbox.process import Ending, ZygoteProcess
 
 

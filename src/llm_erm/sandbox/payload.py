@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
+from llm_erm.execution import INVALID, Input, Outputs, Predictions
 from llm_erm.sandbox import protocol
-from llm_erm.sandbox.execution import INVALID, Input, Outputs, Predictions, SandboxJob
+from llm_erm.sandbox.job import SandboxJob
 
 MESSAGE_CHARACTERS = 300
 MARSHAL_VERSION = 4

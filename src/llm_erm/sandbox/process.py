@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import LLMERMError
+from llm_erm.execution import Limits
 from llm_erm.interpreter import needed_environment
 from llm_erm.sandbox import library, protocol
-from llm_erm.sandbox.execution import Limits
 from llm_erm.sandbox.payload import anonymous_file, printable
 
 # Defines the package without running it: its __init__ would load numpy and the whole library into

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
-from llm_erm.sandbox.execution import SandboxJob
+from llm_erm.sandbox.job import SandboxJob
 from llm_erm.sandbox.part import Part
 from llm_erm.sandbox.process import ZygoteProcess
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from llm_erm.errors import LLMERMError, MissingExtraError
+from llm_erm.execution import Execution, Limits, Outputs, nothing
 from llm_erm.sandbox import payload, wasm_process
-from llm_erm.sandbox.execution import Execution, Limits, Outputs, SandboxJob, nothing, passed_limit
+from llm_erm.sandbox.job import SandboxJob, passed_limit
 from llm_erm.sandbox.process import WALL_EXTRA_SECONDS, WALL_FACTOR
 
 INSTALL_WASM = "pip install 'llm-erm[wasm]'"

@@ -1,7 +1,8 @@
 """A Python tool for any tool-calling model: it sees the training examples and nothing else."""
 
+from llm_erm.execution import Limits, Outputs
 from llm_erm.llms.llm import Tool
-from llm_erm.sandbox import Limits, Outputs, Sandbox
+from llm_erm.sandbox import Sandbox
 from llm_erm.tasks.task import Dataset
 
 NAME = "run_python"

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from llm_erm.erm.trials import pass_at
 from llm_erm.erm.verify import confirmed, execute
+from llm_erm.execution import Limits
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Attempt, Result, Verdict, accuracy
 from llm_erm.runs.events import Judged, Observe, ignore
-from llm_erm.sandbox import Limits, Sandbox
+from llm_erm.sandbox import Sandbox
 from llm_erm.tasks.task import Dataset, HeldOut
 
 

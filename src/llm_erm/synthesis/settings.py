@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from llm_erm.checks import Checked
+from llm_erm.execution import Limits
 from llm_erm.llms.providers import Constraint
-from llm_erm.sandbox import Limits
 
 
 @dataclass(frozen=True)

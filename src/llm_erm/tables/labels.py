@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, listed
@@ -95,3 +95,26 @@ def no_such_column(
     else:
         hint = f"its columns are {shown}." if columns else "it has no columns at all."
     return InputError(f"There is no column {short(name)!r} in {place}; {hint}", setting=setting)
+
+
+def refuse_missing(y: ArrayLike) -> None:
+    """Refuses labels some of which are missing: None, NaN, or NA of pandas.
+
+    Raises:
+        InputError: Some are missing.
+    """
+    labels = np.asarray(y, dtype=object)  # as an array of texts, a list would have NaN as a text
+    if labels.ndim != 1:
+        return
+    missing = [row for row, label in enumerate(labels, 1) if _is_missing(label)]
+    if missing:
+        raise InputError(
+            f"Input y contains NaN, None or NA instead of a label in {len(missing):,} of "
+            f"{counted(len(labels), 'row')}, first in row {missing[0]:,}; leave these rows out of "
+            "X and y, or give them a label."
+        )
+
+
+def _is_missing(label: object) -> bool:
+    # Whether NA differs from itself is neither true nor false.
+    return label is None or type(label).__name__ == "NAType" or bool(label != label)

@@ -32,7 +32,7 @@ class Batch:
     """Some rows to predict.
 
     Attributes:
-        table: The columns of the schema, in its order.
+        table: The columns of the schema, in its order; those that are not needed have no values.
         row_numbers: Shape ``(n_rows,)``: where the rows are in the source, counted from 1.
     """
 
@@ -114,7 +114,7 @@ class Stream:
         return (*self._opened.notices.sentences(), *notices.sentences())
 
     def _column(self, chunk: Chunk, schema: ColumnSchema) -> Column:
-        cells = chunk.columns.get(schema.name)
+        cells = chunk.columns.get(schema.name) if schema.name in self._needed else None
         if cells is None:  # not needed, or left out of some objects of a JSON Lines file
             return _nothing(schema, len(chunk))
         column, unread = column_of(cells, schema)
@@ -128,12 +128,12 @@ class Stream:
         """Counts values that are no numbers.
 
         Raises:
-            InputError: The rule needs the column, and none of its first values can be read.
+            InputError: None of the column's first values can be read.
         """
         first = schema.name not in self._unread
         words = self._unread.setdefault(schema.name, Counter())
         assert isinstance(column, NumberColumn)
-        if first and schema.name in self._needed and np.isnan(column.values).all():
+        if first and np.isnan(column.values).all():
             raise InputError(
                 f"Column {short(schema.name)!r} of {self._opened.place} holds "
                 f"{quoted(dict.fromkeys(unread))}, but the rule needs {_form(schema)}; write the "
@@ -160,7 +160,8 @@ def stream(
     Args:
         source: As in ``load``.
         schema: Of the rule's data.
-        needed: Names of the columns that the rule uses; others may be missing. None for all.
+        needed: Names of the columns that the rule uses; None for all. Others are not read, and may
+            be missing.
 
     Raises:
         InputError: The source cannot be read, or a needed column is missing.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from llm_erm.enumeration.bank import Bank, Grow, pack_bits
 from llm_erm.enumeration.language import Production, choice_bits
 from llm_erm.errors import InputError
-from llm_erm.sandbox.execution import Input
+from llm_erm.execution import Input
 
 MAX_THRESHOLDS = 63
 """Thresholds per column at most; if there are more, evenly spaced quantiles are used."""

@@ -1,8 +1,8 @@
-"""What goes into the sandbox and what comes out."""
+"""What goes into the execution of a program, and what comes out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ Status = Literal[
     "nondeterministic",
 ]
 """The outcome of a candidate; it only has predictions if that is ``ok``."""
+
+Isolation = Literal["auto", "wasm"]
+"""What isolates programs: the best that this Linux offers, or WebAssembly, on any system."""
 
 Predictions = NDArray[np.uint8] | NDArray[np.float64]
 """Shape (n_inputs,): label indices, or floats; ``INVALID`` or NaN for missing predictions."""
@@ -113,46 +116,47 @@ class Execution:
     cpu_seconds: float
 
 
-@dataclass(frozen=True)
-class SandboxJob:
-    """A program and everything needed to run it.
-
-    Attributes:
-        source: The program.
-        inputs: The inputs, in the order of the calls.
-        limits: What the program may use.
-        outputs: What counts as a prediction.
-        seed: Seed of string hashes and of random numbers that the program does not seed.
-    """
-
-    source: str
-    inputs: Sequence[Input]
-    limits: Limits
-    outputs: Outputs
-    seed: int
-
-
-def passed_limit(killer: str, cpu_seconds: float, limits: Limits) -> str | None:
-    """Returns which time limit a candidate exceeded, as a sentence, or None.
-
-    Args:
-        killer: Why it was ended, one of ``protocol.KILLED_BY``.
-        cpu_seconds: CPU time that it took.
-        limits: The limits that it ran under.
-    """
-    match killer:
-        case "call limit":
-            return f"one call took more than {limits.seconds_per_call:g} CPU seconds"
-        case "idle":
-            return "it waited for something that never came"
-        case "wall limit":
-            return "it did not end in many times its CPU limit"
-    total = limits.seconds_per_candidate
-    return f"the program took more than {total:g} CPU seconds" if cpu_seconds > total else None
-
-
 def nothing(count: int, outputs: Outputs) -> Predictions:
     """Returns ``count`` predictions that are all missing."""
     if outputs.labels is None:
         return np.full(count, np.nan)
     return np.full(count, INVALID, np.uint8)
+
+
+class Evaluator(Protocol):
+    """Runs programs: a sandbox, or a search that makes its programs itself."""
+
+    @property
+    def isolation(self) -> str | None:
+        """The isolation level of the sandbox; None if programs need none.
+
+        Those that need none compute each answer from its input alone.
+        """
+
+    def execute(
+        self, source: str, inputs: Sequence[Input], limits: Limits, outputs: Outputs
+    ) -> Execution:
+        """Runs a program on each input."""
+
+    def replay(
+        self,
+        source: str,
+        inputs: Sequence[Input],
+        first: Execution,
+        limits: Limits,
+        outputs: Outputs,
+        *,
+        together: int,
+        alone: int | Sequence[int],
+    ) -> Execution:
+        """Runs a program again; returns ``first`` if its answers depend on nothing but the input.
+
+        Args:
+            source: The program.
+            inputs: The inputs of the first execution.
+            first: What ``execute`` returned for them.
+            limits: The limits of the first execution.
+            outputs: The outputs of the first execution.
+            together: Number of inputs to run together, in another order.
+            alone: Indices of the inputs to run one at a time, or how many are chosen.
+        """

@@ -1,0 +1,168 @@
+"""Rule lists that no exchange of one condition improves, found from random starts.
+
+It finds what a beam misses: rules whose first condition tells nothing by itself, as in "exactly one
+of two".
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llm_erm.compiled import bits_set, kernel
+from llm_erm.rulelists.kernels import NEW_LINE, Problem
+
+Array = NDArray[Any]
+
+STARTS = 100
+"""Random rules to start from."""
+
+WORDS = 4
+"""64-bit words of 256 rows, for which the limit on looks is meant."""
+
+
+def improved(problem: Problem, conditions: int, *, looks: int) -> tuple[int, list[int]]:
+    """Returns the cost and the path of the best rule found.
+
+    Args:
+        problem: What the search is about.
+        conditions: How many the rule has, 1 or more.
+        looks: How many conditions may be looked at, for up to 256 rows; in proportion fewer for
+            more. There is one start at least, and one that is begun is ended.
+    """
+    found: tuple[int, list[int]] | None = None
+    chains = len(problem.first)
+    left = looks * WORDS // max(problem.bits.shape[1], WORDS)
+    random = np.random.RandomState(0)
+    every = np.bitwise_or.reduce(problem.labelled, axis=0)
+    for _ in range(STARTS):
+        if found is not None and left <= 0:
+            break
+        drawn = random.randint(chains, size=conditions)
+        path = np.array([random.randint(problem.first[i], problem.end[i]) for i in drawn])
+        line = np.concatenate([[0], random.randint(2, size=conditions - 1)]).cumsum()
+        cost, used = _descend(problem, every, path, line)
+        left -= int(used)
+        if found is None or cost < found[0]:
+            found = int(cost), _path(path, line)
+    assert found is not None
+    return found
+
+
+def _path(conditions: NDArray[np.int64], line: NDArray[np.int64]) -> list[int]:
+    """Returns the conditions with a mark between lines; those of a line in the pool's order."""
+    path: list[int] = []
+    for index in range(int(line[-1]) + 1):
+        path += [NEW_LINE] if index else []
+        path += sorted(set(conditions[line == index].tolist()))
+    return path
+
+
+@kernel
+def _descend(problem: Problem, every: Array, path: Array, line: Array) -> Any:  # noqa: ANN401
+    """Exchanges conditions while that lowers the cost; returns it and the looks used.
+
+    Args:
+        problem: What the search is about.
+        every: The rows to learn from.
+        path: Shape ``(n_conditions,)``: indices of the conditions; changed in place.
+        line: Shape ``(n_conditions,)``: the line of each, ascending from 0.
+    """
+    bits, costs = problem.bits, problem.costs
+    classes, words = problem.labelled.shape
+    leaves = line[-1] + 2
+    open_to = np.zeros((leaves, classes, words), np.uint64)
+    fixed = np.zeros((leaves, classes), np.int64)
+    totals = np.zeros((leaves, classes), np.int64)
+    within, rest = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
+    lowest, looks, unchanged, place = np.int64(1) << np.int64(60), np.int64(0), 0, 0
+    while unchanged < path.shape[0]:
+        before = _divide(problem, every, path, line, place, open_to, fixed, totals)
+        own = line[place]
+        best = np.int64(-1)
+        for row in range(bits.shape[0]):
+            value = before
+            within[:] = 0
+            for leaf in range(own + 1, leaves):
+                for label in range(classes):
+                    count = np.int64(0)
+                    for word in range(words):
+                        count += bits_set(open_to[leaf, label, word] & bits[row, word])
+                    within[label] += count
+                    rest[label] = fixed[leaf, label] + totals[leaf, label] - count
+                value += _least(rest, costs)
+            value += _least(within, costs)
+            if value < lowest:
+                lowest, best = value, np.int64(row)
+        looks += bits.shape[0]
+        unchanged += 1
+        if best >= 0:
+            path[place] = best
+            unchanged = 1
+        place = (place + 1) % path.shape[0]
+    return lowest, looks
+
+
+@kernel
+def _divide(
+    problem: Problem,
+    every: Array,
+    path: Array,
+    line: Array,
+    place: Any,  # noqa: ANN401 - an integer of Python or NumPy
+    open_to: Array,
+    fixed: Array,
+    totals: Array,
+) -> Any:  # noqa: ANN401 - the same
+    """Finds the rows that the condition at a place decides; returns the cost of the lines before.
+
+    Stores, for each later line and what is left over, the rows that it gets if the condition does
+    not hold (``open_to``, counted by class in ``totals``), and counts those that it gets anyway.
+    """
+    bits, labelled = problem.bits, problem.labelled
+    classes, words = labelled.shape
+    leaves = open_to.shape[0]
+    own = line[place]
+    open_to[:] = 0
+    fixed[:] = 0
+    totals[:] = 0
+    counts = np.zeros(classes, np.int64)
+    reaching, decided = every.copy(), np.zeros(words, np.uint64)
+    cost = np.int64(0)
+    for leaf in range(leaves):
+        holding = np.full(words, ~np.uint64(0))
+        for i in range(path.shape[0]):
+            if line[i] == leaf and i != place:
+                for word in range(words):
+                    holding[word] &= bits[path[i], word]
+        if leaf == own:
+            for word in range(words):
+                decided[word] = reaching[word] & holding[word]
+            continue
+        for label in range(classes):
+            counts[label] = 0
+            for word in range(words):
+                caught = reaching[word] & holding[word] & labelled[label, word]
+                if leaf < own:
+                    counts[label] += bits_set(caught)
+                else:
+                    open_to[leaf, label, word] = caught & decided[word]
+                    totals[leaf, label] += bits_set(caught & decided[word])
+                    fixed[leaf, label] += bits_set(caught & ~decided[word])
+        for word in range(words):
+            reaching[word] &= ~holding[word]
+        if leaf < own:
+            cost += _least(counts, problem.costs)
+    return cost
+
+
+@kernel
+def _least(counts: Array, costs: Array) -> Any:  # noqa: ANN401
+    """Cost of the rows counted by class, if all get the class that costs least."""
+    least = np.int64(1) << np.int64(60)
+    for given in range(counts.shape[0]):
+        cost = np.int64(0)
+        for true in range(counts.shape[0]):
+            cost += counts[true] * costs[true, given]
+        least = min(least, cost)
+    return least
