@@ -12,7 +12,7 @@ from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.meaning import meaning
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.rule import Above, Among, AtMost, Line, NotAmong, RuleList
-from llm_erm.rulelists.settings import Effort, TableSettings
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.rulelists.stored import read_rule, write_rule
 from llm_erm.rulelists.thresholds import settled
 from llm_erm.rulelists.undetermined import in_question, votes
@@ -136,7 +136,7 @@ def test_condition_that_could_stand_in_place_of_one_counts_though_no_tie_is_know
 
 
 def test_search_that_was_cut_short_does_not_claim_all():
-    settings = TableSettings(max_conditions=1, effort=Effort(looks=0))
+    settings = TableSettings(max_conditions=1, looks=0)
     assert not learn(two_columns(), settings).ties_complete
 
 

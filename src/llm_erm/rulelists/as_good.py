@@ -13,14 +13,13 @@ from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.redundancy import without_redundancy
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
-from llm_erm.rulelists.settings import Effort
 from llm_erm.rulelists.thresholds import rooms, settled
 from llm_erm.rulelists.ties import TIES, Tie
 from llm_erm.tables.columns import Table
 
 
 def as_good(
-    size: Size, table: Table, labels: NDArray[np.int32], costs: Costs, effort: Effort
+    size: Size, table: Table, labels: NDArray[np.int32], costs: Costs, looks: int
 ) -> tuple[tuple[Tie, ...], bool]:
     """Returns the rules that are as good as the best of a size, and whether these are all.
 
@@ -35,10 +34,10 @@ def as_good(
         table: The rows learned from.
         labels: Shape ``(n_rows,)``: their classes.
         costs: What errors cost, by true and given class.
-        effort: How much work the search may do.
+        looks: How many conditions the search may look at.
     """
     search = Search(pool_of(table, distinct=False), labels, size.rule.classes, costs)
-    looks, conditions = effort.looks // 10, size.rule.conditions
+    conditions = size.rule.conditions
     rules, complete = [size.rule], conditions == 0
     if size.form == "m of n":
         cost, found = search.m_of_n(conditions, looks=looks)

@@ -5,7 +5,6 @@ no question, so the bound that they give afterwards holds as if nothing had been
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,10 +64,10 @@ def _about_as_good(data: Labelled, settings: TableSettings) -> list[RuleList]:
     learning = np.flatnonzero(divide(data, settings).learning)
     table, labels = data.table.take(learning), data.labels[learning]
     classes, costs = data.schema.classes, cost_matrix(settings.costs, data.schema.classes)
-    effort = replace(settings.effort, looks=settings.effort.looks // LESS)
+    looks = settings.looks // LESS
     everything = pool_of(table, distinct=False)
     search = Search(pool_of(table), labels, classes, costs)
-    found = list(search.best(settings.max_conditions, effort))
+    found = list(search.best(settings.max_conditions, looks))
     briefest = min(found, key=lambda best: _bits(best.rule, table, labels, everything))
     sizes = [best for best in found if best.conditions - briefest.conditions in (0, 1)]
     search = Search(everything, labels, classes, costs)
@@ -78,7 +77,7 @@ def _about_as_good(data: Labelled, settings: TableSettings) -> list[RuleList]:
             continue
         # Rules as good as a smaller one may be that one and a condition that changes nothing.
         most = min(best.cost + 1, found[best.conditions - 1].cost - 1)
-        rules += search.equally_good(best.conditions, most, most=TIES, looks=effort.looks)[0]
+        rules += search.equally_good(best.conditions, most, most=TIES, looks=looks)[0]
     rules = list(different((settled(rule, table) for rule in rules), table).values())
     elsewhere = (other for rule in rules for other in moved(rule, rooms(rule, table), PLACES))
     return list(dict.fromkeys([*rules, *elsewhere]))

@@ -80,7 +80,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         made, of = int(wrong[drawn].sum()), int(drawn.sum())
         error_at_most = upper_error(rule, data.schema, made, of, candidates, delta)
     validated = np.sum([~learning for learning in division.folds], axis=0)[drawn].min() == 1
-    ties, complete = as_good(size, final.table, final.labels, costs, settings.effort)
+    ties, complete = as_good(size, final.table, final.labels, costs, settings.looks // 10)
     return Learned(
         rule,
         data.schema,
