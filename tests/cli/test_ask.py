@@ -134,6 +134,9 @@ def test_undetermined_rows_are_marked(fit, invoke):
     assert rows[42][5] == ""
     assert "2 of 43 rows are undetermined" in done.stderr
     assert "Not all such rules are known" not in done.stderr
+    Path("new.csv").write_text("x\n11\n")
+    done = invoke("predict", "rule.json", "new.csv", "--undetermined", "mark")
+    assert "No row is undetermined" in done.stderr
     plain = invoke("predict", "rule.json", "rows.csv")
     assert plain.stdout == "".join(
         line.rpartition(",")[0] + "\n" for line in done.stdout.splitlines()

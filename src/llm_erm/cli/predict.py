@@ -62,11 +62,13 @@ def predict(options: Options) -> int:
 def _undetermined(learned: Learned, predictions: Predictions) -> str:
     """Returns how many rows the rule's data leave open, and whether there may be more."""
     number = predictions.undetermined
-    told = (
-        f"{number:,} of {counted(predictions.rows, 'row')} {'is' if number == 1 else 'are'} "
-        "undetermined: rules that are as good on the rule's data give another "
-        f"{learned.schema.target}."
-    )
+    if number:
+        told = (
+            f"{number:,} of {counted(predictions.rows, 'row')} {'is' if number == 1 else 'are'} "
+            "undetermined: rules that are as good on the rule's data disagree there."
+        )
+    else:
+        told = "No row is undetermined: rules that are as good on the rule's data agree on all."
     if learned.ties_complete:
         return told
-    return f"{told} Not all such rules are known, so more rows may be."
+    return f"{told} Not all such rules are known."
