@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from llm_erm.baselines.encode import encode, to_bits
+from llm_erm.baselines.encode import encode, encoder, to_bits
 from llm_erm.errors import InputError
 
 
@@ -19,6 +19,19 @@ def test_text_of_any_length_has_one_column_a_character():
         [0, 0, 0],
         [97, 98, 99],
     ]
+
+
+def test_columns_of_a_row_are_numbers_or_one_category_each():
+    encode_rows = encoder("row", ["x0:1.50,x1:c02,x2:c1", "x0:-3.00,x1:c10,x2:c1"])
+
+    assert encode_rows(["x0:-0.25,x1:c10,x2:c1", "x0:4.00,x1:c07,x2:c0"]).tolist() == [
+        [-0.25, 0, 1, 1],
+        [4, 0, 0, 0],  # categories that no training input has
+    ]
+
+
+def test_texts_are_cut_to_the_longest_training_text():
+    assert encoder("text", ["a", "abc"])(["abcd", "a"]).tolist() == [[97, 98, 99], [97, 0, 0]]
 
 
 def test_rows_of_a_table_are_refused():

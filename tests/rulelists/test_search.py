@@ -114,7 +114,7 @@ def test_proofs_agree_with_optimal_trees(seed: int) -> None:
     trees = pytest.importorskip("pycontree")
     pandas = pytest.importorskip("pandas")
     random = np.random.default_rng(seed)
-    values = random.random((60, 3)) + [0, 2, 4]  # so that columns are not compared
+    values = random.random((60, 3)) + np.array([0, 2, 4])  # so that columns are not compared
     high = (values[:, 0] > 0.4) & (values[:, 1] > 2.3)
     labels = (high ^ (random.random(60) < 0.2)).astype(np.int32)
     table = Table(tuple(numbers(column, f"x{j}") for j, column in enumerate(values.T)), 60)

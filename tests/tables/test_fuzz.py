@@ -81,9 +81,22 @@ def well_formed(draw):
 
 
 @st.composite
+def examples(draw):
+    """Almost examples whose inputs are rows."""
+    cells = st.sampled_from(["", "-3.14", "c07", "c0", "->", "x1:"]) | CELLS
+    names = draw(st.sampled_from([["x0"], ["x0", "x1"], ["x0", "x2"], ["x0", "x0"], ["x0", "y"]]))
+    labels = ["0", "1", *draw(st.lists(CELLS, max_size=15))]
+    rows = [(",".join(f"{name}:{draw(cells)}" for name in names), label) for label in labels]
+    end = draw(ENDS)
+    return "".join(f"{row} -> {label}{end}" for row, label in rows).encode(
+        draw(ENCODINGS), "replace"
+    )
+
+
+@st.composite
 def damaged(draw):
     """A file of which some bytes were changed."""
-    data = bytearray(draw(well_formed() | delimited() | json_lines()) or b"\0")
+    data = bytearray(draw(well_formed() | delimited() | json_lines() | examples()) or b"\0")
     for _ in range(draw(st.integers(0, 3))):
         data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
     return bytes(data)

@@ -35,6 +35,15 @@ def test_every_character_and_the_first_token_have_tokens_of_their_own(function, 
     assert max(meaning) < encoder.bos < encoder.vocabulary
 
 
+def test_rows_of_tables_have_a_token_per_character():
+    encoder = Characters("row")
+    text = "0123456789,:.-xc"
+    (tokens,) = encoder.tokens([text])
+
+    assert encoder.vocabulary == len(text) + 1
+    assert len(set(tokens)) == len(tokens) == len(text) + 1
+
+
 @pytest.mark.parametrize(("kind", "bos"), [("binary", 1), ("decimal", 2), ("graph", 11)])
 def test_a_first_token_that_means_a_character_is_refused(kind, bos):
     with pytest.raises(InputError, match=rf"BOS_TOKEN is {bos}, but {kind} inputs use"):

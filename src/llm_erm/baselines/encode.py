@@ -1,6 +1,7 @@
 """Encodes inputs as arrays for classical learners."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,54 @@ from llm_erm.errors import InputError
 from llm_erm.tasks.task import Kind
 
 _GRAPH_LETTERS = {"u": 10, "v": 11}
+
+
+Encode = Callable[[Sequence[str]], NDArray[np.float32]]
+"""``encode(inputs)`` → one row of numbers per input, all of the same width."""
+
+
+def encoder(kind: Kind, train: Sequence[str]) -> Encode:
+    """Returns what encodes inputs, as far as it depends on the training inputs.
+
+    Args:
+        kind: What the inputs are.
+        train: The training inputs.
+
+    Raises:
+        InputError: Later, from the function, if the inputs are not strings.
+    """
+    if kind == "row":
+        columns = zip(*map(_values, train), strict=True)
+        return partial(
+            encode_rows,
+            [sorted(set(column)) if column[0].startswith("c") else None for column in columns],
+        )
+    return partial(encode, kind, width=max(map(len, train)))
+
+
+def encode_rows(
+    categories: Sequence[Sequence[str] | None], inputs: Sequence[str]
+) -> NDArray[np.float32]:
+    """Returns rows such as ``x0:-3.14,x1:c07`` as numbers; shape ``(n, width)``.
+
+    Args:
+        categories: For each column the categories that have a column of zeros and ones, so that
+            others have zeros alone; None if it holds numbers, which stay as they are.
+        inputs: The rows.
+    """
+    encoded = [
+        [
+            number
+            for cell, known in zip(_values(row), categories, strict=True)
+            for number in ([float(cell)] if known is None else [float(cell == c) for c in known])
+        ]
+        for row in inputs
+    ]
+    return np.array(encoded, dtype=np.float32)
+
+
+def _values(row: str) -> list[str]:
+    return [cell.partition(":")[2] for cell in row.split(",")]
 
 
 def encode(kind: Kind, inputs: Sequence[str], width: int) -> NDArray[np.float32]:

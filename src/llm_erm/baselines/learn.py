@@ -10,7 +10,7 @@ from statistics import mean
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.baselines.encode import encode
+from llm_erm.baselines.encode import encoder
 from llm_erm.baselines.genetic import GeneticProgramming
 from llm_erm.baselines.learners import Estimator, Learner
 from llm_erm.erm.bounds import certify
@@ -72,10 +72,10 @@ def learn(
         InputError: The inputs are not strings.
     """
     started = time.monotonic()
-    width = max(map(len, splits.train.inputs))
+    encode = encoder(splits.kind, splits.train.inputs)
 
     def encoded(data: Dataset) -> _Examples:
-        return _Examples(encode(splits.kind, data.inputs, width), labels_of(data))
+        return _Examples(encode(data.inputs), labels_of(data))
 
     seed, train = splits.key.seed, encoded(splits.train)
     if learner.folds is None:

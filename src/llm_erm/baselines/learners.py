@@ -49,6 +49,7 @@ class Learner:
         folds: Number of folds of the cross-validation on the training examples that selects a
             point; None if the validation examples do.
         kinds: The inputs that it takes; None for all strings.
+        only: The same in words.
         needs: The module that must be installed.
         install: Command that installs this module.
     """
@@ -60,6 +61,7 @@ class Learner:
     seeded: bool = True
     folds: int | None = None
     kinds: tuple[Kind, ...] | None = None
+    only: str = ""
     needs: str = "sklearn"
     install: str = INSTALL
 
@@ -146,6 +148,8 @@ OWN: dict[str, Learner] = {
     "genetic-programming": Learner(
         "llm_erm.baselines.genetic:GeneticProgramming",
         {"generations": (80,), "population_size": (300,), "depth": (6, 10)},
+        kinds=("binary", "decimal", "graph", "text"),
+        only="bits, digits, graphs and texts",
         needs="gplearn",
     ),
 }
@@ -203,6 +207,7 @@ PUBLISHED: dict[str, Learner] = {
         {"depth": (6, 10), "mutation_depth": (4, 6), "population_size": (300, 500)},
         {"generations": 80},
         kinds=("binary",),
+        only="bit strings",
         needs="gplearn",
     ),
 }

@@ -104,8 +104,8 @@ class Baselines(Checked, Method):
         ]
         if specs and not jobs:
             raise InputError(
-                f"{' and '.join(learners)} takes bit strings only; name a task with such inputs or "
-                "another learner.",
+                f"{' and '.join(learners)} takes {next(iter(learners.values())).only} only; name a "
+                "task with such inputs or another learner.",
                 setting="learners",
             )
         for job in jobs:
@@ -120,6 +120,10 @@ class Baselines(Checked, Method):
             for variant, learner in self._by_variant().items()
         }
         return {variant: tasks for variant, tasks in found.items() if tasks}
+
+    def taken(self, variant: str) -> str:
+        """Returns what inputs a learner takes, in words; empty if it takes all strings."""
+        return self._by_variant()[variant].only
 
     @contextmanager
     def session(

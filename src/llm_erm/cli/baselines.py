@@ -74,7 +74,8 @@ class Options(RunOptions, DataGrid):
         method = Baselines(learners=learners, weights=weights, grids=self.grids)
         for learner, tasks in method.left_out(self.specs()).items():
             output.note(
-                f"Skipped: {learner} on {', '.join(tasks)}, since it takes bit strings only."
+                f"Skipped: {learner} on {', '.join(tasks)}, since it takes "
+                f"{method.taken(learner)} only."
             )
         return method
 

@@ -24,6 +24,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "functions": "TASK ...",
         "target_func": "TASK ...",
         "task_file": "FILE",
+        "tables_dir": "FOLDER",
         "lengths": "LENGTH ...",
         "sequence_length": "LENGTH ...",
         "test_sequence_length": "LENGTH ...",

@@ -17,7 +17,7 @@ from llm_erm.tasks.spec import DataGrid, DataSpec
 if TYPE_CHECKING:
     from llm_erm.cli.synthesize import Options
 
-_FREE = {field.name for field in fields(LimitOptions)} | {"dataset_dir", "task_file"}
+_FREE = {field.name for field in fields(LimitOptions)} | {"dataset_dir", "task_file", "tables_dir"}
 """Flags that a replay may change; those that shape the answers are fixed."""
 
 
@@ -66,7 +66,7 @@ def replayed_by(options: "Options") -> Replayed:
         isolation="wasm" if not given and earlier.isolation == "wasm" else options.isolation,
         unsafe_no_isolation=options.unsafe_no_isolation,
     )
-    return Replayed(earlier, method, earlier.specs(options.task_file))
+    return Replayed(earlier, method, earlier.specs(options.task_file, options.tables_dir))
 
 
 def _refuse_given(options: "Options") -> None:

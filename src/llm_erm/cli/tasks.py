@@ -5,7 +5,7 @@ from pathlib import Path
 
 from llm_erm.cli import output
 from llm_erm.cli.tables import Column
-from llm_erm.tasks.suite import SUITE
+from llm_erm.tasks.suite import TASKS
 from llm_erm.tasks.task import Task
 from llm_erm.tasks.task_file import load_task_file
 
@@ -24,7 +24,7 @@ class Options:
 
 def tasks(options: Options) -> int:
     """List the tasks with the rule, the lengths and the kind of input of each."""
-    listed = list(SUITE.values())
+    listed = list(TASKS.values())
     if options.task_file is not None:
         listed.append(load_task_file(options.task_file))
     if options.json:

@@ -68,6 +68,9 @@ class Options(RunOptions, TrainingSettings):
     """Draw new data even if files exist, and replace them."""
     task_file: Path | None = None
     """A Python file that defines a task of your own."""
+    tables_dir: Path | None = None
+    """Folder with the files of the public tables that fn_m to fn_q draw rows from, as the UCI
+    repository has them (default: fetch them from OpenML or the UCI repository)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     json: bool = False
@@ -94,6 +97,7 @@ class Options(RunOptions, TrainingSettings):
             published=self.published,
             allow_repeats=self.allow_repeats,
             task_file=self.task_file,
+            tables_dir=self.tables_dir,
             dataset_dir=self.dataset_dir,
             fresh_data=self.fresh_data and self.writes,
         )

@@ -14,7 +14,7 @@ from llm_erm.records import Result, accuracy
 from llm_erm.runs.files import SETTINGS
 from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.kept import checked_results
-from llm_erm.tasks.suite import SUITE, get
+from llm_erm.tasks.suite import TASKS, get
 
 TaskPoint = tuple[str, int]
 """Task id and input length."""
@@ -193,4 +193,4 @@ def _takes(learner: Learner | None, function: str) -> bool:
     """Returns whether a learner is known to take the inputs of a task; TabPFN takes all."""
     if learner is None or learner.kinds is None:
         return True
-    return function in SUITE and learner.takes(SUITE[function].kind)
+    return learner.takes(TASKS[function].kind) if function in TASKS else learner.takes("text")

@@ -30,12 +30,15 @@ class Replay:
     isolation: str
     data: tuple[DataRecord, ...]
 
-    def specs(self, task_file: Path | None = None) -> list[DataSpec]:
+    def specs(
+        self, task_file: Path | None = None, tables_dir: Path | None = None
+    ) -> list[DataSpec]:
         """Returns its data sets.
 
         Args:
             task_file: The file that defines the task, unless the task belongs to the suite. The
                 path stored in the run is not used: its file would be executed.
+            tables_dir: The folder of public tables, which is used if the data are drawn again.
 
         Raises:
             InputError: The task is defined by a file that is missing or differs from the run's.
@@ -48,7 +51,9 @@ class Replay:
                     f"{wanted}; name that file.",
                     setting="task_file",
                 )
-        return [replace(record.spec, task_file=task_file) for record in self.data]
+        return [
+            replace(record.spec, task_file=task_file, tables_dir=tables_dir) for record in self.data
+        ]
 
     def check(self, plan: Plan) -> None:
         """Checks that the data of a plan are those of the run.

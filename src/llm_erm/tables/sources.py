@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from llm_erm.errors import InputError
 from llm_erm.tables.chunks import Opened
 from llm_erm.tables.delimited import open_delimited
+from llm_erm.tables.examples import EXAMPLE, open_examples
 from llm_erm.tables.files import Lines, opened, unreadable
 from llm_erm.tables.jsonlines import open_json_lines
 from llm_erm.tables.memory import open_memory
@@ -59,6 +60,8 @@ def _open_file(path: Path, file: BinaryIO, wanted: Collection[str], target: str)
     suffix = path.suffix.lower()
     if suffix in (".jsonl", ".ndjson", ".json") or (filled and _is_json(filled[0])):
         return open_json_lines(path, first, lines, target, notices)
+    if filled and all(map(EXAMPLE.match, filled)):
+        return open_examples(path, first, lines, target, notices)
     if filled and all(map(_TEXT_FORM.fullmatch, filled)):
         raise InputError(
             f"{path} holds texts with labels (<input> -> <label>), not rows with columns; learn "

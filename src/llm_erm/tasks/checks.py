@@ -114,7 +114,9 @@ def source_warnings(task: Task, meta: Meta | None, place: Path) -> list[str]:
 
 
 def wrong_labels(task: Task, parts: Sequence[Dataset]) -> int:
-    """Returns how many labels differ from the rule's."""
+    """Returns how many labels differ from the rule's; 0 if no rule is known."""
+    if task.label is None:
+        return 0
     return sum(
         label != true
         for data in parts

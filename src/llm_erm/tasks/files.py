@@ -31,6 +31,9 @@ def input_pattern(kind: Kind, length: int) -> str:
             return f"[1-9][0-9]{{{length - 1}}}"
         case "graph":
             return f"(?:u[0-9][0-9]v[0-9][0-9]){{{length // 6}}}"
+        case "row":
+            value = "(?:-?[0-9]+[.][0-9]{2}|c[0-9]+)"
+            return f"(?:x[0-9]+:{value},){{{length - 1}}}x{length - 1}:{value}"
         case "text" | "table":
             return ".+"
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from llm_erm.checks import Checked
 from llm_erm.errors import InputError
 from llm_erm.settings import OPERATIONAL
+from llm_erm.tasks.rows import from_folder
 from llm_erm.tasks.seeds import data_seed, trial_seed
 from llm_erm.tasks.suite import IDS, PUBLISHED, get
 from llm_erm.tasks.task import Draw, PublishedDraw, Release, Task
@@ -44,6 +45,9 @@ class DataSettings(Checked):
     """Let splits share inputs if too few distinct ones exist; such results get no certificate."""
     task_file: Annotated[Path | None, OPERATIONAL] = None
     """A Python file that defines a task of your own."""
+    tables_dir: Annotated[Path | None, OPERATIONAL] = None
+    """Folder with the files of the public tables that fn_m to fn_q draw rows from, as the UCI
+    repository has them (default: fetch them from OpenML or the UCI repository)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ class DataSpec(DataSettings):
         Raises:
             InputError: There is no such task, or the file does not define one.
         """
-        return task_named(self.function, self.task_file)
+        return task_named(self.function, self.task_file, self.tables_dir)
 
     @property
     def trial_seed(self) -> int:
@@ -132,7 +136,7 @@ class DataSpec(DataSettings):
             f"The published release {self.published} does not have {task.id}; "
             + "".join(f"{one} does, or " for one in others)
             + f"use this package's own data (None); {self.published} has {' '.join(PUBLISHED)}"
-            + " and pv also fn_v fn_aa" * (self.published == "pv")
+            + " and pv also fn_v fn_aa fn_m fn_n fn_o fn_p fn_q" * (self.published == "pv")
             + ".",
             setting="published",
         )
@@ -263,7 +267,7 @@ class DataGrid(DataSettings):
         return list({task.id: task for task in map(self._task, names)}.values())
 
     def _task(self, name: str) -> Task:
-        return task_named(name, self.task_file)
+        return task_named(name, self.task_file, self.tables_dir)
 
 
 def _check_names(names: Sequence[str], task_file: Path | None) -> None:
@@ -273,11 +277,16 @@ def _check_names(names: Sequence[str], task_file: Path | None) -> None:
             get(name)
 
 
-def task_named(name: str, task_file: Path | None = None) -> Task:
+def task_named(name: str, task_file: Path | None = None, tables_dir: Path | None = None) -> Task:
     """Returns the task with that id or name, from the user's file or the suite.
+
+    Args:
+        name: The id or name.
+        task_file: The user's file.
+        tables_dir: The folder of public tables.
 
     Raises:
         InputError: There is no such task, or the file does not define one.
     """
     own = None if task_file is None else load_task_file(task_file)
-    return own if own is not None and own.id == name else get(name)
+    return own if own is not None and own.id == name else from_folder(get(name), tables_dir)

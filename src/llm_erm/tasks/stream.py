@@ -27,8 +27,15 @@ def stream(task: Task, draw: Draw, length: int, seed: int, without: Iterable[str
         without: Inputs never to return, such as those of the test split.
 
     Raises:
-        InputError: Later, from the returned function, if too few other inputs exist.
+        InputError: The task's inputs are rows of a table; later, from the returned function, if too
+            few other inputs exist.
     """
+    if task.kind == "row":
+        raise InputError(
+            f"{task.id} draws rows of a table, which has no fresh ones for every step; train on "
+            "stored examples.",
+            setting="online",
+        )
     excluded = frozenset(without)
 
     def fresh(step: int, count: int) -> Dataset:

@@ -1,6 +1,7 @@
 """The suite: fn_a to fn_l as published, and fn_v and fn_aa of the follow-up (arXiv 2510.14331v2).
 
-To add a task, add a row; to use one without changing the package, see ``task_file``.
+Its tasks on public tables, for which no rule is known, are in ``rows``. To add a task, add a row;
+to use one without changing the package, see ``task_file``.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from difflib import get_close_matches
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, either
 from llm_erm.tasks import existing, graphs, probes, rules, samplers
+from llm_erm.tasks.rows import TABLES
 from llm_erm.tasks.rules import Rule, label_strings
 from llm_erm.tasks.samplers import by_class, by_rule
 from llm_erm.tasks.task import MAX_LENGTH, Draw, Kind, PublishedDraw, Release, Task
@@ -246,12 +248,15 @@ _TASKS = (
 )
 
 SUITE: dict[str, Task] = {task.id: task for task in _TASKS}
-"""The tasks by id, the published suite first."""
+"""The tasks whose rule is known, by id, the published suite first."""
+
+TASKS = SUITE | TABLES
+"""All tasks by id, also those that draw rows of public tables."""
 
 PUBLISHED = tuple(f"fn_{letter}" for letter in "abcdefghijkl")
 """The ids of the published suite, the default grid."""
 
-IDS = {task.name: task.id for task in _TASKS}
+IDS = {task.name: task.id for task in TASKS.values()}
 """The ids of the tasks by name."""
 
 
@@ -262,11 +267,11 @@ def get(name: str) -> Task:
         InputError: There is no such task; the message says which have similar names, or lists all.
     """
     id = IDS.get(name, name)
-    if id in SUITE:
-        return SUITE[id]
+    if id in TASKS:
+        return TASKS[id]
     meant = name.lower().replace("-", "_")
-    if meant in SUITE:
-        close = [SUITE[meant].name]
+    if meant in TASKS:
+        close = [TASKS[meant].name]
     else:
         close = [meant] if meant in IDS else get_close_matches(meant, IDS)
     if close:
@@ -275,7 +280,7 @@ def get(name: str) -> Task:
             f"There is no task {name!r}; did you mean {similar}? `llm-erm tasks` lists all."
         )
     raise InputError(
-        f"There is no task {name!r}; choose one of {' '.join(SUITE)}, which `llm-erm tasks` "
+        f"There is no task {name!r}; choose one of {' '.join(TASKS)}, which `llm-erm tasks` "
         "describes, or give your own task file.",
         setting="task_file",
     )
@@ -283,7 +288,7 @@ def get(name: str) -> Task:
 
 def name_of(id: str) -> str:
     """Returns the name of a task; of one that is not of the suite, its id."""
-    return SUITE[id].name if id in SUITE else id
+    return TASKS[id].name if id in TASKS else id
 
 
 def in_words(id: str, own: Task | None = None) -> str:
@@ -293,8 +298,8 @@ def in_words(id: str, own: Task | None = None) -> str:
         id: The task's id.
         own: The task in a user's file, which may be this one.
     """
-    if id in SUITE:
-        return f"{SUITE[id].name} ({id}): {SUITE[id].computes}"
+    if id in TASKS:
+        return f"{TASKS[id].name} ({id}): {TASKS[id].computes}"
     if own is not None and own.id == id and own.computes:
         return f"{id}: {own.computes}"
     return f"{id} (own task)"

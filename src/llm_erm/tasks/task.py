@@ -9,14 +9,17 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["binary", "decimal", "graph", "text", "table"]
-"""What the inputs are: bit strings, decimal numbers, edge lists, any text, rows of a table."""
+Kind = Literal["binary", "decimal", "graph", "row", "text", "table"]
+"""What the inputs are: bit strings, decimal numbers, edge lists, rows of a table as strings, any
+text, rows of a table as dicts."""
 
 _IN_WORDS: dict[Kind, str] = {
     "binary": "a string of {length} binary digits (each character is 0 or 1)",
     "decimal": "a string of {length} decimal digits, a number written without leading zeros",
     "graph": "a string of {length} characters that lists the edges of an undirected graph, each as "
     "`uAAvBB` with two-digit vertex names AA and BB; `u00v00` is padding",
+    "row": "a string that holds one row of a table of {length} columns, as in `x0:-3.14,x1:c07`: "
+    "numbers have two decimals; categories are c0, c1, … or, padded with zeros, c00, c01, …",
     "text": "a string of {length} characters",
     "table": "one row of a table, given as a dict of column name to value",
 }
@@ -60,9 +63,9 @@ class Task:
         name: The name of its data folder, such as ``parity_all``.
         kind: What the inputs are.
         computes: When the label is 1, in one line; empty if the user's file does not say it.
-        lengths: The lengths it runs at by default, in characters.
+        lengths: The lengths it runs at by default, in characters; for rows, the number of columns.
         why_not: Returns why the task does not exist at a length, or None if it does.
-        label: Returns the true labels of inputs of equal length.
+        label: Returns the true labels of inputs of equal length; None if no rule is known.
         draw: Draws inputs of both classes, independently and with repeats.
         draw_random: The same with uniform negatives, for tasks whose ``draw`` uses harder ones.
         published: Returns how a release draws inputs of a length; None if it lacks the task.
@@ -83,7 +86,7 @@ class Task:
     computes: str
     lengths: tuple[int, ...]
     why_not: Callable[[int], str | None]
-    label: Callable[[Sequence[str]], list[int]]
+    label: Callable[[Sequence[str]], list[int]] | None
     draw: Draw
     draw_random: Draw | None = None
     published: Callable[[Release, int], PublishedDraw | None] = lambda release, length: None

@@ -37,7 +37,7 @@ from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.tasks.files import input_pattern
 from llm_erm.tasks.samplers import RAREST
-from llm_erm.tasks.suite import SUITE, at_least
+from llm_erm.tasks.suite import IDS, TASKS, at_least
 from llm_erm.tasks.task import MAX_LENGTH, Kind, Task
 
 _KINDS: tuple[Kind, ...] = ("binary", "decimal", "text")
@@ -79,7 +79,7 @@ def _task_in(path: Path, source: bytes) -> Task:
         raise InputError(
             f"{path}: name is {name!r}, which cannot name a folder; use letters, digits, - and _."
         )
-    if name in SUITE or name in {task.name for task in SUITE.values()}:
+    if name in TASKS or name in IDS:
         raise InputError(f"{path}: the suite already has a task {name!r}; set another name.")
     kind = getattr(module, "kind", "text")
     if kind not in _KINDS:

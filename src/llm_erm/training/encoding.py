@@ -18,6 +18,7 @@ _ALPHABETS: dict[str, str] = {
     "binary": "01",
     "decimal": "0123456789",
     "graph": "0123456789uv",
+    "row": "0123456789xc:,.-",
     "text": "".join(map(chr, range(32, 127))) + "\0",  # the last stands for every other character
 }
 
