@@ -92,6 +92,11 @@ def test_later_runs_go_on_from_the_answers(fit):
     assert "Its label" not in told
 
 
+def test_rows_that_are_not_looked_at_are_said(fit):
+    _, _, told = fit("", *ASK, "--max-rows", "2")
+    assert told.count("Only the first 2 rows without a label may be asked about.") == 1
+
+
 def test_all_rows_may_be_answered(fit):
     rows = Path("rows.csv").read_text().splitlines()
     Path("rows.csv").write_text("\n".join(rows[:43]) + "\n")
@@ -135,8 +140,8 @@ def test_undetermined_rows_are_marked(fit, invoke):
     assert "2 of 43 rows are undetermined" in done.stderr
     assert "Not all such rules are known" not in done.stderr
     Path("new.csv").write_text("x\n11\n")
-    done = invoke("predict", "rule.json", "new.csv", "--undetermined", "mark")
-    assert "No row is undetermined" in done.stderr
+    settled = invoke("predict", "rule.json", "new.csv", "--undetermined", "mark")
+    assert "No row is undetermined" in settled.stderr
     plain = invoke("predict", "rule.json", "rows.csv")
     assert plain.stdout == "".join(
         line.rpartition(",")[0] + "\n" for line in done.stdout.splitlines()

@@ -39,9 +39,15 @@ def ask(
     Raises:
         InputError: No row lacks a label, or the file cannot be written.
     """
+    told = False
     while True:
         data = load(answers)
         waiting = waiting_rows(source, data.schema, answers, most_rows)
+        if len(waiting.row_numbers) == most_rows and not told:
+            told = True
+            output.note(
+                f"Only the first {counted(most_rows, 'row')} without a label may be asked about."
+            )
         if not len(waiting.row_numbers):
             if answers.rows:
                 output.note("No row without a label is left.")

@@ -1,7 +1,7 @@
 """Finds the rows without a label whose labels would tell most.
 
-Only the rows learned from are asked with which rows to go on. What the rows checked on say shapes
-no question, so the bound that they give afterwards holds as if nothing had been asked.
+The rows that the first fold checks on shape no question, and rows that were asked about are checked
+on in no fold. So the bounds hold as if nothing had been asked.
 """
 
 import math
@@ -55,10 +55,10 @@ def most_telling(
 
 
 def _about_as_good(data: Labelled, settings: TableSettings) -> list[RuleList]:
-    """Returns rules of two sizes: those within one error of the best on the rows learned from.
+    """Returns rules of two sizes that err at most once more often than the best of the size.
 
-    The first size is the one whose best rule describes the labels most briefly, since the rows
-    checked on may not choose it here; the second is the next larger. Each rule is also there with
+    That is on the rows that the first fold learns from. The first size is the one whose best rule
+    describes their labels most briefly, since the rows checked on may not choose it; the second is the next larger. Each rule is also there with
     one of its thresholds elsewhere in its room.
     """
     learning = np.flatnonzero(divide(data, settings).learning)
