@@ -71,7 +71,7 @@ def learned(
         chosen=0,
         lines=tuple(LineCount(*line) for line in lines),
         learned_rows=rows,
-        check=Check(rule, rows - 20, 20, 1, 1, 0.25),
+        check=Check(rule, rows - 20, 20, 1, ((10, 0), (1, 9)), 1, 0.25),
         cross_validated=3,
         wrong=(),
         costs=(),

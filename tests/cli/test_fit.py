@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -54,17 +55,29 @@ def test_bounds_say_which_rule_they_are_about(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "2") == 0
     told = " ".join(capsys.readouterr().err.split())
     assert "Bound: this rule errs on at most" in told
-    assert "Checked: learned from 133 rows only, a rule of this size got" in told
+    assert "Checked: learned from 134 rows only, a rule of this size got" in told
     assert fit("--target", "churned", "--max-conditions", "2", "--keep-checked") == 0
     printed = capsys.readouterr()
-    assert sum(int(line.split("\t")[3]) for line in printed.out.splitlines()[1:]) == 133
+    assert sum(int(line.split("\t")[3]) for line in printed.out.splitlines()[1:]) == 134
     assert "Checked: it got" in printed.err
     assert "Bound:" not in printed.err
 
 
+def test_finds_of_a_class_are_counted(table, capsys):
+    words = ("--target", "churned", "--max-conditions", "2")
+    assert fit(*words, "--json") == 0
+    (no, false), (missed, right) = json.loads(capsys.readouterr().out)["check"]["confusion"]
+    assert no + false + missed + right == 66
+    assert fit(*words, "--positive", "yes") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"yes: {right} of {missed + right} rows checked that are yes found" in told
+    assert f"{right} of {right + false} that it calls yes are" in told
+
+
 def test_rule_no_better_than_a_rival_is_said_to_be(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "0") == 0
-    assert "no better there than depth-3 tree" in capsys.readouterr().err
+    told = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"The rule is no better there than .*depth-3 tree", told)
 
 
 def test_proof_that_was_not_finished_is_not_claimed(table, capsys):
@@ -90,6 +103,7 @@ def test_dependent_rows_get_no_bound_and_the_reason(table, capsys):
         (("--target", "churned", "--cost", "yes:no"), "TRUE:GIVEN=N"),
         (("--target", "churned", "--cost", "yes:perhaps=2"), "'perhaps'"),
         (("--target", "churned", "--checked", "1"), "below 1"),
+        (("--target", "churned", "--positive", "maybe"), "no and yes"),
         (("--target", "churned", "--confidence", "95"), "below 1"),
         (("--target", "churned", "--max-conditions", "99"), "0 to 12"),
         (("--target", "churned", "--out", "no/where.json"), "no/where.json"),

@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from llm_erm.cli import output
+from llm_erm.cli.places import check_files
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, either
 from llm_erm.rulelists.answers import write_answers
-from llm_erm.rulelists.asking import most_telling
 from llm_erm.rulelists.settings import TableSettings
+from llm_erm.runs.files import is_special
 from llm_erm.tables.answers import Answers
 from llm_erm.tables.columns import Labelled
 from llm_erm.tables.notices import short
@@ -18,6 +19,41 @@ from llm_erm.tables.unlabelled import waiting_rows
 
 MOST_CELLS = 40
 """Cells of a row that are shown at most."""
+
+
+def check_answers(
+    source: Path, answered: Path | None, *, asking: bool, out: Path | None, drawn: bool
+) -> None:
+    """Checks the flags on labels that are asked for.
+
+    Args:
+        source: The table.
+        answered: The file of answers.
+        asking: Whether to ask for more.
+        out: The file that gets the rule.
+        drawn: Whether the rows are divided one by one.
+
+    Raises:
+        InputError: They do not go together, or a file cannot be written.
+    """
+    if answered is None:
+        if asking:
+            raise InputError("--ask needs a file that keeps the answers; name one (--answered).")
+        return
+    if not drawn:
+        raise InputError(
+            "A row that was asked about may belong with those checked on, so --answered goes with "
+            "neither --groups nor --time; leave them out."
+        )
+    if not asking:
+        if not answered.exists():
+            raise InputError(f"There is no {answered}; --ask makes one.")
+        return
+    if is_special(source):
+        raise InputError(f"{source} is read more than once with --ask; save it as a file.")
+    if answered.resolve() == source.resolve():
+        raise InputError(f"{answered} is what is read; name another file (--answered).")
+    check_files({"--out": out, "--answered": answered}, None)
 
 
 def ask(
@@ -39,6 +75,8 @@ def ask(
     Raises:
         InputError: No row lacks a label, or the file cannot be written.
     """
+    from llm_erm.rulelists.asking import most_telling
+
     told = False
     while True:
         data = load(answers)

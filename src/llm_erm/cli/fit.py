@@ -10,11 +10,11 @@ from typing import Annotated
 import tyro
 
 from llm_erm.cli import output
+from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
-from llm_erm.cli.places import check_files
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.phrases import counted, either
+from llm_erm.phrases import counted, either, listed
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.answers import read_answers
 from llm_erm.rulelists.division import divide
@@ -23,8 +23,7 @@ from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.rulelists.words import conditions_of, new_rows, proof
-from llm_erm.runs.files import is_special
+from llm_erm.rulelists.words import conditions_of, found, new_rows, proof
 from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import MAX_ROWS, load
@@ -67,6 +66,8 @@ class Options:
     """Rows to keep at most, drawn at random from those that have a label."""
     max_conditions: int = TableSettings.max_conditions
     """Most conditions of the rule; an interval counts as two."""
+    positive: str | None = None
+    """Class to look for: say how many of its rows are found, and how many finds are right."""
     cost: tuple[str, ...] = ()
     """What errors cost: `yes:no=5` says that no for what is yes is as bad as five errors."""
     checked: float = TableSettings.checked
@@ -77,6 +78,8 @@ class Options:
     """Probability with which each bound on new rows holds."""
     dependent: bool = False
     """Say that the rows are no independent draws, so that no bound on new rows is given."""
+    looks: int = TableSettings.looks
+    """How far to search: conditions to look at, some 10 to 40 million of them per second."""
     seed: int = 0
     """Of the random division of the rows."""
     out: Path | None = None
@@ -92,18 +95,28 @@ def fit(options: Options) -> int:
         raise MissingExtraError(
             "The search for rules needs numba; install it with: pip install 'llm-erm[tables]'"
         )
-    _check_answers(options)
+    check_answers(
+        options.data,
+        options.answered,
+        asking=options.ask,
+        out=options.out,
+        drawn=options.groups is None and options.time is None,
+    )
     answers = NO_ANSWERS
     if options.answered is not None:
         answers = read_answers(options.answered, options.target)
     data = _load(options, answers)
+    if options.positive not in (None, *data.schema.classes):
+        raise InputError(
+            f"There is no class {options.positive!r}; the classes are "
+            f"{listed(data.schema.classes)}.",
+            setting="positive",
+        )
     from llm_erm.rulelists.learn import learn
     from llm_erm.rulelists.search import prepare
 
     load_compiled(prepare, QUICK_SECONDS)
     if options.ask:
-        from llm_erm.cli.asking import ask
-
         data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
     for notice in data.notices:
         output.note(notice)
@@ -118,7 +131,7 @@ def fit(options: Options) -> int:
     if options.json:
         output.say_json(learned)
         return 0
-    _print(learned)
+    _print(learned, options.positive)
     accuracies = rival_accuracies(data, divide(data, settings), options.seed)
     output.say_below("\n".join(_beside(learned, accuracies)))
     if options.out is not None:
@@ -139,28 +152,6 @@ def _load(options: Options, answers: Answers) -> Labelled:
         seed=options.seed,
         answers=answers,
     )
-
-
-def _check_answers(options: Options) -> None:
-    """Raises an InputError if the flags on asked labels do not go together."""
-    if options.answered is None:
-        if options.ask:
-            raise InputError("--ask needs a file that keeps the answers; name one (--answered).")
-        return
-    if options.groups is not None or options.time is not None:
-        raise InputError(
-            "A row that was asked about may belong with those checked on, so --answered goes with "
-            "neither --groups nor --time; leave them out."
-        )
-    if not options.ask:
-        if not options.answered.exists():
-            raise InputError(f"There is no {options.answered}; --ask makes one.")
-        return
-    if is_special(options.data):
-        raise InputError(f"{options.data} is read more than once with --ask; save it as a file.")
-    if options.answered.resolve() == options.data.resolve():
-        raise InputError(f"{options.answered} is what is read; name another file (--answered).")
-    check_files({"--out": options.out, "--answered": options.answered}, None)
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")
@@ -188,10 +179,11 @@ def _settings(options: Options) -> TableSettings:
         confidence=options.confidence,
         independent=not options.dependent,
         seed=options.seed,
+        looks=options.looks,
     )
 
 
-def _print(learned: Learned) -> None:
+def _print(learned: Learned, positive: str | None) -> None:
     output.say_below(
         f"Rule for {learned.schema.target}, learned from {counted(learned.learned_rows, 'row')}:"
     )
@@ -208,11 +200,14 @@ def _print(learned: Learned) -> None:
         ],
         wider=False,
     )
-    output.say_below("\n".join(["", *_sentences(learned)]))
+    output.say_below("\n".join(["", *_sentences(learned, positive)]))
 
 
-def _sentences(learned: Learned) -> list[str]:
-    sentences = [*new_rows(learned), f"Your rows: {proof(learned)}"]
+def _sentences(learned: Learned, positive: str | None) -> list[str]:
+    sentences = new_rows(learned)
+    if positive is not None:
+        sentences.append(found(learned, positive))
+    sentences.append(f"Your rows: {proof(learned)}")
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"

@@ -99,6 +99,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
     "search": {
         "max_conditions": "N",
         "cost": "TRUE:GIVEN=N ...",
+        "positive": "CLASS",
         "make": "METHOD ...",
         "learners": "LEARNER ...",
         "grids": "",
@@ -123,6 +124,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "checked": "FRACTION",
         "confidence": "FRACTION",
         "accuracy": "FRACTION",
+        "keep_checked": "",
         "dependent": "",
     },
     "limit": {
@@ -132,6 +134,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "max_memory_mb": "MIB",
         "max_programs": "N",
         "max_bits": "BITS",
+        "looks": "N",
         "concurrency": "CALLS",
         "speculative": "CALLS",
         "timeout": "SECONDS",

@@ -63,6 +63,7 @@ class Check:
         learned_rows: Number of rows that it was learned from.
         rows: Number of rows that it was checked on.
         errors: Errors on these.
+        confusion: How many of these there are, by true class and by the class that the rule gives.
         candidates: Most rules of which it could have been chosen: one per form and size.
         error_at_most: Upper bound on the share of new rows that it gets wrong; None if the data
             support none.
@@ -72,6 +73,7 @@ class Check:
     learned_rows: int
     rows: int
     errors: int
+    confusion: tuple[tuple[int, ...], ...]
     candidates: int
     error_at_most: float | None
 

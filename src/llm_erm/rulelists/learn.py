@@ -70,6 +70,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         len(data.labels) - rows,
         rows,
         errors,
+        parts[0].confusion(size, len(data.schema.classes)),
         candidates,
         None if division.no_bound else binomial_upper(errors, rows, delta / candidates),
     )
@@ -167,6 +168,12 @@ class _Part:
     def errors(self, size: Size) -> int:
         """Returns the errors of a form and size on the rows checked on."""
         return int((self.of(size).rule.predict(self.other) != self.truth).sum())
+
+    def confusion(self, size: Size, classes: int) -> tuple[tuple[int, ...], ...]:
+        """Returns the number of rows checked on by true and given class."""
+        counts = np.zeros((classes, classes), dtype=np.int64)
+        np.add.at(counts, (self.truth, self.of(size).rule.predict(self.other)), 1)
+        return tuple(map(tuple, counts.tolist()))
 
     def checked_cost(self, size: Size, costs: Costs) -> int:
         """Returns what these errors cost."""

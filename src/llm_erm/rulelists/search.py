@@ -18,7 +18,7 @@ SLACK = 4
 """How many rows above the best a value is still worked out, to skip more of its chain."""
 
 
-EXCHANGES = 4
+EXCHANGES = 10
 """Share of the looks, as one over this, that goes into exchanging conditions, for each size."""
 
 

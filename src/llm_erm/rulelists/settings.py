@@ -43,7 +43,7 @@ class TableSettings(Checked):
     """
 
     max_conditions: int = 5
-    checked: float = 1 / 3
+    checked: float = 0.33
     keep_checked: bool = False
     costs: tuple[ErrorCost, ...] = ()
     confidence: float = 0.95

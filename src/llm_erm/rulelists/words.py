@@ -49,6 +49,21 @@ def new_rows(learned: Learned) -> list[str]:
     return sentences
 
 
+def found(learned: Learned, positive: str) -> str:
+    """Returns how many rows of a class the rule that was checked found, and how many were right."""
+    index = learned.schema.classes.index(positive)
+    confusion = learned.check.confusion
+    right, rows = confusion[index][index], sum(confusion[index])
+    called = sum(given[index] for given in confusion)
+    texts = [f"{positive}: {right:,} of {counted(rows, 'row')} checked that are {positive} found"]
+    if rows:
+        texts.append(f" ({percent(right / rows)})")
+    texts.append(f"; {right:,} of {called:,} that it calls {positive} are")
+    if called:
+        texts.append(f" ({percent(right / called)})")
+    return "".join([*texts, "."])
+
+
 def proof(learned: Learned) -> str:
     """Returns what is known of the rule on the rows learned from, as a sentence without capital."""
     size = learned.size
