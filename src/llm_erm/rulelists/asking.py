@@ -58,8 +58,8 @@ def _about_as_good(data: Labelled, settings: TableSettings) -> list[RuleList]:
     """Returns rules of two sizes that err at most once more often than the best of the size.
 
     That is on the rows that the first fold learns from. The first size is the one whose best rule
-    describes their labels most briefly, since the rows checked on may not choose it; the second is the next larger. Each rule is also there with
-    one of its thresholds elsewhere in its room.
+    describes their labels most briefly, since the rows checked on may not choose it; the second is
+    the next larger. Each rule is also there with one of its thresholds elsewhere in its room.
     """
     learning = np.flatnonzero(divide(data, settings).learning)
     table, labels = data.table.take(learning), data.labels[learning]
