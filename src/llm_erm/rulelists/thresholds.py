@@ -1,11 +1,15 @@
-"""Puts the thresholds of a rule in the middle of the room that the rows leave them."""
+"""The room that the rows leave the thresholds of a rule, and the middle of it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from llm_erm.rulelists.rule import Above, AtMost, Rows, RuleList, all_of, numbers
+from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList, all_of, numbers
 from llm_erm.tables.columns import Table
+
+Room = tuple[float, float]
+"""Between which two values of its column a threshold may lie: from the first, below the second."""
 
 
 def settled(rule: RuleList, table: Table) -> RuleList:
@@ -22,8 +26,8 @@ def settled(rule: RuleList, table: Table) -> RuleList:
         for place, condition in enumerate(line.conditions):
             if not isinstance(condition, AtMost | Above):
                 continue
-            decided = all_of(reaching, lines[index].decided_by(place, table))
-            room = room_of(condition, table, decided)
+            rows = all_of(reaching, lines[index].decided_by(place, table))
+            room = room_of(condition, table, rows)
             if room is not None:
                 conditions = list(lines[index].conditions)
                 conditions[place] = replace(condition, value=_plainest(*room))
@@ -32,8 +36,24 @@ def settled(rule: RuleList, table: Table) -> RuleList:
     return replace(rule, lines=tuple(lines))
 
 
-def room_of(condition: AtMost | Above, table: Table, rows: Rows) -> tuple[float, float] | None:
-    """Returns the values of these rows next to a threshold, or None if it does not divide them."""
+def decided(rule: RuleList, table: Table) -> Iterator[tuple[int, int, Condition, Rows]]:
+    """Yields each condition of a rule, with its line, its place there, and the rows it decides."""
+    reaching = np.ones(table.n_rows, dtype=bool)
+    for index, line in enumerate(rule.lines):
+        for place, condition in enumerate(line.conditions):
+            yield index, place, condition, all_of(reaching, line.decided_by(place, table))
+        reaching &= ~line.holds(table)
+
+
+def rooms(rule: RuleList, table: Table) -> tuple[Room | None, ...]:
+    """Returns the room of each condition of a rule; None for those without."""
+    return tuple(room_of(condition, table, rows) for *_, condition, rows in decided(rule, table))
+
+
+def room_of(condition: Condition, table: Table, rows: Rows) -> Room | None:
+    """Returns the values of these rows next to a threshold; None without one between any."""
+    if not isinstance(condition, AtMost | Above):
+        return None
     values = numbers(table, condition.column)[rows]
     below, above = values[values <= condition.value], values[values > condition.value]
     if not (len(below) and len(above)):
