@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList, all_of, numbers
-from llm_erm.tables.columns import Table
+from llm_erm.tables.columns import NumberColumn, Table
 
 Room = tuple[float, float]
 """Between which two values of its column a threshold may lie: from the first, below the second."""
@@ -17,8 +17,8 @@ def settled(rule: RuleList, table: Table) -> RuleList:
 
     The room of a threshold lies between two values of the rows that the condition decides: those
     that reach its line and on which the line's other conditions leave open whether it holds. In the
-    middle half of it, the number with the fewest digits is taken. No row of the table gets another
-    label.
+    middle half of it, the number with the fewest digits is taken, of whole numbers where the column
+    has no others. No row of the table gets another label.
     """
     lines = list(rule.lines)
     reaching = np.ones(table.n_rows, dtype=bool)
@@ -30,7 +30,8 @@ def settled(rule: RuleList, table: Table) -> RuleList:
             room = room_of(condition, table, rows)
             if room is not None:
                 conditions = list(lines[index].conditions)
-                conditions[place] = replace(condition, value=_plainest(*room))
+                value = _plainest_whole(*room) if _whole(table, condition) else _plainest(*room)
+                conditions[place] = replace(condition, value=value)
                 lines[index] = replace(line, conditions=tuple(conditions))
         reaching &= ~lines[index].holds(table)
     return replace(rule, lines=tuple(lines))
@@ -61,6 +62,11 @@ def room_of(condition: Condition, table: Table, rows: Rows) -> Room | None:
     return float(below.max()), float(above.min())
 
 
+def _whole(table: Table, condition: AtMost | Above) -> bool:
+    (column,) = (one for one in table.columns if one.name == condition.column)
+    return isinstance(column, NumberColumn) and column.integral
+
+
 def _plainest(low: float, high: float) -> float:
     quarter = high / 4 - low / 4  # without an overflow between
     middle = low / 2 + high / 2
@@ -69,3 +75,14 @@ def _plainest(low: float, high: float) -> float:
         if low + quarter <= rounded <= high - quarter:
             return rounded
     return middle if low <= middle < high else low
+
+
+def _plainest_whole(low: float, high: float) -> float:
+    """As ``_plainest``, of the whole numbers that divide others like the two."""
+    last = high - 1
+    quarter = last / 4 - low / 4
+    for digits in range(-15, 1):
+        rounded = float(round(low / 2 + last / 2, digits))
+        if np.floor(low + quarter) <= rounded <= np.ceil(last - quarter):
+            return rounded + 0.0  # never -0
+    return low
