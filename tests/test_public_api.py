@@ -84,7 +84,7 @@ def readme_lines() -> str:
 
 
 def test_the_readme_lines_run_in_a_notebook(tmp_path):
-    """But for the numbers of attempts and of test examples. Its kernel has an event loop that runs already."""
+    """But for the numbers of attempts and test examples. Its kernel has an event loop that runs."""
     lines = readme_lines()
     assert lines.count("attempts=64") == 1
     nbformat = pytest.importorskip("nbformat", reason="a notebook needs nbformat")
