@@ -87,6 +87,22 @@ def test_mixed_columns_with_gaps_are_learned_in_every_form(form):
     assert (fitted.predict(form(fresh)[:1]) == truth[:1]).all()
 
 
+def test_rows_that_rules_as_good_disagree_about_are_undetermined():
+    x = np.tile([1.0, 9.0], 20)
+    fitted = Quick().fit(np.column_stack([x, x]), np.tile(["low", "high"], 20))
+    (tie,) = fitted.ties_
+    assert {fitted.rule_.columns, tie.columns} == {("x0",), ("x1",)}
+    rows = np.array([[1.0, 1.0], [1.0, 9.0], [9.0, 1.0], [9.0, 9.0], [2.0, 1.0]])
+    assert fitted.undetermined(rows).tolist() == [False, True, True, False, True]
+    with pytest.raises(NotFittedError):
+        Quick().undetermined(rows)
+
+
+def test_nothing_is_undetermined_without_conditions():
+    fitted = Quick(max_conditions=0).fit([[1], [2], [3], [4], [5], [6]], list("aaaaab"))
+    assert fitted.undetermined([[1], [7]]).tolist() == [False, False]
+
+
 def test_same_rule_as_learn_finds_on_the_same_data():
     columns, labels = visitors(150, seed=3)
     flipped = np.where(np.random.RandomState(3).rand(150) < 0.1, "buys", labels)

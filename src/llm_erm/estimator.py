@@ -18,7 +18,9 @@ from llm_erm.phrases import counted
 from llm_erm.rulelists.certificate import certified
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.export import Form, exported
+from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
+from llm_erm.rulelists.undetermined import in_question, votes
 from llm_erm.runs.files import replace as replace_file
 from llm_erm.tables.columns import CategoryColumn, Labelled, Schema, Table
 from llm_erm.tables.labels import refuse_missing
@@ -78,6 +80,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     Attributes:
         rule_: The rule; it prints as text.
         certificate_: What is known of its errors.
+        ties_: Other rules of the same size that are as good on the rows; ``learned_.ties_complete``
+            says whether these are all.
         learned_: All that is known: the best rule of each size, and what the rows leave open.
         classes_: The labels, sorted, shape ``(n_classes,)``.
         n_features_in_: Number of features.
@@ -156,6 +160,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         np.add.at(self._counts, (deciding[learning], data.labels[learning]), 1)
         self.learned_ = learned
         self.rule_ = learned.rule
+        self.ties_ = tuple(tie.rule for tie in learned.ties)
         self.certificate_ = certified(learned)
         self.notices_ = learned.notices
         return self
@@ -184,6 +189,21 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         deciding = self._deciding(X)
         smoothed = self._counts + 1
         return np.asarray((smoothed / smoothed.sum(axis=1, keepdims=True))[deciding])
+
+    def undetermined(self, X: Any) -> NDArray[np.bool_]:  # noqa: ANN401, N803
+        """Returns for which rows rules that are as good give another label, shape ``(n_samples,)``.
+
+        These are the rules in ``ties_``, and those that differ from one of them or from ``rule_``
+        in a way that no row learned from or checked on tells.
+
+        Raises:
+            ValueError: The rows are not like those learned from.
+        """
+        check_is_fitted(self)
+        rules = in_question(self.learned_)
+        n_classes = len(self.classes_)
+        counts = [votes(rules, table, n_classes) for table in self._tables(X, rules)]
+        return np.concatenate([(one > 0).sum(axis=1) > 1 for one in counts])
 
     @property
     def program_(self) -> str:
@@ -281,19 +301,25 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
     def _deciding(self, X: Any) -> NDArray[np.intp]:  # noqa: ANN401, N803
         """Returns the index of the line of the rule that decides each row."""
         check_is_fitted(self)
+        return np.concatenate(
+            [self.rule_.lines_of(table) for table in self._tables(X, [self.rule_])]
+        )
+
+    def _tables(self, X: Any, rules: Sequence[RuleList]) -> list[Table]:  # noqa: ANN401, N803
+        """Returns the columns that rules need, in parts."""
         X = self._validated(X, reset=False)  # noqa: N806
-        needed = self.rule_.columns
+        needed = {name for rule in rules for name in rule.columns}
         if not needed:
-            return np.zeros(len(X), dtype=np.intp)
+            return [Table((), len(X))]
         schema = self.learned_.schema
         source = _source(X, [column.name for column in schema.columns])
         used = tuple(column for column in schema.columns if column.name in needed)
         with _value_errors():
             batches = stream(source, replace(schema, columns=used), needed=needed)
-            deciding = [self.rule_.lines_of(batch.table) for batch in batches]
+            tables = [batch.table for batch in batches]
         for notice in batches.notices():
-            warnings.warn(notice, stacklevel=3)
-        return np.concatenate(deciding)
+            warnings.warn(notice, stacklevel=4)
+        return tables
 
     def _validated(self, X: Any, **how: Any) -> Any:  # noqa: ANN401, N803
         """Returns a data frame as it is, and all else as an array."""

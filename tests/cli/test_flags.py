@@ -15,6 +15,7 @@ from llm_erm.errors import InputError
 
 SOURCE = Path(llm_erm.__file__).parent
 SHARED = {
+    "asking": ("fit",),
     "dry_run": ("synthesize",),
     "engines": ("incontext",),
     "log": ("synthesize",),

@@ -50,6 +50,11 @@ def test_predict_prints_utf_8_whatever_the_locale_has(files, monkeypatch):
     assert done.stdout.decode().splitlines()[1] == "Straße 😀,1,no,2"
 
 
+def test_rule_whose_ties_are_not_known_does_not_claim_to_mark_all(files, invoke):
+    done = invoke("predict", "rule.json", "rows.csv", "--undetermined", "mark")
+    assert "Not all such rules are known." in done.stderr
+
+
 def test_predict_writes_a_file(files, invoke):
     done = invoke("predict", "rule.json", "rows.csv", "--out", "new/predicted.csv")
     assert (done.returncode, done.stdout) == (0, "")

@@ -12,7 +12,7 @@ pytest.importorskip("numba")
 from llm_erm.rulelists.alternatives import left_open
 from llm_erm.rulelists.learn import learn, most_candidates
 from llm_erm.rulelists.pool import pool_of
-from llm_erm.rulelists.rule import Above, Line, RuleList
+from llm_erm.rulelists.rule import Above, AtMost, Line, RuleList
 from llm_erm.rulelists.search import Search
 from llm_erm.rulelists.settings import TableSettings
 from llm_erm.rulelists.thresholds import settled
@@ -57,6 +57,19 @@ def test_thresholds_settle_between_the_rows_that_they_decide():
     assert moved.lines[0].conditions[0] == Above("a", 1.5)
     opened = left_open(rule, table)
     assert opened[0].room == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "threshold"),
+    [(40, 41, 40), (40, 42, 40), (38, 43, 40), (-1, 1, 0), (0, 1, 0), (7, 9, 8), (97, 104, 100)],
+)
+def test_thresholds_of_whole_numbers_are_whole(low, high, threshold):
+    values = np.array([low, high, low, high], dtype=float)
+    table = Table((NumberColumn("x", values, integral=True),), 4)
+    rule = RuleList((Line((AtMost("x", low + 0.5),), 1),), 0, "ny")
+    (condition,) = settled(rule, table).lines[0].conditions
+    assert str(condition) == f"x ≤ {threshold}"
+    assert (condition.holds(table) == (values == low)).all()
 
 
 @settings(max_examples=40, deadline=None)

@@ -47,9 +47,11 @@ EXAMPLES = {
   llm-erm enumerate --task-file examples/my_task.py""",
     "fit": """
   llm-erm fit customers.csv --target churned
-  llm-erm fit visits.csv --target ill --groups patient --cost yes:no=5""",
+  llm-erm fit visits.csv --target ill --groups patient --cost yes:no=5
+  llm-erm fit customers.csv --target churned --ask --answered answers.csv""",
     "predict": """
-  llm-erm predict rule.json new.csv --out predicted.csv""",
+  llm-erm predict rule.json new.csv --out predicted.csv
+  llm-erm predict rule.json new.csv --undetermined mark""",
     "export": """
   llm-erm export rule.json --form python --out rule.py
   llm-erm export rule.json --form spreadsheet --columns age plan calls""",

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +10,13 @@ from typing import Annotated
 import tyro
 
 from llm_erm.cli import output
+from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import counted, either, listed
 from llm_erm.rulelists.alternatives import Open
+from llm_erm.rulelists.answers import read_answers
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.rivals import rival_accuracies
@@ -21,6 +24,8 @@ from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.words import conditions_of, found, new_rows, proof
+from llm_erm.tables.answers import NO_ANSWERS, Answers
+from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import MAX_ROWS, load
 
 QUICK_SECONDS = 3.0
@@ -52,6 +57,11 @@ class Options:
     """Column whose equal values say which rows belong together, such as a patient's."""
     time: str | None = None
     """Column of dates or numbers that orders the rows: the rule is checked on the latest."""
+    ask: bool = False
+    """Ask for the labels that would tell most, of rows that have none, before the rule is learned;
+    the answers are kept in the file that `--answered` names."""
+    answered: Path | None = None
+    """File of labels that `--ask` asked for: rows to learn from, never to check on."""
     max_rows: int = MAX_ROWS
     """Rows to keep at most, drawn at random from those that have a label."""
     max_conditions: int = TableSettings.max_conditions
@@ -85,19 +95,17 @@ def fit(options: Options) -> int:
         raise MissingExtraError(
             "The search for rules needs numba; install it with: pip install 'llm-erm[tables]'"
         )
-    data = load(
+    check_answers(
         options.data,
-        options.target,
-        groups=options.groups,
-        time=options.time,
-        ignore=options.ignore,
-        columns=options.columns or None,
-        categories=options.categories,
-        max_rows=options.max_rows,
-        seed=options.seed,
+        options.answered,
+        asking=options.ask,
+        out=options.out,
+        drawn=options.groups is None and options.time is None,
     )
-    for notice in data.notices:
-        output.note(notice)
+    answers = NO_ANSWERS
+    if options.answered is not None:
+        answers = read_answers(options.answered, options.target)
+    data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
         raise InputError(
             f"There is no class {options.positive!r}; the classes are "
@@ -108,6 +116,15 @@ def fit(options: Options) -> int:
     from llm_erm.rulelists.search import prepare
 
     load_compiled(prepare, QUICK_SECONDS)
+    if options.ask:
+        data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
+    for notice in data.notices:
+        output.note(notice)
+    if data.asked is not None:
+        asked = counted(
+            int(data.asked.sum()), "row that was asked about", "rows that were asked about"
+        )
+        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
     learned = learn(data, settings)
     if options.out is not None:
         write_rule(options.out, learned)
@@ -120,6 +137,21 @@ def fit(options: Options) -> int:
     if options.out is not None:
         output.note(f"Rule: {options.out}")
     return 0
+
+
+def _load(options: Options, answers: Answers) -> Labelled:
+    return load(
+        options.data,
+        options.target,
+        groups=options.groups,
+        time=options.time,
+        ignore=options.ignore,
+        columns=options.columns or None,
+        categories=options.categories,
+        max_rows=options.max_rows,
+        seed=options.seed,
+        answers=answers,
+    )
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")
@@ -180,7 +212,22 @@ def _sentences(learned: Learned, positive: str | None) -> list[str]:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
         sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,}): {shown}{more}")
-    return sentences + [text for one in learned.open if (text := _open(learned, one))]
+    sentences += [text for one in learned.open if (text := _open(learned, one))]
+    return sentences + ([_ties(learned)] if learned.ties else [])
+
+
+def _ties(learned: Learned) -> str:
+    """Returns how many other rules are as good."""
+    number = len(learned.ties)
+    least = "" if learned.ties_complete else "at least "
+    err = "errs" if number == 1 else "err"
+    one, *_ = (str(tie.rule).replace("\n", " ") for tie in learned.ties)
+    return (
+        f"Open: {least}{counted(number, 'other rule')} of up to "
+        f"{counted(learned.rule.conditions, 'condition')} {err} no more often on these rows"
+        f"{':' if number == 1 else ', such as'} {one}. `llm-erm predict --undetermined mark` says "
+        "on which new rows the rules disagree."
+    )
 
 
 def _open(learned: Learned, one: Open) -> str:

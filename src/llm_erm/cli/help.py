@@ -19,6 +19,8 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "groups": "COLUMN",
         "time": "COLUMN",
         "max_rows": "N",
+        "ask": "",
+        "answered": "FILE",
         "functions": "TASK ...",
         "target_func": "TASK ...",
         "task_file": "FILE",
@@ -147,6 +149,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
     },
     "output": {
         "form": "",
+        "undetermined": "",
         "out": "FILE",
         "out_dir": "FOLDER",
         "results_path": "FOLDER",

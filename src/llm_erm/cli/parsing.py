@@ -3,7 +3,7 @@
 import io
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import field, fields, make_dataclass, replace
 from functools import cache, partial
 from typing import Any, TypeVar, cast, get_type_hints
@@ -12,7 +12,7 @@ import tyro
 
 from llm_erm.cli.help import by_subject
 from llm_erm.cli.keys import without_keys
-from llm_erm.cli.text import say
+from llm_erm.cli.text import USUAL_COLUMNS, folded, say
 from llm_erm.cli.words import fault_in, without_value
 from llm_erm.errors import InputError
 from llm_erm.version import VERSION
@@ -100,7 +100,12 @@ def _parsed(
         words = without_keys(given)
         if ended.code:
             raise _refusal(fault_in(kind, words) or "The flags cannot be read.", prog) from None
-        tyro.cli(described(), prog=prog, args=words, description=description, config=CONFIG)
+        page = io.StringIO()
+        with suppress(SystemExit), redirect_stdout(sys.stdout if sys.stdout.isatty() else page):
+            tyro.cli(described(), prog=prog, args=words, description=description, config=CONFIG)
+        # On a terminal, that was it; elsewhere, tyro's first line may have 110 characters.
+        usage, *rest = page.getvalue().split("\n")
+        sys.stdout.write("\n".join([folded(usage, USUAL_COLUMNS, indent=7), *rest]))
         raise
 
 

@@ -5,15 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from llm_erm.rulelists.pool import pool_of
-from llm_erm.rulelists.rule import (
-    Above,
-    AtMost,
-    Condition,
-    Rows,
-    RuleList,
-    all_of,
-)
-from llm_erm.rulelists.thresholds import room_of
+from llm_erm.rulelists.rule import Above, AtMost, Condition, RuleList
+from llm_erm.rulelists.thresholds import Room, decided, room_of
 from llm_erm.tables.columns import Table
 
 
@@ -32,7 +25,7 @@ class Open:
 
     line: int
     place: int
-    room: tuple[float, float] | None
+    room: Room | None
     others: tuple[Condition, ...]
 
 
@@ -44,25 +37,18 @@ def left_open(rule: RuleList, table: Table) -> tuple[Open, ...]:
     pool = pool_of(table, distinct=False)
     holding = np.array([condition.holds(table) for condition in pool.conditions])
     found = []
-    reaching = np.ones(table.n_rows, dtype=bool)
-    for index, line in enumerate(rule.lines):
-        for place, condition in enumerate(line.conditions):
-            decided = all_of(reaching, line.decided_by(place, table))
-            same = (holding[:, decided] == condition.holds(table)[decided]).all(axis=1)
-            matches = [
-                pool.conditions[i]
-                for i in np.flatnonzero(same)
-                if pool.conditions[i].column != condition.column
-                or (holding[i] != condition.holds(table)).any()  # else the same in other words
-            ]
-            room = _room(condition, table, decided)
-            found.append(Open(index, place, room, _others(condition, matches)))
-        reaching &= ~line.holds(table)
+    for index, place, condition, rows in decided(rule, table):
+        holds = condition.holds(table)
+        same = (holding[:, rows] == holds[rows]).all(axis=1)
+        matches = [
+            pool.conditions[i]
+            for i in np.flatnonzero(same)
+            if pool.conditions[i].column != condition.column
+            or (holding[i] != holds).any()  # else the same in other words
+        ]
+        room = room_of(condition, table, rows)
+        found.append(Open(index, place, room, _others(condition, matches)))
     return tuple(found)
-
-
-def _room(condition: Condition, table: Table, decided: Rows) -> tuple[float, float] | None:
-    return room_of(condition, table, decided) if isinstance(condition, AtMost | Above) else None
 
 
 def _others(condition: Condition, matches: list[Condition]) -> tuple[Condition, ...]:

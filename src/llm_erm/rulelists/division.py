@@ -1,6 +1,6 @@
 """Divides rows into those to learn from and those to check on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +37,18 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
     """Returns which rows to learn from.
 
     The rows are divided at random, so that each is checked on once; with groups, whole groups are.
-    With times, there is one fold: the earliest rows are learned from.
+    With times, there is one fold: the earliest rows are learned from. Rows whose labels were asked
+    for are always learned from, and change nothing for the others.
 
     Raises:
         InputError: A fold would be empty.
     """
+    if data.asked is not None:
+        drawn = np.flatnonzero(~data.asked)
+        division = divide(replace(data.take(drawn), asked=None), settings)
+        learning = np.ones((len(division.folds), len(data.labels)), dtype=bool)
+        learning[:, drawn] = division.folds
+        return Division(tuple(learning), division.no_bound)
     rows = len(data.labels)
     to_check = round(settings.checked * rows)
     if not 1 <= to_check < rows:

@@ -6,6 +6,7 @@ from typing import Literal
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.settings import ErrorCost
+from llm_erm.rulelists.ties import Tie
 from llm_erm.tables.columns import Schema
 
 Form = Literal["list", "m of n"]
@@ -100,6 +101,11 @@ class Learned:
             data support none.
         no_bound: Why they support none; empty if they do.
         notices: What the user should know of the data, a sentence each.
+        ties: Other rules with no more conditions whose errors cost as little on the rows learned
+            from; one of those that say the same in other words.
+        ties_complete: Whether these are all.
+        asked_rows: Number of rows learned from whose labels were asked for: they are no draws, so
+            no bound rests on them.
     """
 
     rule: RuleList
@@ -118,6 +124,9 @@ class Learned:
     error_at_most: float | None
     no_bound: str
     notices: tuple[str, ...] = ()
+    ties: tuple[Tie, ...] = ()
+    ties_complete: bool = False
+    asked_rows: int = 0
 
     @property
     def size(self) -> Size:

@@ -10,6 +10,7 @@ from llm_erm.erm.binomial import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.phrases import listed
 from llm_erm.rulelists.alternatives import left_open
+from llm_erm.rulelists.as_good import as_good
 from llm_erm.rulelists.description import upper_error
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Check, Learned, LineCount, Size
@@ -20,16 +21,13 @@ from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.thresholds import settled
-from llm_erm.rulelists.ties import roomiest
+from llm_erm.rulelists.ties import TIES, roomiest
 from llm_erm.tables.columns import Labelled, Table
 
 MOST_COST = 1_000_000
 
 FOLD_LOOKS = 5
 """Share of the looks, as one over this, that goes into the best rules for a fold."""
-
-TIES = 200
-"""Equally good rules of a size among which the one with the most room is taken."""
 
 
 def learn(data: Labelled, settings: TableSettings) -> Learned:
@@ -77,10 +75,13 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         None if division.no_bound else binomial_upper(errors, rows, delta / candidates),
     )
     error_at_most = check.error_at_most
+    wrong = rule.predict(data.table) != data.labels
+    drawn = everything if data.asked is None else ~data.asked
     if not (division.no_bound or settings.keep_checked):
-        made = int((rule.predict(final.table) != final.labels).sum())
-        error_at_most = upper_error(rule, data.schema, made, len(final.labels), candidates, delta)
-    validated = np.sum([~learning for learning in division.folds], axis=0).min() == 1
+        made, of = int(wrong[drawn].sum()), int(drawn.sum())
+        error_at_most = upper_error(rule, data.schema, made, of, candidates, delta)
+    validated = np.sum([~learning for learning in division.folds], axis=0)[drawn].min() == 1
+    ties, complete = as_good(size, final.table, final.labels, costs, settings.looks // 10)
     return Learned(
         rule,
         data.schema,
@@ -88,7 +89,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         chosen,
         line_counts(rule, final.table, final.labels),
         len(final.labels),
-        tuple(int(number) for number in data.row_numbers[rule.predict(data.table) != data.labels]),
+        tuple(int(number) for number in data.row_numbers[wrong]),
         check,
         sum(part.errors(size) for part in parts) if validated else None,
         settings.costs,
@@ -98,6 +99,9 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         error_at_most,
         division.no_bound,
         data.notices,
+        ties,
+        complete,
+        int((~drawn).sum()),
     )
 
 

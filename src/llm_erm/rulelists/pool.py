@@ -65,19 +65,20 @@ def pool_of(table: Table, *, distinct: bool = True) -> Pool:
 
     They depend on the columns alone, never on labels. Thresholds are midpoints between neighbouring
     values; of more than ``MOST_CELLS`` allow, so many are kept, evenly spaced by rows.
-    Of two conditions that hold on the same rows, only the first is kept if they shall be distinct.
+    Of two conditions that hold on the same rows, only the first is kept if they shall be distinct;
+    of two that are the same, in any case.
     """
     max_thresholds = max(MOST_CELLS // table.n_rows, 100)
     conditions: list[Condition] = []
     rows: list[Rows] = []
     first, end, twin = [], [], []
-    seen: set[bytes] = set()
+    seen: set[bytes | Condition] = set()
     for chain, is_twin in _chains(table, max_thresholds):
         start = len(rows)
         for condition, holds in chain:
             count = int(holds.sum())
-            key = np.packbits(holds).tobytes()
-            if 0 < count < table.n_rows and not (distinct and key in seen):
+            key = np.packbits(holds).tobytes() if distinct else condition
+            if 0 < count < table.n_rows and key not in seen:
                 seen.add(key)
                 conditions.append(condition)
                 rows.append(holds)

@@ -8,9 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal
 
+import numpy as np
+
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.rulelists.evidence import Learned
+from llm_erm.rulelists.undetermined import in_question, votes
 from llm_erm.runs.files import safe_cell
 from llm_erm.tables.cells import MISSING, stripped
 from llm_erm.tables.notices import quoted
@@ -29,29 +32,46 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_int=str)
 class Predictions:
     """The rows of a table as they are in their source, each with its class and a line of the rule.
 
+    If asked to, it also says which other classes rules that are as good give to a row.
+
     Delimited text keeps its delimiter, JSON Lines remain JSON Lines, and all else becomes CSV. In
     cells that a spreadsheet would take for formulas, an apostrophe comes first; numbers stay.
 
     Attributes:
-        names: The two columns that are added: the class, and the number of the line that gave it.
+        names: The columns that are added: the class, the number of the line that gave it, and, if
+            asked for, the other classes.
         rows: Number of rows so far.
+        undetermined: How many of these have other classes; none if not asked for.
         labelled: How many of these have a label.
         wrong: How many of these have another label than the rule gives.
     """
 
-    def __init__(self, learned: Learned, source: Any) -> None:  # noqa: ANN401 - as ``stream`` takes
+    def __init__(
+        self,
+        learned: Learned,
+        source: Any,  # noqa: ANN401 - as ``stream`` takes
+        *,
+        mark_undetermined: bool = False,
+    ) -> None:
         """Opens the table.
 
         Raises:
-            InputError: It cannot be read, or lacks a column that the rule needs.
+            InputError: It cannot be read, or lacks a column that the rule needs, or a rule that is
+                as good if these are asked for.
         """
-        self.rows = self.labelled = self.wrong = 0
+        self.rows = self.labelled = self.wrong = self.undetermined = 0
+        self._in_question = in_question(learned) if mark_undetermined else None
         self._rule = learned.rule
         self._target = learned.schema.target
         self._classes = frozenset(learned.schema.classes)
-        self._stream = stream(source, learned.schema, needed=learned.rule.columns)
-        first = _unused(f"{self._target}_predicted", self._stream.names)
-        self.names = (first, _unused(f"{self._target}_line", (*self._stream.names, first)))
+        rules = self._in_question or (self._rule,)
+        needed = {name for rule in rules for name in rule.columns}
+        self._stream = stream(source, learned.schema, needed=needed)
+        added = ["predicted", "line"] + (["undetermined"] if mark_undetermined else [])
+        self.names: tuple[str, ...] = ()
+        for what in added:
+            name = _unused(f"{self._target}_{what}", (*self._stream.names, *self.names))
+            self.names = (*self.names, name)
         self._formulas = 0
         self._other_labels: Counter[str] = Counter()
 
@@ -70,11 +90,16 @@ class Predictions:
             lines = self._rule.lines_of(batch.table).tolist()
             given = [classes[line] for line in lines]
             self._check(batch, given)
+            others = self._others(batch, given)
             if delimited:
-                rows = zip(batch.rows, given, lines, strict=True)
-                yield self._delimited([[*row, label, str(line + 1)] for row, label, line in rows])
+                told = [[label, str(line + 1)] for label, line in zip(given, lines, strict=True)]
+                if others is not None:
+                    for cells, names in zip(told, others, strict=True):
+                        cells.append("; ".join(names))
+                rows = zip(batch.rows, told, strict=True)
+                yield self._delimited([[*row, *cells] for row, cells in rows])
             else:
-                yield self._json_lines(batch, given, lines)
+                yield self._json_lines(batch, given, lines, others)
 
     def notices(self) -> tuple[str, ...]:
         """Returns what the user should know of the rows so far, a sentence each."""
@@ -112,6 +137,18 @@ class Predictions:
                 known = label in self._other_labels or len(self._other_labels) < _MOST_WORDS
                 self._other_labels[label if known else "..."] += 1
 
+    def _others(self, batch: Batch, given: Sequence[str]) -> list[list[str]] | None:
+        """Returns the classes that other rules give to each row; None if not asked for."""
+        if self._in_question is None:
+            return None
+        possible = votes(self._in_question, batch.table, len(self._rule.classes)) > 0
+        others: list[list[str]] = [[] for _ in given]
+        for row in np.flatnonzero(possible.sum(axis=1) > 1).tolist():
+            names = [self._rule.classes[label] for label in np.flatnonzero(possible[row])]
+            others[row] = [name for name in names if name != given[row]]
+            self.undetermined += 1
+        return others
+
     def _delimited(self, rows: Sequence[Sequence[str]]) -> str:
         rows = self._without_formulas(rows)
         text = _written(rows, self._stream.delimiter or ",", csv.QUOTE_MINIMAL)
@@ -125,14 +162,20 @@ class Predictions:
         for place, cells in enumerate(columns):
             firsts = {cell[:1] for cell in cells}
             if any(map(_MAY_BE_FORMULA.match, firsts)):
-                safe = tuple(cell if _NUMBER.fullmatch(cell) else safe_cell(cell) for cell in cells)
+                safe = tuple(map(without_formula, cells))
                 differing = sum(map(str.__ne__, cells, safe))
                 self._formulas += differing
                 changed |= differing > 0
                 columns[place] = safe
         return list(zip(*columns, strict=True)) if changed else rows
 
-    def _json_lines(self, batch: Batch, given: Sequence[str], lines: Sequence[int]) -> str:
+    def _json_lines(
+        self,
+        batch: Batch,
+        given: Sequence[str],
+        lines: Sequence[int],
+        others: list[list[str]] | None,
+    ) -> str:
         for name in self.names:
             if batch.texts(name) is not None:  # not among the first rows, or it would be unused
                 raise InputError(
@@ -143,12 +186,24 @@ class Predictions:
         bare = all(map(_JSON_VALUE.fullmatch, self._classes))
         values = {
             name: name if bare else json.dumps(name, ensure_ascii=False)
-            for name in dict.fromkeys(given)
+            for name in self._rule.classes
         }
-        return "".join(
-            _with_members(str(row), f"{keys[0]}: {values[label]}, {keys[1]}: {line + 1}") + "\n"
-            for row, label, line in zip(batch.rows, given, lines, strict=True)
-        )
+        members = [
+            f"{keys[0]}: {values[label]}, {keys[1]}: {line + 1}"
+            for label, line in zip(given, lines, strict=True)
+        ]
+        if others is not None:
+            lists = (f"[{', '.join(values[name] for name in names)}]" for names in others)
+            members = [
+                f"{told}, {keys[2]}: {names}" for told, names in zip(members, lists, strict=True)
+            ]
+        rows = zip(batch.rows, members, strict=True)
+        return "".join(_with_members(str(row), told) + "\n" for row, told in rows)
+
+
+def without_formula(cell: str) -> str:
+    """Returns a cell that no spreadsheet takes for a formula: a number stays as it is."""
+    return cell if _NUMBER.fullmatch(cell) else str(safe_cell(cell))
 
 
 def _written(rows: Sequence[Sequence[str]], delimiter: str, quoting: Literal[0, 1]) -> str:

@@ -1,11 +1,15 @@
-"""Puts the thresholds of a rule in the middle of the room that the rows leave them."""
+"""The room that the rows leave the thresholds of a rule, and the middle of it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from llm_erm.rulelists.rule import Above, AtMost, Rows, RuleList, all_of, numbers
-from llm_erm.tables.columns import Table
+from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList, all_of, numbers
+from llm_erm.tables.columns import NumberColumn, Table
+
+Room = tuple[float, float]
+"""Between which two values of its column a threshold may lie: from the first, below the second."""
 
 
 def settled(rule: RuleList, table: Table) -> RuleList:
@@ -13,8 +17,8 @@ def settled(rule: RuleList, table: Table) -> RuleList:
 
     The room of a threshold lies between two values of the rows that the condition decides: those
     that reach its line and on which the line's other conditions leave open whether it holds. In the
-    middle half of it, the number with the fewest digits is taken. No row of the table gets another
-    label.
+    middle half of it, the number with the fewest digits is taken, of whole numbers where the column
+    has no others. No row of the table gets another label.
     """
     lines = list(rule.lines)
     reaching = np.ones(table.n_rows, dtype=bool)
@@ -22,23 +26,45 @@ def settled(rule: RuleList, table: Table) -> RuleList:
         for place, condition in enumerate(line.conditions):
             if not isinstance(condition, AtMost | Above):
                 continue
-            decided = all_of(reaching, lines[index].decided_by(place, table))
-            room = room_of(condition, table, decided)
+            rows = all_of(reaching, lines[index].decided_by(place, table))
+            room = room_of(condition, table, rows)
             if room is not None:
                 conditions = list(lines[index].conditions)
-                conditions[place] = replace(condition, value=_plainest(*room))
+                value = _plainest_whole(*room) if _whole(table, condition) else _plainest(*room)
+                conditions[place] = replace(condition, value=value)
                 lines[index] = replace(line, conditions=tuple(conditions))
         reaching &= ~lines[index].holds(table)
     return replace(rule, lines=tuple(lines))
 
 
-def room_of(condition: AtMost | Above, table: Table, rows: Rows) -> tuple[float, float] | None:
-    """Returns the values of these rows next to a threshold, or None if it does not divide them."""
+def decided(rule: RuleList, table: Table) -> Iterator[tuple[int, int, Condition, Rows]]:
+    """Yields each condition of a rule, with its line, its place there, and the rows it decides."""
+    reaching = np.ones(table.n_rows, dtype=bool)
+    for index, line in enumerate(rule.lines):
+        for place, condition in enumerate(line.conditions):
+            yield index, place, condition, all_of(reaching, line.decided_by(place, table))
+        reaching &= ~line.holds(table)
+
+
+def rooms(rule: RuleList, table: Table) -> tuple[Room | None, ...]:
+    """Returns the room of each condition of a rule; None for those without."""
+    return tuple(room_of(condition, table, rows) for *_, condition, rows in decided(rule, table))
+
+
+def room_of(condition: Condition, table: Table, rows: Rows) -> Room | None:
+    """Returns the values of these rows next to a threshold; None without one between any."""
+    if not isinstance(condition, AtMost | Above):
+        return None
     values = numbers(table, condition.column)[rows]
     below, above = values[values <= condition.value], values[values > condition.value]
     if not (len(below) and len(above)):
         return None
     return float(below.max()), float(above.min())
+
+
+def _whole(table: Table, condition: AtMost | Above) -> bool:
+    (column,) = (one for one in table.columns if one.name == condition.column)
+    return isinstance(column, NumberColumn) and column.integral
 
 
 def _plainest(low: float, high: float) -> float:
@@ -49,3 +75,14 @@ def _plainest(low: float, high: float) -> float:
         if low + quarter <= rounded <= high - quarter:
             return rounded
     return middle if low <= middle < high else low
+
+
+def _plainest_whole(low: float, high: float) -> float:
+    """As ``_plainest``, of the whole numbers that divide others like the two."""
+    last = high - 1
+    quarter = last / 4 - low / 4
+    for digits in range(-15, 1):
+        rounded = float(round(low / 2 + last / 2, digits))
+        if np.floor(low + quarter) <= rounded <= np.ceil(last - quarter):
+            return rounded + 0.0  # never -0
+    return low

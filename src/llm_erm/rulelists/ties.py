@@ -1,9 +1,8 @@
-"""Rules that the rows cannot tell apart: which of them to take."""
+"""Rules that are equally good on the rows: which of them to take, and those that are left."""
 
 import math
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass
 
 from llm_erm.rulelists.rule import (
     Above,
@@ -13,12 +12,14 @@ from llm_erm.rulelists.rule import (
     NotAmong,
     Rows,
     RuleList,
-    all_of,
     categories,
     numbers,
 )
-from llm_erm.rulelists.thresholds import room_of
+from llm_erm.rulelists.thresholds import Room, decided, room_of
 from llm_erm.tables.columns import Table
+
+TIES = 200
+"""Equally good rules that are looked for at most."""
 
 _OTHER_SHARE = 0.1
 """Share of conditions that say whether a value is missing, or compare two columns."""
@@ -36,24 +37,31 @@ def roomiest(rules: Sequence[RuleList], table: Table) -> RuleList:
 
 def room(rule: RuleList, table: Table) -> float:
     """Returns the logarithm of the share of thresholds that would label all rows alike."""
-    total = 0.0
-    reaching = np.ones(table.n_rows, dtype=bool)
-    for line in rule.lines:
-        for place, condition in enumerate(line.conditions):
-            decided = all_of(reaching, line.decided_by(place, table))
-            total += math.log(_share(condition, table, decided))
-        reaching &= ~line.holds(table)
-    return total
+    shares = (_share(condition, table, rows) for *_, condition, rows in decided(rule, table))
+    return math.fsum(map(math.log, shares))
 
 
-def _share(condition: Condition, table: Table, decided: Rows) -> float:
+def _share(condition: Condition, table: Table, rows: Rows) -> float:
     if isinstance(condition, Among | NotAmong):
         return 1 / len(categories(table, condition.column).levels)
     if not isinstance(condition, AtMost | Above):
         return _OTHER_SHARE
-    found = room_of(condition, table, decided)
+    found = room_of(condition, table, rows)
     if found is None:
         return 1 / (table.n_rows + 1)
     values = numbers(table, condition.column)
     within = int(((values > found[0]) & (values < found[1])).sum())
     return (within + 1) / (table.n_rows + 1)
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A rule that is as good as the one that was taken.
+
+    Attributes:
+        rule: The rule.
+        rooms: The room that all rows leave each of its conditions; None for those without.
+    """
+
+    rule: RuleList
+    rooms: tuple[Room | None, ...]

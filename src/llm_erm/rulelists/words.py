@@ -26,7 +26,7 @@ def new_rows(learned: Learned) -> list[str]:
     right = f"{check.rows - check.errors:,} of {check.rows:,} other rows right"
     sentences = []
     if learned.cross_validated is not None and not kept:
-        rows = check.learned_rows + check.rows
+        rows = check.learned_rows + check.rows - learned.asked_rows
         sentences.append(
             f"New rows like these: about {percent(1 - learned.cross_validated / rows)} right "
             "(cross-validated)."

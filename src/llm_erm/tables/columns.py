@@ -122,6 +122,8 @@ class Labelled:
         groups: Shape ``(n_rows,)``: rows with the same number belong together; None without groups.
         times: Shape ``(n_rows,)``: when each row was taken, a number or days since 1970-01-01; None
             without times.
+        asked: Shape ``(n_rows,)``: whether a label was asked for because it tells much, so that
+            the row is no draw; None without such rows.
     """
 
     table: Table
@@ -131,6 +133,7 @@ class Labelled:
     row_numbers: NDArray[np.int64]
     groups: NDArray[np.int64] | None = None
     times: NDArray[np.float64] | None = None
+    asked: NDArray[np.bool_] | None = None
 
     def take(self, rows: NDArray[np.intp]) -> "Labelled":
         """Returns some of the rows, in the order given."""
@@ -141,4 +144,5 @@ class Labelled:
             row_numbers=self.row_numbers[rows],
             groups=None if self.groups is None else self.groups[rows],
             times=None if self.times is None else self.times[rows],
+            asked=None if self.asked is None else self.asked[rows],
         )

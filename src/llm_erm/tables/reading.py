@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, either
+from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.cells import MISSING, PLAIN, Decimals, read_date, read_number, stripped
 from llm_erm.tables.chunks import Cells, Chunk, Opened, as_texts, joined
 from llm_erm.tables.columns import Column, ColumnSchema, Labelled, NumberColumn, Schema, Table
@@ -53,6 +54,7 @@ def load(
     categories: Collection[str] = (),
     max_rows: int = MAX_ROWS,
     seed: int = 0,
+    answers: Answers = NO_ANSWERS,
 ) -> Labelled:
     """Returns the labelled rows of a table.
 
@@ -69,10 +71,11 @@ def load(
         categories: Names of columns to read as categories, though they may hold numbers.
         max_rows: Rows to keep at most: a uniform sample of those that have a label.
         seed: Of that sample.
+        answers: Labels of rows that were asked for, which are no draws; all are kept.
 
     Raises:
         InputError: The source cannot be read, lacks a named column, has a target that is no class,
-            or leaves nothing to learn from.
+            leaves nothing to learn from, or is not what the answers are about.
         MissingExtraError: A library that the source needs is not installed.
     """
     role = roles(target, groups, time, ignore, columns, categories)
@@ -80,7 +83,7 @@ def load(
         raise InputError(f"max_rows is {max_rows}; give at least 2.", setting="max_rows")
     opened = open_source(source, role.wanted, role.target)
     try:
-        read = _read(opened, role, max_rows, seed)
+        read = _read(opened, role, max_rows, seed, answers)
     finally:
         opened.close()
     rows, notices = read.rows, opened.notices
@@ -114,6 +117,7 @@ def load(
         row_numbers=rows.row_numbers,
         groups=_groups(role.groups, rows.columns, notices),
         times=_times(role.time, rows.columns, decimals),
+        asked=np.isin(rows.row_numbers, list(answers.rows)) if answers.rows else None,
         notices=notices.sentences(),
     )
 
@@ -156,15 +160,17 @@ class _Read:
     n_rows: int
 
 
-def _read(opened: Opened, role: Roles, max_rows: int, seed: int) -> _Read:
+def _read(opened: Opened, role: Roles, max_rows: int, seed: int, answers: Answers) -> _Read:
     """Returns a sample of the rows that have a label, and a time if they need one."""
     place, notices = opened.place, opened.notices
     role.check(opened)
     sample = Sample(max_rows, seed, place)
     labels: Counter[str] = Counter()
     n_rows, lacking, markers = 0, Counter[str](), dict[str, set[str]]()
+    answered: list[Chunk] = []
     for chunk in opened.chunks:
         n_rows += len(chunk)
+        chunk, drawn = answers.put_into(chunk, role.target, place)
         keep = np.ones(len(chunk), dtype=bool)
         for name in (role.target, role.time):
             if name is not None:
@@ -176,17 +182,18 @@ def _read(opened: Opened, role: Roles, max_rows: int, seed: int) -> _Read:
                 if name == role.target and len(labels) < _MOST_LABELS:
                     labels.update(texts)
         columns = {name: cells for name, cells in chunk.columns.items() if name not in role.ignore}
-        sample.add(replace(chunk, columns=columns, rows=None).take(np.flatnonzero(keep)))
+        rest = replace(chunk, columns=columns, rows=None)
+        sample.add(rest.take(np.flatnonzero(keep & drawn)))
+        if not drawn.all():
+            answered.append(rest.take(np.flatnonzero(keep & ~drawn)))
     if not n_rows:
         raise InputError(f"There are no rows in {place}, only column names; add rows.")
+    answers.check(place, n_rows)
     for name, count in lacking.items():
         if count:
             what = "label" if name == role.target else "time"
-            words = either([repr(word) if word else "empty" for word in sorted(markers[name])])
-            has, was = ("has", "was") if count == 1 else ("have", "were")
             notices.say(
-                f"{count:,} of {counted(n_rows, 'row')} {has} no {what} in {short(name)} ({words}) "
-                f"and {was} left out."
+                f"{count:,} of {counted(n_rows, 'row')} {_left_out(what, name, count, markers)}"
             )
     rows = sample.rows()
     if not len(rows):
@@ -204,7 +211,16 @@ def _read(opened: Opened, role: Roles, max_rows: int, seed: int) -> _Read:
         )
     for word in MISSING:
         labels.pop(word, None)
+    if answered:
+        rows = joined([rows, *answered])
+        rows = rows.take(np.argsort(rows.row_numbers, kind="stable"))
     return _Read(rows, labels, n_rows)
+
+
+def _left_out(what: str, name: str, count: int, markers: Mapping[str, set[str]]) -> str:
+    words = either([repr(word) if word else "empty" for word in sorted(markers[name])])
+    has, was = ("has", "was") if count == 1 else ("have", "were")
+    return f"{has} no {what} in {short(name)} ({words}) and {was} left out."
 
 
 def _say_lost_classes(all_labels: Counter[str], kept: Sequence[str], notices: Notices) -> None:
