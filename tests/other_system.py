@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import types
+import urllib.request  # noqa: F401 - asks for proxies as the system has them
 
 import numpy  # noqa: F401
 import rich.console

@@ -84,11 +84,13 @@ def readme_lines() -> str:
 
 
 def test_the_readme_lines_run_in_a_notebook(tmp_path):
-    """But for the number of attempts. Its kernel has an event loop that runs already."""
+    """But for the numbers of attempts and test examples. Its kernel has an event loop that runs."""
     lines = readme_lines()
     assert lines.count("attempts=64") == 1
     nbformat = pytest.importorskip("nbformat", reason="a notebook needs nbformat")
     nbclient = pytest.importorskip("nbclient", reason="a notebook needs nbclient")
+    assert lines.count("lengths=(20,))") == 1
+    lines = lines.replace("lengths=(20,))", "lengths=(20,), test_size=200)")
     cell = nbformat.v4.new_code_cell(lines.replace("attempts=64", "attempts=8"))
     notebook = nbformat.v4.new_notebook(cells=[cell])
     client = nbclient.NotebookClient(

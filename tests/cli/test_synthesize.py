@@ -382,7 +382,8 @@ def test_a_program_too_slow_for_the_test_data_has_no_test_accuracy(invoke, scrip
     slow += "    while time.process_time() < end:\n        pass\n    return x.count('1') % 2"
     done = invoke(
         *("synthesize", "--functions", "fn_a", "--lengths", 20, "--attempts", 1, "--json"),
-        *("--seconds-per-candidate", 0.25, *SMALL, *scripted(json.dumps({"code": slow}))),
+        *("--train-size", 20, "--val-size", 20, "--test-size", 200),
+        *("--seconds-per-candidate", 0.6, *scripted(json.dumps({"code": slow}))),
     )
     result = json.loads(done.stdout)
     assert result["validation"]["accuracy"] == 1.0

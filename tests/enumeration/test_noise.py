@@ -35,7 +35,7 @@ def noise():
 def test_five_percent_of_wrong_labels_do_not_hide_the_rule(rule, expression, seed, noise):
     data = noise.splits_of(rule, 20, seed, 0.05, noise.Sizes())
     settings = replace(DEFAULT, attempts=16, max_programs=200_000)
-    run = learn(data, noise.Here(), settings)
+    run = learn(data, settings)
     assert run.train.errors > 0
     assert run.program == f"def f(x):\n    return {expression}\n"
     assert run.test.perfect
@@ -56,7 +56,7 @@ def test_without_noise_the_same_programs_are_found_from_as_many_candidates(
 ):
     """The numbers are those of a search that verifies the fewest training errors alone."""
     data = noise.splits_of(rule, 20, 0, 0.0, noise.Sizes())
-    run = learn(data, noise.Here(), replace(DEFAULT, more_cpu_seconds=60))
+    run = learn(data, replace(DEFAULT, more_cpu_seconds=60))
     assert f"return {expression}\n" in run.program
     assert (run.facts.bits, run.attempts, run.facts.considered) == (bits, attempts, considered)
 
@@ -84,7 +84,7 @@ def test_programs_that_fit_a_few_noisy_examples_leave_places_for_shorter_ones(no
     labels[[3, 7]] ^= 1
     told = []
     settings = replace(DEFAULT, attempts=32)
-    run = learn(labelled(rows, labels, (10, 100)), noise.Here(), settings, observe=told.append)
+    run = learn(labelled(rows, labels, (10, 100)), settings, observe=told.append)
     attempts = [event.attempt for event in told if isinstance(event, Attempted)]
     assert [attempt.train.perfect for attempt in attempts] == [True] * 24 + [False] * 8
     assert run.facts.stopped_by == "attempts"
@@ -98,7 +98,7 @@ def test_validation_does_not_decide_which_programs_have_places(noise):
     rows = words(600)
     labels = [int(x[0] == "1") for x in rows]
     settings = replace(DEFAULT, attempts=8, tie_bits=20, more_cpu_seconds=60)
-    run = learn(labelled(rows, labels, (4, 100)), noise.Here(), settings)
+    run = learn(labelled(rows, labels, (4, 100)), settings)
     assert (run.attempts, run.facts.stopped_by) == (6, "attempts")
     assert run.test.perfect
 
@@ -122,7 +122,7 @@ def test_of_programs_alike_on_validation_data_the_one_worth_its_length_is_select
     patched = PATCHED.format(rows[3])
     fitted = FITTED.format((rows[3], rows[11]))
     proposals = Proposals(
-        labelled(rows, labels, (100, 100)), (0, 1), noise.Here(), DEFAULT, Clock(600), (), ignore
+        labelled(rows, labels, (100, 100)), (0, 1), DEFAULT, Clock(600), (), ignore
     )
     for source, bits in [(patched, 30), (PARITY, 10), *[(fitted, 50)] * clean]:
         proposals.add(Proposal(source, bits, None, "enumeration"))
@@ -137,7 +137,7 @@ def test_noise_does_not_hide_a_decision_list(noise):
     flipped = np.random.RandomState(3).random_sample(300) < 0.05
     labels[:300] = (labels[:300] + flipped) % 3
     settings = replace(DEFAULT, attempts=16, max_programs=100_000)
-    run = learn(labelled(rows, labels, (150, 150)), noise.Here(), settings)
+    run = learn(labelled(rows, labels, (150, 150)), settings)
     assert run.train.errors > 0
     assert run.test.perfect
     assert run.program.count("\n") == 6

@@ -121,7 +121,7 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
 
 def test_a_long_prompt_is_told_part_by_part_and_answered_as_without():
     engine = LocalEngine(threads=1, context_tokens=2048)
-    prompt = Prompt(1, "Say 0 or 1 after these: " + "01 " * 300, 7)
+    prompt = Prompt(1, "Say 0 or 1 after these: " + "01 " * 200, 7)
     told: list[PromptRead] = []
     try:
         engine.load()

@@ -167,7 +167,7 @@ def test_a_long_prompt_is_told_part_by_part_and_once_for_all_copies():
     told: list[State] = []
     llm = LocalLLM(threads=2, parallel=1)
     try:
-        (answer,) = draw(llm, 1, 1, prompt="01 " * 300, max_tokens=1, tell=told.append)
+        (answer,) = draw(llm, 1, 1, prompt="01 " * 200, max_tokens=1, tell=told.append)
     finally:
         asyncio.run(llm.aclose())
     total = answer.usage.prompt_tokens

@@ -76,7 +76,7 @@ def test_the_limit_on_open_files_is_raised_where_that_is_permitted(limits):
 
 def test_a_command_takes_and_tells_the_concurrency_that_the_limit_allows(executable, tmp_path):
     grid = ("--functions", "fn_a", "--lengths", *map(str, range(20, 32)))
-    grid += ("--train-size", "20", "--val-size", "20", "--test-size", "200")
+    grid += ("--train-size", "20", "--val-size", "20", "--test-size", "40")
     with serving(lambda _: Reply(response([text(WRONG)]), after=0.2)) as api:
         done = subprocess.run(
             [
