@@ -23,9 +23,19 @@ def test_rule_is_found_whose_first_condition_tells_nothing():
     high, wide = (column.values > 20 for column in rows.columns[:2])
     labels = (high ^ wide).astype(np.int32)
     search = Search(pool_of(rows), labels, ("no", "yes"))
-    cost, path = exchange.improved(search.problem, 4, looks=10**7)
+    cost, path = exchange.improved(search.problem, [], 4, looks=10**7)
     assert cost == 0
     assert (search.rule(path).predict(rows) == labels).all()
+
+
+def test_many_rows_need_no_more_looks():
+    random = np.random.default_rng(4)
+    values = random.normal(size=(6, 3000))
+    rows = Table(tuple(NumberColumn(f"x{i}", one, False) for i, one in enumerate(values)), 3000)
+    planted = (values[0] > 0.3) & ((values[1] > -0.2) | (values[2] > 0.7))
+    labels = (planted ^ (random.random(3000) < 0.1)).astype(np.int32)
+    found = list(Search(pool_of(rows), labels, ("no", "yes")).best(3, 0))
+    assert found[3].cost <= (planted != labels).sum()
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -36,7 +46,7 @@ def test_no_exchange_lowers_the_cost_that_is_told(classes):
     costs = random.integers(1, 4, (classes, classes)) * (1 - np.eye(classes, dtype=np.int64))
     search = Search(pool_of(rows), labels, ("a", "b", "c")[:classes], costs)
     for conditions in (1, 2, 3):
-        cost, path = exchange.improved(search.problem, conditions, looks=10**5)
+        cost, path = exchange.improved(search.problem, [], conditions, looks=10**5)
         assert costs[labels, search.rule(path).predict(rows)].sum() == cost
         for place in (place for place, index in enumerate(path) if index >= 0):
             for new in range(len(search.pool.conditions)):
@@ -48,7 +58,7 @@ def test_one_condition_is_the_best_of_all():
     rows = table(50, seed=3)
     labels = np.random.default_rng(3).integers(0, 2, 50).astype(np.int32)
     search = Search(pool_of(rows), labels, ("no", "yes"))
-    cost, _ = exchange.improved(search.problem, 1, looks=0)
+    cost, _ = exchange.improved(search.problem, [], 1, looks=0)
     held = np.array([condition.holds(rows) for condition in search.pool.conditions])
     best = min(
         min((labels[one] != a).sum() + (labels[~one] != b).sum() for a in (0, 1) for b in (0, 1))

@@ -1,9 +1,10 @@
-"""Rule lists that no exchange of one condition improves, found from random starts.
+"""Rule lists that no exchange of one condition improves.
 
-It finds what a beam misses: rules whose first condition tells nothing by itself, as in "exactly one
-of two".
+They begin as the best rule with a condition less and one more anywhere, or at random. So those are
+found whose first condition tells nothing by itself, as in "exactly one of two".
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,38 +16,68 @@ from llm_erm.rulelists.kernels import NEW_LINE, Problem
 Array = NDArray[Any]
 
 STARTS = 100
-"""Random rules to start from."""
+"""Random rules to start from, if the looks suffice."""
 
 WORDS = 4
-"""64-bit words of 256 rows, for which the limit on looks is meant."""
+"""64-bit words of 256 rows, for which limits on looks are meant."""
+
+Start = tuple[NDArray[np.int64], NDArray[np.int64], int]
+"""The conditions of a rule, the line of each, ascending from 0, and which to exchange first."""
 
 
-def improved(problem: Problem, conditions: int, *, looks: int) -> tuple[int, list[int]]:
+def improved(
+    problem: Problem, shorter: list[int], conditions: int, *, looks: int
+) -> tuple[int, list[int]]:
     """Returns the cost and the path of the best rule found.
 
     Args:
         problem: What the search is about.
-        conditions: How many the rule has, 1 or more.
-        looks: How many conditions may be looked at, for up to 256 rows; in proportion fewer for
-            more. There is one start at least, and one that is begun is ended.
+        shorter: Path of the best rule with fewer conditions.
+        conditions: How many the rule has at most, 1 or more.
+        looks: How many conditions may be looked at from random starts, for up to 256 rows; in
+            proportion fewer for more. A start that is begun is ended.
     """
-    found: tuple[int, list[int]] | None = None
-    chains = len(problem.first)
     left = looks * WORDS // max(problem.bits.shape[1], WORDS)
-    random = np.random.RandomState(0)
     every = np.bitwise_or.reduce(problem.labelled, axis=0)
-    for _ in range(STARTS):
-        if found is not None and left <= 0:
-            break
-        drawn = random.randint(chains, size=conditions)
-        path = np.array([random.randint(problem.first[i], problem.end[i]) for i in drawn])
-        line = np.concatenate([[0], random.randint(2, size=conditions - 1)]).cumsum()
-        cost, used = _descend(problem, every, path, line)
-        left -= int(used)
+    found: tuple[int, list[int]] | None = None
+    for path, line, place in _longer(shorter):
+        cost, _ = _descend(problem, every, path, line, np.int64(place))
         if found is None or cost < found[0]:
             found = int(cost), _path(path, line)
     assert found is not None
+    random = np.random.RandomState(0)
+    for _ in range(STARTS):
+        if left <= 0:
+            break
+        drawn = random.randint(len(problem.first), size=conditions)
+        path = np.array([random.randint(problem.first[i], problem.end[i]) for i in drawn])
+        line = np.concatenate([[0], random.randint(2, size=conditions - 1)]).cumsum()
+        cost, used = _descend(problem, every, path, line, np.int64(0))
+        left -= int(used)
+        if cost < found[0]:
+            found = int(cost), _path(path, line)
     return found
+
+
+def _longer(path: list[int]) -> Iterator[Start]:
+    """Yields a rule with a condition more, in each of its lines and in a line before or after it.
+
+    Which condition that is does not matter: it is the first to be exchanged.
+    """
+    lines: list[list[int]] = [[]]
+    for index in path:
+        if index == NEW_LINE:
+            lines.append([])
+        else:
+            lines[-1].append(index)
+    lines = [line for line in lines if line]
+    ways = [[*lines[:i], [*lines[i], 0], *lines[i + 1 :]] for i in range(len(lines))]
+    ways += [[*lines[:i], [0], *lines[i:]] for i in range(len(lines) + 1)]
+    for number, way in enumerate(ways):
+        own = number if number < len(lines) else number - len(lines)
+        sizes = [len(line) for line in way]
+        place = sum(sizes[: own + 1]) - 1
+        yield np.concatenate(way).astype(np.int64), np.repeat(np.arange(len(way)), sizes), place
 
 
 def _path(conditions: NDArray[np.int64], line: NDArray[np.int64]) -> list[int]:
@@ -59,7 +90,13 @@ def _path(conditions: NDArray[np.int64], line: NDArray[np.int64]) -> list[int]:
 
 
 @kernel
-def _descend(problem: Problem, every: Array, path: Array, line: Array) -> Any:  # noqa: ANN401
+def _descend(
+    problem: Problem,
+    every: Array,
+    path: Array,
+    line: Array,
+    place: Any,  # noqa: ANN401 - an integer of Python or NumPy
+) -> Any:  # noqa: ANN401 - two of them
     """Exchanges conditions while that lowers the cost; returns it and the looks used.
 
     Args:
@@ -67,6 +104,7 @@ def _descend(problem: Problem, every: Array, path: Array, line: Array) -> Any:  
         every: The rows to learn from.
         path: Shape ``(n_conditions,)``: indices of the conditions; changed in place.
         line: Shape ``(n_conditions,)``: the line of each, ascending from 0.
+        place: Which condition to exchange first.
     """
     bits, costs = problem.bits, problem.costs
     classes, words = problem.labelled.shape
@@ -75,7 +113,7 @@ def _descend(problem: Problem, every: Array, path: Array, line: Array) -> Any:  
     fixed = np.zeros((leaves, classes), np.int64)
     totals = np.zeros((leaves, classes), np.int64)
     within, rest = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-    lowest, looks, unchanged, place = np.int64(1) << np.int64(60), np.int64(0), 0, 0
+    lowest, looks, unchanged = np.int64(1) << np.int64(60), np.int64(0), 0
     while unchanged < path.shape[0]:
         before = _divide(problem, every, path, line, place, open_to, fixed, totals)
         own = line[place]

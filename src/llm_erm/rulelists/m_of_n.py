@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.compiled import bits_set, kernel
+from llm_erm.rulelists.exchange import WORDS
 from llm_erm.rulelists.kernels import Problem
 
 Array = NDArray[Any]
@@ -22,9 +23,6 @@ FEWEST = 3
 
 STARTS = 20
 """Random draws of conditions for each m."""
-
-MEMBERS = 4
-"""64-bit words of 256 rows, for which the limit on looks is meant."""
 
 
 def local_optima(
@@ -47,7 +45,7 @@ def local_optima(
         return found
     chain_of = np.repeat(np.arange(chains), problem.end - problem.first)
     random = np.random.RandomState(0)
-    left = looks * MEMBERS // max(words, MEMBERS)
+    left = looks * WORDS // max(words, WORDS)
     for start in range(STARTS):
         for least in range(2, conditions):
             if left <= 0:

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from llm_erm.rulelists.division import Division
 from llm_erm.tables.columns import CategoryColumn, Labelled, Table
 
+MOST = 1e15
+"""Larger numbers are cut: the learners square them, in single precision."""
+
 MOST_LEVELS = 50
 """Levels of a category column that get a column of their own: the most frequent ones."""
 
@@ -26,11 +29,14 @@ def rival_accuracies(data: Labelled, division: Division, seed: int) -> dict[str,
     if find_spec("sklearn") is None:
         return accuracies
     features = encoded(data.table, learning)
-    for name, learner in _learners(seed).items():
-        if len(np.unique(labels)) == 1:
-            continue
-        learner.fit(features[learning], labels)
-        accuracies[name] = float((learner.predict(features[checking]) == truth).mean())
+    if len(np.unique(labels)) == 1:
+        return accuracies
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # more threads wait for each other on few rows
+        for name, learner in _learners(seed).items():
+            learner.fit(features[learning], labels)
+            accuracies[name] = float((learner.predict(features[checking]) == truth).mean())
     return accuracies
 
 
@@ -64,4 +70,4 @@ def encoded(table: Table, learning: NDArray[np.intp]) -> NDArray[np.float64]:
             features.append(np.where(missing, np.median(known) if len(known) else 0, column.values))
         if missing.any():
             features.append(missing)
-    return np.column_stack(features).astype(np.float64)
+    return np.column_stack(features).astype(np.float64).clip(-MOST, MOST)

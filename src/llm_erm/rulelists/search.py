@@ -93,9 +93,9 @@ class Search:
         if cost == 0 or not self.pool.conditions:
             return
         path: list[int] = []
-        left = looks * 4 // max(len(self.all_rows), 4)
+        left = looks * exchange.WORDS // max(len(self.all_rows), exchange.WORDS)
         for conditions in range(1, max_conditions + 1):
-            local = exchange.improved(self.problem, conditions, looks=looks // EXCHANGES)
+            local = exchange.improved(self.problem, path, conditions, looks=looks // EXCHANGES)
             if local[0] < cost:
                 cost, path = local
             at_least, found, used = self._prove(conditions, cost, left // 2)
@@ -118,7 +118,7 @@ class Search:
         found = np.array([0, looks, 0, cost], dtype=np.int64)
         self._run(conditions, cost + 1, rules, found, keep=True)
         number = int(found[kernels.FOUND])
-        complete = number <= most and found[kernels.LOOKS] <= looks
+        complete = number <= most and bool(found[kernels.LOOKS] <= looks)
         return [self.rule(_until_end(rule)) for rule in rules[:number]], complete
 
     def m_of_n(self, conditions: int, *, looks: int) -> tuple[int, list[RuleList]]:
@@ -243,4 +243,4 @@ def prepare() -> None:
     for best in search.best(3, 1000):
         search.equally_good(max(best.conditions, 1), best.cost, most=1, looks=1000)
     search.m_of_n(3, looks=1)
-    exchange.improved(search.problem, 3, looks=1)
+    exchange.improved(search.problem, [], 3, looks=1)
