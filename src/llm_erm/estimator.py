@@ -70,7 +70,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             and a whole number for each.
         confidence: Probability with which each bound on new rows holds.
         keep_checked: Whether to keep the rule that was checked, learned from a part of the rows: it
-            has a tighter bound, and errs more often.
+            usually has a tighter bound, and errs more often.
         independent: Whether the rows are independent draws of what the rule will be used on; there
             is no bound if not, such as for several rows per patient.
         max_rows: Rows to use at most, a random sample if there are more.

@@ -39,3 +39,8 @@ def percent(accuracy: float) -> str:
 def percent_up(rate: float) -> str:
     """Returns a bound on an error rate rounded up, so that it still holds."""
     return f"{math.ceil(rate * 1000 - 1e-9) / 10:.1f}%"
+
+
+def sure(confidence: float) -> str:
+    """Returns a confidence in percent, without rounding it up: ``95%`` or ``99.9%``."""
+    return f"{100 * confidence:.10g}%"

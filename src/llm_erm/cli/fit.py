@@ -73,13 +73,14 @@ class Options:
     checked: float = TableSettings.checked
     """Share of the rows that a rule is checked on which was learned from the others."""
     keep_checked: bool = False
-    """Keep the rule that was checked, learned from a part of the rows: a tighter bound."""
+    """Keep the rule that was checked, learned from a part of the rows: usually a tighter bound."""
     confidence: float = TableSettings.confidence
     """Probability with which each bound on new rows holds."""
     dependent: bool = False
     """Say that the rows are no independent draws, so that no bound on new rows is given."""
     looks: int = TableSettings.looks
-    """How far to search: conditions to look at, some 10 to 40 million of them per second."""
+    """Conditions to look at in each search, some 10 to 40 million per second: with more of them,
+    rules for thousands of rows get better, and more is proved."""
     seed: int = 0
     """Of the random division of the rows."""
     out: Path | None = None
@@ -211,7 +212,7 @@ def _sentences(learned: Learned, positive: str | None) -> list[str]:
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
-        sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,}): {shown}{more}")
+        sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,} of all): {shown}{more}")
     sentences += [text for one in learned.open if (text := _open(learned, one))]
     return sentences + ([_ties(learned)] if learned.ties else [])
 
@@ -223,7 +224,7 @@ def _ties(learned: Learned) -> str:
     err = "errs" if number == 1 else "err"
     one, *_ = (str(tie.rule).replace("\n", " ") for tie in learned.ties)
     return (
-        f"Open: {least}{counted(number, 'other rule')} of up to "
+        f"Open: {least}{counted(number, 'other rule')} with up to "
         f"{counted(learned.rule.conditions, 'condition')} {err} no more often on these rows"
         f"{':' if number == 1 else ', such as'} {one}. `llm-erm predict --undetermined mark` says "
         "on which new rows the rules disagree."

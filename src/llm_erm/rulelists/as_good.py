@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.rulelists.evidence import Size
+from llm_erm.rulelists.m_of_n import FEWEST
 from llm_erm.rulelists.meaning import different, meaning
 from llm_erm.rulelists.pool import pool_of
 from llm_erm.rulelists.redundancy import without_redundancy
@@ -55,7 +56,8 @@ def as_good(
     others = different(relabelled, table)
     others.pop(meaning(size.rule, table), None)
     ties = tuple(Tie(rule, rooms(rule, table)) for rule in islice(others.values(), TIES))
-    return ties, complete and size.proved and len(others) <= TIES
+    forms = len(size.rule.classes) > 2 or conditions < FEWEST  # else some of m of n are not tried
+    return ties, forms and complete and size.proved and len(others) <= TIES
 
 
 def _relabelled(

@@ -18,9 +18,9 @@ class RuleCertificate:
         no_bound: Why there is none; empty if there is one.
         confidence: Probability with which each bound holds.
         check: A rule of the same form and size, learned from a part of the rows and checked on the
-            others, with a bound of its own: tighter, and about that rule.
-        cross_validated: Errors when each row is checked on with such a rule that was learned from
-            other rows; None if some rows were never checked on.
+            others, with a bound of its own: usually tighter, and about that rule.
+        cross_validated: Estimated share of new rows that the rule gets wrong; None if some rows
+            were never checked on.
         conditions: Number of conditions that the rule may have.
         learned_rows: Number of rows learned from.
         cost: What its errors on these cost: their number, unless errors have costs.
@@ -32,7 +32,7 @@ class RuleCertificate:
     no_bound: str
     confidence: float
     check: Check
-    cross_validated: int | None
+    cross_validated: float | None
     conditions: int
     learned_rows: int
     cost: int

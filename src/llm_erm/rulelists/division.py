@@ -4,14 +4,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import pdtrc
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.rulelists.settings import TableSettings
 from llm_erm.tables.columns import Labelled, NumberColumn
 
-LEAST_VARIED = 0.95
-"""Distinct values per row of a column in which two rows are seldom equal by chance."""
+UNLIKELY = 1e-3
+"""Probability below which so many equal rows are no chance."""
+
+DIGITS = 16
+"""Most digits after the decimal point that a column's values are written with."""
+
+MOST_COPIES = 0.05
+"""Share of rows that may be copies of others with the same label without spoiling the bounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +66,11 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
         )
     no_bound = "" if settings.independent else "the rows are not independent draws, as was said"
     random = np.random.RandomState(settings.seed)
+    if data.times is not None and data.groups is not None:
+        raise InputError(
+            "Rows are divided by groups or by time, not by both; leave out one of the two.",
+            setting="groups",
+        )
     if data.times is not None:
         part = np.ones(rows, dtype=np.intp)
         part[np.argsort(data.times, kind="stable")[rows - to_check :]] = 0
@@ -83,36 +95,49 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
         part = np.empty(rows, dtype=np.intp)
         part[random.permutation(rows)] = np.searchsorted(ends, np.arange(rows), side="right")
     folds = tuple(part != index for index in range(parts) if (part == index).any())
-    return Division(folds, no_bound or _contradiction(data, folds[0]))
+    return Division(folds, no_bound or _copies(data))
 
 
-def _contradiction(data: Labelled, learning: NDArray[np.bool_]) -> str:
-    """Returns why a row checked on may be a copy of one learned from; empty if none seems to be.
+def _copies(data: Labelled) -> str:
+    """Returns why some rows may be copies of others; empty if no more are equal than by chance.
 
-    Where a column has a value of its own for nearly every row, two rows that are equal in all
-    columns and differ in their labels are more likely to be one case that was labelled twice than
-    independent draws.
+    By chance, two rows are equal no more often than in the most varied column alone: as often as
+    different rows are there, or as its values are if all with as many digits are as likely.
     """
-    cells = np.column_stack(
-        [
-            np.where(np.isnan(column.values), np.inf, column.values)
-            if isinstance(column, NumberColumn)
-            else column.codes.astype(np.float64)
-            for column in data.table.columns
-        ]
-        or [np.zeros(len(learning))]
-    )
-    most_varied = max(len(np.unique(column)) for column in cells.T)
-    if most_varied < LEAST_VARIED * len(cells):
+    columns = [
+        column.values if isinstance(column, NumberColumn) else column.codes.astype(np.float64)
+        for column in data.table.columns
+    ]
+    if len(columns) < 2:  # equal rows cannot be told from equal values
         return ""
-    _, kind, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    cells = np.column_stack(columns)
+    cells = np.where(np.isnan(cells), np.inf, cells)  # NaN would differ from itself
+    distinct, kind, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
     kind = kind.reshape(-1)
-    for first in np.flatnonzero((counts[kind] > 1) & learning):
-        differing = (kind == kind[first]) & ~learning & (data.labels != data.labels[first])
+    pairs = len(cells) * (len(cells) - 1) / 2
+    expected = pairs * min(_equality(column) for column in distinct.T)
+    if pdtrc(int((counts * (counts - 1) // 2).sum()) - 1, max(expected, 1e-6)) > UNLIKELY:
+        return ""
+    for first in np.flatnonzero(counts[kind] > 1):
+        differing = (kind == kind[first]) & (data.labels != data.labels[first])
         if differing.any():
             one, other = data.row_numbers[first], data.row_numbers[differing.argmax()]
             return (
-                f"row {one:,}, learned from, and row {other:,}, checked on, have the same cells "
-                "but different labels, so they may be one case"
+                f"rows {one:,} and {other:,} have the same cells but different labels, and seem to "
+                "be one case"
             )
+    copies = len(cells) - len(distinct)
+    if copies > MOST_COPIES * len(cells):
+        return f"{counted(copies, 'row')} seem to be copies of others"
     return ""
+
+
+def _equality(column: NDArray[np.float64]) -> float:
+    """Returns the chance that two values of different rows are equal."""
+    values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
+    if len(values) < 2:
+        return 1.0
+    seen = float((counts * (counts - 1)).sum()) / (len(column) * (len(column) - 1))
+    written = (digits for digits in range(DIGITS) if (np.round(values, digits) == values).all())
+    step = 10.0 ** -next(written, DIGITS)
+    return max(seen, step / (float(np.ptp(values / 2)) * 2 + step))

@@ -91,10 +91,12 @@ class Learned:
         learned_rows: Number of rows learned from.
         wrong: Numbers, in the source, of the rows that the rule gets wrong.
         check: The same form and size, learned from a part of the rows and checked on the others.
-        cross_validated: Errors when each row is checked on with the rule of this form and size that
-            was learned from other rows; None if some rows were never checked on.
+        cross_validated: Estimated share of new rows that the rule gets wrong: the errors when each
+            row is checked on with the rule of this form and size that was learned from other rows,
+            and what choosing the size by them hides; None if some rows were never checked on.
         costs: What errors cost; empty if each costs 1.
         thresholds: Most thresholds that were tried per column; None if all were.
+        skipped: What other conditions were not tried.
         open: What all rows together leave open about each condition.
         confidence: Probability with which each bound holds.
         error_at_most: Upper bound on the share of new rows that the rule gets wrong; None if the
@@ -116,9 +118,10 @@ class Learned:
     learned_rows: int
     wrong: tuple[int, ...]
     check: Check
-    cross_validated: int | None
+    cross_validated: float | None
     costs: tuple[ErrorCost, ...]
     thresholds: int | None
+    skipped: tuple[str, ...]
     open: tuple[Open, ...]
     confidence: float
     error_at_most: float | None

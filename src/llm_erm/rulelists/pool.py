@@ -1,5 +1,6 @@
 """The conditions that a table allows, as chains of nested sets of rows."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -44,6 +45,7 @@ class Pool:
         twin: Whether a chain has the negations of an earlier one, exactly.
         n_rows: Number of rows.
         thresholds: Most thresholds per column, if some column has more; else None.
+        skipped: What else was left out, as a sentence names it.
     """
 
     conditions: tuple[Condition, ...]
@@ -54,6 +56,7 @@ class Pool:
     twin: NDArray[np.bool_]
     n_rows: int
     thresholds: int | None
+    skipped: tuple[str, ...]
 
 
 MOST_CELLS = 3_000_000
@@ -98,6 +101,7 @@ def pool_of(table: Table, *, distinct: bool = True) -> Pool:
         max_thresholds
         if any(_distinct(one) > max_thresholds + 1 for one in table.columns)
         else None,
+        tuple(_skipped(table)),
     )
 
 
@@ -172,11 +176,34 @@ def _subsets(codes: list[int]) -> Iterator[tuple[int, ...]]:
         yield from sets
 
 
+def _skipped(table: Table) -> Iterator[str]:
+    """Yields what is left out of the conditions on a table, besides thresholds."""
+    for column in table.columns:
+        if isinstance(column, CategoryColumn):
+            levels = len(np.unique(column.codes[column.codes >= 0]))
+            sets = sum(math.comb(levels, size) for size in range(1, levels // 2 + 1))
+            if sets > MAX_SETS:
+                yield "larger sets of categories"
+                break
+    numbers = [column for column in table.columns if isinstance(column, NumberColumn)]
+    for left, right in combinations(numbers, 2):
+        crossing = bool((left.values < right.values).any() and (left.values > right.values).any())
+        if left.dates == right.dates and crossing and not _balanced(left, right):
+            yield "pairs of columns of which one is seldom larger"
+            break
+
+
+def _balanced(left: NumberColumn, right: NumberColumn) -> bool:
+    present = ~(np.isnan(left.values) | np.isnan(right.values))
+    least = MIN_BALANCE * max(int(present.sum()), 1)
+    smaller, larger = left.values < right.values, left.values > right.values
+    return bool(smaller.sum() >= least and larger.sum() >= least)
+
+
 def _orders(left: NumberColumn, right: NumberColumn) -> Iterator[tuple[Chain, bool]]:
     """Comparisons of two columns, where neither is larger throughout."""
     present = ~(np.isnan(left.values) | np.isnan(right.values))
-    least = MIN_BALANCE * max(int(present.sum()), 1)
-    if (left.values < right.values).sum() < least or (left.values > right.values).sum() < least:
+    if not _balanced(left, right):
         return
     complete = bool(present.all())
     pairs = [(left, right)]

@@ -1,6 +1,6 @@
 """Says in sentences what is known of a rule."""
 
-from llm_erm.phrases import counted, percent, percent_up
+from llm_erm.phrases import counted, listed, percent, percent_up, sure
 from llm_erm.rulelists.evidence import Learned, Size
 
 
@@ -26,25 +26,22 @@ def new_rows(learned: Learned) -> list[str]:
     right = f"{check.rows - check.errors:,} of {check.rows:,} other rows right"
     sentences = []
     if learned.cross_validated is not None and not kept:
-        rows = check.learned_rows + check.rows - learned.asked_rows
-        sentences.append(
-            f"New rows like these: about {percent(1 - learned.cross_validated / rows)} right "
-            "(cross-validated)."
-        )
+        right_share = max(0.0, 1 - learned.cross_validated)
+        sentences.append(f"New rows like these: about {right_share:.0%} right (cross-validated).")
     checked = f"Checked: it got {right}"
     if not kept:
         some = counted(check.learned_rows, "row")
-        checked = f"Checked: learned from {some} only, a rule of this size got {right}"
+        checked = f"Checked: learned from {some} only, a rule of up to this size got {right}"
     if learned.no_bound:
         return [*sentences, f"{checked}; no bound for new rows: {learned.no_bound}."]
     assert learned.error_at_most is not None
     assert check.error_at_most is not None
-    most = f"at most {percent_up(check.error_at_most)} of new rows, {learned.confidence:.0%} sure"
+    most = f"at most {percent_up(check.error_at_most)} of new rows, {sure(learned.confidence)} sure"
     sentences.append(f"{checked}; {'it' if kept else 'that one'} errs on {most}.")
     if not kept:
         sentences.append(
             f"Bound: this rule errs on at most {percent_up(learned.error_at_most)} of new rows, "
-            f"{learned.confidence:.0%} sure."
+            f"{sure(learned.confidence)} sure."
         )
     return sentences
 
@@ -79,24 +76,25 @@ def proof(learned: Learned) -> str:
     lists = [one for one in learned.sizes if one.form == "list"]
     best = lists[min(size.conditions, len(lists) - 1)]
     return (
-        f"{made}{_least(learned, best, fewer, 'rule list')} Of rules such as this one, some were "
-        "tried, not all."
+        f"{made}{_least(learned, best, fewer)} Of rules such as this one, some were tried, not all."
     )
 
 
-def _least(learned: Learned, size: Size, fewer: str, rule: str = "rule") -> str:
+def _least(learned: Learned, size: Size, fewer: str) -> str:
     """Returns what no rule list of a size does on the rows learned from."""
-    if size.conditions == 0:
-        rules = f"{rule} without conditions"
-    else:
-        rules = f"{rule} with up to {counted(size.conditions, 'condition')}"
+    rules = "rule list without conditions"
+    if size.conditions:
+        rules = f"rule list with up to {counted(size.conditions, 'condition')}"
     if not size.at_least:
-        return f"; whether a {rules} {fewer} that is open, as the search was not finished."
-    proved = "proved"
+        return f"; the search was cut short, so a {rules} may do better."
+    proved = ["proved"]
     if learned.thresholds is not None:
-        proved = f"proved for {learned.thresholds:,} thresholds per column, evenly spaced by rows"
+        proved.append(f"for {learned.thresholds:,} thresholds per column, evenly spaced by rows")
+    if learned.skipped:
+        proved.append(f"without {listed(learned.skipped)}")
+    how = ", ".join([" ".join(proved[:2]), *proved[2:]])
+    if size.proved and size is learned.size:
+        return f", and no {rules} {fewer.removesuffix(' than')} ({how})."
     if size.proved:
-        if rule == "rule":
-            return f", and no {rules} {fewer.removesuffix(' than')} ({proved})."
-        return f", and no {rules} {fewer} {size.at_least:,} ({proved})."
-    return f"; no {rules} {fewer} {size.at_least:,} ({proved}), but the search was not finished."
+        return f", and no {rules} {fewer} {size.at_least:,} ({how})."
+    return f"; no {rules} {fewer} {size.at_least:,} ({how}), but the search was cut short."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import sure
 from llm_erm.records import Result
 from llm_erm.runs.files import read_bytes, refuse_links, replace, writing
 from llm_erm.runs.jobs import JobKey
@@ -74,7 +75,7 @@ def standalone(result: Result) -> str:
     if result.certificate is not None and (bound := result.certificate.validation) is not None:
         lines.append(
             f"Error at most {math.ceil(bound.error_upper_bound * 1e4) / 1e4} at "
-            f"{result.certificate.confidence:.0%} confidence, if {bound.assumes}."
+            f"{sure(result.certificate.confidence)} confidence, if {bound.assumes}."
         )
         looks = result.certificate.all_looks
         if looks is not None and looks.number > 1 and looks.validation is not None:
