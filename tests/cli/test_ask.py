@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("numba")
 
+from llm_erm.cli.asking import check_answers
 from llm_erm.cli.main import main
+from llm_erm.errors import InputError
 from llm_erm.rulelists.stored import read_rule
 from llm_erm.tables.reading import load
 
@@ -118,6 +121,11 @@ def test_flags_that_do_not_go_together_are_refused(fit, words, told):
     code, out, err = fit("", *words)
     assert (code, out) == (2, "")
     assert told in err
+
+
+def test_what_can_be_read_only_once_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is read more than once with --ask; save it as a file."):
+        check_answers(Path(os.devnull), tmp_path / "answers.csv", asking=True, out=None, drawn=True)
 
 
 def test_table_without_unlabelled_rows_is_refused(fit):

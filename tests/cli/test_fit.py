@@ -101,6 +101,7 @@ def test_dependent_rows_get_no_bound_and_the_reason(table, capsys):
         (("--target", "churned", "--cost", "yes:perhaps=2"), "'perhaps'"),
         (("--target", "churned", "--checked", "1"), "below 1"),
         (("--target", "churned", "--positive", "maybe"), "no and yes"),
+        (("--target", "churned", "--positive", "yes", "--json"), "which --json leaves out"),
         (("--target", "churned", "--confidence", "95"), "below 1"),
         (("--target", "churned", "--max-conditions", "99"), "0 to 12"),
         (("--target", "churned", "--out", "no/where.json"), "no/where.json"),

@@ -55,6 +55,14 @@ def test_rule_whose_ties_are_not_known_does_not_claim_to_mark_all(files, invoke)
     assert "Not all such rules are known." in done.stderr
 
 
+def test_where_there_are_no_rows_nothing_is_said_of_agreement(files, invoke):
+    (files / "rows.csv").write_text("plan,age\n")
+    done = invoke("predict", "rule.json", "rows.csv", "--undetermined", "mark")
+    assert done.returncode == 0
+    assert "Added to 0 rows" in done.stderr
+    assert "as good" not in done.stderr
+
+
 def test_predict_writes_a_file(files, invoke):
     done = invoke("predict", "rule.json", "rows.csv", "--out", "new/predicted.csv")
     assert (done.returncode, done.stdout) == (0, "")
@@ -149,6 +157,14 @@ def test_export_says_where_the_formula_belongs(files, invoke):
     done = invoke(*words[:-1])
     assert done.returncode == 2
     assert "no column 'age'" in done.stderr
+
+
+def test_names_of_columns_are_told_on_one_line(files, invoke):
+    columns = (ColumnSchema("a\nge", "number"), ColumnSchema("x" * 99, "number"))
+    rule = RuleList((Line((Above("a\nge", 1), Above("x" * 99, 1)), 1),), 0, ("no", "yes"))
+    write_rule(files / "rule.json", learned(rule, columns, "churned"))
+    done = invoke("export", "rule.json", "--form", "spreadsheet")
+    assert f"A2 has a\\nge and B2 has {'x' * 57}...:" in " ".join(done.stderr.split())
 
 
 def test_columns_are_for_spreadsheets(files, invoke):

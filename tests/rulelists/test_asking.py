@@ -123,6 +123,24 @@ def test_answers_about_other_rows_are_refused(column, value, told):
         load(table, "label", answers=asked)
 
 
+@pytest.mark.parametrize("answer", ["maybe", "", " ? ", "No"])
+def test_answer_that_is_no_class_of_the_table_is_refused(answer):
+    table = part()
+    told = rf"In answers.csv, row 31 has {answer!r} in 'label', .*: no and yes; correct"
+    with pytest.raises(InputError, match=told.replace("?", "[?]")) as raised:
+        load(table, "label", answers=answers(table, r31=answer))
+    assert raised.value.setting == "answered"
+
+
+def test_answer_may_be_a_class_of_rows_outside_the_sample():
+    table = part()
+    table["label"][7] = "rare"
+    asked = answers(table, r31="rare")
+    kept = load(table, "label", max_rows=10, answers=asked)
+    assert 8 not in kept.row_numbers
+    assert kept.schema.classes[kept.labels[-1]] == "rare"
+
+
 def test_answer_for_a_row_that_is_not_there_is_refused():
     table = part()
     asked = Answers("answers.csv", {77: {"label": "no"}})
@@ -155,9 +173,20 @@ def test_file_of_answers_holds_them_and_no_formula(tmp_path):
     assert read_answers(tmp_path / "none.csv", "label").rows == {}
 
 
-@pytest.mark.parametrize("text", ["", "row,other\n1,x\n", "row,label\nx,no\n", "row,label\n1\n"])
-def test_file_that_holds_no_answers_is_named(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "there is no column 'label'"),
+        ("row,other\n1,x\n", "there is no column 'label'"),
+        ("label,row\n1,no\n", "there is no column 'label'"),
+        ("row,label\nx,no\n", "its first column holds no row numbers, but 'x'"),
+        ("row,label\n-1,no\n", "its first column holds no row numbers, but '-1'"),
+        ("row,label\n1\n", "a row has 1 cell, not 2"),
+        ('row,label\n1,"no', "unexpected end of data"),
+    ],
+)
+def test_file_that_holds_no_answers_is_named(tmp_path, text, why):
     path = tmp_path / "answers.csv"
     path.write_text(text)
-    with pytest.raises(InputError, match="answers.csv does not hold answers"):
+    with pytest.raises(InputError, match=rf"answers.csv does not hold .* 'label' \({why}\); name"):
         read_answers(path, "label")

@@ -68,7 +68,19 @@ def test_columns_of_the_same_names_stay(tmp_path):
 
 @pytest.mark.parametrize(
     "cell",
-    ["=1+1", "+cmd|' /C calc'!A0", "-2+cmd()", "@SUM(A1)", "'=1", "\t=1", "＝1", "=", "--", "+-1a"],
+    [
+        "=1+1",
+        "+cmd|' /C calc'!A0",
+        "-2+cmd()",
+        "@SUM(A1)",
+        "'=1",
+        "\t=1",
+        " =1",
+        "＝1",
+        "=",
+        "--",
+        "+-1a",
+    ],
 )
 def test_no_cell_is_executed_by_a_spreadsheet(tmp_path, cell):
     rows = io.StringIO(newline="")
@@ -80,6 +92,11 @@ def test_no_cell_is_executed_by_a_spreadsheet(tmp_path, cell):
     assert done.notices() == (
         "2 cells that a spreadsheet would take for formulas now begin with an apostrophe.",
     )
+
+
+def test_spaces_after_a_delimiter_are_no_part_of_a_cell_without_quotation_marks(tmp_path):
+    text, _ = predicted(tmp_path, 'plan, age, x, y\ngold, 1, =1 ," =1 "\ngold, 1, a ," a "\n')
+    assert text.splitlines()[1:] == ["gold,1,'=1 ,' =1 ,no,2", "gold,1,a , a ,no,2"]
 
 
 def test_classes_and_the_target_are_not_executed_either(tmp_path):

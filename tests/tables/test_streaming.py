@@ -63,6 +63,14 @@ def test_a_missing_column_is_refused_by_name_if_it_is_needed(batches, schema):
     assert batch.table.columns[2].codes.tolist() == [MISSING_CODE]
 
 
+def test_columns_that_the_rule_knows_are_listed_but_never_meant(batches, read):
+    known = read("depth;depths;y\n1;u;no\n2;v;yes\n1;u;no\n").schema
+    with pytest.raises(
+        InputError, match=r"no column 'depth' in .*; its columns are depths and x\."
+    ):
+        batches("depths;x\nu;1\n", known)
+
+
 def test_of_columns_with_the_same_name_the_first_has_it_and_it_is_said(batches, read, schema):
     (batch,), rows = batches("n;d;c;c\n1;2024-01-01;u;v\n", schema)
     assert batch.table.columns[2].codes.tolist() == [0]

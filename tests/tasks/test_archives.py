@@ -1,5 +1,7 @@
 """The public tables are read as the UCI repository and OpenML publish them, or refused in words."""
 
+import io
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from email.message import Message
@@ -225,6 +227,62 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     (tmp_path / "x.zip").write_bytes(archive({"HTRU_2.csv": "1" * 51}))
     with pytest.raises(InputError, match="HTRU_2.csv in .*x.zip has more than 50 bytes"):
         read_table(uci.HTRU2, tmp_path)
+
+
+def damaged(method: int) -> bytes:
+    """An archive whose member cannot be decompressed."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", method) as made:
+        made.writestr("HTRU_2.csv", "0.5,1\n" * 1000)
+    whole = bytearray(data.getvalue())
+    start = 30 + len("HTRU_2.csv") + 9  # after the header, and what LZMA has before its data
+    whole[start : start + 20] = b"\xff" * 20
+    return bytes(whole)
+
+
+def marked(changes: dict[int, int]) -> bytes:
+    """An archive with other bytes in its member's entry of the directory."""
+    whole = bytearray(archive({"HTRU_2.csv": "1"}))
+    for place, byte in changes.items():
+        whole[whole.index(b"PK\x01\x02") + place] = byte
+    return bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (damaged(zipfile.ZIP_LZMA), ".+"),
+        (damaged(zipfile.ZIP_BZIP2), "Invalid data stream"),
+        (damaged(zipfile.ZIP_DEFLATED), "Bad CRC-32 .*"),
+        (marked({8: 1}), ".*encrypted.*"),
+        (marked({10: 99}), ".*compression method.*"),
+        (marked({9: 8, 46: 0xFF}), ".*utf-8.*"),
+    ],
+    ids=["lzma", "bzip2", "deflate", "encrypted", "method", "name"],
+)
+def test_an_archive_that_cannot_be_unpacked_is_named(data, said, tmp_path):
+    (tmp_path / "htru2.zip").write_bytes(data)
+    with pytest.raises(
+        InputError, match=rf"htru2.zip is no zip archive that can be read \({said}\); download"
+    ):
+        read_table(uci.HTRU2, tmp_path)
+
+
+def test_archives_are_looked_into_no_deeper_than_one_within_another():
+    once = archive({"inner.zip": archive({"x": "found"})})
+    twice = archive({"outer.zip": once})
+
+    assert unpacking.in_archive(io.BytesIO(once), "x", "a.zip") == b"found"
+    assert unpacking.in_archive(io.BytesIO(twice), "x", "a.zip") is None
+
+
+def test_archives_within_one_are_read_up_to_one_size_together(monkeypatch):
+    other, last = archive({"y": "other"}), archive({"x": "found"})
+    whole = archive({"1.zip": other, "2.zip": b"no archive" * 100, "3.zip": last})
+    monkeypatch.setattr(unpacking, "MAX_BYTES", len(other) + len(last))
+    assert unpacking.in_archive(io.BytesIO(whole), "x", "a.zip") == b"found"
+    monkeypatch.setattr(unpacking, "MAX_BYTES", len(other) + len(last) - 1)
+    assert unpacking.in_archive(io.BytesIO(whole), "x", "a.zip") is None
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):

@@ -12,8 +12,10 @@ from llm_erm.errors import InputError
 from llm_erm.phrases import listed
 from llm_erm.rulelists.as_spreadsheet import cells_of
 from llm_erm.rulelists.export import Form, exported
+from llm_erm.rulelists.literals import one_line
 from llm_erm.rulelists.stored import read_rule
 from llm_erm.runs.files import replace, writing
+from llm_erm.tables.notices import short
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def export(options: Options) -> int:
     if options.form == "spreadsheet":
         cells = cells_of(learned, options.columns).items()
         places = sorted(
-            (f"{cell} has {name}" for name, cell in cells), key=lambda at: (at.index("2"), at)
+            (f"{cell} has {one_line(short(name))}" for name, cell in cells),
+            key=lambda at: (at.index("2"), at),
         )
         if places:
             output.note(

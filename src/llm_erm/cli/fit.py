@@ -92,6 +92,11 @@ class Options:
 def fit(options: Options) -> int:
     """Learn a rule from a table: readable, proved on its rows, bounded on new ones."""
     settings = _settings(options)
+    if options.json and options.positive is not None:
+        raise InputError(
+            "--positive adds a sentence to the report, which --json leaves out; leave out either.",
+            setting="positive",
+        )
     if find_spec("numba") is None:
         raise MissingExtraError(
             "The search for rules needs numba; install it with: pip install 'llm-erm[tables]'"

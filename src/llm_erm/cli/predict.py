@@ -48,7 +48,7 @@ def predict(options: Options) -> int:
         output.note(notice)
     target = learned.schema.target
     output.note(f"Added to {counted(predictions.rows, 'row')}: {listed(predictions.names)}.")
-    if mark:
+    if mark and predictions.rows:
         output.note(_undetermined(learned, predictions))
     if predictions.labelled:
         accuracy = 1 - predictions.wrong / predictions.labelled

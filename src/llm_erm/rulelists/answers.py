@@ -2,13 +2,18 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.rulelists.predictions import without_formula
 from llm_erm.runs.files import read, replace, writing
 from llm_erm.tables.answers import Answers
+from llm_erm.tables.notices import short
+
+_ROW_NUMBER = re.compile("[0-9]{1,18}")
 
 
 def read_answers(path: Path, target: str) -> Answers:
@@ -19,18 +24,30 @@ def read_answers(path: Path, target: str) -> Answers:
     """
     if not path.exists():
         return Answers(str(path), {})
-    other = f"{path} does not hold answers that llm-erm fit wrote for {target!r}; name another file"
+
+    def other(why: object) -> InputError:
+        return InputError(
+            f"{path} does not hold answers that llm-erm fit wrote for {short(target)!r} ({why}); "
+            "name another file.",
+            setting="answered",
+        )
+
+    text = io.StringIO(read(path, "answered"), newline="")
     try:
-        header, *lines = csv.reader(io.StringIO(read(path, "answered"), newline=""), strict=True)
-        _, *names = map(_plain, header)
-        rows = {}
-        for line in lines:
-            number, *cells = line
-            rows[int(number)] = dict(zip(names, map(_plain, cells), strict=True))
-        if target not in names:
-            raise ValueError(f"there is no column {target!r}")
-    except (ValueError, csv.Error) as error:
-        raise InputError(f"{other} ({error}).", setting="answered") from error
+        header, *lines = list(csv.reader(text, strict=True)) or [[]]
+    except csv.Error as error:
+        raise other(error) from error
+    names = list(map(_plain, header[1:]))
+    if target not in names:
+        raise other(f"there is no column {short(target)!r}")
+    rows = {}
+    for line in lines:
+        if len(line) != len(header):
+            raise other(f"a row has {counted(len(line), 'cell')}, not {len(header)}")
+        number, *cells = line
+        if not _ROW_NUMBER.fullmatch(number):
+            raise other(f"its first column holds no row numbers, but {short(number)!r}")
+        rows[int(number)] = dict(zip(names, map(_plain, cells), strict=True))
     return Answers(str(path), rows)
 
 

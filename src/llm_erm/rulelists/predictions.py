@@ -34,8 +34,9 @@ class Predictions:
 
     If asked to, it also says which other classes rules that are as good give to a row.
 
-    Delimited text keeps its delimiter, JSON Lines remain JSON Lines, and all else becomes CSV. In
-    cells that a spreadsheet would take for formulas, an apostrophe comes first; numbers stay.
+    Delimited text keeps its delimiter, but not the spaces that follow one outside quotation marks;
+    JSON Lines remain JSON Lines, and all else becomes CSV. In cells that a spreadsheet would take
+    for formulas, an apostrophe comes first; numbers stay.
 
     Attributes:
         names: The columns that are added: the class, the number of the line that gave it, and, if

@@ -1,6 +1,6 @@
 """Labels of rows that were asked for: put into the table, apart from those that it has."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +10,8 @@ from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.tables.cells import MISSING, stripped
 from llm_erm.tables.chunks import Chunk, as_texts
-from llm_erm.tables.notices import short
+from llm_erm.tables.kinds import in_order
+from llm_erm.tables.notices import names, short
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,13 @@ class Answers:
             labels[place] = answer[target]
         return replace(chunk, columns={**chunk.columns, target: labels}), ~asked
 
-    def check(self, source: str, n_rows: int) -> None:
-        """Raises an InputError if there is an answer for a row that the source does not have."""
+    def check(self, source: str, n_rows: int, target: str, classes: Collection[str]) -> None:
+        """Checks the answers against all rows of the source.
+
+        Raises:
+            InputError: There is one for a row that the source does not have, or one that is none of
+                the classes.
+        """
         if beyond := [number for number in self.rows if not 1 <= number <= n_rows]:
             raise InputError(
                 f"{self.place} has an answer for row {beyond[0]:,}, but {source} has "
@@ -64,6 +70,15 @@ class Answers:
                 "another file of answers.",
                 setting="answered",
             )
+        for number, cells in self.rows.items():
+            (answer,) = stripped([cells[target]])
+            if answer not in classes:
+                raise InputError(
+                    f"In {self.place}, row {number:,} has {short(cells[target])!r} in "
+                    f"{short(target)!r}, which is none of the classes of {source}: "
+                    f"{names(in_order(classes))}; correct the answer, or leave out its row.",
+                    setting="answered",
+                )
 
 
 NO_ANSWERS = Answers("", {})

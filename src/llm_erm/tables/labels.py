@@ -80,13 +80,27 @@ def _say_alike(counts: Counter[str], numbers: dict[str, float | None], notices: 
 
 
 def no_such_column(
-    name: str, columns: Collection[str], place: str, *, setting: str | None = None
+    name: str,
+    columns: Collection[str],
+    place: str,
+    *,
+    likely: Collection[str] | None = None,
+    setting: str | None = None,
 ) -> InputError:
-    """Returns what to say of a column that a table does not have."""
+    """Returns what to say of a column that a table does not have.
+
+    Args:
+        name: The column.
+        columns: Those that the table has.
+        place: What messages call it.
+        likely: Those that may be meant; None for all.
+        setting: The setting that names the column.
+    """
     shown = names([short(column, 40) for column in columns])
-    lower = {column.casefold(): column for column in columns}
+    likely = columns if likely is None else likely
+    lower = {column.casefold(): column for column in likely}
     meant = lower.get(name.strip().casefold()) or next(
-        iter(get_close_matches(name[:200], [column[:200] for column in columns], 1)), None
+        iter(get_close_matches(name[:200], [column[:200] for column in likely], 1)), None
     )
     if meant:
         hint = f"did you mean {short(meant)!r}?"

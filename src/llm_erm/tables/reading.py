@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,7 @@ def _read(opened: Opened, role: Roles, max_rows: int, seed: int, answers: Answer
                 keep &= present
                 markers.setdefault(name, set()).update(MISSING.intersection(texts))
                 if name == role.target and len(labels) < _MOST_LABELS:
-                    labels.update(texts)
+                    labels.update(compress(texts, drawn))
         columns = {name: cells for name, cells in chunk.columns.items() if name not in role.ignore}
         rest = replace(chunk, columns=columns, rows=None)
         sample.add(rest.take(np.flatnonzero(keep & drawn)))
@@ -188,7 +189,6 @@ def _read(opened: Opened, role: Roles, max_rows: int, seed: int, answers: Answer
             answered.append(rest.take(np.flatnonzero(keep & ~drawn)))
     if not n_rows:
         raise InputError(f"There are no rows in {place}, only column names; add rows.")
-    answers.check(place, n_rows)
     for name, count in lacking.items():
         if count:
             what = "label" if name == role.target else "time"
@@ -211,6 +211,7 @@ def _read(opened: Opened, role: Roles, max_rows: int, seed: int, answers: Answer
         )
     for word in MISSING:
         labels.pop(word, None)
+    answers.check(place, n_rows, role.target, labels)
     if answered:
         rows = joined([rows, *answered])
         rows = rows.take(np.argsort(rows.row_numbers, kind="stable"))

@@ -50,7 +50,9 @@ class Roles:
             setting = "target" if name == self.target else None
             if name not in opened.names:
                 others = [other for other in opened.names if other not in self.wanted]
-                raise no_such_column(name, others or opened.names, opened.place, setting=setting)
+                raise no_such_column(
+                    name, opened.names, opened.place, likely=others, setting=setting
+                )
             if name in opened.repeated and name in self.special:
                 raise InputError(
                     f"Several columns of {opened.place} are called {short(name)!r}; rename all but "

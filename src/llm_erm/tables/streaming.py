@@ -174,7 +174,7 @@ def stream(
         for name in required:
             if name not in opened.names:
                 others = [other for other in opened.names if other not in known]
-                raise no_such_column(name, others or opened.names, opened.place)
+                raise no_such_column(name, opened.names, opened.place, likely=others)
     except BaseException:
         opened.close()
         raise

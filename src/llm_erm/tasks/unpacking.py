@@ -1,6 +1,7 @@
 """Finds files by their names: in folders, and in zip archives as they were downloaded."""
 
 import io
+import lzma
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -11,6 +12,16 @@ from llm_erm.errors import InputError
 
 MAX_BYTES = 200_000_000
 """Size of a file at most; the largest of the tables has 23 MB."""
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,  # also from bz2
+    EOFError,
+    RuntimeError,  # of encrypted members, and of methods that zipfile lacks
+    UnicodeDecodeError,  # of names
+)
+"""What zipfile raises for archives that are damaged, encrypted or packed in another way."""
 
 
 def in_folder(folder: Path, name: str) -> bytes | None:
@@ -45,6 +56,8 @@ def in_folder(folder: Path, name: str) -> bytes | None:
 def in_archive(file: Any, name: str, place: str, *, nested: bool = True) -> bytes | None:  # noqa: ANN401
     """Returns a file in an archive, or in an archive that this one holds; None if there is none.
 
+    Archives within it are skipped from the one on with which they would be too large together.
+
     Args:
         file: The archive, open.
         name: The name of the file, in whichever folder it is.
@@ -56,24 +69,23 @@ def in_archive(file: Any, name: str, place: str, *, nested: bool = True) -> byte
     """
     try:
         with zipfile.ZipFile(file) as archive:
-            for member in archive.namelist():
-                found = PurePosixPath(member).name
-                inner = nested and found.lower().endswith(".zip")
-                if found != name and not inner:
+            left = MAX_BYTES
+            for member in archive.infolist():
+                found = PurePosixPath(member.filename).name
+                member_place = f"{member.filename} in {place}"
+                if found == name:
+                    with archive.open(member) as opened:
+                        return limited(opened.read(MAX_BYTES + 1), member_place)
+                if not nested or not found.lower().endswith(".zip") or member.file_size > left:
                     continue
-                with archive.open(member) as opened:
-                    data = limited(opened.read(MAX_BYTES + 1), f"{member} in {place}")
-                if not inner:
+                left -= member.file_size
+                inner = io.BytesIO(archive.read(member))
+                if (data := in_archive(inner, name, member_place, nested=False)) is not None:
                     return data
-                data_inside = in_archive(
-                    io.BytesIO(data), name, f"{member} in {place}", nested=False
-                )
-                if data_inside is not None:
-                    return data_inside
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except _UNREADABLE as error:
+        why = str(error) or "it ends too early"
         raise InputError(
-            f"{place} is no zip archive that can be read ({error}); download it again, or unpack "
-            "it."
+            f"{place} is no zip archive that can be read ({why}); download it again, or unpack it."
         ) from error
     return None
 
