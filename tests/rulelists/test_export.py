@@ -257,9 +257,10 @@ def test_markdown_says_what_is_known():
     assert "# Rule for churned\n" in text
     assert "| 1 | IF plan = basic AND age \\> 31.5 | yes | 20 | 18 |" in text
     assert "| 3 | ELSE | yes | 10 | 9 |" in text
-    assert "On 20 rows that it was not learned from, 95.0% are right (1 error)." in text
-    assert "its error on new rows is at most 25.0%, 95% sure" in text
-    assert "no rule with up to 3 conditions makes fewer" in text
+    assert "about 90% right (cross-validated)" in text
+    assert "learned from 40 rows only, a rule of up to this size got 19 of 20 other rows" in text
+    assert "this rule errs on at most 25.0% of new rows, 95% sure" in text
+    assert "no rule list with up to 3 conditions makes fewer" in text
     always = markdown_table(learned(RuleList((), 0, ("a", "b")), (), counts=[(7, 7)]))
     assert "| 1 | ALWAYS | a | 7 | 7 |" in always
     assert "makes no error on the 7 rows" in always

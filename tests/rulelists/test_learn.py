@@ -9,6 +9,7 @@ from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
+from llm_erm.rulelists.stored import read_rule, write_rule
 from llm_erm.rulelists.words import proof
 from llm_erm.serial import from_json, to_json
 from llm_erm.tables.columns import Labelled
@@ -61,6 +62,18 @@ def test_result_is_the_same_each_time_and_survives_storage():
     settings = TableSettings(max_conditions=2)
     assert learn(data, settings) == learn(data, settings)
     assert from_json(Learned, to_json(learn(data, settings))) == learn(data, settings)
+    short = learn(data, TableSettings(max_conditions=3, looks=1000))
+    assert not short.ties_complete
+    assert from_json(Learned, to_json(short)) == short
+
+
+def test_rule_of_another_version_is_refused(tmp_path):
+    path = tmp_path / "rule.json"
+    write_rule(path, learn(labelled(customers(60, 0, seed=5)), TableSettings(max_conditions=0)))
+    assert read_rule(path).rule.lines == ()
+    path.write_text(path.read_text().replace('"version": 2', '"version": 1'))
+    with pytest.raises(InputError, match="is of version 1; this program reads version 2"):
+        read_rule(path)
 
 
 def test_rows_checked_on_shape_none_of_the_rules_that_meet_them():

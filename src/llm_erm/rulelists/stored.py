@@ -13,6 +13,13 @@ VERSION = 2
 
 
 @dataclass(frozen=True)
+class _Version:
+    """What every version of the file has."""
+
+    version: int
+
+
+@dataclass(frozen=True)
 class _File:
     learned: Learned
     version: int = VERSION
@@ -41,11 +48,12 @@ def read_rule(path: Path) -> Learned:
     """
     text = read(path, setting=None)
     try:
-        stored = from_json(_File, text)
+        version = from_json(_Version, text).version
+        if version != VERSION:
+            raise InputError(
+                f"{path} is of version {version}; this program reads version {VERSION}. Run "
+                "llm-erm fit again."
+            )
+        return from_json(_File, text).learned
     except (RecordError, ValueError) as error:
         raise InputError(f"{path} holds no rule that llm-erm fit wrote: {error}.") from error
-    if stored.version != VERSION:
-        raise InputError(
-            f"{path} is of version {stored.version}; this program reads version {VERSION}."
-        )
-    return stored.learned
