@@ -17,6 +17,7 @@ def test_tasks_lists_the_published_suite_first(invoke):
         *(f"fn_{letter}" for letter in "abcdefghijkl"),
         "fn_v",
         "fn_aa",
+        *(f"fn_{letter}" for letter in "mnopq"),
     ]
     assert rows[7]["lengths"] == [100, 80, 60, 40, 20]
     assert all(row["computes"] for row in rows)

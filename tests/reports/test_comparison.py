@@ -287,9 +287,9 @@ def test_runs_compare_as_they_were_written(search, guess, smaller, elsewhere):
     right, wrong = compare(entries_in([search, guess]))
     assert (right.method, right.accuracy, right.exact) == ("synthesis scripted:search.json", 1.0, 2)
     assert (wrong.method, wrong.accuracy, wrong.exact) == ("synthesis scripted:guess.json", 0.5, 0)
-    assert (right.candidates, wrong.candidates, right.test_examples) == (2, None, 200)
-    assert right.error_at_most == binomial_upper(0, 200, (1 - 0.95) / 2)  # the first results
-    assert wrong.error_at_most == binomial_upper(100, 200, (1 - 0.95) / 6)  # the second ones
+    assert (right.candidates, wrong.candidates, right.test_examples) == (2, None, 40)
+    assert right.error_at_most == binomial_upper(0, 40, (1 - 0.95) / 2)  # the first results
+    assert wrong.error_at_most == binomial_upper(20, 40, (1 - 0.95) / 6)  # the second ones
     assert right.seconds_to_exact > 0
     with pytest.raises(InputError, match=r"share no data of fn_a L=20 \(20 and 40 labelled"):
         compare(entries_in([search, smaller]))

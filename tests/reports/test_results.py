@@ -33,7 +33,7 @@ def test_the_first_exact_candidate_is_the_selected_one_and_its_time_what_came_be
         seconds[trial] = seconds.get(trial, 0) + line["attempt"]["validation"]["cpu_seconds"]
     assert len(attempts) == 4
     for entry in entries_in([search]):
-        assert (entry.accuracy, entry.test_examples) == (1.0, 200)
+        assert (entry.accuracy, entry.test_examples) == (1.0, 40)
         assert (entry.method, entry.point) == ("synthesis scripted:search.json", ("fn_a", 20))
         assert entry.candidates == 2
         assert entry.seconds_to_exact == pytest.approx(seconds[entry.result.data.trial])

@@ -402,7 +402,7 @@ def test_coordinate_sgd_finds_a_planted_parity_once_it_draws_its_weight(tmp_path
     from llm_erm.tasks import suite
 
     task = suite.planted_parity("parity_of_3", "parity_of_3", 3)
-    monkeypatch.setitem(suite.SUITE, task.id, task)
+    monkeypatch.setitem(suite.TASKS, task.id, task)
     data = splits(task.id, tmp_path, length=8, train=128, test=64)
     settings = replace(
         TrainingSettings(device="cpu", precision="fp32"),

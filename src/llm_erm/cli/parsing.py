@@ -104,8 +104,9 @@ def _parsed(
         with suppress(SystemExit), redirect_stdout(sys.stdout if sys.stdout.isatty() else page):
             tyro.cli(described(), prog=prog, args=words, description=description, config=CONFIG)
         # On a terminal, that was it; elsewhere, tyro's first line may have 110 characters.
-        usage, *rest = page.getvalue().split("\n")
-        sys.stdout.write("\n".join([folded(usage, USUAL_COLUMNS, indent=7), *rest]))
+        if written := page.getvalue().removesuffix("\n"):
+            usage, *rest = written.split("\n")
+            say("\n".join([folded(usage, USUAL_COLUMNS, indent=7), *rest]))
         raise
 
 
