@@ -3,10 +3,10 @@
     python benchmarks/table_bounds.py coverage [--rows 60 200] [--runs 1500]
     python benchmarks/table_bounds.py shares [--rows 50 100 200 1000] [--seeds 2]
 
-`coverage` learns from tables whose true error is known: two columns of ten whole numbers, and labels
-of which 20 % are noise. `shares` learns the planted rules of table_rules.py with 5 % noise, holding
-back half, a third or a fifth of the rows. It prints the accuracy on 2,000 fresh rows without noise, and
-the mean bound, for the rule that was checked and for the one learned from all rows.
+`coverage` learns from tables whose true error is known: two columns of ten whole numbers, and
+labels of which 20 % are noise. `shares` learns the planted rules of table_rules.py with 5 % noise,
+holding back half, a third or a fifth of the rows. It prints the accuracy on 2,000 fresh rows
+without noise, and the mean bound, for the rule that was checked and for the one from all rows.
 """
 
 import argparse

@@ -5,8 +5,8 @@
 Each line is one planted rule at one level of noise: the share of 2,000 fresh rows, labelled without
 noise, that is right. First the rule itself, which errs where cells are missing; then `fit`, as the
 mean and the least over the seeds, with the number of conditions and the CPU seconds of one fit;
-then those of the learners of table_rivals.py that are installed. At the end, it prints in how many runs
-`fit` was right on at least 99 %.
+then those of the learners of table_rivals.py that are installed. At the end, it prints in how many
+runs `fit` was right on at least 99 %.
 """
 
 import argparse

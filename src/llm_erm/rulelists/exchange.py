@@ -1,7 +1,9 @@
 """Rule lists that no exchange of one condition improves.
 
 They begin as the best rule with a condition less and one more anywhere, or at random. So those are
-found whose first condition tells nothing by itself, as in "exactly one of two".
+found whose first condition says nothing by itself, as in "exactly one of two".
+
+Functions that call each other must stay in this file; see ``enumeration/kernels.py``.
 """
 
 from collections.abc import Iterator
