@@ -55,3 +55,26 @@ def test_a_list_for_several_classes_gives_their_places():
     ran = OwnPrograms().execute(source, ["10", "01", "00"], Limits(), Outputs((0, 1, 2)))
     assert ran.predictions.tolist() == [2, 1, 0]
     assert ran.predictions.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'] or open('pwned', 'w') or x['",
+        '"] or open("pwned", "w") or x["',
+        "'''\nopen('pwned', 'w')\n'''",
+        "\\",
+        "{0.__class__}{p}",
+        "a\nb\u2028c\0",
+    ],
+)
+@pytest.mark.parametrize("production", ["category", "contains"])
+def test_texts_of_the_data_are_never_code(production, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if production == "category":
+        term, inputs = Term("category", (), (text, text)), [{text: text}, {text: "other"}]
+    else:
+        term, inputs = Term("contains", (X,), (text,)), [f"1{text}0", "10"]
+    ran = OwnPrograms().execute(to_program(to_expression(term)), inputs)
+    assert ran.predictions.tolist() == [1, 0]
+    assert list(tmp_path.iterdir()) == []
