@@ -131,7 +131,8 @@ class Certificate:
             if bound is not None
         ]
         if len(said) > 1:
-            said.append("Each bound holds on its own; the least of them holds less often.")
+            share = sure(self.confidence)
+            said.append(f"Each bound is {share} sure on its own; the least of them is less so.")
         if self.all_looks is not None and self.all_looks.number > 1:
             text = self.all_looks.in_words
             said.append(text[0].upper() + text[1:])

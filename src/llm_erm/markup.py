@@ -11,10 +11,10 @@ def visible(text: str) -> str:
     Secrets are those that a server was told. The characters are control characters except line ends
     and tabs, those that change the direction of text, other separators, and halves of characters.
     """
-    return "".join(
-        c if c.isprintable() or c in "\n\t" else f"⟨U+{ord(c):04X}⟩"
-        for c in hide_known(text).replace("\r\n", "\n")
-    )
+    text = hide_known(text).replace("\r\n", "\n")
+    if text.replace("\n", "").replace("\t", "").isprintable():  # hundred times as fast
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else f"⟨U+{ord(c):04X}⟩" for c in text)
 
 
 def escaped(text: str) -> str:

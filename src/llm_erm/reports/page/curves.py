@@ -30,7 +30,7 @@ def charts_of(entries: Sequence[Entry]) -> list[Chart]:
 
 
 def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Chart]:
-    """Yields a chart per task that some method met at several lengths."""
+    """Yields a chart per task that was met at several lengths."""
     for task in dict.fromkeys(entry.point[0] for entry in entries):
         own = [entry for entry in entries if entry.point[0] == task]
         lines = []
@@ -42,7 +42,7 @@ def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Cha
             points = [_point(length, group) for length, group in groups.items()]
             lines.append(Line(method, _sorted(points), styles[method]))
             lines += _lengths_of_training(own, method, styles)
-        if any(len(line.points) > 1 for line in lines):
+        if len({point.x for line in lines for point in line.points}) > 1:
             yield Chart(
                 f"Accuracy by length: {in_words(task)}",
                 "length of the inputs, in characters",

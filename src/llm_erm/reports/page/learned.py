@@ -30,8 +30,13 @@ SHARED = ("training", "validation")
 """The data that the choice was made by, so that their accuracies have no interval."""
 
 
-def of_result(entry: Entry) -> Learned:
-    """Returns what a page shows of a result."""
+def of_result(entry: Entry, repeat: str) -> Learned:
+    """Returns what a page shows of a result.
+
+    Args:
+        entry: The result.
+        repeat: The command that repeats its run; empty if it is not known.
+    """
     result = entry.result
     facts = result.facts
     return Learned(
@@ -47,7 +52,11 @@ def of_result(entry: Entry) -> Learned:
             Fact(f"{one.bits:.0f} bits", one.program)
             for one in (facts.tied if isinstance(facts, EnumerationFacts) else ())
         ),
-        facts=tuple(_facts(result)),
+        facts=(
+            *_facts(result),
+            Fact("run", entry.run),
+            *([Fact("command that repeats the run", repeat)] if repeat else []),
+        ),
         notices=result.notices,
     )
 

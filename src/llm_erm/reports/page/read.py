@@ -70,7 +70,8 @@ def read_page(
         tell()
     charts = charts_of(found.entries)
     programs_first = sorted(found.entries, key=lambda entry: entry.result.program is None)
-    found.learned += [of_result(entry) for entry in programs_first]
+    repeats = {run.folder: run.repeat for run in found.runs}
+    found.learned += [of_result(entry, repeats[entry.run]) for entry in programs_first]
     return Page(
         title=_title(found),
         version=VERSION,
