@@ -110,7 +110,7 @@ def _figures(one: Tried) -> Iterator[tuple[str, str]]:
     usage = answer.usage
     if answer.error is not None:
         yield "error of the call", answer.error
-    yield "the answer ended by", answer.finish_reason
+    yield "answer ended by", answer.finish_reason
     yield (
         "tokens",
         f"{usage.prompt_tokens:,} prompt ({usage.cached_tokens:,} cached), "
