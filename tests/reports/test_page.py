@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shlex
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -23,7 +24,7 @@ from llm_erm.reports.page.charts import Chart, Line, Point, number, ticks
 from llm_erm.reports.page.curves import charts_of
 from llm_erm.reports.page.highlight import highlighted
 from llm_erm.reports.page.read import read_page
-from llm_erm.reports.page.render import rendered
+from llm_erm.reports.page.render import renderer
 from llm_erm.reports.results import Entry
 from llm_erm.rulelists.rule import Above, Among, RuleList
 from llm_erm.rulelists.rule import Line as RuleListLine
@@ -82,7 +83,7 @@ class Parsed(HTMLParser):
 
 
 def page_of(*places: Path) -> str:
-    return rendered(read_page(places, repeat))
+    return renderer()(read_page(places, repeat))
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +223,20 @@ def test_a_damaged_run_is_refused(search, tmp_path):
 def test_methods_that_share_no_data_say_so(search, elsewhere):
     page = Parsed(page_of(search, elsewhere))
     assert "share no data of fn_a L=20" in page.text
+
+
+def test_runs_in_subfolders_are_shown_and_links_are_not_followed(search, guess, tmp_path, capsys):
+    for run in (search, guess):
+        shutil.copytree(run, tmp_path / "sweep" / run.name)
+    (tmp_path / "other").write_text("kept")
+    (tmp_path / "sweep" / "report.html").symlink_to(tmp_path / "other")
+    with pytest.raises(SystemExit, match="0"):
+        main(["report", str(tmp_path / "sweep")])
+    assert (tmp_path / "other").read_text() == "kept"
+    page = Parsed((tmp_path / "sweep" / "report.html").read_text())
+    assert str(tmp_path / "sweep" / "search") in page.text
+    assert str(tmp_path / "sweep" / "guess") in page.text
+    assert "Report:" in capsys.readouterr().err
 
 
 def test_what_is_no_run_is_refused(tmp_path):

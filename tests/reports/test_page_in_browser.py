@@ -8,7 +8,7 @@ import pytest
 from browser import Browser, browser, missing
 from llm_erm.cli.repeat import repeat
 from llm_erm.reports.page.read import read_page
-from llm_erm.reports.page.render import rendered
+from llm_erm.reports.page.render import renderer
 from llm_erm.rulelists.rule import Above, Among, Line, RuleList
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.columns import ColumnSchema
@@ -46,7 +46,7 @@ def _quiet(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def write(folder: Path, *places: Path) -> Path:
     page = folder / "report.html"
-    page.write_text(rendered(read_page(places, repeat)))
+    page.write_text(renderer()(read_page(places, repeat)))
     return page
 
 
@@ -216,7 +216,8 @@ def test_ten_thousand_attempts_open_and_scroll_at_once(tab, large, capsys):
     assert last[1] == "10000"
     assert len(tab.run(ROWS)) < 100
     assert opened < 2_000
-    assert frames[-1] < 250
+    assert frames[60] < 100
+    assert frames[-1] < 1_000
 
 
 def test_what_was_learned_needs_no_script(tab, hostile, large):

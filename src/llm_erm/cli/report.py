@@ -14,7 +14,7 @@ from llm_erm.cli.repeat import repeat
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.reports.page.read import read_page
-from llm_erm.reports.page.render import rendered
+from llm_erm.reports.page.render import renderer
 from llm_erm.runs.files import replace, writing
 
 
@@ -38,15 +38,17 @@ def report(options: Options) -> int:
     for place in options.runs:
         if not place.exists():
             raise InputError(f"There is no {place}; name the folder of a run.")
+    if options.out is not None:
+        refuse_inputs(options.out, *options.runs)
     out = options.out or _usual_place(options.runs)
-    refuse_inputs(out, *options.runs)
+    rendered = renderer()
     with Bars() as bars:
         bar = bars.add("runs read", len(options.runs))
         page = read_page(options.runs, repeat, lambda: bars.advance(bar))
     for remark in page.remarks:
         output.note(remark)
     with writing(out, "out"):
-        replace(out, rendered(page))
+        replace(out, rendered(page), follow=options.out is not None)
     output.note(f"Report: {out} ({counted(len(page.learned), 'result')})")
     if options.open and not webbrowser.open(out.resolve().as_uri()):
         output.note(f"No browser could be started; open {out} yourself.")

@@ -9,6 +9,10 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 46
 STYLES = 8
 """How many colours and marks there are; then they repeat with other dashes."""
 MOST_TICKS = 7
+LEAST_APART = 26
+"""Distance of labels below the abscissa, at least."""
+MOST_MARKS = 30
+"""Points of a line that get marks; those of longer lines would touch."""
 ASIDE = 4.0
 """Distance between the marks of neighbouring lines, which would hide each other at one place."""
 MOST_ASIDE = 24.0
@@ -115,7 +119,11 @@ class Chart:
         """The places labelled on the abscissa."""
         values = sorted({point.x for line in self.lines for point in line.points})
         chosen = values if len(values) <= MOST_TICKS else ticks(values[0], values[-1], self.log_x)
-        return tuple(Tick(self.x(value), number(value)) for value in chosen)
+        placed: list[Tick] = []
+        for value in chosen:
+            if not placed or self.x(value) - placed[-1].at >= LEAST_APART:
+                placed.append(Tick(self.x(value), number(value)))
+        return tuple(placed)
 
     @property
     def y_ticks(self) -> tuple[Tick, ...]:

@@ -7,7 +7,7 @@ from llm_erm.facts import EnumerationFacts, TrainingFacts
 from llm_erm.records import Result
 from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.reports.curves import curves
-from llm_erm.reports.page.charts import Chart, Line, Point, styled
+from llm_erm.reports.page.charts import MOST_MARKS, Chart, Line, Point, styled
 from llm_erm.reports.results import Entry
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.tasks.suite import in_words
@@ -46,7 +46,7 @@ def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Cha
             yield Chart(
                 f"Accuracy by length: {in_words(task)}",
                 "length of the inputs, in characters",
-                "test accuracy",
+                "test accuracy, 95% interval",
                 tuple(lines),
                 chance=CHANCE,
             )
@@ -85,7 +85,7 @@ def _by_examples(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[C
         yield Chart(
             f"Accuracy by labelled examples: {in_words(task)}, length {length}",
             "labelled examples",
-            "test accuracy",
+            "test accuracy, 95% interval",
             tuple(
                 Line(
                     curve.method,
@@ -129,32 +129,28 @@ def _by_candidates(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable
 
 
 def _trainings(results: Sequence[Result]) -> Iterable[Chart]:
+    """Yields the accuracies of each model in training."""
     for result in results:
         facts = result.facts
         if isinstance(facts, TrainingFacts) and len(facts.curve) > 1:
+            marks = len(facts.curve) <= MOST_MARKS
+            training = tuple(Point(one.epoch, one.train_accuracy) for one in facts.curve)
+            test = tuple(Point(one.epoch, one.test_accuracy) for one in facts.curve)
             yield Chart(
                 f"Training of {result.model} on {result.data.name}",
                 "epochs",
                 "accuracy",
-                (
-                    Line(
-                        "training data",
-                        tuple(Point(p.epoch, p.train_accuracy) for p in facts.curve),
-                    ),
-                    Line(
-                        "test data", tuple(Point(p.epoch, p.test_accuracy) for p in facts.curve), 1
-                    ),
-                ),
+                (Line("training data", training, 0, marks), Line("test data", test, 1, marks)),
                 chance=CHANCE,
             )
 
 
 def _growth(results: Sequence[Result]) -> Iterable[Chart]:
-    """Yields how many programs each search without a model considered, by length."""
+    """Yields how many programs each search without a model considered, in its first trial."""
     lines: list[Line] = []
     for result in results:
         facts = result.facts
-        if not isinstance(facts, EnumerationFacts):
+        if not isinstance(facts, EnumerationFacts) or result.data.trial > 1:
             continue
         total, points = 0, []
         for level in facts.levels:

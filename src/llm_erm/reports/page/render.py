@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -11,8 +12,8 @@ from llm_erm.reports.page.packed import packed, statuses
 from llm_erm.reports.page.records import Page
 
 
-def rendered(page: Page) -> str:
-    """Returns the HTML of a page.
+def renderer() -> Callable[[Page], str]:
+    """Returns what turns a page into HTML.
 
     Raises:
         MissingExtraError: Jinja2 is not installed.
@@ -36,14 +37,19 @@ def rendered(page: Page) -> str:
         lstrip_blocks=True,
     )
     style, script = _file("page.css"), _file("page.js")
-    return environment.from_string(_file("page.html")).render(
-        page=page,
-        packed=packed(page),
-        statuses=statuses(page.tried),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704
-        policy=policy(style, script),
-    )
+    template = environment.from_string(_file("page.html"))
+
+    def rendered(page: Page) -> str:
+        return template.render(
+            page=page,
+            packed=packed(page),
+            statuses=statuses(page.tried),
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704
+            policy=policy(style, script),
+        )
+
+    return rendered
 
 
 def policy(style: str, script: str) -> str:
