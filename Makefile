@@ -90,7 +90,7 @@ test-wasm: setup
 # if it may; without one, the tests are skipped and say why.
 test-browser: setup
 	$(PIP) 'selenium>=4.40'
-	command -v chromium chromedriver || { apt-get update && apt-get install --yes chromium chromium-driver; } || true
+	command -v chromium && command -v chromedriver || { apt-get update && apt-get install --yes chromium chromium-driver; } || true
 	$(BIN)/pytest -m browser
 
 # vLLM takes 3 GB with its dependencies, so it has a separate environment and model folder. The three
