@@ -32,9 +32,9 @@ from llm_erm.rulelists.stored import write_rule
 from llm_erm.runs.fingerprint import DataRecord, fingerprint
 from llm_erm.settings import plain
 from llm_erm.tables.columns import ColumnSchema
+from made_attempts import HOSTILE, SHOWN, hostile_run, large_run
 from made_results import asked, enumerated, synthesized, trained
 from made_rules import learned
-from made_runs import HOSTILE, SHOWN, hostile_run, large_run
 
 pytest.importorskip("jinja2", reason="reports need Jinja2")
 

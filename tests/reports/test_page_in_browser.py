@@ -12,8 +12,8 @@ from llm_erm.reports.page.render import renderer
 from llm_erm.rulelists.rule import Above, Among, Line, RuleList
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.tables.columns import ColumnSchema
+from made_attempts import HOSTILE, SHOWN, hostile_run, large_run
 from made_rules import learned
-from made_runs import HOSTILE, SHOWN, hostile_run, large_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(missing()), reason=missing())]
 
