@@ -63,5 +63,11 @@ def is_elsewhere(url: str) -> bool:
 
 if __name__ == "__main__":
     wrong = list(faults(Path(sys.argv[1]).resolve()))
-    print("\n".join(wrong) or "Every link leads somewhere, and nothing is fetched from elsewhere.")
+    sys.stdout.write(
+        "".join(
+            f"{one}\n"
+            for one in wrong
+            or ["Every link leads somewhere, and nothing is fetched from elsewhere."]
+        )
+    )
     sys.exit(bool(wrong))

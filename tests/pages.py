@@ -1,9 +1,9 @@
 """Runs the blocks of pages in docs: ``python tests/pages.py`` writes anew what they print.
 
-In a block marked ``console``, lines that begin with ``$`` are commands, each followed by what it prints
-on a terminal. The commands of one marked ``sh`` print what the page does not show. Python runs as it
-stands, and what it prints is in the block marked ``text`` after it. A block with a title is a file of
-that name. All blocks of a page run in order, in a folder of its own. Others are not run.
+In a block marked ``console``, lines that begin with ``$`` are commands, each followed by what it
+prints on a terminal. The commands of one marked ``sh`` print what the page does not show. Python
+runs as it stands, and what it prints is in the block marked ``text`` after it. A block with a title
+is a file of that name. The blocks of a page run in order, in a folder of its own; others do not.
 """
 
 import io
@@ -40,7 +40,7 @@ FENCED = re.compile(r"^```.*?\n(.*?)^```$", re.M | re.S)
 BLOCK = re.compile(
     r'(?<=^```)(console|sh|python|json|text)(?: title="([\w.-]+)")?\n(.*?)(?=^```$)', re.M | re.S
 )
-PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "100"}
+PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "80"}
 VARYING = (
     r"Beside it, .*?(?=Rule: )",  # other learners, whose releases differ
     r"\b\d+(\.\d+)? s\b",
@@ -55,7 +55,10 @@ def markdown_files() -> list[Path]:
     """The Markdown files of the repository."""
     published = ("program_synthesis", "in_context_learning", "finetuning")
     folders = (ROOT, *(ROOT / name for name in published))
-    return [*(path for folder in folders for path in sorted(folder.glob("*.md"))), *DOCS.rglob("*.md")]
+    return [
+        *(path for folder in folders for path in sorted(folder.glob("*.md"))),
+        *DOCS.rglob("*.md"),
+    ]
 
 
 def run_again(text: str) -> str:

@@ -13,7 +13,13 @@ from pages import FENCED, ROOT, markdown_files
 
 LINE = re.compile(r"^(?:\$ )?(llm-erm (?:.*\\\n)*.*)", re.M)
 FLAG = re.compile(r"`(--[a-z][\w-]+)")
-OTHERS = {"--force-reinstall", "--no-deps", "--pids-limit", "--reasoning-format", "--reasoning-parser"}
+OTHERS = {
+    "--force-reinstall",
+    "--no-deps",
+    "--pids-limit",
+    "--reasoning-format",
+    "--reasoning-parser",
+}
 """Flags of other programs that the text speaks of."""
 
 

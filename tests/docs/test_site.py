@@ -10,7 +10,11 @@ from built_site import faults
     [
         ('<link rel="stylesheet" href="own.css">', '<a href="other.html#there">x</a>', None),
         ("", '<a href="https://example.org/">x</a><a href="#here">x</a><p id="here">', None),
-        ('<script src="https://example.org/x.js"></script>', "", "fetches https://example.org/x.js"),
+        (
+            '<script src="https://example.org/x.js"></script>',
+            "",
+            "fetches https://example.org/x.js",
+        ),
         ('<link rel="stylesheet" href="//fonts.example.org/x">', "", "fetches //fonts.example.org"),
         ("", '<img src="http://example.org/x.png">', "fetches http://example.org/x.png"),
         ("", '<a href="missing.html">x</a>', "links to missing.html, which is not there"),
