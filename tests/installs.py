@@ -2,12 +2,14 @@
 
     python tests/installs.py dist/llm_erm-*.whl --pythons python3.11 python3.12 --extras local
 
-prints one line per interpreter and extra. Where the default build of torch is too large, as on
-Linux without a GPU, ``--first torch==2.13.0`` names the build to install before the wheel.
+prints one line per interpreter and extra. It takes about a minute each, or some seconds with uv.
+Where the default build of torch is too large, as on Linux without a GPU, ``--first torch==2.13.0``
+names the build to install before the wheel.
 """
 
 import argparse
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 USES = {
     "none": "import llm_erm.cli.main",
     "local": "import xllamacpp",
-    "remote": "import llm_erm; llm_erm.model('openai:gpt-5', api_key='a key')",
+    "remote": "import llm_erm; llm_erm.model('openai:gpt-5', api_key='a-key')",
     "baselines": "import gplearn.genetic, sklearn, xgboost",
     "tables": "import pyarrow; from llm_erm import ProgramClassifier; ProgramClassifier()",
     "reports": "import matplotlib, pandas",
@@ -37,12 +39,15 @@ def failure(python: str, wheel: Path, extra: str, first: list[str]) -> str | Non
     """What fails when this interpreter gets the wheel with an extra; None if nothing does."""
     with tempfile.TemporaryDirectory() as folder:
         bin_ = Path(folder) / "environment" / ("Scripts" if sys.platform == "win32" else "bin")
-        pip = [bin_ / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        uv = shutil.which("uv")
+        make = [uv, "venv", "--python", python] if uv else [python, "-m", "venv"]
+        of_uv = [uv, "pip", "install", "--python", bin_.parent]
+        pip = of_uv if uv else [bin_ / "python", "-m", "pip", "install"]
         wanted = f"{wheel.resolve()}" + (f"[{extra}]" if extra != "none" else "")
         steps = [
-            [python, "-m", "venv", bin_.parent],
-            *([[*pip, *first]] if first and extra == "train" else []),
-            [*pip, wanted],
+            [*make, bin_.parent],
+            *([[*pip, "--quiet", *first]] if first and extra == "train" else []),
+            [*pip, "--quiet", wanted],
             [bin_ / "python", "-c", USES[extra]],
             [bin_ / "llm-erm", "--help"],
             [bin_ / "llm-erm", "tasks"],

@@ -17,6 +17,7 @@ OTHERS = {
     "--force-reinstall",
     "--no-deps",
     "--pids-limit",
+    "--pythons",
     "--reasoning-format",
     "--reasoning-parser",
 }
