@@ -2,12 +2,13 @@
 
 import ast
 import re
+import tomllib
 
 import pytest
 
 import llm_erm
 from llm_erm.cli.commands import COMMANDS
-from pages import DOCS
+from pages import DOCS, ROOT
 from test_messages import KINDS, SRC
 
 REFERENCE = DOCS / "reference"
@@ -16,6 +17,20 @@ REFERENCE = DOCS / "reference"
 def headings(page: str, level: int) -> list[str]:
     """The headings of a page of the reference."""
     return re.findall(rf"^{'#' * level} (.+)$", (REFERENCE / page).read_text(), re.M)
+
+
+def paths(entry: object) -> list[str]:
+    """The pages of an entry of the site's navigation."""
+    if isinstance(entry, str):
+        return [entry]
+    inner = entry.values() if isinstance(entry, dict) else entry
+    return [path for one in inner for path in paths(one)]
+
+
+def test_every_page_is_in_the_navigation():
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
+    assert sorted(paths(nav)) == sorted(pages)
 
 
 def test_the_help_of_every_command_is_included():
