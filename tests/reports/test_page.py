@@ -30,7 +30,8 @@ from llm_erm.rulelists.rule import Above, Among, RuleList
 from llm_erm.rulelists.rule import Line as RuleListLine
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.ties import Tie
-from llm_erm.runs.fingerprint import DataRecord, fingerprint, read_fingerprint
+from llm_erm.runs.checksum import sealed_settings
+from llm_erm.runs.fingerprint import DataRecord, Fingerprint, fingerprint, read_fingerprint
 from llm_erm.settings import plain
 from llm_erm.tables.columns import ColumnSchema
 from made_attempts import HOSTILE, SHOWN, hostile_run, large_run
@@ -278,6 +279,14 @@ def test_settings_of_other_programs_are_no_run(search, tmp_path):
     (tmp_path / ".editor" / "settings.json").write_text('{"editor.tabSize": 4}')
     page = Parsed(page_of(tmp_path))
     assert [tag for tag, _ in page.tags].count("article") == 1
+
+
+def test_settings_of_another_version_are_refused(tmp_path):
+    text = Fingerprint("0", "baselines", {}, ()).text
+    (tmp_path / "settings.json").write_text(sealed_settings(text))
+    (tmp_path / "results.jsonl").touch()
+    with pytest.raises(InputError, match=r"Another version .* which lacks 'grids'"):
+        page_of(tmp_path)
 
 
 def test_a_rule_is_not_credited_with_what_another_got_right(tmp_path):
