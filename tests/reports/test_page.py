@@ -20,6 +20,7 @@ from llm_erm.cli.main import main
 from llm_erm.cli.parsing import parse
 from llm_erm.cli.repeat import repeat
 from llm_erm.errors import InputError
+from llm_erm.markup import visible
 from llm_erm.reports.page.charts import Chart, Line, Point, number, ticks
 from llm_erm.reports.page.curves import charts_of
 from llm_erm.reports.page.highlight import highlighted
@@ -364,6 +365,11 @@ def test_programs_are_highlighted_part_by_part():
     assert {("keyword", "def"), ("name", "f"), ("comment", "# 7")} <= {*parts}
     assert highlighted("def f(:\n '''") == (("", "def f(:\n '''"),)
     assert highlighted("x\0") == (("", "x\0"),)
+
+
+def test_characters_without_a_shape_are_shown():
+    assert visible("a\u3164\ufe01b\u200b") == "a⟨U+3164⟩⟨U+FE01⟩b⟨U+200B⟩"
+    assert visible("é ❤\ufe0f\n\t한") == "é ❤\ufe0f\n\t한"
 
 
 def test_a_result_shows_itself_in_a_notebook():
