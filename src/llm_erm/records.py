@@ -277,18 +277,23 @@ class Result:
         return {name: verdict for name, verdict in named.items() if verdict is not None}
 
     def _repr_html_(self) -> str:
-        """Returns what was learned and what is known of it, as notebooks show it."""
+        """Returns what was learned and what is known of it, as notebooks show it.
+
+        Its classes tell MathJax that no text in it is a formula.
+        """
         rows = "".join(
-            f"<tr><th>{name}</th><td>{one.correct:,} of {one.total:,}</td>"
+            f'<tr><th scope="row">{name}</th>'
+            f"<td>{one.correct:,} of {one.total:,}</td>"
             f"<td>{percent(one.accuracy) if one.status == 'ok' else one.status}</td></tr>"
             for name, one in self.verdicts.items()
         )
         sentences = [*(self.certificate.in_words if self.certificate else ()), *self.notices]
         return (
+            '<div class="tex2jax_ignore mathjax_ignore">'
             f"<p><b>{escaped(self.data.name)}</b>, {escaped(self.method)} {escaped(self.model)}</p>"
             + ("" if self.program is None else f"<pre>{escaped(self.program)}</pre>")
             + f"<table>{rows}</table>"
-            + f"<ul>{''.join(f'<li>{escaped(one)}</li>' for one in sentences)}</ul>"
+            + f"<ul>{''.join(f'<li>{escaped(one)}</li>' for one in sentences)}</ul></div>"
         )
 
     def flat(self) -> dict[str, Any]:

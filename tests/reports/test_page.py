@@ -20,6 +20,7 @@ from llm_erm.cli.main import main
 from llm_erm.cli.parsing import parse
 from llm_erm.cli.repeat import repeat
 from llm_erm.errors import InputError
+from llm_erm.markup import visible
 from llm_erm.reports.page.charts import Chart, Line, Point, number, ticks
 from llm_erm.reports.page.curves import charts_of
 from llm_erm.reports.page.highlight import highlighted
@@ -29,12 +30,15 @@ from llm_erm.reports.results import Entry
 from llm_erm.rulelists.rule import Above, Among, RuleList
 from llm_erm.rulelists.rule import Line as RuleListLine
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.runs.fingerprint import DataRecord, fingerprint
+from llm_erm.rulelists.ties import Tie
+from llm_erm.runs.checksum import sealed_settings
+from llm_erm.runs.fingerprint import DataRecord, Fingerprint, fingerprint, read_fingerprint
 from llm_erm.settings import plain
 from llm_erm.tables.columns import ColumnSchema
 from made_attempts import HOSTILE, SHOWN, hostile_run, large_run
 from made_results import asked, enumerated, synthesized, trained
 from made_rules import learned
+from run_folders import write_run
 
 pytest.importorskip("jinja2", reason="reports need Jinja2")
 
@@ -225,6 +229,81 @@ def test_methods_that_share_no_data_say_so(search, elsewhere):
     assert "share no data of fn_a L=20" in page.text
 
 
+def test_a_run_on_a_task_of_ones_own_is_shown_and_can_be_repeated(made, tmp_path, monkeypatch):
+    task = Path(__file__).parents[2] / "examples" / "my_task.py"
+    run = made("own", ["no idea"], "--functions", "majority_a", "--task-file", task)
+    page = Parsed(page_of(run))
+    assert "majority_a (own task)" in page.text
+    again = repeat(read_fingerprint(run), run)
+    assert again == f"llm-erm synthesize --provider replay --from {run} --task-file FILE"
+    monkeypatch.chdir(tmp_path)
+    words = [*shlex.split(again)[1:-1], str(task), "--out-dir", "again"]
+    with pytest.raises(SystemExit, match="0"):
+        main([*words, "--dataset-dir", str(run.parent / "datasets")])
+    assert (tmp_path / "again" / "results.jsonl").stat().st_size
+
+
+def test_results_on_several_numbers_of_examples_are_no_trials():
+    results = [of_size(results_of_trial, size) for size in (40, 60) for results_of_trial in (1, 2)]
+    chart, *_ = charts_of([Entry(result, "run") for result in results])
+    assert [(line.name, len(line.points)) for line in chart.lines] == [
+        ("training qwen3-99K, 40 examples", 2),
+        ("training qwen3-99K, 60 examples", 2),
+    ]
+    assert len({line.look for line in chart.lines}) == 2
+
+
+def of_size(trial: int, size: int):
+    """A result at a length that grows with the trial, so that the chart has two points a line."""
+    (result, *_) = trained()
+    data = replace(result.data, length=20 * trial, sha256=f"{size}-{trial}")
+    facts = replace(result.facts, accuracy_at_length={})
+    return replace(result, data=data, examples=size, variant=f"{size}", facts=facts)
+
+
+def test_results_of_several_sizes_are_not_averaged(tmp_path):
+    write_run(tmp_path, *(of_size(1, size) for size in (40, 60)))
+    text = Parsed(page_of(tmp_path)).text
+    assert "left out training qwen3-99K, which learned from several numbers of examples" in text
+    assert "trials" not in text.partition("Methods compared")[2].partition("left out")[0]
+
+
+def test_a_run_named_twice_is_shown_once(search, monkeypatch):
+    monkeypatch.chdir(search.parent)
+    page = Parsed(page_of(search, Path("search")))
+    assert [tag for tag, _ in page.tags].count("article") == 1
+
+
+def test_settings_of_other_programs_are_no_run(search, tmp_path):
+    shutil.copytree(search, tmp_path / "search")
+    (tmp_path / ".editor").mkdir()
+    (tmp_path / ".editor" / "settings.json").write_text('{"editor.tabSize": 4}')
+    page = Parsed(page_of(tmp_path))
+    assert [tag for tag, _ in page.tags].count("article") == 1
+
+
+def test_settings_of_another_version_are_refused(tmp_path):
+    text = Fingerprint("0", "baselines", {}, ()).text
+    (tmp_path / "settings.json").write_text(sealed_settings(text))
+    (tmp_path / "results.jsonl").touch()
+    with pytest.raises(InputError, match=r"Another version .* which lacks 'grids'"):
+        page_of(tmp_path)
+
+
+def test_a_rule_is_not_credited_with_what_another_got_right(tmp_path):
+    rule = RuleList((RuleListLine((Above("age", 1.0),), 1),), 0, ("no", "yes"))
+    one = learned(rule, [ColumnSchema("age", "number")], counts=[(60, 60), (40, 40)])
+    ties = tuple(Tie(RuleList((), label % 2, ("no", "yes")), ()) for label in range(12))
+    write_rule(tmp_path / "rule.json", replace(one, ties=ties))
+    page = Parsed(page_of(tmp_path / "rule.json"))
+    assert "rows checked on, by a rule learned from 80 rows only95.0%" in page.text
+    assert "As good on these rows: at least 12 more, 10 of them here" in page.text
+    assert not any(about.get("class") == "badge yes" for _, about in page.tags)
+    whole = replace(one, check=replace(one.check, learned_rows=100))
+    write_rule(tmp_path / "rule.json", whole)
+    assert "rows checked on95.0%" in Parsed(page_of(tmp_path / "rule.json")).text
+
+
 def test_runs_in_subfolders_are_shown_and_links_are_not_followed(search, guess, tmp_path, capsys):
     for run in (search, guess):
         shutil.copytree(run, tmp_path / "sweep" / run.name)
@@ -271,6 +350,7 @@ def test_ticks_are_round_and_within_the_axis():
     assert ticks(0, 100, log=False) == [0, 20, 40, 60, 80, 100]
     assert ticks(3, 20_000, log=True) == [10, 100, 1000, 10_000]
     assert [number(value) for value in (0.25, 1000.0, 2e6)] == ["0.25", "1,000", "2e6"]
+    assert Chart("", "", "", (), shares=False).told(1_234_567) == "1,234,567"
     chart = Chart("", "", "", (Line("", (Point(1, 0.0), Point(100, 1.0))),), log_x=True)
     left, right, top, bottom = chart.box
     assert left < chart.x(1) < chart.x(10) < chart.x(100) < right
@@ -287,12 +367,18 @@ def test_programs_are_highlighted_part_by_part():
     assert highlighted("x\0") == (("", "x\0"),)
 
 
+def test_characters_without_a_shape_are_shown():
+    assert visible("a\u3164\ufe01b\u200b") == "a⟨U+3164⟩⟨U+FE01⟩b⟨U+200B⟩"
+    assert visible("é ❤\ufe0f\n\t한") == "é ❤\ufe0f\n\t한"
+
+
 def test_a_result_shows_itself_in_a_notebook():
     shown = Parsed(made_results.search(HOSTILE, HOSTILE, 0.5, **named())._repr_html_())
     assert {tag for tag, _ in shown.tags} == {
-        *["p", "b", "pre", "table", "tr", "th", "td", "ul", "li"]
+        *["div", "p", "b", "pre", "table", "tr", "th", "td", "ul", "li"]
     }
     assert shown.text.count(SHOWN) == 3
+    assert shown.tags[0] == ("div", {"class": "tex2jax_ignore mathjax_ignore"})
     assert "Its error is at most" in shown.text
     assert "validation50 of 10050.0%" in shown.text
 
@@ -317,6 +403,21 @@ def test_the_command_that_repeats_a_run_has_its_settings(words):
     again = repeat(run, Path("runs/a"))
     assert again.startswith(f"llm-erm {words.split()[0]} ")
     assert method_of(again.removeprefix("llm-erm ")) == run
+
+
+def test_no_setting_of_a_run_reads_as_a_flag_of_the_command_that_repeats_it():
+    run = method_of("baselines --functions fn_a --lengths 20 --learners knn")
+    learners = ["knn", "--task-file", "theirs.py"]
+    assert repeat(replace(run, settings=run.settings | {"learners": learners}), Path("a")) == ""
+    spec = replace(run.data[0].spec, function="--task-file", task_file=Path("x"))
+    assert repeat(replace(run, data=(DataRecord(spec, "", "", "x"),)), Path("a")) == ""
+
+
+def test_settings_that_do_not_tell_the_command_give_none():
+    run = method_of("enumerate --functions fn_a --lengths 20")
+    assert repeat(replace(run, data=()), Path("a")) == ""
+    assert repeat(replace(run, settings={}), Path("a")) == ""
+    assert repeat(replace(run, settings=run.settings | {"prior": {"by": "x"}}), Path("a")) == ""
 
 
 def method_of(words: str):

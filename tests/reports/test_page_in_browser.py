@@ -189,6 +189,34 @@ def test_everything_works_by_the_keyboard(tab, large):
     assert tab.run(CHOSEN)[1] == "999"
 
 
+def test_the_last_of_several_steps_is_shown(tab, large):
+    tab.open(large, "attempts")
+    tab.run("document.querySelector('#grid').focus()")
+    tab.press(ENTER)  # the details of the first are there
+    tab.wait("return document.querySelector('dialog').open")
+    tab.run(
+        "const press = key => document.querySelector('dialog').dispatchEvent("
+        "new KeyboardEvent('keydown', { key }));"
+        "for (let i = 0; i < 250; i += 1) press('ArrowRight');"  # the next block is unpacked
+        "for (let i = 0; i < 250; i += 1) press('ArrowLeft');"
+    )
+    title = "document.querySelector('#detail-title').textContent"
+    later = f"const [done] = arguments; setTimeout(() => done({title}), 500)"
+    assert tab.driver.execute_async_script(later).endswith("attempt 1")
+
+
+def test_a_browser_that_cannot_unpack_says_so(tab, large):
+    script = {"source": "delete window.DecompressionStream"}
+    one = tab.command("Page.addScriptToEvaluateOnNewDocument", **script)
+    try:
+        tab.driver.get("about:blank")
+        tab.driver.get(large.resolve().as_uri() + "#attempts")
+        tab.wait("return document.querySelector('#count').innerText.startsWith('This browser')")
+        assert "DecompressionStream is not defined" in tab.text("#count")
+    finally:
+        tab.command("Page.removeScriptToEvaluateOnNewDocument", **one)
+
+
 def test_ten_thousand_attempts_open_and_scroll_at_once(tab, large, capsys):
     tab.open(large, "attempts")
     opened = tab.run("return performance.getEntriesByName('attempts shown')[0].startTime")

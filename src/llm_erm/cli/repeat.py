@@ -23,7 +23,8 @@ _COMMANDS = {
 def repeat(known: Fingerprint, folder: Path) -> str:
     """Returns the command that repeats a run; empty if its settings do not tell it.
 
-    It repeats a search with a language model from the answers in its folder.
+    It repeats a search with a language model from the answers in its folder. No value in it reads
+    as a flag: people run what they paste, and a flag such as ``--task-file`` runs a file.
     """
     own_task = any(record.task_file_sha256 for record in known.data)
     task = ["--task-file", "FILE"] if own_task else []
@@ -31,7 +32,10 @@ def repeat(known: Fingerprint, folder: Path) -> str:
         words = ["synthesize", "--provider", "replay", "--from", str(folder)]
         return shlex.join(["llm-erm", *words, *task])
     name = _COMMANDS.get(known.method)
-    values = None if name is None else _values(known)
+    try:
+        values = None if name is None or not known.data else _values(known)
+    except KeyError:  # another version or another program wrote them
+        values = None
     if name is None or values is None:
         return ""
     kind = flags_of(command(name))
@@ -41,6 +45,8 @@ def repeat(known: Fingerprint, folder: Path) -> str:
         if value is None or value == plain(field.default):
             continue
         given = [] if value is True else value if isinstance(value, list) else [value]
+        if any(str(one).startswith("-") for one in given):
+            return ""
         words += [f"--{field.name.replace('_', '-')}", *map(str, given)]
     return shlex.join([*words, *task])
 

@@ -191,7 +191,13 @@ def lacking(folder: Path, held: int) -> str:
     Raises:
         InputError: Its settings cannot be read.
     """
-    planned = _planned(folder)
+    try:
+        planned = _planned(folder)
+    except KeyError as error:
+        raise InputError(
+            f"Another version of llm-erm wrote {folder / SETTINGS}, which lacks {error}; name "
+            "another run."
+        ) from None
     return f"{folder} holds {held:,} of {counted(planned, 'result')}" if held < planned else ""
 
 

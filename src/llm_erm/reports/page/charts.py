@@ -156,7 +156,7 @@ class Chart:
 
     def told(self, value: float) -> str:
         """Returns a value of the ordinate in words."""
-        return f"{100 * value:.1f}%" if self.shares else number(value)
+        return f"{100 * value:.1f}%" if self.shares else f"{value:,.15g}"
 
     @property
     def _x_range(self) -> tuple[float, float]:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts, TrainingFacts
+from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.reports.curves import curves
-from llm_erm.reports.page.charts import MOST_MARKS, Chart, Line, Point, styled
+from llm_erm.reports.page.charts import MOST_MARKS, STYLES, Chart, Line, Point, styled
 from llm_erm.reports.results import Entry
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.tasks.suite import in_words
@@ -33,15 +34,16 @@ def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Cha
     """Yields a chart per task that was met at several lengths."""
     for task in dict.fromkeys(entry.point[0] for entry in entries):
         own = [entry for entry in entries if entry.point[0] == task]
-        lines = []
+        lines: list[Line] = []
         for method in sorted({entry.method for entry in own}):
-            groups: dict[int, list[Entry]] = {}
-            for entry in own:
-                if entry.method == method:
-                    groups.setdefault(entry.point[1], []).append(entry)
-            points = [_point(length, group) for length, group in groups.items()]
-            lines.append(Line(method, _sorted(points), styles[method]))
-            lines += _lengths_of_training(own, method, styles)
+            named: dict[str, list[Point]] = {}
+            for (name, length), group in _settings([e for e in own if e.method == method]).items():
+                named.setdefault(name, []).append(_point(length, group))
+                named |= _lengths_of_training(name, group)
+            lines += [
+                Line(name, _sorted(points), styles[method] + STYLES * place)  # other dashes
+                for place, (name, points) in enumerate(sorted(named.items()))
+            ]
         if len({point.x for line in lines for point in line.points}) > 1:
             yield Chart(
                 f"Accuracy by length: {in_words(task)}",
@@ -52,16 +54,44 @@ def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Cha
             )
 
 
-def _lengths_of_training(
-    own: Sequence[Entry], method: str, styles: dict[str, int]
-) -> Iterable[Line]:
-    """Yields the accuracies at other lengths that a trained model was tested at."""
-    for entry in own:
+def several_sizes(entries: Iterable[Entry]) -> set[str]:
+    """Returns the methods that learned from several data sets of one trial, of different sizes."""
+    data: dict[tuple[str, str, int, int, int], set[str]] = {}
+    for entry in entries:
+        key = entry.result.data
+        place = (entry.method, entry.run, key.length, key.seed, key.trial)
+        data.setdefault(place, set()).add(key.sha256)
+    return {method for (method, *_), digests in data.items() if len(digests) > 1}
+
+
+def _settings(entries: Sequence[Entry]) -> dict[tuple[str, int], list[Entry]]:
+    """Returns the trials of a method by setting and length; by its name alone if it has only one.
+
+    Results on other numbers of examples, or again on the same data, are no further trials.
+    """
+    sizes = {entry.result.examples for entry in entries}
+    seen = [(entry.result.examples, entry.result.data.sha256) for entry in entries]
+    found: dict[tuple[str, int], list[Entry]] = {}
+    for entry in entries:
+        name = entry.method
+        if len(sizes) > 1:
+            name += f", {counted(entry.result.examples, 'example')}"
+        if len({*seen}) < len(seen):
+            name += f" in {entry.run}"
+        found.setdefault((name, entry.point[1]), []).append(entry)
+    return found
+
+
+def _lengths_of_training(name: str, entries: Sequence[Entry]) -> dict[str, list[Point]]:
+    """Returns the accuracies at other lengths that trained models were tested at."""
+    found: dict[str, list[Point]] = {}
+    for entry in entries:
         facts = entry.result.facts
-        if entry.method == method and isinstance(facts, TrainingFacts) and facts.accuracy_at_length:
+        if isinstance(facts, TrainingFacts) and facts.accuracy_at_length:
+            trial = f", trial {entry.result.data.trial}" if len(entries) > 1 else ""
             points = [Point(*pair) for pair in facts.accuracy_at_length.items()]
-            name = f"{method}, trained at length {entry.point[1]}"
-            yield Line(name, _sorted(points), styles[method])
+            found[f"{name}, trained at length {entry.point[1]}{trial}"] = points
+    return found
 
 
 def _point(x: float, group: Sequence[Entry]) -> Point:

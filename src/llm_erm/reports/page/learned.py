@@ -11,7 +11,7 @@ from llm_erm.facts import (
     SynthesisFacts,
     TrainingFacts,
 )
-from llm_erm.phrases import counted, interval, percent, percent_up, sure
+from llm_erm.phrases import counted, interval, percent
 from llm_erm.records import Result, Verdict
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.page.highlight import highlighted
@@ -28,6 +28,7 @@ MOST_WRONG = 100
 """Rows that a rule gets wrong are named, up to so many."""
 SHARED = ("training", "validation")
 """The data that the choice was made by, so that their accuracies have no interval."""
+CHOSE = "none: used to choose it"
 
 
 def of_result(entry: Entry, repeat: str) -> Learned:
@@ -39,6 +40,7 @@ def of_result(entry: Entry, repeat: str) -> Learned:
     """
     result = entry.result
     facts = result.facts
+    tied = facts.tied if isinstance(facts, EnumerationFacts) else ()
     return Learned(
         title=result.data.name,
         about=in_words(result.data.function),
@@ -48,10 +50,8 @@ def of_result(entry: Entry, repeat: str) -> Learned:
         program=None if result.program is None else highlighted(result.program),
         accuracies=tuple(_accuracies(entry)),
         certificate=tuple(result.certificate.in_words if result.certificate else ()),
-        ties=tuple(
-            Fact(f"{one.bits:.0f} bits", one.program)
-            for one in (facts.tied if isinstance(facts, EnumerationFacts) else ())
-        ),
+        ties=tuple(Fact(f"{one.bits:.0f} bits", one.program) for one in tied),
+        tied=f"As good on these examples: {len(tied):,} more",
         facts=(
             *_facts(result),
             Fact("run", entry.run),
@@ -74,7 +74,7 @@ def _accuracies(entry: Entry) -> Iterator[Accuracy]:
         if verdict.status != "ok":
             yield Accuracy(data, f"none: {verdict.status}", "", verdict.message or "")
             continue
-        within = "chosen by these" if data in SHARED else _interval(entry, data, verdict)
+        within = CHOSE if data in SHARED else _interval(entry, data, verdict)
         counts = f"{verdict.correct:,} of {verdict.total:,}"
         if verdict.invalid:
             counts += f", {verdict.invalid:,} without a label"
@@ -144,13 +144,13 @@ def of_rule(path: Path, learned: evidence.Learned) -> Learned:
     right = learned.learned_rows - len(learned.wrong)
     of_all = percent(right / learned.learned_rows)
     checked = percent(1 - check.errors / check.rows)
-    bound = learned.error_at_most
+    kept = check.learned_rows == learned.learned_rows
+    of_part = f", by a rule learned from {check.learned_rows:,} rows only" if not kept else ""
     return Learned(
         title=schema.target,
         about=f"Rule for {schema.target}, by {', '.join(one.name for one in schema.columns)}",
         by=str(path),
         verdict=f"{of_all} of its own rows right",
-        exact=not learned.wrong,
         lines=tuple(
             RuleLine(when, rule.classes[label], count.rows, count.right)
             for when, label, count in zip(
@@ -162,10 +162,10 @@ def of_rule(path: Path, learned: evidence.Learned) -> Learned:
                 "rows learned from",
                 of_all,
                 f"{right:,} of {learned.learned_rows:,}",
-                "chosen by these",
+                CHOSE,
             ),
             Accuracy(
-                "rows checked on",
+                f"rows checked on{of_part}",
                 checked,
                 f"{check.rows - check.errors:,} of {check.rows:,}",
                 interval(*binomial_interval(check.rows - check.errors, check.rows, CONFIDENCE)),
@@ -173,19 +173,26 @@ def of_rule(path: Path, learned: evidence.Learned) -> Learned:
         ),
         certificate=tuple(certificate(learned)),
         open=(*left_open(learned), *ties(learned)),
-        ties=tuple(Fact("as good", str(one.rule)) for one in learned.ties[:MOST_TIES]),
+        ties=tuple(
+            Fact(counted(one.rule.conditions, "condition"), str(one.rule))
+            for one in learned.ties[:MOST_TIES]
+        ),
+        tied=_tied(learned),
         facts=(
             Fact("file", str(path)),
             Fact("rows", f"{learned.learned_rows:,}"),
             Fact("conditions", f"{rule.conditions}"),
-            Fact("confidence", sure(learned.confidence)),
-            Fact(
-                "error on new rows", "no bound" if bound is None else f"at most {percent_up(bound)}"
-            ),
             Fact("rows that it gets wrong", _wrong(learned.wrong)),
         ),
         notices=learned.notices,
     )
+
+
+def _tied(learned: evidence.Learned) -> str:
+    """Returns how many other rules are as good as this one."""
+    least = "" if learned.ties_complete else "at least "
+    more = f", {MOST_TIES} of them here" if len(learned.ties) > MOST_TIES else ""
+    return f"As good on these rows: {least}{len(learned.ties):,} more{more}"
 
 
 def _wrong(rows: Sequence[int]) -> str:

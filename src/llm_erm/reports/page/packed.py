@@ -40,11 +40,13 @@ def packed(page: Page) -> Packed:
         "jobs": [[visible(job.name), visible(job.value)] for job in page.jobs],
         "rows": [_row(one) for one in page.tried],
     }
-    details = [_detail(one) for one in page.tried]
-    starts = range(0, len(details), PER_BLOCK)
+    starts = range(0, len(page.tried), PER_BLOCK)
     return Packed(
         _compressed(table),
-        tuple(_compressed(details[start : start + PER_BLOCK]) for start in starts),
+        tuple(
+            _compressed([_detail(one) for one in page.tried[start : start + PER_BLOCK]])
+            for start in starts
+        ),
         tuple(_compressed(visible(prompt)) for prompt in page.prompts),
     )
 

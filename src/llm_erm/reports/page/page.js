@@ -279,6 +279,7 @@
       const place = this.order[this.at];
       const values = this.data.rows[place];
       const detail = await this.detail(place);
+      if (place !== this.order[this.at]) return; // another one was chosen in the meantime
       const [job, run] = this.data.jobs[values[JOB]];
       const dialog = byId("detail");
       const step = (name, by) => {
@@ -360,5 +361,9 @@
   });
   addTheme();
   showView();
-  if (byId("table")) addAttempts();
+  if (byId("table")) {
+    addAttempts().catch((error) => {
+      byId("count").textContent = `This browser cannot show the attempts: ${error.message}.`;
+    });
+  }
 })();

@@ -1,6 +1,7 @@
 """Reads runs and rules into the record of a page."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +10,13 @@ from llm_erm.errors import InputError
 from llm_erm.phrases import bound_percent, counted, interval, percent
 from llm_erm.reports.comparison import Row, compare, left_out, verdicts
 from llm_erm.reports.page.charts import Chart
-from llm_erm.reports.page.curves import chart_of_rule, charts_of
+from llm_erm.reports.page.curves import chart_of_rule, charts_of, several_sizes
 from llm_erm.reports.page.learned import of_result, of_rule
 from llm_erm.reports.page.records import Cell, Comparison, Fact, Learned, Page, Run, Tried
 from llm_erm.reports.remarks import remarks
 from llm_erm.reports.results import Entry, lacking
 from llm_erm.rulelists.stored import read_rule
-from llm_erm.runs.files import SETTINGS
+from llm_erm.runs.files import JOURNALS, SETTINGS
 from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.kept import Contents, checked_contents
@@ -53,6 +54,7 @@ def read_page(
         InputError: A place holds neither a run nor a rule, or what it holds cannot be believed.
     """
     found = _Gathered()
+    seen: set[Path] = set()
     for place in dict.fromkeys(places):
         if place.is_file():
             rule = read_rule(place)
@@ -60,13 +62,15 @@ def read_page(
             found.charts.append(chart_of_rule(rule))
             tell()
             continue
-        folders = sorted({path.parent for path in place.rglob(SETTINGS)})
+        folders = sorted({path.parent for path in place.rglob(SETTINGS) if _of_a_run(path.parent)})
         if not folders:
             raise InputError(
                 f"{place} holds no run; name the folder of a run, or a file that llm-erm fit wrote."
             )
         for folder in folders:
-            _read_run(found, folder, repeat)
+            if folder.resolve() not in seen:
+                seen.add(folder.resolve())
+                _read_run(found, folder, repeat)
         tell()
     charts = charts_of(found.entries)
     programs_first = sorted(found.entries, key=lambda entry: entry.result.program is None)
@@ -84,6 +88,11 @@ def read_page(
         prompts=tuple(found.prompts),
         tried=tuple(found.tried),
     )
+
+
+def _of_a_run(folder: Path) -> bool:
+    """Returns whether there are journals in a folder: other programs too have settings.json."""
+    return any((folder / f"{name}.jsonl").exists() for name in JOURNALS)
 
 
 def _title(found: _Gathered) -> str:
@@ -130,18 +139,18 @@ def _read_job(found: _Gathered, run: str, job: JobKey, held: Contents) -> None:
         return
     place = len(found.jobs)
     found.jobs.append(Fact(job.name, run))
-    prompts = {first: len(found.prompts) + i for i, first in enumerate(sorted(kept.prompts))}
-    found.prompts += [kept.prompts[first] for first in sorted(kept.prompts)]
+    starts, before = sorted(kept.prompts), len(found.prompts)
+    found.prompts += [kept.prompts[start] for start in starts]
     result = held.results.get(job)
     chosen = None if result is None else result.selected_attempt
     for index in indices:
-        first = max((start for start in prompts if start <= index), default=None)
+        earlier = bisect_right(starts, index)
         found.tried.append(
             Tried(
                 job=place,
                 index=index,
                 selected=index == chosen,
-                prompt=None if first is None else prompts[first],
+                prompt=before + earlier - 1 if earlier else None,
                 answer=kept.answers.get(index),
                 attempt=kept.attempts.get(index),
             )
@@ -155,6 +164,12 @@ def _compared(entries: Iterable[Entry]) -> Comparison:
     said: list[str] = []
     for point in dict.fromkeys(entry.point for entry in tested):
         own = [entry for entry in tested if entry.point == point]
+        for method in sorted(several := several_sizes(own)):
+            said.append(
+                f"{point[0]} L={point[1]}: left out {method}, which learned from several numbers "
+                "of examples, so its results are no trials of one setting; the curves show them."
+            )
+        own = [entry for entry in own if entry.method not in several]
         try:
             found = compare(own)
         except InputError as error:

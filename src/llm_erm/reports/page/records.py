@@ -59,13 +59,14 @@ class Learned:
         about: What the task is.
         by: The method, or the file of the rule.
         verdict: How right it is, in a few words.
-        exact: Whether it is right on all test and contrast examples.
+        exact: Whether it is right on all test and contrast examples; a rule for a table has none.
         program: The program in parts; None without one.
         lines: The lines of a rule.
         accuracies: Its accuracies.
         certificate: What is known of its error, in sentences.
         open: What the examples leave open, in sentences.
-        ties: Programs as good as this one, with their lengths in bits.
+        ties: Programs or rules as good as this one, with their lengths in bits.
+        tied: How many there are, in words.
         facts: How it was learned, and from what.
         notices: What one must know to read the numbers.
     """
@@ -81,6 +82,7 @@ class Learned:
     certificate: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     ties: tuple[Fact, ...] = ()
+    tied: str = ""
     facts: tuple[Fact, ...] = ()
     notices: tuple[str, ...] = ()
 
