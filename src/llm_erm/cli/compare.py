@@ -31,6 +31,8 @@ class Options:
     """Lengths of the inputs to compare on (default: all that the runs hold)."""
     plot: Path | None = None
     """Also plot the comparison into this file, whose name ends in .png, .svg or .pdf."""
+    plot_width: float | None = None
+    """Width of the plot in inches, such as 3.4 for one of two columns (default: 6.8)."""
     task_file: Path | None = None
     """The Python file that defines a task of your own, whose description the picture shows."""
     json: bool = False
@@ -43,10 +45,14 @@ def compare(options: Options) -> int:
     """Compare methods on the same data: accuracy, candidates, seconds, cost, and which one wins."""
     if not options.runs:
         raise InputError("No runs given; name the folders of finished runs.")
+    if options.plot is None and options.plot_width is not None:
+        raise InputError(
+            "--plot-width is given without --plot; name the picture's file, or omit it."
+        )
     if options.plot is not None:
         from llm_erm.reports.figures import check_target
 
-        check_target(options.plot)
+        check_target(options.plot, options.plot_width)
     found = entries_of_runs(options.runs)
     entries = chosen(found, options.functions, options.lengths)
     rows = comparison.compare(entries)
@@ -68,7 +74,7 @@ def compare(options: Options) -> int:
         from llm_erm.reports.figures import draw_comparison
 
         own = None if options.task_file is None else load_task_file(options.task_file)
-        draw_comparison(rows, options.plot, own)
+        draw_comparison(rows, options.plot, own, options.plot_width)
         output.note(f"Picture: {options.plot}")
     return 0
 

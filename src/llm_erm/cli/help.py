@@ -154,6 +154,8 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "out_dir": "FOLDER",
         "results_path": "FOLDER",
         "plot": "FILE",
+        "plot_width": "INCHES",
+        "table": "FILE",
         "out_jsonl": "FILE",
         "out_csv": "FILE",
         "log_file": "FILE",
