@@ -1,6 +1,5 @@
 """Prints results: tables and sentences for people, JSON lines for scripts."""
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from llm_erm.cli.progress import Bars
 from llm_erm.cli.tables import Column
 from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
-from llm_erm.phrases import counted, listed
+from llm_erm.phrases import bound_percent, counted, listed
 from llm_erm.records import Result, accuracy
 from llm_erm.reports.results import Entry, entries_in, without_results
 from llm_erm.source import one_line
@@ -163,11 +162,6 @@ def at_most(certificate: Certificate | None) -> tuple[str, str]:
         for bound in (certificate.test, certificate.validation)
     )
     return test, validation
-
-
-def bound_percent(bound: float) -> str:
-    """Returns a bound on an error, rounded up so that it still holds."""
-    return f"{math.ceil(bound * 10_000) / 100:.2f}%"
 
 
 def bound_lines(results: Sequence[Result]) -> list[str]:
