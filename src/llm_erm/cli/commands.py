@@ -19,6 +19,7 @@ COMMANDS = {
     "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
+    "watch": "Show how far a run is that another process is doing, until it ends.",
     "compare": "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     "figure": "Plot accuracy against labelled examples, and what theory guarantees.",
     "bound": "Plan sample sizes: the accuracy that examples guarantee, and how many it takes.",
@@ -62,8 +63,11 @@ EXAMPLES = {
   llm-erm data --functions palindrome --lengths 20 --test-size 1000""",
     "verify": """
   llm-erm verify program.py examples.txt""",
+    "watch": """
+  llm-erm watch runs/synthesize-0123456789
+  llm-erm watch runs/sweep --once""",
     "compare": """
-  llm-erm compare runs/*
+  llm-erm compare runs/* --table table.tex
   llm-erm compare runs/* --functions parity_all --lengths 20 --plot compared.pdf""",
     "figure": """
   llm-erm figure --make enumerate baselines --functions parity_all --lengths 20

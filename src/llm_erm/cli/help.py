@@ -164,6 +164,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "report_to": "TRACKER ...",
         "dry_run": "",
         "fresh": "",
+        "once": "",
         "json": "",
         "wide": "",
     },
@@ -174,6 +175,7 @@ It is empty for switches, and for flags whose values are listed.
 """
 
 POSITIONAL = {
+    "run": "RUN",
     "runs": "[RUN ...]",
     "program": "PROGRAM",
     "data": "DATA",

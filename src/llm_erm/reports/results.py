@@ -1,20 +1,19 @@
 """Reads results for comparison, each with its run."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
 from llm_erm.checks import checking
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
+from llm_erm.reports.planned import planned_jobs
 from llm_erm.runs.files import SETTINGS
-from llm_erm.runs.fingerprint import read_settings
+from llm_erm.runs.fingerprint import read_fingerprint
 from llm_erm.runs.kept import checked_results
-from llm_erm.tasks.suite import TASKS, get
+from llm_erm.tasks.suite import get
 
 TaskPoint = tuple[str, int]
 """Task id and input length."""
@@ -163,7 +162,7 @@ def _entries(run: Path) -> list[Entry]:
     found = []
     for path in sorted(run.rglob("results.jsonl")):
         results = checked_results(path.parent)
-        planned = _planned(path.parent)
+        planned = len(planned_jobs(read_fingerprint(path.parent)))
         cut = f"{path.parent} holds {len(results):,} of {counted(planned, 'result')}"
         unfinished = cut if len(results) < planned else ""
         found += [Entry(result, str(run), unfinished) for result in results.values()]
@@ -172,25 +171,3 @@ def _entries(run: Path) -> list[Entry]:
             f"{run} holds no results; name the folder of a finished run.", setting="out_dir"
         )
     return found
-
-
-def _planned(folder: Path) -> int:
-    """Returns how many results the run in a folder has once it is finished, at least."""
-    known = json.loads(read_settings(folder))
-    settings, functions = known["settings"], [one["spec"]["function"] for one in known["data"]]
-    if known["method"] == "baselines":
-        learners = {"own": OWN, "published": PUBLISHED}[settings["grids"]]
-        return sum(
-            _takes(learners.get(name), function)
-            for function in functions
-            for name in set(settings["learners"])
-        )
-    shots = settings.get("shots", ()) if known["method"] == "incontext" else ()
-    return len(functions) * max(1, len(set(shots)))
-
-
-def _takes(learner: Learner | None, function: str) -> bool:
-    """Returns whether a learner is known to take the inputs of a task; TabPFN takes all."""
-    if learner is None or learner.kinds is None:
-        return True
-    return learner.takes(TASKS[function].kind) if function in TASKS else learner.takes("text")
