@@ -67,8 +67,8 @@ EXAMPLES = {
   llm-erm watch runs/synthesize-0123456789
   llm-erm watch runs/sweep --once""",
     "compare": """
-  llm-erm compare runs/* --table table.tex
-  llm-erm compare runs/* --functions parity_all --lengths 20 --plot compared.pdf""",
+  llm-erm compare runs/*
+  llm-erm compare runs/* --lengths 20 --plot compared.pdf --table compared.tex""",
     "figure": """
   llm-erm figure --make enumerate baselines --functions parity_all --lengths 20
   llm-erm figure runs/* --plot figure.pdf""",
