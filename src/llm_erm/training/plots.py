@@ -16,6 +16,7 @@ from llm_erm.styles import (
     COLUMN_INCHES,
     DOTS_PER_INCH,
     add_legend,
+    alike_everywhere,
     in_lines,
     make_legible,
     make_logarithmic,
@@ -73,7 +74,8 @@ def plot_sizes(results: Iterable[Result], path: Path, own_task: Task | None = No
     Raises:
         InputError: The file cannot be written.
     """
-    _save(accuracy_by_size(results, own_task), path)
+    with alike_everywhere():
+        _save(accuracy_by_size(results, own_task), path)
 
 
 def plot_lengths(results: Iterable[Result], path: Path, own_task: Task | None = None) -> None:
@@ -87,7 +89,8 @@ def plot_lengths(results: Iterable[Result], path: Path, own_task: Task | None = 
     Raises:
         InputError: The file cannot be written.
     """
-    _save(accuracy_by_length(results, own_task), path)
+    with alike_everywhere():
+        _save(accuracy_by_length(results, own_task), path)
 
 
 def accuracy_by_size(results: Iterable[Result], own_task: Task | None = None) -> "Figure":
