@@ -11,7 +11,7 @@ from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
 from llm_erm.phrases import bound_percent, counted, listed
 from llm_erm.records import Result, accuracy
-from llm_erm.reports.results import Entry, entries_in, without_results
+from llm_erm.reports.results import Entry, entries_in, exactness, without_results
 from llm_erm.source import one_line
 
 LENGTH = Column("length", setting=True)
@@ -177,32 +177,9 @@ def _look_lines(results: Sequence[Result]) -> list[str]:
         looks = None if result.certificate is None else result.certificate.all_looks
         if looks is None or looks.number < 2:
             continue
-        named = {"validation": looks.validation, "test": looks.test}
-        bounds = [
-            f"{bound_percent(bound)} by the {name} data"
-            for name, bound in named.items()
-            if bound is not None
-        ]
-        said = (
-            f"this is result {looks.number} on the same data. If you choose it among all of them, "
-            f"its error is at most {' or '.join(bounds)}. Results on copies of the data are not "
-            "counted."
-        )
+        said = looks.in_words
         alike.setdefault(said, []).append(result.data.name)
     return [f"{', '.join(names)}: {said}" for said, names in alike.items()]
-
-
-def exactness(result: Result) -> str:
-    """Returns what was found to be right, in a few words; nothing is said of what was not tried."""
-    if not result.exact:
-        return "not exact"
-    elsewhere = result.length_generalization
-    if elsewhere is None:
-        return "exact at this length"
-    if elsewhere.perfect:
-        return "exact at this length and others"
-    right = accuracy(elsewhere)
-    return f"exact at this length, {'failed' if right is None else output.percent(right)} at others"
 
 
 def _program(result: Result) -> str:
