@@ -22,6 +22,7 @@ from llm_erm.cli.main import main
 from llm_erm.records import Result
 from llm_erm.reports.results import Entry
 from llm_erm.runs.sweep import Outcome
+from made_runs import LATER, begun
 
 FOLDER = Path(__file__).parent / "golden" / "screens"
 WIDTHS = (80, 120)
@@ -98,6 +99,7 @@ def _made() -> Iterator[None]:
             "results.entries_in": lambda runs: [one for one in kept if Path(one.run) in runs],
             "progress.QUICK_SECONDS": 1000.0,
             "figure.draw_curves": lambda *_: None,
+            "watch.time": SimpleNamespace(time=lambda: LATER + 5),
             "sweep.run_sweep": swept,
             "fit.load_compiled": lambda *_: None,
             "fit.rival_accuracies": lambda *_: {"always no": 0.65, "depth-3 tree": 0.9125},
@@ -131,12 +133,13 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "verify": ("verify", "program.py", "data.txt"),
     "compare": ("compare", *COMPARED[:4]),
     "figure": ("figure", *COMPARED[:4]),
+    "watch": ("watch", "run", "--once"),
     "fit": ("fit", "customers.csv", "--target", "churned", "--max-conditions", "3"),
     "bound": ("bound", "--bits", "20", "--accuracy", "0.99"),
     "sweep": ("sweep", "sweep.yaml"),
     "doctor": ("doctor",),
 }
-NARROW_ONLY = ("data", "verify", "figure", "fit", "bound", "doctor")
+NARROW_ONLY = ("data", "verify", "figure", "watch", "fit", "bound", "doctor")
 """Commands without --wide."""
 
 
@@ -163,6 +166,8 @@ def _printed(name: str, words: tuple[str, ...], width: int | None) -> str:
         Path("data.txt").write_text(EXAMPLES)
         Path("sweep.yaml").write_text(SWEEP)
         Path("customers.csv").write_text(customers())
+        if name == "watch":
+            begun(Path("run")).close()
         with ExitStack() as within:
             within.enter_context(patch.dict(os.environ, plain, clear=True))
             within.enter_context(_made())

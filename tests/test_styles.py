@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from llm_erm.styles import COLOURS, LINES, MARKERS, style, verbatim
+from llm_erm.styles import COLOURS, JOINTS, LINES, MARKERS, in_lines, style, verbatim, width_of
 
 # What people without red or green cones see, in linear RGB (Machado, Oliveira and Fernandes, 2009).
 VISION = {
@@ -54,5 +54,30 @@ def test_as_many_methods_as_there_are_colours_differ_in_colour_and_more_in_the_p
     assert ":" not in LINES  # that of chance
 
 
-def test_dollars_are_no_formula():
-    assert verbatim("$x$") == r"\$x\$"
+def test_dollars_are_no_formula_and_what_the_font_lacks_has_a_mark():
+    pytest.importorskip("matplotlib", reason="its font tells")
+    assert verbatim("$x$ \u4e2d\x1b[0m\n") == "\\$x\\$ \ufffd\ufffd[0m\n"
+
+
+NAME = "synthesis anthropic:claude-opus-4-5 in runs/a_b"
+
+
+@pytest.mark.parametrize("name", [NAME, "m" * 90, "W i " * 20, "$" * 30, "\u4e2d" * 30, "a"])
+def test_lines_are_no_wider_than_asked_for(name):
+    pytest.importorskip("matplotlib", reason="its font tells")
+    for inches in (0.5, 1.0):
+        lines = in_lines(name, inches, 8, JOINTS).split("\n")
+        assert max(width_of(line.replace("\\$", "$"), 8) for line in lines) <= inches
+        assert "".join(lines).replace(" ", "") == verbatim(name).replace(" ", "")
+    assert in_lines(name, 9.0, 7) == verbatim(" ".join(name.split()))
+
+
+def test_a_name_is_broken_where_it_has_a_joint():
+    pytest.importorskip("matplotlib", reason="its font tells")
+    assert in_lines(NAME, 1.05, 8, JOINTS).split("\n") == [
+        *("synthesis", "anthropic:claude-", "opus-4-5 in runs/", "a_b"),
+    ]
+    assert in_lines("parity_all (fn_a):  is\nodd", 0.7).split("\n") == [
+        *("parity_all", "(fn_a): is", "odd")
+    ]
+    assert in_lines("", 1) == ""

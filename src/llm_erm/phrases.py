@@ -26,8 +26,10 @@ def either(names: Sequence[str]) -> str:
 
 
 def lasting(seconds: float) -> str:
-    """Returns a time as people say it, such as ``12 s`` or ``7 min 12 s``."""
+    """Returns a time as people say it, such as ``12 s``, ``7 min 12 s`` or ``3 h 7 min``."""
     minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60:,} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 

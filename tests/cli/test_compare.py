@@ -25,14 +25,22 @@ def searches(invoke, tmp_path):
 
 
 def test_searches_compare_in_a_table_a_sentence_and_a_picture(invoke, searches, tmp_path):
-    done = invoke("compare", *searches, "--plot", "out/c.png")
+    files = ("--plot", "out/c.png", "--plot-width", 3.4, "--table", "out/t.csv")
+    done = invoke("compare", *searches, *files)
     assert done.returncode == 0, done.stderr
+    assert "Table: out/t.csv" in done.stderr
+    heading, right, wrong = (tmp_path / "out/t.csv").read_text().splitlines()
+    assert heading.startswith("function,length,method,finished,trials,test_accuracy,")
+    assert right.startswith("fn_a,20,synthesis scripted:llm.json,True,1,1.0,40,")
+    assert wrong.startswith("fn_a,20,synthesis scripted:guess.json,True,1,0.5,40,")
     assert (
         "fn_a L=20: the most accurate method is synthesis scripted:llm.json (100.0%)."
         in done.stderr
     )
     assert "Picture: out/c.png" in done.stderr
-    assert (tmp_path / "out/c.png").read_bytes().startswith(b"\x89PNG")
+    picture = (tmp_path / "out/c.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert int.from_bytes(picture[16:20], "big") == 680  # pixels, 200 per inch
     right, wrong = map(json.loads, invoke("compare", *searches, "--json").stdout.splitlines())
     assert (right["method"], wrong["method"]) == (
         *("synthesis scripted:llm.json", "synthesis scripted:guess.json"),
@@ -44,6 +52,21 @@ def test_searches_compare_in_a_table_a_sentence_and_a_picture(invoke, searches, 
     assert right["interval"] == [pytest.approx(0.9119, abs=1e-4), 1.0]
 
 
+def test_files_that_cannot_be_written_are_refused_before_anything_is_read(invoke):
+    for flags, said in (
+        (("--table", "t.html"), "--table"),
+        (
+            ("--plot", "c.png", "--plot-width", 100),
+            "give 3 to 40, such as 3.4 for one of two columns",
+        ),
+        (("--plot-width", 5), "--plot-width is given without --plot"),
+    ):
+        done = invoke("compare", "nothing-there", *flags)
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert "nothing-there" not in done.stderr
+
+
 def test_searches_are_drawn_with_the_guarantee(invoke, searches, tmp_path):
     drawn = invoke("figure", *searches, "--plot", "g.svg", "--json", "--bits", 13)
     assert drawn.returncode == 0, drawn.stderr
@@ -52,7 +75,7 @@ def test_searches_are_drawn_with_the_guarantee(invoke, searches, tmp_path):
         ("synthesis scripted:guess.json", [40], [0.5]),
         ("synthesis scripted:llm.json", [40], [1.0]),
     ]
-    assert "program of the dashed bound: 13 bits" in (tmp_path / "g.svg").read_text()
+    assert "dashed bound: 13-bit program" in (tmp_path / "g.svg").read_text()
     assert "bits, program text" in invoke("figure", *searches, "--plot", "g.png").stdout
 
 
@@ -210,7 +233,7 @@ def test_the_figure_makes_the_searches_too(invoke, tmp_path):
         ("fn_a", "enumeration", [1.0]),
         ("fn_g", "enumeration", [1.0]),
     ]
-    assert "program of the dashed bound: 10 bits" in (tmp_path / "f.svg").read_text()
+    assert "dashed bound: 10-bit program" in (tmp_path / "f.svg").read_text()
     one = invoke("figure", "made/enumerate-40", "--functions", "fn_g", "--plot", "g.svg", "--json")
     assert [json.loads(line)["function"] for line in one.stdout.splitlines()] == ["fn_g"]
     none = invoke("figure", "made/enumerate-40", "--lengths", 30, "--plot", "g.svg")

@@ -19,6 +19,7 @@ COMMANDS = {
     "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
+    "watch": "Show how far a run is that another process is doing, until it ends.",
     "compare": "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     "figure": "Plot accuracy against labelled examples, and what theory guarantees.",
     "report": "Write one HTML file that shows what runs and rules learned, and how.",
@@ -63,9 +64,12 @@ EXAMPLES = {
   llm-erm data --functions palindrome --lengths 20 --test-size 1000""",
     "verify": """
   llm-erm verify program.py examples.txt""",
+    "watch": """
+  llm-erm watch runs/synthesize-0123456789
+  llm-erm watch runs/sweep --once""",
     "compare": """
   llm-erm compare runs/*
-  llm-erm compare runs/* --functions parity_all --lengths 20 --plot compared.pdf""",
+  llm-erm compare runs/* --lengths 20 --plot compared.pdf --table compared.tex""",
     "figure": """
   llm-erm figure --make enumerate baselines --functions parity_all --lengths 20
   llm-erm figure runs/* --plot figure.pdf""",

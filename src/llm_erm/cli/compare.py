@@ -8,15 +8,29 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import LENGTH, entries_of_runs
+from llm_erm.cli.results import entries_of_runs
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
-from llm_erm.phrases import bound_percent, counted
+from llm_erm.phrases import counted
 from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
 from llm_erm.reports.remarks import remarks, unfinished
 from llm_erm.reports.results import chosen
+from llm_erm.reports.tables import COLUMNS, cells, check_table, record, write_table
 from llm_erm.tasks.task_file import load_task_file
+
+TERMINAL: dict[str, dict[str, Any]] = {
+    "length": {"setting": True},
+    "method": {"text": True},
+    "trials": {"setting": True, "usual": "1"},
+    "test examples": {"wide": True, "setting": True},
+    "95% interval": {"wide": True},
+    "contrast set": {"wide": True},
+    "candidates": {"wide": True},
+    "s to exact": {"wide": True},
+    "cost": {"usual": "$0.0000"},
+}
+"""How a terminal shows columns of the table."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,10 @@ class Options:
     """Lengths of the inputs to compare on (default: all that the runs hold)."""
     plot: Path | None = None
     """Also plot the comparison into this file, whose name ends in .png, .svg or .pdf."""
+    plot_width: float | None = None
+    """Width of the plot in inches, such as 3.4 for one of two columns (default: 6.8)."""
+    table: Path | None = None
+    """Also write the whole table into this file, whose name ends in .md, .csv or .tex."""
     task_file: Path | None = None
     """The Python file that defines a task of your own, whose description the picture shows."""
     json: bool = False
@@ -43,10 +61,16 @@ def compare(options: Options) -> int:
     """Compare methods on the same data: accuracy, candidates, seconds, cost, and which one wins."""
     if not options.runs:
         raise InputError("No runs given; name the folders of finished runs.")
+    if options.plot is None and options.plot_width is not None:
+        raise InputError(
+            "--plot-width is given without --plot; name the picture's file, or omit it."
+        )
     if options.plot is not None:
         from llm_erm.reports.figures import check_target
 
-        check_target(options.plot)
+        check_target(options.plot, options.plot_width)
+    if options.table is not None:
+        check_table(options.table)
     found = entries_of_runs(options.runs)
     entries = chosen(found, options.functions, options.lengths)
     rows = comparison.compare(entries)
@@ -59,87 +83,23 @@ def compare(options: Options) -> int:
     sentences = [*verdicts(rows), *remarks(rows)]
     if options.json:
         for row in rows:
-            output.say_json(_json(row))
+            output.say_json(record(row))
     else:
         _table(rows, wide=options.wide)
         if sentences:
             output.say_below("\n".join(("", *sentences)))
+    if options.table is not None:
+        write_table(rows, options.table)
+        output.note(f"Table: {options.table}")
     if options.plot is not None:
         from llm_erm.reports.figures import draw_comparison
 
         own = None if options.task_file is None else load_task_file(options.task_file)
-        draw_comparison(rows, options.plot, own)
+        draw_comparison(rows, options.plot, own, options.plot_width)
         output.note(f"Picture: {options.plot}")
     return 0
 
 
-def _json(row: Row) -> dict[str, Any]:
-    return {
-        "function": row.point[0],
-        "length": row.point[1],
-        "method": row.method,
-        "finished": row.finished,
-        "trials": len(row.entries),
-        "test_accuracy": row.accuracy,
-        "test_examples": row.test_examples,
-        "interval": list(row.interval),
-        "interval_of": "this trial" if len(row.entries) == 1 else "the mean of all trials",
-        "learned_interval": list(row.learned_interval),
-        "error_at_most": row.error_at_most,
-        "methods_compared": row.rivals,
-        "error_at_most_for_all_results": row.counted_by_ledger,
-        "contrast_accuracy": row.contrast_accuracy,
-        "other_lengths_accuracy": row.other_lengths_accuracy,
-        "exact_trials": row.exact,
-        "exact_interval": row.exact_interval and list(row.exact_interval),
-        "candidates_to_first_exact": row.candidates,
-        "seconds_to_first_exact": row.seconds_to_exact,
-        "seconds": row.seconds,
-        "cost_usd": row.cost_usd,
-        "data_sha256": [entry.result.data.sha256 for entry in row.entries],
-    }
-
-
 def _table(rows: Sequence[Row], *, wide: bool) -> None:
-    columns = (
-        *("task", LENGTH, Column("method", text=True)),
-        *(Column("trials", setting=True, usual="1"), "test"),
-        Column("test examples", wide=True, setting=True),
-        Column("95% interval", wide=True),
-        "error at most",
-        Column("contrast set", wide=True),
-        "exact",
-        Column("candidates", wide=True),
-        Column("s to exact", wide=True),
-        *("seconds", Column("cost", usual="$0.0000")),
-    )
-    output.table(columns, [_cells(row) for row in rows], wide=wide)
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    bound, cost = row.error_at_most, row.cost_usd
-    return (
-        row.point[0],
-        str(row.point[1]),
-        row.method if row.finished else f"{row.method} (run not finished)",
-        str(len(row.entries)),
-        output.percent(row.accuracy),
-        f"{row.test_examples:,}",
-        output.interval(*row.interval),
-        "–" if bound is None else bound_percent(bound),
-        output.percent(row.contrast_accuracy),
-        _exact(row),
-        "–" if row.candidates is None else f"{row.candidates:,.0f}",
-        "–" if row.seconds_to_exact is None else f"{row.seconds_to_exact:,.2f}",
-        f"{row.seconds:,.2f}",
-        "–" if cost is None else f"${cost:.4f}",
-    )
-
-
-def _exact(row: Row) -> str:
-    """Returns which share of the trials is exact, with its interval; one trial has none."""
-    if row.exact_interval is None:
-        return "–"
-    if len(row.entries) == 1:
-        return "yes" if row.exact else "no"
-    return f"{row.exact} of {len(row.entries)} ({output.interval(*row.exact_interval)})"
+    columns = [Column(one.name, **TERMINAL.get(one.name, {})) for one in COLUMNS]
+    output.table(columns, [cells(row) for row in rows], wide=wide)

@@ -59,13 +59,15 @@ class Options(DataGrid):
     """For --make: folder for its runs, with one folder per method and size."""
     plot: Path = Path("figure.png")
     """File for the plot, whose name ends in .png, .svg or .pdf."""
+    plot_width: float | None = None
+    """Width of the plot in inches (default: 3.4, a column's, for one task; 6.8 for several)."""
     json: bool = False
     """Print one JSON object per curve."""
 
 
 def figure(options: Options) -> int:
     """Plot accuracy against labelled examples, and what theory guarantees."""
-    check_target(options.plot)
+    check_target(options.plot, options.plot_width)
     if options.bits is not None and not 0 <= options.bits < float("inf"):
         raise InputError(f"--bits is {options.bits}; give a number of bits, 0 or more.")
     if not (options.runs or options.make):
@@ -86,7 +88,7 @@ def figure(options: Options) -> int:
         if (known := guarantee([e for e in entries if e.point == point], options.bits)) is not None
     }
     own = None if options.task_file is None else load_task_file(options.task_file)
-    draw_curves(drawn, guarantees, options.plot, own)
+    draw_curves(drawn, guarantees, options.plot, own, options.plot_width)
     _print(options, drawn, guarantees)
     return 0
 

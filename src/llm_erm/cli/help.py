@@ -154,6 +154,8 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "out_dir": "FOLDER",
         "results_path": "FOLDER",
         "plot": "FILE",
+        "plot_width": "INCHES",
+        "table": "FILE",
         "out_jsonl": "FILE",
         "out_csv": "FILE",
         "log_file": "FILE",
@@ -163,6 +165,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "open": "",
         "dry_run": "",
         "fresh": "",
+        "once": "",
         "json": "",
         "wide": "",
     },
@@ -173,6 +176,7 @@ It is empty for switches, and for flags whose values are listed.
 """
 
 POSITIONAL = {
+    "run": "RUN",
     "runs": "[RUN ...]",
     "program": "PROGRAM",
     "data": "DATA",

@@ -64,12 +64,37 @@ def table(
         wider: Whether the command has a flag --wide; if not, it says in sentences what a terminal
             does not show.
     """
-    kinds = [one if isinstance(one, Column) else Column(one) for one in columns]
-    cells = [[printable(cell).translate(_BLANKS) for cell in row] for row in rows]
+    kinds, cells = _read(columns, rows)
     if not sys.stdout.isatty():
         for line in ([one.name for one in kinds], *cells):
             say("\t".join(line))
         return
+    lines, below = _arranged(kinds, cells, columns_of(sys.stdout), wide=wide, wider=wider)
+    for shown in lines:
+        say(shown)
+    for sentence in below:
+        say_below(sentence)
+
+
+def screen(columns: Sequence[str | Column], rows: Iterable[Row], width: int) -> list[str]:
+    """Returns the lines of a table as a terminal of so many columns shows it."""
+    kinds, cells = _read(columns, rows)
+    lines, below = _arranged(kinds, cells, width, wide=False, wider=False)
+    return [*lines, *below]
+
+
+def _read(
+    columns: Sequence[str | Column], rows: Iterable[Row]
+) -> tuple[list[Column], list[list[str]]]:
+    """Returns the columns, and the cells without what would disturb a terminal or a pipe."""
+    kinds = [one if isinstance(one, Column) else Column(one) for one in columns]
+    return kinds, [[printable(cell).translate(_BLANKS) for cell in row] for row in rows]
+
+
+def _arranged(
+    kinds: Sequence[Column], cells: Sequence[Row], width: int, *, wide: bool, wider: bool
+) -> tuple[list[str], list[str]]:
+    """Returns the lines of a table that fit a terminal, and the sentences below it."""
     same = _same(kinds, cells)
     told = [
         i
@@ -77,15 +102,13 @@ def table(
         if i not in same and {row[i] for row in cells} - {one.usual, NOTHING}
     ]
     shown = [i for i in told if wide or not kinds[i].wide]
-    _print(
-        [kinds[i] for i in shown],
-        [[row[i] for i in shown] for row in cells],
-        whole=wide or not wider,
-    )
+    columns, below = [kinds[i] for i in shown], []
+    lines = _lines(columns, [[row[i] for i in shown] for row in cells], width, wide or not wider)
     if said := [f"{kinds[i].name} {value}" for i, value in same.items() if value]:
-        say_below(f"In all rows: {', '.join(said)}.")
+        below.append(f"In all rows: {', '.join(said)}.")
     if wider and (more := [kinds[i].name for i in told if i not in shown]):
-        say_below(f"More with --wide: {', '.join(more)}.")
+        below.append(f"More with --wide: {', '.join(more)}.")
+    return lines, below
 
 
 def record(facts: Mapping[str, str]) -> None:
@@ -110,20 +133,21 @@ def _same(columns: Sequence[Column], cells: Sequence[Row]) -> dict[int, str]:
     return found
 
 
-def _print(columns: Sequence[Column], cells: Sequence[Row], *, whole: bool) -> None:
-    width = columns_of(sys.stdout)
+def _lines(columns: Sequence[Column], cells: Sequence[Row], width: int, whole: bool) -> list[str]:
+    """Returns the lines of a table; of a cell that is too long only some, unless ``whole``."""
     widths = _widths(columns, cells, width)
     if widths is None:
-        _paragraphs(columns, cells, width)
-        return
+        return _paragraphs(columns, cells, width)
+    lines = []
     for row in ([column.name for column in columns], *cells):
-        parts = [_lines(cell, each, whole) for cell, each in zip(row, widths, strict=True)]
+        parts = [_cell(cell, each, whole) for cell, each in zip(row, widths, strict=True)]
         for line in zip_longest(*parts, fillvalue=""):
             padded = (
                 part + " " * (each + GAP - cell_len(part))
                 for part, each in zip(line, widths, strict=True)
             )
-            say("".join(padded).rstrip())
+            lines.append("".join(padded).rstrip())
+    return lines
 
 
 def _widths(columns: Sequence[Column], cells: Sequence[Row], width: int) -> list[int] | None:
@@ -154,7 +178,7 @@ def _widths(columns: Sequence[Column], cells: Sequence[Row], width: int) -> list
     return widths if over <= 0 else None
 
 
-def _lines(cell: str, width: int, whole: bool) -> list[str]:
+def _cell(cell: str, width: int, whole: bool) -> list[str]:
     """Returns the lines of a cell; in the narrow form, what is too long ends in an ellipsis."""
     if whole:
         return wrap(cell, width, break_on_hyphens=False) or [""]
@@ -166,10 +190,13 @@ def _lines(cell: str, width: int, whole: bool) -> list[str]:
     return [line if cell_len(line) <= width else f"{line[: width - 1]}…" for line in lines]
 
 
-def _paragraphs(columns: Sequence[Column], cells: Sequence[Row], width: int) -> None:
+def _paragraphs(columns: Sequence[Column], cells: Sequence[Row], width: int) -> list[str]:
+    """Returns a paragraph per row, with a line per column."""
     indent = max((len(column.name) for column in columns), default=0) + GAP
+    lines = []
     for number, row in enumerate(cells):
         if number:
-            say("")
+            lines.append("")
         for column, cell in zip(columns, row, strict=True):
-            say(folded(f"{column.name:{indent}}{cell}", width, indent))
+            lines += folded(f"{column.name:{indent}}{cell}", width, indent).split("\n")
+    return lines

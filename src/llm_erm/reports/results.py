@@ -1,20 +1,17 @@
 """Reads results for comparison, each with its run."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
 from llm_erm.checks import checking
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
 from llm_erm.phrases import counted, percent
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.files import SETTINGS
-from llm_erm.runs.fingerprint import read_settings
 from llm_erm.runs.kept import checked_results
-from llm_erm.tasks.suite import TASKS, get
+from llm_erm.tasks.suite import get
 
 TaskPoint = tuple[str, int]
 """Task id and input length."""
@@ -191,33 +188,13 @@ def lacking(folder: Path, held: int) -> str:
     Raises:
         InputError: Its settings cannot be read.
     """
+    from llm_erm.reports.planned import planned_jobs, read_plan  # knows every method: 0.1 s
+
     try:
-        planned = _planned(folder)
+        planned = len(planned_jobs(read_plan(folder)))
     except KeyError as error:
         raise InputError(
             f"Another version of llm-erm wrote {folder / SETTINGS}, which lacks {error}; name "
             "another run."
         ) from None
     return f"{folder} holds {held:,} of {counted(planned, 'result')}" if held < planned else ""
-
-
-def _planned(folder: Path) -> int:
-    """Returns how many results the run in a folder has once it is finished, at least."""
-    known = json.loads(read_settings(folder))
-    settings, functions = known["settings"], [one["spec"]["function"] for one in known["data"]]
-    if known["method"] == "baselines":
-        learners = {"own": OWN, "published": PUBLISHED}[settings["grids"]]
-        return sum(
-            _takes(learners.get(name), function)
-            for function in functions
-            for name in set(settings["learners"])
-        )
-    shots = settings.get("shots", ()) if known["method"] == "incontext" else ()
-    return len(functions) * max(1, len(set(shots)))
-
-
-def _takes(learner: Learner | None, function: str) -> bool:
-    """Returns whether a learner is known to take the inputs of a task; TabPFN takes all."""
-    if learner is None or learner.kinds is None:
-        return True
-    return learner.takes(TASKS[function].kind) if function in TASKS else learner.takes("text")

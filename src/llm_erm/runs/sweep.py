@@ -139,7 +139,7 @@ def check_folders(sweep: Sweep) -> None:
         InputError: A folder holds such a job.
     """
     for job in sweep.jobs:
-        earlier = _record(job)
+        earlier = _record(job.folder)
         if earlier is None or earlier.get("status") != 0:
             continue
         if earlier["arguments"] != list(job.arguments):
@@ -147,6 +147,17 @@ def check_folders(sweep: Sweep) -> None:
                 f"{job.folder} holds another job ({' '.join(earlier['arguments'])}); "
                 "choose another experiment_name, or delete that folder."
             )
+
+
+def status_in(folder: Path) -> int | None:
+    """Returns the exit status of the job of a sweep whose folder this is; None until it ended.
+
+    Raises:
+        InputError: What the sweep wrote of the job cannot be read.
+    """
+    record = _record(folder)
+    status = None if record is None else record.get("status")
+    return status if isinstance(status, int) else None
 
 
 def run_sweep(
@@ -199,7 +210,7 @@ def run_sweep(
 
 def _outcome(job: SweepJob, do: Callable[[Path], Ended]) -> Outcome:
     """Does what is missing in one job's folder, and records how the job ended."""
-    earlier = _record(job)
+    earlier = _record(job.folder)
     before = _results(job) if earlier is not None and earlier.get("status") == 0 else None
     started = time.monotonic()
     with writing(job.folder):
@@ -258,9 +269,9 @@ def _mapping(path: Path, value: Any, what: str) -> dict[str, Any]:  # noqa: ANN4
     return value
 
 
-def _record(job: SweepJob) -> dict[str, Any] | None:
+def _record(folder: Path) -> dict[str, Any] | None:
     """Returns what an earlier sweep wrote of a job; None if nothing, or if that is damaged."""
-    path = job.folder / "job.json"
+    path = folder / "job.json"
     try:
         record = json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):

@@ -51,6 +51,21 @@ class TrainingJob(Job):
         return base / self.label if self.several else base
 
 
+def training_jobs(specs: Sequence[DataSpec]) -> list[TrainingJob]:
+    """Returns one job per data set; those that differ in the examples only are variants."""
+    alike = Counter((spec.function, spec.length, spec.trial_seed) for spec in specs)
+    return [
+        TrainingJob(
+            spec,
+            f"n={_examples(spec)}"
+            if alike[spec.function, spec.length, spec.trial_seed] > 1
+            else "",
+            several=len(specs) > 1,
+        )
+        for spec in specs
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training(Checked, Method):
     """A transformer trained as a binary classifier on training and validation examples.
@@ -91,17 +106,7 @@ class Training(Checked, Method):
             spec.check()
             for length in self._lengths(spec):
                 probes.at_length(task, spec.length, length, 2, spec.trial_seed)
-        alike = Counter((spec.function, spec.length, spec.trial_seed) for spec in specs)
-        jobs = [
-            TrainingJob(
-                spec,
-                f"n={_examples(spec)}"
-                if alike[spec.function, spec.length, spec.trial_seed] > 1
-                else "",
-                several=len(specs) > 1,
-            )
-            for spec in specs
-        ]
+        jobs = training_jobs(specs)
         labels = Counter(job.label for job in jobs)
         if (twice := labels.most_common(1)) and twice[0][1] > 1:
             raise InputError(

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.facts import CurvePoint, TrainingFacts
@@ -13,13 +12,16 @@ from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.runs.files import writing
 from llm_erm.styles import (
+    CHANCE,
     COLUMN_INCHES,
     DOTS_PER_INCH,
     add_legend,
+    alike_everywhere,
+    in_lines,
     make_legible,
     make_logarithmic,
+    save,
     style,
-    verbatim,
 )
 from llm_erm.tasks.suite import in_words, name_of
 from llm_erm.tasks.task import Task
@@ -28,9 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LETTERS = 50
-"""Letters of a line of text that fits into a picture."""
-CURVE_STYLES = {
+TITLE_INCHES = COLUMN_INCHES - 0.6
+"""Width of the axes, above which the title stands."""
+CURVE_STYLES: dict[str, dict[str, Any]] = {
     # Larger and hollow, so that it is seen where both are equal.
     "train": style(0) | {"markersize": 7, "markerfacecolor": "none"},
     "test": style(1),
@@ -72,7 +74,8 @@ def plot_sizes(results: Iterable[Result], path: Path, own_task: Task | None = No
     Raises:
         InputError: The file cannot be written.
     """
-    _save(accuracy_by_size(results, own_task), path)
+    with alike_everywhere():
+        _save(accuracy_by_size(results, own_task), path)
 
 
 def plot_lengths(results: Iterable[Result], path: Path, own_task: Task | None = None) -> None:
@@ -86,7 +89,8 @@ def plot_lengths(results: Iterable[Result], path: Path, own_task: Task | None = 
     Raises:
         InputError: The file cannot be written.
     """
-    _save(accuracy_by_length(results, own_task), path)
+    with alike_everywhere():
+        _save(accuracy_by_length(results, own_task), path)
 
 
 def accuracy_by_size(results: Iterable[Result], own_task: Task | None = None) -> "Figure":
@@ -134,10 +138,8 @@ def _chart(epochs: tuple[int, ...], title: str) -> _Chart:
     """Returns the chart of curves over these epochs; its layout depends on nothing else."""
     figure, axes = _figure()
     level = [0.0] * len(epochs)
-    lines = {
-        name: axes.plot(epochs, level, label=name, **how)[0] for name, how in CURVE_STYLES.items()
-    }
-    _finish(figure, axes, "epochs", title)
+    lines = {name: axes.plot(epochs, level, **how)[0] for name, how in CURVE_STYLES.items()}
+    _finish(figure, axes, "epochs", title, CURVE_STYLES)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     foreground = (*axes.lines, *axes.spines.values())
@@ -162,16 +164,16 @@ def _figure() -> "tuple[Figure, Axes]":
     return figure, figure.subplots()
 
 
-def _finish(figure: "Figure", axes: "Axes", label: str, title: str) -> None:
-    """Adds to a figure what all plots have in common."""
-    axes.axhline(0.5, color="gray", linestyle=":", linewidth=1, label="chance")
-    lines = [fill(line, LETTERS) for line in title.splitlines()]
-    axes.set(xlabel=label, ylabel="accuracy", title=verbatim("\n".join(lines)))
+def _finish(
+    figure: "Figure", axes: "Axes", label: str, title: str, styles: dict[str, dict[str, Any]]
+) -> None:
+    """Adds to a figure what all plots have in common, and a legend of the lines' styles."""
+    axes.axhline(0.5, **CHANCE)
+    lines = [in_lines(line, TITLE_INCHES) for line in title.splitlines()]
+    axes.set(xlabel=label, ylabel="accuracy", title="\n".join(lines))
     axes.set_ylim(-0.03, 1.03)
     make_legible(axes)
-    handles, names = axes.get_legend_handles_labels()
-    columns = max(1, LETTERS // (max(map(len, names)) + 6))
-    add_legend(figure, handles, columns)
+    add_legend(figure, styles | {"chance": CHANCE})
 
 
 def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts]]:
@@ -213,17 +215,19 @@ def _plot(
         logarithmic: Whether the abscissa is logarithmic.
     """
     figure, axes = _figure()
+    styles = {}
     for place, (name, points) in enumerate(lines.items()):
         places, accuracies = zip(*points, strict=True)
         # Smaller than those below, which are seen where several are equal.
         size = {"markersize": 4 + 5 * (1 - (place + 1) / len(lines))}
-        axes.plot(places, accuracies, label=verbatim(name), **style(place) | size)
+        styles[name] = style(place) | size
+        axes.plot(places, accuracies, **styles[name])
     if logarithmic:
         make_logarithmic(axes, [x for points in lines.values() for x, _ in points])
-    _finish(figure, axes, label, title)
+    _finish(figure, axes, label, title, styles)
     return figure
 
 
 def _save(figure: "Figure", path: Path) -> None:
     with writing(path.parent):
-        figure.savefig(path)
+        save(figure, path)

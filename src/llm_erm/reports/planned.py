@@ -1,0 +1,71 @@
+"""Which results a run has once it is finished, and how many steps each takes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
+from llm_erm.errors import InputError
+from llm_erm.incontext.questions import variant_of
+from llm_erm.runs.files import SETTINGS
+from llm_erm.runs.fingerprint import Fingerprint, read_settings
+from llm_erm.runs.jobs import Job, JobKey
+from llm_erm.serial import RecordError, from_plain
+from llm_erm.tasks.suite import TASKS
+from llm_erm.training.method import training_jobs
+
+
+def read_plan(folder: Path) -> Fingerprint:
+    """Returns what shapes the results of the run in a folder, whose tasks need not be known here.
+
+    Raises:
+        InputError: The folder holds no run, its ``settings.json`` is damaged, or another version
+            wrote it.
+    """
+    known = json.loads(read_settings(folder, None))
+    for one in known["data"]:
+        if one["task_file_sha256"] is not None:
+            one["spec"]["task_file"] = folder  # the file is not named there, and is not read
+    try:
+        return from_plain(Fingerprint, known)
+    except RecordError as error:
+        raise InputError(
+            f"Another version of llm-erm wrote {folder / SETTINGS} ({error}); name another run."
+        ) from None
+
+
+def planned_jobs(known: Fingerprint) -> dict[JobKey, int | None]:
+    """Returns the jobs of a run, each with the most steps that it takes; None if that is unknown.
+
+    A step is an attempt, a query or an epoch.
+    """
+    return {job.key: steps for job, steps in _jobs(known)}
+
+
+def _jobs(known: Fingerprint) -> Iterator[tuple[Job, int | None]]:
+    settings, specs = known.settings, [one.spec for one in known.data]
+    if known.method == "training":
+        yield from ((job, settings["settings"]["n_epochs"]) for job in training_jobs(specs))
+        return
+    for spec in specs:
+        match known.method:
+            case "baselines":
+                own = settings["grids"] == "own"
+                learners, suffix = (OWN, "") if own else (PUBLISHED, "-published")
+                for name in dict.fromkeys(settings["learners"]):
+                    if _takes(learners.get(name), spec.function):
+                        yield Job(spec, f"{name}{suffix}"), None
+            case "incontext":
+                for shots in dict.fromkeys(settings["shots"] or (spec.train_size,)):
+                    yield Job(spec, variant_of(shots)), settings["queries"]
+            case "synthesis":
+                yield Job(spec), settings["settings"]["attempts"]
+            case _:
+                yield Job(spec), None
+
+
+def _takes(learner: Learner | None, function: str) -> bool:
+    """Returns whether a learner is known to take the inputs of a task; TabPFN takes all."""
+    if learner is None or learner.kinds is None:
+        return True
+    return learner.takes(TASKS[function].kind) if function in TASKS else learner.takes("text")
