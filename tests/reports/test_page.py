@@ -282,9 +282,9 @@ def test_settings_of_other_programs_are_no_run(search, tmp_path):
     assert [tag for tag, _ in page.tags].count("article") == 1
 
 
-def test_settings_of_another_version_are_refused(tmp_path):
-    text = Fingerprint("0", "baselines", {}, ()).text
-    (tmp_path / "settings.json").write_text(sealed_settings(text))
+def test_settings_of_another_version_are_refused(search, tmp_path):
+    other = replace(read_fingerprint(search, None), method="baselines", settings={})
+    (tmp_path / "settings.json").write_text(sealed_settings(other.text))
     (tmp_path / "results.jsonl").touch()
     with pytest.raises(InputError, match=r"Another version .* which lacks 'grids'"):
         page_of(tmp_path)
