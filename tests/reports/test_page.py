@@ -32,7 +32,7 @@ from llm_erm.rulelists.rule import Line as RuleListLine
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.ties import Tie
 from llm_erm.runs.checksum import sealed_settings
-from llm_erm.runs.fingerprint import DataRecord, Fingerprint, fingerprint, read_fingerprint
+from llm_erm.runs.fingerprint import DataRecord, fingerprint, read_fingerprint
 from llm_erm.settings import plain
 from llm_erm.tables.columns import ColumnSchema
 from made_attempts import HOSTILE, SHOWN, hostile_run, large_run
