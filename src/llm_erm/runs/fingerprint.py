@@ -45,10 +45,11 @@ UNKNOWN_TASK_FILE = "FILE"
 
 def _of_a_file(record: object) -> object:
     """Returns a stored data record whose spec, if a file defines its task, names a file."""
-    match record:
-        case {"spec": dict(spec), "task_file_sha256": str()}:
-            return {**record, "spec": {**spec, "task_file": UNKNOWN_TASK_FILE}}
-    return record
+    if not isinstance(record, dict) or record.get("task_file_sha256") is None:
+        return record
+    spec = record.get("spec")
+    named = spec | {"task_file": UNKNOWN_TASK_FILE} if isinstance(spec, dict) else spec
+    return record | {"spec": named}
 
 
 @dataclass(frozen=True)
