@@ -109,6 +109,8 @@ def test_what_is_no_rule_is_named(files, invoke):
     done = invoke("predict", "rows.csv", "rows.csv")
     assert done.returncode == 2
     assert "rows.csv holds no rule" in done.stderr
+    done = invoke("predict", "nowhere.json", "rows.csv")
+    assert "name a file that llm-erm fit wrote." in done.stderr
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")

@@ -226,3 +226,24 @@ def test_what_a_replay_cannot_change_is_refused(invoke, tmp_path, arguments, sai
     assert done.returncode == 2
     assert said in done.stderr
     assert not (tmp_path / "again").exists()
+
+
+def test_a_run_of_a_task_of_its_own_is_replayed_and_reported(invoke, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "kind = 'binary'\nlengths = (20,)\ndef rule(x):\n    return int(x[0])\n"
+        "def sample(rng, length):\n    return ''.join(rng.choice(['0', '1'], size=length))\n"
+    )
+    (tmp_path / "answers.json").write_text(json.dumps(["def f(x):\n    return int(x[0])"]))
+    task = ("--task-file", "mine.py")
+    done = invoke(*("synthesize", "--answers", "answers.json", *task, *SMALL, "--out-dir", "first"))
+    assert done.returncode == 0, done.stderr
+    done = invoke(*REPLAY, *task, "--out-dir", "again")
+    assert done.returncode == 0, done.stderr
+    assert "return int(x[0])" in (tmp_path / "again/results.jsonl").read_text()
+    done = invoke(*REPLAY, "--out-dir", "third")
+    assert "name that file (--task-file)" in done.stderr
+    pytest.importorskip("jinja2", reason="reports need Jinja2")
+    (tmp_path / "mine.py").unlink()
+    done = invoke("report", "first")
+    assert done.returncode == 0, done.stderr
+    assert "(1 result)" in done.stderr

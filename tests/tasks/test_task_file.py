@@ -93,7 +93,7 @@ def test_stored_data_come_with_a_warning_after_the_sampler_has_changed(own, size
     assert again.train == stored.train
     (warning,) = again.warnings
     assert "thirds.py has changed since the data in" in warning
-    assert "draw fresh data" in warning
+    assert "draw fresh data (--fresh-data)" in warning
     assert draw_all(changed, **request, fresh=True).train != stored.train
     assert draw_all(changed, **request).warnings == ()
 

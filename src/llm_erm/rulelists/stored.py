@@ -46,7 +46,7 @@ def read_rule(path: Path) -> Learned:
     Raises:
         InputError: The file cannot be read, or holds no rule.
     """
-    text = read(path, setting=None)
+    text = read(path, setting=None, otherwise="name a file that llm-erm fit wrote")
     try:
         version = from_json(_Version, text).version
         if version != VERSION:

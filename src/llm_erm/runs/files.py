@@ -21,17 +21,31 @@ FILES = (SETTINGS, *(f"{name}.jsonl" for name in JOURNALS))
 """The files that an interrupted run is read back from."""
 
 
-def read(path: Path, setting: str | None = "out_dir") -> str:
-    """Returns the text of a file of a run; ``setting`` is the setting that names the run.
+def read(
+    path: Path,
+    setting: str | None = "out_dir",
+    *,
+    otherwise: str = "restore it, or name another folder",
+) -> str:
+    """Returns the text of a file of a run, or of another that is named.
+
+    Args:
+        path: The file.
+        setting: The setting that names the run.
+        otherwise: What to do if it cannot be read.
 
     Raises:
         InputError: It cannot be read.
     """
-    return read_bytes(path, setting).decode("utf-8", errors="replace")
+    return read_bytes(path, setting, otherwise=otherwise).decode("utf-8", errors="replace")
 
 
 def read_bytes(
-    path: Path, setting: str | None = "out_dir", *, missing: bytes | None = None
+    path: Path,
+    setting: str | None = "out_dir",
+    *,
+    missing: bytes | None = None,
+    otherwise: str = "restore it, or name another folder",
 ) -> bytes:
     """Returns the content of a file of a run; ``missing`` if there is no file, unless it is None.
 
@@ -46,8 +60,7 @@ def read_bytes(
         if missing is not None and isinstance(error, FileNotFoundError):
             return missing
         raise InputError(
-            f"Cannot read {path}: {error.strerror}; "
-            f"{advice(error, path, 'restore it, or name another folder')}.",
+            f"Cannot read {path}: {error.strerror}; {advice(error, path, otherwise)}.",
             setting=setting,
         ) from error
 

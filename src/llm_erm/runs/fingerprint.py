@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from llm_erm.advice import advice
 from llm_erm.errors import InputError
@@ -38,6 +40,19 @@ class DataRecord:
     task_file_sha256: str | None = None
 
 
+UNKNOWN_TASK_FILE = "FILE"
+"""Stands for the path of the file that defines a task, which a run does not keep."""
+
+
+def _of_a_file(record: object) -> object:
+    """Returns a stored data record whose spec, if a file defines its task, names a file."""
+    if not isinstance(record, dict) or record.get("task_file_sha256") is None:
+        return record
+    spec = record.get("spec")
+    named = spec | {"task_file": UNKNOWN_TASK_FILE} if isinstance(spec, dict) else spec
+    return record | {"spec": named}
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """The content of ``settings.json``.
@@ -52,7 +67,7 @@ class Fingerprint:
     version: str
     method: str
     settings: dict[str, Any]
-    data: tuple[DataRecord, ...]
+    data: tuple[Annotated[DataRecord, BeforeValidator(_of_a_file)], ...]
 
     @property
     def text(self) -> str:

@@ -109,7 +109,7 @@ def source_warnings(task: Task, meta: Meta | None, place: Path) -> list[str]:
         return []
     return [
         f"{task.source} has changed since the data in {place} were drawn; if sample now draws "
-        "different inputs, draw fresh data"
+        "different inputs, draw fresh data (--fresh-data)"
     ]
 
 

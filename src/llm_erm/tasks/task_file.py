@@ -131,7 +131,7 @@ def _failure(path: Path, part: str, error: BaseException) -> InputError:
         else "fix the file"
     )
     said = error.msg if isinstance(error, SyntaxError) else error  # the line is named already
-    return InputError(f"{path}{line}: {part} fails with {type(error).__name__}: {said}; {advice}")
+    return InputError(f"{path}{line}: {part} fails with {type(error).__name__}: {said}; {advice}.")
 
 
 @dataclass(frozen=True)
