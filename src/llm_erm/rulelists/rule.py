@@ -248,7 +248,7 @@ class RuleList:
         ]
         last = f"→ {self.classes[self.otherwise]}"
         lines = [*texts, f"ELSE {last}" if texts else f"ALWAYS {last}"]
-        return "\n".join(map(_printable, lines))
+        return "\n".join(map(printable, lines))
 
     def _repr_html_(self) -> str:
         """Returns the text as notebooks show it."""
@@ -260,8 +260,8 @@ def all_of(*sets: Rows) -> Rows:
     return np.asarray(np.logical_and.reduce(sets))
 
 
-def _printable(text: str) -> str:
-    """One line, with a mark for each character that nobody would see."""
+def printable(text: str) -> str:
+    """Returns a text as one line, with a mark for each character that nobody would see."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
