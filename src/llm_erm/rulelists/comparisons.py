@@ -31,14 +31,14 @@ MOST_PARTS = 50
 """Parts between commas that the names of a set of categories may have."""
 
 OPERATOR = re.compile(
-    r"≤|<=|=<|≥|>=|≠|!=|<>|<|(?<![-=])>|==?(?!>)|\bnot in\b|\bin\b"
+    r"≤|<=|=<|≥|>=|≠|!=|<>|<|(?<![-=])>|==?(?!>)|\b(?:not )?in\b(?=[\s\"'`*]{0,9}[{(\[])"
     r"|\bis (?:not )?(?:missing|present|empty)\b|\bis not\b|\bis\b",
     re.IGNORECASE,
 )
 """What stands between the two sides of a comparison."""
 
 _NUMBER = re.compile(
-    r"(?=.{1,40}\Z)[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?\.?\d*(?:e[+-]?\d{1,3})?", re.IGNORECASE
+    r"[+-]?(?=\.?\d)\d*(?:(?<=\d),\d{3})*(?:\.\d*)?(?:e[+-]?\d{1,3})?", re.IGNORECASE
 )
 
 _SIGNS = {
@@ -203,26 +203,30 @@ class Comparisons:
     def _splits(
         self, column: CategoryColumn, parts: Sequence[str], place: int
     ) -> Iterator[frozenset[str]]:
+        known = False
         for size in range(1, len(parts) + 1):
             self._trail.step()
             level = self._levels[column.name](",".join(parts[:size]))
-            if level is not None and size == len(parts):
+            if level is None:
+                continue
+            known = True
+            if size == len(parts):
                 yield frozenset([level])
-            elif level is not None:
-                yield from (rest | {level} for rest in self._splits(column, parts[size:], place))
             else:
-                self._trail.say(place, f"{column.name!r:.60} is never {parts[0].strip()!r:.60}")
+                yield from (rest | {level} for rest in self._splits(column, parts[size:], place))
+        if not known:
+            self._trail.say(place, f"{column.name!r:.60} is never {parts[0].strip()!r:.60}")
 
-    def span(self, left: str, sign: str, text: str, end: int) -> tuple[Condition, ...]:
+    def span(self, left: str, sign: str, text: str, place: int) -> tuple[Condition, ...]:
         """Returns what ``low < column ≤ high`` means; nothing if it is something else."""
         if sign not in ("<", "≤") or not _number_of(left):
             return ()
         for operator in OPERATOR.finditer(text):
             second = sign_of(operator)
-            column = self.column(text[: operator.start()], end)
+            column = self.column(text[: operator.start()], place)
             if second in ("<", "≤") and isinstance(column, NumberColumn):
-                low = self.compared(column, ">" if sign == "<" else "≥", left, end)
-                high = self.compared(column, second, text[operator.end() :], end)
+                low = self.compared(column, ">" if sign == "<" else "≥", left, place)
+                high = self.compared(column, second, text[operator.end() :], place)
                 if len(low) == len(high) == 1:
                     return low + high
         return ()

@@ -203,7 +203,7 @@ class _Reader:
             for end in self._value_ends(operator.end(), end_of_line, joint):
                 value = self._text[operator.end() : end]
                 if column is None:
-                    conditions = self._comparisons.span(left, sign, value, end)
+                    conditions = self._comparisons.span(left, sign, value, operator.end())
                 else:
                     conditions = self._comparisons.compared(column, sign, value, operator.end())
                 if conditions:
