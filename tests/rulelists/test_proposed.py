@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_erm.rulelists.names import names_of
-from llm_erm.rulelists.proposed import UnreadableError, read_rule
+from llm_erm.rulelists.proposed import UnreadableError, rule_in
 from llm_erm.rulelists.rule import (
     Above,
     Among,
@@ -58,7 +58,7 @@ TABLE = Table(
 
 def read(answer: str, *classes: str, max_conditions: int = 5, blind: bool = False) -> RuleList:
     schema = schema_of(TABLE, classes or ("no", "yes"))
-    return read_rule(answer, TABLE, names_of(schema, blind=blind), max_conditions)
+    return rule_in(answer, TABLE, names_of(schema, blind=blind), max_conditions)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_some_of_the_conditions_need_two_classes():
 def test_larger_sets_than_the_search_looks_at_are_refused():
     table = Table((named("x", *"abcdef"),), 3)
     names = names_of(schema_of(table))
-    assert read_rule("IF x in {a, b, c} → yes\nELSE → no", table, names, 3)
+    assert rule_in("IF x in {a, b, c} → yes\nELSE → no", table, names, 3)
     with pytest.raises(UnreadableError, match="up to 3 categories"):
-        read_rule("IF x in {a, b, c, d} → yes\nELSE → no", table, names, 3)
+        rule_in("IF x in {a, b, c, d} → yes\nELSE → no", table, names, 3)
 
 
 def test_blind_names_stand_for_the_columns_and_no_others():
@@ -172,7 +172,7 @@ def test_blind_names_stand_for_the_columns_and_no_others():
 def test_words_with_two_meanings_are_refused():
     table = Table((named("x", "a", "a, b", "b"),), 3)
     with pytest.raises(UnreadableError, match="more than one rule"):
-        read_rule("IF x in {a, b} → yes\nELSE → no", table, names_of(schema_of(table)), 3)
+        rule_in("IF x in {a, b} → yes\nELSE → no", table, names_of(schema_of(table)), 3)
 
 
 def test_names_that_look_alike_or_are_long_are_told_apart():
@@ -180,10 +180,10 @@ def test_names_that_look_alike_or_are_long_are_told_apart():
     names = names_of(schema_of(table))
     assert names.columns["a\nb"] == "a\N{REPLACEMENT CHARACTER}b (2)"
     for text, column in ((names.columns["a\nb"], "a\nb"), ("c" * 79 + "…", "c" * 99)):
-        rule = read_rule(f"IF {text} > 1 → yes\nELSE → no", table, names, 3)
+        rule = rule_in(f"IF {text} > 1 → yes\nELSE → no", table, names, 3)
         assert rule.columns == (column,)
     rule = RuleList((Line((Above("c" * 99, 1),), 1),), 0, ("no", "yes"))
-    assert read_rule(str(rule), table, names, 3) == rule
+    assert rule_in(str(rule), table, names, 3) == rule
 
 
 NUMBERS = ("age", "years at work", "x1", "size (cm)", "score_%")
@@ -248,7 +248,7 @@ def without_order(rule: RuleList) -> object:
 @given(LISTS | SOME)
 def test_printed_rule_reads_as_the_same(rule):
     names = names_of(schema_of(MIXED, rule.classes))
-    found = read_rule(str(rule), MIXED, names, 12)
+    found = rule_in(str(rule), MIXED, names, 12)
     assert without_order(found) == without_order(rule)
 
 

@@ -52,10 +52,10 @@ def names_of(schema: Schema, *, blind: bool = False) -> Names:
     )
 
 
-def cell(text: str) -> str:
+def cell(text: str, longest: int = LONGEST) -> str:
     """Returns a text as one line without what nobody would see, cut if it is long."""
     line = printable(text)
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def _numbered(names: Iterable[str], letter: str, digits: int = 1) -> Shown:

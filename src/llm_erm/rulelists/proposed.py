@@ -17,7 +17,7 @@ from llm_erm.rulelists.names import Names, reversed_names
 from llm_erm.rulelists.rule import Condition, Line, RuleList
 from llm_erm.tables.columns import Table
 
-__all__ = ["UnreadableError", "read_rule"]
+__all__ = ["UnreadableError", "rule_in"]
 
 LONGEST_ANSWER = 1_000_000
 """Characters of an answer, thoughts included."""
@@ -53,7 +53,7 @@ _SEMICOLON = re.compile(r"\s{0,30};\s{0,30}")
 _SOME = re.compile(r"[*`]{0,3}at least (\d{1,3})(?: conditions?)?(?: holds?)? of\b:?\s{0,30}", re.I)
 
 
-def read_rule(answer: str, table: Table, names: Names, max_conditions: int) -> RuleList:
+def rule_in(answer: str, table: Table, names: Names, max_conditions: int) -> RuleList:
     """Returns the last rule in an answer, with the names of the table.
 
     Args:

@@ -1,6 +1,7 @@
 """Says in sentences what is known of a rule."""
 
 from llm_erm.phrases import counted, listed, percent, percent_up, sure
+from llm_erm.records import Cost
 from llm_erm.rulelists.evidence import Learned, Size
 
 
@@ -31,7 +32,10 @@ def new_rows(learned: Learned) -> list[str]:
     checked = f"Checked: it got {right}"
     if not kept:
         some = counted(check.learned_rows, "row")
-        checked = f"Checked: learned from {some} only, a rule of up to this size got {right}"
+        what = "a rule of up to this size"
+        if learned.size.form == "proposed":
+            what = "what the model proposed from these"
+        checked = f"Checked: learned from {some} only, {what} got {right}"
     if learned.no_bound:
         return [*sentences, f"{checked}; no bound for new rows: {learned.no_bound}."]
     assert learned.error_at_most is not None
@@ -75,9 +79,42 @@ def proof(learned: Learned) -> str:
         return f"{made}{_least(learned, size, fewer)}"
     lists = [one for one in learned.sizes if one.form == "list"]
     best = lists[min(size.conditions, len(lists) - 1)]
+    if size.form == "proposed":
+        best_list = f"the best rule list with up to {counted(best.conditions, 'condition')}"
+        if best.proved and learned.thresholds is None and not learned.skipped:
+            return f"{made}, and {best_list} {best.cost:,} (proved)."
+        return f"{made}, and {best_list} that the search found {best.cost:,}."
     return (
         f"{made}{_least(learned, best, fewer)} Of rules such as this one, some were tried, not all."
     )
+
+
+def proposals(learned: Learned) -> str:
+    """Returns how many rules a model proposed, and whether the rule is one; empty without one."""
+    made = learned.proposed
+    if made is None:
+        return ""
+    answers = f"{made.rules:,} of {counted(made.answers, 'answer')} of {made.model} hold a rule"
+    if made.answers < made.calls:
+        answers += f" ({made.calls - made.answers:,} of {made.calls:,} calls failed)"
+    if learned.size.form == "proposed":
+        whose = "the rule above is one of them"
+    elif any(size.form == "proposed" for size in learned.sizes):
+        whose = "the rule above is from the search, which did no worse on rows checked on"
+    else:
+        whose = "the rule above is from the search"
+    dollars = "at an unknown cost" if made.cost.usd is None else f"for ${made.cost.usd:.4f}"
+    sentence = f"Proposals: {answers}; {whose}. They took {tokens(made.cost)}, {dollars}."
+    if made.faults:
+        why, number = made.faults[0]
+        others = made.answers - made.rules
+        sentence += f" What is wrong with the others, {number:,} of {others:,} times: {why}."
+    return sentence
+
+
+def tokens(cost: Cost) -> str:
+    """Returns how many tokens some answers took."""
+    return f"{cost.prompt_tokens:,} + {counted(cost.completion_tokens, 'token')}"
 
 
 def _least(learned: Learned, size: Size, fewer: str) -> str:
