@@ -12,8 +12,9 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
+from llm_erm.cli.proposal_options import ProposalOptions
 from llm_erm.cli.tables import Column
-from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.errors import InputError, MissingExtraError, UnfinishedError
 from llm_erm.phrases import counted, either, listed
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.answers import read_answers
@@ -23,7 +24,7 @@ from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.rulelists.words import conditions_of, found, new_rows, proof
+from llm_erm.rulelists.words import conditions_of, found, new_rows, proof, proposals
 from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import MAX_ROWS, load
@@ -40,7 +41,7 @@ MOST_OTHERS = 2
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ProposalOptions):
     """Flags of `llm-erm fit`."""
 
     data: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
@@ -111,6 +112,7 @@ def fit(options: Options) -> int:
     answers = NO_ANSWERS
     if options.answered is not None:
         answers = read_answers(options.answered, options.target)
+    asks = options.asks
     data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
         raise InputError(
@@ -122,7 +124,7 @@ def fit(options: Options) -> int:
     from llm_erm.rulelists.search import prepare
 
     load_compiled(prepare, QUICK_SECONDS)
-    if options.ask:
+    if options.ask and not options.dry_run:
         data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
     for notice in data.notices:
         output.note(notice)
@@ -131,7 +133,17 @@ def fit(options: Options) -> int:
             int(data.asked.sum()), "row that was asked about", "rows that were asked about"
         )
         output.note(f"The rule is also learned from {asked}, on which no bound rests.")
-    learned = learn(data, settings)
+    proposed = None
+    if asks:
+        from llm_erm.cli.proposing import proposals_for
+
+        try:
+            proposed = proposals_for(options, data, settings)
+        except UnfinishedError:
+            return 3
+        if options.dry_run:
+            return 0
+    learned = learn(data, settings, proposed)
     if options.out is not None:
         write_rule(options.out, learned)
     if options.json:
@@ -214,6 +226,8 @@ def _sentences(learned: Learned, positive: str | None) -> list[str]:
     if positive is not None:
         sentences.append(found(learned, positive))
     sentences.append(f"Your rows: {proof(learned)}")
+    if learned.proposed is not None:
+        sentences.append(proposals(learned))
     if learned.wrong:
         shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
         more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"

@@ -96,7 +96,9 @@ class ModelOptions(CallOptions):
     for thoughts or a code tool."""
 
 
-def missing_key(options: ModelOptions) -> InputError | None:
+def missing_key(
+    options: ModelOptions, instead: str = "use --provider local for the embedded model"
+) -> InputError | None:
     """Returns the error to raise if the model needs a key that is not set, else None."""
     options = _with_provider(options)
     provider = PROVIDERS.get(options.provider or "")
@@ -105,7 +107,7 @@ def missing_key(options: ModelOptions) -> InputError | None:
     return InputError(
         f"{provider.name}:{options.model or provider.default_model} needs a key, but "
         f"{_variables(provider)} is not set; set it (to any text if the server needs no key), or "
-        "use --provider local for the embedded model."
+        f"{instead}."
     )
 
 

@@ -151,8 +151,12 @@ class _Asked:
         failures = self._calls.failures(over=False, asked_again=in_vain, replayed=replayed)
         if failures is not None:
             self._observe(None, Noticed(failures))
-        if self._calls.open or in_vain:
-            raise UnansweredError(failures or "The model has no answer.")
+        missing = self._asking.calls - len(completions)
+        if failures is None and missing:
+            failures = f"{missing:,} of {self._asking.calls:,} answers are missing."
+            self._observe(None, Noticed(failures))
+        if failures is not None and (missing or in_vain):
+            raise UnansweredError(failures)
 
     def _completions(self) -> list[Completion]:
         return [one for answers in self.answers.values() for one in answers.values()]

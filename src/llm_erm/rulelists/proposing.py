@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 
-from llm_erm.checks import Checked, checking
+from llm_erm.checks import Checked, checking, fitting
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.models import model as model_of
@@ -71,6 +71,13 @@ class Proposing(Checked):
             InputError: One has another type or is out of range, or the model cannot propose rules.
         """
         super().__post_init__()
+        said = {
+            fitting("the name of a described column", name, str): fitting(
+                "the description of a column", text, str
+            )
+            for name, text in self.descriptions.items()
+        }
+        object.__setattr__(self, "descriptions", said)
         if self.attempts < 1 or self.max_tokens < 1:
             raise InputError(
                 f"The model is to write {counted(self.attempts, 'proposal')} of up to "
@@ -105,6 +112,8 @@ class Proposing(Checked):
             MissingExtraError: A package that the model needs is not installed.
         """
         provider, named = split_name(model)
+        if named is None:
+            refuse_embedded(f"{model}:{EMBEDDED_NAME}")
         usual = provider.usual(named or provider.default_model, None)
         llm = model_of(model, **(model_settings or {}))
         return cls(llm=llm, **{"max_tokens": usual.max_tokens, **settings})
@@ -190,18 +199,18 @@ def asking_for(data: Labelled, settings: TableSettings, proposing: Proposing) ->
     if not settings.keep_checked:
         learning["all"] = np.ones(len(data.labels), dtype=bool)
     for variant, rows in learning.items():
+        job = JobKey(METHOD, 0, settings.seed, variant=variant)
         table = data.table.take(np.flatnonzero(rows))
         request = Request(
             prompt_of(table, data.labels[rows], asked),
             indices=range(1, proposing.attempts + 1),
-            seed=_seed(variant, settings.seed),
+            seed=sample_seed(job),
             max_tokens=proposing.max_tokens,
         )
-        parts.append(Part(JobKey(METHOD, 0, settings.seed, variant=variant), table, request))
+        parts.append(Part(job, table, request))
     prompts = "\0".join(part.request.prompt for part in parts if part.job.variant != "all")
     shaping = {
         **plain(proposing),
-        "llm": plain(proposing.llm),
         "target": data.schema.target,
         "max_conditions": settings.max_conditions,
         "costs": plain(settings.costs),
@@ -224,8 +233,9 @@ def _check_descriptions(data: Labelled, descriptions: Mapping[str, str]) -> None
             )
 
 
-def _seed(variant: str, seed: int) -> int:
-    digest = hashlib.sha256(f"{METHOD}|{variant}|seed={seed}|samples".encode()).digest()
+def sample_seed(job: JobKey) -> int:
+    """Returns the seed of a part's proposals, so that no two parts draw the same ones."""
+    digest = hashlib.sha256(f"{METHOD}|{job.variant}|seed={job.seed}|samples".encode()).digest()
     return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
 
 

@@ -1,7 +1,6 @@
 """Says in sentences what is known of a rule."""
 
 from llm_erm.phrases import counted, listed, percent, percent_up, sure
-from llm_erm.records import Cost
 from llm_erm.rulelists.evidence import Learned, Size
 
 
@@ -103,18 +102,17 @@ def proposals(learned: Learned) -> str:
         whose = "the rule above is from the search, which did no worse on rows checked on"
     else:
         whose = "the rule above is from the search"
-    dollars = "at an unknown cost" if made.cost.usd is None else f"for ${made.cost.usd:.4f}"
-    sentence = f"Proposals: {answers}; {whose}. They took {tokens(made.cost)}, {dollars}."
+    cost = made.cost
+    dollars = "at an unknown cost"
+    if cost.usd is not None:
+        dollars = f"for ${cost.usd:.4f}" if cost.usd else "at no cost"
+    used = f"{cost.prompt_tokens:,} prompt and {cost.completion_tokens:,} output tokens"
+    sentence = f"Proposals: {answers}; {whose}. They took {used}, {dollars}."
     if made.faults:
         why, number = made.faults[0]
         others = made.answers - made.rules
         sentence += f" What is wrong with the others, {number:,} of {others:,} times: {why}."
     return sentence
-
-
-def tokens(cost: Cost) -> str:
-    """Returns how many tokens some answers took."""
-    return f"{cost.prompt_tokens:,} + {counted(cost.completion_tokens, 'token')}"
 
 
 def _least(learned: Learned, size: Size, fewer: str) -> str:
