@@ -1,17 +1,28 @@
 """Asks a language model for rules, and tells of each answer the moment it arrives."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from llm_erm.errors import LLMERMError, UnansweredError, UnfinishedError
-from llm_erm.llms.llm import Completion
+from llm_erm.llms.llm import LLM, Completion
 from llm_erm.llms.oddities import cut_prompt, only_thoughts
 from llm_erm.llms.reader import Reader
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.unanswered import Calls, any_answer
-from llm_erm.rulelists.proposing import Answers, Asking, Part
+from llm_erm.rulelists.proposals import Proposals
+from llm_erm.rulelists.proposing import (
+    Answers,
+    Asking,
+    Part,
+    Proposing,
+    asking_for,
+    proposals_in,
+)
+from llm_erm.rulelists.replay import replayed_from
+from llm_erm.rulelists.settings import TableSettings
 from llm_erm.runs.events import (
     Advanced,
     Answered,
@@ -24,6 +35,41 @@ from llm_erm.runs.events import (
 )
 from llm_erm.runs.executors import run_coroutine
 from llm_erm.runs.jobs import JobKey
+from llm_erm.tables.columns import Labelled
+
+
+def propose(
+    data: Labelled,
+    settings: TableSettings,
+    model: str | LLM,
+    descriptions: Mapping[str, str],
+) -> Proposals:
+    """Returns what a model proposes for a table, keeping nothing of its answers.
+
+    Args:
+        data: The rows.
+        settings: How a rule is learned from them.
+        model: The model or its name; ``replay:FOLDER`` for the answers in a folder.
+        descriptions: What columns are, by their names.
+
+    Raises:
+        InputError: There is no such model, a setting is not valid, or the answers in the folder
+            are to other prompts.
+        ProviderError: The model cannot answer any call.
+        UnfinishedError: Calls got no answer, or the model's budget is spent.
+    """
+    if isinstance(model, str) and model.startswith("replay:"):
+        proposing, check = replayed_from(Path(model.removeprefix("replay:")))
+        asking = asking_for(data, settings, proposing)
+        check(asking)
+    else:
+        proposing = (
+            Proposing.of(model, descriptions=descriptions)
+            if isinstance(model, str)
+            else Proposing(llm=model, descriptions=descriptions)
+        )
+        asking = asking_for(data, settings, proposing)
+    return proposals_in(asking, ask(asking, {}, (), lambda job, event: None))
 
 
 def ask(
