@@ -230,9 +230,7 @@ LISTS = st.builds(
 )
 SOME = st.lists(CONDITIONS, min_size=3, max_size=5, unique=True).flatmap(
     lambda some: st.builds(
-        lambda least, label: RuleList(
-            (Line(tuple(some), label, least),), 1 - label, ("no", "yes")
-        ),
+        lambda least, label: RuleList((Line(tuple(some), label, least),), 1 - label, ("no", "yes")),
         st.integers(2, len(some) - 1),
         st.integers(0, 1),
     )

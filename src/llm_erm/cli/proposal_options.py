@@ -38,7 +38,7 @@ class ProposalOptions(CallOptions):
     replay_from: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """For replay: folder of the answers."""
     out_dir: Path | None = None
-    """Folder for the model's answers (default: runs/fit-<digest of the settings>)."""
+    """Folder for the model's answers (default: answers/fit-<digest of the settings>)."""
     dry_run: bool = False
     """Print each prompt and what the calls could cost, without calling a model."""
     fresh: bool = False

@@ -56,7 +56,7 @@ def proposals_for(
     if options.dry_run:
         _dry_run(asking)
         return None
-    path = options.out_dir or Path("runs") / f"fit-{asking.fingerprint.digest}"
+    path = options.out_dir or Path("answers") / f"fit-{asking.fingerprint.digest}"
     jobs = [part.job for part in asking.parts]
     answers_folder = RunFolder(path, asking.fingerprint, jobs, fresh=options.fresh)
     try:
@@ -72,6 +72,11 @@ def proposals_for(
             note(leaving(asking, data))
         answers = _asked(asking, answers_folder, options)
     finally:
+        if given_up := answers_folder.given_up():
+            note(
+                f"Cancelled {counted(given_up, 'call')} in flight when the command was stopped; "
+                "they may still be billed."
+            )
         answers_folder.close()
     note(f"Answers: {path}")
     return proposals_in(asking, answers)

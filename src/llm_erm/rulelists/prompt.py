@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_erm.phrases import counted, listed
+from llm_erm.phrases import counted, either
 from llm_erm.rulelists.m_of_n import FEWEST
 from llm_erm.rulelists.names import Names, cell
 from llm_erm.rulelists.pool import MOST_IN_SET
@@ -22,6 +22,9 @@ from llm_erm.tables.columns import MISSING_CODE, Column, NumberColumn, Table
 
 MOST_CELLS = 20_000
 """Cells that a prompt shows at most: some 60,000 to 100,000 tokens."""
+
+LONGEST_DESCRIPTION = 300
+"""Characters of what the user says of a column."""
 
 MOST_LEVELS = 200
 """Categories of a column that are listed at most; the rows may show others."""
@@ -33,6 +36,7 @@ class Asked:
 
     Attributes:
         names: What stands for each name.
+        target: The column to predict.
         max_conditions: Most conditions of a rule.
         costs: What errors cost, if not 1 each.
         descriptions: What the user says of columns, by their names.
@@ -40,6 +44,7 @@ class Asked:
     """
 
     names: Names
+    target: str
     max_conditions: int
     costs: Sequence[ErrorCost]
     descriptions: Mapping[str, str]
@@ -61,6 +66,7 @@ def prompt_of(table: Table, labels: NDArray[np.int32], asked: Asked) -> str:
     """
     names, target = asked.names, asked.names.target
     classes = list(names.classes.values())
+    said = cell(asked.descriptions.get(asked.target, ""), LONGEST_DESCRIPTION)
     columns = "\n".join(f"- {_about(one, asked)}" for one in table.columns)
     rows = shown_rows(table.n_rows, len(table.columns))
     some = np.sort(np.random.RandomState(asked.seed).permutation(table.n_rows)[:rows])
@@ -74,7 +80,7 @@ def prompt_of(table: Table, labels: NDArray[np.int32], asked: Asked) -> str:
 # Task
 Each row of a table is one case. Find a rule that tells {target} from the other columns, for these \
 cases and for new ones like them.
-{target} is {listed(classes[:-1])} or {classes[-1]}.{costs}
+{target} is {either(classes)}{f" ({said})" if said else ""}.{costs}
 Labels may be wrong here and there. Prefer a rule that makes sense, given what the columns are, to \
 one that fits every row.
 
@@ -96,7 +102,7 @@ Think first if you like. Then write the rule, and nothing else, into one fenced 
 
 def _about(column: Column, asked: Asked) -> str:
     """Returns a line on a column: what it is, and which values the rows have."""
-    said = cell(asked.descriptions.get(column.name, ""), 300)
+    said = cell(asked.descriptions.get(column.name, ""), LONGEST_DESCRIPTION)
     name = asked.names.columns[column.name]
     return f"{name}: {said}{'; ' if said else ''}{_values(column, asked.names)}"
 

@@ -192,7 +192,12 @@ def asking_for(data: Labelled, settings: TableSettings, proposing: Proposing) ->
     _check_descriptions(data, proposing.descriptions)
     names = names_of(data.schema, blind=proposing.blind)
     asked = Asked(
-        names, settings.max_conditions, settings.costs, proposing.descriptions, settings.seed
+        names,
+        data.schema.target,
+        settings.max_conditions,
+        settings.costs,
+        proposing.descriptions,
+        settings.seed,
     )
     parts = []
     learning = {f"fold={n}": rows for n, rows in enumerate(divide(data, settings).folds, 1)}
