@@ -251,10 +251,12 @@ def test_printed_rule_reads_as_the_same(rule):
 
 
 PIECES = st.sampled_from(
-    "IF|ELSE|ELSE IF|ALWAYS|AND|→|->|\n|\n1. |```|at least 2 hold of:|;|≤|>|<|=|≠|in {|}|,|age|bmi|"
-    "contract|monthly|yearly|who|signed|2020-01-01|3|-7.5e3|1e999|yes|no|is missing|is|*|`|/|.".split(
-        "|"
-    )
+    [
+        *("IF", "ELSE", "ELSE IF", "ALWAYS", "AND", "→", "->", "THEN", "at least 2 hold of:", ";"),
+        *("\n", "\n1. ", "```", "*", "`", "/", ".", "≤", ">", "<", "=", "≠", "in {", "}", ","),
+        *("age", "bmi", "contract", "who", "signed", "monthly", "yearly", "me", "yes", "no"),
+        *("2020-01-01", "3", "-7.5e3", "1e999", "is missing", "is", "is not"),
+    ]
 )
 
 

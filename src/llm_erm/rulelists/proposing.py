@@ -216,6 +216,7 @@ def asking_for(data: Labelled, settings: TableSettings, proposing: Proposing) ->
     prompts = "\0".join(part.request.prompt for part in parts if part.job.variant != "all")
     shaping = {
         **plain(proposing),
+        "descriptions": plain(list(proposing.descriptions.items())),
         "target": data.schema.target,
         "max_conditions": settings.max_conditions,
         "costs": plain(settings.costs),

@@ -30,7 +30,7 @@ def replayed_from(folder: Path) -> tuple[Proposing, Callable[[Asking], None]]:
     try:
         llm = from_plain(dict[str, object], known.settings["llm"])
         shaping = {name: known.settings[name] for name in ("attempts", "max_tokens", "blind")}
-        descriptions = from_plain(dict[str, str], known.settings["descriptions"])
+        descriptions = dict(from_plain(list[tuple[str, str]], known.settings["descriptions"]))
     except (RecordError, KeyError) as error:
         raise InputError(
             f"{folder}/settings.json lacks a setting of `llm-erm fit` ({error}); name another "
