@@ -28,6 +28,9 @@ class ProposalOptions(CallOptions):
     max_output_tokens: int | None = None
     """Maximum number of generated tokens per proposal, including reasoning (default: 20000; for
     local 1024)."""
+    context_tokens: int | None = None
+    """For local: maximum number of tokens in the prompt and the proposals drawn together (default:
+    32768)."""
     describe: Path | None = None
     """File of what columns are, for the model: a line for each, as in `age: in years`."""
     blind: bool = False

@@ -1,7 +1,8 @@
 """How a language model proposes rules: its settings, and a prompt per part that is learned from.
 
 The model is shown the rows that a part learns from, and none that it is checked on. So its
-proposals are as independent of these as the rules that the search finds.
+proposals are as independent of these as the rules that the search finds, unless it was trained on
+them.
 """
 
 import hashlib
