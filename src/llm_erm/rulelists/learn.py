@@ -1,5 +1,6 @@
 """Learns a rule from a table: its size by cross-validation, the rule itself from all rows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -181,10 +182,8 @@ class _Part:
 
     def of(self, size: Size) -> Size:
         """Returns the best of a form and size, or of the largest smaller one that was better."""
-        same = [one for one in self.sizes if one.form == size.form]
-        if size.form == "proposed":
-            return (same or [one for one in self.sizes if one.form == "list"])[-1]
-        fitting = [one for one in self.sizes if one.conditions <= size.conditions]
+        most = math.inf if size.form == "proposed" else size.conditions
+        fitting = [one for one in self.sizes if one.conditions <= most]
         same = [one for one in fitting if one.form == size.form]
         return (same or [one for one in fitting if one.form == "list"])[-1]
 

@@ -38,7 +38,7 @@ _START = re.compile(
 _IF = re.compile(r"[*`]{0,3}IF\b[*`]{0,3}:?\s{1,30}", re.I)
 _ALWAYS = re.compile(r"[*`]{0,3}ALWAYS\b[*`]{0,3}:?\s{0,30}", re.I)
 _NEXT = re.compile(
-    rf"(?:\s{{0,30}}[/,;.|])?{_MARKED}(?=[*`]{{0,3}}(?:ELSE|OTHERWISE|ELIF)\b)"
+    rf"(?:\s{{0,30}}[/,;.|])?{_MARKED}(?=[*`]{{0,3}}(?:ELSE(?:IF)?|OTHERWISE|ELIF)\b)"
     rf"|\s{{0,30}}\n{_MARKED}(?=IF\b)",
     re.I,
 )
@@ -47,7 +47,7 @@ _ELSE = re.compile(r"[*`]{0,3}(?:ELSE|OTHERWISE)\b[*`]{0,3}[,:]?\s{0,30}", re.I)
 _ARROW = re.compile(
     r"[*`]{0,3}(?:\bTHEN\b[*`]{0,3}:?\s{0,9})?(?:→|⇒|⟶|->|=>)|[*`]{0,3}\bTHEN\b[*`]{0,3}", re.I
 )
-_LINE = re.compile(r"\b(?:ELSE|ELIF|OTHERWISE)\b", re.I)
+_LINE = re.compile(r"\b(?:ELSE(?:IF)?|ELIF|OTHERWISE)\b", re.I)
 _AND = re.compile(r"\s{1,30}[*`]{0,3}AND\b[*`]{0,3}\s{1,30}|\s{0,30}&&?\s{0,30}", re.I)
 _SEMICOLON = re.compile(r"\s{0,30};\s{0,30}")
 _SOME = re.compile(r"[*`]{0,3}at least (\d{1,3})(?: conditions?)?(?: holds?)? of\b:?\s{0,30}", re.I)
