@@ -104,6 +104,10 @@ def read(answer: str, *classes: str, max_conditions: int = 5, blind: bool = Fals
         ),
         ("IF age > 4 AND age > 4 → yes\nELSE → no", "IF age > 4 → yes\nELSE → no"),
         ("always → no", "ALWAYS → no"),
+        (
+            "IF age > 3 → yes\nELSEIF age > 2 => no\nOTHERWISE, yes",
+            "IF age > 3 → yes\nELSE IF age > 2 → no\nELSE → yes",
+        ),
         ("<think>IF age > 1 → no\nELSE → yes</think>\nALWAYS → no", "ALWAYS → no"),
     ],
 )

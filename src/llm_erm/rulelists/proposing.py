@@ -159,7 +159,7 @@ class Asking:
         parts: The parts in the order in which ``learn`` takes them.
         names: What stands for the names of the table.
         fingerprint: All that shapes the answers.
-        shown: Most rows that any prompt shows.
+        shown: Most rows that all prompts show together.
     """
 
     proposing: Proposing
@@ -225,8 +225,9 @@ def asking_for(data: Labelled, settings: TableSettings, proposing: Proposing) ->
         "seed": settings.seed,
         "rows_sha256": hashlib.sha256(prompts.encode(errors="replace")).hexdigest(),
     }
-    shown = max(shown_rows(part.table.n_rows, len(data.table.columns)) for part in parts)
-    return Asking(proposing, tuple(parts), names, Fingerprint(VERSION, METHOD, shaping, ()), shown)
+    shown = sum(shown_rows(part.table.n_rows, len(data.table.columns)) for part in parts)
+    known = Fingerprint(VERSION, METHOD, shaping, ())
+    return Asking(proposing, tuple(parts), names, known, min(shown, len(data.labels)))
 
 
 def _check_descriptions(data: Labelled, descriptions: Mapping[str, str]) -> None:
