@@ -149,6 +149,7 @@ def test_a_dry_run_shows_the_prompts_and_the_cost_and_sends_nothing(folder, caps
         ((*SCRIPTED, "--describe", "none.txt"), "Cannot read none.txt"),
         ((*SCRIPTED, "--describe", "patients.csv"), "patients.csv, line 1"),
         ((*SCRIPTED, "--attempts", "0"), "0 proposals"),
+        ((*SCRIPTED, "--cost", "ill:perhaps=2"), "no class 'perhaps'"),
         ((*SCRIPTED, "--out", "."), "--out is ., a folder"),
         ((*SCRIPTED, "--max-conditions", "0"), "without conditions needs no model"),
     ],

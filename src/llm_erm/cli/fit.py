@@ -129,13 +129,7 @@ def fit(options: Options) -> int:
     load_compiled(prepare, QUICK_SECONDS)
     if options.ask and not options.dry_run:
         data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
-    for notice in data.notices:
-        output.note(notice)
-    if data.asked is not None:
-        asked = counted(
-            int(data.asked.sum()), "row that was asked about", "rows that were asked about"
-        )
-        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
+    _say_notices(data)
     proposed = None
     if asks:
         from llm_erm.cli.proposing import proposals_for
@@ -173,6 +167,16 @@ def _load(options: Options, answers: Answers) -> Labelled:
         seed=options.seed,
         answers=answers,
     )
+
+
+def _say_notices(data: Labelled) -> None:
+    for notice in data.notices:
+        output.note(notice)
+    if data.asked is not None:
+        asked = counted(
+            int(data.asked.sum()), "row that was asked about", "rows that were asked about"
+        )
+        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")

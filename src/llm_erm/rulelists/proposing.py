@@ -25,6 +25,7 @@ from llm_erm.phrases import counted, listed
 from llm_erm.records import cost_of
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Proposed
+from llm_erm.rulelists.learn import cost_matrix
 from llm_erm.rulelists.names import Names, cell, names_of
 from llm_erm.rulelists.prompt import Asked, prompt_of, shown_rows
 from llm_erm.rulelists.proposals import Proposals
@@ -183,13 +184,14 @@ def asking_for(data: Labelled, settings: TableSettings, proposing: Proposing) ->
     """Returns what a model is asked, so that ``learn`` may choose among its proposals.
 
     Raises:
-        InputError: A description is of no column, or a setting is impossible for these rows.
+        InputError: A description is of no column, a cost of no class, or a setting is impossible for these rows.
     """
     if not settings.max_conditions:
         raise InputError(
             "A rule without conditions needs no model; allow some conditions, or name no model.",
             setting="max_conditions",
         )
+    cost_matrix(settings.costs, data.schema.classes)  # refuses what no call should be paid for
     _check_descriptions(data, proposing.descriptions)
     names = names_of(data.schema, blind=proposing.blind)
     asked = Asked(
