@@ -184,7 +184,8 @@ def asking_for(data: Labelled, settings: TableSettings, proposing: Proposing) ->
     """Returns what a model is asked, so that ``learn`` may choose among its proposals.
 
     Raises:
-        InputError: A description is of no column, a cost of no class, or a setting is impossible for these rows.
+        InputError: A description is of no column, a cost of no class, or a setting is impossible
+            for these rows.
     """
     if not settings.max_conditions:
         raise InputError(
