@@ -8,6 +8,8 @@ import pytest
 
 pytest.importorskip("numba")
 
+from api_server import Reply, serving
+from llm_erm import model
 from llm_erm.errors import InputError, UnansweredError
 from llm_erm.llms.llm import LLM, Completion
 from llm_erm.llms.scripted import ScriptedLLM
@@ -28,6 +30,7 @@ from llm_erm.tables.columns import (
     Schema,
     Table,
 )
+from recorded import chat
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 QUICK = TableSettings(looks=20_000, max_conditions=4)
@@ -243,7 +246,10 @@ def test_failed_calls_and_refusals_are_failed_attempts():
 @pytest.mark.parametrize(("failures", "reason"), [(99, "error"), (99, "unanswered")])
 def test_without_any_answer_there_is_no_rule(failures, reason):
     llm = Failing(failures, reason)
-    with pytest.raises(UnansweredError, match="3 of 3 calls failed: it broke"):
+    with (
+        pytest.warns(UserWarning, match="3 of 3 calls failed"),
+        pytest.raises(UnansweredError, match="3 of 3 calls failed: it broke"),
+    ):
         propose(patients(), QUICK, llm, {})
     assert llm.calls == 3
 
@@ -262,6 +268,18 @@ def test_missing_answers_alone_are_asked_for():
     answers = ask(asking, kept, (), keep)
     assert asking.proposing.llm.calls == before + 1
     assert sum(map(len, answers.values())) == 12
+
+
+def test_whoever_asks_a_server_in_python_is_warned_of_what_leaves_the_machine():
+    with serving(lambda call: Reply(chat(TRUE))) as api:
+        llm = model("chat:m", base_url=f"{api.url}/v1", api_key="unused", speculative=5)
+        with (
+            pytest.warns(UserWarning, match=f"leaves this machine: 60 rows .* to {api.url}"),
+            pytest.warns(UserWarning, match=f"Up to 20 calls to chat:m at {api.url}"),
+        ):
+            found = propose(patients(), QUICK, llm, {})
+        assert len(api.calls) == found.record.rules == 20
+        assert found.record.cost.prompt_tokens == 24_000
 
 
 def test_settings_that_cannot_be_are_refused():

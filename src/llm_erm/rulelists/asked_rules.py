@@ -1,6 +1,7 @@
 """Asks a language model for rules, and tells of each answer the moment it arrives."""
 
 import asyncio
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from llm_erm.rulelists.proposing import (
     Part,
     Proposing,
     asking_for,
+    leaving,
     proposals_in,
 )
 from llm_erm.rulelists.replay import replayed_from
@@ -26,6 +28,7 @@ from llm_erm.rulelists.settings import TableSettings
 from llm_erm.runs.events import (
     Advanced,
     Answered,
+    Event,
     Hidden,
     Noticed,
     Observer,
@@ -45,6 +48,8 @@ def propose(
     descriptions: Mapping[str, str],
 ) -> Proposals:
     """Returns what a model proposes for a table, keeping nothing of its answers.
+
+    Warns of what leaves the machine and what it may cost, and of calls that failed.
 
     Args:
         data: The rows.
@@ -69,7 +74,14 @@ def propose(
             else Proposing(llm=model, descriptions=descriptions)
         )
         asking = asking_for(data, settings, proposing)
-    return proposals_in(asking, ask(asking, {}, (), lambda job, event: None))
+        if proposing.llm.address:
+            warnings.warn(leaving(asking, data), stacklevel=2)
+    return proposals_in(asking, ask(asking, {}, (), _warn))
+
+
+def _warn(job: JobKey | None, event: Event) -> None:
+    if isinstance(event, Noticed):
+        warnings.warn(event.text, stacklevel=2)
 
 
 def ask(
