@@ -133,7 +133,8 @@ def _chosen(options: ProposalOptions) -> tuple[LLM, int]:
 
 def _model_options(options: ProposalOptions) -> ModelOptions:
     taken = {one.name: getattr(options, one.name) for one in fields(CallOptions)}
-    return ModelOptions(**taken, speculative=options.attempts or Proposing.attempts)
+    wanted = Proposing.attempts if options.attempts is None else options.attempts
+    return ModelOptions(**taken, speculative=max(1, min(wanted, options.concurrency)))
 
 
 def _asked(
@@ -146,7 +147,7 @@ def _asked(
     kept = (
         ""
         if folder is None
-        else (f" Answers are kept in {folder.path}; run the same command to resume.")
+        else f" Answers are kept in {folder.path}; run the same command to resume."
     )
     try:
         with Shown(len(asking.parts), "prompts", named=_named) as shown, stopping_at_sigterm():
