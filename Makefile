@@ -16,7 +16,9 @@ TORCH ?= torch==2.13.0
 PYTHONS ?= 3.11 3.12 3.13 3.14
 TESTS ?= tests
 
-.PHONY: setup demo test test-slow test-python test-golden test-damage test-wasm test-vllm coverage check fix clean
+DOCS := $(VENV)/.docs
+
+.PHONY: setup demo docs dist test test-slow test-python test-golden test-damage test-wasm test-vllm test-browser coverage check fix clean
 
 setup: $(STAMP)
 
@@ -44,6 +46,25 @@ demo: $(CORE)
 	$(BIN)/llm-erm synthesize --provider local --functions fn_g fn_a fn_c fn_l --lengths 20 --out-dir runs/demo --fresh
 	$(BIN)/llm-erm enumerate --functions fn_g fn_a fn_c fn_l --lengths 20 --max-seconds 10 --out-dir runs/demo-enumeration --fresh
 	$(BIN)/llm-erm compare runs/demo runs/demo-enumeration
+
+# Builds the documentation site and checks its links; open build/site/index.html.
+docs: $(DOCS)
+	$(BIN)/zensical build --strict --clean
+	$(BIN)/python tests/built_site.py build/site
+
+$(DOCS): pyproject.toml Makefile
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP) --editable '.[docs]'
+	touch $(DOCS)
+
+# The wheel and the source archive of a release, with what is in them checked.
+dist:
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(PIP) build twine
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tests/built_package.py dist
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -86,6 +107,13 @@ test-wasm: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
 	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
 
+# Not part of `make test`: it needs a browser, Debian's chromium and chromium-driver, which it installs
+# if it may; without one, the tests are skipped and say why.
+test-browser: setup
+	$(PIP) 'selenium>=4.40'
+	command -v chromium && command -v chromedriver || { apt-get update && apt-get install --yes chromium chromium-driver; } || true
+	$(BIN)/pytest -m browser
+
 # vLLM takes 3 GB with its dependencies, so it has a separate environment and model folder. The three
 # torch packages are removed because they do not match the CPU build; nothing here uses them.
 $(VLLM)/.ready: pyproject.toml Makefile
@@ -107,4 +135,4 @@ fix: setup
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(VLLM) .venv-python build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) .venv-python build dist .cache .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -76,7 +76,7 @@ def test_the_report_says_whose_rule_it_is(folder, capsys):
     assert "IF age > 65 AND bmi > 30\till" in printed.out
     told = " ".join(printed.err.split())
     assert (
-        "Proposals: 4 of 12 answers of scripted:answers.json hold a rule; the rule above is one of "
+        "Proposals: 4 of 12 answers of scripted:answers.json hold a rule; this rule is one of "
         "them. They took 0 prompt and 0 output tokens, at no cost." in told
     )
     assert "what the model proposed from these got" in told
@@ -87,7 +87,7 @@ def test_answers_that_hold_no_rule_leave_the_search_and_that_is_said(folder, cap
     assert fit(*SCRIPTED) == 0
     printed = capsys.readouterr()
     assert "0 of 12 answers of scripted:answers.json hold a rule" in printed.err
-    assert "the rule above is from the search." in printed.err
+    assert "this rule is from the search." in printed.err
     assert "\x1b" not in printed.err + printed.out
 
 

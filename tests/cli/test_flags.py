@@ -25,6 +25,7 @@ SHARED = {
     "proposal_options": ("fit",),
     "proposing": ("fit",),
     "published": ("synthesize",),
+    "repeat": ("synthesize",),
     "replay": ("synthesize",),
     "results": ("enumerate", "synthesize"),
     "runs": ("incontext", "synthesize"),

@@ -6,8 +6,9 @@ pytest.importorskip("numba")
 
 from llm_erm.errors import InputError
 from llm_erm.rulelists.division import divide
-from llm_erm.rulelists.evidence import Learned
-from llm_erm.rulelists.learn import learn
+from llm_erm.rulelists.evidence import Learned, Size
+from llm_erm.rulelists.learn import best_size, learn
+from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import read_rule, write_rule
 from llm_erm.rulelists.words import proof
@@ -267,3 +268,25 @@ def test_bound_fails_no_more_often_than_it_says():
             failures[index] += error > most
             assert error > 0.19  # the best rule errs on 0.2
     assert (failures <= binom.isf(1e-7, runs, 0.05)).all()
+
+
+@pytest.mark.parametrize(
+    ("cost_and_checked_cost_by_size", "chosen"),
+    [
+        ([(50, 60), (9, 14), (7, 14)], 1),  # no clear gain: the smaller
+        ([(50, 60), (9, 14), (4, 14)], 2),  # at most half the errors learned from
+        ([(50, 60), (9, 14), (4, 14), (3, 14)], 2),
+        ([(50, 60), (9, 14), (4, 14), (2, 14)], 3),
+        ([(50, 60), (9, 14), (0, 15)], 1),  # rows kept aside decide first
+        ([(50, 60), (0, 14), (0, 14)], 1),
+    ],
+)
+def test_of_sizes_that_check_alike_a_larger_one_must_halve_the_errors_learned_from(
+    cost_and_checked_cost_by_size, chosen
+):
+    anything = RuleList((), 0, ("no", "yes"))
+    sizes = [
+        Size(conditions, anything, cost, 0, checked_cost)
+        for conditions, (cost, checked_cost) in enumerate(cost_and_checked_cost_by_size)
+    ]
+    assert best_size(sizes) == chosen

@@ -176,7 +176,7 @@ def test_rule_that_few_noisy_rows_do_not_reveal_is_chosen_and_said_to_be_propose
     assert proof(learned).startswith("it makes 9 errors on the 60 rows learned from, and the best")
     assert "what the model proposed from these got 16 of 20" in new_rows(learned)[1]
     told = proposals(learned)
-    assert "4 of 12 answers of scripted:answers hold a rule; the rule above is one of them" in told
+    assert "4 of 12 answers of scripted:answers hold a rule; this rule is one of them" in told
     assert "4 of 8 times: " in told
 
 
@@ -215,7 +215,7 @@ def test_part_without_a_proposal_falls_back_on_the_search():
     assert all(size.form != "proposed" for size in nowhere.sizes)
     assert nowhere.rule == learn(data, QUICK).rule
     assert nowhere.check.candidates == most_candidates(QUICK, 2) + 1
-    assert "the rule above is from the search." in proposals(nowhere)
+    assert "this rule is from the search." in proposals(nowhere)
 
 
 class Failing(LLM):

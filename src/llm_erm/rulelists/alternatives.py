@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llm_erm.rulelists.pool import pool_of
+from llm_erm.rulelists.pool import packed, pool_of
 from llm_erm.rulelists.rule import Above, AtMost, Condition, RuleList
 from llm_erm.rulelists.thresholds import Room, decided, room_of
 from llm_erm.tables.columns import Table
@@ -35,16 +35,16 @@ def left_open(rule: RuleList, table: Table) -> tuple[Open, ...]:
     Conditions are exchanged one at a time: where several are open, more rules agree on all rows.
     """
     pool = pool_of(table, distinct=False)
-    holding = np.array([condition.holds(table) for condition in pool.conditions])
     found = []
     for index, place, condition, rows in decided(rule, table):
-        holds = condition.holds(table)
-        same = (holding[:, rows] == holds[rows]).all(axis=1)
+        holds, among = packed(np.stack([condition.holds(table), rows]))
+        differing = pool.bits ^ holds
+        same = ~(differing & among).any(axis=1)
         matches = [
             pool.conditions[i]
             for i in np.flatnonzero(same)
             if pool.conditions[i].column != condition.column
-            or (holding[i] != holds).any()  # else the same in other words
+            or differing[i].any()  # else the same in other words
         ]
         room = room_of(condition, table, rows)
         found.append(Open(index, place, room, _others(condition, matches)))

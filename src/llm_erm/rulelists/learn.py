@@ -38,7 +38,7 @@ def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None =
 
     The rows are divided into folds. For each, the best rule of each form and size is found on the
     other rows, and its errors on the fold are counted. The form and size whose errors cost least in
-    all is taken, the smaller one if two cost the same, and its best rule on all rows.
+    all is taken, and its best rule on all rows.
 
     Two bounds hold, each at the confidence asked for. One is about the rule: all rules of its size
     are few enough for its errors on all rows to tell (``description``). The other is usually
@@ -70,10 +70,7 @@ def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None =
         replace(size, checked_cost=sum(part.checked_cost(size, costs) for part in parts))
         for size in final.sizes
     ]
-    chosen = min(
-        range(len(sizes)),
-        key=lambda index: (sizes[index].checked_cost, sizes[index].conditions, index),
-    )
+    chosen = best_size(sizes)
     size = sizes[chosen]
     rule = size.rule
     checked = parts[0].of(size)
@@ -122,6 +119,21 @@ def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None =
         int((~drawn).sum()),
         None if proposals is None else proposals.record,
     )
+
+
+def best_size(sizes: Sequence[Size]) -> int:
+    """Returns the index of the form and size whose errors cost least on the rows checked on.
+
+    Of several, the smallest, unless a larger one costs at most half as much on the rows learned
+    from: with few rows, that is the one that a larger table would show to be better.
+    """
+    least = min(size.checked_cost for size in sizes)
+    tied = [index for index, size in enumerate(sizes) if size.checked_cost == least]
+    chosen, *larger = sorted(tied, key=lambda index: sizes[index].conditions)
+    for index in larger:
+        if 0 < sizes[chosen].cost >= 2 * sizes[index].cost:
+            chosen = index
+    return chosen
 
 
 def cost_matrix(costs: Sequence[ErrorCost], classes: tuple[str, ...]) -> Costs:

@@ -73,29 +73,31 @@ def pool_of(table: Table, *, distinct: bool = True) -> Pool:
     """
     max_thresholds = max(MOST_CELLS // table.n_rows, 100)
     conditions: list[Condition] = []
-    rows: list[Rows] = []
+    bits: list[NDArray[np.uint64]] = []  # as they are found: bytes would take eight times as much
+    size: list[int] = []
     first, end, twin = [], [], []
     seen: set[bytes | Condition] = set()
     for chain, is_twin in _chains(table, max_thresholds):
-        start = len(rows)
+        start = len(bits)
         for condition, holds in chain:
             count = int(holds.sum())
-            key = np.packbits(holds).tobytes() if distinct else condition
+            (words,) = packed(holds[None])
+            key = words.tobytes() if distinct else condition
             if 0 < count < table.n_rows and key not in seen:
                 seen.add(key)
                 conditions.append(condition)
-                rows.append(holds)
-        if len(rows) > start:
+                bits.append(words)
+                size.append(count)
+        if len(bits) > start:
             first.append(start)
-            end.append(len(rows))
+            end.append(len(bits))
             twin.append(is_twin)
-    holding = np.array(rows, dtype=bool).reshape(len(rows), table.n_rows)
     return Pool(
         tuple(conditions),
-        packed(holding),
+        np.array(bits, dtype=np.uint64).reshape(len(bits), max(-(-table.n_rows // 64), 1)),
         np.array(first, dtype=np.int64),
         np.array(end, dtype=np.int64),
-        holding.sum(axis=1).astype(np.int64),
+        np.array(size, dtype=np.int64),
         np.array(twin, dtype=bool),
         table.n_rows,
         max_thresholds

@@ -3,6 +3,9 @@
 from llm_erm.phrases import counted, listed, percent, percent_up, sure
 from llm_erm.rulelists.evidence import Learned, Size
 
+MOST_SHOWN = 10
+"""Rows that a rule gets wrong are named, up to so many."""
+
 
 def conditions_of(learned: Learned) -> list[str]:
     """Returns when each line of the rule decides, as it is printed, without what it gives."""
@@ -16,7 +19,8 @@ def conditions_of(learned: Learned) -> list[str]:
 def certificate(learned: Learned) -> list[str]:
     """Returns what is known of the rule's errors: on new rows, and on those it was learned from."""
     sentence = proof(learned)
-    return [*new_rows(learned), sentence[0].upper() + sentence[1:]]
+    proposed = [] if learned.proposed is None else [proposals(learned)]
+    return [*new_rows(learned), sentence[0].upper() + sentence[1:], *proposed]
 
 
 def new_rows(learned: Learned) -> list[str]:
@@ -64,6 +68,15 @@ def found(learned: Learned, positive: str) -> str:
     return "".join([*texts, "."])
 
 
+def wrong(learned: Learned) -> list[str]:
+    """Returns which rows the rule gets wrong, as a sentence if there are any."""
+    if not learned.wrong:
+        return []
+    shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
+    more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
+    return [f"Rows that it gets wrong ({len(learned.wrong):,} of all): {shown}{more}"]
+
+
 def proof(learned: Learned) -> str:
     """Returns what is known of the rule on the rows learned from, as a sentence without capital."""
     size = learned.size
@@ -97,11 +110,11 @@ def proposals(learned: Learned) -> str:
     if made.answers < made.calls:
         answers += f" ({made.calls - made.answers:,} of {made.calls:,} calls failed)"
     if learned.size.form == "proposed":
-        whose = "the rule above is one of them"
+        whose = "this rule is one of them"
     elif any(size.form == "proposed" for size in learned.sizes):
-        whose = "the rule above is from the search, which did no worse on rows checked on"
+        whose = "this rule is from the search, which did no worse on rows checked on"
     else:
-        whose = "the rule above is from the search"
+        whose = "this rule is from the search"
     cost = made.cost
     dollars = "at an unknown cost"
     if cost.usd is not None:
