@@ -1,8 +1,10 @@
 """ProgramClassifier keeps scikit-learn's contract and learns what ``learn`` learns."""
 
+import json
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -24,9 +26,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from llm_erm import ProgramClassifier
+from llm_erm.cli.main import main
+from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.rule import Among, Line, RuleList
 from llm_erm.rulelists.settings import TableSettings
+from llm_erm.rulelists.stored import read_rule
 from llm_erm.tables.reading import load
 
 LOOKS = 20_000
@@ -376,3 +381,58 @@ except llm_erm.LLMERMError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "needs sklearn" in done.stdout
     assert "pip install 'llm-erm[tables]'" in done.stdout
+
+
+def test_rules_of_a_language_model_are_one_more_form(tmp_path):
+    frame = patients(tmp_path)
+    classifier = Quick(
+        max_conditions=4,
+        model=ScriptedLLM(["no idea", PROPOSED]),
+        descriptions={"age": "in years"},
+    )
+    classifier = clone(classifier).fit(frame.drop(columns="state"), frame["state"])
+    assert classifier.learned_.size.form == "proposed"
+    assert str(classifier.rule_) == PROPOSED
+    assert classifier.learned_.proposed.rules == 16
+    assert str(pickle.loads(pickle.dumps(classifier)).rule_) == PROPOSED
+    for wrong, told in (
+        ({"model": "local"}, "too small"),
+        ({"model": 3}, "llm is 3; give a model"),
+        ({"model": "scripted:none.json"}, "cannot be read"),
+        ({"model": ScriptedLLM(["x"]), "descriptions": {"agee": "x"}}, "no column 'agee'"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            Quick(**wrong).fit(frame.drop(columns="state"), frame["state"])
+
+
+def test_answers_that_fit_has_kept_are_replayed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = patients(tmp_path)
+    (tmp_path / "answers.json").write_text(json.dumps([PROPOSED]))
+    with pytest.raises(SystemExit) as ended:
+        main(
+            "fit patients.csv --target state --answers answers.json --out-dir kept --json "
+            f"--looks {LOOKS} --out rule.json".split()
+        )
+    assert not ended.value.code
+    classifier = ProgramClassifier(looks=LOOKS, model="replay:kept")
+    classifier.fit(frame.drop(columns="state"), frame["state"])
+    assert classifier.learned_ == replace(
+        read_rule(tmp_path / "rule.json"), notices=classifier.notices_
+    )
+
+
+PROPOSED = "IF age > 65 AND bmi > 30 → ill\nELSE IF smoker = yes AND age > 50 → ill\nELSE → well"
+
+
+def patients(folder):
+    """Few rows with many wrong labels, in a file and as a data frame of pandas."""
+    pandas = pytest.importorskip("pandas")
+    random = np.random.RandomState(3)
+    age, bmi = random.randint(18, 91, 60), np.round(random.normal(27, 5, 60), 1)
+    smoker = random.choice(["no", "yes"], 60)
+    ill = ((age > 65) & (bmi > 30)) | ((smoker == "yes") & (age > 50))
+    state = np.where(ill ^ (random.rand(60) < 0.15), "ill", "well")
+    frame = pandas.DataFrame({"age": age, "bmi": bmi, "smoker": smoker, "state": state})
+    frame.to_csv(folder / "patients.csv", index=False)
+    return frame

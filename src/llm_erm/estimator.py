@@ -1,7 +1,7 @@
 """Rules for tables as an estimator of scikit-learn."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -14,10 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from llm_erm.checks import fitting
 from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.llms.llm import LLM
 from llm_erm.phrases import counted
 from llm_erm.rulelists.certificate import certified
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.export import Form, exported
+from llm_erm.rulelists.proposals import Proposals
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.undetermined import in_question, votes
@@ -76,6 +78,9 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         max_rows: Rows to use at most, a random sample if there are more.
         looks: Conditions to look at in proofs; some 10 to 40 million per second for 200 rows.
         seed: Of the random division of the rows.
+        model: A language model that proposes rules too, or its name, such as ``scripted:FILE``, or
+            ``replay:FOLDER`` for answers that ``llm-erm fit`` got; None for none. It is sent rows.
+        descriptions: For the model, what columns are, by their names.
 
     Attributes:
         rule_: The rule; it prints as text.
@@ -101,6 +106,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         max_rows: int = MAX_ROWS,
         looks: int = TableSettings.looks,
         seed: int = 0,
+        model: str | LLM | None = None,
+        descriptions: Mapping[str, str] | None = None,
     ) -> None:
         self.max_conditions = max_conditions
         self.checked = checked
@@ -111,6 +118,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.max_rows = max_rows
         self.looks = looks
         self.seed = seed
+        self.model = model
+        self.descriptions = descriptions
 
     def fit(
         self,
@@ -129,6 +138,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         Raises:
             ValueError: A parameter, the rows, the labels or the groups are not valid.
             MissingExtraError: A library is not installed.
+            ProviderError: The model cannot answer any call.
+            UnfinishedError: Calls got no answer, or the model's budget is spent.
         """
         if find_spec("numba") is None:
             raise MissingExtraError(f"ProgramClassifier needs numba; install it with: {INSTALL}")
@@ -151,7 +162,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
                 check_consistent_length(X, belonging)
                 _, numbers = np.unique(belonging, return_inverse=True)
                 data = replace(data, groups=numbers[data.row_numbers - 1].astype(np.int64))
-            learned = learn(data, settings)
+            learned = learn(data, settings, self._proposals(data, settings))
             learning = np.ones(len(data.labels), dtype=bool)
             if self.keep_checked:
                 learning = divide(data, settings).learning
@@ -240,6 +251,13 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             seed=self.seed,
             looks=self.looks,
         )
+
+    def _proposals(self, data: Labelled, settings: TableSettings) -> Proposals | None:
+        if self.model is None:
+            return None
+        from llm_erm.rulelists.asked_rules import propose
+
+        return propose(data, settings, self.model, self.descriptions or {})
 
     def _costs(self, classes: tuple[str, ...]) -> Iterator[ErrorCost]:
         texts = dict(zip(self.classes_.tolist(), classes, strict=True))

@@ -9,7 +9,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from api_server import Reply, serving
-from llm_erm.cli.dry_run import CHARACTERS_PER_TOKEN
+from llm_erm.cli.estimate import CHARACTERS_PER_TOKEN
 
 GRID = (
     *("--functions", "fn_a", "fn_b", "--lengths", 20, 30, "--attempts", 3, "--num-trials", 2),

@@ -22,6 +22,8 @@ SHARED = {
     "models": ("synthesize",),
     "options": ("enumerate", "synthesize", "verify"),
     "places": ("export", "predict"),
+    "proposal_options": ("fit",),
+    "proposing": ("fit",),
     "published": ("synthesize",),
     "repeat": ("synthesize",),
     "replay": ("synthesize",),

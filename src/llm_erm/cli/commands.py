@@ -50,7 +50,8 @@ EXAMPLES = {
     "fit": """
   llm-erm fit customers.csv --target churned
   llm-erm fit visits.csv --target ill --groups patient --cost yes:no=5
-  llm-erm fit customers.csv --target churned --ask --answered answers.csv""",
+  llm-erm fit customers.csv --target churned --ask --answered answers.csv
+  llm-erm fit customers.csv --target churned --model openai:gpt-5""",
     "predict": """
   llm-erm predict rule.json new.csv --out predicted.csv
   llm-erm predict rule.json new.csv --undetermined mark""",

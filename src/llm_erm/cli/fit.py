@@ -12,8 +12,10 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
+from llm_erm.cli.places import check_files
+from llm_erm.cli.proposal_options import ProposalOptions
 from llm_erm.cli.tables import Column
-from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.errors import InputError, MissingExtraError, UnfinishedError
 from llm_erm.phrases import counted, listed
 from llm_erm.rulelists.answers import read_answers
 from llm_erm.rulelists.division import divide
@@ -22,7 +24,7 @@ from llm_erm.rulelists.openness import left_open, ties
 from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.rulelists.words import conditions_of, found, new_rows, proof, wrong
+from llm_erm.rulelists.words import conditions_of, found, new_rows, proof, proposals, wrong
 from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import MAX_ROWS, load
@@ -32,7 +34,7 @@ QUICK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ProposalOptions):
     """Flags of `llm-erm fit`."""
 
     data: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
@@ -103,6 +105,9 @@ def fit(options: Options) -> int:
     answers = NO_ANSWERS
     if options.answered is not None:
         answers = read_answers(options.answered, options.target)
+    asks = options.asks
+    if asks:
+        check_files({"--out": options.out}, options.out_dir)
     data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
         raise InputError(
@@ -114,16 +119,20 @@ def fit(options: Options) -> int:
     from llm_erm.rulelists.search import prepare
 
     load_compiled(prepare, QUICK_SECONDS)
-    if options.ask:
+    if options.ask and not options.dry_run:
         data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
-    for notice in data.notices:
-        output.note(notice)
-    if data.asked is not None:
-        asked = counted(
-            int(data.asked.sum()), "row that was asked about", "rows that were asked about"
-        )
-        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
-    learned = learn(data, settings)
+    _say_notices(data)
+    proposed = None
+    if asks:
+        from llm_erm.cli.proposing import proposals_for
+
+        try:
+            proposed = proposals_for(options, data, settings)
+        except UnfinishedError:
+            return 3
+        if options.dry_run:
+            return 0
+    learned = learn(data, settings, proposed)
     if options.out is not None:
         write_rule(options.out, learned)
     if options.json:
@@ -150,6 +159,16 @@ def _load(options: Options, answers: Answers) -> Labelled:
         seed=options.seed,
         answers=answers,
     )
+
+
+def _say_notices(data: Labelled) -> None:
+    for notice in data.notices:
+        output.note(notice)
+    if data.asked is not None:
+        asked = counted(
+            int(data.asked.sum()), "row that was asked about", "rows that were asked about"
+        )
+        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")
@@ -206,6 +225,8 @@ def _sentences(learned: Learned, positive: str | None) -> list[str]:
     if positive is not None:
         sentences.append(found(learned, positive))
     sentences.append(f"Your rows: {proof(learned)}")
+    if learned.proposed is not None:
+        sentences.append(proposals(learned))
     return [*sentences, *wrong(learned), *left_open(learned), *ties(learned)]
 
 

@@ -49,6 +49,8 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "base_url": "ADDRESS",
         "answers": "FILE",
         "replay_from": "FOLDER",
+        "describe": "FILE",
+        "blind": "",
         "shots": "N ...",
         "answer": "",
         "constraint": "",

@@ -23,8 +23,8 @@ from llm_erm.phrases import counted
 
 
 @dataclass(frozen=True)
-class ModelOptions:
-    """The language model that proposes programs, and its settings."""
+class CallOptions:
+    """A language model, and how it is called."""
 
     provider: str | None = None
     """openai (the Responses API, or a server that offers it), chat (any server with a chat
@@ -45,17 +45,8 @@ class ModelOptions:
     verbosity: Verbosity | None = None
     """For openai and compatible servers: how long the text of an answer is (default: low for
     openai)."""
-    enable_code_interpreter: bool = False
-    """For openai, anthropic and gemini: let the model run code in the provider's interpreter."""
-    tool_choice: ToolChoice = "auto"
-    """Whether the model may use its tool."""
-    code_tool: Literal["none", "local"] = "none"
-    """local: let a remote model run Python on the training examples, in this machine's sandbox."""
     concurrency: int = 5
     """Maximum number of calls to a remote model in flight, for all tasks together."""
-    speculative: int = 1
-    """Maximum number of calls in flight per task. More than 1 is faster, but may pay for attempts
-    that turn out to be unnecessary once an exact program is found."""
     timeout: float = 1200.0
     """Maximum duration of a call in seconds; then it counts as a failed attempt and is not
     retried, since it may be billed."""
@@ -69,14 +60,6 @@ class ModelOptions:
     calls in flight when the process was killed (Ctrl-C is fine)."""
     max_total_tokens: int | None = None
     """For remote models: the same limit for the total of prompt and output tokens."""
-    constraint: Constraint | None = None
-    """What to ask for, and whether answers must match it. grammar: an expression of the small
-    grammar (default for the embedded model). block: one fenced block of Python that matches a
-    grammar (default for your own GGUF). free-block: a block that need not match (default for chat,
-    vllm and ollama). schema: JSON that matches its schema. none: JSON that need not match (default
-    for the other remote models). Only local takes them all: chat and vllm take no grammar, ollama
-    neither grammar nor block, and the others free-block and none. What must match leaves no room
-    for thoughts or a code tool."""
     answers: Path | None = None
     """For scripted: a JSON list of texts. Attempt i of every grid point gets the i-th text; later
     attempts get the last one."""
@@ -90,7 +73,32 @@ class ModelOptions:
     tokens."""
 
 
-def missing_key(options: ModelOptions) -> InputError | None:
+@dataclass(frozen=True)
+class ModelOptions(CallOptions):
+    """The language model that proposes programs, and its settings."""
+
+    enable_code_interpreter: bool = False
+    """For openai, anthropic and gemini: let the model run code in the provider's interpreter."""
+    tool_choice: ToolChoice = "auto"
+    """Whether the model may use its tool."""
+    code_tool: Literal["none", "local"] = "none"
+    """local: let a remote model run Python on the training examples, in this machine's sandbox."""
+    speculative: int = 1
+    """Maximum number of calls in flight per task. More than 1 is faster, but may pay for attempts
+    that turn out to be unnecessary once an exact program is found."""
+    constraint: Constraint | None = None
+    """What to ask for, and whether answers must match it. grammar: an expression of the small
+    grammar (default for the embedded model). block: one fenced block of Python that matches a
+    grammar (default for your own GGUF). free-block: a block that need not match (default for chat,
+    vllm and ollama). schema: JSON that matches its schema. none: JSON that need not match (default
+    for the other remote models). Only local takes them all: chat and vllm take no grammar, ollama
+    neither grammar nor block, and the others free-block and none. What must match leaves no room
+    for thoughts or a code tool."""
+
+
+def missing_key(
+    options: ModelOptions, instead: str = "use --provider local for the embedded model"
+) -> InputError | None:
     """Returns the error to raise if the model needs a key that is not set, else None."""
     options = _with_provider(options)
     provider = PROVIDERS.get(options.provider or "")
@@ -99,7 +107,7 @@ def missing_key(options: ModelOptions) -> InputError | None:
     return InputError(
         f"{provider.name}:{options.model or provider.default_model} needs a key, but "
         f"{_variables(provider)} is not set; set it (to any text if the server needs no key), or "
-        "use --provider local for the embedded model."
+        f"{instead}."
     )
 
 

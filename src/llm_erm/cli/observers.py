@@ -1,7 +1,9 @@
 """Shows the progress of a run on stderr: bars and notices."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Self
 
 from rich.progress import TaskID
@@ -55,14 +57,23 @@ class _Share:
 class Shown:
     """Shows a bar for all jobs and, unless there are many, one for each; prints notices."""
 
-    def __init__(self, jobs: int, what: str = "jobs", *, done: int = 0) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        what: str = "jobs",
+        *,
+        done: int = 0,
+        named: Callable[[JobKey], str] = attrgetter("name"),
+    ) -> None:
         """Prepares the bars.
 
         Args:
             jobs: Number of jobs.
             what: What to call them.
             done: Number of jobs that an earlier run finished.
+            named: Returns what to call a job.
         """
+        self._named = named
         self._bars = Bars()
         self._many = jobs > BARS
         self._total = self._bars.add(what, jobs, done, shown=jobs > 1)
@@ -86,7 +97,7 @@ class Shown:
         """Shows what happened."""
         match event:
             case Noticed(text):
-                note(text if job is None else f"{job.name}: {text}")
+                note(text if job is None else f"{self._named(job)}: {text}")
             case Hidden() if not self._told_of_hidden:
                 self._told_of_hidden = True
                 note(
@@ -123,7 +134,7 @@ class Shown:
         """Shows what happened in a job."""
         match event:
             case Started(total, done, seconds) if not self._many:
-                self._of_jobs[job] = self._bars.add(job.name, total, done, seconds=seconds)
+                self._of_jobs[job] = self._bars.add(self._named(job), total, done, seconds=seconds)
             case Advanced(done) if job in self._of_jobs:
                 self._bars.set(self._of_jobs[job], done)
             case Attempted() if job in self._of_jobs:

@@ -37,6 +37,8 @@ def as_good(
         costs: What errors cost, by true and given class.
         looks: How many conditions the search may look at.
     """
+    if size.form == "proposed":  # the search does not know how good others like it are
+        return (), False
     search = Search(pool_of(table, distinct=False), labels, size.rule.classes, costs)
     conditions = size.rule.conditions
     rules, complete = [size.rule], conditions == 0

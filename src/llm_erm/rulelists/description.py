@@ -6,6 +6,11 @@ in number, wherever their thresholds lie. If one of them erred often on all rows
 those that it was learned from, that would be chance: which rows came first is as likely as any
 other order. The number of rules times that chance, a hypergeometric tail, is at most ``delta``.
 
+It does not matter who wrote a rule, or after seeing what. So the bound holds for one that a
+language model proposed as well: what is read from its answers (``proposed``) has a form, a size
+and conditions that are counted here, with thresholds anywhere and sets of up to ``MOST_IN_SET``
+categories. A rule that repeats itself says what a smaller one says, whose limit is lower.
+
 Sources: Vapnik and Chervonenkis, Theory of Probability and its Applications 16 (1971), for the
 imagined rows; Blum and Langford, PAC-MDL bounds (COLT 2003), for exact tails and lengths.
 """

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from llm_erm.records import Cost
 from llm_erm.rulelists.alternatives import Open
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.settings import ErrorCost
 from llm_erm.rulelists.ties import Tie
 from llm_erm.tables.columns import Schema
 
-Form = Literal["list", "m of n"]
-"""A rule list whose lines need all their conditions, or one line that needs some of them."""
+Form = Literal["list", "m of n", "proposed"]
+"""A rule list whose lines need all their conditions, one line that needs some of them, or what a
+language model proposed of either."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Size:
         rule: The rule.
         cost: What its errors cost on the rows learned from.
         at_least: No rule of the form with so many conditions costs less there; 0 for m of n, which
-            is not searched to the end.
+            is not searched to the end, and for what a model proposed.
         checked_cost: What the errors of rules of this form and size cost on the rows that each was
             not learned from.
         form: Which rules it is the best of.
@@ -79,13 +81,35 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Proposed:
+    """What a language model proposed, of which one rule per part met the rows checked on.
+
+    Attributes:
+        model: The model.
+        calls: How many proposals it was asked for.
+        answers: How many calls it answered.
+        rules: How many answers hold a rule for these columns.
+        faults: What is wrong with the other answers, each with their number, most frequent first.
+        cost: What all answers cost.
+    """
+
+    model: str
+    calls: int
+    answers: int
+    rules: int
+    faults: tuple[tuple[str, int], ...]
+    cost: Cost
+
+
+@dataclass(frozen=True)
 class Learned:
     """A rule and what is known of it.
 
     Attributes:
         rule: The rule.
         schema: How to read other rows for it.
-        sizes: The best rule of each form and size: lists, smallest first, then those of m of n.
+        sizes: The best rule of each form and size: lists, smallest first, then those of m of n,
+            then what a model proposed.
         chosen: Index of the rule's own size among them.
         lines: One per line of the rule, and one for the rows that no line decides.
         learned_rows: Number of rows learned from.
@@ -108,6 +132,7 @@ class Learned:
         ties_complete: Whether these are all.
         asked_rows: Number of rows learned from whose labels were asked for: they are no draws, so
             no bound rests on them.
+        proposed: What a language model proposed; None if none was asked.
     """
 
     rule: RuleList
@@ -130,6 +155,7 @@ class Learned:
     ties: tuple[Tie, ...] = ()
     ties_complete: bool = False
     asked_rows: int = 0
+    proposed: Proposed | None = None
 
     @property
     def size(self) -> Size:

@@ -1,5 +1,6 @@
 """Learns a rule from a table: its size by cross-validation, the rule itself from all rows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,11 +12,13 @@ from llm_erm.errors import InputError
 from llm_erm.phrases import listed
 from llm_erm.rulelists.alternatives import left_open
 from llm_erm.rulelists.as_good import as_good
+from llm_erm.rulelists.best_proposal import best_proposal
 from llm_erm.rulelists.description import upper_error
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Check, Learned, LineCount, Size
 from llm_erm.rulelists.m_of_n import FEWEST
 from llm_erm.rulelists.pool import pool_of
+from llm_erm.rulelists.proposals import Proposals
 from llm_erm.rulelists.redundancy import without_redundancy
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.search import Costs, Search
@@ -30,7 +33,7 @@ FOLD_LOOKS = 10
 """Share of the looks, as one over this, that goes into the best rules for a fold."""
 
 
-def learn(data: Labelled, settings: TableSettings) -> Learned:
+def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None = None) -> Learned:
     """Returns a rule learned from labelled rows.
 
     The rows are divided into folds. For each, the best rule of each form and size is found on the
@@ -42,14 +45,27 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     tighter, and about the rule of the same form and size from all rows but the first fold: the
     fold's rows decided among one rule per form and size.
 
+    What a language model proposed is one further form: of each part, the best of its proposals.
+
+    Args:
+        data: The rows.
+        settings: How to learn.
+        proposals: Rules that a model proposed for the same rows and settings.
+
     Raises:
         InputError: A setting is impossible for these rows.
     """
     costs = cost_matrix(settings.costs, data.schema.classes)
     division = divide(data, settings)
-    parts = [_best(data, learning, costs, settings) for learning in division.folds]
     everything = np.ones(len(data.labels), dtype=bool)
-    final = parts[0] if settings.keep_checked else _best(data, everything, costs, settings)
+    learned_from = [*division.folds] if settings.keep_checked else [*division.folds, everything]
+    proposed = [()] * len(learned_from) if proposals is None else proposals.of_parts
+    found = [
+        _best(data, learning, costs, settings, rules)
+        for learning, rules in zip(learned_from, proposed, strict=True)
+    ]
+    parts = found[: len(division.folds)]
+    final = parts[0] if settings.keep_checked else found[-1]
     sizes = [
         replace(size, checked_cost=sum(part.checked_cost(size, costs) for part in parts))
         for size in final.sizes
@@ -58,7 +74,8 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     size = sizes[chosen]
     rule = size.rule
     checked = parts[0].of(size)
-    candidates = most_candidates(settings, len(data.schema.classes))
+    shares = most_candidates(settings, len(data.schema.classes))
+    candidates = shares + (proposals is not None)
     delta = 1 - settings.confidence
     errors = parts[0].errors(size)
     rows = len(parts[0].truth)
@@ -76,7 +93,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
     drawn = everything if data.asked is None else ~data.asked
     if not (division.no_bound or settings.keep_checked):
         made, of = int(wrong[drawn].sum()), int(drawn.sum())
-        error_at_most = upper_error(rule, data.schema, made, of, candidates, delta)
+        error_at_most = upper_error(rule, data.schema, made, of, shares, delta)
     validated = np.sum([~learning for learning in division.folds], axis=0)[drawn].min() == 1
     ties, complete = as_good(size, final.table, final.labels, costs, settings.looks // 10)
     return Learned(
@@ -100,6 +117,7 @@ def learn(data: Labelled, settings: TableSettings) -> Learned:
         ties,
         complete,
         int((~drawn).sum()),
+        None if proposals is None else proposals.record,
     )
 
 
@@ -176,7 +194,8 @@ class _Part:
 
     def of(self, size: Size) -> Size:
         """Returns the best of a form and size, or of the largest smaller one that was better."""
-        fitting = [one for one in self.sizes if one.conditions <= size.conditions]
+        most = math.inf if size.form == "proposed" else size.conditions
+        fitting = [one for one in self.sizes if one.conditions <= most]
         same = [one for one in fitting if one.form == size.form]
         return (same or [one for one in fitting if one.form == "list"])[-1]
 
@@ -196,9 +215,13 @@ class _Part:
 
 
 def _best(
-    data: Labelled, learning: NDArray[np.bool_], costs: Costs, settings: TableSettings
+    data: Labelled,
+    learning: NDArray[np.bool_],
+    costs: Costs,
+    settings: TableSettings,
+    proposed: Sequence[RuleList],
 ) -> _Part:
-    """Returns the best rules on some rows."""
+    """Returns the best rules on some rows, and the best of those proposed for them."""
     table = data.table.take(np.flatnonzero(learning))
     labels = data.labels[learning]
     pool = pool_of(table)
@@ -206,7 +229,9 @@ def _best(
     if not learning.all() and not settings.keep_checked:
         settings = replace(settings, looks=settings.looks // FOLD_LOOKS)
     return _Part(
-        _lists(search, table, settings) + _of_m_of_n(search, table, settings),
+        _lists(search, table, settings)
+        + _of_m_of_n(search, table, settings)
+        + best_proposal(proposed, table, labels, costs),
         table,
         labels,
         data.table.take(np.flatnonzero(~learning)),
@@ -230,7 +255,7 @@ def _estimated_error(parts: Sequence[_Part], sizes: Sequence[Size], chosen: Size
 
 
 def most_candidates(settings: TableSettings, classes: int) -> int:
-    """Returns how many rules can meet the rows of a fold: one for each form and size."""
+    """Returns how many rules of the search can meet the rows of a fold: one per form and size."""
     lists = settings.max_conditions + 1
     return lists + (max(settings.max_conditions - FEWEST + 1, 0) if classes == 2 else 0)
 

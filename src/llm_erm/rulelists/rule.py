@@ -40,7 +40,7 @@ class AtMost:
         return numbers(table, self.column) <= self.value
 
     def __str__(self) -> str:
-        return f"{self.column} ≤ {_number(self.value, self.date)}"
+        return f"{self.column} ≤ {number_text(self.value, self.date)}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Above:
         return numbers(table, self.column) > self.value
 
     def __str__(self) -> str:
-        return f"{self.column} > {_number(self.value, self.date)}"
+        return f"{self.column} > {number_text(self.value, self.date)}"
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ class RuleList:
         ]
         last = f"→ {self.classes[self.otherwise]}"
         lines = [*texts, f"ELSE {last}" if texts else f"ALWAYS {last}"]
-        return "\n".join(map(_printable, lines))
+        return "\n".join(map(printable, lines))
 
     def _repr_html_(self) -> str:
         """Returns the text as notebooks show it."""
@@ -260,8 +260,8 @@ def all_of(*sets: Rows) -> Rows:
     return np.asarray(np.logical_and.reduce(sets))
 
 
-def _printable(text: str) -> str:
-    """One line, with a mark for each character that nobody would see."""
+def printable(text: str) -> str:
+    """Returns a text as one line, with a mark for each character that nobody would see."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -274,8 +274,8 @@ def _joined(conditions: tuple[Condition, ...]) -> list[str]:
         low = next((item for item in group if isinstance(item, Above)), None)
         high = next((item for item in group if isinstance(item, AtMost)), None)
         if low is not None and high is not None:
-            span = f"{_number(low.value, low.date)} < {low.column} ≤ "
-            texts.append(span + _number(high.value, high.date))
+            span = f"{number_text(low.value, low.date)} < {low.column} ≤ "
+            texts.append(span + number_text(high.value, high.date))
             group = [item for item in group if item is not low and item is not high]
         texts += map(str, group)
     return texts
@@ -286,7 +286,8 @@ def _first(conditions: tuple[Condition, ...], index: int) -> int:
     return names.index(names[index])
 
 
-def _number(value: float, date: bool) -> str:
+def number_text(value: float, date: bool) -> str:
+    """Returns a number, or a day counted from 1970-01-01, as rules have it."""
     if date:
         return str(datetime.date(1970, 1, 1) + datetime.timedelta(days=int(np.floor(value))))
     return np.format_float_positional(value, trim="-") if abs(value) < 1e15 else f"{value:g}"

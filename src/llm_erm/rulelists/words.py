@@ -19,7 +19,8 @@ def conditions_of(learned: Learned) -> list[str]:
 def certificate(learned: Learned) -> list[str]:
     """Returns what is known of the rule's errors: on new rows, and on those it was learned from."""
     sentence = proof(learned)
-    return [*new_rows(learned), sentence[0].upper() + sentence[1:]]
+    proposed = [] if learned.proposed is None else [proposals(learned)]
+    return [*new_rows(learned), sentence[0].upper() + sentence[1:], *proposed]
 
 
 def new_rows(learned: Learned) -> list[str]:
@@ -34,7 +35,10 @@ def new_rows(learned: Learned) -> list[str]:
     checked = f"Checked: it got {right}"
     if not kept:
         some = counted(check.learned_rows, "row")
-        checked = f"Checked: learned from {some} only, a rule of up to this size got {right}"
+        what = "a rule of up to this size"
+        if learned.size.form == "proposed":
+            what = "what the model proposed from these"
+        checked = f"Checked: learned from {some} only, {what} got {right}"
     if learned.no_bound:
         return [*sentences, f"{checked}; no bound for new rows: {learned.no_bound}."]
     assert learned.error_at_most is not None
@@ -87,9 +91,41 @@ def proof(learned: Learned) -> str:
         return f"{made}{_least(learned, size, fewer)}"
     lists = [one for one in learned.sizes if one.form == "list"]
     best = lists[min(size.conditions, len(lists) - 1)]
+    if size.form == "proposed":
+        best_list = f"the best rule list with up to {counted(best.conditions, 'condition')}"
+        if best.proved and learned.thresholds is None and not learned.skipped:
+            return f"{made}, and {best_list} {best.cost:,} (proved)."
+        return f"{made}, and {best_list} that the search found {best.cost:,}."
     return (
         f"{made}{_least(learned, best, fewer)} Of rules such as this one, some were tried, not all."
     )
+
+
+def proposals(learned: Learned) -> str:
+    """Returns how many rules a model proposed, and whether the rule is one; empty without one."""
+    made = learned.proposed
+    if made is None:
+        return ""
+    answers = f"{made.rules:,} of {counted(made.answers, 'answer')} of {made.model} hold a rule"
+    if made.answers < made.calls:
+        answers += f" ({made.calls - made.answers:,} of {made.calls:,} calls failed)"
+    if learned.size.form == "proposed":
+        whose = "this rule is one of them"
+    elif any(size.form == "proposed" for size in learned.sizes):
+        whose = "this rule is from the search, which did no worse on rows checked on"
+    else:
+        whose = "this rule is from the search"
+    cost = made.cost
+    dollars = "at an unknown cost"
+    if cost.usd is not None:
+        dollars = f"for ${cost.usd:.4f}" if cost.usd else "at no cost"
+    used = f"{cost.prompt_tokens:,} prompt and {cost.completion_tokens:,} output tokens"
+    sentence = f"Proposals: {answers}; {whose}. They took {used}, {dollars}."
+    if made.faults:
+        why, number = made.faults[0]
+        others = made.answers - made.rules
+        sentence += f" What is wrong with the others, {number:,} of {others:,} times: {why}."
+    return sentence
 
 
 def _least(learned: Learned, size: Size, fewer: str) -> str:

@@ -16,6 +16,7 @@ from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.oddities import cut_prompt, only_thoughts
 from llm_erm.llms.reader import Reader
 from llm_erm.llms.replay import ReplayLLM
+from llm_erm.llms.unanswered import Calls, any_answer
 from llm_erm.records import Attempt, Result, cost_of
 from llm_erm.runs.events import (
     Answered,
@@ -32,7 +33,6 @@ from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, BLOCK_GRAMMAR, build_prompt
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling, Strategy, Tried, sample_seed
-from llm_erm.synthesis.unanswered import Calls, any_answer
 from llm_erm.synthesis.verifier import Verifier
 from llm_erm.tasks.task import Splits
 

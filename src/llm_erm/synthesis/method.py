@@ -1,7 +1,7 @@
 """LLM-ERM as a method that runs can use: searches share a model, a sandbox and threads."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +19,8 @@ from llm_erm.llms.llm import LLM, Completion
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import split_name
 from llm_erm.llms.providers import ModelSettings
-from llm_erm.records import Result
+from llm_erm.llms.unanswered import any_answer
+from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Attempted, Event, Isolated, Noticed, Observe, Started
 from llm_erm.runs.jobs import Job, Method, Work
 from llm_erm.sandbox import Isolation, Sandbox
@@ -29,7 +30,6 @@ from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
 from llm_erm.synthesis.replay import read_replay
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling
-from llm_erm.synthesis.unanswered import known
 from llm_erm.tasks.spec import DataSpec
 
 MODEL = "a model, such as llm_erm.model('local')"
@@ -152,7 +152,7 @@ class Synthesis(Checked, Method):
         """Returns a sentence on the calls that this run may make, if there are any."""
         llm, settings = self.llm, self.settings
         calls = sum(
-            settings.attempts - len(known(one.attempts, one.answers)[1])
+            settings.attempts - len(_known(one.attempts, one.answers)[1])
             for one in work
             if one.result is None
         )
@@ -215,7 +215,7 @@ class Searches:
         splits = replace(work.splits, reveal=cache(work.splits.reveal))
         earlier, answers = work.attempts, work.answers
         if work.result is None:
-            earlier, answers = known(earlier, answers)
+            earlier, answers = _known(earlier, answers)
         attempts = {attempt.index: attempt for attempt in earlier}
 
         def keep(event: Event) -> None:
@@ -251,3 +251,15 @@ class Searches:
         )
         facts = await asyncio.get_running_loop().run_in_executor(self._threads, judging)
         return replace(result, facts=facts)
+
+
+def _known(
+    attempts: Sequence[Attempt], answers: Mapping[int, Completion]
+) -> tuple[Sequence[Attempt], Mapping[int, Completion]]:
+    """Returns what an interrupted search goes on from: nothing if none of its calls was answered.
+
+    Args:
+        attempts: Its attempts.
+        answers: All answers, by index.
+    """
+    return (attempts, answers) if any_answer(answers.values()) else ((), {})

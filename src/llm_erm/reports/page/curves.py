@@ -10,7 +10,7 @@ from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.reports.curves import curves
 from llm_erm.reports.page.charts import MOST_MARKS, STYLES, Chart, Line, Point, styled
 from llm_erm.reports.results import Entry
-from llm_erm.rulelists.evidence import Learned
+from llm_erm.rulelists.evidence import Form, Learned
 from llm_erm.tasks.suite import in_words
 
 CHANCE = 0.5
@@ -200,12 +200,19 @@ def _growth(results: Sequence[Result]) -> Iterable[Chart]:
         )
 
 
+_FORMS: dict[Form, str] = {
+    "list": "lists",
+    "m of n": "rules of the form m of n",
+    "proposed": "what a language model proposed",
+}
+
+
 def chart_of_rule(learned: Learned) -> Chart:
     """Returns what the errors of the best rules cost, by their number of conditions."""
     lines: list[Line] = []
     for form in dict.fromkeys(size.form for size in learned.sizes):
         sizes = [size for size in learned.sizes if size.form == form]
-        name = "lists" if form == "list" else "rules of the form m of n"
+        name = _FORMS[form]
         seen = tuple(Point(size.conditions, size.cost) for size in sizes)
         unseen = tuple(Point(size.conditions, size.checked_cost) for size in sizes)
         lines += [

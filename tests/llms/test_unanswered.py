@@ -3,7 +3,7 @@
 import pytest
 
 from llm_erm.llms.llm import Completion
-from llm_erm.synthesis.unanswered import Calls
+from llm_erm.llms.unanswered import Calls
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,10 @@
 """Which calls of a search got no answer, and what becomes of their samples."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 
 from llm_erm.llms.llm import Completion
 from llm_erm.phrases import counted
-from llm_erm.records import Attempt
 
 MOST_IN_A_ROW = 3
 """Calls without an answer, each after all its retries, after which a search asks no more."""
@@ -79,18 +78,6 @@ class Calls:
 def is_answer(completion: Completion) -> bool:
     """Returns whether the model answered, be it with a refusal."""
     return completion.finish_reason not in ("error", "unanswered", "cancelled")
-
-
-def known(
-    attempts: Sequence[Attempt], answers: Mapping[int, Completion]
-) -> tuple[Sequence[Attempt], Mapping[int, Completion]]:
-    """Returns what an interrupted search goes on from: nothing if none of its calls was answered.
-
-    Args:
-        attempts: Its attempts.
-        answers: All answers, by index.
-    """
-    return (attempts, answers) if any_answer(answers.values()) else ((), {})
 
 
 def any_answer(completions: Iterable[Completion]) -> bool:

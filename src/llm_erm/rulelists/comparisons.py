@@ -1,0 +1,278 @@
+"""What one comparison in a rule that a model wrote means for the columns of a table."""
+
+import datetime
+import math
+import re
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+
+from llm_erm.rulelists.names import MARKS, Names, reversed_names
+from llm_erm.rulelists.pool import MOST_IN_SET
+from llm_erm.rulelists.rule import (
+    Above,
+    Among,
+    AtMost,
+    Condition,
+    Missing,
+    MoreThan,
+    NotAmong,
+    NotMoreThan,
+    Present,
+)
+from llm_erm.tables.columns import CategoryColumn, Column, NumberColumn, Table
+
+MOST_STEPS = 10_000
+"""Names and numbers that are looked up in an answer at most."""
+
+
+MOST_PARTS = 50
+"""Parts between commas that the names of a set of categories may have."""
+
+OPERATOR = re.compile(
+    r"≤|<=|=<|≥|>=|≠|!=|<>|<|(?<![-=])>|==?(?!>)|\b(?:not )?in\b(?=[\s\"'`*]{0,9}[{(\[])"
+    r"|\bis (?:not )?(?:missing|present|empty)\b|\bis not\b|\bis\b",
+    re.IGNORECASE,
+)
+"""What stands between the two sides of a comparison."""
+
+_NUMBER = re.compile(
+    r"[+-]?(?=\.?\d)\d*(?:(?<=\d),\d{3})*(?:\.\d*)?(?:e[+-]?\d{1,3})?", re.IGNORECASE
+)
+
+_SIGNS = {
+    **{"<=": "≤", "=<": "≤", ">=": "≥", "!=": "≠", "<>": "≠", "==": "="},
+    **{"is": "=", "is not": "≠"},
+}
+
+
+def sign_of(operator: re.Match[str]) -> str:
+    """Returns an operator as rules have it."""
+    word = operator[0].casefold()
+    return _SIGNS.get(word, word)
+
+
+class UnreadableError(Exception):
+    """A text holds no rule that could be used; the message says why."""
+
+
+class Trail:
+    """What was tried in one text: how much, and the fault that is furthest in it.
+
+    Attributes:
+        fault: What is wrong there; up to that place, the text made sense.
+    """
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+        self._place = -1
+        self._steps = 0
+
+    def restart(self, place: int, fault: str) -> None:
+        """Forgets the faults before a place, for a rule that begins there."""
+        self.fault, self._place = fault, place
+
+    def step(self) -> None:
+        """Counts one look-up.
+
+        Raises:
+            UnreadableError: There were too many.
+        """
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise UnreadableError("it can be read in too many ways")
+
+    def say(self, place: int, fault: str) -> None:
+        """Keeps a fault if it is further in the text than those before."""
+        if place > self._place:
+            self.fault, self._place = fault, place
+
+
+class Comparisons:
+    """The columns that comparisons may be about, under the names that the model was shown."""
+
+    def __init__(self, table: Table, names: Names, trail: Trail) -> None:
+        self._trail = trail
+        self._columns = {column.name: column for column in table.columns}
+        self._find = reversed_names({name: names.columns[name] for name in self._columns})
+        self._levels = {
+            column.name: reversed_names(names.levels.get(column.name, {}))
+            for column in table.columns
+        }
+
+    def column(self, text: str, place: int) -> Column | None:
+        """Returns the column of that name, None if there is none."""
+        self._trail.step()
+        name = self._find(text)
+        if name is None and not _number_of(text):
+            self._trail.say(place, f"there is no column {text.strip()!r:.80}")
+        return None if name is None else self._columns[name]
+
+    def presence(self, column: Column, sign: str) -> Condition | None:
+        """Returns what ``is missing`` and the like mean; None for another sign."""
+        if not sign.endswith(("missing", "empty", "present")):
+            return None
+        absent = sign.endswith("present") == ("not" in sign)
+        return Missing(column.name) if absent else Present(column.name)
+
+    def compared(self, column: Column, sign: str, text: str, place: int) -> tuple[Condition, ...]:
+        """Returns what a comparison of a column means; nothing if it is not valid."""
+        self._trail.step()
+        if isinstance(column, CategoryColumn):
+            return self._of_category(column, sign, text, place)
+        value = _value_of(text, column)
+        if value is None:
+            return self._of_columns(column, sign, text, place)
+        date, name = column.dates, column.name
+        match sign:
+            case "≤":
+                return (AtMost(name, value, date),)
+            case ">":
+                return (Above(name, value, date),)
+            case "<":
+                return (AtMost(name, _below(value, column), date),)
+            case "≥":
+                return (Above(name, _below(value, column), date),)
+            case "=":
+                return _equal(value, column)
+        self._trail.say(place, f"{sign} is for categories, and {name!r:.60} is a column of numbers")
+        return ()
+
+    def _of_columns(
+        self, column: NumberColumn, sign: str, text: str, place: int
+    ) -> tuple[Condition, ...]:
+        other = self.column(text, place)
+        if other is None:
+            self._trail.say(place, f"{text.strip()!r:.60} is no number")
+            return ()
+        if not isinstance(other, NumberColumn) or other.dates != column.dates or other is column:
+            self._trail.say(place, f"{column.name!r:.60} and {other.name!r:.60} cannot be compared")
+            return ()
+        match sign:
+            case "≤":
+                return (NotMoreThan(column.name, other.name),)
+            case ">":
+                return (MoreThan(column.name, other.name),)
+            case "<":
+                return (MoreThan(other.name, column.name),)
+            case "≥":
+                return (NotMoreThan(other.name, column.name),)
+        self._trail.say(place, f"columns are compared by ≤ and >, not by {sign}")
+        return ()
+
+    def _of_category(
+        self, column: CategoryColumn, sign: str, text: str, place: int
+    ) -> tuple[Condition, ...]:
+        find = self._levels[column.name]
+        if sign in ("=", "≠"):
+            level = find(text)
+            if level is None:
+                self._trail.say(place, f"{column.name!r:.60} is never {text.strip()!r:.60}")
+                return ()
+            return (
+                Among(column.name, (level,)) if sign == "=" else NotAmong(column.name, (level,)),
+            )
+        if sign not in ("in", "not in"):
+            self._trail.say(place, f"{column.name!r:.60} has categories, which have no order")
+            return ()
+        inner = text.strip(MARKS + " \n\t")
+        if inner[:1] + inner[-1:] not in ("{}", "()", "[]"):
+            self._trail.say(place, "a set of categories needs braces, as in {a, b}")
+            return ()
+        levels = self._set(column, inner[1:-1], place)
+        if not levels:
+            return ()
+        if len(levels) > MOST_IN_SET:
+            self._trail.say(place, f"a set may have up to {MOST_IN_SET} categories")
+            return ()
+        return ((Among if sign == "in" else NotAmong)(column.name, levels),)
+
+    def _set(self, column: CategoryColumn, text: str, place: int) -> tuple[str, ...]:
+        """Returns the categories between braces; their names may hold commas."""
+        parts = text.split(",")
+        if len(parts) > MOST_PARTS:
+            self._trail.say(place, f"a set may have up to {MOST_IN_SET} categories")
+            return ()
+        ways = set(islice(self._splits(column, parts, place), 2))
+        if len(ways) > 1:
+            self._trail.say(place, "its words could mean more than one rule")
+        (levels,) = ways if len(ways) == 1 else ((),)
+        return tuple(sorted(levels, key=column.levels.index))
+
+    def _splits(
+        self, column: CategoryColumn, parts: Sequence[str], place: int
+    ) -> Iterator[frozenset[str]]:
+        known = False
+        for size in range(1, len(parts) + 1):
+            self._trail.step()
+            level = self._levels[column.name](",".join(parts[:size]))
+            if level is None:
+                continue
+            known = True
+            if size == len(parts):
+                yield frozenset([level])
+            else:
+                yield from (rest | {level} for rest in self._splits(column, parts[size:], place))
+        if not known:
+            self._trail.say(place, f"{column.name!r:.60} is never {parts[0].strip()!r:.60}")
+
+    def span(self, left: str, sign: str, text: str, place: int) -> tuple[Condition, ...]:
+        """Returns what ``low < column ≤ high`` means; nothing if it is something else."""
+        if sign not in ("<", "≤") or not _number_of(left):
+            return ()
+        for operator in OPERATOR.finditer(text):
+            second = sign_of(operator)
+            column = self.column(text[: operator.start()], place)
+            if second in ("<", "≤") and isinstance(column, NumberColumn):
+                low = self.compared(column, ">" if sign == "<" else "≥", left, place)
+                high = self.compared(column, second, text[operator.end() :], place)
+                if len(low) == len(high) == 1:
+                    return low + high
+        return ()
+
+
+def _number_of(text: str) -> bool:
+    """Returns whether a text looks like a number or a date."""
+    return bool(re.search(r"\d", text)) and not re.search(r"[^\W\d]{2}", text)
+
+
+def _value_of(text: str, column: NumberColumn) -> float | None:
+    """Returns a threshold, None if a text is none."""
+    text = text.strip(MARKS + " \n\t").replace("−", "-")
+    if column.dates:
+        try:
+            day = datetime.date.fromisoformat(text)
+        except ValueError:
+            return None
+        return float((day - datetime.date(1970, 1, 1)).days)
+    if _NUMBER.fullmatch(text) is None:
+        return None
+    try:
+        value = float(text.replace(",", ""))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _below(value: float, column: NumberColumn) -> float:
+    """Returns the threshold that divides numbers such as a column's below a value from others."""
+    if column.integral or column.dates:
+        return float(math.ceil(value) - 1)
+    values = column.values[~np.isnan(column.values)]
+    digits = next((d for d in range(1, 7) if (np.round(values, d) == values).all()), None)
+    if digits is None or round(value, digits) != value:
+        return float(np.nextafter(value, -np.inf))
+    return round(value - 0.5 * 10.0**-digits, digits + 1)
+
+
+def _equal(value: float, column: NumberColumn) -> tuple[Condition, ...]:
+    """Returns the thresholds around a value; those that all rows are within are left out."""
+    present = column.values[~np.isnan(column.values)]
+    above = Above(column.name, _below(value, column), column.dates)
+    at_most = AtMost(column.name, value, column.dates)
+    kept: tuple[Condition, ...] = (
+        *([above] if (present < value).any() else []),
+        *([at_most] if (present > value).any() else []),
+    )
+    return kept or (above, at_most)

@@ -1,0 +1,221 @@
+"""`llm-erm fit --model`: what a model proposes, its answers in a folder, and failures."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("numba")
+
+from api_server import Reply, serving
+from llm_erm.cli.main import main
+from llm_erm.llms.scripted import ScriptedLLM
+from recorded import chat
+
+TRUE = "IF age > 65 AND bmi > 30 → ill\nELSE IF smoker = yes AND age > 50 → ill\nELSE → well"
+ANSWERS = (f"```\n{TRUE}\n```", "I don't know.", "IF height > 3 → ill\nELSE → well")
+WORDS = ("fit", "patients.csv", "--target", "state", "--looks", "20000", "--max-conditions", "4")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    random = np.random.RandomState(3)
+    age, bmi = random.randint(18, 91, 60), np.round(random.normal(27, 5, 60), 1)
+    smoker, visits = random.choice(["no", "yes"], 60), random.poisson(3, 60)
+    ill = ((age > 65) & (bmi > 30)) | ((smoker == "yes") & (age > 50))
+    state = np.where(ill ^ (random.rand(60) < 0.15), "ill", "well")
+    with Path("patients.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["age", "bmi", "smoker", "visits", "state"])
+        writer.writerows(zip(age, bmi, smoker, visits, state, strict=True))
+    Path("answers.json").write_text(json.dumps(ANSWERS))
+    Path("columns.txt").write_text("age: in years\nbmi: weight by height squared\n")
+    return tmp_path
+
+
+def fit(*words: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([*WORDS, *words])
+    return stopped.value.code
+
+
+SCRIPTED = ("--answers", "answers.json", "--attempts", "3", "--out-dir", "kept")
+
+
+def test_a_proposal_is_taken_kept_and_replayed(folder, capsys, monkeypatch):
+    assert fit(*SCRIPTED, "--describe", "columns.txt", "--json") == 0
+    printed = capsys.readouterr()
+    assert "leaves this machine" not in printed.err
+    found = json.loads(printed.out)
+    chosen = found["sizes"][found["chosen"]]
+    assert chosen["form"] == "proposed"
+    assert found["proposed"]["calls"] == 12
+    assert found["proposed"]["rules"] == 4
+    assert found["check"]["candidates"] == 8
+    prompts = [json.loads(line) for line in Path("kept/prompts.jsonl").read_text().splitlines()]
+    assert len(prompts) == 4
+    assert all("- age: in years; whole numbers" in line["prompt"] for line in prompts)
+
+    def never(self, request):
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(ScriptedLLM, "complete", never)
+    assert fit(*SCRIPTED, "--describe", "columns.txt", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == found
+    for replay in (("--model", "replay:kept"), ("--provider", "replay", "--from", "kept")):
+        assert fit(*replay, "--json") == 0
+        assert json.loads(capsys.readouterr().out) == found
+
+
+def test_the_report_says_whose_rule_it_is(folder, capsys):
+    assert fit(*SCRIPTED) == 0
+    printed = capsys.readouterr()
+    assert "IF age > 65 AND bmi > 30\till" in printed.out
+    told = " ".join(printed.err.split())
+    assert (
+        "Proposals: 4 of 12 answers of scripted:answers.json hold a rule; this rule is one of "
+        "them. They took 0 prompt and 0 output tokens, at no cost." in told
+    )
+    assert "what the model proposed from these got" in told
+
+
+def test_answers_that_hold_no_rule_leave_the_search_and_that_is_said(folder, capsys):
+    Path("answers.json").write_text(json.dumps(["\x1b[2J" * 9, "IF \x1b[31mage > 3 → ill\n" * 99]))
+    assert fit(*SCRIPTED) == 0
+    printed = capsys.readouterr()
+    assert "0 of 12 answers of scripted:answers.json hold a rule" in printed.err
+    assert "this rule is from the search." in printed.err
+    assert "\x1b" not in printed.err + printed.out
+
+
+def test_other_settings_in_the_folder_are_refused(folder, capsys):
+    assert fit(*SCRIPTED, "--json") == 0
+    for words, named in (
+        (("--seed", "1"), "rows_sha256, seed"),
+        (("--max-conditions", "3"), "max_conditions, rows_sha256"),
+        (("--describe", "columns.txt"), "descriptions"),
+        (("--blind",), "blind"),
+    ):
+        capsys.readouterr()
+        assert fit(*SCRIPTED, *words) == 2
+        told = capsys.readouterr().err
+        assert "kept holds a run with other settings" in told
+        assert named in told
+    assert fit("--model", "replay:kept", "--seed", "1") == 2
+    assert "to other prompts" in capsys.readouterr().err
+    assert fit(*SCRIPTED, "--seed", "1", "--fresh", "--json") == 0
+
+
+def test_blind_names_are_mapped_back(folder, capsys):
+    blind = "IF x0 > 65 AND x1 > 30 → y0\nELSE IF x2 = c01 AND x0 > 50 → y0\nELSE → y1"
+    Path("answers.json").write_text(json.dumps([blind]))
+    assert fit(*SCRIPTED, "--blind", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    chosen = found["sizes"][found["chosen"]]
+    assert chosen["form"] == "proposed"
+    assert found["rule"]["lines"][1]["conditions"][0]["levels"] == ["yes"]
+    prompts = Path("kept/prompts.jsonl").read_text()
+    for name in ("age", "bmi", "smoker", "state", "ill", "well"):
+        assert f'"{name}' not in prompts
+        assert f"\\n{name}" not in prompts
+        assert f",{name}" not in prompts
+
+
+def test_a_dry_run_shows_the_prompts_and_the_cost_and_sends_nothing(folder, capsys):
+    assert fit("--model", "openai:gpt-5", "--dry-run", "--describe", "columns.txt") == 0
+    printed = capsys.readouterr()
+    assert printed.out.count("# How to write a rule") == 4
+    assert "Up to 20 calls: about" in printed.err
+    assert "at most about $" in printed.err
+    assert not Path("answers").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--model", "local"), "too small to write rules"),
+        (("--provider", "local"), "too small to write rules"),
+        (("--blind",), "--blind would have no effect, since no language model is asked"),
+        (("--attempts", "3", "--max-cost-usd", "1"), "--max-cost-usd and --attempts would have"),
+        (("--model", "openai:gpt-5"), "OPENAI_API_KEY is not set"),
+        (("--model", "gpt-5"), "does not say who serves the model"),
+        (("--model", "replay:"), "the folder of the answers"),
+        (("--model", "replay:none"), "Cannot read none/settings.json"),
+        (("--model", "replay:none", "--blind"), "omit --blind"),
+        ((*SCRIPTED, "--blind", "--describe", "columns.txt"), "what blind names hide"),
+        ((*SCRIPTED, "--describe", "none.txt"), "Cannot read none.txt"),
+        ((*SCRIPTED, "--describe", "patients.csv"), "patients.csv, line 1"),
+        ((*SCRIPTED, "--attempts", "0"), "0 proposals"),
+        ((*SCRIPTED, "--cost", "ill:perhaps=2"), "no class 'perhaps'"),
+        ((*SCRIPTED, "--out", "."), "--out is ., a folder"),
+        ((*SCRIPTED, "--max-conditions", "0"), "without conditions needs no model"),
+    ],
+)
+def test_wrong_words_are_answered_by_one_sentence(folder, capsys, monkeypatch, words, told):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert fit(*words) == 2
+    printed = capsys.readouterr()
+    assert told in printed.err
+    assert "Traceback" not in printed.err
+    assert not printed.out
+
+
+def test_a_server_is_told_of_before_it_is_asked_and_asked_for_what_is_missing_alone(
+    folder, capsys, monkeypatch
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    broken = True
+
+    def answer(call):
+        if broken and call.number >= 5:
+            return Reply({"error": {"message": "out of order"}}, status=503)
+        return Reply(chat(f"Well:\n{TRUE}"))
+
+    with serving(answer) as api:
+        words = ("--model", "chat:m", "--base-url", f"{api.url}/v1", "--attempts", "3")
+        words += ("--retries", "0", "--concurrency", "1", "--out-dir", "kept")
+        assert fit(*words, "--describe", "columns.txt") == 3
+        printed = capsys.readouterr()
+        assert not printed.out
+        told = " ".join(printed.err.split())
+        leaving, up_to, failed = (
+            told.index(
+                "What leaves this machine: 60 rows of age, bmi, smoker and visits and of st"
+            ),
+            told.index(f"Up to 12 calls to chat:m at {api.url}/v1, at an unknown price."),
+            told.index("calls failed: "),
+        )
+        assert leaving < up_to < failed
+        assert f"and 2 descriptions of yours, to {api.url}/v1." in told
+        assert "There is no rule, since the model has not proposed all" in told
+        kept = len(Path("kept/answers.jsonl").read_text().splitlines())
+        answered = Path("kept/answers.jsonl").read_text().count('"finish_reason": "stop"')
+        assert answered == 5 <= kept
+        assert fit("--model", "replay:kept") == 3
+        assert "7 of 12 answers are missing." in capsys.readouterr().err
+
+        broken, before = False, len(api.calls)
+        assert fit(*words, "--describe", "columns.txt") == 0
+        assert len(api.calls) == before + 7
+        printed = capsys.readouterr()
+        assert "12 of 12 answers of chat:m hold a rule" in printed.err
+        assert "14,400 prompt and 3,600 output tokens" in printed.err
+        assert fit(*words, "--describe", "columns.txt", "--json") == 0
+        assert len(api.calls) == before + 7
+        assert "leaves this machine" not in capsys.readouterr().err
+
+
+def test_a_budget_that_is_spent_ends_the_command_with_what_is_kept(folder, capsys, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with serving(lambda call: Reply(chat(TRUE))) as api:
+        words = ("--model", "chat:m", "--base-url", f"{api.url}/v1", "--attempts", "3")
+        words += ("--max-output-tokens", "1000", "--max-total-tokens", "9000")
+        assert fit(*words, "--out-dir", "kept", "--concurrency", "1") == 3
+        printed = capsys.readouterr()
+        assert "The budget is spent: " in printed.err
+        assert "--max-total-tokens" in printed.err
+        assert not printed.out
+        assert 0 < len(api.calls) < 12
