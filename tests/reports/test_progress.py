@@ -14,8 +14,9 @@ from llm_erm.enumeration.method import Enumeration
 from llm_erm.errors import InputError
 from llm_erm.incontext.method import InContext
 from llm_erm.reports import progress
-from llm_erm.reports.planned import planned_jobs, read_plan
+from llm_erm.reports.planned import planned_jobs
 from llm_erm.reports.progress import Watch
+from llm_erm.runs.fingerprint import read_fingerprint
 from llm_erm.runs.jobs import JobKey
 from llm_erm.settings import plain
 from llm_erm.tasks.spec import DataSpec
@@ -249,7 +250,7 @@ def test_the_jobs_of_a_run_are_those_that_its_method_plans(method, specs):
 def test_the_jobs_of_an_own_task_are_known_without_its_file(tmp_path):
     own = DataSpec(function="mine", length=11, task_file=Path("gone.py"))
     with running(tmp_path / "run", known(specs=[own])):
-        (key,) = planned_jobs(read_plan(tmp_path / "run"))
+        (key,) = planned_jobs(read_fingerprint(tmp_path / "run"))
     assert key == JobKey("mine", 11, 42)
 
 

@@ -1,37 +1,13 @@
 """Which results a run has once it is finished, and how many steps each takes."""
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
-from llm_erm.errors import InputError
 from llm_erm.incontext.questions import variant_of
-from llm_erm.runs.files import SETTINGS
-from llm_erm.runs.fingerprint import Fingerprint, read_settings
+from llm_erm.runs.fingerprint import Fingerprint
 from llm_erm.runs.jobs import Job, JobKey
-from llm_erm.serial import RecordError, from_plain
 from llm_erm.tasks.suite import TASKS
 from llm_erm.training.method import training_jobs
-
-
-def read_plan(folder: Path) -> Fingerprint:
-    """Returns what shapes the results of the run in a folder, whose tasks need not be known here.
-
-    Raises:
-        InputError: The folder holds no run, its ``settings.json`` is damaged, or another version
-            wrote it.
-    """
-    known = json.loads(read_settings(folder, None))
-    for one in known["data"]:
-        if one["task_file_sha256"] is not None:
-            one["spec"]["task_file"] = folder  # the file is not named there, and is not read
-    try:
-        return from_plain(Fingerprint, known)
-    except RecordError as error:
-        raise InputError(
-            f"Another version of llm-erm wrote {folder / SETTINGS} ({error}); name another run."
-        ) from None
 
 
 def planned_jobs(known: Fingerprint) -> dict[JobKey, int | None]:

@@ -9,10 +9,10 @@ from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result, accuracy
-from llm_erm.reports.planned import planned_jobs, read_plan
+from llm_erm.reports.planned import planned_jobs
 from llm_erm.runs.checksum import Seal
 from llm_erm.runs.files import FILES, SETTINGS, read
-from llm_erm.runs.fingerprint import Fingerprint, read_settings
+from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint, read_settings
 from llm_erm.runs.jobs import JobKey, key_of
 from llm_erm.runs.kept import AnswerLine, AttemptLine
 from llm_erm.runs.sweep import status_in
@@ -173,7 +173,7 @@ class Watched:
         try:
             settings = read_settings(self.folder, None)
             if self._read is None or self._read.known.text != settings:
-                self._read = _Read(self.folder, read_plan(self.folder))
+                self._read = _Read(self.folder, read_fingerprint(self.folder, None))
             try:
                 self._read.catch_up()
             except RewrittenError:  # it was run anew, or an earlier part of it was damaged

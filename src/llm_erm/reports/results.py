@@ -10,6 +10,7 @@ from llm_erm.facts import EnumerationFacts
 from llm_erm.phrases import counted, percent
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.files import SETTINGS
+from llm_erm.runs.fingerprint import read_fingerprint
 from llm_erm.runs.kept import checked_results
 from llm_erm.tasks.suite import get
 
@@ -188,10 +189,10 @@ def lacking(folder: Path, held: int) -> str:
     Raises:
         InputError: Its settings cannot be read.
     """
-    from llm_erm.reports.planned import planned_jobs, read_plan  # knows every method: 0.1 s
+    from llm_erm.reports.planned import planned_jobs  # knows every method: 0.1 s
 
     try:
-        planned = len(planned_jobs(read_plan(folder)))
+        planned = len(planned_jobs(read_fingerprint(folder, None)))
     except KeyError as error:
         raise InputError(
             f"Another version of llm-erm wrote {folder / SETTINGS}, which lacks {error}; name "

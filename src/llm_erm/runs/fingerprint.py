@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
@@ -114,26 +113,12 @@ def read_fingerprint(folder: Path, setting: str | None = "out_dir") -> Fingerpri
     """
     settings = read_settings(folder, setting)
     try:
-        return from_json(Fingerprint, _with_files(settings))
+        return from_json(Fingerprint, settings)
     except RecordError as error:
         raise InputError(
             f"Another version of llm-erm wrote {folder / SETTINGS} ({error}); name another run.",
             setting=setting,
         ) from None
-
-
-def _with_files(text: str) -> str:
-    """Returns the settings of a run with an empty file for each task that a user's file defines.
-
-    The paths of these files are not stored, and a task without a file must be of the suite.
-    """
-    settings = json.loads(text)
-    data = settings.get("data") if isinstance(settings, dict) else None
-    for record in data if isinstance(data, list) else ():
-        spec = record.get("spec") if isinstance(record, dict) else None
-        if isinstance(spec, dict) and record.get("task_file_sha256"):
-            spec["task_file"] = os.devnull
-    return json.dumps(settings)
 
 
 def read_settings(folder: Path, setting: str | None = "out_dir") -> str:
