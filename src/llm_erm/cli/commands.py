@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
     "compare": "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     "figure": "Plot accuracy against labelled examples, and what theory guarantees.",
+    "replicate": "Run the published experiments; set the published figures beside ours.",
     "bound": "Plan sample sizes: the accuracy that examples guarantee, and how many it takes.",
     "doctor": "Check what works on this machine and how to install what is missing.",
 }
@@ -68,6 +69,10 @@ EXAMPLES = {
     "figure": """
   llm-erm figure --make enumerate baselines --functions parity_all --lengths 20
   llm-erm figure runs/* --plot figure.pdf""",
+    "replicate": """
+  llm-erm replicate --quick
+  llm-erm replicate table1 --dry-run
+  llm-erm replicate length --methods enumeration embedded""",
     "bound": """
   llm-erm bound --budget 5 --examples 100
   llm-erm bound --budget 256 --accuracy 0.99""",

@@ -2,10 +2,12 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from llm_erm.cli.loading import say_warnings
 from llm_erm.cli.output import note, say
+from llm_erm.llms.budget import Price
 from llm_erm.phrases import counted
 from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.method import Synthesis
@@ -33,19 +35,54 @@ def dry_run(grid: DataGrid, specs: Sequence[DataSpec], method: Synthesis) -> int
     return 0
 
 
-def _estimate(prompts: Sequence[str], method: Synthesis) -> str:
-    """Returns what all calls could cost; calls are priced one by one since long ones cost more."""
-    settings, budget = method.settings, method.llm.budget
+@dataclass(frozen=True)
+class Estimate:
+    """What the calls to a model take, at most.
+
+    Attributes:
+        calls: Number of calls.
+        prompt_tokens: About how many tokens all prompts have together.
+        output_tokens: Number of output tokens, at most.
+        dollars: Their price; None if it is unknown.
+    """
+
+    calls: int
+    prompt_tokens: int
+    output_tokens: int
+    dollars: float | None
+
+
+def estimated(prompts: Sequence[str], attempts: int, max_tokens: int, price: Price) -> Estimate:
+    """Returns what calls take; each is priced by itself since long ones cost more.
+
+    Args:
+        prompts: The different prompts.
+        attempts: Number of calls with each.
+        max_tokens: Output tokens of a call, at most.
+        price: Returns the price of a call.
+    """
     tokens = [round(len(prompt) / CHARACTERS_PER_TOKEN) for prompt in prompts]
-    calls = settings.attempts * len(prompts)
-    price = budget.price if budget is not None else lambda *_: 0.0
-    prices = [price(count, settings.max_tokens) for count in tokens]
+    prices = [price(count, max_tokens) for count in tokens]
     known = [one for one in prices if one is not None]
-    cost = f"at most about ${settings.attempts * sum(known):.2f}"
+    calls = attempts * len(prompts)
+    return Estimate(
+        calls,
+        attempts * sum(tokens),
+        calls * max_tokens,
+        attempts * sum(known) if len(known) == len(prices) else None,
+    )
+
+
+def _estimate(prompts: Sequence[str], method: Synthesis) -> str:
+    """Returns what all calls could cost."""
+    settings, budget = method.settings, method.llm.budget
+    price = budget.price if budget is not None else lambda *_: 0.0
+    most = estimated(prompts, settings.attempts, settings.max_tokens, price)
+    dollars = most.dollars
+    cost = "at an unknown price" if dollars is None else f"at most about ${dollars:.2f}"
     more = ", plus any tool calls" if settings.code_tool else ""
     return (
-        f"Up to {counted(calls, 'call')}: about {settings.attempts * sum(tokens):,} prompt "
-        f"tokens and at most {calls * settings.max_tokens:,} output tokens, "
-        f"{cost if len(known) == len(prices) else 'at an unknown price'}{more}. "
+        f"Up to {counted(most.calls, 'call')}: about {most.prompt_tokens:,} prompt "
+        f"tokens and at most {most.output_tokens:,} output tokens, {cost}{more}. "
         "A task needs fewer calls if an exact program is found early."
     )

@@ -47,6 +47,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "provider": "PROVIDER",
         "model": "MODEL",
         "base_url": "ADDRESS",
+        "incontext_model": "MODEL",
         "answers": "FILE",
         "replay_from": "FOLDER",
         "shots": "N ...",
@@ -101,6 +102,8 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "cost": "TRUE:GIVEN=N ...",
         "positive": "CLASS",
         "make": "METHOD ...",
+        "methods": "METHOD ...",
+        "quick": "",
         "learners": "LEARNER ...",
         "grids": "",
         "tabpfn_weights": "FILE",
@@ -173,6 +176,7 @@ It is empty for switches, and for flags whose values are listed.
 
 POSITIONAL = {
     "runs": "[RUN ...]",
+    "experiment": "[{all,table1,scaling,length}]",
     "program": "PROGRAM",
     "data": "DATA",
     "rule": "RULE",
