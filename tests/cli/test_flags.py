@@ -16,8 +16,10 @@ from llm_erm.errors import InputError
 SOURCE = Path(llm_erm.__file__).parent
 SHARED = {
     "asking": ("fit",),
+    "contenders": ("replicate",),
     "dry_run": ("synthesize",),
     "engines": ("incontext",),
+    "experiments": ("replicate",),
     "log": ("synthesize",),
     "models": ("synthesize",),
     "options": ("enumerate", "synthesize", "verify"),

@@ -264,6 +264,8 @@ def _flags(options: Options, contender: Contender, data: Data, folder: Path) -> 
         tests: options.tests,
         "out_dir": folder,
     }
+    if contender.command == "baselines" and len(data.tasks) == 1:
+        shared["workers"] = 1  # without a pool of processes, which takes longer to start
     return shared | dict(contender.settings)
 
 

@@ -12,6 +12,7 @@ from llm_erm.cli import output
 from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.foretold import BASIS, Foretold, foretell, in_words, together
+from llm_erm.cli.models import check_budget
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.stopped import status_of
 from llm_erm.cli.tables import Column
@@ -84,12 +85,14 @@ class Outcome:
 
 def replicate(options: Options) -> int:
     """Run the published experiments, and set the published figures beside ours."""
-    if options.test_size is not None and options.test_size < 2:
-        raise InputError(f"--test-size is {options.test_size}; give 2 or more, and an even number.")
+    _check(options)
     known = published()
     parts = [checked(part) for part in plan(options, known, gpu=has_gpu())]
     if options.dry_run:
         return _dry_run(options, parts)
+    if all(part.reason for part in parts):
+        why = "; ".join(f"{name}: {reason}" for name, reason in _alike(parts))
+        raise MissingExtraError(f"Nothing can be run here. {why}.")
     outcome = _perform(options, parts)
     missing = _missing(outcome.parts)
     lines = beside_published(known, outcome.measured, missing)
@@ -104,6 +107,20 @@ def replicate(options: Options) -> int:
         rest = [*sentences, *summaries(known, lines), INTERVALS, f"Tables: {options.folder}"]
         output.say_below("\n".join(("", *rest)))
     return outcome.status
+
+
+def _check(options: Options) -> None:
+    """Checks the flags that all parts share.
+
+    Raises:
+        InputError: One of them is not valid.
+    """
+    size = options.test_size
+    if size is not None and (size < 2 or size % 2):
+        raise InputError(f"--test-size is {size}; give an even number of at least 2, or omit it.")
+    if options.num_trials < 1:
+        raise InputError(f"--num-trials is {options.num_trials}; give 1 or more, or omit it.")
+    check_budget(options.max_cost_usd, None)
 
 
 def _perform(options: Options, parts: Sequence[Part]) -> Outcome:

@@ -13,6 +13,7 @@ from llm_erm.records import Result
 from llm_erm.reports.comparison import CONFIDENCE, accuracy_interval
 from llm_erm.reports.published import Point, Published
 from llm_erm.reports.results import Entry
+from llm_erm.rulelists.as_markdown import plain
 from llm_erm.tasks.task import Dataset
 
 NOT_RUN = "not run"
@@ -312,15 +313,12 @@ def _harmless(value: object) -> object:
 
 def as_markdown(known: Published, lines: Sequence[Line], sentences: Sequence[str]) -> str:
     """Returns a document with one table per experiment, and what one must know to read them."""
-    parts = ["# Published figures and ours", *sentences, *summaries(known, lines), INTERVALS]
+    said = [*sentences, *summaries(known, lines), INTERVALS]
+    parts = ["# Published figures and ours", *map(plain, said)]
     for name in dict.fromkeys(line.point.experiment for line in lines):
         rows = [cells(known, line)[1:] for line in lines if line.point.experiment == name]
-        heading = [COLUMNS[1:], ("---",) * (len(COLUMNS) - 1)]
-        table = "\n".join(f"| {' | '.join(map(_cell, row))} |" for row in [*heading, *rows])
-        parts += [f"## {name}", *known.experiments[name].notes, table]
-    parts += ["## Sources", "\n".join(f"- {source}" for source in known.sources)]
+        texts = [("---",) * len(rows[0]), *(tuple(map(plain, row)) for row in rows)]
+        table = "\n".join(f"| {' | '.join(row)} |" for row in [COLUMNS[1:], *texts])
+        parts += [f"## {name}", *map(plain, known.experiments[name].notes), table]
+    parts += ["## Sources", "\n".join(f"- {plain(source)}" for source in known.sources)]
     return "\n\n".join(parts) + "\n"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())

@@ -15,7 +15,7 @@ def markdown_table(learned: Learned) -> str:
     rule = learned.rule
     labels = [line.label for line in rule.lines] + [rule.otherwise]
     lines = [
-        f"| {number} | {_plain(text)} | {_plain(rule.classes[label])} "
+        f"| {number} | {plain(text)} | {plain(rule.classes[label])} "
         f"| {count.rows:,} | {count.right:,} |"
         for number, (text, label, count) in enumerate(
             zip(conditions_of(learned), labels, learned.lines, strict=True), 1
@@ -23,7 +23,7 @@ def markdown_table(learned: Learned) -> str:
     ]
     return "\n".join(
         [
-            f"# Rule for {_plain(learned.schema.target)}",
+            f"# Rule for {plain(learned.schema.target)}",
             "",
             "| Line | Rule | Gives | Rows | Right |",
             "| ---: | :--- | :---- | ---: | ----: |",
@@ -32,11 +32,12 @@ def markdown_table(learned: Learned) -> str:
             f"Rows are those that it was learned from ({learned.learned_rows:,}). A comparison "
             "with a missing value is not true.",
             "",
-            *(f"- {_plain(sentence)}" for sentence in certificate(learned)),
+            *(f"- {plain(sentence)}" for sentence in certificate(learned)),
             "",
         ]
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Returns a text on one line that Markdown shows as it is."""
     return _MARKS.sub(r"\\\g<0>", one_line(text))
