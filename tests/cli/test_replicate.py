@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from llm_erm.cli import replicate as command
+from llm_erm.cli import parts
 from llm_erm.cli.experiments import Options, Part, checked, plan
-from llm_erm.cli.replicate import Progress
+from llm_erm.cli.parts import Progress, within_budget
 from llm_erm.errors import MissingExtraError, ProviderError, UnfinishedError
 from llm_erm.reports.published import published
 from llm_erm.tasks.suite import PUBLISHED
@@ -24,15 +24,15 @@ def named(parts: list[Part], name: str) -> list[Part]:
 
 
 def test_the_table_has_every_task_at_its_length_as_it_was_drawn():
-    parts = named(planned(experiment="table1"), "enumeration")
+    found = named(planned(experiment="table1"), "enumeration")
     drawn = {
         (task, part.data.length, part.options.published)
-        for part in parts
+        for part in found
         for task in part.data.tasks
     }
     rest = {(task, 100, "erm") for task in PUBLISHED if task != "fn_k"}
     assert drawn == rest | {("fn_v", 100, "pv"), ("fn_aa", 300, "pv")}
-    for part in parts:
+    for part in found:
         options = part.options
         assert (options.train_size, options.val_size, options.test_size) == (100, 100, 10_000)
 
@@ -185,7 +185,7 @@ def performed(monkeypatch):
                 raise ending
             return []
 
-        monkeypatch.setattr(command, "results_of", results_of)
+        monkeypatch.setattr(parts, "results_of", results_of)
         return given
 
     return set_up
@@ -220,11 +220,11 @@ def test_all_searches_share_one_limit_on_dollars():
         planned(experiment="table1", functions=("fn_a",), provider="openai", max_cost_usd=3.0),
         "search",
     )
-    assert command._within_budget(part, 0.0).options.max_cost_usd == 3
-    assert command._within_budget(part, 1.0).options.max_cost_usd == 2
-    assert command._within_budget(part, 3.0).reason == "--max-cost-usd 3 is spent"
+    assert within_budget(part, 0.0).options.max_cost_usd == 3
+    assert within_budget(part, 1.0).options.max_cost_usd == 2
+    assert within_budget(part, 3.0).reason == "--max-cost-usd 3 is spent"
     free = replace(part, contender=replace(part.contender, paid=False))
-    assert command._within_budget(free, 3.0).reason == ""
+    assert within_budget(free, 3.0).reason == ""
 
 
 def test_a_dry_run_tells_calls_tokens_dollars_and_hours_and_leaves_nothing(invoke, tmp_path):

@@ -15,14 +15,11 @@ from llm_erm.reports.published import Point, published
 from llm_erm.reports.replication import (
     Measured,
     Missing,
-    as_csv,
-    as_markdown,
     beside_published,
     measured_at,
     measured_of,
-    record,
-    summaries,
 )
+from llm_erm.reports.replication_tables import as_csv, as_markdown, record, summaries
 from llm_erm.reports.results import Entry
 from llm_erm.tasks.task import Dataset
 

@@ -1,9 +1,7 @@
 """Sets what our methods scored beside the published figures; each difference has an interval."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from llm_erm.erm.binomial import binomial_interval
 from llm_erm.erm.verify import confirmed, execute
@@ -13,20 +11,12 @@ from llm_erm.records import Result
 from llm_erm.reports.comparison import CONFIDENCE, accuracy_interval
 from llm_erm.reports.published import Point, Published
 from llm_erm.reports.results import Entry
-from llm_erm.rulelists.as_markdown import plain
 from llm_erm.tasks.task import Dataset
 
 NOT_RUN = "not run"
 
 ROUNDING = 0.0005
 """Published figures are rounded to a tenth of a percent."""
-
-INTERVALS = (
-    "The interval of a difference is that of our accuracy less the published figure: with one "
-    "trial, the exact 95% interval of what it learned, from its test examples; with several, that "
-    "of the mean over all trials that could be drawn. The published figures have no stated "
-    "uncertainty, so no interval accounts for theirs."
-)
 
 
 @dataclass(frozen=True)
@@ -151,27 +141,6 @@ def _place(known: Published, point: Point) -> tuple[int, int, int, int]:
     return experiments.index(point.experiment), task, point.examples, point.tested
 
 
-def summaries(known: Published, lines: Sequence[Line]) -> list[str]:
-    """Returns one sentence per method of ours on how often it agrees with the published one."""
-    groups: dict[tuple[str, str, str], list[Line]] = {}
-    for line in lines:
-        if line.ours is not None and line.agrees is not None:
-            key = (line.point.experiment, line.ours.method, line.beside)
-            groups.setdefault(key, []).append(line)
-    said = []
-    for (experiment, method, beside), group in groups.items():
-        agreeing = sum(bool(line.agrees) for line in group)
-        far = max(group, key=lambda line: abs(line.difference or 0.0))
-        at = far.point
-        where = f"{at.task} with {at.examples:,} examples at length {at.tested}"
-        said.append(
-            f"{experiment}: {method} beside {known.methods[beside]}: {agreeing} of {len(group)} "
-            f"intervals hold the published figure; the largest difference is "
-            f"{points_of(far.difference)} points, on {where}."
-        )
-    return said
-
-
 def measured_of(
     entries: Sequence[Entry], experiment: str, examples: int, beside: str, remark: str
 ) -> list[Measured]:
@@ -205,7 +174,7 @@ def measured_of(
 
 
 def measured_at(
-    at: Measured, result: Result, tests: Mapping[int, Dataset], evaluator: Evaluator
+    at: Measured, result: Result, tests: Mapping[int, Dataset], evaluator: Evaluator | None
 ) -> list[Measured]:
     """Returns the accuracies of what one result learned on inputs of other lengths.
 
@@ -215,12 +184,12 @@ def measured_at(
         at: The accuracy at the training length.
         result: The result of its first trial.
         tests: Test inputs by length.
-        evaluator: Runs programs.
+        evaluator: Runs programs; None if the result has none.
     """
     if isinstance(result.facts, TrainingFacts):
         shares = result.facts.accuracy_at_length
         right = {n: round(shares[n] * len(tests[n])) for n in tests if n in shares}
-    elif result.program is not None and tests:
+    elif result.program is not None and evaluator is not None:
         run = execute(result.program, [*tests.values()], evaluator, Limits())
         right = {n: one.correct for n, one in zip(tests, confirmed(run), strict=True)}
     else:
@@ -235,90 +204,3 @@ def _at(at: Measured, length: int, correct: int, total: int) -> Measured:
     return replace(
         at, point=point, accuracy=share, low=low, high=high, test_examples=total, trials=1
     )
-
-
-COLUMNS = (
-    *("experiment", "task", "length", "examples", "tested at", "published method", "published"),
-    *("our method", "ours", "95% interval", "difference", "its 95% interval", "trials"),
-    *("test examples", "remark"),
-)
-"""Headings of the table; see ``cells``."""
-
-
-def cells(known: Published, line: Line) -> tuple[str, ...]:
-    """Returns a line as text, in the order of ``COLUMNS``; accuracies are in percent."""
-    point, ours, interval = line.point, line.ours, line.difference_interval
-    return (
-        point.experiment,
-        point.task,
-        str(point.length),
-        str(point.examples),
-        str(point.tested),
-        known.methods.get(line.beside, "–"),
-        _percent(line.published),
-        line.method,
-        _percent(None if ours is None else ours.accuracy),
-        "–" if ours is None else f"{100 * ours.low:.1f} to {100 * ours.high:.1f}",
-        points_of(line.difference),
-        "–" if interval is None else f"{points_of(interval[0])} to {points_of(interval[1])}",
-        "–" if ours is None else str(ours.trials),
-        "–" if ours is None else str(ours.test_examples),
-        line.remark,
-    )
-
-
-def points_of(difference: float | None) -> str:
-    """Returns a difference in percentage points, with its sign."""
-    return "–" if difference is None else f"{100 * difference:+.1f}"
-
-
-def _percent(accuracy: float | None) -> str:
-    return "–" if accuracy is None else f"{100 * accuracy:.1f}"
-
-
-def record(line: Line) -> dict[str, str | int | float | bool | None]:
-    """Returns a line as one flat record; accuracies are in [0, 1]."""
-    ours, interval = line.ours, line.difference_interval
-    return asdict(line.point) | {
-        "published_method": line.beside or None,
-        "published": line.published,
-        "method": line.method,
-        "ours": None if ours is None else ours.accuracy,
-        "low": None if ours is None else ours.low,
-        "high": None if ours is None else ours.high,
-        "difference": line.difference,
-        "difference_low": None if interval is None else interval[0],
-        "difference_high": None if interval is None else interval[1],
-        "agrees": line.agrees,
-        "trials": None if ours is None else ours.trials,
-        "test_examples": None if ours is None else ours.test_examples,
-        "remark": line.remark,
-    }
-
-
-def as_csv(lines: Sequence[Line]) -> str:
-    """Returns the records of lines as CSV; no text is a formula for a spreadsheet."""
-    text = io.StringIO()
-    rows = [{name: _harmless(value) for name, value in record(line).items()} for line in lines]
-    writer = csv.DictWriter(text, rows[0] if rows else (), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _harmless(value: object) -> object:
-    formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if formula else value
-
-
-def as_markdown(known: Published, lines: Sequence[Line], sentences: Sequence[str]) -> str:
-    """Returns a document with one table per experiment, and what one must know to read them."""
-    said = [*sentences, *summaries(known, lines), INTERVALS]
-    parts = ["# Published figures and ours", *map(plain, said)]
-    for name in dict.fromkeys(line.point.experiment for line in lines):
-        rows = [cells(known, line)[1:] for line in lines if line.point.experiment == name]
-        texts = [("---",) * len(rows[0]), *(tuple(map(plain, row)) for row in rows)]
-        table = "\n".join(f"| {' | '.join(row)} |" for row in [COLUMNS[1:], *texts])
-        parts += [f"## {name}", *map(plain, known.experiments[name].notes), table]
-    parts += ["## Sources", "\n".join(f"- {plain(source)}" for source in known.sources)]
-    return "\n\n".join(parts) + "\n"
