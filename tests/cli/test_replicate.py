@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+import made_results as made
 from llm_erm.cli import parts
 from llm_erm.cli.experiments import Options, Part, checked, plan
 from llm_erm.cli.parts import Progress, within_budget
-from llm_erm.errors import MissingExtraError, ProviderError, UnfinishedError
+from llm_erm.errors import LLMERMError, MissingExtraError, ProviderError, UnfinishedError
 from llm_erm.reports.published import published
+from llm_erm.reports.results import Entry
 from llm_erm.tasks.suite import PUBLISHED
 
 KNOWN = published()
@@ -157,7 +159,7 @@ def test_two_methods_run_stand_beside_the_published_figures_and_are_not_repeated
     )
     assert (search["ours"], search["difference"], search["test_examples"]) == (1.0, 0.0, 40)
     assert search["difference_low"] == pytest.approx(0.9119 - 1, abs=1e-4)
-    assert (svm["method"], svm["published"]) == ("baseline:svm-published", None)
+    assert (svm["our_method"], svm["published"]) == ("baseline:svm-published", None)
     assert "table1: enumeration on fn_a, 200 examples (part 1 of 2; some" in done.stderr
     rows = (tmp_path / "all/replicate.csv").read_text().splitlines()
     assert len(rows) == 3
@@ -170,6 +172,31 @@ def test_two_methods_run_stand_beside_the_published_figures_and_are_not_repeated
     assert (again.returncode, again.stdout) == (0, done.stdout)
     assert again.stderr.count("Already finished") == 2
     assert before == [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in results]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_programs_are_tested_at_every_published_length(invoke):
+    flags = ("--functions", "fn_g", "--methods", "enumeration", "--test-size", 40, "--quick")
+    done = invoke("replicate", "length", *flags, "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["tested"], line["published"], line["ours"]) for line in lines] == [
+        *((10, 1, 1), (20, 1, 1), (25, 0.492, 1), (30, 0.703, 1), (50, 0.697, 1), (100, 0.696, 1)),
+    ]
+
+
+def test_without_isolation_programs_are_not_run_at_other_lengths(monkeypatch):
+    def nowhere():
+        raise LLMERMError("Nothing can isolate programs here.")
+
+    monkeypatch.setattr(parts, "Sandbox", nowhere)
+    (part,) = named(planned(experiment="length", functions=("fn_g",)), "enumeration")
+    _, palindrome = made.enumerated()
+    ten = replace(palindrome, data=replace(palindrome.data, length=10))
+    ended = parts._measured(Options(), part, [Entry(ten)])
+    assert [one.point.tested for one in ended.measured] == [10]
+    assert {point.tested for point in ended.missing.points} == {20, 25, 30, 50, 100}
+    assert ended.missing.reason == "Nothing can isolate programs here"
 
 
 @pytest.fixture

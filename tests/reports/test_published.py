@@ -27,7 +27,7 @@ def test_rows_of_the_table_are_as_published(task):
     length = 300 if task == "fn_aa" else 100
     figures = published().figures("table1")
     point = at("table1", task, length, 200, length)
-    assert [figures[point, name] for name in COLUMNS] == [x / 100 for x in TABLE[task]]
+    assert [figures[point, name] for name in COLUMNS] == [round(x / 100, 6) for x in TABLE[task]]
     assert len(figures) == 13 * 8
 
 
@@ -40,7 +40,7 @@ def test_curves_have_a_point_per_number_of_examples_or_length():
     assert len(scaling) == 3 * 6 + 3 * 3
     assert [
         length[at("length", "fn_g", 10, 200, n), "search"] for n in (10, 20, 25, 30, 50, 100)
-    ] == pytest.approx([1, 1, 0.492, 0.703, 0.697, 0.696])
+    ] == [1, 1, 0.492, 0.703, 0.697, 0.696]
     transformer = {point.tested for point, method in length if method == "scratch"}
     assert transformer == {10, 100}  # the source gives no others
     assert not any(map(math.isnan, length.values()))

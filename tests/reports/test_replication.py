@@ -29,7 +29,7 @@ PARITY = replace(PALINDROME, task="fn_a")
 
 
 def xgboost(accuracy: float, low: float, high: float, point: Point = PALINDROME) -> Measured:
-    return Measured(point, "xgboost", "baseline:xgboost", accuracy, low, high, 10_000)
+    return Measured(point, "xgboost", "trees", "baseline:xgboost", accuracy, low, high, 10_000)
 
 
 def only(lines):
@@ -49,7 +49,7 @@ def only(lines):
 )
 def test_a_difference_has_the_interval_of_ours(accuracy, low, high, agrees):
     line = only(beside_published(KNOWN, [xgboost(accuracy, low, high)], []))
-    assert (line.published, line.method) == (0.836, "baseline:xgboost")
+    assert (line.published, line.name) == (0.836, "trees")
     assert line.difference == pytest.approx(accuracy - 0.836)
     assert line.difference_interval == pytest.approx((low - 0.836, high - 0.836))
     assert line.agrees is agrees
@@ -98,7 +98,7 @@ def test_one_trial_has_its_own_interval_and_several_that_of_their_mean():
     one = [Entry(result) for result in made.tried()[:1]]
     both = [Entry(result) for result in made.tried()]
     for entries in (one, both):
-        found = only(measured_of(entries, "table1", 200, "search", "as published"))
+        found = only(measured_of(entries, "table1", 200))
         assert (found.low, found.high) == accuracy_interval(entries)
         assert (found.trials, found.accuracy) == (len(entries), 1.0)
         assert found.point == Point("table1", "fn_a", 20, 200, 20)
@@ -106,7 +106,7 @@ def test_one_trial_has_its_own_interval_and_several_that_of_their_mean():
 
 
 def test_several_methods_of_one_run_are_apart():
-    found = measured_of([Entry(one) for one in made.fitted()], "table1", 200, "", "")
+    found = measured_of([Entry(one) for one in made.fitted()], "table1", 200)
     assert len(found) == 2 * len(made.LEARNERS)
 
 
@@ -118,7 +118,7 @@ TESTS = {
 
 def test_programs_are_run_at_other_lengths():
     _, palindrome = made.enumerated()
-    at = only(measured_of([Entry(palindrome)], "length", 200, "search", "shortest first"))
+    at = only(measured_of([Entry(palindrome)], "length", 200, remark="shortest first"))
     found = measured_at(at, palindrome, TESTS, OwnPrograms())
     assert [(one.point.tested, one.accuracy, one.test_examples) for one in found] == [
         *((4, 0.75, 4), (3, 1.0, 2)),
@@ -141,10 +141,10 @@ HOSTILE = "=HYPERLINK(1)|<script>alert(1)</script>\n# heading"
 
 
 def test_tables_hold_every_line_and_text_stays_text():
-    hostile = replace(xgboost(0.8, 0.7, 0.9), method=HOSTILE, remark=HOSTILE)
+    hostile = replace(xgboost(0.8, 0.7, 0.9), name=HOSTILE, method=HOSTILE, remark=HOSTILE)
     lines = beside_published(KNOWN, [hostile, xgboost(0.5, 0.4, 0.6, PARITY)], [])
     first, second = csv.DictReader(io.StringIO(as_csv(lines)))
-    assert (first["method"], first["published"]) == ("baseline:xgboost", "0.499")
+    assert (first["our_method"], first["published"]) == ("baseline:xgboost", "0.499")
     assert second["remark"] == f"'{HOSTILE}"
     assert float(second["difference_low"]) == pytest.approx(-0.136)
     document = as_markdown(KNOWN, lines, ["Quick."])
@@ -167,6 +167,6 @@ def test_a_sentence_per_method_says_how_often_it_agrees():
         KNOWN, [xgboost(0.962, 0.95, 0.97), xgboost(0.5, 0.49, 0.51, PARITY)], []
     )
     assert summaries(KNOWN, lines) == [
-        "table1: baseline:xgboost beside XGBoost: 1 of 2 intervals hold the published figure; the "
+        "table1: trees beside XGBoost: 1 of 2 intervals hold the published figure; the "
         "largest difference is +12.6 points, on fn_g with 200 examples at length 100."
     ]

@@ -25,7 +25,7 @@ CPU_EXAMPLES = 1000
 
 LEARNER_SECONDS = {
     **{"xgboost": 25.0, "svm": 2.0, "decision-tree": 2.0, "random-forest": 80.0},
-    **{"genetic-programming": 300.0, TABPFN: 60.0},
+    **{"genetic-programming": 300.0, TABPFN: 20.0},
 }
 """About how many CPU seconds a learner takes per data set; see docs/baselines.md."""
 
@@ -166,7 +166,7 @@ class Contenders:
         ]
 
     def _from_scratch(self) -> Contender:
-        quick = {"batch_size": 100, "n_epochs": 15} if self.choice.quick else {}
+        quick = {"batch_size": 50, "n_epochs": 10} if self.choice.quick else {}
         shape = "2 layers of width 64, not the published 1.4 billion weights"
         return Contender(
             name="transformer",
@@ -175,7 +175,7 @@ class Contenders:
             settings={"model": "qwen1.7B"} if self.gpu else SMALL | quick,
             remark="the published shape and settings"
             if self.gpu
-            else f"{shape}{', and 15 epochs, not 200' if quick else ''}",
+            else f"{shape}{', and 10 epochs, not 200' if quick else ''}",
             seconds=10.0 if self.gpu or quick else 400.0,
             experiments=ALL,
             validates=False,

@@ -166,7 +166,14 @@ def _entries(part: Part) -> list[Entry]:
 def _measured(options: Options, part: Part, found: Sequence[Entry]) -> Ended:
     """Returns the accuracies of a part at the length of its training inputs, and at others."""
     contender, data = part.contender, part.data
-    own = measured_of(found, data.experiment, data.examples, contender.beside, contender.remark)
+    own = measured_of(
+        found,
+        data.experiment,
+        data.examples,
+        beside=contender.beside,
+        name=contender.name,
+        remark=contender.remark,
+    )
     if not data.tested:
         return Ended(part, own)
     by_task = {one.point.task: one for one in own}

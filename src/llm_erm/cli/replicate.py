@@ -13,8 +13,9 @@ from llm_erm.cli.parts import perform
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.reports.published import Published, published
-from llm_erm.reports.replication import Line, beside_published
+from llm_erm.reports.replication import NOT_RUN, Line, beside_published
 from llm_erm.reports.replication_tables import (
+    COLUMNS,
     INTERVALS,
     as_csv,
     as_markdown,
@@ -23,6 +24,8 @@ from llm_erm.reports.replication_tables import (
     summaries,
 )
 from llm_erm.runs.files import writing
+
+RUN = "run here"
 
 
 def replicate(options: Options) -> int:
@@ -110,28 +113,34 @@ def _dry_run(options: Options, parts: Sequence[Part]) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for (name, reason), group in _alike(parts).items():
             found = together([foretell(part, Path(scratch)) for part in group])
-            rows.append((name, _tasks_in(group), reason or "run here", group, found))
+            rows.append((name, _tasks_in(group), reason or RUN, group, found))
     if options.json:
         for name, tasks, state, group, found in rows:
-            here = sum(part.seconds for part in group) if state == "run here" else None
+            here = sum(part.seconds for part in group) if state == RUN else None
             about = {"part": name, "tasks": tasks, "state": state, "cpu_seconds_here": here}
             output.say_json(about | {"published_form": asdict(found)})
         return 0
     columns = (
-        *("part", Column("data sets"), "calls", "prompt tokens", "output tokens", "dollars"),
-        *("GPU hours", "CPU minutes here", Column("state", text=True)),
+        *("part", Column("data sets", wide=True), "calls", Column("prompt tokens", wide=True)),
+        *(Column("output tokens", wide=True), "dollars", "GPU hours", "CPU minutes here"),
+        Column("state", usual=""),
     )
     output.table(
         columns,
         [
-            (name, str(tasks), *_amounts(found), _here(state, group), state)
+            (name, str(tasks), *_amounts(found), _here(state, group), _state(state))
             for name, tasks, state, group, found in rows
         ],
-        wider=False,
+        wide=options.wide,
     )
-    total = together([found for *_, found in rows])
-    output.say_below(f"\nAll together: {in_words(total)} {BASIS}")
+    reasons = [f"Not run: {name}: {state}." for name, _, state, *_ in rows if state != RUN]
+    total = in_words(together([found for *_, found in rows]))
+    output.say_below("\n".join(("", *reasons, f"All together: {total} {BASIS}")))
     return 0
+
+
+def _state(state: str) -> str:
+    return state if state == RUN else NOT_RUN
 
 
 def _tasks_in(group: Sequence[Part]) -> int:
@@ -139,7 +148,7 @@ def _tasks_in(group: Sequence[Part]) -> int:
 
 
 def _here(state: str, group: Sequence[Part]) -> str:
-    return f"{sum(part.seconds for part in group) / 60:.1f}" if state == "run here" else "–"
+    return f"{sum(part.seconds for part in group) / 60:.1f}" if state == RUN else "–"
 
 
 def _amounts(found: Foretold) -> tuple[str, ...]:
@@ -152,14 +161,9 @@ def _amounts(found: Foretold) -> tuple[str, ...]:
 
 
 def _table(known: Published, lines: Sequence[Line], *, wide: bool) -> None:
-    columns = (
-        *(Column("experiment", setting=True), "task", Column("length", wide=True, setting=True)),
-        *(Column("examples", setting=True), Column("tested at", setting=True)),
-        *(Column("published method", text=True), "published", Column("our method", text=True)),
-        *("ours", Column("95% interval", wide=True), "difference", "its 95% interval"),
-        *(Column("trials", setting=True, usual="1"), Column("test examples", wide=True)),
-        Column("remark", wide=True, text=True),
-    )
+    first, *shown = COLUMNS[:6]
+    columns: list[str | Column] = [Column(first, wide=True, setting=True), *shown]
+    columns += [Column(name, wide=True, text=name == "remark") for name in COLUMNS[6:]]
     output.table(columns, [cells(known, line) for line in lines], wide=wide)
 
 

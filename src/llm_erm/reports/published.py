@@ -89,7 +89,8 @@ class Published:
             for row, percents in enumerate(rows):
                 for task, percent in zip(one.tasks, percents, strict=True):
                     if not math.isnan(percent):
-                        found[self._point(experiment, task, row), method] = percent / 100
+                        share = round(percent / 100, 6)
+                        found[self._point(experiment, task, row), method] = share
         return found
 
     def _point(self, name: str, task: str, row: int) -> Point:

@@ -26,7 +26,8 @@ class Measured:
     Attributes:
         point: What it is about.
         beside: The published method that it stands beside; empty if none does what it does.
-        method: Its name.
+        name: What the replication calls it.
+        method: Its name in results, with its model.
         accuracy: Mean test accuracy over the trials.
         low: Lower end of its 95 % interval.
         high: Upper end.
@@ -37,6 +38,7 @@ class Measured:
 
     point: Point
     beside: str
+    name: str
     method: str
     accuracy: float
     low: float
@@ -53,13 +55,13 @@ class Missing:
     Attributes:
         points: What it would have been run on.
         beside: The published method that it would stand beside; empty if none does what it does.
-        method: What it is called.
+        name: What the replication calls it.
         reason: Why it was not run.
     """
 
     points: frozenset[Point]
     beside: str
-    method: str
+    name: str
     reason: str
 
 
@@ -71,7 +73,7 @@ class Line:
         point: What both are about.
         beside: The published method; empty if there is none.
         published: Its accuracy, in [0, 1]; None if there is none.
-        method: The method of ours.
+        name: What the replication calls the method of ours.
         ours: What it scored; None if it was not run.
         remark: How it differs, or why it was not run.
     """
@@ -79,7 +81,7 @@ class Line:
     point: Point
     beside: str
     published: float | None
-    method: str
+    name: str
     ours: Measured | None
     remark: str
 
@@ -121,12 +123,12 @@ def beside_published(
         for beside in (*known.methods, ""):
             figure = figures.get((point, beside))
             lines += [
-                Line(point, beside, figure, one.method, one, one.remark)
+                Line(point, beside, figure, one.name, one, one.remark)
                 for one in measured
                 if (one.point, one.beside) == (point, beside)
             ]
             lines += [
-                Line(point, beside, figure, one.method, None, f"{NOT_RUN}: {one.reason}")
+                Line(point, beside, figure, one.name, None, f"{NOT_RUN}: {one.reason}")
                 for one in missing
                 if point in one.points and one.beside == beside and figure is not None
             ]
@@ -142,7 +144,13 @@ def _place(known: Published, point: Point) -> tuple[int, int, int, int]:
 
 
 def measured_of(
-    entries: Sequence[Entry], experiment: str, examples: int, beside: str, remark: str
+    entries: Sequence[Entry],
+    experiment: str,
+    examples: int,
+    *,
+    beside: str = "",
+    name: str = "",
+    remark: str = "",
 ) -> list[Measured]:
     """Returns the test accuracies of results at their own length, one per task and method.
 
@@ -151,6 +159,7 @@ def measured_of(
         experiment: Name of the experiment.
         examples: Number of labelled examples in their data.
         beside: As in ``Measured``.
+        name: As in ``Measured``.
         remark: As in ``Measured``.
     """
     groups: dict[tuple[Point, str], list[Entry]] = {}
@@ -158,19 +167,15 @@ def measured_of(
         task, length = entry.point
         point = Point(experiment, task, length, examples, length)
         groups.setdefault((point, entry.method), []).append(entry)
-    return [
-        Measured(
-            point,
-            beside,
-            method,
-            sum(entry.accuracy for entry in group) / len(group),
-            *accuracy_interval(group),
-            group[0].test_examples,
-            len(group),
-            remark,
+    found = []
+    for (point, method), group in groups.items():
+        low, high = accuracy_interval(group)
+        mean = sum(entry.accuracy for entry in group) / len(group)
+        tests = group[0].test_examples
+        found.append(
+            Measured(point, beside, name, method, mean, low, high, tests, len(group), remark)
         )
-        for (point, method), group in groups.items()
-    ]
+    return found
 
 
 def measured_at(

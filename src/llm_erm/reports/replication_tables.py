@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from llm_erm.reports.published import Published
-from llm_erm.reports.replication import Line
+from llm_erm.reports.replication import NOT_RUN, Line
 from llm_erm.rulelists.as_markdown import plain
 
 INTERVALS = (
@@ -18,38 +18,54 @@ INTERVALS = (
 
 
 COLUMNS = (
-    *("experiment", "task", "length", "examples", "tested at", "published method", "published"),
-    *("our method", "ours", "95% interval", "difference", "its 95% interval", "trials"),
-    *("test examples", "remark"),
+    *("experiment", "data", "method", "published", "ours", "difference (95% interval)"),
+    *("published method", "our method", "95% interval", "length", "examples", "tested at"),
+    *("trials", "test examples", "remark"),
 )
 """Headings of the table; see ``cells``."""
 
 
 def cells(known: Published, line: Line) -> tuple[str, ...]:
     """Returns a line as text, in the order of ``COLUMNS``; accuracies are in percent."""
-    point, ours, interval = line.point, line.ours, line.difference_interval
+    point, ours = line.point, line.ours
     return (
         point.experiment,
-        point.task,
+        _data(known, line),
+        line.name,
+        _percent(line.published),
+        NOT_RUN if ours is None else _percent(ours.accuracy),
+        _difference(line),
+        known.methods.get(line.beside, "–"),
+        "–" if ours is None else ours.method,
+        "–" if ours is None else f"{100 * ours.low:.1f} to {100 * ours.high:.1f}",
         str(point.length),
         str(point.examples),
         str(point.tested),
-        known.methods.get(line.beside, "–"),
-        _percent(line.published),
-        line.method,
-        _percent(None if ours is None else ours.accuracy),
-        "–" if ours is None else f"{100 * ours.low:.1f} to {100 * ours.high:.1f}",
-        points_of(line.difference),
-        "–" if interval is None else f"{points_of(interval[0])} to {points_of(interval[1])}",
         "–" if ours is None else str(ours.trials),
         "–" if ours is None else str(ours.test_examples),
         line.remark,
     )
 
 
-def points_of(difference: float | None) -> str:
+def _data(known: Published, line: Line) -> str:
+    """Returns the task, and what the experiment varies besides."""
+    point, experiment = line.point, known.experiments[line.point.experiment]
+    if experiment.test_lengths:
+        return f"{point.task} L={point.tested}"
+    return f"{point.task} n={point.examples}" if len(experiment.examples) > 1 else point.task
+
+
+def _difference(line: Line) -> str:
+    interval = line.difference_interval
+    if line.difference is None or interval is None:
+        return "–"
+    low, high = map(points_of, interval)
+    return f"{points_of(line.difference)} ({low} to {high})"
+
+
+def points_of(difference: float) -> str:
     """Returns a difference in percentage points, with its sign."""
-    return "–" if difference is None else f"{100 * difference:+.1f}"
+    return f"{100 * difference:+.1f}"
 
 
 def _percent(accuracy: float | None) -> str:
@@ -62,7 +78,8 @@ def record(line: Line) -> dict[str, str | int | float | bool | None]:
     return asdict(line.point) | {
         "published_method": line.beside or None,
         "published": line.published,
-        "method": line.method,
+        "method": line.name,
+        "our_method": None if ours is None else ours.method,
         "ours": None if ours is None else ours.accuracy,
         "low": None if ours is None else ours.low,
         "high": None if ours is None else ours.high,
@@ -109,17 +126,17 @@ def summaries(known: Published, lines: Sequence[Line]) -> list[str]:
     groups: dict[tuple[str, str, str], list[Line]] = {}
     for line in lines:
         if line.ours is not None and line.agrees is not None:
-            key = (line.point.experiment, line.ours.method, line.beside)
+            key = (line.point.experiment, line.name, line.beside)
             groups.setdefault(key, []).append(line)
     said = []
-    for (experiment, method, beside), group in groups.items():
+    for (experiment, name, beside), group in groups.items():
         agreeing = sum(bool(line.agrees) for line in group)
         far = max(group, key=lambda line: abs(line.difference or 0.0))
         at = far.point
         where = f"{at.task} with {at.examples:,} examples at length {at.tested}"
         said.append(
-            f"{experiment}: {method} beside {known.methods[beside]}: {agreeing} of {len(group)} "
+            f"{experiment}: {name} beside {known.methods[beside]}: {agreeing} of {len(group)} "
             f"intervals hold the published figure; the largest difference is "
-            f"{points_of(far.difference)} points, on {where}."
+            f"{points_of(far.difference or 0.0)} points, on {where}."
         )
     return said
