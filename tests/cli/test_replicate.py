@@ -7,7 +7,7 @@ import pytest
 
 import made_results as made
 from llm_erm.cli import parts
-from llm_erm.cli.experiments import Options, Part, checked, plan
+from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
 from llm_erm.cli.parts import Progress, within_budget
 from llm_erm.errors import LLMERMError, MissingExtraError, ProviderError, UnfinishedError
 from llm_erm.reports.published import published
@@ -297,3 +297,13 @@ def test_flags_that_make_no_sense_are_refused(invoke, tmp_path, flags, fault):
     assert fault in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whether_there_is_a_gpu_is_asked_only_for_what_is_trained(monkeypatch):
+    asked = []
+    monkeypatch.setattr("llm_erm.cli.experiments.find_spec", asked.append)
+    assert not has_gpu(Options(methods=("enumeration", "svm")))
+    assert asked == []
+    assert not has_gpu(Options(methods=("finetuned",)))
+    assert not has_gpu(Options())
+    assert asked == ["torch", "torch"]

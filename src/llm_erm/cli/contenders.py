@@ -96,6 +96,9 @@ class Contender:
 
 ALL = ("table1", "scaling", "length")
 
+TRAINED = frozenset(("transformer", "finetuned"))
+"""Names of the methods that a GPU trains."""
+
 
 @dataclass(frozen=True)
 class Contenders:

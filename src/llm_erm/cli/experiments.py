@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from llm_erm.cli.commands import command, flags_of
-from llm_erm.cli.contenders import Choice, Contender, Contenders
+from llm_erm.cli.contenders import TRAINED, Choice, Contender, Contenders
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.runs import RunOptions, check
 from llm_erm.errors import InputError, LLMERMError
@@ -136,11 +136,12 @@ class Part:
         return self.contender.seconds * len(self.data.tasks)
 
 
-def has_gpu() -> bool:
-    """Returns whether there is a GPU that transformers can be trained on."""
-    if find_spec("torch") is None:
+def has_gpu(options: Options) -> bool:
+    """Returns whether there is a GPU, if any of the methods is trained on one."""
+    trained = not options.methods or not TRAINED.isdisjoint(options.methods)
+    if not trained or find_spec("torch") is None:
         return False
-    import torch
+    import torch  # which takes seconds
 
     return torch.cuda.is_available()
 

@@ -32,7 +32,7 @@ def replicate(options: Options) -> int:
     """Run the published experiments, and set the published figures beside ours."""
     _check(options)
     known = published()
-    parts = [checked(part) for part in plan(options, known, gpu=has_gpu())]
+    parts = [checked(part) for part in plan(options, known, gpu=has_gpu(options))]
     if options.dry_run:
         return _dry_run(options, parts)
     if all(part.reason for part in parts):
