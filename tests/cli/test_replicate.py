@@ -71,6 +71,14 @@ def test_without_a_gpu_a_small_transformer_says_so_and_nothing_is_fine_tuned():
         assert bool(tuned.reason) is not gpu
 
 
+def test_the_embedded_model_is_shown_as_many_examples_as_it_can_read():
+    shots = {
+        part.data.length: part.options.shots
+        for part in named(planned(experiment="table1"), "incontext")
+    }
+    assert shots == {100: (32,), 300: (12,)}
+
+
 def test_lengths_are_tested_on_data_that_share_inputs():
     (part, *_) = named(planned(experiment="length"), "enumeration")
     assert (part.options.lengths, part.options.allow_repeats) == ((10,), True)
@@ -237,9 +245,16 @@ def test_a_part_that_fails_does_not_stop_the_others(invoke, performed):
     assert line["remark"] == "not run: The server is on fire"
 
 
-def test_an_unfinished_part_has_its_own_status(invoke, performed):
-    performed(UnfinishedError("The budget is spent."), None)
-    assert invoke(*TWO, "--out-dir", "all").returncode == 3
+def test_an_unfinished_search_has_its_own_status_and_may_have_cost_all(invoke, performed):
+    given = performed(UnfinishedError("The budget is spent."))
+    remote = ("--methods", "search", "no-tools", "--provider", "openai", "--max-cost-usd", 2)
+    done = invoke(*SMALL, *remote, "--out-dir", "all", "--json", OPENAI_API_KEY="sk-placeholder")
+    assert (done.returncode, len(given)) == (3, 1)
+    remarks = [json.loads(line)["remark"] for line in done.stdout.splitlines()]
+    assert remarks == [
+        "not run: unfinished: The budget is spent",
+        "not run: --max-cost-usd 2 is, or may be, spent",
+    ]
 
 
 def test_all_searches_share_one_limit_on_dollars():
@@ -249,7 +264,7 @@ def test_all_searches_share_one_limit_on_dollars():
     )
     assert within_budget(part, 0.0).options.max_cost_usd == 3
     assert within_budget(part, 1.0).options.max_cost_usd == 2
-    assert within_budget(part, 3.0).reason == "--max-cost-usd 3 is spent"
+    assert within_budget(part, 3.0).reason == "--max-cost-usd 3 is, or may be, spent"
     free = replace(part, contender=replace(part.contender, paid=False))
     assert within_budget(free, 3.0).reason == ""
 

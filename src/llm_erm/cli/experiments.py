@@ -10,7 +10,13 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from llm_erm.cli.commands import command, flags_of
-from llm_erm.cli.contenders import TRAINED, Choice, Contender, Contenders
+from llm_erm.cli.contenders import (
+    EMBEDDED_CHARACTERS,
+    TRAINED,
+    Choice,
+    Contender,
+    Contenders,
+)
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.runs import RunOptions, check
 from llm_erm.errors import InputError, LLMERMError
@@ -133,7 +139,10 @@ class Part:
     @property
     def seconds(self) -> float:
         """About how many seconds it takes."""
-        return self.contender.seconds * len(self.data.tasks)
+        data = self.data
+        trained = self.contender.command == "train"
+        factor = data.examples / 200 * data.length / 100 if trained else 1.0
+        return self.contender.seconds * len(data.tasks) * factor
 
 
 def has_gpu(options: Options) -> bool:
@@ -267,7 +276,11 @@ def _flags(options: Options, contender: Contender, data: Data, folder: Path) -> 
     }
     if contender.command == "baselines" and len(data.tasks) == 1:
         shared["workers"] = 1  # without a pool of processes, which takes longer to start
-    return shared | dict(contender.settings)
+    own = dict(contender.settings)
+    if "shots" in own:
+        fit = EMBEDDED_CHARACTERS // data.length // 2 * 2
+        own["shots"] = tuple(min(shots, fit) for shots in own["shots"])
+    return shared | own
 
 
 def checked(part: Part) -> Part:

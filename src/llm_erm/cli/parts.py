@@ -77,11 +77,14 @@ class Outcome:
         ended: The parts in order.
         status: The exit status.
         stopped: Whether the user stopped it.
+        dollars: What models cost; infinite after a search that did not finish, whose cost is not
+            in its results.
     """
 
     ended: list[Ended] = field(default_factory=list)
     status: int = 0
     stopped: bool = False
+    dollars: float = 0.0
 
     @property
     def measured(self) -> list[Measured]:
@@ -98,7 +101,6 @@ def perform(options: Options, parts: Sequence[Part]) -> Outcome:
     """Runs the parts, one after another; a part that fails does not stop the others."""
     todo = [part for part in parts if not part.reason]
     progress, number, outcome = Progress(sum(part.seconds for part in todo)), 0, Outcome()
-    spent = 0.0
     for part in parts:
         if part.reason or outcome.stopped:
             reason = part.reason or "the command was stopped"
@@ -109,9 +111,10 @@ def perform(options: Options, parts: Sequence[Part]) -> Outcome:
         left = lasting(progress.seconds_left)
         output.note(f"{what} (part {number} of {len(todo)}; some {left} left)")
         started = time.monotonic()
-        ended = _run(within_budget(part, spent), outcome)
+        ended = _run(within_budget(part, outcome.dollars), outcome)
         found = _entries(ended)
-        spent += sum(one.result.cost.usd or 0.0 for one in found) if part.contender.paid else 0.0
+        if part.contender.paid:
+            outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
         outcome.ended.append(_measured(options, ended, found))
         progress.ended(part.seconds, time.monotonic() - started)
     return outcome
@@ -128,7 +131,7 @@ def within_budget(part: Part, spent: float) -> Part:
     if most is None:
         return part
     if spent >= most:
-        return replace(part, reason=f"--max-cost-usd {most:g} is spent")
+        return replace(part, reason=f"--max-cost-usd {most:g} is, or may be, spent")
     flags: Any = part.options
     return replace(part, options=replace(flags, max_cost_usd=most - spent))
 
@@ -144,6 +147,7 @@ def _run(part: Part, outcome: Outcome) -> Part:
         return replace(part, reason="it was stopped; the same command goes on")
     except UnfinishedError as error:
         outcome.status = outcome.status or 3
+        outcome.dollars = float("inf") if part.contender.paid else outcome.dollars
         return replace(part, reason=f"unfinished: {_said(error)}")
     except LLMERMError as error:
         if not isinstance(error, MissingExtraError):
