@@ -19,7 +19,7 @@ from llm_erm.reports.replication import (
     measured_at,
     measured_of,
 )
-from llm_erm.reports.replication_tables import as_csv, as_markdown, record, summaries
+from llm_erm.reports.replication_tables import as_csv, as_markdown, interval, record, summaries
 from llm_erm.reports.results import Entry
 from llm_erm.tasks.task import Dataset
 
@@ -170,3 +170,9 @@ def test_a_sentence_per_method_says_how_often_it_agrees():
         "table1: trees beside XGBoost: 1 of 2 intervals hold the published figure; the "
         "largest difference is +12.6 points, on fn_g with 200 examples at length 100."
     ]
+
+
+def test_ends_of_an_interval_are_rounded_outwards():
+    assert interval(0.98204, 0.99996, "") == "98.2 to 100.0"
+    assert interval(-0.01801, -0.00001, "+") == "-1.9 to +0.0"
+    assert interval(0.0, 0.5, "") == "0.0 to 50.0"

@@ -107,7 +107,7 @@ def in_words(foretold: Foretold) -> str:
             f"at most {most.output_tokens:,} output tokens{dollars}"
         )
     if foretold.gpu_hours is not None:
-        said.append(f"some {foretold.gpu_hours:.1f} GPU hours")
+        said.append(f"some {foretold.gpu_hours:.2g} GPU hours")
     return f"The published form takes {' and '.join(said)}." if said else ""
 
 

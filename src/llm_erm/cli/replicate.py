@@ -152,7 +152,7 @@ def _here(state: str, group: Sequence[Part]) -> str:
 
 
 def _amounts(found: Foretold) -> tuple[str, ...]:
-    hours = "–" if found.gpu_hours is None else f"{found.gpu_hours:.1f}"
+    hours = "–" if found.gpu_hours is None else f"{found.gpu_hours:.2g}"
     if (most := found.calls) is None:
         return ("–", "–", "–", "–", hours)
     dollars = "unknown" if most.dollars is None else f"{most.dollars:.2f}"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -37,7 +38,7 @@ def cells(known: Published, line: Line) -> tuple[str, ...]:
         _difference(line),
         known.methods.get(line.beside, "–"),
         "–" if ours is None else ours.method,
-        "–" if ours is None else f"{100 * ours.low:.1f} to {100 * ours.high:.1f}",
+        "–" if ours is None else interval(ours.low, ours.high, ""),
         str(point.length),
         str(point.examples),
         str(point.tested),
@@ -56,11 +57,21 @@ def _data(known: Published, line: Line) -> str:
 
 
 def _difference(line: Line) -> str:
-    interval = line.difference_interval
-    if line.difference is None or interval is None:
+    if line.difference is None or line.difference_interval is None:
         return "–"
-    low, high = map(points_of, interval)
-    return f"{points_of(line.difference)} ({low} to {high})"
+    return f"{points_of(line.difference)} ({interval(*line.difference_interval, '+')})"
+
+
+def interval(low: float, high: float, sign: str) -> str:
+    """Returns an interval in percent, its ends rounded outwards so that it still holds.
+
+    Args:
+        low: Its lower end.
+        high: Its upper end.
+        sign: ``+`` to give positive numbers a sign, or nothing.
+    """
+    ends = math.floor(low * 1000 + 1e-9) / 10, math.ceil(high * 1000 - 1e-9) / 10 + 0.0
+    return f"{ends[0]:{sign}.1f} to {ends[1]:{sign}.1f}"
 
 
 def points_of(difference: float) -> str:
