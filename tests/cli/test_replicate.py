@@ -8,6 +8,7 @@ import pytest
 import made_results as made
 from llm_erm.cli import parts
 from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
+from llm_erm.cli.foretold import Foretold, hours, in_words
 from llm_erm.cli.parts import Progress, within_budget
 from llm_erm.errors import LLMERMError, MissingExtraError, ProviderError, UnfinishedError
 from llm_erm.reports.published import published
@@ -322,3 +323,9 @@ def test_whether_there_is_a_gpu_is_asked_only_for_what_is_trained(monkeypatch):
     assert not has_gpu(Options(methods=("finetuned",)))
     assert not has_gpu(Options())
     assert asked == ["torch", "torch"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(0.0456, "0.046"), (3.21, "3.2"), (133.4, "133")])
+def test_hours_have_two_digits(number, said):
+    assert hours(number) == said
+    assert f"some {said} GPU hours" in in_words(Foretold(gpu_hours=number))

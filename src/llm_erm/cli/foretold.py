@@ -107,8 +107,13 @@ def in_words(foretold: Foretold) -> str:
             f"at most {most.output_tokens:,} output tokens{dollars}"
         )
     if foretold.gpu_hours is not None:
-        said.append(f"some {foretold.gpu_hours:.2g} GPU hours")
+        said.append(f"some {hours(foretold.gpu_hours)} GPU hours")
     return f"The published form takes {' and '.join(said)}." if said else ""
+
+
+def hours(number: float) -> str:
+    """Returns a number of hours with two digits, or more if they are before the point."""
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def _splits(part: Part, scratch: Path) -> list[Splits]:

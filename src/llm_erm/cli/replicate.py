@@ -7,7 +7,7 @@ from pathlib import Path
 
 from llm_erm.cli import output
 from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
-from llm_erm.cli.foretold import BASIS, Foretold, foretell, in_words, together
+from llm_erm.cli.foretold import BASIS, Foretold, foretell, hours, in_words, together
 from llm_erm.cli.models import check_budget
 from llm_erm.cli.parts import perform
 from llm_erm.cli.tables import Column
@@ -152,12 +152,12 @@ def _here(state: str, group: Sequence[Part]) -> str:
 
 
 def _amounts(found: Foretold) -> tuple[str, ...]:
-    hours = "–" if found.gpu_hours is None else f"{found.gpu_hours:.2g}"
+    gpu = "–" if found.gpu_hours is None else hours(found.gpu_hours)
     if (most := found.calls) is None:
-        return ("–", "–", "–", "–", hours)
+        return ("–", "–", "–", "–", gpu)
     dollars = "unknown" if most.dollars is None else f"{most.dollars:.2f}"
     tokens = f"{most.prompt_tokens:,}", f"{most.output_tokens:,}"
-    return (f"{most.calls:,}", *tokens, dollars, hours)
+    return (f"{most.calls:,}", *tokens, dollars, gpu)
 
 
 def _table(known: Published, lines: Sequence[Line], *, wide: bool) -> None:
