@@ -16,7 +16,7 @@ TORCH ?= torch==2.13.0
 PYTHONS ?= 3.11 3.12 3.13 3.14
 TESTS ?= tests
 
-.PHONY: setup demo test test-slow test-python test-golden test-damage test-wasm test-vllm coverage check fix clean
+.PHONY: setup demo test test-slow test-python test-golden test-damage test-wasm test-vllm test-browser coverage check fix clean
 
 setup: $(STAMP)
 
@@ -85,6 +85,13 @@ coverage: setup
 test-wasm: setup
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[wasm]'
 	$(BIN)/pytest tests/sandbox/test_wasm.py tests/cli/test_other_systems.py
+
+# Not part of `make test`: it needs a browser, Debian's chromium and chromium-driver, which it installs
+# if it may; without one, the tests are skipped and say why.
+test-browser: setup
+	$(PIP) 'selenium>=4.40'
+	command -v chromium && command -v chromedriver || { apt-get update && apt-get install --yes chromium chromium-driver; } || true
+	$(BIN)/pytest -m browser
 
 # vLLM takes 3 GB with its dependencies, so it has a separate environment and model folder. The three
 # torch packages are removed because they do not match the CPU build; nothing here uses them.

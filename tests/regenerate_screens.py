@@ -123,6 +123,7 @@ def _made() -> Iterator[None]:
             "replicate.checked": lambda part: part,
             "replicate.has_gpu": lambda options: False,
             "replicate.perform": _replicated,
+            "replicate._report": lambda *_: None,
             "doctor._isolation": lambda: ("strong", ()),
             "doctor._state": lambda check: ("missing", "It is not installed; run: pip install it"),
             "doctor.find_spec": lambda name: None,

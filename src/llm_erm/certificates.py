@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from llm_erm.counts import check_counts
+from llm_erm.phrases import bound_percent, counted, sure
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,21 @@ class AllLooks:
             if bound is not None and not 0 <= bound <= 1:
                 raise ValueError(f"a bound for all results is {bound}, not within 0 and 1")
 
+    @property
+    def in_words(self) -> str:
+        """What holds of this result if it is chosen among all on its data, without a capital."""
+        named = {"validation": self.validation, "test": self.test}
+        bounds = [
+            f"{bound_percent(bound)} by the {name} data"
+            for name, bound in named.items()
+            if bound is not None
+        ]
+        return (
+            f"this is result {self.number} on the same data. If you choose it among all of them, "
+            f"its error is at most {' or '.join(bounds)}. Results on copies of the data are not "
+            "counted."
+        )
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -97,3 +113,27 @@ class Certificate:
         """
         bound = self.validation or self.test
         return None if bound is None else bound.error_upper_bound
+
+    @property
+    def in_words(self) -> list[str]:
+        """What each bound says and what it assumes, in sentences."""
+        bounds = {
+            "by the validation data": self.validation,
+            "by the test data": self.test,
+            "by its length (Occam bound)": self.occam,
+            "by the paper's bound": self.paper,
+        }
+        said = [
+            f"Its error is at most {bound_percent(bound.error_upper_bound)} {how}, "
+            f"{sure(self.confidence)} sure: it makes {counted(bound.errors, 'error')} on "
+            f"{counted(bound.examples, 'example')}. That holds if {bound.assumes}."
+            for how, bound in bounds.items()
+            if bound is not None
+        ]
+        if len(said) > 1:
+            share = sure(self.confidence)
+            said.append(f"Each bound is {share} sure on its own; the least of them is less so.")
+        if self.all_looks is not None and self.all_looks.number > 1:
+            text = self.all_looks.in_words
+            said.append(text[0].upper() + text[1:])
+        return said

@@ -41,6 +41,23 @@ def percent_up(rate: float) -> str:
     return f"{math.ceil(rate * 1000 - 1e-9) / 10:.1f}%"
 
 
+def bound_percent(bound: float) -> str:
+    """Returns a bound on an error with two decimals, rounded up so that it still holds."""
+    return f"{math.ceil(bound * 10_000) / 100:.2f}%"
+
+
+def interval(low: float, high: float, between: str = "% to ") -> str:
+    """Returns an interval with its ends rounded outwards, so that it still holds.
+
+    Args:
+        low: Its lower end, a fraction.
+        high: Its upper end.
+        between: What stands between the two numbers.
+    """
+    ends = math.floor(low * 1000 + 1e-9), math.ceil(high * 1000 - 1e-9)
+    return f"{ends[0] / 10:.1f}{between}{ends[1] / 10:.1f}%"
+
+
 def sure(confidence: float) -> str:
     """Returns a confidence in percent, without rounding it up: ``95%`` or ``99.9%``."""
     return f"{100 * confidence:.10g}%"

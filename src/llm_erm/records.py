@@ -14,6 +14,8 @@ from llm_erm.errors import InputError
 from llm_erm.execution import INVALID, Status
 from llm_erm.facts import Facts, IncontextFacts
 from llm_erm.llms.llm import Completion
+from llm_erm.markup import escaped
+from llm_erm.phrases import percent
 from llm_erm.tasks.task import DataKey
 
 VERSION = 2
@@ -261,6 +263,33 @@ class Result:
         if isinstance(self.facts, IncontextFacts) or self.test is None:
             return False
         return self.test.perfect and (self.contrast is None or self.contrast.perfect)
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdicts that there are, by the data that they are on."""
+        named = {
+            "training": self.train,
+            "validation": self.validation,
+            "test": self.test,
+            "contrast set": self.contrast,
+            "other lengths": self.length_generalization,
+        }
+        return {name: verdict for name, verdict in named.items() if verdict is not None}
+
+    def _repr_html_(self) -> str:
+        """Returns what was learned and what is known of it, as notebooks show it."""
+        rows = "".join(
+            f"<tr><th>{name}</th><td>{one.correct:,} of {one.total:,}</td>"
+            f"<td>{percent(one.accuracy) if one.status == 'ok' else one.status}</td></tr>"
+            for name, one in self.verdicts.items()
+        )
+        sentences = [*(self.certificate.in_words if self.certificate else ()), *self.notices]
+        return (
+            f"<p><b>{escaped(self.data.name)}</b>, {escaped(self.method)} {escaped(self.model)}</p>"
+            + ("" if self.program is None else f"<pre>{escaped(self.program)}</pre>")
+            + f"<table>{rows}</table>"
+            + f"<ul>{''.join(f'<li>{escaped(one)}</li>' for one in sentences)}</ul>"
+        )
 
     def flat(self) -> dict[str, Any]:
         """Returns one row for a data frame: the values that every method has, by short names."""

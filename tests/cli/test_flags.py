@@ -25,6 +25,7 @@ SHARED = {
     "options": ("enumerate", "synthesize", "verify"),
     "places": ("export", "predict"),
     "published": ("synthesize",),
+    "repeat": ("synthesize",),
     "replay": ("synthesize",),
     "results": ("enumerate", "synthesize"),
     "runs": ("incontext", "synthesize"),

@@ -174,6 +174,9 @@ def test_two_methods_run_stand_beside_the_published_figures_and_are_not_repeated
     assert len(rows) == 3
     document = (tmp_path / "all/replicate.md").read_text()
     assert "This is the quick version" in document.replace("\\", "")
+    page = (tmp_path / "all/report.html").read_text()
+    assert '<a href="#table-1">Published and ours</a>' in page
+    assert "<td>baseline:svm-published</td>" in page
     results = sorted((tmp_path / "all").rglob("results.jsonl"))
     assert len(results) == 2
     before = [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in results]
@@ -244,6 +247,18 @@ def test_a_part_that_fails_does_not_stop_the_others(invoke, performed):
     assert "table1: enumeration failed: The server is on fire." in done.stderr
     (line,) = map(json.loads, done.stdout.splitlines())
     assert line["remark"] == "not run: The server is on fire"
+
+
+def test_without_a_report_the_reason_is_told(invoke, performed, tmp_path, monkeypatch):
+    def absent():
+        raise MissingExtraError("Reports need Jinja2.")
+
+    performed(None, None)
+    monkeypatch.setattr("llm_erm.cli.replicate.renderer", absent)
+    done = invoke(*TWO, "--out-dir", "all")
+    assert done.returncode == 0
+    assert "There is no report: Reports need Jinja2." in done.stderr
+    assert not (tmp_path / "all/report.html").exists()
 
 
 def test_an_unfinished_search_has_its_own_status_and_may_have_cost_all(invoke, performed):

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import LENGTH, bound_percent, entries_of_runs
+from llm_erm.cli.results import LENGTH, entries_of_runs
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted
+from llm_erm.phrases import bound_percent, counted
 from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
 from llm_erm.reports.remarks import remarks, unfinished

@@ -10,7 +10,7 @@ import tyro
 
 from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.output import note
-from llm_erm.cli.results import bound_lines, exactness, result_table, trial_lines
+from llm_erm.cli.results import bound_lines, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.enumeration.events import LevelDone
 from llm_erm.enumeration.method import Enumeration, prepare
@@ -19,6 +19,7 @@ from llm_erm.enumeration.settings import EnumerationSettings, Order
 from llm_erm.facts import EnumerationFacts
 from llm_erm.phrases import counted
 from llm_erm.records import Result
+from llm_erm.reports.results import exactness
 from llm_erm.runs.events import Event, Observer
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey

@@ -1,7 +1,7 @@
 """`llm-erm fit`: learns a rule from a table."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,29 +14,21 @@ from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError
-from llm_erm.phrases import counted, either, listed
-from llm_erm.rulelists.alternatives import Open
+from llm_erm.phrases import counted, listed
 from llm_erm.rulelists.answers import read_answers
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Learned
+from llm_erm.rulelists.openness import left_open, ties
 from llm_erm.rulelists.rivals import rival_accuracies
-from llm_erm.rulelists.rule import Above, AtMost
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
-from llm_erm.rulelists.words import conditions_of, found, new_rows, proof
+from llm_erm.rulelists.words import conditions_of, found, new_rows, proof, wrong
 from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import MAX_ROWS, load
 
 QUICK_SECONDS = 3.0
 """CPU time that loading the machine code stays below, unless it is compiled."""
-
-MOST_SHOWN = 10
-"""Rows that the rule gets wrong are named, up to so many."""
-
-
-MOST_OTHERS = 2
-"""Other conditions that could stand in the place of one are named, up to so many."""
 
 
 @dataclass(frozen=True)
@@ -214,45 +206,7 @@ def _sentences(learned: Learned, positive: str | None) -> list[str]:
     if positive is not None:
         sentences.append(found(learned, positive))
     sentences.append(f"Your rows: {proof(learned)}")
-    if learned.wrong:
-        shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
-        more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
-        sentences.append(f"Rows that it gets wrong ({len(learned.wrong):,} of all): {shown}{more}")
-    sentences += [text for one in learned.open if (text := _open(learned, one))]
-    return sentences + ([_ties(learned)] if learned.ties else [])
-
-
-def _ties(learned: Learned) -> str:
-    """Returns how many other rules are as good."""
-    number = len(learned.ties)
-    least = "" if learned.ties_complete else "at least "
-    err = "errs" if number == 1 else "err"
-    one, *_ = (str(tie.rule).replace("\n", " ") for tie in learned.ties)
-    return (
-        f"Open: {least}{counted(number, 'other rule')} with up to "
-        f"{counted(learned.rule.conditions, 'condition')} {err} no more often on these rows"
-        f"{':' if number == 1 else ', such as'} {one}. `llm-erm predict --undetermined mark` says "
-        "on which new rows the rules disagree."
-    )
-
-
-def _open(learned: Learned, one: Open) -> str:
-    """Returns what the rows leave open about a condition; empty if that is nothing."""
-    condition = learned.rule.lines[one.line].conditions[one.place]
-    texts = [str(other) for other in one.others[:MOST_OTHERS]]
-    if more := len(one.others) - len(texts):
-        texts.append(f"one of {more:,} more")
-    if isinstance(condition, AtMost | Above) and one.room is not None:
-        low, high = one.room
-        whole = {column.name for column in learned.schema.columns if column.integral}
-        if high - low > 1 or condition.column not in whole:
-            ends = (str(replace(condition, value=end)).rpartition(" ")[2] for end in one.room)
-            texts.insert(0, "have any threshold from {} to below {}".format(*ends))
-    if not texts:
-        return ""
-    what = " or be ".join(filter(None, (texts[0], either(texts[1:]))))
-    be = "" if what.startswith("have") else "be "
-    return f"Open: {condition} (line {one.line + 1}) could {be}{what}, the same on all rows."
+    return [*sentences, *wrong(learned), *left_open(learned), *ties(learned)]
 
 
 def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:

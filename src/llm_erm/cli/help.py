@@ -163,6 +163,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "log_level": "",
         "save_model": "",
         "report_to": "TRACKER ...",
+        "open": "",
         "dry_run": "",
         "fresh": "",
         "json": "",

@@ -2,16 +2,21 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from llm_erm.cli import output
 from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
+from llm_erm.cli.flags import sentence
 from llm_erm.cli.foretold import BASIS, Foretold, foretell, hours, in_words, together
 from llm_erm.cli.models import check_budget
 from llm_erm.cli.parts import perform
+from llm_erm.cli.repeat import repeat
 from llm_erm.cli.tables import Column
-from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.errors import InputError, LLMERMError, MissingExtraError
+from llm_erm.reports.page.read import read_page
+from llm_erm.reports.page.records import Table
+from llm_erm.reports.page.render import renderer
 from llm_erm.reports.published import Published, published
 from llm_erm.reports.replication import NOT_RUN, Line, beside_published
 from llm_erm.reports.replication_tables import (
@@ -45,12 +50,18 @@ def replicate(options: Options) -> int:
     _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
     if outcome.stopped:
         return outcome.status
+    _report(options, known, lines, sentences)
     if options.json:
         for line in lines:
             output.say_json(record(line))
     else:
         _table(known, lines, wide=options.wide)
-        rest = [*sentences, *summaries(known, lines), INTERVALS, f"Tables: {options.folder}"]
+        rest = [
+            *sentences,
+            *summaries(known, lines),
+            INTERVALS,
+            f"Tables and report: {options.folder}",
+        ]
         output.say_below("\n".join(("", *rest)))
     return outcome.status
 
@@ -165,6 +176,24 @@ def _table(known: Published, lines: Sequence[Line], *, wide: bool) -> None:
     columns: list[str | Column] = [Column(first, wide=True, setting=True), *shown]
     columns += [Column(name, wide=True, text=name == "remark") for name in COLUMNS[6:]]
     output.table(columns, [cells(known, line) for line in lines], wide=wide)
+
+
+def _report(
+    options: Options, known: Published, lines: Sequence[Line], sentences: Sequence[str]
+) -> None:
+    """Writes the report on all runs, with the table first; says why if that is not possible."""
+    try:
+        rendered = renderer()
+        page = read_page([options.folder], repeat)
+        table = Table(
+            "Published and ours",
+            COLUMNS,
+            tuple(cells(known, line) for line in lines),
+            (*sentences, *summaries(known, lines), INTERVALS, *known.sources),
+        )
+        _write(options.folder / "report.html", rendered(replace(page, tables=(table,))))
+    except LLMERMError as error:
+        output.note(f"There is no report: {sentence(error, Options)}")
 
 
 def _write(path: Path, text: str) -> None:

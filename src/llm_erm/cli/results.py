@@ -1,6 +1,5 @@
 """Prints results: tables and sentences for people, JSON lines for scripts."""
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,9 +9,9 @@ from llm_erm.cli.progress import Bars
 from llm_erm.cli.tables import Column
 from llm_erm.erm.trials import Estimate, mean_over_trials
 from llm_erm.facts import SynthesisFacts
-from llm_erm.phrases import counted, listed
+from llm_erm.phrases import bound_percent, counted, listed
 from llm_erm.records import Result, accuracy
-from llm_erm.reports.results import Entry, entries_in, without_results
+from llm_erm.reports.results import Entry, entries_in, exactness, without_results
 from llm_erm.source import one_line
 
 LENGTH = Column("length", setting=True)
@@ -165,11 +164,6 @@ def at_most(certificate: Certificate | None) -> tuple[str, str]:
     return test, validation
 
 
-def bound_percent(bound: float) -> str:
-    """Returns a bound on an error, rounded up so that it still holds."""
-    return f"{math.ceil(bound * 10_000) / 100:.2f}%"
-
-
 def bound_lines(results: Sequence[Result]) -> list[str]:
     """Returns what the bounds in a table say, and what holds of later results on the same data."""
     certified = any(result.certificate is not None for result in results)
@@ -183,32 +177,9 @@ def _look_lines(results: Sequence[Result]) -> list[str]:
         looks = None if result.certificate is None else result.certificate.all_looks
         if looks is None or looks.number < 2:
             continue
-        named = {"validation": looks.validation, "test": looks.test}
-        bounds = [
-            f"{bound_percent(bound)} by the {name} data"
-            for name, bound in named.items()
-            if bound is not None
-        ]
-        said = (
-            f"this is result {looks.number} on the same data. If you choose it among all of them, "
-            f"its error is at most {' or '.join(bounds)}. Results on copies of the data are not "
-            "counted."
-        )
+        said = looks.in_words
         alike.setdefault(said, []).append(result.data.name)
     return [f"{', '.join(names)}: {said}" for said, names in alike.items()]
-
-
-def exactness(result: Result) -> str:
-    """Returns what was found to be right, in a few words; nothing is said of what was not tried."""
-    if not result.exact:
-        return "not exact"
-    elsewhere = result.length_generalization
-    if elsewhere is None:
-        return "exact at this length"
-    if elsewhere.perfect:
-        return "exact at this length and others"
-    right = accuracy(elsewhere)
-    return f"exact at this length, {'failed' if right is None else output.percent(right)} at others"
 
 
 def _program(result: Result) -> str:

@@ -9,7 +9,7 @@ from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
 from llm_erm.checks import checking
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts
-from llm_erm.phrases import counted
+from llm_erm.phrases import counted, percent
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.files import SETTINGS
 from llm_erm.runs.fingerprint import read_settings
@@ -108,6 +108,19 @@ def read_results(run: Path) -> list[Result]:
     return [entry.result for entry in _entries(run)]
 
 
+def exactness(result: Result) -> str:
+    """Returns what was found to be right, in a few words; nothing is said of what was not tried."""
+    if not result.exact:
+        return "not exact"
+    elsewhere = result.length_generalization
+    if elsewhere is None:
+        return "exact at this length"
+    if elsewhere.perfect:
+        return "exact at this length and others"
+    right = accuracy(elsewhere)
+    return f"exact at this length, {'failed' if right is None else percent(right)} at others"
+
+
 def entries_in(runs: Iterable[Path]) -> list[Entry]:
     """Returns the results of several runs, each with its folder.
 
@@ -163,15 +176,23 @@ def _entries(run: Path) -> list[Entry]:
     found = []
     for path in sorted(run.rglob("results.jsonl")):
         results = checked_results(path.parent)
-        planned = _planned(path.parent)
-        cut = f"{path.parent} holds {len(results):,} of {counted(planned, 'result')}"
-        unfinished = cut if len(results) < planned else ""
+        unfinished = lacking(path.parent, len(results))
         found += [Entry(result, str(run), unfinished) for result in results.values()]
     if not found:
         raise InputError(
             f"{run} holds no results; name the folder of a finished run.", setting="out_dir"
         )
     return found
+
+
+def lacking(folder: Path, held: int) -> str:
+    """Returns what a run lacks that holds so many results; empty if nothing.
+
+    Raises:
+        InputError: Its settings cannot be read.
+    """
+    planned = _planned(folder)
+    return f"{folder} holds {held:,} of {counted(planned, 'result')}" if held < planned else ""
 
 
 def _planned(folder: Path) -> int:

@@ -3,6 +3,9 @@
 from llm_erm.phrases import counted, listed, percent, percent_up, sure
 from llm_erm.rulelists.evidence import Learned, Size
 
+MOST_SHOWN = 10
+"""Rows that a rule gets wrong are named, up to so many."""
+
 
 def conditions_of(learned: Learned) -> list[str]:
     """Returns when each line of the rule decides, as it is printed, without what it gives."""
@@ -59,6 +62,15 @@ def found(learned: Learned, positive: str) -> str:
     if called:
         texts.append(f" ({percent(right / called)})")
     return "".join([*texts, "."])
+
+
+def wrong(learned: Learned) -> list[str]:
+    """Returns which rows the rule gets wrong, as a sentence if there are any."""
+    if not learned.wrong:
+        return []
+    shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
+    more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
+    return [f"Rows that it gets wrong ({len(learned.wrong):,} of all): {shown}{more}"]
 
 
 def proof(learned: Learned) -> str:
