@@ -150,8 +150,10 @@ def test_the_quick_version_is_smaller_in_every_way():
 def test_the_time_left_follows_from_the_time_taken():
     progress = Progress(100.0)
     assert progress.seconds_left == 100
-    progress.ended(20.0, 60.0)
+    progress.ended(20.0, 60.0, begun=False)
     assert progress.seconds_left == 240
+    progress.ended(50.0, 0.1, begun=True)  # its results were there before
+    assert progress.seconds_left == 90
 
 
 SMALL = ("replicate", "table1", "--functions", "fn_a", "--test-size", 40, "--quick")

@@ -35,11 +35,12 @@ class Progress:
     done: float = 0.0
     took: float = 0.0
 
-    def ended(self, estimated: float, took: float) -> None:
-        """Counts a part that has ended."""
+    def ended(self, estimated: float, took: float, *, begun: bool) -> None:
+        """Counts a part that has ended; one that was begun before tells nothing of the speed."""
         self.left -= estimated
-        self.done += estimated
-        self.took += took
+        if not begun:
+            self.done += estimated
+            self.took += took
 
     @property
     def seconds_left(self) -> float:
@@ -110,13 +111,13 @@ def perform(options: Options, parts: Sequence[Part]) -> Outcome:
         what = f"{part.name} on {listed(part.data.tasks)}, {part.data.examples:,} examples"
         left = lasting(progress.seconds_left)
         output.note(f"{what} (part {number} of {len(todo)}; some {left} left)")
-        started = time.monotonic()
+        started, begun = time.monotonic(), _has_results(part)
         ended = _run(within_budget(part, outcome.dollars), outcome)
         found = _entries(ended)
         if part.contender.paid:
             outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
         outcome.ended.append(_measured(options, ended, found))
-        progress.ended(part.seconds, time.monotonic() - started)
+        progress.ended(part.seconds, time.monotonic() - started, begun=begun)
     return outcome
 
 
@@ -163,8 +164,12 @@ def _said(error: LLMERMError) -> str:
 
 def _entries(part: Part) -> list[Entry]:
     """Returns the results of a part, as far as there are any."""
+    return entries_in([part.folder]) if _has_results(part) else []
+
+
+def _has_results(part: Part) -> bool:
     kept = part.folder / "results.jsonl"
-    return entries_in([part.folder]) if kept.exists() and kept.stat().st_size else []
+    return kept.exists() and kept.stat().st_size > 0
 
 
 def _measured(options: Options, part: Part, found: Sequence[Entry]) -> Ended:
