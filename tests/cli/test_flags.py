@@ -23,6 +23,7 @@ SHARED = {
     "log": ("synthesize",),
     "models": ("synthesize",),
     "options": ("enumerate", "synthesize", "verify"),
+    "parts": ("replicate",),
     "places": ("export", "predict"),
     "published": ("synthesize",),
     "repeat": ("synthesize",),
