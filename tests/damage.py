@@ -25,7 +25,6 @@ from typing import Any
 
 from incontext.engines import SETTINGS, ScriptedEngine, truth
 from llm_erm.baselines.method import Baselines
-from llm_erm.cli.compare import _cells, _json
 from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.prior import read_prior
 from llm_erm.enumeration.settings import EnumerationSettings
@@ -35,6 +34,7 @@ from llm_erm.incontext.method import InContext
 from llm_erm.reports.comparison import compare, verdicts
 from llm_erm.reports.remarks import remarks
 from llm_erm.reports.results import entries_in, read_results
+from llm_erm.reports.tables import cells, record
 from llm_erm.runs.events import Advanced, Answered, Attempted, Noticed
 from llm_erm.runs.jobs import Method
 from llm_erm.runs.ledger import LEDGER
@@ -132,8 +132,8 @@ def compared(folder: Path) -> Any:
 def reported(folder: Path) -> None:
     """Computes what a comparison prints."""
     rows = compare(entries_in([folder]))
-    assert [_cells(row) for row in rows]
-    assert json.dumps([_json(row) for row in rows])
+    assert [cells(row) for row in rows]
+    assert json.dumps([record(row) for row in rows])
     for sentences in (verdicts(rows), remarks(rows)):
         assert all(sentences)
 

@@ -9,8 +9,9 @@ those of ``made_results.py``.
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -18,6 +19,8 @@ from unittest.mock import patch
 from numpy.random import RandomState
 
 import made_results as made
+from llm_erm.cli import parts as replication
+from llm_erm.cli.experiments import Options, Part
 from llm_erm.cli.main import main
 from llm_erm.records import Result
 from llm_erm.reports.results import Entry
@@ -59,6 +62,21 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """Says so."""
         return True
+
+
+def _replicated(options: Options, parts: Sequence[Part]) -> replication.Outcome:
+    """What the parts of a replication came to."""
+    fitted = [one for one in made.fitted() if one.variant == "xgboost-published"]
+    results = {"enumeration": made.enumerated(), "xgboost": fitted}
+    ended = []
+    for part in parts:
+        found = [
+            Entry(replace(one, data=replace(one.data, length=part.data.length)))
+            for one in results.get(part.contender.name, ())
+        ]
+        why = "" if found else "its weights are missing"
+        ended.append(replication._measured(options, replace(part, reason=why), found))
+    return replication.Outcome(ended)
 
 
 def _performed(results: list[Result]) -> Callable[..., object]:
@@ -104,6 +122,10 @@ def _made() -> Iterator[None]:
             "fit.load_compiled": lambda *_: None,
             "fit.rival_accuracies": lambda *_: {"always no": 0.65, "depth-3 tree": 0.9125},
             "sweep._devices": lambda count: [None],
+            "replicate.checked": lambda part: part,
+            "replicate.has_gpu": lambda options: False,
+            "replicate.perform": _replicated,
+            "replicate._report": lambda *_: None,
             "doctor._isolation": lambda: ("strong", ()),
             "doctor._state": lambda check: ("missing", "It is not installed; run: pip install it"),
             "doctor.find_spec": lambda name: None,
@@ -137,6 +159,10 @@ OTHERS: dict[str, tuple[str, ...]] = {
     "fit": ("fit", "customers.csv", "--target", "churned", "--max-conditions", "3"),
     "bound": ("bound", "--bits", "20", "--accuracy", "0.99"),
     "sweep": ("sweep", "sweep.yaml"),
+    "replicate": (
+        *("replicate", "table1", "--functions", "fn_a", "fn_g"),
+        *("--methods", "enumeration", "xgboost", "tabpfn", "search", "finetuned"),
+    ),
     "doctor": ("doctor",),
 }
 NARROW_ONLY = ("data", "verify", "figure", "watch", "fit", "bound", "doctor")

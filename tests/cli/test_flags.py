@@ -16,11 +16,14 @@ from llm_erm.errors import InputError
 SOURCE = Path(llm_erm.__file__).parent
 SHARED = {
     "asking": ("fit",),
+    "contenders": ("replicate",),
     "dry_run": ("synthesize",),
     "engines": ("incontext",),
+    "experiments": ("replicate",),
     "log": ("synthesize",),
     "models": ("synthesize",),
     "options": ("enumerate", "synthesize", "verify"),
+    "parts": ("replicate",),
     "places": ("export", "predict"),
     "proposal_options": ("fit",),
     "proposing": ("fit",),

@@ -25,6 +25,7 @@ from llm_erm.reports.page.charts import Chart, Line, Point, number, ticks
 from llm_erm.reports.page.curves import charts_of
 from llm_erm.reports.page.highlight import highlighted
 from llm_erm.reports.page.read import read_page
+from llm_erm.reports.page.records import Page, Table
 from llm_erm.reports.page.render import renderer
 from llm_erm.reports.results import Entry
 from llm_erm.rulelists.rule import Above, Among, RuleList
@@ -122,6 +123,15 @@ def test_hostile_text_is_text(hostile):
         assert "src" not in about
     assert hostile.text.count(SHOWN) > 10
     assert hostile.text.count("<img src=x") > 10
+
+
+def test_hostile_text_is_text_in_further_tables():
+    table = Table(HOSTILE, (HOSTILE,), ((HOSTILE,),), (HOSTILE,))
+    shown = Parsed(renderer()(Page("one", "1.0", tables=(table,))))
+    harmless = Table("a", ("b",), (("c",),), ("d",))
+    usual = Parsed(renderer()(Page("one", "1.0", tables=(harmless,))))
+    assert [tag for tag, _ in shown.tags] == [tag for tag, _ in usual.tags]
+    assert shown.text.count(SHOWN) == 5  # the title is in the navigation as well
 
 
 def test_hostile_text_is_text_in_the_attempts(hostile):

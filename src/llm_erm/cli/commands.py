@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": "Show how far a run is that another process is doing, until it ends.",
     "compare": "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     "figure": "Plot accuracy against labelled examples, and what theory guarantees.",
+    "replicate": "Run the published experiments; set the published figures beside ours.",
     "report": "Write one HTML file that shows what runs and rules learned, and how.",
     "bound": "Plan sample sizes: the accuracy that examples guarantee, and how many it takes.",
     "doctor": "Check what works on this machine and how to install what is missing.",
@@ -74,6 +75,10 @@ EXAMPLES = {
     "figure": """
   llm-erm figure --make enumerate baselines --functions parity_all --lengths 20
   llm-erm figure runs/* --plot figure.pdf""",
+    "replicate": """
+  llm-erm replicate --quick
+  llm-erm replicate table1 --dry-run
+  llm-erm replicate length --methods enumeration embedded""",
     "report": """
   llm-erm report runs/A --open
   llm-erm report runs/* rule.json --out report.html""",

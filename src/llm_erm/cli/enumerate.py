@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import shorten
 
+import tyro
+
 from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.output import note
 from llm_erm.cli.results import bound_lines, result_table, trial_lines
@@ -58,6 +60,8 @@ class Options(RunOptions, DataGrid):
     """Print one JSON object per result instead of the table."""
     wide: bool = False
     """On a terminal, show every column of the table."""
+    quiet: tyro.conf.Suppress[bool] = False
+    """Do not print how many programs of each length were considered."""
 
     COMMAND = "enumerate"
     JOBS = "searches"
@@ -90,7 +94,7 @@ class Options(RunOptions, DataGrid):
         """Says if the search must be compiled; yields the observer that prints the levels."""
         if any(job.key not in done for job in run.jobs):
             load_compiled(prepare, QUICK_SECONDS)
-        yield (say_level,)
+        yield () if self.quiet else (say_level,)
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints the table of a search; returns what each search and all trials found."""

@@ -112,6 +112,9 @@ def _misplaced(given: _Given, places: Sequence[_Flag]) -> str | None:
         if flags != more and places[-1].many:
             apart = f"{word!r:.60} stands apart from {first!r:.60}"
             return f"{apart}; give them one after the other."
+    for (word, *_), place in zip(given.loose, places, strict=False):
+        if wrong := place.wrong(word):
+            return wrong
     for place in places[len(given.loose) :]:
         if place.required:
             return f"{place.names[0]} is missing."

@@ -157,6 +157,23 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A further table, with what one must know to read it.
+
+    Attributes:
+        title: What it is about.
+        headings: Its headings.
+        rows: Its cells.
+        sentences: What belongs below it.
+    """
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Page:
     """All that a page shows.
 
@@ -164,6 +181,7 @@ class Page:
         title: What it is about.
         version: The llm-erm that wrote it.
         remarks: What one must know first, in sentences.
+        tables: Further tables, which come first.
         runs: The runs.
         learned: What was learned.
         comparison: The methods beside each other.
@@ -176,6 +194,7 @@ class Page:
     title: str
     version: str
     remarks: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
     runs: tuple[Run, ...] = ()
     learned: tuple[Learned, ...] = ()
     comparison: Comparison = field(default_factory=Comparison)

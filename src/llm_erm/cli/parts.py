@@ -1,0 +1,205 @@
+"""Runs the parts of `llm-erm replicate`, and says how long the rest may take."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llm_erm.cli import output
+from llm_erm.cli.experiments import Options, Part
+from llm_erm.cli.flags import sentence
+from llm_erm.cli.runs import results_of
+from llm_erm.cli.stopped import status_of
+from llm_erm.errors import LLMERMError, MissingExtraError, UnfinishedError
+from llm_erm.phrases import lasting, listed
+from llm_erm.reports.replication import Measured, Missing, measured_at, measured_of
+from llm_erm.reports.results import Entry, entries_in
+from llm_erm.sandbox import Sandbox
+from llm_erm.tasks import probes
+from llm_erm.tasks.suite import get
+from llm_erm.tasks.task import DataKey, Dataset
+
+
+@dataclass
+class Progress:
+    """Tells how long the parts that are left may take.
+
+    Attributes:
+        left: Estimated seconds of the parts that are left.
+        done: Estimated seconds of those that are done.
+        took: Seconds that these took.
+    """
+
+    left: float
+    done: float = 0.0
+    took: float = 0.0
+
+    def ended(self, estimated: float, took: float, *, begun: bool) -> None:
+        """Counts a part that has ended; one that was begun before tells nothing of the speed."""
+        self.left -= estimated
+        if not begun:
+            self.done += estimated
+            self.took += took
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds that the rest takes, if estimates stay as wrong as they were."""
+        return self.left * (self.took / self.done if self.done else 1.0)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A part that has ended.
+
+    Attributes:
+        part: The part, with the reason why it lacks results, if it lacks any.
+        measured: What it scored.
+    """
+
+    part: Part
+    measured: Sequence[Measured] = ()
+
+    @property
+    def missing(self) -> Missing | None:
+        """What it lacks; None if nothing."""
+        part = self.part
+        points = part.data.points - {one.point for one in self.measured}
+        if not (part.reason and points):
+            return None
+        return Missing(points, part.contender.beside, part.contender.name, part.reason)
+
+
+@dataclass
+class Outcome:
+    """What came of the parts.
+
+    Attributes:
+        ended: The parts in order.
+        status: The exit status.
+        stopped: Whether the user stopped it.
+        dollars: What models cost; infinite after a search that did not finish, whose cost is not
+            in its results.
+    """
+
+    ended: list[Ended] = field(default_factory=list)
+    status: int = 0
+    stopped: bool = False
+    dollars: float = 0.0
+
+    @property
+    def measured(self) -> list[Measured]:
+        """What all parts scored."""
+        return [one for ended in self.ended for one in ended.measured]
+
+    @property
+    def missing(self) -> list[Missing]:
+        """What is missing of all parts."""
+        return [missing for one in self.ended if (missing := one.missing) is not None]
+
+
+def perform(options: Options, parts: Sequence[Part]) -> Outcome:
+    """Runs the parts, one after another; a part that fails does not stop the others."""
+    todo = [part for part in parts if not part.reason]
+    progress, number, outcome = Progress(sum(part.seconds for part in todo)), 0, Outcome()
+    for part in parts:
+        if part.reason or outcome.stopped:
+            reason = part.reason or "the command was stopped"
+            outcome.ended.append(Ended(replace(part, reason=reason)))
+            continue
+        number += 1
+        what = f"{part.name} on {listed(part.data.tasks)}, {part.data.examples:,} examples"
+        left = lasting(progress.seconds_left)
+        output.note(f"{what} (part {number} of {len(todo)}; some {left} left)")
+        started, begun = time.monotonic(), _has_results(part)
+        ended = _run(within_budget(part, outcome.dollars), outcome)
+        found = _entries(ended)
+        if part.contender.paid:
+            outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
+        outcome.ended.append(_measured(options, ended, found))
+        progress.ended(part.seconds, time.monotonic() - started, begun=begun)
+    return outcome
+
+
+def within_budget(part: Part, spent: float) -> Part:
+    """Returns a part that may cost what is left; it is not run if that is nothing.
+
+    Args:
+        part: The part.
+        spent: What earlier parts cost, in dollars.
+    """
+    most = getattr(part.options, "max_cost_usd", None) if part.contender.paid else None
+    if most is None:
+        return part
+    if spent >= most:
+        return replace(part, reason=f"--max-cost-usd {most:g} is, or may be, spent")
+    flags: Any = part.options
+    return replace(part, options=replace(flags, max_cost_usd=most - spent))
+
+
+def _run(part: Part, outcome: Outcome) -> Part:
+    """Runs a part, and returns it with the reason why it has no results, if it has none."""
+    if part.reason:
+        return part
+    try:
+        results_of(part.options)
+    except KeyboardInterrupt as stopped:
+        outcome.stopped, outcome.status = True, status_of(stopped)
+        return replace(part, reason="it was stopped; the same command goes on")
+    except UnfinishedError as error:
+        outcome.status = outcome.status or 3
+        outcome.dollars = float("inf") if part.contender.paid else outcome.dollars
+        return replace(part, reason=f"unfinished: {_said(error)}")
+    except LLMERMError as error:
+        if not isinstance(error, MissingExtraError):
+            outcome.status = 1
+            output.note(f"{part.name} failed: {sentence(error, Options)}")
+        return replace(part, reason=_said(error))
+    return part
+
+
+def _said(error: LLMERMError) -> str:
+    return sentence(error, Options).removesuffix(".")
+
+
+def _entries(part: Part) -> list[Entry]:
+    """Returns the results of a part, as far as there are any."""
+    return entries_in([part.folder]) if _has_results(part) else []
+
+
+def _has_results(part: Part) -> bool:
+    kept = part.folder / "results.jsonl"
+    return kept.exists() and kept.stat().st_size > 0
+
+
+def _measured(options: Options, part: Part, found: Sequence[Entry]) -> Ended:
+    """Returns the accuracies of a part at the length of its training inputs, and at others."""
+    contender, data = part.contender, part.data
+    own = measured_of(
+        found,
+        data.experiment,
+        data.examples,
+        beside=contender.beside,
+        name=contender.name,
+        remark=contender.remark,
+    )
+    if not data.tested:
+        return Ended(part, own)
+    by_task = {one.point.task: one for one in own}
+    try:
+        with ExitStack() as stack:
+            programs = any(entry.result.program is not None for entry in found)
+            sandbox = stack.enter_context(Sandbox()) if programs else None
+            for entry in found:
+                if (key := entry.result.data).trial == 1:
+                    tests = _tests(options, key, data.tested)
+                    own += measured_at(by_task[key.function], entry.result, tests, sandbox)
+    except LLMERMError as error:
+        return Ended(replace(part, reason=_said(error)), own)
+    return Ended(part, own)
+
+
+def _tests(options: Options, key: DataKey, lengths: Sequence[int]) -> dict[int, Dataset]:
+    """Returns the test inputs of other lengths, the same as those of a transformer."""
+    task = get(key.function)
+    return {n: probes.at_length(task, key.length, n, options.tests, key.seed) for n in lengths}

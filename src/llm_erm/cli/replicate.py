@@ -1,0 +1,202 @@
+"""`llm-erm replicate`: runs the published experiments, and compares with the published figures."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from llm_erm.cli import output
+from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
+from llm_erm.cli.flags import sentence
+from llm_erm.cli.foretold import BASIS, Foretold, foretell, hours, in_words, together
+from llm_erm.cli.models import check_budget
+from llm_erm.cli.parts import perform
+from llm_erm.cli.repeat import repeat
+from llm_erm.cli.tables import Column
+from llm_erm.errors import InputError, LLMERMError, MissingExtraError
+from llm_erm.reports.page.read import read_page
+from llm_erm.reports.page.records import Table
+from llm_erm.reports.page.render import renderer
+from llm_erm.reports.published import Published, published
+from llm_erm.reports.replication import NOT_RUN, Line, beside_published
+from llm_erm.reports.replication_tables import (
+    COLUMNS,
+    INTERVALS,
+    as_csv,
+    as_markdown,
+    cells,
+    record,
+    summaries,
+)
+from llm_erm.runs.files import writing
+
+RUN = "run here"
+
+
+def replicate(options: Options) -> int:
+    """Run the published experiments, and set the published figures beside ours."""
+    _check(options)
+    known = published()
+    parts = [checked(part) for part in plan(options, known, gpu=has_gpu(options))]
+    if options.dry_run:
+        return _dry_run(options, parts)
+    if all(part.reason for part in parts):
+        why = "; ".join(f"{name}: {reason}" for name, reason in _alike(parts))
+        raise MissingExtraError(f"Nothing can be run here. {why}.")
+    outcome = perform(options, parts)
+    lines = beside_published(known, outcome.measured, outcome.missing)
+    sentences = [*_differs(options, parts), *_not_run([one.part for one in outcome.ended])]
+    _write(options.folder / "replicate.csv", as_csv(lines))
+    _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
+    if outcome.stopped:
+        return outcome.status
+    _report(options, known, lines, sentences)
+    if options.json:
+        for line in lines:
+            output.say_json(record(line))
+    else:
+        _table(known, lines, wide=options.wide)
+        rest = [
+            *sentences,
+            *summaries(known, lines),
+            INTERVALS,
+            f"Tables and report: {options.folder}",
+        ]
+        output.say_below("\n".join(("", *rest)))
+    return outcome.status
+
+
+def _check(options: Options) -> None:
+    """Checks the flags that all parts share.
+
+    Raises:
+        InputError: One of them is not valid.
+    """
+    size = options.test_size
+    if size is not None and (size < 2 or size % 2):
+        raise InputError(f"--test-size is {size}; give an even number of at least 2, or omit it.")
+    if options.num_trials < 1:
+        raise InputError(f"--num-trials is {options.num_trials}; give 1 or more, or omit it.")
+    check_budget(options.max_cost_usd, None)
+
+
+def _differs(options: Options, parts: Sequence[Part]) -> list[str]:
+    """Returns what is not as published, besides the methods."""
+    said = []
+    if options.quick:
+        names = list(dict.fromkeys(part.data.experiment for part in parts))
+        rest = [f"{name} with {' '.join(dict.fromkeys(_tasks_of(parts, name)))}" for name in names]
+        said.append(
+            f"This is the quick version: {'; '.join(rest)}; at most 200 examples; "
+            f"{options.tests:,} test examples; slow methods left out, and the others with less "
+            "time, fewer attempts and fewer steps. Omit --quick for the whole."
+        )
+    elif options.tests != 10_000:
+        said.append(f"There are {options.tests:,} test examples; published were 10,000.")
+    return said
+
+
+def _tasks_of(parts: Sequence[Part], name: str) -> list[str]:
+    return [task for part in parts if part.data.experiment == name for task in part.data.tasks]
+
+
+def _not_run(parts: Sequence[Part]) -> list[str]:
+    """Returns one sentence per method and reason on what was not run and would take."""
+    groups = _alike([part for part in parts if part.reason])
+    said = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for (name, reason), group in groups.items():
+            needs = in_words(together([foretell(part, Path(scratch)) for part in group]))
+            said.append(f"Not run: {name}: {reason}. {needs}".rstrip())
+    return said
+
+
+def _alike(parts: Sequence[Part]) -> Mapping[tuple[str, str], list[Part]]:
+    groups: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        groups.setdefault((part.name, part.reason), []).append(part)
+    return groups
+
+
+def _dry_run(options: Options, parts: Sequence[Part]) -> int:
+    """Prints what each method takes in each experiment."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for (name, reason), group in _alike(parts).items():
+            found = together([foretell(part, Path(scratch)) for part in group])
+            rows.append((name, _tasks_in(group), reason or RUN, group, found))
+    if options.json:
+        for name, tasks, state, group, found in rows:
+            here = sum(part.seconds for part in group) if state == RUN else None
+            about = {"part": name, "tasks": tasks, "state": state, "cpu_seconds_here": here}
+            output.say_json(about | {"published_form": asdict(found)})
+        return 0
+    columns = (
+        *("part", Column("data sets", wide=True), "calls", Column("prompt tokens", wide=True)),
+        *(Column("output tokens", wide=True), "dollars", "GPU hours", "CPU minutes here"),
+        Column("state", usual=""),
+    )
+    output.table(
+        columns,
+        [
+            (name, str(tasks), *_amounts(found), _here(state, group), _state(state))
+            for name, tasks, state, group, found in rows
+        ],
+        wide=options.wide,
+    )
+    reasons = [f"Not run: {name}: {state}." for name, _, state, *_ in rows if state != RUN]
+    total = in_words(together([found for *_, found in rows]))
+    output.say_below("\n".join(("", *reasons, f"All together: {total} {BASIS}")))
+    return 0
+
+
+def _state(state: str) -> str:
+    return state if state == RUN else NOT_RUN
+
+
+def _tasks_in(group: Sequence[Part]) -> int:
+    return sum(len(part.data.tasks) for part in group)
+
+
+def _here(state: str, group: Sequence[Part]) -> str:
+    return f"{sum(part.seconds for part in group) / 60:.1f}" if state == RUN else "–"
+
+
+def _amounts(found: Foretold) -> tuple[str, ...]:
+    gpu = "–" if found.gpu_hours is None else hours(found.gpu_hours)
+    if (most := found.calls) is None:
+        return ("–", "–", "–", "–", gpu)
+    dollars = "unknown" if most.dollars is None else f"{most.dollars:.2f}"
+    tokens = f"{most.prompt_tokens:,}", f"{most.output_tokens:,}"
+    return (f"{most.calls:,}", *tokens, dollars, gpu)
+
+
+def _table(known: Published, lines: Sequence[Line], *, wide: bool) -> None:
+    first, *shown = COLUMNS[:6]
+    columns: list[str | Column] = [Column(first, wide=True, setting=True), *shown]
+    columns += [Column(name, wide=True, text=name == "remark") for name in COLUMNS[6:]]
+    output.table(columns, [cells(known, line) for line in lines], wide=wide)
+
+
+def _report(
+    options: Options, known: Published, lines: Sequence[Line], sentences: Sequence[str]
+) -> None:
+    """Writes the report on all runs, with the table first; says why if that is not possible."""
+    try:
+        rendered = renderer()
+        page = read_page([options.folder], repeat)
+        table = Table(
+            "Published and ours",
+            COLUMNS,
+            tuple(cells(known, line) for line in lines),
+            (*sentences, *summaries(known, lines), INTERVALS, *known.sources),
+        )
+        _write(options.folder / "report.html", rendered(replace(page, tables=(table,))))
+    except LLMERMError as error:
+        output.note(f"There is no report: {sentence(error, Options)}")
+
+
+def _write(path: Path, text: str) -> None:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

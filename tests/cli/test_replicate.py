@@ -1,0 +1,348 @@
+"""`llm-erm replicate` runs what this machine can, says what it cannot, and goes on where it was."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+import made_results as made
+from llm_erm.cli import parts
+from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
+from llm_erm.cli.foretold import Foretold, hours, in_words
+from llm_erm.cli.parts import Progress, within_budget
+from llm_erm.errors import LLMERMError, MissingExtraError, ProviderError, UnfinishedError
+from llm_erm.reports.published import published
+from llm_erm.reports.results import Entry
+from llm_erm.tasks.suite import PUBLISHED
+
+KNOWN = published()
+
+
+def planned(*, gpu: bool = False, **flags) -> list[Part]:
+    return plan(Options(**flags), KNOWN, gpu=gpu)
+
+
+def named(parts: list[Part], name: str) -> list[Part]:
+    return [part for part in parts if part.contender.name == name]
+
+
+def test_the_table_has_every_task_at_its_length_as_it_was_drawn():
+    found = named(planned(experiment="table1"), "enumeration")
+    drawn = {
+        (task, part.data.length, part.options.published)
+        for part in found
+        for task in part.data.tasks
+    }
+    rest = {(task, 100, "erm") for task in PUBLISHED if task != "fn_k"}
+    assert drawn == rest | {("fn_v", 100, "pv"), ("fn_aa", 300, "pv")}
+    for part in found:
+        options = part.options
+        assert (options.train_size, options.val_size, options.test_size) == (100, 100, 10_000)
+
+
+def test_every_published_figure_has_a_part_that_stands_beside_it():
+    parts = planned()
+    there = {(point, part.contender.beside) for part in parts for point in part.data.points}
+    for name in KNOWN.experiments:
+        assert KNOWN.figures(name).keys() <= there
+
+
+def test_methods_divide_the_examples_as_published():
+    parts = planned(experiment="table1", functions=("fn_a",))
+    (xgboost,) = named(parts, "xgboost")
+    assert (xgboost.options.train_size, xgboost.options.val_size) == (200, 0)
+    assert xgboost.options.grids == "published"
+    (transformer,) = named(parts, "transformer")
+    assert transformer.options.train_set_size == (200,)
+    ten = named(planned(experiment="scaling", functions=("fn_f",)), "enumeration")[0]
+    assert (ten.options.train_size, ten.options.val_size) == (6, 4)
+
+
+def test_without_a_gpu_a_small_transformer_says_so_and_nothing_is_fine_tuned():
+    here = planned(experiment="scaling", functions=("fn_f",))
+    small = named(here, "transformer")
+    assert [bool(part.reason) for part in small] == [False] * 4 + [True] * 2
+    assert "not the published 1.4 billion weights" in small[0].contender.remark
+    assert small[0].options.n_embd == 64
+    there = named(planned(experiment="scaling", functions=("fn_f",), gpu=True), "transformer")
+    assert not any(part.reason for part in there)
+    assert (there[0].options.model, there[0].options.n_embd) == ("qwen1.7B", None)
+    for gpu in (False, True):
+        (tuned,) = named(planned(experiment="table1", functions=("fn_a",), gpu=gpu), "finetuned")
+        assert bool(tuned.reason) is not gpu
+
+
+def test_the_embedded_model_is_shown_as_many_examples_as_it_can_read():
+    shots = {
+        part.data.length: part.options.shots
+        for part in named(planned(experiment="table1"), "incontext")
+    }
+    assert shots == {100: (32,), 300: (12,)}
+
+
+def test_lengths_are_tested_on_data_that_share_inputs():
+    (part, *_) = named(planned(experiment="length"), "enumeration")
+    assert (part.options.lengths, part.options.allow_repeats) == ((10,), True)
+    assert part.options.published is None
+    (trained,) = named(planned(experiment="length"), "transformer")
+    assert trained.options.test_sequence_length == (20, 25, 30, 50, 100)
+
+
+def test_a_remote_model_is_used_only_if_its_provider_is_named(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-none-of-your-business")
+    unnamed = named(planned(experiment="table1", functions=("fn_a",)), "search")
+    assert "needs --provider" in unnamed[0].reason
+    flags = {"experiment": "table1", "functions": ("fn_a",), "provider": "openai"}
+    asked = planned(**flags, max_cost_usd=3.0)
+    (search,), (untooled,) = named(asked, "search"), named(asked, "no-tools")
+    assert checked(search).reason == checked(untooled).reason == ""
+    assert search.options.enable_code_interpreter
+    assert not untooled.options.enable_code_interpreter
+    assert (search.options.attempts, search.options.max_cost_usd) == (5, 3.0)
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert "OPENAI_API_KEY is not set" in checked(search).reason
+
+
+def test_a_served_model_has_the_tool_of_this_machine_and_its_own_column():
+    flags = {"experiment": "table1", "functions": ("fn_a",), "provider": "vllm"}
+    parts = planned(**flags, model="Qwen/Qwen3-30B-A3B-Thinking-2507", base_url="http://x/v1")
+    (search,), (untooled,) = named(parts, "search"), named(parts, "no-tools")
+    assert (search.options.code_tool, search.contender.remark) == ("local", "another model")
+    assert (untooled.options.code_tool, untooled.contender.beside) == ("none", "thinking")
+    assert named(parts, "thinking") == []
+
+
+def test_what_is_not_installed_is_the_reason(monkeypatch):
+    for module in ("baselines.learners", "enumeration.method", "training.build"):
+        monkeypatch.setattr(f"llm_erm.{module}.find_spec", lambda name: None)
+
+    def absent():
+        raise MissingExtraError("The runtime is not installed.")
+
+    monkeypatch.setattr("llm_erm.llms.weights.require_runtime", absent)
+    reasons = {}
+    for part in map(checked, planned(experiment="table1", functions=("fn_a",))):
+        reasons[part.contender.name] = part.reason
+    assert all(reasons.values())
+    assert "pip install 'llm-erm[enumeration]'" in reasons["enumeration"]
+    assert "xgboost is not installed" in reasons["xgboost"]
+    assert "pip install" in reasons["transformer"]
+    assert reasons["embedded"] == reasons["incontext"] == "The runtime is not installed"
+    assert reasons["tabpfn"].endswith("(--tabpfn-weights)")
+
+
+def test_the_quick_version_is_smaller_in_every_way():
+    quick, whole = planned(quick=True), planned()
+    assert {part.data.examples for part in quick} == {10, 100, 200}
+    assert {part.options.seed for part in quick} == {42}
+    tasks = {task for part in quick for task in part.data.tasks}
+    assert tasks < {task for part in whole for task in part.data.tasks}
+    forest, *_ = named(quick, "random-forest")
+    assert forest.reason == "--quick leaves it out unless --methods names it"
+    forest, *_ = named(planned(quick=True, methods=("random-forest",)), "random-forest")
+    assert forest.reason == ""
+    (enumeration, *_) = named(quick, "enumeration")
+    assert (enumeration.options.max_seconds, enumeration.options.test_size) == (3.0, 1000)
+    seconds = sum(part.seconds for part in quick if not part.reason)
+    assert seconds < 600
+
+
+def test_the_time_left_follows_from_the_time_taken():
+    progress = Progress(100.0)
+    assert progress.seconds_left == 100
+    progress.ended(20.0, 60.0, begun=False)
+    assert progress.seconds_left == 240
+    progress.ended(50.0, 0.1, begun=True)  # its results were there before
+    assert progress.seconds_left == 90
+
+
+SMALL = ("replicate", "table1", "--functions", "fn_a", "--test-size", 40, "--quick")
+TWO = (*SMALL, "--methods", "enumeration", "svm")
+
+
+@pytest.mark.usefixtures("prepared")
+def test_two_methods_run_stand_beside_the_published_figures_and_are_not_repeated(invoke, tmp_path):
+    done = invoke(*TWO, "--out-dir", "all", "--json")
+    assert done.returncode == 0, done.stderr
+    search, svm = map(json.loads, done.stdout.splitlines())
+    assert (search["task"], search["published_method"], search["published"]) == (
+        *("fn_a", "search", 1.0),
+    )
+    assert (search["ours"], search["difference"], search["test_examples"]) == (1.0, 0.0, 40)
+    assert search["difference_low"] == pytest.approx(0.9119 - 1, abs=1e-4)
+    assert (svm["our_method"], svm["published"]) == ("baseline:svm-published", None)
+    assert "table1: enumeration on fn_a, 200 examples (part 1 of 2; some" in done.stderr
+    rows = (tmp_path / "all/replicate.csv").read_text().splitlines()
+    assert len(rows) == 3
+    document = (tmp_path / "all/replicate.md").read_text()
+    assert "This is the quick version" in document.replace("\\", "")
+    page = (tmp_path / "all/report.html").read_text()
+    assert '<a href="#table-1">Published and ours</a>' in page
+    assert "<td>baseline:svm-published</td>" in page
+    results = sorted((tmp_path / "all").rglob("results.jsonl"))
+    assert len(results) == 2
+    before = [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in results]
+    again = invoke(*TWO, "--out-dir", "all", "--json")
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+    assert again.stderr.count("Already finished") == 2
+    assert before == [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in results]
+
+
+@pytest.mark.usefixtures("prepared")
+def test_programs_are_tested_at_every_published_length(invoke):
+    flags = ("--functions", "fn_g", "--methods", "enumeration", "--test-size", 40, "--quick")
+    done = invoke("replicate", "length", *flags, "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["tested"], line["published"], line["ours"]) for line in lines] == [
+        *((10, 1, 1), (20, 1, 1), (25, 0.492, 1), (30, 0.703, 1), (50, 0.697, 1), (100, 0.696, 1)),
+    ]
+
+
+def test_without_isolation_programs_are_not_run_at_other_lengths(monkeypatch):
+    def nowhere():
+        raise LLMERMError("Nothing can isolate programs here.")
+
+    monkeypatch.setattr(parts, "Sandbox", nowhere)
+    (part,) = named(planned(experiment="length", functions=("fn_g",)), "enumeration")
+    _, palindrome = made.enumerated()
+    ten = replace(palindrome, data=replace(palindrome.data, length=10))
+    ended = parts._measured(Options(), part, [Entry(ten)])
+    assert [one.point.tested for one in ended.measured] == [10]
+    assert {point.tested for point in ended.missing.points} == {20, 25, 30, 50, 100}
+    assert ended.missing.reason == "Nothing can isolate programs here"
+
+
+@pytest.fixture
+def performed(monkeypatch):
+    """Takes what a part's command would be given, and ends it as the test says."""
+    given = []
+
+    def set_up(*endings: BaseException | None) -> list:
+        def results_of(options):
+            given.append(options)
+            ending = endings[len(given) - 1]
+            if ending is not None:
+                raise ending
+            return []
+
+        monkeypatch.setattr(parts, "results_of", results_of)
+        return given
+
+    return set_up
+
+
+def test_what_is_done_before_a_stop_is_kept_and_the_rest_says_so(invoke, performed, tmp_path):
+    given = performed(None, KeyboardInterrupt())
+    done = invoke(*SMALL, "--methods", "enumeration", "xgboost", "embedded", "--out-dir", "all")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert len(given) == 2  # the third was not begun
+    text = (tmp_path / "all/replicate.csv").read_text()
+    assert "not run: it was stopped; the same command goes on" in text
+    assert "not run: the command was stopped" in text
+
+
+def test_a_part_that_fails_does_not_stop_the_others(invoke, performed):
+    given = performed(ProviderError("The server is on fire."), None)
+    done = invoke(*TWO, "--out-dir", "all", "--json")
+    assert (done.returncode, len(given)) == (1, 2)
+    assert "table1: enumeration failed: The server is on fire." in done.stderr
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert line["remark"] == "not run: The server is on fire"
+
+
+def test_without_a_report_the_reason_is_told(invoke, performed, tmp_path, monkeypatch):
+    def absent():
+        raise MissingExtraError("Reports need Jinja2.")
+
+    performed(None, None)
+    monkeypatch.setattr("llm_erm.cli.replicate.renderer", absent)
+    done = invoke(*TWO, "--out-dir", "all")
+    assert done.returncode == 0
+    assert "There is no report: Reports need Jinja2." in done.stderr
+    assert not (tmp_path / "all/report.html").exists()
+
+
+def test_an_unfinished_search_has_its_own_status_and_may_have_cost_all(invoke, performed):
+    given = performed(UnfinishedError("The budget is spent."))
+    remote = ("--methods", "search", "no-tools", "--provider", "openai", "--max-cost-usd", 2)
+    done = invoke(*SMALL, *remote, "--out-dir", "all", "--json", OPENAI_API_KEY="sk-placeholder")
+    assert (done.returncode, len(given)) == (3, 1)
+    remarks = [json.loads(line)["remark"] for line in done.stdout.splitlines()]
+    assert remarks == [
+        "not run: unfinished: The budget is spent",
+        "not run: --max-cost-usd 2 is, or may be, spent",
+    ]
+
+
+def test_all_searches_share_one_limit_on_dollars():
+    (part,) = named(
+        planned(experiment="table1", functions=("fn_a",), provider="openai", max_cost_usd=3.0),
+        "search",
+    )
+    assert within_budget(part, 0.0).options.max_cost_usd == 3
+    assert within_budget(part, 1.0).options.max_cost_usd == 2
+    assert within_budget(part, 3.0).reason == "--max-cost-usd 3 is, or may be, spent"
+    free = replace(part, contender=replace(part.contender, paid=False))
+    assert within_budget(free, 3.0).reason == ""
+
+
+def test_a_dry_run_tells_calls_tokens_dollars_and_hours_and_leaves_nothing(invoke, tmp_path):
+    flags = ("--methods", "search", "thinking", "finetuned", "enumeration", "incontext")
+    done = invoke(
+        "replicate", "table1", "--functions", "fn_a", "fn_b", *flags, "--dry-run", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    rows = {row["part"]: row for row in map(json.loads, done.stdout.splitlines())}
+    calls = rows["table1: search"]["published_form"]["calls"]
+    assert (calls["calls"], calls["output_tokens"]) == (10, 200_000)
+    # At the list price of gpt-5: $10 per million output tokens, $1.25 per million prompt tokens.
+    dollars = 200_000 * 10e-6 + calls["prompt_tokens"] * 1.25e-6
+    assert calls["dollars"] == pytest.approx(dollars, rel=1e-3)
+    assert 2 * 5 * 100 * 100 / 3 < calls["prompt_tokens"] < 2 * 5 * 100 * 130
+    assert rows["table1: thinking"]["published_form"]["calls"]["dollars"] is None
+    # 2,000 steps of 35.9 ms and 4 evaluations of 10,000 examples, for each of two tasks.
+    hours = 2 * (2000 * 0.0359 + 4 * 10_000 / 3686) / 3600
+    assert rows["table1: finetuned"]["published_form"]["gpu_hours"] == pytest.approx(hours)
+    assert rows["table1: enumeration"]["published_form"] == {"calls": None, "gpu_hours": None}
+    assert rows["table1: enumeration"]["state"] == "run here"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "fault"),
+    [
+        (("--methods", "magic"), "There is no method magic; choose from enumeration"),
+        (("--functions", "fn_zz"), "fn_zz"),
+        (("--functions", "fn_k"), "None of the tasks fn_k is part of all"),
+        (("--provider", "local"), "--provider local is no provider of remote models"),
+        (("--provider", "magic"), "--provider magic is no provider of remote models"),
+        (("--test-size", 41), "--test-size is 41; give an even number"),
+        (("--num-trials", 0), "--num-trials is 0; give 1 or more"),
+        (("--max-cost-usd", -1), "--max-cost-usd is -1.0; give a number above 0"),
+        (("table2",), "table2"),
+        (("table1", "--methods", "tabpfn"), "Nothing can be run here. table1: tabpfn:"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(invoke, tmp_path, flags, fault):
+    done = invoke("replicate", *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert fault in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whether_there_is_a_gpu_is_asked_only_for_what_is_trained(monkeypatch):
+    asked = []
+    monkeypatch.setattr("llm_erm.cli.experiments.find_spec", asked.append)
+    assert not has_gpu(Options(methods=("enumeration", "svm")))
+    assert asked == []
+    assert not has_gpu(Options(methods=("finetuned",)))
+    assert not has_gpu(Options())
+    assert asked == ["torch", "torch"]
+
+
+@pytest.mark.parametrize(("number", "said"), [(0.0456, "0.046"), (3.21, "3.2"), (133.4, "133")])
+def test_hours_have_two_digits(number, said):
+    assert hours(number) == said
+    assert f"some {said} GPU hours" in in_words(Foretold(gpu_hours=number))
