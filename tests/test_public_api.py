@@ -99,8 +99,7 @@ def test_the_readme_lines_run_in_a_notebook(tmp_path):
     client.execute()
     said = "".join(output.get("text", "") for output in cell.outputs)
     assert "fn_g L=20 def f(x):\n    return x == x[::-1]" in said
-    assert "Certificate(" in said
-    assert "test_accuracy" in said
+    assert re.search(r"\n 0\.0\d+\n", said)  # the bound
     assert (tmp_path / "runs/python/results.jsonl").exists()
 
 
