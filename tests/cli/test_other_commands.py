@@ -170,3 +170,15 @@ def test_doctor_shows_the_isolation_and_the_models_at_hand(invoke):
     assert found["embedded model"]["state"] == "installed"
     assert done.returncode == 0
     assert "isolation" in invoke("doctor").stdout
+
+
+def test_doctor_says_how_to_install_what_an_extra_lacks(invoke, monkeypatch):
+    without = {"xgboost", "gplearn"}
+    monkeypatch.setattr("llm_erm.cli.doctor.find_spec", lambda name: None if name in without else 1)
+    monkeypatch.setattr("llm_erm.cli.doctor._isolation", lambda: ("strong", ()))
+    found = json.loads(invoke("doctor", "--json").stdout)
+    assert found["classical learners"] == {
+        "state": "missing",
+        "missing": "no xgboost and gplearn; run: pip install 'llm-erm[baselines]'",
+    }
+    assert found["enumeration"] == {"state": "installed", "missing": ""}

@@ -104,7 +104,7 @@ def _rows(options: Options) -> list[dict[str, Any]]:
             "error_upper_bound": paper,
             "errors": 0,
             "examples": options.examples,
-            "assumes": f"{DRAWN}; {budget}; one of them makes no error at all",
+            "assumes": f"{DRAWN}; {budget}; one of these candidates makes no error on any input",
         }
         rows.insert(0, first)
     if options.bits is not None and options.errors == 0:

@@ -14,6 +14,7 @@ from llm_erm.errors import LLMERMError
 from llm_erm.incontext.vllm import INSTALL
 from llm_erm.llms import weights
 from llm_erm.llms.providers import key_variables
+from llm_erm.phrases import listed
 from llm_erm.sandbox import Sandbox
 from llm_erm.sandbox.wasm import require_wasm
 
@@ -35,7 +36,7 @@ def doctor(options: Options) -> int:
         "isolation wasm (beta)": wasm,
         "embedded model": _state(weights.embedded),
         "local runtime": _state(weights.require_runtime),
-        "remote models": (("installed", "") if find_spec("pydantic_ai") else ("missing", _REMOTE)),
+        **{name: _installed(extra, modules) for name, (extra, modules) in EXTRAS.items()},
         "vLLM": (("installed", "") if find_spec("vllm") else ("missing", f"run: {INSTALL}")),
         **{name: ("set" if os.environ.get(name) else "not set", "") for name in key_variables()},
         "cores": (str(usable_cores()), ""),
@@ -55,7 +56,23 @@ def doctor(options: Options) -> int:
     return 0 if level != "none" or wasm[0] == "installed" else 1
 
 
-_REMOTE = "run: pip install 'llm-erm[remote]'"
+EXTRAS = {
+    "remote models": ("remote", ("pydantic_ai",)),
+    "enumeration": ("enumeration", ("numba", "psutil")),
+    "your own tables": ("tables", ("numba", "sklearn", "narwhals")),
+    "classical learners": ("baselines", ("sklearn", "xgboost", "gplearn")),
+    "training": ("train", ("torch", "transformers", "accelerate")),
+    "sweeps": ("sweep", ("yaml",)),
+    "figures and reports": ("reports", ("matplotlib", "pandas", "jinja2")),
+}
+"""What an extra adds, its name, and the modules that show whether it is installed."""
+
+
+def _installed(extra: str, modules: tuple[str, ...]) -> tuple[str, str]:
+    lacking = [name for name in modules if find_spec(name) is None]
+    if not lacking:
+        return "installed", ""
+    return "missing", f"no {listed(lacking)}; run: pip install 'llm-erm[{extra}]'"
 
 
 def _isolation() -> tuple[str, tuple[str, ...]]:

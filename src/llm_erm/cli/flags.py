@@ -35,7 +35,8 @@ def flag_of(setting: str, kind: type[Any], words: Sequence[str] = ()) -> str:
     Args:
         setting: The setting, or several joined by ``or``.
         kind: The options of the command; settings that they do not hold are left out.
-        words: The command line. If it gives some of the flags, the others are not to blame.
+        words: The command line. If it gives some of the flags, the others are not to blame; but
+            ``--fresh`` is the remedy, not the fault.
     """
     there = {field.name for field in fields(kind)}
     names = [
@@ -44,6 +45,7 @@ def flag_of(setting: str, kind: type[Any], words: Sequence[str] = ()) -> str:
     ]
     flags = [_SPELLED.get(name, "--" + name.replace("_", "-")) for name in names if name]
     given = {word.partition("=")[0].replace("_", "-") for word in words}
+    given |= {"--fresh"} if given & set(flags) else set()
     return " or ".join([flag for flag in flags if flag in given] or flags)
 
 
