@@ -132,7 +132,9 @@ class Certificate:
         ]
         if len(said) > 1:
             share = sure(self.confidence)
-            said.append(f"Each bound is {share} sure on its own; the smallest of several is less certain.")
+            said.append(
+                f"Each bound is {share} sure on its own; the smallest of several is less certain."
+            )
         if self.all_looks is not None and self.all_looks.number > 1:
             text = self.all_looks.in_words
             said.append(text[0].upper() + text[1:])

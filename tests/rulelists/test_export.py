@@ -163,14 +163,22 @@ def test_the_python_file_is_a_program_that_reads_csv(tmp_path):
     path = tmp_path / "rule.py"
     path.write_text(python_file(KNOWN), encoding="utf-8")
     rows = "\ufeffid, plan,age \n1,basic,40\n2,basic,\n3, gold,5\n\n4\n"
-    done = subprocess.run(
-        [sys.executable, "-I", "-W", "error", path],
-        input=rows.encode(),
-        capture_output=True,
-        timeout=60,
-    )
-    assert (done.stderr, done.returncode) == (b"", 0)
-    assert done.stdout.decode().split() == ["yes", "no", "yes", "yes"]
+    (tmp_path / "rows.csv").write_text(rows, encoding="utf-8")
+
+    def run(*arguments: object, stdin: str = "") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-I", "-W", "error", path, *arguments],
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=60,
+        )
+
+    for done in (run(stdin=rows), run(tmp_path / "rows.csv")):
+        assert (done.stderr, done.returncode) == (b"", 0)
+        assert done.stdout.decode().split() == ["yes", "no", "yes", "yes"]
+    done = run(stdin="id,plan\n1,basic\n")
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("There is no column 'age'; ")
 
 
 def test_sql_is_as_a_person_would_write_it():

@@ -43,9 +43,9 @@ _NUMBERS = (
 _DATES = ("_DATE", "_EPOCH", "_DAY", "read_date", "days_of")
 _MAIN = """\
 if __name__ == "__main__":
-    sys.stdin.reconfigure(encoding="utf-8-sig", newline="")
     sys.stdout.reconfigure(encoding="utf-8")
-    print_classes(predict, sys.stdin, sys.stdout)
+    with open(sys.argv[1] if len(sys.argv) > 1 else 0, encoding="utf-8-sig", newline="") as rows:
+        print_classes(predict, COLUMNS, rows, sys.stdout)
 """
 _TAKEN = frozenset({"row", "predict"})
 
@@ -54,7 +54,8 @@ def python_file(learned: Learned) -> str:
     """Returns a Python file (3.11 or later) that defines ``predict(row)``.
 
     A row is a mapping from the names of columns to cells, texts as in the rule's data or values of
-    Python. Run as a program, the file reads CSV from stdin and prints a class per row.
+    Python. Run as a program, the file reads CSV from the file that its argument names or from
+    stdin, and prints a class per row.
     """
     used = [column for column in learned.schema.columns if column.name in learned.rule.columns]
     named = _variables(used)
@@ -78,9 +79,10 @@ def python_file(learned: Learned) -> str:
             f"{learned.learned_rows:,} rows.\n"
             "# A cell is missing if it is None, NaN, empty or a word such as NA; then no\n"
             "# comparison with it is true.\n"
-            "# `python THIS_FILE < rows.csv` prints the class of each row.",
+            "# `python THIS_FILE rows.csv` prints the class of each row.",
             "\n".join(_imports(code)),
-            f"BOOLEANS = {_booleans(learned)!r}\n",
+            f"BOOLEANS = {_booleans(learned)!r}\n"
+            f"COLUMNS = {tuple(column.name for column in used)!r}\n",
             code,
         ]
     )

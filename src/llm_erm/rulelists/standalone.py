@@ -37,10 +37,16 @@ def days_of(value: object, missing: Collection[str]) -> float:
 
 
 def print_classes(
-    predict: Callable[[dict[str, object]], str], lines: Iterable[str], out: TextIO
+    predict: Callable[[dict[str, object]], str],
+    columns: Collection[str],
+    lines: Iterable[str],
+    out: TextIO,
 ) -> None:
     """Prints the class of each row of a CSV file whose first line has the names of the columns."""
     rows = csv.DictReader(lines, skipinitialspace=True)
     rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
+    for name in columns:
+        if name not in rows.fieldnames:
+            raise SystemExit(f"There is no column {name!r}; the first line must name the columns.")
     for row in rows:
         print(predict(row), file=out)
