@@ -174,6 +174,13 @@ def test_a_day_is_a_whole_one_where_a_column_has_times(comparison, holds):
     assert read(str(rule)) == rule
 
 
+def test_at_least_a_number_holds_for_it_however_large_it_is():
+    table = Table((whole("x", 1e18, 2e18),), 2)
+    names = names_of(schema_of(table))
+    rule = rule_in("IF x ≥ 1e18 → yes\nELSE → no", table, names, 3)
+    assert rule.predict(table).tolist() == [1, 1]
+
+
 def test_a_threshold_just_below_zero_is_a_short_one():
     table = Table((NumberColumn("x", np.array([-0.123456789, 0, 1]), integral=False),), 3)
     names = names_of(schema_of(table))

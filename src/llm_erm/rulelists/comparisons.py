@@ -272,7 +272,7 @@ def _below(value: float, column: NumberColumn) -> float | None:
     if column.dates:
         return value - 1 if value - 1 >= _FIRST_DAY else None
     if column.integral:
-        return float(math.ceil(value) - 1)
+        return float(min(math.ceil(value) - 1.0, np.nextafter(value, -np.inf)))
     values = column.values[~np.isnan(column.values)]
     digits = next((d for d in range(1, 7) if (np.round(values, d) == values).all()), None)
     if digits is None or round(value, digits) != value:
