@@ -80,6 +80,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         seed: Of the random division of the rows.
         model: A language model that proposes rules too, or its name, such as ``scripted:FILE``, or
             ``replay:FOLDER`` for answers that ``llm-erm fit`` got; None for none. It is sent rows.
+            A pickle of the classifier holds the model's key.
         descriptions: For the model, what columns are, by their names.
 
     Attributes:

@@ -11,7 +11,9 @@ pytest.importorskip("numba")
 
 from api_server import Reply, serving
 from llm_erm.cli.main import main
+from llm_erm.llms.llm import Completion
 from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.runs.events import Answered
 from recorded import chat
 
 TRUE = "IF age > 65 AND bmi > 30 → ill\nELSE IF smoker = yes AND age > 50 → ill\nELSE → well"
@@ -125,12 +127,14 @@ def test_blind_names_are_mapped_back(folder, capsys):
 
 
 def test_a_dry_run_shows_the_prompts_and_the_cost_and_sends_nothing(folder, capsys):
-    assert fit("--model", "openai:gpt-5", "--dry-run", "--describe", "columns.txt") == 0
+    words = ("--model", "openai:gpt-5", "--dry-run", "--describe", "columns.txt")
+    assert fit(*words, "--out", "new/rule.json") == 0
     printed = capsys.readouterr()
     assert printed.out.count("# How to write a rule") == 4
     assert "Up to 20 calls: about" in printed.err
     assert "at most about $" in printed.err
     assert not Path("answers").exists()
+    assert not Path("new").exists()
 
 
 @pytest.mark.parametrize(
@@ -150,6 +154,7 @@ def test_a_dry_run_shows_the_prompts_and_the_cost_and_sends_nothing(folder, caps
         ((*SCRIPTED, "--describe", "patients.csv"), "patients.csv, line 1"),
         ((*SCRIPTED, "--attempts", "0"), "0 proposals"),
         ((*SCRIPTED, "--cost", "ill:perhaps=2"), "no class 'perhaps'"),
+        ((*SCRIPTED, "--dry-run", "--json"), "--dry-run prints prompts, not JSON"),
         ((*SCRIPTED, "--out", "."), "--out is ., a folder"),
         ((*SCRIPTED, "--max-conditions", "0"), "without conditions needs no model"),
     ],
@@ -206,6 +211,31 @@ def test_a_server_is_told_of_before_it_is_asked_and_asked_for_what_is_missing_al
         assert fit(*words, "--describe", "columns.txt", "--json") == 0
         assert len(api.calls) == before + 7
         assert "leaves this machine" not in capsys.readouterr().err
+
+
+def test_answers_are_not_deleted_if_there_is_no_key_to_ask_again(folder, capsys, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    words = ("--model", "openai:gpt-5", "--out-dir", "kept")
+    assert fit(*words) == 2
+    kept = Path("kept/answers.jsonl")
+    kept.write_text("paid for\n")
+    capsys.readouterr()
+    assert fit(*words, "--fresh") == 2
+    assert "OPENAI_API_KEY is not set" in capsys.readouterr().err
+    assert kept.read_text() == "paid for\n"
+
+
+def test_calls_that_were_cancelled_are_told_of_once(folder, capsys, monkeypatch):
+    def stopped(asking, earlier, spent, observe):
+        observe(asking.parts[0].job, Answered(Completion(1, "", finish_reason="cancelled")))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("llm_erm.cli.proposing.ask", stopped)
+        assert fit(*SCRIPTED) == 130
+    assert "Cancelled 1 call in flight" in capsys.readouterr().err
+    assert fit(*SCRIPTED, "--json") == 0
+    assert "Cancelled" not in capsys.readouterr().err
 
 
 def test_a_budget_that_is_spent_ends_the_command_with_what_is_kept(folder, capsys, monkeypatch):

@@ -51,6 +51,7 @@ TABLE = Table(
         whole("signed", 18_000, 18_300, 18_400, dates=True),
         whole("time in store", 0, 1, 1),
         whole("Time In Store", 0, 1, 2),
+        NumberColumn("seen", np.array([18_000.25, 18_262.75, 18_300.5]), False, dates=True),
     ),
     3,
 )
@@ -83,6 +84,7 @@ def read(answer: str, *classes: str, max_conditions: int = 5, blind: bool = Fals
         ("IF age > bmi → yes\nELSE → no", "IF age > bmi → yes\nELSE → no"),
         ("IF age < bmi → yes\nELSE → no", "IF bmi > age → yes\nELSE → no"),
         ("IF signed ≤ 2020-02-01 → yes\nELSE → no", "IF signed ≤ 2020-02-01 → yes\nELSE → no"),
+        ("IF signed = 0001-01-01 → yes\nELSE → no", "IF signed ≤ 0001-01-01 → yes\nELSE → no"),
         ("IF age > 1,000.5 → yes\nELSE → no", "IF age > 1000.5 → yes\nELSE → no"),
         ("IF bmi is missing → churned = yes\nELSE → no", "IF bmi is missing → yes\nELSE → no"),
         ("IF bmi is not missing → yes\nELSE → no", "IF bmi is present → yes\nELSE → no"),
@@ -104,6 +106,7 @@ def read(answer: str, *classes: str, max_conditions: int = 5, blind: bool = Fals
         ),
         ("IF age > 4 AND age > 4 → yes\nELSE → no", "IF age > 4 → yes\nELSE → no"),
         ("always → no", "ALWAYS → no"),
+        ("IF age > 4 → yes\nELSE → no\n\nIf you like, ask me.", "IF age > 4 → yes\nELSE → no"),
         (
             "IF age > 3 → yes\nELSEIF age > 2 => no\nOTHERWISE, yes",
             "IF age > 3 → yes\nELSE IF age > 2 → no\nELSE → yes",
@@ -131,6 +134,8 @@ def test_rule_is_read_however_it_is_laid_out(answer, printed):
         ("IF age > signed → yes\nELSE → no", "cannot be compared"),
         ("IF age > 1e999 → yes\nELSE → no", "'1e999'"),
         ("IF age > nan → yes\nELSE → no", "'nan'"),
+        ("IF signed ≥ 0001-01-01 → yes\nELSE → no", "no day before 0001-01-01"),
+        ("IF age > 3 → yes\nELSE → no\nIF age > 4 → perhaps\nELSE → no", "no class 'perhaps'"),
         ("IF age > 3 → perhaps\nELSE → no", "no class 'perhaps'"),
         ("IF age > 3 → yes", "an ELSE must end it"),
         ("IF age > 3 OR age < 1 → yes\nELSE → no", "'3 OR age < 1'"),
@@ -151,6 +156,38 @@ def test_what_is_no_rule_of_the_table_is_a_fault_with_a_reason(answer, fault):
     with pytest.raises(UnreadableError, match=None) as raised:
         read(answer, max_conditions=2 if "more than 2" in fault else 5)
     assert fault in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "holds"),
+    [
+        ("seen ≤ 2020-01-01", [True, True, False]),
+        ("seen > 2020-01-01", [False, False, True]),
+        ("seen < 2020-01-01", [True, False, False]),
+        ("seen ≥ 2020-01-01", [False, True, True]),
+        ("seen = 2020-01-01", [False, True, False]),
+    ],
+)
+def test_a_day_is_a_whole_one_where_a_column_has_times(comparison, holds):
+    rule = read(f"IF {comparison} → yes\nELSE → no")
+    assert rule.lines[0].holds(TABLE).tolist() == holds
+    assert read(str(rule)) == rule
+
+
+def test_at_least_a_number_holds_for_it_however_large_it_is():
+    table = Table((whole("x", 1e18, 2e18),), 2)
+    names = names_of(schema_of(table))
+    rule = rule_in("IF x ≥ 1e18 → yes\nELSE → no", table, names, 3)
+    assert rule.predict(table).tolist() == [1, 1]
+
+
+def test_a_threshold_just_below_zero_is_a_short_one():
+    table = Table((NumberColumn("x", np.array([-0.123456789, 0, 1]), integral=False),), 3)
+    names = names_of(schema_of(table))
+    rule = rule_in("IF x ≥ 0 → yes\nELSE → no", table, names, 3)
+    assert str(rule) == "IF x > -5e-324 → yes\nELSE → no"
+    assert rule.predict(table).tolist() == [0, 1, 1]
+    assert rule_in(str(rule), table, names, 3) == rule
 
 
 def test_some_of_the_conditions_need_two_classes():
@@ -291,8 +328,10 @@ def test_any_text_is_a_rule_within_the_limit_or_a_fault(text):
         "IF age > 3 → yes\nELSE → no" + "`" * 1_000_000,
         "→" * 300_000,
         "IF (" * 50_000,
+        "IF " + ">" * 19_900,
+        "IF " + "age>age→" * 2_400,
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_hostile_text_takes_no_time(text):
     began = time.process_time()

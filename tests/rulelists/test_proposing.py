@@ -210,7 +210,10 @@ def test_part_without_a_proposal_falls_back_on_the_search():
     data = patients()
     found = proposed(data)
     learned = learn(data, QUICK, replace(found, of_parts=((), *found.of_parts[1:])))
-    assert learned.sizes[-1].form == "proposed"
+    assert learned.size.form == "proposed"
+    assert learned.check.rule != learned.rule
+    told = "a rule of the search, since the model proposed none from these, got"
+    assert told in " ".join(new_rows(learned))
     nowhere = learn(data, QUICK, replace(found, of_parts=((), (), (), ())))
     assert all(size.form != "proposed" for size in nowhere.sizes)
     assert nowhere.rule == learn(data, QUICK).rule

@@ -86,11 +86,8 @@ class Options(ProposalOptions):
 def fit(options: Options) -> int:
     """Learn a rule from a table: readable, proved on its rows, bounded on new ones."""
     settings = _settings(options)
-    if options.json and options.positive is not None:
-        raise InputError(
-            "--positive adds a sentence to the report, which --json leaves out; leave out either.",
-            setting="positive",
-        )
+    if options.json:
+        _check_json(options)
     if find_spec("numba") is None:
         raise MissingExtraError(
             "The search for rules needs numba; install it with: pip install 'llm-erm[tables]'"
@@ -106,7 +103,7 @@ def fit(options: Options) -> int:
     if options.answered is not None:
         answers = read_answers(options.answered, options.target)
     asks = options.asks
-    if asks:
+    if asks and not options.dry_run:
         check_files({"--out": options.out}, options.out_dir)
     data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
@@ -159,6 +156,21 @@ def _load(options: Options, answers: Answers) -> Labelled:
         seed=options.seed,
         answers=answers,
     )
+
+
+def _check_json(options: Options) -> None:
+    """Refuses flags for what is not printed as JSON.
+
+    Raises:
+        InputError: One is given.
+    """
+    if options.positive is not None:
+        raise InputError(
+            "--positive adds a sentence to the report, which --json leaves out; leave out either.",
+            setting="positive",
+        )
+    if options.dry_run:
+        raise InputError("--dry-run prints prompts, not JSON; leave out --json.")
 
 
 def _say_notices(data: Labelled) -> None:

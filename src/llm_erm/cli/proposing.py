@@ -58,7 +58,11 @@ def proposals_for(
         return None
     path = options.out_dir or Path("answers") / f"fit-{asking.fingerprint.digest}"
     jobs = [part.job for part in asking.parts]
+    keyless = missing_key(_model_options(options), "name another model")
+    if keyless is not None and options.fresh:  # before answers are deleted
+        raise keyless
     answers_folder = RunFolder(path, asking.fingerprint, jobs, fresh=options.fresh)
+    earlier = answers_folder.given_up()
     try:
         for notice in answers_folder.notices:
             note(notice)
@@ -66,13 +70,13 @@ def proposals_for(
             len(answers_folder.answers(part.job)) < len(part.request.indices)
             for part in asking.parts
         )
-        if missing and (keyless := missing_key(_model_options(options), "name another model")):
+        if missing and keyless is not None:
             raise keyless
         if missing and asking.proposing.llm.address:
             note(leaving(asking, data))
         answers = _asked(asking, answers_folder, options)
     finally:
-        if given_up := answers_folder.given_up():
+        if given_up := answers_folder.given_up() - earlier:
             note(
                 f"Cancelled {counted(given_up, 'call')} in flight when the command was stopped; "
                 "they may still be billed."

@@ -41,6 +41,12 @@ _NUMBER = re.compile(
     r"[+-]?(?=\.?\d)\d*(?:(?<=\d),\d{3})*(?:\.\d*)?(?:e[+-]?\d{1,3})?", re.IGNORECASE
 )
 
+_ORIGIN = datetime.date(1970, 1, 1)
+_FIRST_DAY = (datetime.date.min - _ORIGIN).days
+
+_LAST_SECOND = 86_399 / 86_400
+"""Of a day; where a column has times, a model is shown days, and what it says is of whole ones."""
+
 _SIGNS = {
     **{"<=": "≤", "=<": "≤", ">=": "≥", "!=": "≠", "<>": "≠", "==": "="},
     **{"is": "=", "is not": "≠"},
@@ -130,12 +136,15 @@ class Comparisons:
                 return (AtMost(name, value, date),)
             case ">":
                 return (Above(name, value, date),)
-            case "<":
-                return (AtMost(name, _below(value, column), date),)
-            case "≥":
-                return (Above(name, _below(value, column), date),)
             case "=":
                 return _equal(value, column)
+            case "<" | "≥":
+                below = _below(value, column)
+                if below is not None:
+                    kind = AtMost if sign == "<" else Above
+                    return (kind(name, below, date),)
+                self._trail.say(place, "there is no day before 0001-01-01")
+                return ()
         self._trail.say(place, f"{sign} is for categories, and {name!r:.60} is a column of numbers")
         return ()
 
@@ -245,7 +254,7 @@ def _value_of(text: str, column: NumberColumn) -> float | None:
             day = datetime.date.fromisoformat(text)
         except ValueError:
             return None
-        return float((day - datetime.date(1970, 1, 1)).days)
+        return (day - _ORIGIN).days + (0.0 if column.integral else _LAST_SECOND)
     if _NUMBER.fullmatch(text) is None:
         return None
     try:
@@ -255,10 +264,15 @@ def _value_of(text: str, column: NumberColumn) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _below(value: float, column: NumberColumn) -> float:
-    """Returns the threshold that divides numbers such as a column's below a value from others."""
-    if column.integral or column.dates:
-        return float(math.ceil(value) - 1)
+def _below(value: float, column: NumberColumn) -> float | None:
+    """Returns the threshold that divides numbers such as a column's below a value from others.
+
+    None for the first day that there is.
+    """
+    if column.dates:
+        return value - 1 if value - 1 >= _FIRST_DAY else None
+    if column.integral:
+        return float(min(math.ceil(value) - 1.0, np.nextafter(value, -np.inf)))
     values = column.values[~np.isnan(column.values)]
     digits = next((d for d in range(1, 7) if (np.round(values, d) == values).all()), None)
     if digits is None or round(value, digits) != value:
@@ -269,10 +283,11 @@ def _below(value: float, column: NumberColumn) -> float:
 def _equal(value: float, column: NumberColumn) -> tuple[Condition, ...]:
     """Returns the thresholds around a value; those that all rows are within are left out."""
     present = column.values[~np.isnan(column.values)]
-    above = Above(column.name, _below(value, column), column.dates)
+    below = _below(value, column)
+    above = [] if below is None else [Above(column.name, below, column.dates)]
     at_most = AtMost(column.name, value, column.dates)
     kept: tuple[Condition, ...] = (
-        *([above] if (present < value).any() else []),
+        *(one for one in above if (present <= one.value).any()),
         *([at_most] if (present > value).any() else []),
     )
-    return kept or (above, at_most)
+    return kept or (*above, at_most)

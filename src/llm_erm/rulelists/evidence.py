@@ -69,6 +69,7 @@ class Check:
         candidates: Most rules of which it could have been chosen: one per form and size.
         error_at_most: Upper bound on the share of new rows that it gets wrong; None if the data
             support none.
+        form: Which rules it is the best of: lists if there was none of the chosen form.
     """
 
     rule: RuleList
@@ -78,6 +79,7 @@ class Check:
     confusion: tuple[tuple[int, ...], ...]
     candidates: int
     error_at_most: float | None
+    form: Form = "list"
 
 
 @dataclass(frozen=True)

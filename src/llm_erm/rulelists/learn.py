@@ -87,6 +87,7 @@ def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None =
         parts[0].confusion(size, len(data.schema.classes)),
         candidates,
         None if division.no_bound else binomial_upper(errors, rows, delta / candidates),
+        checked.form,
     )
     error_at_most = check.error_at_most
     wrong = rule.predict(data.table) != data.labels

@@ -31,6 +31,9 @@ Patterns look no further than some blanks and marks, so that no text takes long.
 MOST_STARTS = 50
 """Places in an answer where a rule may begin; the last ones count."""
 
+LONGEST_COMPARISON = 1_000
+"""Characters of a comparison with what joins it to the next; names are shown in up to 80."""
+
 _MARKED = r"[\s>*#`\-\d.)]{0,30}"
 _START = re.compile(
     rf"^{_MARKED}(?:[\w ]{{1,30}}:\s{{0,9}})?(?=[*`]{{0,3}}(?:IF|ALWAYS)\b)", re.I | re.M
@@ -79,7 +82,8 @@ def rule_in(answer: str, table: Table, names: Names, max_conditions: int) -> Rul
         try:
             found, end = reader.rule_at(start)
         except UnreadableError as error:
-            found, fault = None, str(error)
+            if found is None or _ARROW.search(text, start) is not None:  # else, it is a sentence
+                found, fault = None, str(error)
     if found is None:
         raise UnreadableError(fault)
     return found
@@ -211,8 +215,9 @@ class _Reader:
 
     def _ends(self, start: int) -> int:
         """Returns a place beyond which nothing goes on that begins here: a few lines later."""
-        found = list(islice(_LINE.finditer(self._text, start), 3))
-        return found[-1].start() if len(found) == 3 else len(self._text)
+        last = min(start + LONGEST_COMPARISON, len(self._text))
+        found = list(islice(_LINE.finditer(self._text, start, last), 3))
+        return found[-1].start() if len(found) == 3 else last
 
     def _value_ends(self, start: int, last: int, joint: re.Pattern[str]) -> Iterator[int]:
         places = {match.start() for match in joint.finditer(self._text, start, last)}

@@ -290,6 +290,8 @@ def number_text(value: float, date: bool) -> str:
     """Returns a number, or a day counted from 1970-01-01, as rules have it."""
     if date:
         return str(datetime.date(1970, 1, 1) + datetime.timedelta(days=int(np.floor(value))))
+    if 0 < abs(value) < 1e-15:
+        return repr(value)
     return np.format_float_positional(value, trim="-") if abs(value) < 1e15 else f"{value:g}"
 
 

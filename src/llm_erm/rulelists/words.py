@@ -38,6 +38,8 @@ def new_rows(learned: Learned) -> list[str]:
         what = "a rule of up to this size"
         if learned.size.form == "proposed":
             what = "what the model proposed from these"
+            if check.form != "proposed":
+                what = "a rule of the search, since the model proposed none from these,"
         checked = f"Checked: learned from {some} only, {what} got {right}"
     if learned.no_bound:
         return [*sentences, f"{checked}; no bound for new rows: {learned.no_bound}."]
