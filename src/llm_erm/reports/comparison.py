@@ -153,12 +153,18 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
     """Returns one row per task and method, over the data sets that all methods of a task share.
 
     Raises:
-        InputError: The methods of a task share no data, or a method occurs twice on the same data.
+        InputError: The methods of a task share no data, a method occurs twice on the same data, or
+            its results are no trials of one setting.
     """
     entries = [one if isinstance(one, Entry) else Entry(one) for one in results]
     rows = []
     for point in dict.fromkeys(entry.point for entry in entries):
         methods = _by_method([entry for entry in entries if entry.point == point])
+        if mixed := [name for name, by_data in methods.items() if _mixed(by_data.values())]:
+            raise InputError(
+                f"{_not_trials(point, mixed)}; name runs of one setting, or draw the curve of "
+                "several sizes with llm-erm figure."
+            )
         shared = set.intersection(*(set(by_data) for by_data in methods.values()))
         if not shared:
             raise InputError(_different(point, methods))
@@ -166,6 +172,36 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
             same = tuple(entry for data, entry in by_data.items() if data in shared)
             rows.append(Row(point, method, same, len(methods)))
     return rows
+
+
+def trials_of_one_setting(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
+    """Returns the results that ``compare`` can average, and sentences on those that it cannot.
+
+    Raises:
+        InputError: A method occurs twice on the same data.
+    """
+    kept, said = [], []
+    for point in dict.fromkeys(entry.point for entry in entries):
+        methods = _by_method([entry for entry in entries if entry.point == point])
+        mixed = [name for name, by_data in methods.items() if _mixed(by_data.values())]
+        said += [f"{_not_trials(point, mixed)}; they are left out."] if mixed else []
+        for name, by_data in methods.items():
+            kept += by_data.values() if name not in mixed else ()
+    return kept, said
+
+
+def _mixed(entries: Iterable[Entry]) -> bool:
+    """Returns whether results of one method on one task are more than trials of one setting."""
+    keys = [(one.result.examples, one.result.data) for one in entries]
+    sizes, trials = {size for size, _ in keys}, {(data.seed, data.trial) for _, data in keys}
+    return len(sizes) > 1 or len(trials) < len(keys)
+
+
+def _not_trials(point: TaskPoint, methods: Sequence[str]) -> str:
+    return (
+        f"{point[0]} L={point[1]}: the results of {listed(methods)} are on data of several sizes "
+        "or kinds, so they are no trials of one setting and have no mean"
+    )
 
 
 def left_out(results: Sequence[Result | Entry], rows: Sequence[Row]) -> int:

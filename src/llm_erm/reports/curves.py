@@ -57,15 +57,30 @@ def curves(entries: Sequence[Entry]) -> dict[TaskPoint, list[Curve]]:
     """Returns the curves of each task; the runs of one method at several sizes form one curve.
 
     Raises:
-        InputError: At some size, the methods share no data.
+        InputError: At some size, the methods share no data, or the results of one method are no
+            trials of one setting.
     """
     for size in {entry.result.examples for entry in entries}:
         compare([entry for entry in entries if entry.result.examples == size])
     found: dict[TaskPoint, list[Curve]] = {}
     for point in dict.fromkeys(entry.point for entry in entries):
         own = [entry for entry in entries if entry.point == point]
-        methods = sorted({entry.method for entry in own})  # whichever finished first
-        found[point] = [_curve(name, [e for e in own if e.method == name]) for name in methods]
+        groups = _by_method(own)
+        found[point] = [_curve(name, groups[name]) for name in sorted(groups)]
+    return found
+
+
+def _by_method(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Returns results by method, with its folder if several have it on the same data.
+
+    Results on the same data are no further trials.
+    """
+    found: dict[str, list[Entry]] = {}
+    for method in dict.fromkeys(entry.method for entry in entries):
+        own = [entry for entry in entries if entry.method == method]
+        again = len({(one.result.examples, one.result.data.sha256) for one in own}) < len(own)
+        for entry in own:
+            found.setdefault(f"{method} in {entry.run}" if again else method, []).append(entry)
     return found
 
 

@@ -8,9 +8,15 @@ from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import bound_percent, counted, interval, percent
-from llm_erm.reports.comparison import Row, compare, left_out, verdicts
+from llm_erm.reports.comparison import (
+    Row,
+    compare,
+    left_out,
+    trials_of_one_setting,
+    verdicts,
+)
 from llm_erm.reports.page.charts import Chart
-from llm_erm.reports.page.curves import chart_of_rule, charts_of, several_sizes
+from llm_erm.reports.page.curves import chart_of_rule, charts_of
 from llm_erm.reports.page.learned import of_result, of_rule
 from llm_erm.reports.page.records import Cell, Comparison, Fact, Learned, Page, Run, Tried
 from llm_erm.reports.remarks import remarks
@@ -164,13 +170,9 @@ def _compared(entries: Iterable[Entry]) -> Comparison:
     said: list[str] = []
     for point in dict.fromkeys(entry.point for entry in tested):
         own = [entry for entry in tested if entry.point == point]
-        for method in sorted(several := several_sizes(own)):
-            said.append(
-                f"{point[0]} L={point[1]}: left out {method}, which learned from several numbers "
-                "of examples, so its results are no trials of one setting; the curves show them."
-            )
-        own = [entry for entry in own if entry.method not in several]
         try:
+            own, mixed = trials_of_one_setting(own)
+            said += mixed
             found = compare(own)
         except InputError as error:
             said.append(str(error))
