@@ -172,7 +172,9 @@ def test_curves_join_the_sizes_of_a_method(methods):
 def test_results_of_several_sizes_are_no_trials(methods):
     small = on(scored(methods.search, 600), "small", examples=20)
     entries = [Entry(one, "run") for one in (methods.search, small, methods.tree)]
-    with pytest.raises(InputError, match="fn_a L=20: the results of synthesis scripted:search.json "):
+    with pytest.raises(
+        InputError, match="fn_a L=20: the results of synthesis scripted:search.json "
+    ):
         compare(entries)
     kept, said = trials_of_one_setting(entries)
     assert kept == entries[2:]

@@ -159,7 +159,7 @@ def test_tables_hold_every_line_and_text_stays_text():
 
 
 def test_a_table_without_lines_is_empty():
-    assert as_csv([]) == "\n"
+    assert as_csv([]) == "\r\n"
 
 
 def test_a_sentence_per_method_says_how_often_it_agrees():
