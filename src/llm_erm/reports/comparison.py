@@ -180,7 +180,8 @@ def trials_of_one_setting(entries: Sequence[Entry]) -> tuple[list[Entry], list[s
     Raises:
         InputError: A method occurs twice on the same data.
     """
-    kept, said = [], []
+    kept: list[Entry] = []
+    said = []
     for point in dict.fromkeys(entry.point for entry in entries):
         methods = _by_method([entry for entry in entries if entry.point == point])
         mixed = [name for name, by_data in methods.items() if _mixed(by_data.values())]

@@ -22,7 +22,7 @@ from llm_erm.reports.page.records import Cell, Comparison, Fact, Learned, Page, 
 from llm_erm.reports.remarks import remarks
 from llm_erm.reports.results import Entry, lacking
 from llm_erm.rulelists.stored import read_rule
-from llm_erm.runs.files import JOURNALS, SETTINGS
+from llm_erm.runs.files import SETTINGS, holds_run
 from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.kept import Contents, checked_contents
@@ -68,7 +68,7 @@ def read_page(
             found.charts.append(chart_of_rule(rule))
             tell()
             continue
-        folders = sorted({path.parent for path in place.rglob(SETTINGS) if _of_a_run(path.parent)})
+        folders = sorted({path.parent for path in place.rglob(SETTINGS) if holds_run(path.parent)})
         if not folders:
             raise InputError(
                 f"{place} holds no run; name the folder of a run, or a file that llm-erm fit wrote."
@@ -94,11 +94,6 @@ def read_page(
         prompts=tuple(found.prompts),
         tried=tuple(found.tried),
     )
-
-
-def _of_a_run(folder: Path) -> bool:
-    """Returns whether there are journals in a folder: other programs too have settings.json."""
-    return any((folder / f"{name}.jsonl").exists() for name in JOURNALS)
 
 
 def _title(found: _Gathered) -> str:
