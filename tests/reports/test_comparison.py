@@ -192,9 +192,11 @@ def test_results_of_one_trial_on_several_data_are_no_trials(methods):
 
 def test_curves_of_one_method_in_several_folders_are_apart(methods):
     poor = scored(methods.search, 600)
-    (found,) = curves([Entry(methods.search, "long"), Entry(poor, "short")]).values()
-    assert [(curve.method[-8:], curve.accuracy, curve.trials) for curve in found] == [
-        *((" in long", (1.0,), (1,)), ("in short", (0.6,), (1,)))
+    long, again = Entry(methods.search, "long"), Entry(methods.search, "again")
+    (found,) = curves([long, Entry(poor, "short"), again]).values()
+    assert [(curve.method, curve.accuracy, curve.trials) for curve in found] == [
+        ("synthesis scripted:search.json", (1.0,), (1,)),
+        ("synthesis scripted:search.json in short", (0.6,), (1,)),
     ]
 
 

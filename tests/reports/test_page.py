@@ -265,11 +265,12 @@ def test_results_on_several_numbers_of_examples_are_no_trials():
 
 def test_curves_of_a_method_in_two_folders_are_apart():
     small, large = (replace(of_size(1, size), variant="") for size in (40, 60))
-    runs = [("one", small), ("one", large), ("two", small), ("two", large)]
+    better = replace(large, test=replace(large.test, correct=large.test.correct + 1))
+    runs = [("one", small), ("one", large), ("two", small), ("two", better)]
     charts = charts_of([Entry(result, run) for run, result in runs])
     (chart,) = (one for one in charts if one.title.startswith("Accuracy by labelled examples"))
     assert [(line.name, len(line.points)) for line in chart.lines] == [
-        *(("training qwen3-99K in one", 2), ("training qwen3-99K in two", 2))
+        *(("training qwen3-99K", 2), ("training qwen3-99K in two", 2))
     ]
     assert len({line.look for line in chart.lines}) == 2
 

@@ -112,8 +112,12 @@ def test_runs_are_found_at_any_depth_and_other_programs_settings_are_none(tmp_pa
 
 
 def test_settings_of_another_version_are_told_of(tmp_path):
-    for settings in ({}, {"grids": "own", "learners": 3}):
-        (tmp_path / "settings.json").write_text(sealed_settings(known("baselines", settings).text))
+    for method, settings in (
+        ("baselines", {}),
+        ("baselines", {"grids": "own", "learners": 3}),
+        ("synthesis", {"settings": {"attempts": "five"}}),
+    ):
+        (tmp_path / "settings.json").write_text(sealed_settings(known(method, settings).text))
         with pytest.raises(
             InputError, match="Another version of llm-erm wrote .*settings.json, wh"
         ):

@@ -71,16 +71,22 @@ def curves(entries: Sequence[Entry]) -> dict[TaskPoint, list[Curve]]:
 
 
 def _by_method(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Returns results by method, with its folder if several have it on the same data.
+    """Returns the results of each curve, by its name: that of the method.
 
-    Results on the same data are no further trials.
+    Results on the same data are no further trials: the same accuracy again is left out, and a run
+    with another one is a curve of its own, named with its folder.
     """
     found: dict[str, list[Entry]] = {}
-    for method in dict.fromkeys(entry.method for entry in entries):
-        own = [entry for entry in entries if entry.method == method]
-        again = len({(one.result.examples, one.result.data.sha256) for one in own}) < len(own)
-        for entry in own:
-            found.setdefault(f"{method} in {entry.run}" if again else method, []).append(entry)
+    known: dict[tuple[str, int, str], float] = {}
+    for method, run in dict.fromkeys((entry.method, entry.run) for entry in entries):
+        own = [entry for entry in entries if (entry.method, entry.run) == (method, run)]
+        keys = [(method, entry.result.examples, entry.result.data.sha256) for entry in own]
+        pairs = list(zip(keys, own, strict=True))
+        if any(known.get(key, entry.accuracy) != entry.accuracy for key, entry in pairs):
+            found[f"{method} in {run}"] = own
+            continue
+        found.setdefault(method, []).extend(entry for key, entry in pairs if key not in known)
+        known |= {key: entry.accuracy for key, entry in pairs}
     return found
 
 

@@ -26,7 +26,10 @@ def planned_jobs(known: Fingerprint, folder: Path) -> dict[JobKey, int | None]:
         InputError: Another version wrote its settings.
     """
     try:
-        return {job.key: steps for job, steps in _jobs(known)}
+        jobs = {job.key: steps for job, steps in _jobs(known)}
+        if not all(isinstance(steps, int | None) for steps in jobs.values()):
+            raise TypeError
+        return jobs
     except (KeyError, TypeError) as error:
         lacking = f"lacks {error}" if isinstance(error, KeyError) else "has other parts"
         raise InputError(
