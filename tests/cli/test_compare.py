@@ -279,9 +279,15 @@ def test_results_of_several_sizes_are_left_out_and_not_averaged(invoke, searches
     searches[0].rename(tmp_path / "sizes/40")
     done = invoke("compare", "sizes", "guess", "--json")
     assert done.returncode == 0, done.stderr
-    assert "the results of synthesis scripted:llm.json are on data of several sizes" in done.stderr
-    (line,) = map(json.loads, done.stdout.splitlines())
-    assert (line["method"], line["trials"]) == ("synthesis scripted:guess.json", 1)
+    assert "Left out 1 result on data that some method of the task has not seen." in done.stderr
+    assert [json.loads(line)["trials"] for line in done.stdout.splitlines()] == [1, 1]
+    other = ("enumerate", "--functions", "fn_g", *SMALL[2:], *SIZES, "--out-dir", "other")
+    assert invoke(*other).returncode == 0
+    both = invoke("compare", "sizes", "other", "--json")
+    assert [json.loads(line)["function"] for line in both.stdout.splitlines()] == ["fn_g"]
+    said = "the results of synthesis scripted:llm.json are on data of several sizes or kinds"
+    assert said in both.stderr
+    assert "; they are left out." in both.stderr
     alone = invoke("compare", "sizes", "--table", "t.csv")
     assert (alone.returncode, alone.stdout) == (2, "")
     assert "name runs of one setting, or draw the curve of several sizes" in alone.stderr

@@ -346,6 +346,11 @@ def test_a_dry_run_tells_calls_tokens_dollars_and_hours_and_leaves_nothing(invok
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_dry_run_says_what_its_dollars_leave_out(invoke):
+    flags = ("--functions", "fn_a", "--methods", "search", "--dry-run")
+    assert "what a code tool adds" in invoke("replicate", "table1", *flags).stderr
+
+
 @pytest.mark.parametrize(
     ("flags", "fault"),
     [

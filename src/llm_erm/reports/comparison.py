@@ -160,14 +160,14 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
     rows = []
     for point in dict.fromkeys(entry.point for entry in entries):
         methods = _by_method([entry for entry in entries if entry.point == point])
-        if mixed := [name for name, by_data in methods.items() if _mixed(by_data.values())]:
+        shared = set.intersection(*(set(by_data) for by_data in methods.values()))
+        if not shared:
+            raise InputError(_different(point, methods))
+        if mixed := _mixed(methods):
             raise InputError(
                 f"{_not_trials(point, mixed)}; name runs of one setting, or draw the curve of "
                 "several sizes with llm-erm figure."
             )
-        shared = set.intersection(*(set(by_data) for by_data in methods.values()))
-        if not shared:
-            raise InputError(_different(point, methods))
         for method, by_data in methods.items():
             same = tuple(entry for data, entry in by_data.items() if data in shared)
             rows.append(Row(point, method, same, len(methods)))
@@ -184,18 +184,24 @@ def trials_of_one_setting(entries: Sequence[Entry]) -> tuple[list[Entry], list[s
     said = []
     for point in dict.fromkeys(entry.point for entry in entries):
         methods = _by_method([entry for entry in entries if entry.point == point])
-        mixed = [name for name, by_data in methods.items() if _mixed(by_data.values())]
+        mixed = _mixed(methods)
         said += [f"{_not_trials(point, mixed)}; they are left out."] if mixed else []
         for name, by_data in methods.items():
             kept += by_data.values() if name not in mixed else ()
     return kept, said
 
 
-def _mixed(entries: Iterable[Entry]) -> bool:
-    """Returns whether results of one method on one task are more than trials of one setting."""
-    keys = [(one.result.examples, one.result.data) for one in entries]
-    sizes, trials = {size for size, _ in keys}, {(data.seed, data.trial) for _, data in keys}
-    return len(sizes) > 1 or len(trials) < len(keys)
+def _mixed(methods: dict[str, dict[str, Entry]]) -> list[str]:
+    """Returns the methods whose results on the data of all are no trials of one setting."""
+    shared = set.intersection(*(set(by_data) for by_data in methods.values()))
+    found = []
+    for name, by_data in methods.items():
+        keys = [(one.result.examples, one.result.data) for one in by_data.values()]
+        keys = [(size, data) for size, data in keys if data.sha256 in shared]
+        sizes, trials = {size for size, _ in keys}, {(data.seed, data.trial) for _, data in keys}
+        if len(sizes) > 1 or len(trials) < len(keys):
+            found.append(name)
+    return found
 
 
 def _not_trials(point: TaskPoint, methods: Sequence[str]) -> str:
