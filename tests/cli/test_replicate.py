@@ -229,6 +229,15 @@ def test_without_isolation_programs_are_not_run_at_other_lengths(monkeypatch):
     assert ended.missing.reason == "Nothing can isolate programs here"
 
 
+def test_what_has_no_answers_at_other_lengths_says_so():
+    (part,) = named(planned(experiment="length", functions=("fn_g",)), "enumeration")
+    _, palindrome = made.enumerated()
+    nothing = replace(palindrome, data=replace(palindrome.data, length=10), program=None)
+    ended = parts._measured(Options(), part, [Entry(nothing)])
+    assert {point.tested for point in ended.missing.points} == {20, 25, 30, 50, 100}
+    assert ended.missing.reason == parts.NO_ANSWERS
+
+
 @pytest.fixture
 def performed(monkeypatch):
     """Takes what a part's command would be given, and ends it as the test says."""

@@ -21,6 +21,8 @@ from llm_erm.tasks import probes
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import DataKey, Dataset
 
+NO_ANSWERS = "what it learned, if anything, has no answers at other lengths"
+
 
 @dataclass
 class Progress:
@@ -210,6 +212,8 @@ def _measured(options: Options, part: Part, found: Sequence[Entry]) -> Ended:
                     own += measured_at(by_task[key.function], entry.result, tests, sandbox)
     except LLMERMError as error:
         return Ended(replace(part, reason=_said(error)), own)
+    if not part.reason and data.points - {one.point for one in own}:
+        part = replace(part, reason=NO_ANSWERS)
     return Ended(part, own)
 
 
