@@ -271,3 +271,24 @@ def test_a_run_without_results_is_left_out_of_others(invoke, searches, tmp_path)
     assert "Left out begun, which holds no result yet." in done.stderr
     assert done.stdout == invoke("compare", *searches).stdout
     assert "holds no results" in invoke("compare", *searches, "elsewhere").stderr
+
+
+def test_results_of_several_sizes_are_left_out_and_not_averaged(invoke, searches, tmp_path):
+    search = ("synthesize", "--answers", "llm.json", *SMALL, "--train-size", 10, "--val-size", 10)
+    assert invoke(*search, "--out-dir", "sizes/20").returncode == 0
+    searches[0].rename(tmp_path / "sizes/40")
+    done = invoke("compare", "sizes", "guess", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "Left out 1 result on data that some method of the task has not seen." in done.stderr
+    assert [json.loads(line)["trials"] for line in done.stdout.splitlines()] == [1, 1]
+    other = ("enumerate", "--functions", "fn_g", *SMALL[2:], *SIZES, "--out-dir", "other")
+    assert invoke(*other).returncode == 0
+    both = invoke("compare", "sizes", "other", "--json")
+    assert [json.loads(line)["function"] for line in both.stdout.splitlines()] == ["fn_g"]
+    said = "the results of synthesis scripted:llm.json are on data of several sizes or kinds"
+    assert said in both.stderr
+    assert "; they are left out." in both.stderr
+    alone = invoke("compare", "sizes", "--table", "t.csv")
+    assert (alone.returncode, alone.stdout) == (2, "")
+    assert "name runs of one setting, or draw the curve of several sizes" in alone.stderr
+    assert invoke("figure", "sizes", "--plot", "f.svg").returncode == 0

@@ -112,6 +112,22 @@ def test_a_served_model_has_the_tool_of_this_machine_and_its_own_column():
     assert named(parts, "thinking") == []
 
 
+@pytest.mark.parametrize(
+    ("model", "thinks"),
+    [
+        ("Qwen/Qwen3-30B-A3B-Thinking-2507", True),
+        ("qwen3:30b-a3b-thinking-2507-q4_K_M", True),
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", False),
+        ("Qwen/Qwen3-235B-A22B-Thinking-2507", False),
+    ],
+)
+def test_only_the_published_model_stands_beside_the_thinking_one(model, thinks):
+    flags = {"experiment": "table1", "functions": ("fn_a",), "provider": "vllm", "model": model}
+    (untooled,) = named(planned(**flags), "no-tools")
+    expected = ("thinking", "") if thinks else ("no-tools", "another model")
+    assert (untooled.contender.beside, untooled.contender.remark) == expected
+
+
 def test_what_is_not_installed_is_the_reason(monkeypatch):
     for module in ("baselines.learners", "enumeration.method", "training.build"):
         monkeypatch.setattr(f"llm_erm.{module}.find_spec", lambda name: None)
@@ -213,6 +229,15 @@ def test_without_isolation_programs_are_not_run_at_other_lengths(monkeypatch):
     assert ended.missing.reason == "Nothing can isolate programs here"
 
 
+def test_what_has_no_answers_at_other_lengths_says_so():
+    (part,) = named(planned(experiment="length", functions=("fn_g",)), "enumeration")
+    _, palindrome = made.enumerated()
+    nothing = replace(palindrome, data=replace(palindrome.data, length=10), program=None)
+    ended = parts._measured(Options(), part, [Entry(nothing)])
+    assert {point.tested for point in ended.missing.points} == {20, 25, 30, 50, 100}
+    assert ended.missing.reason == parts.NO_ANSWERS
+
+
 @pytest.fixture
 def performed(monkeypatch):
     """Takes what a part's command would be given, and ends it as the test says."""
@@ -249,6 +274,27 @@ def test_a_part_that_fails_does_not_stop_the_others(invoke, performed):
     assert "table1: enumeration failed: The server is on fire." in done.stderr
     (line,) = map(json.loads, done.stdout.splitlines())
     assert line["remark"] == "not run: The server is on fire"
+
+
+@pytest.mark.usefixtures("prepared")
+def test_results_of_other_settings_do_not_count(invoke, performed):
+    one = (*SMALL, "--methods", "svm", "--out-dir", "all", "--json")
+    first = invoke(*one)
+    other = invoke(*one, "--seed", 7)
+    assert (first.returncode, other.returncode) == (0, 1)
+    assert other.stdout == ""  # there is no published figure beside which it would be missing
+    assert "table1: svm failed: all/table1/svm/L100-n200-erm holds a run with other" in other.stderr
+    performed(ProviderError("The server is on fire."))
+    failed = invoke(*one)
+    assert (failed.returncode, failed.stdout) == (1, first.stdout)
+
+
+def test_a_search_that_failed_may_have_cost_all(invoke, performed):
+    given = performed(ProviderError("The server is on fire."))
+    remote = ("--methods", "search", "no-tools", "--provider", "openai", "--max-cost-usd", 2)
+    done = invoke(*SMALL, *remote, "--out-dir", "all", "--json", OPENAI_API_KEY="sk-placeholder")
+    assert (done.returncode, len(given)) == (1, 1)
+    assert "--max-cost-usd 2 is, or may be, spent" in done.stdout
 
 
 def test_without_a_report_the_reason_is_told(invoke, performed, tmp_path, monkeypatch):
@@ -307,6 +353,11 @@ def test_a_dry_run_tells_calls_tokens_dollars_and_hours_and_leaves_nothing(invok
     assert rows["table1: enumeration"]["published_form"] == {"calls": None, "gpu_hours": None}
     assert rows["table1: enumeration"]["state"] == "run here"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_says_what_its_dollars_leave_out(invoke):
+    flags = ("--functions", "fn_a", "--methods", "search", "--dry-run")
+    assert "what a code tool adds" in invoke("replicate", "table1", *flags).stderr
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from llm_erm.erm.binomial import binomial_upper
 from llm_erm.errors import InputError
 from llm_erm.facts import EnumerationFacts, IncontextFacts
 from llm_erm.records import Cost, Result, Verdict
-from llm_erm.reports.comparison import compare, left_out, verdicts
+from llm_erm.reports.comparison import compare, left_out, trials_of_one_setting, verdicts
 from llm_erm.reports.curves import curves, guarantee
 from llm_erm.reports.remarks import remarks, unfinished
 from llm_erm.reports.results import Entry, entries_in
@@ -26,8 +26,8 @@ def scored(result: Result, correct: int, total: int = 1000, **changes) -> Result
     return replace(result, test=verdict, certificate=certificate, **changes)
 
 
-def on(result: Result, sha256: str, **changes) -> Result:
-    return replace(result, data=replace(result.data, sha256=sha256), **changes)
+def on(result: Result, sha256: str, trial: int = 2, **changes) -> Result:
+    return replace(result, data=replace(result.data, sha256=sha256, trial=trial), **changes)
 
 
 class Methods(NamedTuple):
@@ -169,6 +169,39 @@ def test_curves_join_the_sizes_of_a_method(methods):
     assert found[1].low[0] < 0.6 < found[1].high[0]
 
 
+def test_results_of_several_sizes_are_no_trials(methods):
+    small = on(scored(methods.search, 600), "small", examples=20)
+    entries = [Entry(one, "run") for one in (methods.search, small)]
+    with pytest.raises(
+        InputError, match="fn_a L=20: the results of synthesis scripted:search.json "
+    ):
+        compare(entries)
+    kept, said = trials_of_one_setting(entries)
+    assert kept == []
+    assert len(said) == 1
+    assert "synthesis scripted:search.json are on data of several sizes or kinds" in said[0]
+    beside = [*entries, Entry(methods.tree, "run")]  # which is on one of the sizes
+    assert trials_of_one_setting(beside) == (beside, [])
+    assert [row.accuracy for row in compare(beside)] == [1.0, 0.512]
+
+
+def test_results_of_one_trial_on_several_data_are_no_trials(methods):
+    entries = [Entry(methods.tree), Entry(on(methods.tree, "other test data", 1))]
+    assert trials_of_one_setting(entries)[0] == []
+    two = [Entry(methods.tree), Entry(on(methods.tree, "two"))]
+    assert trials_of_one_setting(two) == (two, [])
+
+
+def test_curves_of_one_method_in_several_folders_are_apart(methods):
+    poor = scored(methods.search, 600)
+    long, again = Entry(methods.search, "long"), Entry(methods.search, "again")
+    (found,) = curves([long, Entry(poor, "short"), again]).values()
+    assert [(curve.method, curve.accuracy, curve.trials) for curve in found] == [
+        ("synthesis scripted:search.json", (1.0,), (1,)),
+        ("synthesis scripted:search.json in short", (0.6,), (1,)),
+    ]
+
+
 def test_curves_refuse_different_data_of_one_size(methods):
     with pytest.raises(InputError, match="share no data"):
         curves([Entry(methods.search), Entry(on(methods.tree, "two"))])
@@ -225,7 +258,7 @@ def test_the_rows_and_the_sentence_of_an_unfinished_run_say_so(methods):
 
 
 def trials(result: Result, corrects: list[int], **changes) -> list[Result]:
-    return [on(scored(result, right, **changes), str(i)) for i, right in enumerate(corrects)]
+    return [on(scored(result, right, **changes), str(i), i) for i, right in enumerate(corrects, 1)]
 
 
 def test_the_interval_of_several_trials_is_of_all_trials_and_of_their_exact_share(methods):

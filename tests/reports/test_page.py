@@ -263,6 +263,18 @@ def test_results_on_several_numbers_of_examples_are_no_trials():
     assert len({line.look for line in chart.lines}) == 2
 
 
+def test_curves_of_a_method_in_two_folders_are_apart():
+    small, large = (replace(of_size(1, size), variant="") for size in (40, 60))
+    better = replace(large, test=replace(large.test, correct=large.test.correct + 1))
+    runs = [("one", small), ("one", large), ("two", small), ("two", better)]
+    charts = charts_of([Entry(result, run) for run, result in runs])
+    (chart,) = (one for one in charts if one.title.startswith("Accuracy by labelled examples"))
+    assert [(line.name, len(line.points)) for line in chart.lines] == [
+        *(("training qwen3-99K", 2), ("training qwen3-99K in two", 2))
+    ]
+    assert len({line.look for line in chart.lines}) == 2
+
+
 def of_size(trial: int, size: int):
     """A result at a length that grows with the trial, so that the chart has two points a line."""
     (result, *_) = trained()
@@ -274,8 +286,9 @@ def of_size(trial: int, size: int):
 def test_results_of_several_sizes_are_not_averaged(tmp_path):
     write_run(tmp_path, *(of_size(1, size) for size in (40, 60)))
     text = Parsed(page_of(tmp_path)).text
-    assert "left out training qwen3-99K, which learned from several numbers of examples" in text
-    assert "trials" not in text.partition("Methods compared")[2].partition("left out")[0]
+    assert "fn_a L=20: the results of training qwen3-99K are on data of several sizes" in text
+    assert "; they are left out." in text
+    assert "trials" not in text.partition("Methods compared")[2].partition("the results of")[0]
 
 
 def test_a_run_named_twice_is_shown_once(search, monkeypatch):

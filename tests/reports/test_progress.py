@@ -16,6 +16,7 @@ from llm_erm.incontext.method import InContext
 from llm_erm.reports import progress
 from llm_erm.reports.planned import planned_jobs
 from llm_erm.reports.progress import Watch
+from llm_erm.runs.checksum import sealed_settings
 from llm_erm.runs.fingerprint import read_fingerprint
 from llm_erm.runs.jobs import JobKey
 from llm_erm.settings import plain
@@ -99,6 +100,43 @@ def test_reading_changes_nothing_and_needs_no_lock(tmp_path):
 
 def every(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+def test_runs_are_found_at_any_depth_and_other_programs_settings_are_none(tmp_path):
+    for name in ("table1/enumeration/L20", "table1/svm/L20"):
+        begun(tmp_path / name).close()
+    (tmp_path / ".editor").mkdir()
+    (tmp_path / ".editor" / "settings.json").write_text('{"editor.tabSize": 4}')
+    found = [state.folder.relative_to(tmp_path).as_posix() for state in Watch(tmp_path).states()]
+    assert found == ["table1/enumeration/L20", "table1/svm/L20"]
+
+
+def test_settings_of_another_version_are_told_of(tmp_path):
+    for method, settings in (
+        ("baselines", {}),
+        ("baselines", {"grids": "own", "learners": 3}),
+        ("synthesis", {"settings": {"attempts": "five"}}),
+    ):
+        (tmp_path / "settings.json").write_text(sealed_settings(known(method, settings).text))
+        with pytest.raises(
+            InputError, match="Another version of llm-erm wrote .*settings.json, wh"
+        ):
+            Watch(tmp_path).states()
+
+
+def test_a_journal_may_be_deleted_after_it_was_seen(tmp_path):
+    begun(tmp_path / "run").close()
+    place, stat = Watch(tmp_path / "run"), Path.stat
+    place.states()
+
+    def seen_last(path, **options):
+        found = stat(path, **options)
+        if path.name == "answers.jsonl":
+            path.unlink()
+        return found
+
+    with patch.object(Path, "stat", seen_last):
+        assert only(place).written == LATER
 
 
 def test_half_a_line_waits_for_its_end(tmp_path):
@@ -243,14 +281,14 @@ ALIKE = [replace(SPECS[0], train_size=size) for size in (100, 200)]
 )
 def test_the_jobs_of_a_run_are_those_that_its_method_plans(method, specs):
     settings = json.loads(json.dumps(plain(method)))
-    planned = planned_jobs(known(method.name, settings, specs))
+    planned = planned_jobs(known(method.name, settings, specs), Path())
     assert list(planned) == [job.key for job in method.jobs(list(specs))]
 
 
 def test_the_jobs_of_an_own_task_are_known_without_its_file(tmp_path):
     own = DataSpec(function="mine", length=11, task_file=Path("gone.py"))
     with running(tmp_path / "run", known(specs=[own])):
-        (key,) = planned_jobs(read_fingerprint(tmp_path / "run"))
+        (key,) = planned_jobs(read_fingerprint(tmp_path / "run"), tmp_path)
     assert key == JobKey("mine", 11, 42)
 
 

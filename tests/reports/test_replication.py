@@ -129,6 +129,17 @@ def test_programs_are_run_at_other_lengths():
     }
 
 
+def test_a_program_that_fails_has_no_accuracy(monkeypatch):
+    def one_fails(run):
+        well, badly = run.verdicts
+        return [well, replace(badly, status="timeout", correct=0, invalid=badly.total)]
+
+    monkeypatch.setattr("llm_erm.reports.replication.confirmed", one_fails)
+    _, palindrome = made.enumerated()
+    at = only(measured_of([Entry(palindrome)], "length", 200))
+    assert only(measured_at(at, palindrome, TESTS, OwnPrograms())).point.tested == 4
+
+
 def test_transformers_were_tested_at_other_lengths_and_learners_have_none():
     trained, *_ = made.trained()
     at = xgboost(0.5, 0.4, 0.6)
@@ -159,7 +170,7 @@ def test_tables_hold_every_line_and_text_stays_text():
 
 
 def test_a_table_without_lines_is_empty():
-    assert as_csv([]) == "\n"
+    assert as_csv([]) == "\r\n"
 
 
 def test_a_sentence_per_method_says_how_often_it_agrees():

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from llm_erm.errors import InputError
-from llm_erm.rulelists.as_markdown import markdown_table
+from llm_erm.rulelists.as_markdown import in_markdown, markdown_table
 from llm_erm.rulelists.as_python import python_file
 from llm_erm.rulelists.as_spreadsheet import cells_of, spreadsheet_formula
 from llm_erm.rulelists.as_sql import sql_case
@@ -258,6 +258,11 @@ def test_hostile_names_in_markdown_are_read_as_they_are(name):
     )
     assert cells[1] == f"IF {escaped} = {escaped}"
     assert cells[2] == escaped
+
+
+def test_markdown_makes_no_link_of_a_name():
+    text = in_markdown("WWW.example.org http://example.org a@example.org 1.5")
+    assert text == r"WWW\.example.org http\://example.org a\@example.org 1.5"
 
 
 def test_markdown_says_what_is_known():

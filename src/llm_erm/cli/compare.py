@@ -73,8 +73,11 @@ def compare(options: Options) -> int:
         check_table(options.table)
     found = entries_of_runs(options.runs)
     entries = chosen(found, options.functions, options.lengths)
-    rows = comparison.compare(entries)
-    if rest := left_out(entries, rows):
+    kept, mixed = comparison.trials_of_one_setting(entries)
+    rows = comparison.compare(kept or entries)  # which says why if nothing is left
+    for line in mixed:
+        output.note(line)
+    if rest := left_out(kept, rows):
         output.note(
             f"Left out {counted(rest, 'result')} on data that some method of the task has not seen."
         )

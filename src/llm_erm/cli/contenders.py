@@ -1,5 +1,6 @@
 """The methods that `llm-erm replicate` runs, each with the settings of its command."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -34,6 +35,8 @@ LEARNER_SECONDS = {
 
 QUICK_SECONDS = 30.0
 """--quick leaves out learners that take longer per data set."""
+
+_WORDS = re.compile("[a-z0-9]+")
 
 HOSTED = "code_interpreter"
 """The setting of providers that have an interpreter of their own."""
@@ -250,7 +253,7 @@ class Contenders:
             paid=True,
         )
         untooled = replace(search, name="no-tools", settings=shared, experiments=("table1",))
-        if model is not None and "qwen3-30b" in model.lower():
+        if model is not None and {"qwen3", "30b", "thinking"} <= {*_WORDS.findall(model.lower())}:
             return [search, replace(untooled, beside="thinking", remark="")]
         why = "it needs a server: --provider vllm --model Qwen/Qwen3-30B-A3B-Thinking-2507"
         thinking = replace(untooled, name="thinking", beside="thinking", reason=why)

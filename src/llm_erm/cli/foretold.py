@@ -23,10 +23,11 @@ EVALUATED_PER_SECOND = 3686.0
 BASIS = (
     "GPU hours are an estimate: 35.9 ms per step of 20 examples and 3,686 evaluated examples per "
     "second, as measured for the published shape at length 50 on one H100 (docs/training.md). "
-    "Longer inputs take longer, fine-tuning less. There is no estimate for language models on "
-    "GPUs, and no price for a server of one's own."
+    "Longer inputs take longer, fine-tuning less. Dollars are those of tokens: what a code tool "
+    "adds, which is its own price and what the model reads of its output, is not counted. There is "
+    "no estimate for language models on GPUs, and no price for a server of one's own."
 )
-"""What the hours follow from."""
+"""What the hours and dollars follow from."""
 
 QUERIES = 100
 """Test examples that the published in-context learning was asked about, per task."""

@@ -11,14 +11,17 @@ from llm_erm.cli.experiments import Options, Part
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.stopped import status_of
-from llm_erm.errors import LLMERMError, MissingExtraError, UnfinishedError
+from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
 from llm_erm.phrases import lasting, listed
 from llm_erm.reports.replication import Measured, Missing, measured_at, measured_of
 from llm_erm.reports.results import Entry, entries_in
+from llm_erm.runs.run import results_in
 from llm_erm.sandbox import Sandbox
 from llm_erm.tasks import probes
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import DataKey, Dataset
+
+NO_ANSWERS = "what it learned, if anything, has no answers at other lengths"
 
 
 @dataclass
@@ -78,8 +81,8 @@ class Outcome:
         ended: The parts in order.
         status: The exit status.
         stopped: Whether the user stopped it.
-        dollars: What models cost; infinite after a search that did not finish, whose cost is not
-            in its results.
+        dollars: What models cost; infinite after a search that did not finish or failed, whose cost
+            is not in its results.
     """
 
     ended: list[Ended] = field(default_factory=list)
@@ -151,6 +154,8 @@ def _run(part: Part, outcome: Outcome) -> Part:
         outcome.dollars = float("inf") if part.contender.paid else outcome.dollars
         return replace(part, reason=f"unfinished: {_said(error)}")
     except LLMERMError as error:
+        if part.contender.paid and not isinstance(error, InputError | MissingExtraError):
+            outcome.dollars = float("inf")
         if not isinstance(error, MissingExtraError):
             outcome.status = 1
             output.note(f"{part.name} failed: {sentence(error, Options)}")
@@ -163,8 +168,19 @@ def _said(error: LLMERMError) -> str:
 
 
 def _entries(part: Part) -> list[Entry]:
-    """Returns the results of a part, as far as there are any."""
-    return entries_in([part.folder]) if _has_results(part) else []
+    """Returns the results of a part, as far as there are any.
+
+    Without a finished run, its folder may hold that of other settings.
+    """
+    if not _has_results(part):
+        return []
+    if not part.reason:
+        return entries_in([part.folder])
+    try:
+        held = results_in(part.folder, part.options.plan().fingerprint)
+    except LLMERMError:  # whatever is there, it is not known to be of this part
+        return []
+    return [Entry(result, str(part.folder)) for result in held.values() if result.test is not None]
 
 
 def _has_results(part: Part) -> bool:
@@ -196,6 +212,8 @@ def _measured(options: Options, part: Part, found: Sequence[Entry]) -> Ended:
                     own += measured_at(by_task[key.function], entry.result, tests, sandbox)
     except LLMERMError as error:
         return Ended(replace(part, reason=_said(error)), own)
+    if not part.reason and data.points - {one.point for one in own}:
+        part = replace(part, reason=NO_ANSWERS)
     return Ended(part, own)
 
 

@@ -28,6 +28,7 @@ from llm_erm.reports.replication_tables import (
     record,
     summaries,
 )
+from llm_erm.runs.files import replace as write_whole
 from llm_erm.runs.files import writing
 
 RUN = "run here"
@@ -199,4 +200,4 @@ def _report(
 def _write(path: Path, text: str) -> None:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)

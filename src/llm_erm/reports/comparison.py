@@ -153,7 +153,8 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
     """Returns one row per task and method, over the data sets that all methods of a task share.
 
     Raises:
-        InputError: The methods of a task share no data, or a method occurs twice on the same data.
+        InputError: The methods of a task share no data, a method occurs twice on the same data, or
+            its results are no trials of one setting.
     """
     entries = [one if isinstance(one, Entry) else Entry(one) for one in results]
     rows = []
@@ -162,10 +163,52 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
         shared = set.intersection(*(set(by_data) for by_data in methods.values()))
         if not shared:
             raise InputError(_different(point, methods))
+        if mixed := _mixed(methods):
+            raise InputError(
+                f"{_not_trials(point, mixed)}; name runs of one setting, or draw the curve of "
+                "several sizes with llm-erm figure."
+            )
         for method, by_data in methods.items():
             same = tuple(entry for data, entry in by_data.items() if data in shared)
             rows.append(Row(point, method, same, len(methods)))
     return rows
+
+
+def trials_of_one_setting(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
+    """Returns the results that ``compare`` can average, and sentences on those that it cannot.
+
+    Raises:
+        InputError: A method occurs twice on the same data.
+    """
+    kept: list[Entry] = []
+    said = []
+    for point in dict.fromkeys(entry.point for entry in entries):
+        methods = _by_method([entry for entry in entries if entry.point == point])
+        mixed = _mixed(methods)
+        said += [f"{_not_trials(point, mixed)}; they are left out."] if mixed else []
+        for name, by_data in methods.items():
+            kept += by_data.values() if name not in mixed else ()
+    return kept, said
+
+
+def _mixed(methods: dict[str, dict[str, Entry]]) -> list[str]:
+    """Returns the methods whose results on the data of all are no trials of one setting."""
+    shared = set.intersection(*(set(by_data) for by_data in methods.values()))
+    found = []
+    for name, by_data in methods.items():
+        keys = [(one.result.examples, one.result.data) for one in by_data.values()]
+        keys = [(size, data) for size, data in keys if data.sha256 in shared]
+        sizes, trials = {size for size, _ in keys}, {(data.seed, data.trial) for _, data in keys}
+        if len(sizes) > 1 or len(trials) < len(keys):
+            found.append(name)
+    return found
+
+
+def _not_trials(point: TaskPoint, methods: Sequence[str]) -> str:
+    return (
+        f"{point[0]} L={point[1]}: the results of {listed(methods)} are on data of several sizes "
+        "or kinds, so they are no trials of one setting and have no mean"
+    )
 
 
 def left_out(results: Sequence[Result | Entry], rows: Sequence[Row]) -> int:

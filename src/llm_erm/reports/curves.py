@@ -57,15 +57,36 @@ def curves(entries: Sequence[Entry]) -> dict[TaskPoint, list[Curve]]:
     """Returns the curves of each task; the runs of one method at several sizes form one curve.
 
     Raises:
-        InputError: At some size, the methods share no data.
+        InputError: At some size, the methods share no data, or the results of one method are no
+            trials of one setting.
     """
     for size in {entry.result.examples for entry in entries}:
         compare([entry for entry in entries if entry.result.examples == size])
     found: dict[TaskPoint, list[Curve]] = {}
     for point in dict.fromkeys(entry.point for entry in entries):
         own = [entry for entry in entries if entry.point == point]
-        methods = sorted({entry.method for entry in own})  # whichever finished first
-        found[point] = [_curve(name, [e for e in own if e.method == name]) for name in methods]
+        groups = _by_method(own)
+        found[point] = [_curve(name, groups[name]) for name in sorted(groups)]
+    return found
+
+
+def _by_method(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Returns the results of each curve, by its name: that of the method.
+
+    Results on the same data are no further trials: the same accuracy again is left out, and a run
+    with another one is a curve of its own, named with its folder.
+    """
+    found: dict[str, list[Entry]] = {}
+    known: dict[tuple[str, int, str], float] = {}
+    for method, run in dict.fromkeys((entry.method, entry.run) for entry in entries):
+        own = [entry for entry in entries if (entry.method, entry.run) == (method, run)]
+        keys = [(method, entry.result.examples, entry.result.data.sha256) for entry in own]
+        pairs = list(zip(keys, own, strict=True))
+        if any(known.get(key, entry.accuracy) != entry.accuracy for key, entry in pairs):
+            found[f"{method} in {run}"] = own
+            continue
+        found.setdefault(method, []).extend(entry for key, entry in pairs if key not in known)
+        known |= {key: entry.accuracy for key, entry in pairs}
     return found
 
 

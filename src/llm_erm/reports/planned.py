@@ -1,21 +1,41 @@
 """Which results a run has once it is finished, and how many steps each takes."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
+from llm_erm.errors import InputError
 from llm_erm.incontext.questions import variant_of
+from llm_erm.runs.files import SETTINGS
 from llm_erm.runs.fingerprint import Fingerprint
 from llm_erm.runs.jobs import Job, JobKey
 from llm_erm.tasks.suite import TASKS
 from llm_erm.training.method import training_jobs
 
 
-def planned_jobs(known: Fingerprint) -> dict[JobKey, int | None]:
+def planned_jobs(known: Fingerprint, folder: Path) -> dict[JobKey, int | None]:
     """Returns the jobs of a run, each with the most steps that it takes; None if that is unknown.
 
     A step is an attempt, a query or an epoch.
+
+    Args:
+        known: What shapes the run's results.
+        folder: Its folder, for the message.
+
+    Raises:
+        InputError: Another version wrote its settings.
     """
-    return {job.key: steps for job, steps in _jobs(known)}
+    try:
+        jobs = {job.key: steps for job, steps in _jobs(known)}
+        if not all(isinstance(steps, int | None) for steps in jobs.values()):
+            raise TypeError
+        return jobs
+    except (KeyError, TypeError) as error:
+        lacking = f"lacks {error}" if isinstance(error, KeyError) else "has other parts"
+        raise InputError(
+            f"Another version of llm-erm wrote {folder / SETTINGS}, which {lacking}; name another "
+            "run."
+        ) from None
 
 
 def _jobs(known: Fingerprint) -> Iterator[tuple[Job, int | None]]:

@@ -11,7 +11,7 @@ from llm_erm.llms.llm import Completion
 from llm_erm.records import Result, accuracy
 from llm_erm.reports.planned import planned_jobs
 from llm_erm.runs.checksum import Seal
-from llm_erm.runs.files import FILES, SETTINGS, read
+from llm_erm.runs.files import FILES, SETTINGS, holds_run, read_bytes
 from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint, read_settings
 from llm_erm.runs.jobs import JobKey, key_of
 from llm_erm.runs.kept import AnswerLine, AttemptLine
@@ -195,7 +195,8 @@ class _Read:
         self._folder = folder
         self._counts = COUNTS.get(known.method, "attempts")
         self._searches = {
-            key: Search(key, self._counts, steps) for key, steps in planned_jobs(known).items()
+            key: Search(key, self._counts, steps)
+            for key, steps in planned_jobs(known, folder).items()
         }
         names = ("results", "attempts", "answers")
         self._tails = {name: Tail(folder / f"{name}.jsonl") for name in names}
@@ -236,7 +237,7 @@ class _Read:
             self._folder,
             self.known.method,
             tuple(self._searches.values()),
-            max((path.stat().st_mtime for path in files if path.exists()), default=0.0),
+            max(map(_written, files)),
             self._damaged,
             status_in(self._folder),
         )
@@ -259,11 +260,18 @@ class _Read:
                 ) from None
 
 
+def _written(path: Path) -> float:
+    """Returns when a file was last written, in seconds since 1970; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def _last_point(path: Path) -> CurvePoint | None:
     """Returns the last evaluation of a model in training; None before the first one."""
-    if not path.is_file():
-        return None
-    *_, last = ["", *read(path, None).splitlines()]
+    text = read_bytes(path, None, missing=b"").decode("utf-8", errors="replace")
+    *_, last = ["", *text.splitlines()]
     try:
         return from_json(CurvePoint, last)
     except RecordError:
@@ -290,9 +298,8 @@ class Watch:
         if (self.folder / SETTINGS).exists():
             folders = [self.folder]
         else:
-            folders = sorted(
-                (path.parent for path in self.folder.glob(f"*/{SETTINGS}")), key=_place
-            )
+            found = (path.parent for path in self.folder.rglob(SETTINGS))
+            folders = sorted(filter(holds_run, found), key=_place)
         self._runs = {folder: self._runs.get(folder) or Watched(folder) for folder in folders}
         states = [watched.state() for watched in self._runs.values()]
         return [state for state in states if state is not None]
@@ -308,4 +315,4 @@ class Watch:
 def _place(folder: Path) -> tuple[float, str]:
     """Returns the place of a run in a list: that of the number it is called by."""
     number = float(folder.name) if folder.name.isdecimal() else float("inf")
-    return number, folder.name
+    return number, str(folder)

@@ -183,7 +183,8 @@ def measured_at(
 ) -> list[Measured]:
     """Returns the accuracies of what one result learned on inputs of other lengths.
 
-    A program is run on them; a transformer was, when it was trained. Others have none.
+    A program is run on them; a transformer was, when it was trained. Others have none, nor has a
+    program that does not get through them.
 
     Args:
         at: The accuracy at the training length.
@@ -196,7 +197,8 @@ def measured_at(
         right = {n: round(shares[n] * len(tests[n])) for n in tests if n in shares}
     elif result.program is not None and evaluator is not None:
         run = execute(result.program, [*tests.values()], evaluator, Limits())
-        right = {n: one.correct for n, one in zip(tests, confirmed(run), strict=True)}
+        verdicts = zip(tests, confirmed(run), strict=True)
+        right = {n: one.correct for n, one in verdicts if one.status == "ok"}
     else:
         return []
     return [_at(at, length, correct, len(tests[length])) for length, correct in right.items()]

@@ -1,7 +1,5 @@
 """Writes published figures beside ours: as text, records, CSV and Markdown."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,6 +7,7 @@ from dataclasses import asdict
 from llm_erm.reports.published import Published
 from llm_erm.reports.replication import NOT_RUN, Line
 from llm_erm.rulelists.as_markdown import in_markdown
+from llm_erm.runs.files import csv_text
 
 INTERVALS = (
     "The interval of a difference is that of our accuracy less the published figure: with one "
@@ -106,17 +105,9 @@ def record(line: Line) -> dict[str, str | int | float | bool | None]:
 
 def as_csv(lines: Sequence[Line]) -> str:
     """Returns the records of lines as CSV; no text is a formula for a spreadsheet."""
-    text = io.StringIO()
-    rows = [{name: _harmless(value) for name, value in record(line).items()} for line in lines]
-    writer = csv.DictWriter(text, rows[0] if rows else (), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _harmless(value: object) -> object:
-    formula = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
-    return f"'{value}" if formula else value
+    records = [record(line) for line in lines]
+    names = list(records[0]) if records else []
+    return csv_text(names, [list(one.values()) for one in records])
 
 
 def as_markdown(known: Published, lines: Sequence[Line], sentences: Sequence[str]) -> str:

@@ -191,11 +191,5 @@ def lacking(folder: Path, held: int) -> str:
     """
     from llm_erm.reports.planned import planned_jobs  # knows every method: 0.1 s
 
-    try:
-        planned = len(planned_jobs(read_fingerprint(folder, None)))
-    except KeyError as error:
-        raise InputError(
-            f"Another version of llm-erm wrote {folder / SETTINGS}, which lacks {error}; name "
-            "another run."
-        ) from None
+    planned = len(planned_jobs(read_fingerprint(folder, None), folder))
     return f"{folder} holds {held:,} of {counted(planned, 'result')}" if held < planned else ""

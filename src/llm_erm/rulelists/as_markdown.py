@@ -6,7 +6,7 @@ from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.literals import one_line
 from llm_erm.rulelists.words import certificate, conditions_of
 
-_MARKS = re.compile(r"[\\`*_\[\]<>&|~$#@:]")
+_MARKS = re.compile(r"[\\`*_\[\]<>&|~$#@:]|(?i:(?<=www)\.)")
 """What Markdown, its extensions and the HTML in it take for more than a character."""
 
 

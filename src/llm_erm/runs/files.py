@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO
 
 from llm_erm.advice import advice
@@ -141,6 +142,11 @@ def safe_cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
+def holds_run(folder: Path) -> bool:
+    """Returns whether there are journals in a folder: other programs too have settings.json."""
+    return any((folder / f"{name}.jsonl").exists() for name in JOURNALS)
+
+
 def refuse_links(folder: Path, patterns: Collection[str]) -> None:
     """Refuses a run's folder that holds a link with a name that a pattern matches.
 
@@ -160,7 +166,11 @@ def refuse_links(folder: Path, patterns: Collection[str]) -> None:
 
 def is_special(path: Path) -> bool:
     """Returns whether the path is neither a file nor a folder, such as /dev/null."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    try:
+        mode = path.stat().st_mode  # once: a file that vanishes meanwhile is not special
+    except (OSError, ValueError):  # whoever opens it is told why
+        return False
+    return not (S_ISREG(mode) or S_ISDIR(mode))
 
 
 @contextmanager

@@ -54,16 +54,6 @@ def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Cha
             )
 
 
-def several_sizes(entries: Iterable[Entry]) -> set[str]:
-    """Returns the methods that learned from several data sets of one trial, of different sizes."""
-    data: dict[tuple[str, str, int, int, int], set[str]] = {}
-    for entry in entries:
-        key = entry.result.data
-        place = (entry.method, entry.run, key.length, key.seed, key.trial)
-        data.setdefault(place, set()).add(key.sha256)
-    return {method for (method, *_), digests in data.items() if len(digests) > 1}
-
-
 def _settings(entries: Sequence[Entry]) -> dict[tuple[str, int], list[Entry]]:
     """Returns the trials of a method by setting and length; by its name alone if it has only one.
 
@@ -109,6 +99,8 @@ def _by_examples(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[C
         found = curves(entries)
     except InputError:  # the comparison says why
         return
+    names = {curve.method for each in found.values() for curve in each}
+    styles = styles if names <= styles.keys() else styled([*names])  # some name their folders
     for (task, length), each in found.items():
         if all(len(curve.examples) < 2 for curve in each):
             continue

@@ -8,15 +8,21 @@ from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.phrases import bound_percent, counted, interval, percent
-from llm_erm.reports.comparison import Row, compare, left_out, verdicts
+from llm_erm.reports.comparison import (
+    Row,
+    compare,
+    left_out,
+    trials_of_one_setting,
+    verdicts,
+)
 from llm_erm.reports.page.charts import Chart
-from llm_erm.reports.page.curves import chart_of_rule, charts_of, several_sizes
+from llm_erm.reports.page.curves import chart_of_rule, charts_of
 from llm_erm.reports.page.learned import of_result, of_rule
 from llm_erm.reports.page.records import Cell, Comparison, Fact, Learned, Page, Run, Tried
 from llm_erm.reports.remarks import remarks
 from llm_erm.reports.results import Entry, lacking
 from llm_erm.rulelists.stored import read_rule
-from llm_erm.runs.files import JOURNALS, SETTINGS
+from llm_erm.runs.files import SETTINGS, holds_run
 from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.kept import Contents, checked_contents
@@ -62,7 +68,7 @@ def read_page(
             found.charts.append(chart_of_rule(rule))
             tell()
             continue
-        folders = sorted({path.parent for path in place.rglob(SETTINGS) if _of_a_run(path.parent)})
+        folders = sorted({path.parent for path in place.rglob(SETTINGS) if holds_run(path.parent)})
         if not folders:
             raise InputError(
                 f"{place} holds no run; name the folder of a run, or a file that llm-erm fit wrote."
@@ -88,11 +94,6 @@ def read_page(
         prompts=tuple(found.prompts),
         tried=tuple(found.tried),
     )
-
-
-def _of_a_run(folder: Path) -> bool:
-    """Returns whether there are journals in a folder: other programs too have settings.json."""
-    return any((folder / f"{name}.jsonl").exists() for name in JOURNALS)
 
 
 def _title(found: _Gathered) -> str:
@@ -164,13 +165,9 @@ def _compared(entries: Iterable[Entry]) -> Comparison:
     said: list[str] = []
     for point in dict.fromkeys(entry.point for entry in tested):
         own = [entry for entry in tested if entry.point == point]
-        for method in sorted(several := several_sizes(own)):
-            said.append(
-                f"{point[0]} L={point[1]}: left out {method}, which learned from several numbers "
-                "of examples, so its results are no trials of one setting; the curves show them."
-            )
-        own = [entry for entry in own if entry.method not in several]
         try:
+            own, mixed = trials_of_one_setting(own)
+            said += mixed
             found = compare(own)
         except InputError as error:
             said.append(str(error))
