@@ -50,7 +50,7 @@ SCRIPTED = ("--answers", "answers.json", "--attempts", "3", "--out-dir", "kept")
 def test_a_proposal_is_taken_kept_and_replayed(folder, capsys, monkeypatch):
     assert fit(*SCRIPTED, "--describe", "columns.txt", "--json") == 0
     printed = capsys.readouterr()
-    assert "leaves this machine" not in printed.err
+    assert "the model is shown" not in printed.err
     found = json.loads(printed.out)
     chosen = found["sizes"][found["chosen"]]
     assert chosen["form"] == "proposed"
@@ -187,14 +187,12 @@ def test_a_server_is_told_of_before_it_is_asked_and_asked_for_what_is_missing_al
         assert not printed.out
         told = " ".join(printed.err.split())
         leaving, up_to, failed = (
-            told.index(
-                "What leaves this machine: 60 rows of age, bmi, smoker and visits and of st"
-            ),
+            told.index("What the model is shown: 60 rows of age, bmi, smoker and visits and of st"),
             told.index(f"Up to 12 calls to chat:m at {api.url}/v1, at an unknown price."),
             told.index("calls failed: "),
         )
         assert leaving < up_to < failed
-        assert f"and 2 descriptions of yours, to {api.url}/v1." in told
+        assert f"and 2 descriptions of yours; it goes to {api.url}/v1." in told
         assert "There is no rule, since the model has not proposed all" in told
         kept = len(Path("kept/answers.jsonl").read_text().splitlines())
         answered = Path("kept/answers.jsonl").read_text().count('"finish_reason": "stop"')
@@ -210,7 +208,7 @@ def test_a_server_is_told_of_before_it_is_asked_and_asked_for_what_is_missing_al
         assert "14,400 prompt and 3,600 output tokens" in printed.err
         assert fit(*words, "--describe", "columns.txt", "--json") == 0
         assert len(api.calls) == before + 7
-        assert "leaves this machine" not in capsys.readouterr().err
+        assert "the model is shown" not in capsys.readouterr().err
 
 
 def test_answers_are_not_deleted_if_there_is_no_key_to_ask_again(folder, capsys, monkeypatch):

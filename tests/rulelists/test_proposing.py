@@ -277,7 +277,7 @@ def test_whoever_asks_a_server_in_python_is_warned_of_what_leaves_the_machine():
     with serving(lambda call: Reply(chat(TRUE))) as api:
         llm = model("chat:m", base_url=f"{api.url}/v1", api_key="unused", speculative=5)
         with (
-            pytest.warns(UserWarning, match=f"leaves this machine: 60 rows .* to {api.url}"),
+            pytest.warns(UserWarning, match=f"model is shown: 60 rows .* it goes to {api.url}"),
             pytest.warns(UserWarning, match=f"Up to 20 calls to chat:m at {api.url}"),
         ):
             found = propose(patients(), QUICK, llm, {})

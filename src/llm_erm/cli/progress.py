@@ -3,10 +3,12 @@
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from math import floor
 from typing import Self
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     Progress,
@@ -18,7 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from llm_erm.cli.text import note, printable
+from llm_erm.cli.text import columns_of, note, printable
 
 LINE_SECONDS = 30.0
 """Time between two lines where there are no bars."""
@@ -28,6 +30,31 @@ QUICK_SECONDS = 0.5
 
 SPEED_SECONDS = 3600.0
 """The time left follows from the speed of this last while, in which a step should end."""
+
+
+class Screen:
+    """Lines on stdout, a terminal, that take the place of those before."""
+
+    def __init__(self) -> None:
+        """Prepares the lines on the current stdout."""
+        self._console = Console(file=sys.stdout, highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Shows lines, printable."""
+        text = Text("\n".join(map(printable, lines)), no_wrap=True, overflow="crop")
+        self._live.update(text, refresh=True)
+
+    def size(self) -> tuple[int, int]:
+        """Returns the width and the height of the terminal."""
+        return columns_of(sys.stdout), self._console.height
 
 
 class Bars:

@@ -12,7 +12,7 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.tables import Column, screen
-from llm_erm.cli.text import columns_of, folded, message
+from llm_erm.cli.text import folded, message
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, lasting
 from llm_erm.records import accuracy
@@ -64,18 +64,10 @@ def watch(options: Options) -> int:
         output.table(COLUMNS, [_cells(place, *one) for one in _searches(states)], wider=False)
         output.say_below("\n".join(("", *_sentences(place, states, time.time()))))
         return 0
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
+    from llm_erm.cli.progress import Screen
 
-    console = Console(file=sys.stdout, highlight=False)
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as shown:
-
-        def show(lines: Sequence[str]) -> None:
-            text = Text("\n".join(lines), no_wrap=True, overflow="crop")
-            shown.update(text, refresh=True)
-
-        follow(place, show, lambda: (columns_of(sys.stdout), console.height), time.sleep)
+    with Screen() as shown:
+        follow(place, shown.show, shown.size, time.sleep)
     return 0
 
 

@@ -308,6 +308,6 @@ def leaving(asking: Asking, data: Labelled) -> str:
             f", and {counted(said, 'description')} of yours" if said else ""
         )
     return (
-        f"What leaves this machine: {counted(asking.shown, 'row')} of {names} and of {target}, "
-        f"{how}, to {asking.proposing.llm.address}."
+        f"What the model is shown: {counted(asking.shown, 'row')} of {names} and of {target}, "
+        f"{how}; it goes to {asking.proposing.llm.address}."
     )
