@@ -18,7 +18,7 @@ TESTS ?= tests
 
 DOCS := $(VENV)/.docs
 
-.PHONY: setup demo docs dist test test-slow test-python test-golden test-damage test-wasm test-vllm test-browser coverage check fix clean
+.PHONY: setup demo docs dist test test-slow test-python test-golden test-damage test-wasm test-vllm test-browser test-commands coverage check fix clean
 
 setup: $(STAMP)
 
@@ -95,6 +95,10 @@ test-golden: setup
 test-damage: setup
 	$(BIN)/python tests/damage.py
 	$(BIN)/python tests/kills.py
+
+# Not part of `make test`: the commands of README and docs as they are written, some of which take minutes.
+test-commands: setup
+	PYTHONPATH=tests $(BIN)/python tests/as_written.py
 
 # Not part of `make test`, because it slows the tests down. `make coverage TESTS=tests/erm` measures
 # only some tests. Code in child processes, such as candidate programs and commands, is not counted.
