@@ -194,7 +194,7 @@ def test_two_methods_run_stand_beside_the_published_figures_and_are_not_repeated
     assert "This is the quick version" in document.replace("\\", "")
     page = (tmp_path / "all/report.html").read_text()
     assert '<a href="#table-1">Published and ours</a>' in page
-    assert "<td>baseline:svm-published</td>" in page
+    assert ">baseline:svm-published</td>" in page
     results = sorted((tmp_path / "all").rglob("results.jsonl"))
     assert len(results) == 2
     before = [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in results]
