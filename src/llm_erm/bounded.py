@@ -44,7 +44,7 @@ class UnreadableError(Exception):
     """The call exceeded a limit, or no reply came for another reason."""
 
 
-def call(function: Callable[..., object], *arguments: str | bool) -> Any:  # noqa: ANN401
+def call(function: Callable[..., object], *arguments: str | bool) -> object:
     """Returns what a function returns for these arguments, as far as JSON can express it.
 
     It may be called from several threads at once. The reply is untrusted, since a fault of the
@@ -69,7 +69,7 @@ class _Process:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def exchange(self, request: bytes) -> Any:  # noqa: ANN401
+    def exchange(self, request: bytes) -> object:
         """Returns the reply to a request."""
         with self._lock:
             for _ in range(2):  # what ended it may have had nothing to do with the request
@@ -155,14 +155,14 @@ def _close(process: subprocess.Popen[bytes]) -> None:
         cast("Any", stream).close()
 
 
-def _exchange(process: subprocess.Popen[bytes], request: bytes) -> Any:  # noqa: ANN401
+def _exchange(process: subprocess.Popen[bytes], request: bytes) -> object:
     stdin, left = cast("Any", process.stdin), memoryview(request)
     while left:
         left = left[stdin.write(left) :]
     return _reply(process)
 
 
-def _reply(process: subprocess.Popen[bytes]) -> Any:  # noqa: ANN401
+def _reply(process: subprocess.Popen[bytes]) -> object:
     """Returns the next reply.
 
     Raises:
