@@ -6,10 +6,14 @@ from pathlib import Path
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import Completion, ToolCall, Usage
 from llm_erm.records import Attempt, Candidate, Result, Verdict
+from llm_erm.rulelists.rule import Above, Among, Line, RuleList
+from llm_erm.rulelists.stored import write_rule
 from llm_erm.runs.jobs import JobKey, key_of
 from llm_erm.runs.kept import AnswerLine, AttemptLine, PromptLine
 from llm_erm.serial import to_json
+from llm_erm.tables.columns import ColumnSchema
 from made_results import PARITY, search
+from made_rules import learned
 from run_folders import seal_of, write_run
 
 HOSTILE = (
@@ -55,6 +59,18 @@ def hostile_run(folder: Path) -> Result:
     ]
     _write(folder, [result], {job: (HOSTILE, answers, attempts)})
     return result
+
+
+def hostile_places(root: Path) -> tuple[Path, Path]:
+    """A hostile run in a hostile folder, and a hostile rule."""
+    folder = root / "a <img src=x onerror=window.hacked=1>&amp;"
+    hostile_run(folder)
+    name = HOSTILE.replace("\0", "").replace("\ud800", "")
+    columns = [ColumnSchema(name, "number"), ColumnSchema("plan", "category", (name, "b"))]
+    line = Line((Above(name, 1.0), Among("plan", (name,))), 1)
+    rule = learned(RuleList((line,), 0, (name, "yes")), columns, target=name)
+    write_rule(root / "rule.json", rule)
+    return folder, root / "rule.json"
 
 
 def large_run(folder: Path, number: int) -> None:

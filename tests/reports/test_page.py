@@ -28,7 +28,7 @@ from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.records import Page, Table
 from llm_erm.reports.page.render import renderer
 from llm_erm.reports.results import Entry
-from llm_erm.rulelists.rule import Above, Among, RuleList
+from llm_erm.rulelists.rule import Above, RuleList
 from llm_erm.rulelists.rule import Line as RuleListLine
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.ties import Tie
@@ -36,7 +36,7 @@ from llm_erm.runs.checksum import sealed_settings
 from llm_erm.runs.fingerprint import DataRecord, fingerprint, read_fingerprint
 from llm_erm.settings import plain
 from llm_erm.tables.columns import ColumnSchema
-from made_attempts import HOSTILE, SHOWN, hostile_run, large_run
+from made_attempts import HOSTILE, SHOWN, hostile_places, large_run
 from made_results import asked, enumerated, synthesized, trained
 from made_rules import learned
 from run_folders import write_run
@@ -94,15 +94,7 @@ def page_of(*places: Path) -> str:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory) -> Parsed:
     """A page on a hostile run in a hostile folder, and on a hostile rule."""
-    root = tmp_path_factory.mktemp("hostile")
-    folder = root / "a <img src=x onerror=window.hacked=1>&amp;"
-    hostile_run(folder)
-    name = HOSTILE.replace("\0", "").replace("\ud800", "")
-    columns = [ColumnSchema(name, "number"), ColumnSchema("plan", "category", (name, "b"))]
-    line = RuleListLine((Above(name, 1.0), Among("plan", (name,))), 1)
-    rule = learned(RuleList((line,), 0, (name, "yes")), columns, target=name)
-    write_rule(root / "rule.json", rule)
-    return Parsed(page_of(folder, root / "rule.json"))
+    return Parsed(page_of(*hostile_places(tmp_path_factory.mktemp("hostile"))))
 
 
 def test_hostile_text_is_text(hostile):

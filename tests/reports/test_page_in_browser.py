@@ -9,11 +9,7 @@ from browser import Browser, browser, missing
 from llm_erm.cli.repeat import repeat
 from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.render import renderer
-from llm_erm.rulelists.rule import Above, Among, Line, RuleList
-from llm_erm.rulelists.stored import write_rule
-from llm_erm.tables.columns import ColumnSchema
-from made_attempts import HOSTILE, SHOWN, hostile_run, large_run
-from made_rules import learned
+from made_attempts import SHOWN, hostile_places, large_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -53,13 +49,7 @@ def write(folder: Path, *places: Path) -> Path:
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("hostile")
-    folder = root / "a <img src=x onerror=window.hacked=1>&amp;"
-    hostile_run(folder)
-    name = HOSTILE.replace("\0", "").replace("\ud800", "")
-    columns = [ColumnSchema(name, "number"), ColumnSchema("plan", "category", (name, "b"))]
-    rule = RuleList((Line((Above(name, 1.0), Among("plan", (name,))), 1),), 0, (name, "yes"))
-    write_rule(root / "rule.json", learned(rule, columns, target=name))
-    return write(root, folder, root / "rule.json")
+    return write(root, *hostile_places(root))
 
 
 @pytest.fixture(scope="module")
