@@ -44,7 +44,8 @@ def read_weights(path: Path) -> TabPFNWeights:
     sha256 = file_digest(path)
     if sha256 is None:
         raise InputError(
-            f"There is no file {path}; give the path of TabPFN's weights, or run without TabPFN.",
+            f"There is no file {path}; name the file that holds TabPFN's weights, or leave out "
+            "TabPFN.",
             setting="tabpfn_weights",
         )
     if not is_checkpoint(path):

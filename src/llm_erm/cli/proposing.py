@@ -40,7 +40,7 @@ from llm_erm.tables.columns import Labelled
 def proposals_for(
     options: ProposalOptions, data: Labelled, settings: TableSettings
 ) -> Proposals | None:
-    """Returns what the model proposes; None after a dry run.
+    """Returns the rules that the model proposes, or None if this is a dry run.
 
     Raises:
         UnfinishedError: Calls got no answer, or the budget is spent; it has been told.
@@ -87,7 +87,7 @@ def proposals_for(
 
 
 def _replayed(options: ProposalOptions) -> Path | None:
-    """Returns the folder whose answers to take; None if a model is asked.
+    """Returns the folder to replay answers from, or None if a model is asked.
 
     Raises:
         InputError: No folder is named, or flags would change the answers.

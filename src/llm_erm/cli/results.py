@@ -25,9 +25,9 @@ SURE = "'Error at most' is a bound from the test data that holds with 95% confid
 
 
 def finished_runs(runs: Iterable[Path]) -> list[Path]:
-    """Returns folders of runs, each once, without those that have no result yet, and says which.
+    """Returns the folders of runs that have results, without repeats, and names those left out.
 
-    Returns all of them if none has a result.
+    If no run has a result, all folders are returned, so that the caller reports the error.
     """
     distinct = list(dict.fromkeys(runs))
     empty = without_results(distinct)
