@@ -5,6 +5,7 @@ from pathlib import Path
 
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import Completion, ToolCall, Usage
+from llm_erm.mistakes import Mistake
 from llm_erm.records import Attempt, Candidate, Result, Verdict
 from llm_erm.rulelists.rule import Above, Among, Line, RuleList
 from llm_erm.rulelists.stored import write_rule
@@ -40,6 +41,7 @@ def hostile_run(folder: Path) -> Result:
         facts=SynthesisFacts(),
         notices=(HOSTILE,),
         isolation=HOSTILE,
+        mistakes={"test": (Mistake(HOSTILE, 1, None), Mistake("", 0, 1))},
     )
     job = key_of(result)
     answers = [

@@ -1,7 +1,7 @@
 """Records of results: candidates, verdicts, attempts, costs and `Result` itself."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from llm_erm.execution import INVALID, Status
 from llm_erm.facts import Facts, IncontextFacts
 from llm_erm.llms.llm import Completion
 from llm_erm.markup import escaped
+from llm_erm.mistakes import DATA_NAMES, Mistakes
 from llm_erm.phrases import percent
 from llm_erm.tasks.task import DataKey
 
@@ -201,6 +202,7 @@ class Result:
         contrast: Verdict on the contrast set, next to the rule's boundary; None if the task has
             none.
         length_generalization: Verdict at other lengths; None if the task has no such set.
+        mistakes: The first inputs that were not predicted correctly, by the verdict's name.
         certificate: Bounds on the error; None if nothing was selected or no bound holds.
         isolation: Isolation level of the sandbox that ran the programs; None if no sandbox did.
         cost: Cost of the model's answers.
@@ -226,6 +228,7 @@ class Result:
     test: _Verdict | None = None
     contrast: _Verdict | None = None
     length_generalization: _Verdict | None = None
+    mistakes: Mistakes = field(default_factory=dict)
     certificate: _Certificate | None = None
     isolation: str | None = None
     cost: Cost = Cost()
@@ -251,6 +254,10 @@ class Result:
             contrast=self.contrast,
             length_generalization=self.length_generalization,
         )
+        for name, wrong in self.mistakes.items():
+            verdict: Verdict | None = getattr(self, name)
+            if verdict is None or len(wrong) > verdict.errors:
+                raise ValueError(f"there are more {name} mistakes than its verdict counts")
         if self.program is not None and (self.train is None or self.validation is None):
             raise ValueError("a program has verdicts on the training and the validation examples")
 
@@ -267,12 +274,8 @@ class Result:
     @property
     def verdicts(self) -> dict[str, Verdict]:
         """The verdicts that there are, by the data that they are on."""
-        named = {
-            "training": self.train,
-            "validation": self.validation,
-            "test": self.test,
-            "contrast set": self.contrast,
-            "other lengths": self.length_generalization,
+        named: dict[str, Verdict | None] = {
+            words: getattr(self, name) for name, words in DATA_NAMES.items()
         }
         return {name: verdict for name, verdict in named.items() if verdict is not None}
 

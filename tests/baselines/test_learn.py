@@ -9,6 +9,7 @@ from llm_erm.baselines.encode import encode
 from llm_erm.baselines.learn import learn
 from llm_erm.baselines.learners import OWN, Learner, is_checkpoint, tabpfn
 from llm_erm.erm.binomial import binomial_upper
+from llm_erm.mistakes import MOST
 from llm_erm.records import Result
 from llm_erm.runs.events import Advanced, Started
 from llm_erm.serial import from_json, to_json
@@ -61,6 +62,11 @@ def test_every_learner_learns_a_rule_of_one_bit_far_above_chance(name):
     assert [one.parameters for one in grid] == points
     assert len(points) == run.certificate.validation.choices
     assert run.examples == 160
+    for name, data in {"train": FIRST.train, "test": FIRST.reveal().test}.items():
+        wrong, verdict = run.mistakes[name], getattr(run, name)
+        assert len(wrong) == min(MOST, verdict.errors)
+        assert all(one.label == int(one.input[0]) != one.prediction for one in wrong)
+        assert {one.input for one in wrong} <= {*data.inputs}
     assert from_json(Result, to_json(run)) == run
 
 

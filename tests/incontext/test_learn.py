@@ -13,6 +13,7 @@ from llm_erm.incontext.prompt import GAP
 from llm_erm.incontext.questions import pose
 from llm_erm.incontext.questions import query_of as judged
 from llm_erm.llms.llm import Completion
+from llm_erm.mistakes import Mistake
 from llm_erm.records import Verdict
 from llm_erm.runs.events import Advanced, Answered, Event, Prompted, Started
 from llm_erm.tasks.task import Dataset, HeldOut
@@ -92,6 +93,11 @@ def test_always_the_same_label_is_chance():
 
 def test_an_answer_that_states_no_label_is_wrong_and_counted_apart():
     result = run(ScriptedEngine(lambda p: "no idea" if p.index % 2 else truth(p)))
+    queries = dataset([one.input for one in result.mistakes["test"]])
+    assert result.mistakes["test"] == tuple(
+        Mistake(x, y, None) for x, y in zip(queries.inputs, queries.labels, strict=True)
+    )
+    assert len(queries) == 16
     assert (result.test.correct, result.test.invalid, result.test.total) == (16, 16, 32)
     assert result.test.accuracy == 0.5
     assert result.facts.accuracy_parsed == 1.0

@@ -20,10 +20,13 @@ from llm_erm.cli.main import main
 from llm_erm.cli.parsing import parse
 from llm_erm.cli.repeat import repeat
 from llm_erm.errors import InputError
+from llm_erm.llms.llm import Completion
 from llm_erm.markup import visible
+from llm_erm.mistakes import Mistake
 from llm_erm.reports.page.charts import Chart, Line, Point, number, ticks
 from llm_erm.reports.page.curves import charts_of
 from llm_erm.reports.page.highlight import highlighted
+from llm_erm.reports.page.learned import of_result
 from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.records import Page, Table
 from llm_erm.reports.page.render import renderer
@@ -34,6 +37,8 @@ from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.ties import Tie
 from llm_erm.runs.checksum import sealed_settings
 from llm_erm.runs.fingerprint import DataRecord, fingerprint, read_fingerprint
+from llm_erm.runs.jobs import key_of
+from llm_erm.runs.kept import AnswerLine
 from llm_erm.settings import plain
 from llm_erm.tables.columns import ColumnSchema
 from made_attempts import HOSTILE, SHOWN, hostile_places, large_run
@@ -201,6 +206,48 @@ def test_rows_after_the_first_block_have_their_details(tmp_path):
     assert table["rows"][500][:2] == [0, 501]
 
 
+def test_calls_that_were_given_up_are_shown_beside_the_answers_that_replaced_them(tmp_path):
+    job = key_of(synthesized()[0])
+    answers = [
+        Completion(1, "", error="given up in flight", finish_reason="cancelled"),
+        Completion(2, "", error="the server is busy", finish_reason="error"),
+        Completion(2, "no idea"),
+        Completion(3, "", error="no reply", finish_reason="unanswered"),
+    ]
+    (tmp_path / "run").mkdir()
+    write_run(tmp_path / "run", answers=[AnswerLine(job, one) for one in answers])
+    page = Parsed(page_of(tmp_path / "run"))
+    (table,), (details,) = page.unpacked("table"), page.unpacked("details")
+    shown = [
+        [row[1], row[2], *detail["facts"][0]]
+        for row, detail in zip(table["rows"], details, strict=True)
+    ]
+    assert shown == [
+        [1, "call: cancelled", "error of the call", "given up in flight"],
+        [2, "answered", "answer ended by", "stop"],
+        [2, "call: error", "error of the call", "the server is busy"],
+        [3, "call: unanswered", "error of the call", "no reply"],
+    ]
+
+
+def test_inputs_that_a_program_gets_wrong_are_shown():
+    wrong = tuple(Mistake(format(i, "020b"), 1, None if i == 3 else 0) for i in range(20))
+    result = replace(
+        synthesized()[1],
+        mistakes={"train": (), "validation": wrong[:2], "test": wrong},
+    )
+    page = Parsed(renderer()(Page("t", "0", learned=(of_result(Entry(result, "run"), ""),))))
+    text = re.sub(r"\s*\n\s*", "|", page.text)
+    assert "|What it gets wrong|validation: 50 wrong, the first 2|InputLabelAnswer|" in text
+    assert "|test: 5,000 wrong, the first 20|" in text
+    assert f"|{wrong[2].input}10|{wrong[3].input}1none|" in text
+    assert "training:" not in text
+    assert "test the next result on new data" in text
+    assert "What it gets wrong" not in renderer()(
+        Page("t", "0", learned=(of_result(Entry(synthesized()[0], "run"), ""),))
+    )
+
+
 def test_an_unfinished_run_is_reported_as_unfinished(search, tmp_path):
     for path in search.iterdir():
         if path.is_file():
@@ -209,6 +256,7 @@ def test_an_unfinished_run_is_reported_as_unfinished(search, tmp_path):
     (tmp_path / "results.jsonl").write_text(lines[0])
     page = Parsed(page_of(tmp_path))
     assert f"{tmp_path} holds 1 of 2 results: it did not finish." in page.text
+    assert f"{tmp_path} (not finished)" in page.text  # beside what was learned too
     (tmp_path / "results.jsonl").unlink()
     page = Parsed(page_of(tmp_path))
     assert f"{tmp_path} holds 0 of 2 results: it did not finish." in page.text
@@ -354,6 +402,18 @@ def test_every_method_and_chart_is_drawn():
     ]
     assert line.points == (Point(30, 0.5),)
     assert charts[-1].lines[-1].points[-2:] == (Point(2, 0.5), Point(5, 0.5))
+
+
+def test_a_search_that_failed_counts_all_programs_that_it_considered():
+    found, failed = enumerated()
+    test = replace(failed.test, correct=failed.test.total // 2)
+    failed = replace(failed, test=test, facts=replace(failed.facts, considered=9_000))
+    (chart,) = [
+        chart
+        for chart in charts_of([Entry(one, "run") for one in (found, failed)])
+        if chart.title == "Candidates to success"
+    ]
+    assert chart.lines[0].points[-1] == Point(9_000, 0.5)
 
 
 def search_at(length: int):

@@ -145,7 +145,7 @@ def test_a_line_without_its_end_was_never_written(search, tmp_path):
 
 def test_a_result_without_test_data_is_refused(search, tmp_path):
     shutil.copytree(search, tmp_path / "run")
-    reseal(tmp_path / "run/results.jsonl", lambda line: line.update(test=None))
+    reseal(tmp_path / "run/results.jsonl", lambda line: line.update(test=None, mistakes={}))
     with pytest.raises(InputError, match="no test verdict, so it cannot be compared"):
         entries_in([tmp_path])
 

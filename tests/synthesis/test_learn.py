@@ -10,9 +10,10 @@ import pytest
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.mistakes import Mistake
 from llm_erm.records import Attempt, Candidate, Result, Verdict
 from llm_erm.runs.events import Event, Judged
-from llm_erm.sandbox import Sandbox
+from llm_erm.sandbox import Limits, Sandbox
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import learn
 from llm_erm.synthesis.settings import SynthesisSettings
@@ -113,6 +114,41 @@ def test_luck_on_validation_is_reported_with_the_true_test_accuracy(sandbox):
     assert result.validation.accuracy == 1.0
     assert result.test.accuracy == 0.5
     assert not result.exact
+
+
+def test_the_inputs_that_the_program_gets_wrong_are_kept(sandbox):
+    code = "x.count('1') % 2 if x[7] == '0' and x < '11' else 3 if x[6] == '1' else 0"
+    contrast = dataset(WORDS[1::2])
+    splits = replace(SPLITS, reveal=lambda: HeldOut(TEST, contrast, dataset(WORDS[::2])))
+    result = search(sandbox, [answer(code)], splits=splits).result
+
+    def guess(x: str) -> int | None:
+        if x[7] == "0" and x < "11":
+            return x.count("1") % 2
+        return None if x[6] == "1" else 0
+
+    for name, data in {
+        "train": SPLITS.train,
+        "validation": SPLITS.validation,
+        "test": TEST,
+        "contrast": contrast,
+        "length_generalization": dataset(WORDS[::2]),
+    }.items():
+        wrong = [
+            Mistake(x, y, guess(x))
+            for x, y in zip(data.inputs, data.labels, strict=True)
+            if guess(x) != y
+        ]
+        assert result.mistakes[name] == tuple(wrong[:20])
+        assert getattr(result, name).errors == len(wrong)
+
+
+def test_a_program_that_fails_on_a_data_set_has_no_mistakes_there(sandbox):
+    code = "x.count('1') % 2 if x < '11' else (lambda: exec('while True: pass'))()"
+    settings = SynthesisSettings(1, limits=Limits(seconds_per_candidate=0.5))
+    result = search(sandbox, [answer(code)], settings=settings).result
+    assert result.test.status == "timeout"
+    assert "test" not in result.mistakes
 
 
 def test_permuting_the_test_labels_changes_no_choice(sandbox):

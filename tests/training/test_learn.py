@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from llm_erm.errors import InputError
+from llm_erm.mistakes import MOST
 from llm_erm.runs.events import Advanced, Event, Noticed, Started
 from llm_erm.tasks.stream import stream
 from llm_erm.tasks.suite import get
@@ -63,6 +64,10 @@ def test_a_small_model_fits_parity_and_does_not_learn_it_but_learns_an_easy_rule
     run = learn(splits("fn_a", tmp_path, train=100, test=1000), settings)
     assert run.train.accuracy == 1.0
     assert abs(run.test.accuracy - 0.5) < 0.05
+    assert run.mistakes["train"] == ()
+    assert len(run.mistakes["test"]) == MOST
+    for one in run.mistakes["test"]:
+        assert one.label == one.input.count("1") % 2 != one.prediction
     (tmp_path / "first.py").write_text(FIRST_BIT)
     easy = splits("first", tmp_path, train=100, test=1000, task_file=tmp_path / "first.py")
     run = learn(easy, settings)

@@ -16,6 +16,7 @@ from llm_erm.baselines.learners import Estimator, Learner
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.verify import labels_of
 from llm_erm.facts import BaselineFacts, GridScore, Parameter
+from llm_erm.mistakes import DataName, Mistake, mistakes_in
 from llm_erm.records import Result, Verdict, score
 from llm_erm.runs.events import Advanced, Observe, Started, ignore
 from llm_erm.tasks.task import Dataset, Splits
@@ -34,12 +35,10 @@ class _Examples:
 
 @dataclass(frozen=True)
 class _Selected:
-    """The selected classifier, with all points of the grid; no validation if folds selected."""
+    """The selected classifier, with all points of the grid."""
 
     classifier: Estimator
     point: Mapping[str, Parameter]
-    train: Verdict
-    validation: Verdict | None
     grid: tuple[GridScore, ...]
 
 
@@ -83,22 +82,35 @@ def learn(
     else:
         best = _by_folds(learner, seed, train, learner.folds, observe)
     held_out = splits.reveal()
-    test, contrast = _judge(best.classifier, encoded(held_out.test)), held_out.contrast
+    judged: dict[DataName, Dataset | None] = {
+        "train": splits.train,
+        "validation": splits.validation if learner.folds is None else None,
+        "test": held_out.test,
+        "contrast": held_out.contrast,
+    }
+    verdicts: dict[DataName, Verdict] = {}
+    mistakes: dict[DataName, tuple[Mistake, ...]] = {}
+    for data_name, data in judged.items():
+        if data is not None:
+            predictions = _predict(best.classifier, encode(data.inputs))
+            verdicts[data_name] = _verdict(predictions, labels_of(data))
+            mistakes[data_name] = mistakes_in(data, predictions.tolist())
     return Result(
         method=f"baseline:{name}",
         model=name,
         data=splits.key,
         variant=name,
         examples=splits.examples if learner.folds is None else len(splits.train),
-        train=best.train,
-        validation=best.validation,
-        test=test,
-        contrast=None if contrast is None else _judge(best.classifier, encoded(contrast)),
+        train=verdicts["train"],
+        validation=verdicts.get("validation"),
+        test=verdicts["test"],
+        contrast=verdicts.get("contrast"),
         length_generalization=None,  # the number of columns is fixed, so other lengths do not fit
+        mistakes=mistakes,
         certificate=certify(
             splits,
-            test,
-            validation=best.validation,
+            verdicts["test"],
+            validation=verdicts.get("validation"),
             budget=len(best.grid),
             confidence=confidence,
         ),
@@ -124,7 +136,7 @@ def _by_validation(
         GridScore(point, on_train.accuracy, on_validation.accuracy)
         for _, point, on_train, on_validation in fitted
     )
-    return _Selected(*best, grid)
+    return _Selected(*best[:2], grid)
 
 
 def _by_folds(
@@ -147,7 +159,7 @@ def _by_folds(
         observe(Advanced(len(grid)))
     point = points[fractions.index(max(fractions))]
     classifier = _fit(learner, point, seed, train)
-    return _Selected(classifier, point, _judge(classifier, train), None, tuple(grid))
+    return _Selected(classifier, point, tuple(grid))
 
 
 def _fraction(verdict: Verdict) -> Fraction:
@@ -166,8 +178,15 @@ def _fit(
 
 
 def _judge(classifier: Estimator, data: _Examples) -> Verdict:
-    predictions = classifier.predict(data.inputs).astype(np.uint8)
-    return Verdict("ok", *score(predictions, data.labels), len(data.labels))
+    return _verdict(_predict(classifier, data.inputs), data.labels)
+
+
+def _predict(classifier: Estimator, inputs: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return classifier.predict(inputs).astype(np.uint8)
+
+
+def _verdict(predictions: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Verdict:
+    return Verdict("ok", *score(predictions, labels), len(labels))
 
 
 def _facts(name: str, learner: Learner, best: _Selected) -> BaselineFacts:

@@ -12,6 +12,7 @@ import numpy as np
 
 from llm_erm.erm.select import ranked
 from llm_erm.erm.verify import Verification, verdicts_of
+from llm_erm.mistakes import Mistakes
 from llm_erm.records import Attempt, Verdict
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.task import Dataset
@@ -118,12 +119,14 @@ class Selected:
         train: Verdict on the training inputs that ran one at a time.
         validation: Verdict on the validation inputs that ran one at a time.
         seconds_per_run: Mean CPU seconds of such a run.
+        mistakes: Its first mistakes on the training and the validation inputs.
     """
 
     attempt: Attempt
     train: Verdict
     validation: Verdict
     seconds_per_run: float
+    mistakes: Mistakes
 
 
 def confirm(attempt: Attempt, verification: Verification) -> Selected:
@@ -142,7 +145,14 @@ def confirm(attempt: Attempt, verification: Verification) -> Selected:
     train, validation = evidence.verdicts
     if validation.status != "ok":
         attempt = replace(attempt, train=train, validation=validation)
-    return Selected(attempt, train, validation, evidence.seconds_per_run)
+    on_train, on_validation = verification.mistakes
+    return Selected(
+        attempt,
+        train,
+        validation,
+        evidence.seconds_per_run,
+        {"train": on_train, "validation": on_validation},
+    )
 
 
 def _counts(*verdicts: Verdict) -> list[tuple[str, int, int]]:

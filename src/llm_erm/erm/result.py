@@ -1,13 +1,14 @@
 """Judges the selected program on the held-out data, once, and writes the result of a search."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from llm_erm.erm.alone import Selected, number_alone, run_alone
 from llm_erm.erm.bounds import certify
 from llm_erm.erm.verify import confirmed, execute
 from llm_erm.execution import BINARY, Evaluator, Limits, Outputs
+from llm_erm.mistakes import DataName, Mistake, Mistakes
 from llm_erm.records import Result, Verdict
 from llm_erm.tasks.task import Dataset, HeldOut, Splits
 
@@ -54,6 +55,7 @@ def result_of(
         test=found.test,
         contrast=found.contrast,
         length_generalization=found.length_generalization,
+        mistakes=found.mistakes if selected is None else {**selected.mistakes, **found.mistakes},
         certificate=(
             certify(
                 splits,
@@ -84,12 +86,14 @@ class Evaluation:
         contrast: On the contrast set.
         length_generalization: On inputs of other lengths.
         test_alone: On the test inputs that ran alone in their processes, all or a random sample.
+        mistakes: The first mistakes on each of these data sets.
     """
 
     test: Verdict | None = None
     contrast: Verdict | None = None
     length_generalization: Verdict | None = None
     test_alone: Verdict | None = None
+    mistakes: Mistakes = field(default_factory=dict)
 
     @property
     def nondeterministic(self) -> bool:
@@ -144,17 +148,28 @@ def evaluate(
     if source is None:
         return Evaluation()
 
-    def verdict_on(data: Dataset | None) -> Verdict | None:
+    def verdict_on(name: DataName, data: Dataset | None) -> Verdict | None:
         if data is None:
             return None
-        return confirmed(execute(source, [data], evaluator, limits, outputs))[0]
+        verification = execute(source, [data], evaluator, limits, outputs)
+        verdict = confirmed(verification)[0]
+        if verdict.status == "ok":
+            mistakes[name] = verification.mistakes[0]
+        return verdict
 
+    mistakes: dict[DataName, tuple[Mistake, ...]] = {}
     verification = execute(source, [held_out.test], evaluator, limits, outputs)
     test = alone = verification.verdicts[0]
     if test.status == "ok" and evaluator.isolation is not None:
         sizes = [number_alone(len(held_out.test), seconds_per_run)]
         alone = run_alone(verification, sizes, together=256)[0]
         test = test if alone.status == "ok" else alone
+    if test.status == "ok":
+        mistakes["test"] = verification.mistakes[0]
     return Evaluation(
-        test, verdict_on(held_out.contrast), verdict_on(held_out.length_generalization), alone
+        test,
+        verdict_on("contrast", held_out.contrast),
+        verdict_on("length_generalization", held_out.length_generalization),
+        alone,
+        mistakes,
     )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.execution import BINARY, INVALID, Evaluator, Execution, Limits, Outputs, Status
+from llm_erm.mistakes import Mistake, mistakes_in
 from llm_erm.records import Verdict, score
 from llm_erm.tasks.task import Dataset
 
@@ -35,6 +36,17 @@ class Verification:
     def verdicts(self) -> list[Verdict]:
         """One verdict per data set; a program that exceeds a limit fails on every one."""
         return verdicts_of(self.execution, self.datasets)
+
+    @property
+    def mistakes(self) -> list[tuple[Mistake, ...]]:
+        """The first mistakes on each data set; none of a program that exceeds a limit."""
+        if self.execution.status != "ok":
+            return [() for _ in self.datasets]
+        parts = _parts(self.execution, self.datasets)
+        return [
+            mistakes_in(data, part.tolist())
+            for data, part in zip(self.datasets, parts, strict=True)
+        ]
 
     def failed(self, status: Status, message: str | None) -> list[Verdict]:
         """Returns the verdicts on a program that failed when it ran again."""
@@ -101,8 +113,6 @@ def _inputs(datasets: Sequence[Dataset]) -> list[str]:
 
 def verdicts_of(execution: Execution, datasets: Sequence[Dataset]) -> list[Verdict]:
     """Returns one verdict per data set, given the predictions on all of them in order."""
-    predictions = execution.predictions.astype(np.uint8)
-    parts = np.split(predictions, np.cumsum([len(data) for data in datasets])[:-1])
     return [
         Verdict(
             execution.status,
@@ -111,8 +121,14 @@ def verdicts_of(execution: Execution, datasets: Sequence[Dataset]) -> list[Verdi
             execution.message,
             execution.cpu_seconds,
         )
-        for part, data in zip(parts, datasets, strict=True)
+        for part, data in zip(_parts(execution, datasets), datasets, strict=True)
     ]
+
+
+def _parts(execution: Execution, datasets: Sequence[Dataset]) -> list[NDArray[np.uint8]]:
+    """Returns the predictions on each data set."""
+    predictions = execution.predictions.astype(np.uint8)
+    return np.split(predictions, np.cumsum([len(data) for data in datasets])[:-1])
 
 
 def labels_of(data: Dataset) -> NDArray[np.uint8]:

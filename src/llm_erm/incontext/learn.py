@@ -14,6 +14,7 @@ from llm_erm.incontext.questions import Query, Questions, query_of
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.llm import Completion
 from llm_erm.llms.oddities import cut_prompt, only_thoughts
+from llm_erm.mistakes import mistakes_in
 from llm_erm.records import Result, Verdict, cost_of
 from llm_erm.runs.events import (
     Advanced,
@@ -27,6 +28,7 @@ from llm_erm.runs.events import (
     ignore,
 )
 from llm_erm.tasks.seeds import seed_from
+from llm_erm.tasks.task import Dataset
 
 CONFIDENCE = 0.95
 
@@ -109,12 +111,17 @@ def _report(
         variant=questions.variant,
         examples=questions.shots,
         test=verdict,
+        mistakes={"test": mistakes_in(_asked(queries), [query.prediction for query in queries])},
         certificate=certify(splits, verdict, confidence=CONFIDENCE),
         cost=cost_of(query.completion for query in queries),
         seconds=round(time.monotonic() - started, 3),
         notices=splits.warnings,
         facts=_facts(questions.shots, verdict, queries, arrivals),
     )
+
+
+def _asked(queries: Sequence[Query]) -> Dataset:
+    return Dataset(tuple(query.input for query in queries), tuple(query.label for query in queries))
 
 
 def _facts(

@@ -85,6 +85,13 @@ class Entry:
         return self.result.candidates_to_selected if self.result.exact else None
 
     @property
+    def considered(self) -> int:
+        """Number of candidates of the whole search, whether or not one of them is exact."""
+        facts = self.result.facts
+        programs = facts.considered if isinstance(facts, EnumerationFacts) else 0
+        return max(programs, self.result.attempts)
+
+    @property
     def seconds_to_exact(self) -> float | None:
         """Wall time up to the first exact candidate; None if the result is not exact."""
         return self.result.seconds_to_selected if self.result.exact else None

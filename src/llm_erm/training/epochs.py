@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llm_erm.facts import CurvePoint, TrainingFacts
-from llm_erm.records import Verdict
 from llm_erm.runs.events import Advanced, Noticed, Observe, Started
 from llm_erm.tasks.seeds import seed_from
 from llm_erm.tasks.stream import Fresh
 from llm_erm.training.build import Built
 from llm_erm.training.checkpoints import CheckpointWriter, load_checkpoint
 from llm_erm.training.events import Evaluated, Prepared
-from llm_erm.training.measure import measure
+from llm_erm.training.measure import Predicted, measure
 from llm_erm.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ class Epochs:
 
     Attributes:
         curve: The evaluations.
-        train_verdict: Verdict of the last one on the training examples.
-        test_verdict: Verdict of the last one on the test examples.
+        on_train: What the last one predicted on the training examples.
+        on_test: What the last one predicted on the test examples.
     """
 
     def __init__(
@@ -57,8 +56,8 @@ class Epochs:
         self._earlier_seconds = 0.0
         self._started = time.monotonic()
         self.curve: list[CurvePoint] = []
-        self.train_verdict: Verdict
-        self.test_verdict: Verdict
+        self.on_train: Predicted
+        self.on_test: Predicted
 
     def run(self, fresh: Fresh | None) -> None:
         """Trains to the end, from the last checkpoint if there is one."""
@@ -187,16 +186,16 @@ class Epochs:
         return patience is not None and self._perfect_epochs >= patience
 
     def _evaluate(self) -> None:
-        train_loss, self.train_verdict = measure(self._built, self._train)
-        test_loss, self.test_verdict = measure(self._built, self._test)
+        train_loss, self.on_train = measure(self._built, self._train)
+        test_loss, self.on_test = measure(self._built, self._test)
         step = self._epoch * self._steps_per_epoch
         point = CurvePoint(
             self._epoch,
             step,
             train_loss,
-            self.train_verdict.accuracy,
+            self.on_train.verdict.accuracy,
             test_loss,
-            self.test_verdict.accuracy,
+            self.on_test.verdict.accuracy,
             self._seconds(),
         )
         self.curve.append(point)

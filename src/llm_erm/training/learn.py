@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from llm_erm.erm.bounds import certify
+from llm_erm.mistakes import DataName
 from llm_erm.records import Result
 from llm_erm.runs.events import Noticed, Observe, ignore
 from llm_erm.tasks.stream import Fresh
@@ -12,11 +12,8 @@ from llm_erm.tasks.task import Dataset, Splits
 from llm_erm.training.architectures import name_of
 from llm_erm.training.build import build, fitting, save
 from llm_erm.training.epochs import Epochs
-from llm_erm.training.measure import verdict_on
+from llm_erm.training.measure import Predicted, predict_once
 from llm_erm.training.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    pass
 
 FreshWithout = Callable[[Iterable[str]], Fresh]
 """``source(inputs)`` → fresh examples, none of which has one of these inputs."""
@@ -74,26 +71,37 @@ def learn(
         notices = [*epochs.notices(), *notices]
         for text in notices:
             observe(Noticed(text))
-        contrast_verdict, shift_verdict = verdict_on(built, contrast), verdict_on(built, shift)
-        accuracies = {length: verdict_on(built, data) for length, data in elsewhere.items()}
+        on_contrast, on_shift = predict_once(built, contrast), predict_once(built, shift)
+        accuracies = {length: predict_once(built, data) for length, data in elsewhere.items()}
         if settings.save_model and folder is not None and built.main:
             built.engine.widen()
             save(built, folder / "model")
     final = epochs.curve[-1]
+    predicted: dict[DataName, tuple[Dataset | None, Predicted | None]] = {
+        "train": (pool, epochs.on_train),
+        "test": (test, epochs.on_test),
+        "contrast": (contrast, on_contrast),
+        "length_generalization": (shift, on_shift),
+    }
     return Result(
         method="training",
         model=name_of(settings, built.sizes()[0]),
         data=splits.key,
         examples=len(pool) * (final.epoch if settings.online else 1),
-        train=epochs.train_verdict,
-        test=epochs.test_verdict,
-        contrast=contrast_verdict,
-        length_generalization=shift_verdict,
-        certificate=certify(splits, epochs.test_verdict),  # nothing else was held out of training
+        train=epochs.on_train.verdict,
+        test=epochs.on_test.verdict,
+        contrast=on_contrast.verdict if on_contrast else None,
+        length_generalization=on_shift.verdict if on_shift else None,
+        mistakes={
+            name: guesses.mistakes(data)
+            for name, (data, guesses) in predicted.items()
+            if data is not None and guesses is not None
+        },
+        certificate=certify(splits, epochs.on_test.verdict),  # only these were held out of training
         seconds=round(final.seconds, 3),
         notices=(*splits.warnings, *notices),
         facts=epochs.facts(
-            {length: verdict.accuracy for length, verdict in accuracies.items() if verdict}
+            {length: one.verdict.accuracy for length, one in accuracies.items() if one}
         ),
     )
 

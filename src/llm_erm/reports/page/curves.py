@@ -134,7 +134,7 @@ def _by_candidates(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable
         needed = sorted(count for entry in own if (count := entry.candidates))
         if not needed:
             continue
-        most = max([*needed, *(entry.result.attempts for entry in own)])
+        most = max([*needed, *(entry.considered for entry in own)])
         points = [Point(1, 0.0)] if needed[0] > 1 else []
         for place, count in enumerate(needed):  # a step up where each search succeeds
             points += [Point(count, place / len(own)), Point(count, (place + 1) / len(own))]

@@ -11,11 +11,12 @@ from llm_erm.facts import (
     SynthesisFacts,
     TrainingFacts,
 )
+from llm_erm.mistakes import DATA_NAMES
 from llm_erm.phrases import counted, interval, percent
 from llm_erm.records import Result, Verdict
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.page.highlight import highlighted
-from llm_erm.reports.page.records import Accuracy, Fact, Learned, RuleLine
+from llm_erm.reports.page.records import Accuracy, Fact, Learned, RuleLine, Wrong
 from llm_erm.reports.results import Entry, exactness
 from llm_erm.rulelists import evidence
 from llm_erm.rulelists.openness import left_open, ties
@@ -49,12 +50,13 @@ def of_result(entry: Entry, repeat: str) -> Learned:
         exact=result.exact,
         program=None if result.program is None else highlighted(result.program),
         accuracies=tuple(_accuracies(entry)),
+        wrong=tuple(_wrong_inputs(result)),
         certificate=tuple(result.certificate.in_words if result.certificate else ()),
         ties=tuple(Fact(f"{one.bits:.0f} bits", one.program) for one in tied),
         tied=f"As good on these examples: {len(tied):,} more",
         facts=(
             *_facts(result),
-            Fact("run", entry.run),
+            Fact("run", f"{entry.run} (not finished)" if entry.unfinished else entry.run),
             *([Fact("command that repeats the run", repeat)] if repeat else []),
         ),
         notices=result.notices,
@@ -86,6 +88,26 @@ def _interval(entry: Entry, data: str, verdict: Verdict) -> str:
     correct, total = entry.counted if data == "test" else (verdict.correct, verdict.total)
     text = interval(*binomial_interval(correct, total, CONFIDENCE))
     return text if total == verdict.total else f"{text} (from {total:,} that ran alone)"
+
+
+def _wrong_inputs(result: Result) -> Iterator[Wrong]:
+    """Yields the mistakes on each data set, most of which a result keeps only in part."""
+    for name, mistakes in result.mistakes.items():
+        verdict: Verdict = getattr(result, name)
+        if not mistakes:
+            continue
+        part = "" if len(mistakes) == verdict.errors else f", the first {len(mistakes)}"
+        yield Wrong(
+            f"{DATA_NAMES[name]}: {verdict.errors:,} wrong{part}",
+            tuple(
+                (
+                    one.input,
+                    str(one.label),
+                    "none" if one.prediction is None else f"{one.prediction}",
+                )
+                for one in mistakes
+            ),
+        )
 
 
 def _facts(result: Result) -> Iterator[Fact]:

@@ -133,10 +133,11 @@ def _read_run(found: _Gathered, folder: Path, repeat: Repeat) -> None:
 
 
 def _read_job(found: _Gathered, run: str, job: JobKey, held: Contents) -> None:
-    """Adds the attempts of a job, and the answers that were not verified."""
+    """Adds the attempts of a job, the answers that were not verified, and the calls given up."""
     kept = held.kept[job]
-    indices = sorted({*kept.answers, *kept.attempts})
-    if not indices:
+    said = [(index, kept.answers.get(index)) for index in {*kept.answers, *kept.attempts}]
+    said += [(call.index, call) for call in kept.given_up]
+    if not said:
         return
     place = len(found.jobs)
     found.jobs.append(Fact(job.name, run))
@@ -144,16 +145,17 @@ def _read_job(found: _Gathered, run: str, job: JobKey, held: Contents) -> None:
     found.prompts += [kept.prompts[start] for start in starts]
     result = held.results.get(job)
     chosen = None if result is None else result.selected_attempt
-    for index in indices:
+    for index, answer in sorted(said, key=lambda one: one[0]):
         earlier = bisect_right(starts, index)
+        counts = answer is kept.answers.get(index)
         found.tried.append(
             Tried(
                 job=place,
                 index=index,
-                selected=index == chosen,
+                selected=counts and index == chosen,
                 prompt=before + earlier - 1 if earlier else None,
-                answer=kept.answers.get(index),
-                attempt=kept.attempts.get(index),
+                answer=answer,
+                attempt=kept.attempts.get(index) if counts else None,
             )
         )
 

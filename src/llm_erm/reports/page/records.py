@@ -34,6 +34,19 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class Wrong:
+    """Inputs of one data set that were predicted wrongly.
+
+    Attributes:
+        data: The data set, with the number of mistakes on it and how many are shown.
+        rows: For each that is shown, the input, its label and what was predicted.
+    """
+
+    data: str
+    rows: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
 class RuleLine:
     """A line of a rule for a table.
 
@@ -63,6 +76,7 @@ class Learned:
         program: The program in parts; None without one.
         lines: The lines of a rule.
         accuracies: Its accuracies.
+        wrong: The first inputs that it gets wrong.
         certificate: What is known of its error, in sentences.
         open: What the examples leave open, in sentences.
         ties: Programs or rules as good as this one, with their lengths in bits.
@@ -79,6 +93,7 @@ class Learned:
     program: tuple[Part, ...] | None = None
     lines: tuple[RuleLine, ...] = ()
     accuracies: tuple[Accuracy, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
     certificate: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
     ties: tuple[Fact, ...] = ()
@@ -119,8 +134,8 @@ class Tried:
         index: Its index within the job, counted from 1.
         selected: Whether its program was selected.
         prompt: Index of its prompt among those of the page; None without one.
-        answer: The model's answer; None without a model.
-        attempt: The attempt; None for an answer that was not verified.
+        answer: The model's answer, or the call that was given up; None without a model.
+        attempt: The attempt; None for an answer that was not verified, and for a call given up.
     """
 
     job: int
