@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llm_erm.reports.results import read_results
     from llm_erm.runs.events import Event, Observer
     from llm_erm.runs.executors import InProcess, Processes
+    from llm_erm.runs.merge import merge
     from llm_erm.sandbox import Sandbox
     from llm_erm.synthesis.method import Synthesis
     from llm_erm.synthesis.settings import SynthesisSettings
@@ -56,6 +57,7 @@ _HOMES = {
     "reports.results": ("read_results",),
     "runs.events": ("Event", "Observer"),
     "runs.executors": ("InProcess", "Processes"),
+    "runs.merge": ("merge",),
     "sandbox": ("Sandbox",),
     "synthesis.method": ("Synthesis",),
     "synthesis.settings": ("SynthesisSettings",),
@@ -107,6 +109,7 @@ __all__ = [
     "compare",
     "frame",
     "load",
+    "merge",
     "model",
     "read_results",
     "run",

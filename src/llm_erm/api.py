@@ -38,6 +38,7 @@ def run(
     executor: Executor = IN_PROCESS,
     observers: Sequence[Observer] = (),
     fresh: bool = False,
+    shard: str | None = None,
 ) -> list[Result]:
     """Returns what a method learns from each data set, in the order of its jobs.
 
@@ -53,13 +54,15 @@ def run(
         executor: Where jobs run: in this process, or in a pool of ``Processes``.
         observers: Receive every event of every job.
         fresh: Whether to delete what an earlier run left in the folder.
+        shard: Which part of the data sets to run, as in ``3/16``; ``merge`` joins the parts. None
+            for all.
 
     Raises:
         LLMERMError: The run cannot start or continue; the message says what to change.
         UnfinishedError: The model's budget is spent or calls got no answer; finished jobs are in
             the folder.
     """
-    planned = plan(method, data, None if folder is None else Path(folder))
+    planned = plan(method, data, None if folder is None else Path(folder), shard=shard)
     return run_plan(planned, fresh=fresh, executor=executor, observers=observers)
 
 

@@ -8,6 +8,7 @@ from llm_erm.baselines.learners import Grids, learner_named, names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
+from llm_erm.cli.options import ShardOption
 from llm_erm.cli.results import BOUNDS, LENGTH, SURE, at_most
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cli.tables import Column
@@ -22,7 +23,7 @@ from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, DataGrid):
+class Options(RunOptions, ShardOption, DataGrid):
     """Flags of `llm-erm baselines`."""
 
     learners: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ COMMANDS = {
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
     "watch": "Show how far a run is that another process is doing, until it ends.",
+    "merge": "Join the parts of a grid that ran apart, with --shard, into one run.",
     "compare": "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     "figure": "Plot accuracy against labelled examples, and what theory guarantees.",
     "replicate": "Run the published experiments; set the published figures beside ours.",
@@ -69,6 +70,8 @@ EXAMPLES = {
     "watch": """
   llm-erm watch runs/synthesize-0123456789
   llm-erm watch runs/sweep --once""",
+    "merge": """
+  llm-erm merge runs/part-* --out-dir runs/whole""",
     "compare": """
   llm-erm compare runs/*
   llm-erm compare runs/* --lengths 20 --plot compared.pdf --table compared.tex""",

@@ -36,6 +36,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "test_set_size": "N",
         "test_split_size": "N",
         "num_trials": "N",
+        "shard": "I/N",
         "seed": "N",
         "negatives": "",
         "published": "{erm,pv,None}",
@@ -183,6 +184,7 @@ It is empty for switches, and for flags whose values are listed.
 POSITIONAL = {
     "run": "RUN",
     "runs": "[RUN ...]",
+    "shards": "[SHARD ...]",
     "experiment": "[{all,table1,scaling,length}]",
     "program": "PROGRAM",
     "data": "DATA",

@@ -16,6 +16,15 @@ MOST = 10_000_000
 
 
 @dataclass(frozen=True)
+class ShardOption:
+    """Which part of a grid to run."""
+
+    shard: str | None = None
+    """Run one part of the data sets only, as in 3/16, on a machine of its own; `llm-erm merge`
+    joins the parts (default: run all)."""
+
+
+@dataclass(frozen=True)
 class LimitOptions:
     """Limits on one execution of a candidate program, and how it is isolated."""
 

@@ -20,6 +20,7 @@ from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey, Method
 from llm_erm.runs.run import Plan, opened, plan, results_in, run_in
+from llm_erm.runs.shards import Shard
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
@@ -42,6 +43,7 @@ class RunOptions(ABC):
 
     fresh: bool
     json: bool
+    shard: str | None
 
     @abstractmethod
     def method(self) -> Method:
@@ -67,6 +69,15 @@ class RunOptions(ABC):
         """
         return specs_of(self.grid())
 
+    def own_data_sets(self) -> list[DataSpec]:
+        """Returns the data sets that this run uses: those of its shard, if it is one.
+
+        Raises:
+            InputError: As for ``data_sets``, or there is no such shard.
+        """
+        specs = self.data_sets()
+        return specs if self.shard is None else Shard.of(self.shard, specs).specs(specs)
+
     def files(self) -> Mapping[str, Path | None]:
         """Returns the files that are written besides the folder, by their flags."""
         return {}
@@ -84,7 +95,8 @@ class RunOptions(ABC):
         grid, specs, method = self.grid(), self.data_sets(), self.method()
         out_dir: Path | None = getattr(self, self.FOLDER)
         check_files(self.files(), out_dir)
-        with loading(specs, grid.dataset_dir, fresh=grid.fresh_data) as ready:
+        own = specs if self.shard is None else Shard.of(self.shard, specs).specs(specs)
+        with loading(own, grid.dataset_dir, fresh=grid.fresh_data) as ready:
             return plan(
                 method,
                 specs,
@@ -92,6 +104,7 @@ class RunOptions(ABC):
                 name=self.COMMAND,
                 dataset_dir=grid.dataset_dir,
                 fresh_data=grid.fresh_data,
+                shard=self.shard,
                 on_data=ready,
             )
 

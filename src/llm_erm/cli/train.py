@@ -12,6 +12,7 @@ from typing import Annotated, Literal, cast
 import tyro
 
 from llm_erm.cli import output
+from llm_erm.cli.options import ShardOption
 from llm_erm.cli.results import LENGTH, TRIAL, at_most, bound_lines
 from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.cli.tables import Column
@@ -38,7 +39,7 @@ LONG_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, TrainingSettings):
+class Options(RunOptions, ShardOption, TrainingSettings):
     """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
     results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
@@ -210,7 +211,7 @@ class Options(RunOptions, TrainingSettings):
 
 def announce_cpu(runs: Sequence[Options]) -> None:
     """Says how long trainings take if they are to be on a CPU and take long."""
-    specs = [(one, one.data_sets()) for one in runs]
+    specs = [(one, one.own_data_sets()) for one in runs]
     times = [cpu_seconds(one, of_run) for one, of_run in specs]
     seconds = sum(filter(None, times))
     if seconds < LONG_SECONDS:

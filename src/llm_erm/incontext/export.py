@@ -32,7 +32,7 @@ def queries_in(
     """
     data = dict(zip(plan.specs, plan.data, strict=True))
     held_out = cache(lambda spec: data[spec].reveal())
-    for job in method.jobs(plan.specs):
+    for job in plan.jobs:
         if not (answers := folder.answers(job.key)):
             continue
         questions = Questions(

@@ -15,6 +15,7 @@ from llm_erm.errors import InputError
 from llm_erm.runs.checksum import opened_settings, settings_digest
 from llm_erm.runs.files import SETTINGS, read
 from llm_erm.runs.jobs import Method
+from llm_erm.runs.shards import Shard
 from llm_erm.serial import RecordError, from_json
 from llm_erm.settings import plain, shaping
 from llm_erm.tasks.spec import DataSpec
@@ -61,17 +62,22 @@ class Fingerprint:
         method: Name of the method.
         settings: Those of its settings that shape results, as JSON values.
         data: The data sets.
+        shard: Which part of a grid the data sets are; None if they are all of it.
     """
 
     version: str
     method: str
     settings: dict[str, Any]
     data: tuple[Annotated[DataRecord, BeforeValidator(_of_a_file)], ...]
+    shard: Shard | None = None
 
     @property
     def text(self) -> str:
         """The fingerprint as a JSON text; ``settings.json`` holds it with its SHA-256."""
-        return json.dumps(shaping(self), indent=2, sort_keys=True) + "\n"
+        values = shaping(self)
+        if self.shard is None:
+            del values["shard"]
+        return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
     @property
     def sha256(self) -> str:
@@ -85,7 +91,11 @@ class Fingerprint:
 
 
 def fingerprint(
-    version: str, method: Method, specs: Sequence[DataSpec], data: Sequence[Splits]
+    version: str,
+    method: Method,
+    specs: Sequence[DataSpec],
+    data: Sequence[Splits],
+    shard: Shard | None = None,
 ) -> Fingerprint:
     """Returns the fingerprint of a method on data sets."""
     records = tuple(
@@ -97,7 +107,7 @@ def fingerprint(
         )
         for spec, splits in zip(specs, data, strict=True)
     )
-    return Fingerprint(version, method.name, plain(method), records)
+    return Fingerprint(version, method.name, plain(method), records, shard)
 
 
 def _learning_digest(splits: Splits) -> str:
@@ -147,7 +157,8 @@ def is_unsealed(text: str) -> bool:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(value, dict) and value.keys() == {f.name for f in fields(Fingerprint)}
+    names = {f.name for f in fields(Fingerprint)} - {"shard"}  # which those versions had not
+    return isinstance(value, dict) and value.keys() == names
 
 
 def difference(earlier: str, now: Fingerprint) -> str:

@@ -36,6 +36,7 @@ from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.journal import Journal, lock
 from llm_erm.runs.kept import (
     ANEW,
+    KINDS,
     AnswerLine,
     AttemptLine,
     Kept,
@@ -139,6 +140,12 @@ class RunFolder:
                 case Finished(result):
                     self._finish(job, result)
 
+    def adopt(self, line: Line) -> str:
+        """Stores a line from the folder of a shard; returns the checksum that it has here."""
+        (name,) = (name for name, kind in KINDS.items() if isinstance(line, kind))
+        with self._writing:
+            return self._keep(name, line)
+
     def earlier_seconds(self, job: JobKey) -> float:
         """Returns the wall time that earlier parts of the run spent on a job without a result."""
         return 0.0 if job in self.results else self._kept[job].seconds
@@ -211,11 +218,13 @@ class RunFolder:
     def _seal(self, name: str) -> Seal:
         return Seal(self._settings, name)
 
-    def _keep(self, name: str, line: Line) -> None:
-        """Stores a line, on disk first."""
+    def _keep(self, name: str, line: Line) -> str:
+        """Stores a line, on disk first; returns its checksum."""
         seal, text = self._seal(name), to_json(line)
         self._journal(name).append(seal.close(text) + "\n")
-        self._kept[line.job].take(name, line, seal.of(text))
+        checksum = seal.of(text)
+        self._kept[line.job].take(name, line, checksum)
+        return checksum
 
     def _rewrite(self, name: str, text: str) -> None:
         """Replaces a journal; Windows replaces no file that is open."""

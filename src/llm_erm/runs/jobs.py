@@ -181,7 +181,7 @@ class Method(Protocol):
         """Returns whether to run a job that has this result, or none yet."""
         return result is None
 
-    def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+    def check_folder(self, folder: Path, jobs: Sequence[Job]) -> None:
         """Checks that jobs would not overwrite files in a folder that do not belong to them.
 
         Raises:
@@ -189,7 +189,7 @@ class Method(Protocol):
         """
         return
 
-    def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+    def clear(self, folder: Path, jobs: Sequence[Job]) -> None:
         """Deletes the extra files that the jobs of an earlier run left in a folder.
 
         Raises:

@@ -68,7 +68,7 @@ class AttemptLine:
 
 
 Line = PromptLine | AnswerLine | AttemptLine
-_KINDS: dict[str, type[Any]] = {
+KINDS: dict[str, type[Any]] = {
     "prompts": PromptLine,
     "answers": AnswerLine,
     "attempts": AttemptLine,
@@ -186,7 +186,7 @@ def read_contents(
         found.files[name] = file = files[name]
         if file.fault is not None:
             found.faults[name] = file.fault
-    for name, kind in _KINDS.items():
+    for name, kind in KINDS.items():
         for line, checksum in found.files[name].records(kind, setting):
             kept = found.kept[line.job]
             if kept.take(name, line, checksum):
@@ -217,7 +217,7 @@ def _take_results(found: Contents, jobs: Collection[JobKey] | None, setting: str
             found.results[job] = result
         else:
             found.results.pop(job, None)
-            if not found.faults.keys() & _KINDS.keys():
+            if not found.faults.keys() & KINDS.keys():
                 found.faults.setdefault(
                     "results",
                     f"{file.path}: the result of {job.name} is not that of the prompts, answers "

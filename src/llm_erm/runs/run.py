@@ -19,6 +19,7 @@ from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.runs.kept import read_contents
 from llm_erm.runs.ledger import enter
+from llm_erm.runs.shards import Shard
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -33,7 +34,7 @@ class Plan:
 
     Attributes:
         method: How to learn.
-        specs: The data sets.
+        specs: The data sets; of a shard, its own.
         jobs: The jobs, one per result.
         data: Their splits, without the held-out data.
         fingerprint: What shapes the results.
@@ -56,6 +57,7 @@ def plan(
     name: str | None = None,
     dataset_dir: Path | None = None,
     fresh_data: bool = False,
+    shard: str | None = None,
     on_data: Callable[[Splits], None] = lambda splits: None,
 ) -> Plan:
     """Returns a run of a method over data sets, after drawing or reading the data.
@@ -68,6 +70,7 @@ def plan(
             shapes results. Without a name as well, nothing is kept.
         dataset_dir: Folder of the data sets (default: that of the grid, or ``datasets``).
         fresh_data: Whether to draw new data even if files exist, and replace them.
+        shard: Which part of the data sets to run, as in ``3/16``; None for all.
         on_data: Called with the splits of each data set as soon as they are loaded.
 
     Raises:
@@ -86,11 +89,15 @@ def plan(
                 f"{count} of the data sets are called {job.name}: they differ only in sizes or in "
                 "how they are drawn, so one result would replace another; run them one by one."
             )
+    part = None if shard is None else Shard.of(shard, specs)
+    if part is not None:
+        jobs = tuple(part.jobs(jobs, specs))
+        specs = tuple(part.specs(specs))
     splits = []
     for spec in specs:
         splits.append(load(spec, dataset_dir or Path("datasets"), fresh=fresh_data))
         on_data(splits[-1])
-    known = fingerprint(VERSION, method, specs, splits)
+    known = fingerprint(VERSION, method, specs, splits, part)
     if folder is None and name is not None:
         folder = Path("runs") / f"{name}-{known.digest}"
     return Plan(method, specs, jobs, tuple(splits), known, folder)
@@ -154,12 +161,12 @@ def opened(planned: Plan, *, fresh: bool = False) -> Iterator[RunFolder | None]:
     if planned.folder is None:
         yield None
         return
-    planned.method.check_folder(planned.folder, planned.specs)
+    planned.method.check_folder(planned.folder, planned.jobs)
     jobs = {job.key for job in planned.jobs}
     folder = RunFolder(planned.folder, planned.fingerprint, jobs, fresh=fresh)
     try:
         if fresh:
-            planned.method.clear(planned.folder, planned.specs)
+            planned.method.clear(planned.folder, planned.jobs)
         yield folder
     finally:
         folder.close()

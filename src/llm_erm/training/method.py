@@ -124,14 +124,16 @@ class Training(Checked, Method):
         yield trainings
         trainings.drop_checkpoint()
 
-    def check_folder(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+    def check_folder(self, folder: Path, jobs: Sequence[Job]) -> None:
         """Checks that no job would overwrite the files of a model."""
-        for job in self.jobs(specs):
+        for job in jobs:
+            assert isinstance(job, TrainingJob)
             check_place(job.folder(folder))
 
-    def clear(self, folder: Path, specs: Sequence[DataSpec]) -> None:
+    def clear(self, folder: Path, jobs: Sequence[Job]) -> None:
         """Deletes the published files and the weights of earlier jobs."""
-        for job in self.jobs(specs):
+        for job in jobs:
+            assert isinstance(job, TrainingJob)
             clear(job.folder(folder))
 
     def restore(self, work: Work) -> None:
