@@ -1,10 +1,7 @@
 """A pool of processes that do jobs and send their events to the parent."""
 
-import asyncio
-import inspect
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -12,15 +9,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import LLMERMError
-from llm_erm.runs.events import Event, Finished, Observer
-from llm_erm.runs.jobs import JobKey, Method, Work
+from llm_erm.runs.events import Event, Observer
+from llm_erm.runs.jobs import JobKey, Work
+from llm_erm.runs.sessions import KeptSession
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -187,8 +184,7 @@ def _block_interrupts() -> set[signal.Signals]:
 
 
 _process: dict[str, Any] = {}
-"""What a process of a pool keeps between jobs: its way to the parent, the session open and
-its event loop."""
+"""What a process of a pool keeps between jobs: its way to the parent, and its session."""
 
 
 def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: ANN401
@@ -198,9 +194,9 @@ def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: AN
     threading.Thread(target=_end_with_parent, daemon=True).start()  # if it was killed before that
     if places is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = places.get()  # noqa: TID251 - before CUDA is loaded
-    sessions = ExitStack()
-    Finalize(None, sessions.close, exitpriority=0)  # pool processes exit without `atexit`
-    _process.update(sender=sender, sending=sending, sessions=sessions, method=None)
+    session = KeptSession()
+    Finalize(None, session.close, exitpriority=0)  # pool processes exit without `atexit`
+    _process.update(sender=sender, sending=sending, session=session)
 
 
 def _end_with_parent() -> None:
@@ -233,32 +229,5 @@ def tell(job: JobKey | None, event: Event) -> None:
 
 
 def do(pickled: bytes, work: Work) -> None:
-    """Does a job in a process of a pool, in the session that is open there for its method.
-
-    Args:
-        pickled: The method, without a budget. Two methods are the same if their bytes are: few
-            models compare equal to a copy.
-        work: The job.
-    """
-    if _process["method"] != pickled:
-        _open(pickled, work)
-    observe = partial(tell, work.job.key)
-    learned = _process["session"].learn(work, observe)
-    if inspect.iscoroutine(learned):
-        learned = _process["loop"].run(learned)
-    observe(Finished(learned))
-
-
-def _open(pickled: bytes, work: Work) -> None:
-    """Opens the session of a method, and an event loop for it."""
-    method: Method = pickle.loads(pickled)  # noqa: S301 - from the parent
-    opened: ExitStack = _process["sessions"]
-    _process["method"] = None
-    opened.close()
-    session = opened.enter_context(method.session([work], ()))
-    loop = opened.enter_context(asyncio.Runner())
-    if (close := getattr(session, "aclose", None)) is not None:
-        opened.callback(lambda: loop.run(close()))
-    _process.update(method=pickled, session=session, loop=loop)
-    for event in session.events:
-        tell(None, event)
+    """Does a job in a process of a pool, in the session that is open there for its method."""
+    _process["session"].do(pickled, work, tell)
