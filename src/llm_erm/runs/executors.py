@@ -152,7 +152,7 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
         raise KeyboardInterrupt
 
 
-def _to_send(method: Method) -> bytes:
+def method_to_send(method: Method) -> bytes:
     """Returns the method in the form that is sent to other processes.
 
     Raises:
@@ -215,7 +215,7 @@ class Processes(Checked):
         """
         from llm_erm.runs.pool import JobPool, do
 
-        sent = _to_send(method)
+        sent = method_to_send(method)
         unfinished: UnfinishedError | None = None
         count = max(min(self.count, len(work)), 1)
         with JobPool(count, self.devices, observe, threads=self.threads) as pool:

@@ -1,0 +1,317 @@
+"""Does the jobs of a run on a Ray cluster, of one machine or many."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from llm_erm.checks import Checked
+from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
+from llm_erm.llms.llm import Completion
+from llm_erm.runs.cluster_worker import Batch, Desk, Wrote, serve
+from llm_erm.runs.events import Answered, Attempted, Event, Noticed, Observer
+from llm_erm.runs.executors import WAKE_SECONDS, method_to_send
+from llm_erm.runs.files import writing
+from llm_erm.runs.jobs import JobKey, Method, Work
+from llm_erm.tasks.task import HeldOut
+from llm_erm.version import VERSION
+
+MOST_LOSSES = 3
+"""How often a job may be lost with its process before the run ends: it may be the cause itself."""
+RECOUNT_SECONDS = 5.0
+"""How often to look how many CPUs and GPUs the cluster has, since nodes come and go."""
+
+
+@dataclass(frozen=True)
+class RayCluster(Checked):
+    """Does each job as a task on a Ray cluster; programs run in the sandbox of the job's node.
+
+    The run's folder and the data sets are on the driver's machine; no other needs them. A job whose
+    process or node is lost is done again, from the answers and attempts that arrived.
+
+    Attributes:
+        address: Address of the cluster: ``auto`` for the one that this machine belongs to, or
+            ``HOST:PORT``. None starts a cluster of this machine alone.
+        cpus: Number of CPUs that a job takes.
+        gpus: Number of GPUs that a job takes; a fraction, such as 0.25, for small models.
+        memory_bytes: Memory that a job takes, in bytes; None not to say.
+    """
+
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the fields.
+
+        Raises:
+            InputError: One has another type than it declares, or a job would take nothing.
+        """
+        super().__post_init__()
+        if self.cpus <= 0 or self.gpus < 0 or (self.memory_bytes or 1) <= 0:
+            raise InputError(
+                f"A job cannot take {self.cpus:g} CPUs, {self.gpus:g} GPUs and "
+                f"{self.memory_bytes} bytes of memory; give CPUs above 0."
+            )
+
+    def execute(
+        self,
+        method: Method,
+        work: Sequence[Work],
+        observe: Observer,
+        spent: Sequence[Completion] = (),
+    ) -> None:
+        """Does all jobs.
+
+        Raises:
+            InputError: The method has a budget, cannot be sent, or there is no such cluster.
+            MissingExtraError: Ray is not installed.
+            LLMERMError: A job cannot be done, or was lost with its process several times.
+        """
+        sent = method_to_send(method)
+        with _connected(self.address) as ray:
+            _Dispatch(ray, self, sent, observe).run(work)
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[Any]:
+    """Yields the module ``ray``, connected to a cluster; disconnects only what it connected.
+
+    Raises:
+        InputError: There is no cluster at the address.
+        MissingExtraError: Ray is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtraError(
+            "A cluster needs Ray; install it with: pip install 'llm-erm[distributed]'"
+        ) from None
+    if ray.is_initialized():
+        yield ray
+        return
+    environment = os.environ  # noqa: TID251 - Ray reads it when it starts
+    environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(
+            address=address,
+            include_dashboard=None if address else False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+        )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        where = "Ray cannot start" if address is None else f"Cannot connect to Ray at {address!r}"
+        raise InputError(
+            f"{where}: {str(error).splitlines()[0]}; `ray status` shows whether one runs here.",
+            setting="ray_address",
+        ) from error
+    try:
+        if in_main_thread:  # Ray's own handler would end the process at once
+            signal.signal(signal.SIGTERM, handler)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+@dataclass
+class _Running:
+    """A job that is being done.
+
+    Attributes:
+        work: The job, with all that arrived of it.
+        losses: How often its process was lost.
+    """
+
+    work: Work
+    losses: int = 0
+
+    def take(self, event: Event) -> None:
+        """Adds what another process would go on from."""
+        work = self.work
+        match event:
+            case Answered(completion):
+                if completion.finish_reason not in ("cancelled", "unanswered"):
+                    answers = {**work.answers, completion.index: completion}
+                    self.work = replace(work, answers=answers)
+            case Attempted(attempt):
+                others = [one for one in work.attempts if one.index != attempt.index]
+                attempts = sorted([*others, attempt], key=lambda one: one.index)
+                self.work = replace(work, attempts=attempts)
+
+
+class _Dispatch:
+    """The driver of a run: gives jobs to the cluster and takes their events."""
+
+    def __init__(self, ray: Any, cluster: RayCluster, sent: bytes, observe: Observer) -> None:  # noqa: ANN401 - a module
+        """Starts the process that reads the data sets for all nodes."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self._ray = ray
+        self._cluster = cluster
+        self._sent = sent
+        self._observe = observe
+        self._of_run: list[Event] = []
+        self._running: dict[Any, _Running] = {}
+        self._counted = -RECOUNT_SECONDS
+        self._window = 1
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        actor = ray.remote(Desk)
+        self._desk = actor.options(num_cpus=0, scheduling_strategy=here).remote(str(Path.cwd()))
+        ray.get(self._desk.ready.remote())
+        task = ray.remote(max_calls=0)(serve)  # processes keep their sessions
+        self._task = task.options(
+            num_cpus=cluster.cpus,
+            num_gpus=cluster.gpus,
+            memory=cluster.memory_bytes,
+            max_retries=0,  # a job is done again from what has arrived of it
+        )
+
+    def run(self, work: Sequence[Work]) -> None:
+        """Does all jobs.
+
+        Raises:
+            LLMERMError: A job cannot be done; the others were stopped.
+        """
+        waiting = deque(_Running(one) for one in work)
+        unfinished: UnfinishedError | None = None
+        try:
+            while waiting or self._running:
+                self._say_if_too_large()
+                while waiting and len(self._running) < self._window:
+                    self._submit(waiting.popleft())
+                ready, _ = self._ray.wait(
+                    list(self._running),
+                    num_returns=len(self._running),
+                    timeout=0,
+                )
+                if not ready:
+                    ready, _ = self._ray.wait(list(self._running), timeout=WAKE_SECONDS)
+                for stream in ready:
+                    try:
+                        again = self._take(stream)
+                    except UnfinishedError as error:  # what others have in flight is paid for
+                        unfinished = unfinished or error
+                        again = None
+                    if again is not None:
+                        waiting.appendleft(again)
+        finally:
+            for stream in self._running:
+                self._ray.cancel(stream, force=True)
+            self._ray.kill(self._desk)
+        if unfinished is not None:
+            raise unfinished
+
+    def _submit(self, job: _Running) -> None:
+        reveal = partial(_revealed, self._desk, job.work.splits.reveal)
+        work = replace(job.work, splits=replace(job.work.splits, reveal=reveal))
+        self._running[self._task.remote(VERSION, self._sent, work)] = job
+
+    def _take(self, stream: Any) -> _Running | None:  # noqa: ANN401 - of Ray
+        """Takes the next events of a job; returns it if it must be done again.
+
+        Raises:
+            LLMERMError: It cannot be done.
+        """
+        errors = self._ray.exceptions
+        job = self._running[stream]
+        try:
+            batch: Batch = self._ray.get(next(stream))
+        except StopIteration:
+            del self._running[stream]
+            return None
+        except errors.RayTaskError as error:
+            del self._running[stream]
+            raise error.cause from None
+        except errors.RayError as error:
+            del self._running[stream]
+            return self._lost(job, error)
+        for key, event in batch:
+            self._pass_on(job, key, event)
+        return None
+
+    def _pass_on(self, job: _Running, key: JobKey | None, event: Event) -> None:
+        if isinstance(event, Wrote):
+            assert job.work.folder is not None
+            _write(job.work.folder, event)
+        elif key is not None:
+            job.take(event)
+            self._observe(key, event)
+        elif event not in self._of_run:  # every process opens a session
+            self._of_run.append(event)
+            self._observe(None, event)
+
+    def _lost(self, job: _Running, error: Exception) -> _Running:
+        """Returns a job whose process was lost, to be done again.
+
+        Raises:
+            LLMERMError: It was lost too often.
+        """
+        job.losses += 1
+        name = job.work.job.key.name
+        if job.losses == MOST_LOSSES:
+            raise LLMERMError(
+                f"The process of {name} was lost {job.losses} times, perhaps for lack of memory "
+                f"({type(error).__name__}); give each job more memory, and run the same command to "
+                "resume."
+            ) from error
+        self._observe(
+            None,
+            Noticed(f"The process of {name} was lost ({type(error).__name__}); it is done again."),
+        )
+        return job
+
+    def _say_if_too_large(self) -> None:
+        """Counts the cluster's nodes now and then; says if none of them can do a job."""
+        now = time.monotonic()
+        if now - self._counted < RECOUNT_SECONDS:
+            return
+        self._counted = now
+        wanted = {"CPU": self._cluster.cpus, "GPU": self._cluster.gpus}
+        wanted["memory"] = float(self._cluster.memory_bytes or 0)
+        places = 0
+        for node in self._ray.nodes():
+            has = node["Resources"] if node["Alive"] else {}
+            places += int(
+                min(has.get(name, 0.0) / amount for name, amount in wanted.items() if amount)
+            )
+        self._window = 2 * max(places, 1)
+        if not places:
+            said = Noticed(
+                f"No node of the cluster has what a job takes ({self._cluster.cpus:g} CPUs, "
+                f"{self._cluster.gpus:g} GPUs); the jobs wait until one does."
+            )
+            if said not in self._of_run:
+                self._of_run.append(said)
+                self._observe(None, said)
+
+
+def _revealed(desk: Any, reveal: Callable[[], HeldOut]) -> HeldOut:  # noqa: ANN401 - an actor
+    """Returns the held-out data, which are read on the driver's machine."""
+    import ray
+
+    held_out: HeldOut = ray.get(desk.call.remote(reveal))
+    return held_out
+
+
+def _write(folder: Path, part: Wrote) -> None:
+    """Adds a part to a file of the run's folder, which appears when it is whole."""
+    path = folder / part.name
+    draft = path.with_name(path.name + ".part")
+    with writing(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("ab" if part.start else "wb") as file:
+            file.write(part.data)
+        if part.last:
+            draft.replace(path)
