@@ -87,7 +87,7 @@ class FakeSession:
 
     def _happen(self, what: str, observe: Observe) -> None:
         """Does what a job is named after; failures come to pass once, so that a run can go on."""
-        if what in {"error", "refused", "spent", "killed"}:
+        if what in {"error", "refused", "spent", "killed", "lost"}:
             if self._method.noted(f"failed-{what}"):
                 return
             self._method.note(f"failed-{what}")
@@ -100,6 +100,9 @@ class FakeSession:
                 raise BudgetSpentError("no money left")
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "lost":
+                self._method.note(f"lost-{os.getppid()}")
+                time.sleep(100)
             case "asleep":
                 self._method.note(f"asleep-{os.getpid()}")
                 observe(Noticed("asleep"))

@@ -29,9 +29,9 @@ from llm_erm.runs.shards import Shard
 from llm_erm.tasks.spec import DataSpec
 from run_folders import reseal
 from small_training import SMALL
+from timeless import files, timeless
 
 SIZES = {"train_size": 20, "val_size": 20, "test_size": 40}
-TIMES = {"seconds", "cpu_seconds", "latency_seconds", "seconds_to_selected", "peak_memory_bytes"}
 QUICK = Enumeration(settings=EnumerationSettings(max_programs=400))
 
 
@@ -48,32 +48,6 @@ def in_shards(method: Method, data: DataGrid, root: Path, count: int) -> list[Pa
         own = DataGrid(**{**vars(data), "dataset_dir": root / f"data-{number}"})
         run(method, own, folders[number - 1], shard=f"{number}/{count}")
     return folders
-
-
-def timeless(path: Path) -> str:
-    """The text of a file of a run, without times and the checksums that depend on them."""
-
-    def clean(value):
-        if isinstance(value, dict):
-            return {
-                key: clean(part)
-                for key, part in value.items()
-                if key not in {*TIMES, "sha256", "lines_sha256", "answer_sha256"}
-                or (key == "sha256" and "function" in value)  # a digest of data
-            }
-        return [clean(part) for part in value] if isinstance(value, list) else value
-
-    if path.suffix != ".jsonl":
-        return path.read_text(errors="replace")
-    return "\n".join(json.dumps(clean(json.loads(line))) for line in path.read_text().splitlines())
-
-
-def files(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): timeless(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".lock"
-    }
 
 
 def test_sixteen_shards_merged_are_one_run(tmp_path):

@@ -8,22 +8,20 @@ from llm_erm.baselines.learners import Grids, learner_named, names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.options import ShardOption
+from llm_erm.cli.options import Executors
 from llm_erm.cli.results import BOUNDS, LENGTH, SURE, at_most
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cli.tables import Column
-from llm_erm.cores import usable_cores
-from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.errors import MissingExtraError
 from llm_erm.facts import BaselineFacts
 from llm_erm.records import Result, accuracy
 from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.reports.results import Entry
-from llm_erm.runs.executors import Executor, InProcess, Processes
 from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, ShardOption, DataGrid):
+class Options(RunOptions, DataGrid):
     """Flags of `llm-erm baselines`."""
 
     learners: tuple[str, ...] = ()
@@ -36,8 +34,8 @@ class Options(RunOptions, ShardOption, DataGrid):
     only, the validation data. Results then have -published after the learner's name."""
     tabpfn_weights: Path | None = None
     """File that holds TabPFN's weights; nothing is downloaded."""
-    workers: int | None = None
-    """Number of learners to fit at the same time (default: one per core)."""
+    executor: Executors = "processes"
+    """Where jobs run: in this process, in a pool of processes, or on a Ray cluster."""
     out_dir: Path | None = None
     """Folder for the results (default: runs/baselines-<digest of the settings>)."""
     fresh: bool = False
@@ -79,17 +77,6 @@ class Options(RunOptions, ShardOption, DataGrid):
                 f"{method.taken(learner)} only."
             )
         return method
-
-    def executor(self) -> Executor:
-        """Returns the executor; all its workers together use as many threads as there are cores."""
-        cores = usable_cores()
-        count = cores if self.workers is None else self.workers
-        if count < 1:
-            raise InputError(
-                f"The number of workers is {count}; give 1 or more, or leave it out.",
-                setting="workers",
-            )
-        return InProcess() if count == 1 else Processes(count, threads=max(1, cores // count))
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints one row per task, length and learner, with means and intervals over trials."""

@@ -9,7 +9,6 @@ from textwrap import shorten
 import tyro
 
 from llm_erm.cli.compiling import load_compiled
-from llm_erm.cli.options import ShardOption
 from llm_erm.cli.output import note
 from llm_erm.cli.results import bound_lines, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
@@ -33,7 +32,7 @@ QUICK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, ShardOption, DataGrid):
+class Options(RunOptions, DataGrid):
     """Flags of `llm-erm enumerate`."""
 
     attempts: int = EnumerationSettings().attempts

@@ -114,7 +114,12 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "no_early_stop": "",
         "search": "",
         "prior_from": "FOLDER",
+        "executor": "",
         "workers": "N",
+        "ray_address": "ADDRESS",
+        "job_cpus": "NUMBER",
+        "job_gpus": "NUMBER",
+        "job_memory_mb": "MIB",
         "jobs": "N",
     },
     "evidence": {

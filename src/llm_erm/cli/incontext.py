@@ -10,7 +10,6 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.engines import EngineOptions, engine_of
-from llm_erm.cli.options import ShardOption
 from llm_erm.cli.results import LENGTH, TRIAL
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cli.tables import Column
@@ -27,7 +26,7 @@ from llm_erm.tasks.spec import DataGrid
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, EngineOptions, ShardOption, DataGrid):
+class Options(RunOptions, EngineOptions, DataGrid):
     """Flags of `llm-erm incontext`."""
 
     train_size: int = 200

@@ -9,6 +9,7 @@ from typing import ClassVar
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.loading import loading
 from llm_erm.cli.observers import Shown
+from llm_erm.cli.options import ExecutorOptions, ShardOption
 from llm_erm.cli.output import note, say_below
 from llm_erm.cli.places import check_files
 from llm_erm.cli.results import print_json
@@ -16,7 +17,6 @@ from llm_erm.cli.stopped import status_of
 from llm_erm.errors import BudgetSpentError, InputError, UnfinishedError
 from llm_erm.records import Result
 from llm_erm.runs.events import Observer
-from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey, Method
 from llm_erm.runs.run import Plan, opened, plan, results_in, run_in
@@ -24,7 +24,7 @@ from llm_erm.runs.shards import Shard
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
-class RunOptions(ABC):
+class RunOptions(ExecutorOptions, ShardOption, ABC):
     """The flags of a command that runs a method, and what is particular to its runs.
 
     Attributes:
@@ -43,7 +43,6 @@ class RunOptions(ABC):
 
     fresh: bool
     json: bool
-    shard: str | None
 
     @abstractmethod
     def method(self) -> Method:
@@ -81,10 +80,6 @@ class RunOptions(ABC):
     def files(self) -> Mapping[str, Path | None]:
         """Returns the files that are written besides the folder, by their flags."""
         return {}
-
-    def executor(self) -> Executor:
-        """Returns what does the jobs."""
-        return InProcess()
 
     def plan(self) -> Plan:
         """Returns the run; shows a bar and warnings on stderr while it reads the data.
@@ -174,7 +169,7 @@ def check(options: RunOptions) -> None:
     """
     if getattr(options, "dry_run", False):
         raise InputError("A dry run has no results; omit --dry-run.")
-    options.executor()
+    options.chosen_executor()
     specs = options.data_sets()
     for spec in specs:
         spec.check()
@@ -196,7 +191,7 @@ def _perform(
     options: RunOptions, observers: Sequence[Observer] = ()
 ) -> tuple[list[Result], Path, UnfinishedError | None]:
     """Returns the results, the run's folder, and the error if some are missing."""
-    executor, run, unfinished = options.executor(), options.plan(), None
+    executor, run, unfinished = options.chosen_executor(), options.plan(), None
     assert run.folder is not None
     if not options.writes:
         done = {} if options.fresh else results_in(run.folder, run.fingerprint)

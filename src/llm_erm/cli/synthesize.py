@@ -10,7 +10,7 @@ from typing import Literal
 from llm_erm.cli.dry_run import dry_run
 from llm_erm.cli.log import open_log
 from llm_erm.cli.models import ModelOptions, choose, missing_key
-from llm_erm.cli.options import LimitOptions, ShardOption
+from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.replay import Replayed, missing, replayed_by
 from llm_erm.cli.results import bound_lines, cost_line, result_table, trial_lines
@@ -29,7 +29,7 @@ from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, LimitOptions, ModelOptions, ShardOption, DataGrid):
+class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
     """Flags of `llm-erm synthesize`."""
 
     attempts: int | None = None

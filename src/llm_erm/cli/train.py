@@ -12,7 +12,6 @@ from typing import Annotated, Literal, cast
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.options import ShardOption
 from llm_erm.cli.results import LENGTH, TRIAL, at_most, bound_lines
 from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.cli.tables import Column
@@ -39,7 +38,7 @@ LONG_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Options(RunOptions, ShardOption, TrainingSettings):
+class Options(RunOptions, TrainingSettings):
     """Flags of `llm-erm train`; it trains one model per task, length and training size."""
 
     results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -26,6 +27,7 @@ from llm_erm.version import VERSION
 
 MOST_LOSSES = 3
 """How often a job may be lost with its process before the run ends: it may be the cause itself."""
+CONNECT_SECONDS = 10.0
 RECOUNT_SECONDS = 5.0
 """How often to look how many CPUs and GPUs the cluster has, since nodes come and go."""
 
@@ -77,6 +79,12 @@ class RayCluster(Checked):
             MissingExtraError: Ray is not installed.
             LLMERMError: A job cannot be done, or was lost with its process several times.
         """
+        if method.budget is not None:
+            raise InputError(
+                f"The method {method.name!r} calls a server, whose budget and limit of calls the "
+                "processes of a cluster cannot share; use another executor.",
+                setting="executor",
+            )
         sent = method_to_send(method)
         with _connected(self.address) as ray:
             _Dispatch(ray, self, sent, observe).run(work)
@@ -99,6 +107,8 @@ def _connected(address: str | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    if address is not None and address != "auto":
+        _check_reachable(address)
     environment = os.environ  # noqa: TID251 - Ray reads it when it starts
     environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     in_main_thread = threading.current_thread() is threading.main_thread()
@@ -123,6 +133,23 @@ def _connected(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Checks that something listens at an address; Ray itself tries for five minutes.
+
+    Raises:
+        InputError: Nothing does, or it is no address.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"Cannot connect to Ray at {address!r}: {error}; give HOST:PORT as `ray start --head` "
+            "prints it, or auto on a machine of the cluster.",
+            setting="ray_address",
+        ) from error
 
 
 @dataclass

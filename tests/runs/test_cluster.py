@@ -1,0 +1,277 @@
+"""Runs on a Ray cluster of two nodes write what a local run writes, whatever is lost on the way.
+
+The nodes are on this machine, each with processes of its own.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_method import SPEC, Fake
+from llm_erm import Baselines, DataGrid, Enumeration, EnumerationSettings, Training
+from llm_erm.api import run
+from llm_erm.errors import InputError, LLMERMError, UnfinishedError
+from llm_erm.runs.cluster import RayCluster
+from llm_erm.runs.cluster_worker import CHUNK_BYTES, Wrote, serve
+from llm_erm.runs.events import Attempted, Event, Finished, Noticed
+from llm_erm.runs.executors import InProcess
+from llm_erm.runs.jobs import JobKey
+from llm_erm.runs.run import plan
+from llm_erm.runs.run import run as run_plan
+from small_training import SMALL
+from timeless import files
+
+pytestmark = pytest.mark.ray
+QUICK = Enumeration(settings=EnumerationSettings(max_programs=400))
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def ray() -> Any:
+    return pytest.importorskip("ray", reason="needs Ray: make test-ray")
+
+
+@pytest.fixture
+def cluster(ray) -> Iterator[Any]:
+    """A cluster of a head without CPUs, to which a test adds nodes."""
+    from ray.cluster_utils import Cluster
+
+    # Its processes load what tests define.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), *sys.path])
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    made = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 0, "include_dashboard": False},
+    )
+    yield made
+    made.shutdown()
+    del os.environ["PYTHONPATH"]
+
+
+def grid(folder: Path, trials: int, **more) -> DataGrid:
+    sizes = {"train_size": 20, "val_size": 20, "test_size": 40}
+    names = {"functions": ("fn_a", "fn_b"), "lengths": (12, 14)}
+    return DataGrid(**{**names, **sizes, **more}, num_trials=trials, dataset_dir=folder)
+
+
+class Watching:
+    """An observer that keeps notices and acts when so many jobs have ended."""
+
+    def __init__(self, after: int = 0, act: Callable[[], object] = lambda: None) -> None:
+        self.finished: Counter[JobKey] = Counter()
+        self.notices: list[str] = []
+        self._after, self._act = after, act
+
+    def __call__(self, job: JobKey | None, event: Event) -> None:
+        if isinstance(event, Noticed):
+            self.notices.append(event.text)
+        if isinstance(event, Finished):
+            assert job is not None
+            self.finished[job] += 1
+            if self.finished.total() == self._after:
+                self._act()
+
+
+def test_a_node_that_is_killed_half_way_loses_nothing(cluster, tmp_path):
+    """200 searches on two nodes; one of them is killed after 80."""
+    cluster.add_node(num_cpus=1)
+    lost = cluster.add_node(num_cpus=1)
+    watching = Watching(80, lambda: cluster.remove_node(lost, allow_graceful=False))
+    data = grid(tmp_path / "data", 50)
+    executor = RayCluster(cluster.address)
+    results = run(QUICK, data, tmp_path / "ray", executor=executor, observers=[watching])
+    assert len(results) == 200
+    assert set(watching.finished.values()) == {1}
+    run(QUICK, data, tmp_path / "local")
+    assert in_any_order(tmp_path / "ray") == in_any_order(tmp_path / "local")
+
+
+def test_a_job_of_a_node_that_is_killed_is_done_on_another(cluster, tmp_path):
+    nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+    method = Fake(variants=("lost-a", "fine-b"), notes=tmp_path)
+    attempts: list[tuple[str, int]] = []
+    notices: list[str] = []
+
+    def watch(job, event):
+        if isinstance(event, Noticed):
+            notices.append(event.text)
+        if isinstance(event, Attempted):
+            attempts.append((job.variant, event.attempt.index))
+            if attempts[-1] == ("lost-a", 1):
+                while not method.noted("lost-"):
+                    time.sleep(0.01)
+                (parent,) = method.noted("lost-")
+                (lost,) = [node for node in nodes if raylet(node) == int(parent)]
+                cluster.remove_node(lost, allow_graceful=False)
+
+    executor = RayCluster(cluster.address)
+    assert len(run(method, [SPEC], tmp_path / "run", executor=executor, observers=[watch])) == 2
+    assert sorted(attempts) == [(name, i) for name in ("fine-b", "lost-a") for i in (1, 2, 3)]
+    (notice,) = notices
+    assert notice.startswith("The process of fn_a L=8 lost-a was lost (")
+
+
+def raylet(node: Any) -> int:
+    (info,) = node.all_processes["raylet"]
+    return info.process.pid
+
+
+def in_any_order(folder: Path) -> dict[str, list[str]]:
+    """The lines of the files of a run, without times; jobs end in any order."""
+    return {name: sorted(text.splitlines()) for name, text in files(folder).items()}
+
+
+def test_each_node_uses_its_own_sandbox_and_reads_no_data_of_its_own(cluster, tmp_path):
+    """The data sets are where the driver is; workers of a node have other working folders."""
+    cluster.add_node(num_cpus=1)
+    method = Baselines(learners=("knn", "svm"))
+    data = grid(Path("data"), 2, functions=("fn_a",))
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        run(method, data, tmp_path / "ray", executor=RayCluster(cluster.address))
+        run(method, data, tmp_path / "local")
+    finally:
+        os.chdir(before)
+    assert in_any_order(tmp_path / "ray") == in_any_order(tmp_path / "local")
+
+
+def test_trainings_send_their_files(cluster, tmp_path):
+    cluster.add_node(num_cpus=1)
+    method = Training(settings=replace(SMALL, n_layer=1, save_model=True, checkpoint_every=1))
+    data = grid(tmp_path / "data", 1, functions=("fn_a",))
+    run(method, data, tmp_path / "ray", executor=RayCluster(cluster.address))
+    run(method, data, tmp_path / "local")
+    sent, own = files(tmp_path / "ray"), files(tmp_path / "local")
+    assert sent.keys() == own.keys()
+    names = [name for name in own if not name.endswith(("logs.log", "config.json"))]
+    assert {name: sent[name] for name in names} == {name: own[name] for name in names}
+    assert sum("model/" in name for name in names) >= 2
+
+
+def test_a_job_goes_on_from_what_arrived_before_its_process_was_lost(cluster, tmp_path):
+    cluster.add_node(num_cpus=1)
+    method = Fake(variants=("killed-a", "fine-b"), notes=tmp_path)
+    attempts: list[tuple[str, int]] = []
+
+    def watch(job, event):
+        if isinstance(event, Attempted):
+            attempts.append((job.variant, event.attempt.index))
+
+    run(method, [SPEC], tmp_path / "run", executor=RayCluster(cluster.address), observers=[watch])
+    names = ("fine-b", "killed-a")
+    assert sorted(attempts) == [(name, index) for name in names for index in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("variant", "error", "message"),
+    [
+        ("refused-a", InputError, "a wrong setting"),
+        ("error-a", RuntimeError, "a bug"),
+        ("spent-a", UnfinishedError, "no money left"),
+    ],
+)
+def test_an_error_of_a_job_is_that_of_the_run(cluster, tmp_path, variant, error, message):
+    cluster.add_node(num_cpus=1)
+    method = Fake(variants=(variant, "fine-b"), notes=tmp_path)
+    folder = tmp_path / "run"
+    with pytest.raises(error, match=message):
+        run(method, [SPEC], folder, executor=RayCluster(cluster.address))
+    if error is UnfinishedError:
+        assert len((folder / "results.jsonl").read_text().splitlines()) == 1
+    assert len(run(method, [SPEC], folder, executor=RayCluster(cluster.address))) == 2
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_driver_that_is_ended_resumes_from_its_folder(cluster, executable, tmp_path, how):
+    cluster.add_node(num_cpus=2)
+    words = [str(executable), "enumerate", "--functions", "fn_a", "fn_b", "--lengths", "12", "14"]
+    words += ["--train-size", "20", "--val-size", "20", "--test-size", "40", "--num-trials", "15"]
+    words += ["--max-programs", "400", "--out-dir", "run"]
+    words += ["--executor", "ray", "--ray-address", cluster.address]
+    results = tmp_path / "run/results.jsonl"
+    with (tmp_path / "output.txt").open("wb") as output:
+        driver = subprocess.Popen(words, cwd=tmp_path, stdout=output, stderr=output)
+        while not (results.exists() and results.read_text().count("\n") >= 10):
+            assert driver.poll() is None, (tmp_path / "output.txt").read_text()
+            time.sleep(0.01)
+        driver.send_signal(how)
+        status = driver.wait()
+    assert status == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[how]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "of the 60 searches were finished before" in done.stderr
+    jobs = [json.dumps(json.loads(line)["data"]) for line in results.read_text().splitlines()]
+    assert len(jobs) == len(set(jobs)) == 60
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:http", ":", "::1"])
+def test_a_cluster_that_is_not_there_is_named(ray, tmp_path, address):
+    with pytest.raises(InputError, match=f"Cannot connect to Ray at {address!r}.*give HOST:PORT"):
+        run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster(address))
+
+
+def test_a_node_with_another_version_is_named(tmp_path):
+    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the run was started with 0\.0"):
+        list(serve("0.0", b"", None))
+
+
+def test_jobs_that_no_node_can_do_wait_and_say_so(cluster, tmp_path):
+    cluster.add_node(num_cpus=1)
+    watching = Watching()
+
+    def add_a_node(job, event):
+        watching(job, event)
+        if isinstance(event, Noticed):
+            cluster.add_node(num_cpus=2)
+
+    executor = RayCluster(cluster.address, cpus=2)
+    run(QUICK, [SPEC], tmp_path / "run", executor=executor, observers=[add_a_node])
+    (said,) = watching.notices
+    assert said.startswith("No node of the cluster has what a job takes (2 CPUs, 0 GPUs)")
+
+
+def test_large_files_come_in_parts(tmp_path):
+    from llm_erm.runs.cluster import _write
+    from llm_erm.runs.cluster_worker import _send
+
+    data = bytes(range(256)) * (2 * CHUNK_BYTES // 256) + b"end"
+    (tmp_path / "weights").write_bytes(data)
+    (tmp_path / "empty").touch()
+    parts: list[Wrote] = []
+    for name in ("weights", "empty"):
+        _send(tmp_path / name, f"sub/{name}", None, lambda job, part: parts.append(part))
+    assert [(len(part.data), part.last) for part in parts] == [
+        *((CHUNK_BYTES, False), (CHUNK_BYTES, False), (3, True)),
+        (0, True),
+    ]
+    for part in [*parts[:2], *parts]:  # the first process was lost half way
+        _write(tmp_path / "run", part)
+    assert (tmp_path / "run/sub/weights").read_bytes() == data
+    assert (tmp_path / "run/sub/empty").read_bytes() == b""
+    assert len(list((tmp_path / "run/sub").iterdir())) == 2
+
+
+def test_overhead_of_a_job(cluster, tmp_path, capsys):
+    """Printed, not asserted: it depends on what else the machine does."""
+    cluster.add_node(num_cpus=1)
+    method = Fake(variants=tuple(f"fine-{i}" for i in range(200)), notes=tmp_path)
+    times = {}
+    for executor in (InProcess(), RayCluster(cluster.address)):
+        planned = plan(method, [SPEC], tmp_path / type(executor).__name__, dataset_dir=tmp_path)
+        first = Watching(1, lambda: times.update(start=time.monotonic()))
+        run_plan(planned, executor=executor, observers=[first])
+        times[type(executor).__name__] = (time.monotonic() - times["start"]) / 199
+    with capsys.disabled():
+        overhead = times["RayCluster"] - times["InProcess"]
+        print(f"\nA job on a cluster takes {1000 * overhead:.1f} ms more.")  # noqa: T201
