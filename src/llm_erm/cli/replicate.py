@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,14 +11,16 @@ from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.foretold import BASIS, Foretold, foretell, hours, in_words, together
 from llm_erm.cli.models import check_budget
-from llm_erm.cli.parts import perform
+from llm_erm.cli.parts import Outcome, perform
 from llm_erm.cli.repeat import repeat
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError
+from llm_erm.phrases import listed
 from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.records import Table
 from llm_erm.reports.page.render import renderer
 from llm_erm.reports.published import Published, published
+from llm_erm.reports.replicated import PartRecord, Replicated, Terms
 from llm_erm.reports.replication import NOT_RUN, Line, beside_published
 from llm_erm.reports.replication_tables import (
     COLUMNS,
@@ -30,6 +33,7 @@ from llm_erm.reports.replication_tables import (
 )
 from llm_erm.runs.files import replace as write_whole
 from llm_erm.runs.files import writing
+from llm_erm.runs.journal import lock
 
 RUN = "run here"
 
@@ -44,27 +48,65 @@ def replicate(options: Options) -> int:
     if all(part.reason for part in parts):
         why = "; ".join(f"{name}: {reason}" for name, reason in _alike(parts))
         raise MissingExtraError(f"Nothing can be run here. {why}.")
-    outcome = perform(options, parts)
-    lines = beside_published(known, outcome.measured, outcome.missing)
-    sentences = [*_differs(options, parts), *_not_run([one.part for one in outcome.ended])]
-    _write(options.folder / "replicate.csv", as_csv(lines))
-    _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
-    if outcome.stopped:
-        return outcome.status
-    _report(options, known, lines, sentences)
+    with closing(lock(options.folder)):
+        terms = Terms(options.quick, options.seed, options.tests, options.num_trials)
+        due = [part.folder for part in parts if not part.reason]
+        kept = Replicated(options.folder, terms, due)
+        outcome = perform(options, parts, lambda ended: kept.keep(ended.record(kept)))
+        _keep(kept, outcome)
+        records = kept.parts()
+        lines, sentences = _lines(known, records), _sentences(records)
+        _write(options.folder / "replicate.csv", as_csv(lines))
+        _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
+        if outcome.stopped:
+            output.note(
+                f"Tables of what is finished: {options.folder}. Run the same command to continue."
+            )
+            return outcome.status
+        _report(options, known, lines, sentences)
+    asked = {kept.name(part.folder) for part in parts}
+    _show(options, known, [one for one in records if one.folder in asked])
+    return outcome.status
+
+
+def _keep(kept: Replicated, outcome: Outcome) -> None:
+    """Keeps what came of all parts, and what those that were not run would take."""
+    reasons = _not_run([one.part for one in outcome.ended], brief=outcome.stopped)
+    there = {one.folder for one in kept.parts()}
+    for ended in outcome.ended:
+        part = ended.part
+        if ended.due and not ended.measured and kept.name(part.folder) in there:
+            continue  # what an earlier call found there is still so
+        kept.keep(ended.record(kept, reasons.get((part.name, part.reason), "")), due=ended.due)
+
+
+def _lines(known: Published, records: Sequence[PartRecord]) -> list[Line]:
+    measured = [one for record in records for one in record.measured]
+    missing = [one for record in records if (one := record.missing) is not None]
+    return beside_published(known, measured, missing)
+
+
+def _sentences(records: Sequence[PartRecord]) -> list[str]:
+    """Returns what is not as published, and what was not run."""
+    said = [record.sentence for record in records if record.sentence]
+    return [*_differs(records), *dict.fromkeys(said)]
+
+
+def _show(options: Options, known: Published, records: Sequence[PartRecord]) -> None:
+    """Prints the table of the parts of this call."""
+    lines = _lines(known, records)
     if options.json:
         for line in lines:
             output.say_json(record(line))
-    else:
-        _table(known, lines, wide=options.wide)
-        rest = [
-            *sentences,
-            *summaries(known, lines),
-            INTERVALS,
-            f"Tables and report: {options.folder}",
-        ]
-        output.say_below("\n".join(("", *rest)))
-    return outcome.status
+        return
+    _table(known, lines, wide=options.wide)
+    rest = [
+        *_sentences(records),
+        *summaries(known, lines),
+        INTERVALS,
+        f"Tables and report: {options.folder}",
+    ]
+    output.say_below("\n".join(("", *rest)))
 
 
 def _check(options: Options) -> None:
@@ -81,34 +123,46 @@ def _check(options: Options) -> None:
     check_budget(options.max_cost_usd, None)
 
 
-def _differs(options: Options, parts: Sequence[Part]) -> list[str]:
+def _differs(records: Sequence[PartRecord]) -> list[str]:
     """Returns what is not as published, besides the methods."""
+    groups: dict[Terms, list[PartRecord]] = {}
+    for one in records:
+        groups.setdefault(one.terms, []).append(one)
     said = []
-    if options.quick:
-        names = list(dict.fromkeys(part.data.experiment for part in parts))
-        rest = [f"{name} with {' '.join(dict.fromkeys(_tasks_of(parts, name)))}" for name in names]
-        said.append(
-            f"This is the quick version: {'; '.join(rest)}; at most 200 examples; "
-            f"{options.tests:,} test examples; slow methods left out, and the others with less "
-            "time, fewer attempts and fewer steps. Omit --quick for the whole."
-        )
-    elif options.tests != 10_000:
-        said.append(f"There are {options.tests:,} test examples; published were 10,000.")
+    for terms, group in groups.items():
+        tasks: dict[str, dict[str, None]] = {}
+        for point in (point for one in group for point in one.points):
+            tasks.setdefault(point.experiment, {})[point.task] = None
+        names = "" if len(groups) == 1 else f"In {listed(list(tasks))}, "
+        if terms.quick:
+            rest = [f"{name} with {' '.join(those)}" for name, those in tasks.items()]
+            said.append(
+                f"This is the quick version: {'; '.join(rest)}; at most 200 examples; "
+                f"{terms.tests:,} test examples; slow methods left out, and the others with less "
+                "time, fewer attempts and fewer steps. Omit --quick for the whole."
+            )
+        elif terms.tests != 10_000:
+            there = f"{names}there are {terms.tests:,} test examples; published were 10,000."
+            said.append(there[0].upper() + there[1:])
+        if len({one.seed for one in groups}) > 1:
+            said.append(f"{names}the seed of the data is {terms.seed}.")
     return said
 
 
-def _tasks_of(parts: Sequence[Part], name: str) -> list[str]:
-    return [task for part in parts if part.data.experiment == name for task in part.data.tasks]
+def _not_run(parts: Sequence[Part], *, brief: bool) -> Mapping[tuple[str, str], str]:
+    """Returns one sentence per method and reason on what was not run and would take.
 
-
-def _not_run(parts: Sequence[Part]) -> list[str]:
-    """Returns one sentence per method and reason on what was not run and would take."""
-    groups = _alike([part for part in parts if part.reason])
-    said = []
+    Args:
+        parts: The parts.
+        brief: Whether to leave out what they would take, which takes time to find out.
+    """
+    said = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for (name, reason), group in groups.items():
-            needs = in_words(together([foretell(part, Path(scratch)) for part in group]))
-            said.append(f"Not run: {name}: {reason}. {needs}".rstrip())
+        for (name, reason), group in _alike([part for part in parts if part.reason]).items():
+            needs = ""
+            if not brief:
+                needs = in_words(together([foretell(part, Path(scratch)) for part in group]))
+            said[name, reason] = f"Not run: {name}: {reason}. {needs}".rstrip()
     return said
 
 
