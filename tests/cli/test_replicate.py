@@ -463,6 +463,53 @@ def test_a_dry_run_tells_calls_tokens_dollars_and_hours_and_leaves_nothing(invok
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ("--base-url", "http://127.0.0.1:9/v1"),
+            "Searches with a remote model ask http://127.0.0.1:9/v1 for gpt-5, the default of "
+            "--provider openai; if the server has other models, name one with --model.",
+        ),
+        (
+            ("--base-url", "http://127.0.0.1:9/v1", "--model", "qwen"),
+            "Searches with a remote model ask http://127.0.0.1:9/v1 for qwen.",
+        ),
+        ((), None),
+        (
+            ("--methods", "svm", "--base-url", "http://127.0.0.1:9/v1"),
+            "--provider is not used: none of the methods asks a remote model.",
+        ),
+    ],
+)
+def test_whether_a_given_address_is_asked_and_for_which_model_is_said(invoke, flags, said):
+    methods = () if "--methods" in flags else ("--methods", "search", "no-tools")
+    words = ("--functions", "fn_a", "--provider", "openai", *methods, *flags, "--dry-run")
+    done = invoke("replicate", "table1", *words)
+    assert done.returncode == 0
+    if said is None:
+        assert "ask http" not in done.stderr
+    else:
+        assert done.stderr.splitlines()[0] == said
+
+
+def test_the_address_in_the_environment_is_said_as_well(invoke):
+    words = ("--functions", "fn_a", "--provider", "openai", "--methods", "search", "--dry-run")
+    done = invoke("replicate", "table1", *words, OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert "ask http://127.0.0.1:9/v1 for gpt-5" in done.stderr
+
+
+def test_tasks_that_a_learner_does_not_take_are_said_once(invoke):
+    done = invoke("replicate", "--methods", "genetic-programming", "--dry-run", "--json")
+    run, left_out = map(json.loads, done.stdout.splitlines())
+    assert (run["state"], run["tasks"]) == ("run here", 10)
+    why = "it takes bit strings only, and some tasks have other inputs"
+    assert (left_out["state"], left_out["tasks"]) == (why, 3)
+    assert done.stderr == ""
+    done = invoke("replicate", "--methods", "genetic-programming", "--dry-run")
+    assert done.stderr.split("\n") == [f"Not run: table1: genetic-programming: {why}.", ""]
+
+
 def test_a_dry_run_says_what_its_dollars_leave_out(invoke):
     flags = ("--functions", "fn_a", "--methods", "search", "--dry-run")
     assert "what a code tool adds" in invoke("replicate", "table1", *flags).stderr
@@ -478,6 +525,9 @@ def test_a_dry_run_says_what_its_dollars_leave_out(invoke):
         (("--provider", "magic"), "--provider magic is no provider of remote models"),
         (("--test-size", 41), "--test-size is 41; give an even number"),
         (("--num-trials", 0), "--num-trials is 0; give 1 or more"),
+        (("--base-url", "http://x/v1"), "--base-url is for searches with a remote model, which"),
+        (("--model", "gpt-5"), "add --provider, or omit --model"),
+        (("--provider", "openai", "--base-url", "x"), "must begin with http:// or https://"),
         (("--max-cost-usd", -1), "--max-cost-usd is -1.0; give a number above 0"),
         (("table2",), "table2"),
         (("table1", "--methods", "tabpfn"), "Nothing can be run here. table1: tabpfn:"),

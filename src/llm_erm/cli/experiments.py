@@ -178,7 +178,7 @@ def plan(options: Options, known: Published, *, gpu: bool) -> list[Part]:
                     (point, contender.beside) in figures for point in data.points
                 )
                 if name in contender.experiments and compares:
-                    parts.append(_part(options, contender, data))
+                    parts += _parts(options, contender, data)
     if not parts:
         raise InputError(
             f"None of the tasks {' '.join(options.functions)} is part of "
@@ -227,6 +227,19 @@ def _data(name: str, experiment: Experiment, tasks: Sequence[str], options: Opti
         for size in sizes
         for (length, release), group in groups.items()
     ]
+
+
+def _parts(options: Options, contender: Contender, data: Data) -> list[Part]:
+    """Returns the part of a method on data; one of its own for tasks that it cannot learn."""
+    taken = tuple(task for task in data.tasks if contender.takes(task))
+    parts = [_part(options, contender, replace(data, tasks=taken))] if taken else []
+    if others := tuple(task for task in data.tasks if task not in taken):
+        assert contender.learner is not None
+        part = _part(options, contender, replace(data, tasks=others))
+        why = f"it takes {contender.learner.only} only, and some tasks have other inputs"
+        # It is never run, and must not be taken for the other part.
+        parts.append(replace(part, folder=part.folder / "left-out", reason=why))
+    return parts
 
 
 def _part(options: Options, contender: Contender, data: Data) -> Part:

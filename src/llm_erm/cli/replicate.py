@@ -1,5 +1,6 @@
 """`llm-erm replicate`: runs the published experiments, and compares with the published figures."""
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -15,6 +16,8 @@ from llm_erm.cli.parts import Outcome, perform
 from llm_erm.cli.repeat import repeat
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError
+from llm_erm.llms.clients import checked_address
+from llm_erm.llms.providers import PROVIDERS
 from llm_erm.phrases import listed
 from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.records import Table
@@ -43,6 +46,7 @@ def replicate(options: Options) -> int:
     _check(options)
     known = published()
     parts = [checked(part) for part in plan(options, known, gpu=has_gpu(options))]
+    _say_asked(options, parts)
     if options.dry_run:
         return _dry_run(options, parts)
     if all(part.reason for part in parts):
@@ -121,6 +125,35 @@ def _check(options: Options) -> None:
     if options.num_trials < 1:
         raise InputError(f"--num-trials is {options.num_trials}; give 1 or more, or omit it.")
     check_budget(options.max_cost_usd, None)
+    for flag, given in (("--model", options.model), ("--base-url", options.base_url)):
+        if given is not None and options.provider is None:
+            raise InputError(
+                f"{flag} is for searches with a remote model, which run only if a provider is "
+                f"named; add --provider, or omit {flag}."
+            )
+    if options.base_url is not None:
+        checked_address(options.base_url)
+
+
+def _say_asked(options: Options, parts: Sequence[Part]) -> None:
+    """Says which model is asked where, if an address is given, or that no part asks any."""
+    if options.provider is None:
+        return
+    if not any(part.contender.paid for part in parts):
+        output.note("--provider is not used: none of the methods asks a remote model.")
+        return
+    provider = PROVIDERS[options.provider]
+    named = (os.environ.get(name) for name in provider.address_variables)
+    address = options.base_url or next(filter(None, named), None)
+    model = options.model or provider.default_model
+    if address is not None and model is not None:
+        said = f"Searches with a remote model ask {address} for {model}"
+        if options.model is None:
+            said += (
+                f", the default of --provider {provider.name}; if the server has other models, "
+                "name one with --model"
+            )
+        output.note(f"{said}.")
 
 
 def _differs(records: Sequence[PartRecord]) -> list[str]:
@@ -201,7 +234,7 @@ def _dry_run(options: Options, parts: Sequence[Part]) -> int:
     )
     reasons = [f"Not run: {name}: {state}." for name, _, state, *_ in rows if state != RUN]
     total = in_words(together([found for *_, found in rows]))
-    output.say_below("\n".join(("", *reasons, f"All together: {total} {BASIS}")))
+    output.say_below("\n".join(("", *reasons, *[f"All together: {total} {BASIS}"] * bool(total))))
     return 0
 
 
