@@ -133,6 +133,14 @@ def test_only_the_published_model_stands_beside_the_thinking_one(model, thinks):
     assert (untooled.contender.beside, untooled.contender.remark) == expected
 
 
+def test_every_method_learns_from_every_trial():
+    one, three = (planned(num_trials=trials, gpu=True) for trials in (1, 3))
+    assert len(one) == len(three)
+    for single, several in zip(one, three, strict=True):
+        assert len(several.options.data_sets()) == 3 * len(single.options.data_sets())
+        assert several.seconds == pytest.approx(3 * single.seconds)
+
+
 def test_what_is_not_installed_is_the_reason(monkeypatch):
     for module in ("baselines.learners", "enumeration.method", "training.build"):
         monkeypatch.setattr(f"llm_erm.{module}.find_spec", lambda name: None)
@@ -491,6 +499,23 @@ def test_whether_a_given_address_is_asked_and_for_which_model_is_said(invoke, fl
         assert "ask http" not in done.stderr
     else:
         assert done.stderr.splitlines()[0] == said
+
+
+def test_a_dry_run_counts_every_trial(invoke):
+    words = ("--functions", "fn_a", "--methods", "search", "finetuned", "svm", "--dry-run")
+    one = invoke("replicate", "table1", *words, "--json").stdout
+    two = invoke("replicate", "table1", *words, "--json", "--num-trials", 2).stdout
+    for first, second in zip(one.splitlines(), two.splitlines(), strict=True):
+        small, large = (json.loads(line) for line in (first, second))
+        form, double = small["published_form"], large["published_form"]
+        if form["gpu_hours"]:
+            assert double["gpu_hours"] == pytest.approx(2 * form["gpu_hours"])
+        if form["calls"]:
+            assert double["calls"]["calls"] == 2 * form["calls"]["calls"]
+        if small["cpu_seconds_here"]:
+            assert large["cpu_seconds_here"] == pytest.approx(2 * small["cpu_seconds_here"])
+    table = invoke("replicate", "table1", *words, "--num-trials", 2).stdout
+    assert [line.split("\t")[1] for line in table.splitlines()] == ["data sets", "2", "2", "2"]
 
 
 def test_the_address_in_the_environment_is_said_as_well(invoke):

@@ -227,7 +227,10 @@ def _dry_run(options: Options, parts: Sequence[Part]) -> int:
     output.table(
         columns,
         [
-            (name, str(tasks), *_amounts(found), _here(state, group), _state(state))
+            (
+                *(name, str(tasks * options.num_trials), *_amounts(found)),
+                *(_here(state, group), _state(state)),
+            )
             for name, tasks, state, group, found in rows
         ],
         wide=options.wide,
