@@ -228,6 +228,17 @@ def test_programs_are_tested_at_every_published_length(invoke):
     ]
 
 
+@pytest.mark.usefixtures("prepared")
+def test_other_lengths_are_measured_in_every_trial(invoke):
+    flags = ("--functions", "fn_e", "--methods", "enumeration", "--test-size", 40, "--quick")
+    done = invoke("replicate", "length", *flags, "--num-trials", 2, "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["tested"], line["trials"]) for line in lines] == [
+        *((10, 2), (20, 2), (25, 2), (30, 2), (50, 2), (100, 2)),
+    ]
+
+
 def test_without_isolation_programs_are_not_run_at_other_lengths(monkeypatch):
     def nowhere():
         raise LLMERMError("Nothing can isolate programs here.")

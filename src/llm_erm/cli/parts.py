@@ -14,7 +14,7 @@ from llm_erm.cli.stopped import status_of
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
 from llm_erm.phrases import lasting, listed
 from llm_erm.reports.replicated import PartRecord, Replicated
-from llm_erm.reports.replication import Measured, measured_at, measured_of
+from llm_erm.reports.replication import Measured, measured_at, measured_of, over_trials
 from llm_erm.reports.results import Entry, entries_in
 from llm_erm.runs.run import results_in, stopping_at_sigterm
 from llm_erm.sandbox import Sandbox
@@ -248,15 +248,19 @@ def _measured(
 def _elsewhere(
     options: Options, lengths: Sequence[int], found: Sequence[Entry], own: Sequence[Measured]
 ) -> Iterator[list[Measured]]:
-    """Yields the accuracies of the first trials at other lengths, one result at a time."""
+    """Yields the accuracies at other lengths, one task at a time."""
     by_task = {one.point.task: one for one in own}
     with ExitStack() as stack:
         programs = any(entry.result.program is not None for entry in found)
         sandbox = stack.enter_context(Sandbox()) if programs else None
-        for entry in found:
-            if (key := entry.result.data).trial == 1:
-                tests = _tests(options, key, lengths)
-                yield measured_at(by_task[key.function], entry.result, tests, sandbox)
+        for task, at in by_task.items():
+            results = [one.result for one in found if one.result.data.function == task]
+            yield over_trials(
+                [
+                    measured_at(at, one, _tests(options, one.data, lengths), sandbox)
+                    for one in results
+                ]
+            )
 
 
 def _tests(options: Options, key: DataKey, lengths: Sequence[int]) -> dict[int, Dataset]:
