@@ -188,6 +188,20 @@ def test_pictures_say_what_the_task_is_and_name_every_line():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "20"]
 
 
+def test_pictures_show_the_mean_over_trials():
+    def trial(number: int, right: int, elsewhere: float) -> Result:
+        one = result(10)
+        facts = replace(one.facts, accuracy_at_length={30: elsewhere})
+        data, test = replace(one.data, trial=number), Verdict("ok", right, 0, 40)
+        return replace(one, data=data, test=test, facts=facts)
+
+    trials = [trial(1, 20, 0.5), trial(2, 40, 0.75)]
+    for drawn, at in ((accuracy_by_size, [10]), (accuracy_by_length, [12, 30])):
+        line, _ = drawn(trials).axes[0].lines
+        assert list(line.get_xdata()) == at
+        assert list(line.get_ydata()) == [0.75, 0.625][: len(at)]
+
+
 def test_pictures_of_an_own_task_give_its_rule():
     mine = replace(result(), data=DataKey("mine", 12, 42))
     task = replace(SUITE["fn_a"], id="mine", computes="ones prevail")
