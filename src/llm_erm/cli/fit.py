@@ -12,7 +12,7 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
-from llm_erm.cli.places import check_files
+from llm_erm.cli.places import refuse_inputs
 from llm_erm.cli.proposal_options import ProposalOptions
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError, UnfinishedError
@@ -103,8 +103,8 @@ def fit(options: Options) -> int:
     if options.answered is not None:
         answers = read_answers(options.answered, options.target)
     asks = options.asks
-    if asks and not options.dry_run:
-        check_files({"--out": options.out}, options.out_dir)
+    if not options.dry_run:  # before a search that takes minutes, or costs something
+        refuse_inputs(options.out, options.data, out_dir=options.out_dir)
     data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
         raise InputError(
