@@ -248,7 +248,7 @@ def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:
     texts = [f"{name} {output.percent(accuracy)}" for name, accuracy in accuracies.items()]
     sentences = [
         f"Beside it, learned and checked on the same rows: {' · '.join(texts)}; the rule "
-        f"{output.percent(own)}"
+        f"{output.percent(own)}."
     ]
     better = [name for name, accuracy in accuracies.items() if accuracy >= own]
     if better:

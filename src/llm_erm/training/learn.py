@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FreshWithout = Callable[[Iterable[str]], Fresh]
 """``source(inputs)`` → fresh examples, none of which has one of these inputs."""
 
-_LEFT_OUT = "inputs of other lengths are left out: they have more tokens than the context length"
+_LEFT_OUT = "Inputs of other lengths are left out: they have more tokens than the context length."
 
 
 def learn(
