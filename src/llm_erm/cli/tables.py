@@ -106,9 +106,10 @@ def _arranged(
         if i not in same and {row[i] for row in cells} - {one.usual, NOTHING}
     ]
     shown = [i for i in told if wide or not kinds[i].wide]
-    columns, below = [kinds[i] for i in shown], []
+    columns = [kinds[i] for i in shown]
     lines = _lines(columns, [[row[i] for i in shown] for row in cells], width, wide or not wider)
-    below += [said for i in shown if (said := _legend(kinds[i], [row[i] for row in cells]))]
+    legends = (_legend(kinds[i], [row[i] for row in cells]) for i in shown)
+    below = list(filter(None, legends))
     if said := [f"{kinds[i].name} {value}" for i, value in same.items() if value]:
         below.append(f"In all rows: {', '.join(said)}.")
     if wider and (more := [kinds[i].name for i in told if i not in shown]):
