@@ -257,8 +257,8 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         if self.model is None:
             if self.descriptions:
                 raise InputError(
-                    "Descriptions are for a language model, and none is named; give model, or leave "
-                    "descriptions out."
+                    "Descriptions are for a language model, and none is named; give model, or "
+                    "leave descriptions out."
                 )
             return None
         from llm_erm.rulelists.asked_rules import propose
