@@ -239,7 +239,7 @@ def test_a_loss_that_is_no_number_is_said(train):
     assert code == 0
     assert "NaN" not in out
     assert json.loads(out)["facts"]["test_loss"] is None
-    assert "fn_a L=12: the loss was not finite at epoch 2" in error
+    assert "fn_a L=12: The loss was not finite at epoch 2" in error
 
 
 def test_decimals_and_graphs_train(train):

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
+from legible import assert_legible
 from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint, TrainingFacts
 from llm_erm.records import Result, Verdict
@@ -17,7 +18,7 @@ from llm_erm.styles import make_legible, style
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.suite import SUITE
 from llm_erm.tasks.task import DataKey
-from llm_erm.training import export
+from llm_erm.training import export, plots
 from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.export import Artifacts, check_place, clear
 from llm_erm.training.method import Training, TrainingJob
@@ -165,6 +166,35 @@ def test_pictures_that_share_a_chart_are_what_matplotlib_draws_from_scratch(tmp_
         figure.legend(loc="outside lower center", ncols=4, fontsize=7, frameon=False)
         figure.savefig(tmp_path / "plain.png", dpi=200)
         assert (imread(tmp_path / "curve.png") == imread(tmp_path / "plain.png")).all()
+
+
+STRANGE = {"font.size": 20, "axes.facecolor": "black", "lines.linewidth": 9, "text.usetex": True}
+
+
+def test_a_curve_does_not_depend_on_what_the_user_has_set_for_pictures(tmp_path):
+    import matplotlib
+
+    plot_curve(POINTS, "usual\nlength 12", tmp_path / "usual.png")
+    plots._chart.cache_clear()
+    with matplotlib.rc_context(STRANGE):
+        plot_curve(POINTS, "usual\nlength 12", tmp_path / "strange.png")
+        assert matplotlib.rcParams["font.size"] == 20
+    usual, strange = ((tmp_path / f"{name}.png").read_bytes() for name in ("usual", "strange"))
+    assert usual == strange
+
+
+LONG = "own: " + "a rule that is told in very many words, " * 4 + "w" * 60
+
+
+@pytest.mark.parametrize("title", ["parity_all (fn_a): odd\nlength 12, m", f"{LONG}\n$m$ {LONG}"])
+def test_no_text_of_a_picture_covers_another_one(title):
+    for epochs in ((0, 2), tuple(range(0, 100_000, 9_999))):
+        plots._chart.cache_clear()
+        assert_legible(plots._chart(epochs, title).canvas.figure)
+    for sizes in ((10, 20, 50, 100, 200, 1000), (9, 10, 20, 1_000_000)):
+        named = [replace(result(size), model=title) for size in sizes]
+        assert_legible(accuracy_by_size(named))
+        assert_legible(accuracy_by_length(named))
 
 
 def test_sizes_and_lengths_are_drawn(tmp_path):

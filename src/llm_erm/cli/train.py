@@ -12,7 +12,7 @@ from typing import Annotated, Literal, cast
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import LENGTH, TRIAL, at_most, bound_lines
+from llm_erm.cli.results import LENGTH, TASK, TRIAL, at_most, bound_lines
 from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
@@ -188,7 +188,7 @@ class Options(RunOptions, TrainingSettings):
         elsewhere = list(dict.fromkeys(n for _, facts in rows for n in facts.accuracy_at_length))
         output.table(
             (
-                *("task", LENGTH, TRIAL, Column("examples", setting=True)),
+                *(TASK, LENGTH, TRIAL, Column("examples", setting=True)),
                 Column("model", text=True, setting=True),
                 *(Column("epochs", setting=True), "train", "test", "error at most"),
                 *(Column(name, wide=True) for name in ("contrast set", "other lengths")),

@@ -47,7 +47,7 @@ def plot_curve(curve: Sequence[CurvePoint], title: str, path: Path) -> None:
         "train": [point.train_accuracy for point in curve],
         "test": [point.test_accuracy for point in curve],
     }
-    with _drawing:
+    with _drawing, alike_everywhere():
         chart = _chart(tuple(point.epoch for point in curve), title)
         for name, values in accuracies.items():
             chart.lines[name].set_ydata(values)
