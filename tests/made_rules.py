@@ -107,9 +107,12 @@ class Case:
 
 _PLAIN = ("0", "1", "1.5", "-2", " 3 ", "1e3", "$4", "", "NA", "x", "inf", "-1.5", "2")
 _COMMAS = ("0", "1,5", "1.000", "1.000,5", "-2", "", "none", "1.5", "3")
-_DAYS = ("2024-03-05", "2024-03-05 12:00:00", "2024-03-06", "1999-12-31", "", "2024-02-31", "NaN")
+_DAYS = (
+    *("2024-03-05", "2024-03-05 12:00:00", "2024-03-05 04:48:00", "2024-03-05 04:48:01"),
+    *("2024-03-06", "1999-12-31", "", "2024-02-31", "NaN"),
+)
 _THRESHOLDS = (-2.0, -0.5, 0.0, 0.1, 1.0, 1.25, 1.5, 2.75, 1000.0, 1000.25, 1e300)
-_DATES = (10957.0, 19787.0, 19787.25, 19787.5, 19787.75, 19788.5)
+_DATES = (10957.0, 19787.0, 19787.2, 19787.20001, 19787.25, 19787.5, 19787.75, 19788.5)
 _NAMES = st.sampled_from(HOSTILE) | st.text(max_size=5)
 
 
@@ -145,7 +148,7 @@ def _conditions(draw: st.DrawFn, columns: Sequence[ColumnSchema]) -> Condition:
         return kind(name, tuple(draw(levels)))
     if kind in (AtMost, Above):
         values = st.sampled_from(_DATES if column.dates else _THRESHOLDS)
-        return kind(name, draw(values), column.dates)
+        return kind(name, draw(values), column.dates, column.dates)
     return kind(name, draw(st.sampled_from(others)))
 
 

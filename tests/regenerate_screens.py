@@ -64,7 +64,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def _replicated(options: Options, parts: Sequence[Part]) -> replication.Outcome:
+def _replicated(options: Options, parts: Sequence[Part], tell: object) -> replication.Outcome:
     """What the parts of a replication came to."""
     fitted = [one for one in made.fitted() if one.variant == "xgboost-published"]
     results = {"enumeration": made.enumerated(), "xgboost": fitted}

@@ -2,10 +2,13 @@
 
 import errno
 import os
+import re
 
 import pytest
 
 from llm_erm.advice import advice
+from llm_erm.errors import InputError
+from llm_erm.runs.files import writing
 
 FITS = [
     (errno.ENOSPC, "free some space there, or name another"),
@@ -29,6 +32,17 @@ def test_advice_fits_the_error(tmp_path, number, said):
     file.touch()
     error = OSError(number, os.strerror(number))
     assert advice(error, file / "a" / "b", "name another") == said.replace("FILE", str(file))
+
+
+def test_a_file_that_is_written_needs_its_folder(tmp_path):
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    place = tmp_path / "missing" / "rule.json"
+    make = f"make the folder {place.parent}, or name another"
+    assert advice(error, place, "name another", written=True) == make
+    assert advice(error, place, "name another") == "name another"
+    assert advice(error, tmp_path / "x", "name another", written=True) == "name another"
+    with pytest.raises(InputError, match=re.escape(f"{make} place.")), writing(place):
+        place.write_text("")
 
 
 def test_a_folder_that_exists_is_not_called_a_file(tmp_path):

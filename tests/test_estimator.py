@@ -400,6 +400,7 @@ def test_rules_of_a_language_model_are_one_more_form(tmp_path):
         ({"model": 3}, "llm is 3; give a model"),
         ({"model": "scripted:none.json"}, "cannot be read"),
         ({"model": ScriptedLLM(["x"]), "descriptions": {"agee": "x"}}, "no column 'agee'"),
+        ({"descriptions": {"age": "in years"}}, "give model, or leave descriptions out"),
     ):
         with pytest.raises(ValueError, match=told):
             Quick(**wrong).fit(frame.drop(columns="state"), frame["state"])

@@ -14,6 +14,7 @@ KINDS = {
     for name, kind in vars(errors).items()
     if isinstance(kind, type) and issubclass(kind, errors.LLMERMError)
 } - {"BudgetSpentError"}  # whose message is quoted within sentences
+KINDS |= {"Noticed"}
 NAMES = {"concurrency", "degree", "device", "lr", "negatives", "peft", "replay", "seed", "vLLM"}
 """Names in lower case, of settings and packages, that sentences begin with."""
 COMMANDS = ("pip install", "--force-reinstall")

@@ -4,13 +4,14 @@ import errno
 from pathlib import Path
 
 
-def advice(error: OSError, place: Path, otherwise: str) -> str:
+def advice(error: OSError, place: Path, otherwise: str, *, written: bool = False) -> str:
     """Returns what to do next, as the end of a sentence without its full stop.
 
     Args:
         error: What the system said.
         place: The file or folder that it said it of.
         otherwise: What helps in any case, such as ``name another folder``.
+        written: Whether the file was to be written, and not to be read.
     """
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
@@ -25,6 +26,8 @@ def advice(error: OSError, place: Path, otherwise: str) -> str:
             return f"give a shorter name, or {otherwise}"
         case errno.EISDIR:
             return f"that is a folder; {otherwise}"
+        case errno.ENOENT if written and not place.parent.exists():
+            return f"make the folder {place.parent}, or {otherwise}"
         case errno.ENOTDIR | errno.EEXIST if (file := _in_the_way(place)) is not None:
             return f"{file} is a file, not a folder; {otherwise}"
     return otherwise

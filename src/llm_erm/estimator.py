@@ -81,7 +81,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         model: A language model that proposes rules too, or its name, such as ``scripted:FILE``, or
             ``replay:FOLDER`` for answers that ``llm-erm fit`` got; None for none. It is sent rows.
             A pickle of the classifier holds the model's key.
-        descriptions: For the model, what columns are, by their names.
+        descriptions: For the model, what columns are, by their names; refused without a model.
 
     Attributes:
         rule_: The rule; it prints as text.
@@ -255,6 +255,11 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
 
     def _proposals(self, data: Labelled, settings: TableSettings) -> Proposals | None:
         if self.model is None:
+            if self.descriptions:
+                raise InputError(
+                    "Descriptions are for a language model, and none is named; give model, or "
+                    "leave descriptions out."
+                )
             return None
         from llm_erm.rulelists.asked_rules import propose
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,8 @@ SAME_LINE = 5
 """Number of methods in a row with lines of one kind: solid ones are easiest to follow."""
 MOST_TICKS = 8
 """Maximum number of values shown as ticks; with more, the ticks are powers of ten."""
+NEAREST_TICKS = 0.08
+"""Distance of such ticks, as a share of the axis, below which their labels would meet."""
 
 
 def style(place: int) -> dict[str, Any]:
@@ -184,9 +188,11 @@ def add_legend(figure: "Figure", styles: Mapping[str, Mapping[str, Any]]) -> Non
 
 
 def make_logarithmic(axes: "Axes", values: Sequence[float]) -> None:
-    """Makes the abscissa logarithmic, with ticks at the values if they are few."""
+    """Makes the abscissa logarithmic, with ticks at the values if they are few and apart."""
     axes.set_xscale("log")
     ticks = sorted(set(values))
-    if len(ticks) <= MOST_TICKS:
+    across = log(ticks[-1] / ticks[0])
+    apart = all(log(b / a) >= NEAREST_TICKS * across for a, b in pairwise(ticks))
+    if len(ticks) <= MOST_TICKS and apart:
         axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
         axes.minorticks_off()

@@ -47,6 +47,17 @@ def answered() -> list[list[str]]:
         return list(csv.reader(file))
 
 
+def test_answers_are_kept_when_the_asking_is_stopped(fit, monkeypatch):
+    def stopped(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llm_erm.cli.asking._answer", stopped)
+    code, _, told = fit("", *ASK)
+    assert code == 130
+    kept = "Your answers are kept in answers.csv; the same command goes on."
+    assert told.endswith(f"llm-erm: Stopped. {kept}\n")
+
+
 def test_answers_are_learned_from_until_nothing_is_open(fit):
     code, out, told = fit("yes\nno\n", *ASK, "--out", "rule.json")
     assert code == 0, told

@@ -41,6 +41,22 @@ def test_rule_is_printed_with_its_rows_and_written(table, capsys):
     )
 
 
+def test_a_rule_is_written_into_a_folder_that_is_made_and_never_over_its_data(table, capsys):
+    words = ("--target", "churned", "--max-conditions", "1", "--out")
+    assert fit(*words, "new/folder/rule.json") == 0
+    assert read_rule(Path("new/folder/rule.json")).learned_rows == 200
+    for out, told in (
+        ("customers.csv", "customers.csv is what is read; name another file (--out)."),
+        ("customers.csv/x.json", "customers.csv is a file, not a folder; name another place"),
+        ("new", "--out is new, a folder; name a file."),
+    ):
+        capsys.readouterr()
+        with patch("llm_erm.rulelists.learn.learn", side_effect=AssertionError):  # it takes long
+            assert fit(*words, out) == 2
+        assert told in " ".join(capsys.readouterr().err.split())
+    assert Path("customers.csv").read_text() == customers()
+
+
 def test_json_holds_rule_and_evidence(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "2", "--json") == 0
     found = json.loads(capsys.readouterr().out)
@@ -104,7 +120,7 @@ def test_dependent_rows_get_no_bound_and_the_reason(table, capsys):
         (("--target", "churned", "--positive", "yes", "--json"), "which --json leaves out"),
         (("--target", "churned", "--confidence", "95"), "below 1"),
         (("--target", "churned", "--max-conditions", "99"), "0 to 12"),
-        (("--target", "churned", "--out", "no/where.json"), "no/where.json"),
+        (("--target", "churned", "--out", "/dev/null/rule.json"), "/dev/null/rule.json"),
         ((), "--target is missing"),
     ],
 )
@@ -113,6 +129,20 @@ def test_wrong_words_are_answered_by_one_sentence(table, capsys, words, told):
     printed = capsys.readouterr()
     assert told in printed.err
     assert not printed.out
+
+
+@pytest.mark.parametrize(
+    ("interrupted", "told"),
+    [
+        ("llm_erm.rulelists.learn.learn", "There is no rule yet, and nothing was written."),
+        ("llm_erm.cli.fit.rival_accuracies", "The rule is in rule.json."),
+    ],
+)
+def test_what_is_kept_is_said_when_it_is_stopped(table, capsys, interrupted, told):
+    with patch(interrupted, side_effect=KeyboardInterrupt):
+        assert fit("--target", "churned", "--max-conditions", "1", "--out", "rule.json") == 130
+    assert Path("rule.json").exists() == told.endswith("rule.json.")
+    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. {told}\n")
 
 
 def test_missing_library_is_named(table, capsys):

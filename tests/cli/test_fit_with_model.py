@@ -13,6 +13,7 @@ from api_server import Reply, serving
 from llm_erm.cli.main import main
 from llm_erm.llms.llm import Completion
 from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.rulelists.asked_rules import ask
 from llm_erm.runs.events import Answered
 from recorded import chat
 
@@ -70,6 +71,32 @@ def test_a_proposal_is_taken_kept_and_replayed(folder, capsys, monkeypatch):
     for replay in (("--model", "replay:kept"), ("--provider", "replay", "--from", "kept")):
         assert fit(*replay, "--json") == 0
         assert json.loads(capsys.readouterr().out) == found
+
+
+def test_what_is_kept_is_said_once_when_it_is_stopped(folder, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("llm_erm.cli.proposing.ask", _stopping(ask))
+        assert fit(*SCRIPTED) == 130
+    told = "Stopped. Answers are kept in kept; run the same command to resume."
+    assert capsys.readouterr().err.endswith(f"llm-erm: {told}\n")
+    assert Path("kept/answers.jsonl").read_text()
+    with monkeypatch.context() as patch:
+        patch.setattr("llm_erm.rulelists.learn.learn", _stopping(None))
+        assert fit(*SCRIPTED) == 130
+    told = "the same command finds the model's answers and searches anew."
+    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. There is no rule yet; {told}\n")
+    assert fit(*SCRIPTED) == 0
+
+
+def _stopping(call):
+    """Does a call, if there is one, and is stopped then."""
+
+    def stopped(*arguments):
+        if call is not None:
+            call(*arguments)
+        raise KeyboardInterrupt
+
+    return stopped
 
 
 def test_the_report_says_whose_rule_it_is(folder, capsys):

@@ -32,6 +32,7 @@ SHARED = {
     "replay": ("synthesize",),
     "results": ("enumerate", "synthesize"),
     "runs": ("incontext", "synthesize"),
+    "unusable": ("synthesize",),
     "tables": (
         *("baselines", "compare", "enumerate", "incontext"),
         *("sweep", "synthesize", "tasks", "train"),

@@ -291,6 +291,25 @@ def test_a_model_by_its_name_is_refused_with_facts_and_no_flag(name, settings, s
     assert "--" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"provider": "opnai"}, "There is no provider 'opnai'; did you mean openai?"),
+        ({"provider": "Anthropic"}, "There is no provider 'Anthropic'; did you mean anthropic?"),
+        ({"provider": "magic"}, "choose one of anthropic, chat, "),
+        ({"model": "opnai:gpt-5"}, "the model; did you mean --model openai:gpt-5? If not, add "),
+        ({"model": "llama3:8b"}, "does not say who serves the model; add --provider, as in "),
+        ({"model": "openchat:7b"}, "does not say who serves the model; add --provider, as in "),
+    ],
+)
+def test_a_provider_with_a_slip_in_its_name_is_guessed(options, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        choose(ModelOptions(**options))
+    if "provider" in options:
+        with pytest.raises(InputError, match=re.escape(said)):
+            model(f"{options['provider']}:x")
+
+
 def test_a_model_by_its_name_reads_no_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("OPENAI_API_KEY", "key")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://nowhere")

@@ -1,6 +1,9 @@
 """`llm-erm replicate` runs what this machine can, says what it cannot, and goes on where it was."""
 
 import json
+import shutil
+import signal
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -12,7 +15,9 @@ from llm_erm.cli.foretold import Foretold, hours, in_words
 from llm_erm.cli.parts import Progress, within_budget
 from llm_erm.errors import LLMERMError, MissingExtraError, ProviderError, UnfinishedError
 from llm_erm.reports.published import published
+from llm_erm.reports.replicated import read_replication
 from llm_erm.reports.results import Entry
+from llm_erm.runs.journal import lock
 from llm_erm.tasks.suite import PUBLISHED
 
 KNOWN = published()
@@ -128,6 +133,14 @@ def test_only_the_published_model_stands_beside_the_thinking_one(model, thinks):
     assert (untooled.contender.beside, untooled.contender.remark) == expected
 
 
+def test_every_method_learns_from_every_trial():
+    one, three = (planned(num_trials=trials, gpu=True) for trials in (1, 3))
+    assert len(one) == len(three)
+    for single, several in zip(one, three, strict=True):
+        assert len(several.options.data_sets()) == 3 * len(single.options.data_sets())
+        assert several.seconds == pytest.approx(3 * single.seconds)
+
+
 def test_what_is_not_installed_is_the_reason(monkeypatch):
     for module in ("baselines.learners", "enumeration.method", "training.build"):
         monkeypatch.setattr(f"llm_erm.{module}.find_spec", lambda name: None)
@@ -215,6 +228,17 @@ def test_programs_are_tested_at_every_published_length(invoke):
     ]
 
 
+@pytest.mark.usefixtures("prepared")
+def test_other_lengths_are_measured_in_every_trial(invoke):
+    flags = ("--functions", "fn_e", "--methods", "enumeration", "--test-size", 40, "--quick")
+    done = invoke("replicate", "length", *flags, "--num-trials", 2, "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["tested"], line["trials"]) for line in lines] == [
+        *((10, 2), (20, 2), (25, 2), (30, 2), (50, 2), (100, 2)),
+    ]
+
+
 def test_without_isolation_programs_are_not_run_at_other_lengths(monkeypatch):
     def nowhere():
         raise LLMERMError("Nothing can isolate programs here.")
@@ -225,8 +249,7 @@ def test_without_isolation_programs_are_not_run_at_other_lengths(monkeypatch):
     ten = replace(palindrome, data=replace(palindrome.data, length=10))
     ended = parts._measured(Options(), part, [Entry(ten)])
     assert [one.point.tested for one in ended.measured] == [10]
-    assert {point.tested for point in ended.missing.points} == {20, 25, 30, 50, 100}
-    assert ended.missing.reason == "Nothing can isolate programs here"
+    assert ended.part.reason == "Nothing can isolate programs here"
 
 
 def test_what_has_no_answers_at_other_lengths_says_so():
@@ -234,8 +257,8 @@ def test_what_has_no_answers_at_other_lengths_says_so():
     _, palindrome = made.enumerated()
     nothing = replace(palindrome, data=replace(palindrome.data, length=10), program=None)
     ended = parts._measured(Options(), part, [Entry(nothing)])
-    assert {point.tested for point in ended.missing.points} == {20, 25, 30, 50, 100}
-    assert ended.missing.reason == parts.NO_ANSWERS
+    assert [one.point.tested for one in ended.measured] == [10]
+    assert ended.part.reason == parts.NO_ANSWERS
 
 
 @pytest.fixture
@@ -255,6 +278,110 @@ def performed(monkeypatch):
         return given
 
     return set_up
+
+
+LENGTHS = ("length", "--functions", "fn_g", "--methods", "enumeration", "--test-size", 40)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_the_tables_hold_all_experiments_that_the_folder_has_results_of(invoke, tmp_path):
+    folder = ("--out-dir", "all", "--quick", "--json")
+    first = invoke(*SMALL, "--methods", "svm", "tabpfn", *folder)
+    second = invoke("replicate", *LENGTHS, *folder)
+    assert (first.returncode, second.returncode) == (0, 0)
+    shown = {json.loads(line)["experiment"] for line in second.stdout.splitlines()}
+    assert shown == {"length"}  # what was asked for
+
+    def rows() -> list[str]:
+        lines = (tmp_path / "all/replicate.csv").read_text().splitlines()
+        return [line.split(",")[0] for line in lines[1:]]
+
+    assert rows() == ["table1"] * 2 + ["length"] * 6
+    document = (tmp_path / "all/replicate.md").read_text().replace("\\", "")
+    assert document.index("## table1") < document.index("## length")
+    assert "quick version: table1 with fn_a; length with fn_g; at most" in document
+    assert "Not run: table1: tabpfn: " in document
+    page = (tmp_path / "all/report.html").read_text()
+    assert ">baseline:svm-published</td>" in page
+    assert "fn_g L=100" in page
+    shutil.rmtree(tmp_path / "all/table1")
+    assert invoke("replicate", *LENGTHS, *folder).returncode == 0
+    assert rows() == ["table1"] + ["length"] * 6  # that tabpfn was not run is still so
+
+
+@pytest.mark.usefixtures("prepared")
+def test_tables_of_several_seeds_say_so(invoke, tmp_path):
+    folder = ("--test-size", 40, "--out-dir", "all")
+    table = ("replicate", "table1", "--functions", "fn_a", "--methods", "svm", *folder)
+    assert invoke(*table).returncode == 0
+    assert invoke("replicate", *LENGTHS, *folder, "--seed", 7).returncode == 0
+    document = (tmp_path / "all/replicate.md").read_text()
+    assert "In table1, there are 40 test examples; published were 10,000." in document
+    assert "In table1, the seed of the data is 42." in document
+    assert "In length, the seed of the data is 7." in document
+    assert "svm-published" in (tmp_path / "all/replicate.csv").read_text()
+    assert invoke(*table, "--seed", 7).returncode == 1
+    assert "svm-published" not in (tmp_path / "all/replicate.csv").read_text()
+    assert invoke(*table).returncode == 0
+    assert "svm-published" in (tmp_path / "all/replicate.csv").read_text()
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
+)
+def test_a_stop_while_other_lengths_are_measured_keeps_what_is_finished(
+    invoke, tmp_path, monkeypatch, number, status
+):
+    measured_at = parts.measured_at
+
+    def stopped(*_):
+        signal.raise_signal(number)
+
+    words = ("replicate", *LENGTHS, "--quick", "--out-dir", "all")
+    monkeypatch.setattr(parts, "measured_at", stopped)
+    done = invoke(*words)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert "Tables of what is finished: all. Run the same command to continue." in done.stderr
+    table = (tmp_path / "all/replicate.csv").read_text().splitlines()
+    assert [line.count("not run: it was stopped") for line in table[1:]] == [0, 1, 1, 1, 1, 1]
+    assert read_replication(tmp_path / "all").due == ("length/enumeration/L10-n200",)
+    monkeypatch.setattr(parts, "measured_at", measured_at)
+    assert invoke(*words).returncode == 0
+    assert "not run" not in (tmp_path / "all/replicate.csv").read_text()
+    assert read_replication(tmp_path / "all").due == ()
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_stop_keeps_what_earlier_calls_found(invoke, performed, tmp_path):
+    both = (*TWO, "--out-dir", "all")
+    assert invoke(*both).returncode == 0
+    before = (tmp_path / "all/replicate.csv").read_text()
+    performed(KeyboardInterrupt())
+    assert invoke(*both).returncode == 130
+    assert (tmp_path / "all/replicate.csv").read_text() == before
+
+
+def test_the_folder_tells_which_parts_are_to_come(invoke, monkeypatch, tmp_path):
+    due = []
+
+    def results_of(options):
+        due.append(read_replication(tmp_path / "all").due)
+        return []
+
+    monkeypatch.setattr(parts, "results_of", results_of)
+    assert invoke(*TWO, "--out-dir", "all").returncode == 0
+    search, svm = "table1/enumeration/L100-n200-erm", "table1/svm/L100-n200-erm"
+    assert due == [(search, svm), (svm,)]
+    assert read_replication(tmp_path / "all").due == ()
+
+
+def test_two_replications_do_not_write_to_one_folder(invoke, monkeypatch, tmp_path):
+    monkeypatch.setattr("llm_erm.runs.journal.LOCK_SECONDS", 0.0)
+    with closing(lock(tmp_path / "all")):
+        done = invoke(*TWO, "--out-dir", "all")
+    assert done.returncode == 2
+    assert "Another process is writing to all; wait for it" in done.stderr
 
 
 def test_what_is_done_before_a_stop_is_kept_and_the_rest_says_so(invoke, performed, tmp_path):
@@ -355,6 +482,70 @@ def test_a_dry_run_tells_calls_tokens_dollars_and_hours_and_leaves_nothing(invok
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ("--base-url", "http://127.0.0.1:9/v1"),
+            "Searches with a remote model ask http://127.0.0.1:9/v1 for gpt-5, the default of "
+            "--provider openai; if the server has other models, name one with --model.",
+        ),
+        (
+            ("--base-url", "http://127.0.0.1:9/v1", "--model", "qwen"),
+            "Searches with a remote model ask http://127.0.0.1:9/v1 for qwen.",
+        ),
+        ((), None),
+        (
+            ("--methods", "svm", "--base-url", "http://127.0.0.1:9/v1"),
+            "--provider is not used: none of the methods asks a remote model.",
+        ),
+    ],
+)
+def test_whether_a_given_address_is_asked_and_for_which_model_is_said(invoke, flags, said):
+    methods = () if "--methods" in flags else ("--methods", "search", "no-tools")
+    words = ("--functions", "fn_a", "--provider", "openai", *methods, *flags, "--dry-run")
+    done = invoke("replicate", "table1", *words)
+    assert done.returncode == 0
+    if said is None:
+        assert "ask http" not in done.stderr
+    else:
+        assert done.stderr.splitlines()[0] == said
+
+
+def test_a_dry_run_counts_every_trial(invoke):
+    words = ("--functions", "fn_a", "--methods", "search", "finetuned", "svm", "--dry-run")
+    one = invoke("replicate", "table1", *words, "--json").stdout
+    two = invoke("replicate", "table1", *words, "--json", "--num-trials", 2).stdout
+    for first, second in zip(one.splitlines(), two.splitlines(), strict=True):
+        small, large = (json.loads(line) for line in (first, second))
+        form, double = small["published_form"], large["published_form"]
+        if form["gpu_hours"]:
+            assert double["gpu_hours"] == pytest.approx(2 * form["gpu_hours"])
+        if form["calls"]:
+            assert double["calls"]["calls"] == 2 * form["calls"]["calls"]
+        if small["cpu_seconds_here"]:
+            assert large["cpu_seconds_here"] == pytest.approx(2 * small["cpu_seconds_here"])
+    table = invoke("replicate", "table1", *words, "--num-trials", 2).stdout
+    assert [line.split("\t")[1] for line in table.splitlines()] == ["data sets", "2", "2", "2"]
+
+
+def test_the_address_in_the_environment_is_said_as_well(invoke):
+    words = ("--functions", "fn_a", "--provider", "openai", "--methods", "search", "--dry-run")
+    done = invoke("replicate", "table1", *words, OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert "ask http://127.0.0.1:9/v1 for gpt-5" in done.stderr
+
+
+def test_tasks_that_a_learner_does_not_take_are_said_once(invoke):
+    done = invoke("replicate", "--methods", "genetic-programming", "--dry-run", "--json")
+    run, left_out = map(json.loads, done.stdout.splitlines())
+    assert (run["state"], run["tasks"]) == ("run here", 10)
+    why = "it takes bit strings only, and some tasks have other inputs"
+    assert (left_out["state"], left_out["tasks"]) == (why, 3)
+    assert done.stderr == ""
+    done = invoke("replicate", "--methods", "genetic-programming", "--dry-run")
+    assert done.stderr.split("\n") == [f"Not run: table1: genetic-programming: {why}.", ""]
+
+
 def test_a_dry_run_says_what_its_dollars_leave_out(invoke):
     flags = ("--functions", "fn_a", "--methods", "search", "--dry-run")
     assert "what a code tool adds" in invoke("replicate", "table1", *flags).stderr
@@ -370,6 +561,9 @@ def test_a_dry_run_says_what_its_dollars_leave_out(invoke):
         (("--provider", "magic"), "--provider magic is no provider of remote models"),
         (("--test-size", 41), "--test-size is 41; give an even number"),
         (("--num-trials", 0), "--num-trials is 0; give 1 or more"),
+        (("--base-url", "http://x/v1"), "--base-url is for searches with a remote model, which"),
+        (("--model", "gpt-5"), "add --provider, or omit --model"),
+        (("--provider", "openai", "--base-url", "x"), "must begin with http:// or https://"),
         (("--max-cost-usd", -1), "--max-cost-usd is -1.0; give a number above 0"),
         (("table2",), "table2"),
         (("table1", "--methods", "tabpfn"), "Nothing can be run here. table1: tabpfn:"),

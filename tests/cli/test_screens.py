@@ -56,6 +56,13 @@ def on_terminal(monkeypatch):
 WORDS = "none of these words may ever be broken, whatever the terminal"
 
 
+def test_a_terminal_says_what_else_tasks_are_called(on_terminal):
+    columns = [Column("task", legend={"fn_a": "parity_all", "own": "own"}.__getitem__), "test"]
+    rows = [("fn_a", "99.0%"), ("own", "98.0%"), ("fn_a", "97.0%")]
+    assert on_terminal(40, columns, rows)[4:] == ["fn_a is parity_all."]
+    assert on_terminal(40, columns, rows[1:2])[2:] == []
+
+
 def test_text_is_wrapped_between_words(on_terminal):
     lines = on_terminal(40, ["task", Column("rule", text=True)], [("fn_a", WORDS)])
     assert max(map(len, lines)) <= 40

@@ -172,6 +172,36 @@ def test_no_program_at_all_is_said(invoke, scripted):
     assert result["test"] is result["validation"] is None
 
 
+def test_why_no_program_ran_is_said_with_the_next_step(invoke, scripted):
+    broken = json.dumps({"code": "def f(x) return 1"})
+    endless = json.dumps({"code": "def f(x):\n    while True: pass"})
+    search = (
+        *("synthesize", "--functions", "palindrome", "--lengths", 20, "--attempts", 4, *SMALL),
+        *("--seconds-per-candidate", 1, "--out-dir", "none"),
+        *scripted("no idea", broken, endless, "none"),
+    )
+    why = (
+        "fn_g L=20: no program ran. Of 4 answers: 2 without code, 1 with a syntax error, 1 with a "
+        "program that timed out. Name another model, or hold its answers to a form with "
+        "--constraint. `llm-erm report none` shows the answers."
+    )
+    for done in (invoke(*search), invoke(*search), invoke(*search, "--json")):
+        assert why in " ".join(done.stderr.split())
+    done = invoke("synthesize", "--functions", "fn_a", "--lengths", 20, *SMALL, *scripted(WRONG))
+    assert "no program ran" not in done.stderr
+
+
+def test_the_next_step_suits_the_most_frequent_reason(invoke, scripted):
+    endless = json.dumps({"code": "def f(x):\n    while True: pass"})
+    done = invoke(
+        *("synthesize", "--functions", "fn_a", "fn_b", "fn_c", "fn_d", "fn_e", "--lengths", 20),
+        *(*SMALL, "--attempts", 1, "--seconds-per-candidate", 1, *scripted(endless)),
+    )
+    said = " ".join(done.stderr.split())
+    assert "fn_a L=20, fn_b L=20, fn_c L=20 and 2 more: no program ran. Of 5 answers: " in said
+    assert "Raise --seconds-per-call or --seconds-per-candidate, or name another model." in said
+
+
 def test_a_task_of_ones_own_is_learned_from_one_file(invoke, scripted, tmp_path):
     (tmp_path / "first.py").write_text(
         "lengths = (12,)\n\ndef rule(x):\n    return int(x[0])\n\n"

@@ -121,6 +121,23 @@ def test_sizes_and_lengths_in_one_command(train):
     assert "contrast set" in table
 
 
+def test_each_trial_has_data_and_a_model_of_its_own(train):
+    code, out, _ = train(
+        *(*TINY, "--target_func", "fn_a", "--sequence_length", 12, "--train_set_size", 20),
+        *("--num_trials", 2, "--results_path", "runs/trials", "--json"),
+    )
+    assert code == 0
+    first, second = (json.loads(line)["data"] for line in out.splitlines())
+    assert (first["trial"], second["trial"]) == (1, 2)
+    assert first["sha256"] != second["sha256"]
+    configs = [
+        json.loads(Path(f"runs/trials/fn_a-L12-n20{end}/config.json").read_text())
+        for end in ("", "-trial2")
+    ]
+    assert [config.get("trial") for config in configs] == [None, 2]
+    assert all("num_trials" not in config for config in configs)
+
+
 def test_a_finished_run_is_shown_and_another_is_not_mixed_with_it(train):
     asked = (*TINY, "--train_set_size", 20, "--sequence_length", 12, "--results_path", "run")
     assert train(*asked)[0] == 0
@@ -222,7 +239,7 @@ def test_a_loss_that_is_no_number_is_said(train):
     assert code == 0
     assert "NaN" not in out
     assert json.loads(out)["facts"]["test_loss"] is None
-    assert "fn_a L=12: the loss was not finite at epoch 2" in error
+    assert "fn_a L=12: The loss was not finite at epoch 2" in error
 
 
 def test_decimals_and_graphs_train(train):

@@ -10,9 +10,10 @@ import pytest
 
 from llm_erm.cli import watch
 from llm_erm.errors import InputError
-from llm_erm.reports.progress import Watch
+from llm_erm.reports.replicated import PartRecord, Replicated, Terms
+from llm_erm.reports.watched import Watch
 from llm_erm.tasks.spec import DataSpec
-from made_runs import LATER, PALINDROME, PARITY, SPECS, begun, known, running
+from made_runs import LATER, PALINDROME, PARITY, SPECS, begun, known, running, written_at
 from regenerate_screens import Terminal
 
 
@@ -155,6 +156,35 @@ def test_a_sweep_names_the_folders_and_what_failed(tmp_path):
     below = said(lines)
     assert f"{tmp_path / '0'} failed with exit status 3; see {tmp_path / '0/stderr.log'}." in below
     assert "200 tokens, at unknown cost" in below
+
+
+def test_a_replication_is_followed_from_part_to_part(tmp_path, now):
+    folders = [tmp_path / "table1" / name / "L20" for name in ("svm", "xgboost", "search")]
+    terms = Terms(quick=False, seed=42, tests=100, trials=1)
+    kept = Replicated(tmp_path, terms, folders)
+
+    def end(folder: Path, reason: str = "") -> None:
+        with running(folder, known(specs=SPECS[:1])) as run:
+            if not reason:
+                run.finish(PARITY, 1.0)
+        name = kept.name(folder)
+        digest = kept.digest(name)
+        kept.keep(PartRecord(name, terms, (), "", "", (), reason, "", digest))
+        written_at(tmp_path, LATER)
+
+    def end_all() -> None:
+        end(folders[1])
+        end(folders[2], "the server is on fire")
+
+    written_at(tmp_path, LATER)
+    screen = Screen(lambda: end(folders[0]), lambda: now(180), end_all, width=200)
+    screen.follow(tmp_path)
+    first, between, silent, last = map(said, screen.frames)
+    assert "Current part of the replication: table1/svm/L20; 2 more parts to come." in first
+    assert "Current part of the replication: table1/xgboost/L20; 1 more part to come." in between
+    assert "Nothing has been written for 3 min 0 s" in silent
+    assert f"{folders[2]} ended without all results: the server is on fire." in last
+    assert "Nothing has been written" not in last
 
 
 @pytest.mark.usefixtures("now")

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, replace
-from itertools import combinations
 from unittest.mock import patch
 from xml.etree import ElementTree
 
@@ -13,8 +12,8 @@ pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 import matplotlib
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
+from legible import assert_legible
 from llm_erm.errors import InputError
 from llm_erm.reports.comparison_figure import comparison
 from llm_erm.reports.curve_figure import curves_by_task
@@ -109,36 +108,6 @@ LONG = [
     *("knn", "a name of very many quite short words that goes on for longer than a line"),
 ]
 POINTS = [PARITY, PALINDROME, ("fn_j", 100), ("fn_k", 100), ("fn_b", 20), ("own", 12)]
-
-
-def texts(figure: Figure) -> list[tuple[str, object]]:
-    """Every text of a picture that is drawn, with its box."""
-    figure.draw_without_rendering()
-    unseen = {
-        label
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
-        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
-        for label in (tick.label1, tick.label2)
-    }
-    return [
-        (text.get_text(), text.get_window_extent().padded(-1))
-        for text in figure.findobj(Text)
-        if text.get_visible() and text.get_text().strip() and text not in unseen
-    ]
-
-
-def assert_legible(figure: Figure) -> None:
-    """No text covers another one, and none leaves the picture."""
-    found = texts(figure)
-    for text, box in found:
-        assert box.x0 >= 0, text
-        assert box.y0 >= 0, text
-        assert box.x1 <= figure.bbox.x1, text
-        assert box.y1 <= figure.bbox.y1, text
-    for (text, box), (other, its) in combinations(found, 2):
-        assert not box.overlaps(its), (text, other)
 
 
 @pytest.mark.parametrize(

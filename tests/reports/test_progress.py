@@ -15,7 +15,7 @@ from llm_erm.errors import InputError
 from llm_erm.incontext.method import InContext
 from llm_erm.reports import progress
 from llm_erm.reports.planned import planned_jobs
-from llm_erm.reports.progress import Watch
+from llm_erm.reports.watched import Watch
 from llm_erm.runs.checksum import sealed_settings
 from llm_erm.runs.fingerprint import read_fingerprint
 from llm_erm.runs.jobs import JobKey

@@ -10,6 +10,7 @@ import pytest
 import made_results as made
 from llm_erm.enumeration.evaluation import OwnPrograms
 from llm_erm.erm.binomial import binomial_interval
+from llm_erm.erm.trials import mean_over_trials
 from llm_erm.reports.comparison import accuracy_interval
 from llm_erm.reports.published import Point, published
 from llm_erm.reports.replication import (
@@ -18,6 +19,7 @@ from llm_erm.reports.replication import (
     beside_published,
     measured_at,
     measured_of,
+    over_trials,
 )
 from llm_erm.reports.replication_tables import as_csv, as_markdown, interval, record, summaries
 from llm_erm.reports.results import Entry
@@ -146,6 +148,19 @@ def test_transformers_were_tested_at_other_lengths_and_learners_have_none():
     (found,) = measured_at(at, trained, {30: Dataset(("0", "1"), (0, 1))}, OwnPrograms())
     assert (found.point.tested, found.accuracy, found.test_examples) == (30, 0.5, 2)
     assert measured_at(at, made.fitted()[0], TESTS, OwnPrograms()) == []
+
+
+def test_accuracies_of_several_trials_are_means_where_all_have_one():
+    longer = replace(PALINDROME, tested=200)
+    trials = [
+        [xgboost(0.5, 0.4, 0.6), xgboost(0.7, 0.6, 0.8, longer)],
+        [xgboost(1.0, 0.9, 1.0)],
+    ]
+    mean = only(over_trials(trials))
+    estimate = mean_over_trials([0.5, 1.0])
+    assert (mean.point, mean.accuracy, mean.trials) == (PALINDROME, 0.75, 2)
+    assert (mean.low, mean.high) == (estimate.low, estimate.high)
+    assert over_trials(trials[:1]) == trials[0]
 
 
 HOSTILE = "=HYPERLINK(1)|<script>alert(1)</script>\n# heading"

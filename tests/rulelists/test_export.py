@@ -227,6 +227,22 @@ def test_dates_in_a_formula_are_dates():
     assert formula == '=IF(IF(ISNUMBER(A2),A2<=DATE(2024,3,5)+0.5,FALSE()),"b","a")\n'
 
 
+def test_times_of_day_are_exact_in_every_form():
+    """Also to parts of a second, which spreadsheets and databases have as shares of a day."""
+    for value_, text, in_sql, in_formula in (
+        (19732.2, "2024-01-10 04:48", "2024-01-10 04:48:00", "DATE(2024,1,10)+0.2"),
+        (19732.20001, "2024-01-10 04:48:00.864", "2024-01-10 04:48:00.864", "+0.20001"),
+        (19732.0, "2024-01-10 00:00", "'2024-01-10'", "A2<=DATE(2024,1,10),"),
+    ):
+        condition = AtMost("since", value_, date=True, times=True)
+        known = learned(RuleList((Line((condition,), 1),), 0, ("a", "b")), (SINCE,))
+        assert str(known.rule) == f"IF since ≤ {text} → b\nELSE → a"
+        assert text in markdown_table(known).replace("\\", "")
+        assert in_sql in sql_case(known)
+        assert in_formula in spreadsheet_formula(known)
+        assert f"since <= {value_:g}" in python_file(known).replace(".0:", ":")
+
+
 def test_texts_of_a_formula_are_as_long_as_excel_takes():
     long = 'x"' * 200
     rule = RuleList((Line((Among("plan", (long,)),), 1),), 0, ("a", "b"))

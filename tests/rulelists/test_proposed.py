@@ -21,6 +21,7 @@ from llm_erm.rulelists.rule import (
     Present,
     RuleList,
 )
+from llm_erm.tables.cells import days_at
 from llm_erm.tables.columns import CategoryColumn, ColumnSchema, NumberColumn, Schema, Table
 
 
@@ -174,6 +175,40 @@ def test_a_day_is_a_whole_one_where_a_column_has_times(comparison, holds):
     assert read(str(rule)) == rule
 
 
+@pytest.mark.parametrize(
+    ("comparison", "holds"),
+    [
+        ("seen ≤ 2020-01-01 18:00", [True, True, False]),
+        ("seen < 2020-01-01T18:00", [True, False, False]),
+        ("seen ≥ 2020-01-01 18:00:00", [False, True, True]),
+        ("seen > 2020-01-01 17:59:59.5", [False, True, True]),
+        ("seen = 2020-01-01 18:00", [False, True, False]),
+        ("2019-04-14 05:59 < seen ≤ 2020-01-01 18:00", [True, True, False]),
+        ("signed < 2020-02-08 12:00", [True, True, False]),
+    ],
+)
+def test_a_time_of_day_is_read(comparison, holds):
+    rule = read(f"IF {comparison} → yes\nELSE → no")
+    assert rule.lines[0].holds(TABLE).tolist() == holds
+    assert read(str(rule)) == rule
+
+
+def test_what_is_before_a_moment_ends_a_second_earlier_or_a_microsecond():
+    for values, printed in (
+        ([1.0, 2.25], "IF x ≤ 2024-01-10 04:47:59 → yes\nELSE → no"),
+        ([1.0, 2.25 + 1.5 / 86_400], "IF x ≤ 2024-01-10 04:47:59.999999 → yes\nELSE → no"),
+    ):
+        table = Table((NumberColumn("x", np.array(values), False, dates=True),), 2)
+        names = names_of(schema_of(table))
+        rule = rule_in("IF x < 2024-01-10 04:48 → yes\nELSE → no", table, names, 3)
+        assert str(rule) == printed
+
+
+def test_large_numbers_are_printed_whole():
+    rule = RuleList((Line((AtMost("age", 1234567890123456.0),), 1),), 0, ("no", "yes"))
+    assert read(str(rule)) == rule
+
+
 def test_at_least_a_number_holds_for_it_however_large_it_is():
     table = Table((whole("x", 1e18, 2e18),), 2)
     names = names_of(schema_of(table))
@@ -238,6 +273,7 @@ MIXED = Table(
         *(whole(name, 1, 2, 3) for name in NUMBERS),
         *(named(name, *levels) for name, levels in CATEGORIES.items()),
         *(whole(name, 1, 2, 3, dates=True) for name in ("from", "until")),
+        NumberColumn("at", np.array([1.0, 2.25, 3.5]), integral=False, dates=True),
     ),
     3,
 )
@@ -250,11 +286,14 @@ LEVELS = st.sampled_from(sorted(CATEGORIES)).flatmap(
         ),
     )
 )
+MOMENTS = st.integers(-(10**15), 4 * 10**15).map(days_at) | st.sampled_from([0.0, 19732.0, -1.0])
 PAIRS = st.permutations(NUMBERS).map(lambda names: names[:2]) | st.permutations(["from", "until"])
 CONDITIONS = st.one_of(
     st.builds(AtMost, st.sampled_from(NUMBERS), VALUES),
     st.builds(Above, st.sampled_from(NUMBERS), VALUES),
     st.builds(Above, st.sampled_from(["from", "until"]), st.integers(-9999, 99_999), st.just(True)),
+    st.builds(AtMost, st.just("at"), MOMENTS, st.just(True), st.just(True)),
+    st.builds(Above, st.just("at"), MOMENTS, st.just(True), st.just(True)),
     st.builds(Missing, st.sampled_from([*NUMBERS, *CATEGORIES])),
     st.builds(Present, st.sampled_from([*NUMBERS, *CATEGORIES])),
     LEVELS.map(lambda one: Among(*one)),

@@ -112,6 +112,16 @@ def test_the_prompt_is_the_golden_one(blind):
     assert prompt == (GOLDEN / f"prompt-fit{'-blind' * blind}.txt").read_text()
 
 
+def test_a_prompt_shows_times_of_day_and_how_to_write_them():
+    at = NumberColumn("at", np.array([19732.0, 19732.2, np.nan]), integral=False, dates=True)
+    table, labels = Table((at,), 3), np.array([0, 1, 1], np.int32)
+    schema = Schema((ColumnSchema("at", "number", dates=True),), "left", ("no", "yes"))
+    prompt = prompt_of(table, labels, Asked(names_of(schema), "left", 3, (), {}, 0))
+    assert "- at: dates from 2024-01-10 00:00 to 2024-01-10 04:48\n" in prompt
+    assert "2024-01-10 00:00,no\n2024-01-10 04:48,yes\n,yes\n" in prompt
+    assert "(dates as 2024-12-31 14:30, or as 2024-12-31 for the whole day)" in prompt
+
+
 def test_a_prompt_of_many_rows_shows_a_sample_and_says_so():
     data = patients(12_000)
     asked = Asked(names_of(data.schema), data.schema.target, 3, (), {}, 0)

@@ -4,11 +4,17 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_erm.tables.cells import (
+    DAY_MICROSECONDS,
     MISSING,
     certainly_commas,
     date_text,
+    days_at,
+    microsecond_at,
+    moment_text,
     numbers_in,
     read_date,
     read_number,
@@ -132,6 +138,42 @@ def test_days_are_written_as_dates(days, text):
     assert date_text(days) == text
     if abs(days) < 1e6:
         assert read_date(text) == days
+
+
+@pytest.mark.parametrize(
+    ("days", "times", "text"),
+    [
+        (19732, False, "2024-01-10"),
+        (19732, True, "2024-01-10 00:00"),
+        (19732.2, False, "2024-01-10 04:48"),
+        (19732.20001, True, "2024-01-10 04:48:00.864"),
+        (-0.25, True, "1969-12-31 18:00"),
+        (1e300, False, "9999-12-31 23:59:59"),
+        (-1e300, False, "0001-01-01"),
+    ],
+)
+def test_a_moment_is_written_to_its_microsecond(days, times, text):
+    assert moment_text(days, times=times) == text
+    if abs(days) < 1e6:
+        assert read_date(text) == days
+
+
+NEAR = 65_000
+"""Days from 1970, to 1792 and 2147, within which days as floats tell microseconds apart."""
+
+
+@given(st.integers(-NEAR * DAY_MICROSECONDS, NEAR * DAY_MICROSECONDS))
+def test_a_moment_reads_back_as_itself(microsecond):
+    days = days_at(microsecond)
+    assert microsecond_at(days) == microsecond
+    assert read_date(moment_text(days)) == days
+    assert read_date(moment_text(days, times=True)) == days
+
+
+@given(st.floats(-NEAR, NEAR))
+def test_dates_are_divided_alike_by_days_and_by_what_is_written_of_them(days):
+    last = read_date(moment_text(days))
+    assert last <= days < days_at(microsecond_at(last) + 1)
 
 
 def test_dates_are_numbers_that_print_as_dates(column):

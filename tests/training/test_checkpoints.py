@@ -81,7 +81,7 @@ def test_a_run_continues_from_the_checkpoint_before_a_damaged_one(parity, tmp_pa
     resumed = learn(parity, SETTINGS, folder=tmp_path, observe=events.append)
     said = [event.text for event in events if isinstance(event, Noticed)]
     assert said == [
-        f"{path} is damaged or of another run, so training starts from the checkpoint before it"
+        f"{path} is damaged or of another run, so training starts from the checkpoint before it."
     ]
     assert [event.done for event in events if isinstance(event, Started)] == [3]
     assert losses(resumed) == losses(learn(parity, SETTINGS))

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
+from legible import assert_legible
 from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint, TrainingFacts
 from llm_erm.records import Result, Verdict
@@ -17,7 +18,7 @@ from llm_erm.styles import make_legible, style
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.suite import SUITE
 from llm_erm.tasks.task import DataKey
-from llm_erm.training import export
+from llm_erm.training import export, plots
 from llm_erm.training.events import Evaluated, Prepared
 from llm_erm.training.export import Artifacts, check_place, clear
 from llm_erm.training.method import Training, TrainingJob
@@ -167,6 +168,35 @@ def test_pictures_that_share_a_chart_are_what_matplotlib_draws_from_scratch(tmp_
         assert (imread(tmp_path / "curve.png") == imread(tmp_path / "plain.png")).all()
 
 
+STRANGE = {"font.size": 20, "axes.facecolor": "black", "lines.linewidth": 9, "text.usetex": True}
+
+
+def test_a_curve_does_not_depend_on_what_the_user_has_set_for_pictures(tmp_path):
+    import matplotlib
+
+    plot_curve(POINTS, "usual\nlength 12", tmp_path / "usual.png")
+    plots._chart.cache_clear()
+    with matplotlib.rc_context(STRANGE):
+        plot_curve(POINTS, "usual\nlength 12", tmp_path / "strange.png")
+        assert matplotlib.rcParams["font.size"] == 20
+    usual, strange = ((tmp_path / f"{name}.png").read_bytes() for name in ("usual", "strange"))
+    assert usual == strange
+
+
+LONG = "own: " + "a rule that is told in very many words, " * 4 + "w" * 60
+
+
+@pytest.mark.parametrize("title", ["parity_all (fn_a): odd\nlength 12, m", f"{LONG}\n$m$ {LONG}"])
+def test_no_text_of_a_picture_covers_another_one(title):
+    for epochs in ((0, 2), tuple(range(0, 100_000, 9_999))):
+        plots._chart.cache_clear()
+        assert_legible(plots._chart(epochs, title).canvas.figure)
+    for sizes in ((10, 20, 50, 100, 200, 1000), (9, 10, 20, 1_000_000)):
+        named = [replace(result(size), model=title) for size in sizes]
+        assert_legible(accuracy_by_size(named))
+        assert_legible(accuracy_by_length(named))
+
+
 def test_sizes_and_lengths_are_drawn(tmp_path):
     results = [result(20, 30), result(10, 20)]
     plot_sizes(results, tmp_path / "sizes.png")
@@ -186,6 +216,20 @@ def test_pictures_say_what_the_task_is_and_name_every_line():
     low, high = axes.get_ylim()
     assert low < 0 <= 1 < high  # the markers at both ends are whole
     assert [label.get_text() for label in axes.get_xticklabels()] == ["10", "20"]
+
+
+def test_pictures_show_the_mean_over_trials():
+    def trial(number: int, right: int, elsewhere: float) -> Result:
+        one = result(10)
+        facts = replace(one.facts, accuracy_at_length={30: elsewhere})
+        data, test = replace(one.data, trial=number), Verdict("ok", right, 0, 40)
+        return replace(one, data=data, test=test, facts=facts)
+
+    trials = [trial(1, 20, 0.5), trial(2, 40, 0.75)]
+    for drawn, at in ((accuracy_by_size, [10]), (accuracy_by_length, [12, 30])):
+        line, _ = drawn(trials).axes[0].lines
+        assert list(line.get_xdata()) == at
+        assert list(line.get_ydata()) == [0.75, 0.625][: len(at)]
 
 
 def test_pictures_of_an_own_task_give_its_rule():

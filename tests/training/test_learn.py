@@ -158,7 +158,7 @@ def test_every_epoch_has_every_example_once_in_an_order_of_its_own_at_the_cosine
 def test_a_loss_that_is_not_finite_is_none_and_told(parity):
     seen = Stop()
     run = learn(parity, replace(SMALL, lr=1e30), observe=seen)
-    assert run.notices[0].startswith("the loss was not finite at epoch"), curve(run, "train_loss")
+    assert run.notices[0].startswith("The loss was not finite at epoch"), curve(run, "train_loss")
     assert Noticed(run.notices[0]) in seen.events
     assert curve(run, "test_loss")[-1] is run.facts.test_loss is None
     assert run.test.accuracy == 0.0  # a prediction that is not a number is wrong, and not label 0
@@ -252,7 +252,7 @@ def test_a_damaged_checkpoint_is_named_and_training_starts_over(parity, tmp_path
     job = "b" if damage == "job" else "a"
     result = learn(parity, settings, folder=tmp_path / "run", observe=events.append, job=job)
     said = [event.text for event in events if isinstance(event, Noticed)]
-    assert said == [f"{path} is damaged or of another run, so training starts from the start"]
+    assert said == [f"{path} is damaged or of another run, so training starts from the start."]
     assert [event.done for event in events if isinstance(event, Started)] == [0]
     assert [point.train_loss for point in result.facts.curve] == [
         point.train_loss for point in whole.facts.curve
@@ -380,7 +380,7 @@ def test_a_context_for_the_inputs_alone_leaves_others_out(parity):
     longer = with_held_out(parity, length_generalization=Dataset(("0" * 25,), (0,)))
     run = learn(longer, replace(SMALL, n_epochs=1, context_length=21))
     assert run.length_generalization is None
-    assert "inputs of other lengths are left out" in run.notices[0]
+    assert "Inputs of other lengths are left out" in run.notices[0]
     assert learn(longer, replace(SMALL, n_epochs=1)).length_generalization.total == 1
 
 

@@ -9,7 +9,7 @@ from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.options import Executors
-from llm_erm.cli.results import BOUNDS, LENGTH, SURE, at_most
+from llm_erm.cli.results import BOUNDS, LENGTH, SURE, TASK, at_most
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cli.tables import Column
 from llm_erm.errors import MissingExtraError
@@ -85,7 +85,7 @@ class Options(RunOptions, DataGrid):
             data = result.data
             groups.setdefault((data.function, data.length, result.variant), []).append(result)
         columns = (
-            *("task", LENGTH, "learner"),
+            *(TASK, LENGTH, "learner"),
             Column("trials", setting=True, usual="1"),
             Column("validation", wide=True),
             *("test", "95% interval"),

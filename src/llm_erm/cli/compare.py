@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import entries_of_runs
+from llm_erm.cli.results import TASK, entries_of_runs
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
@@ -20,6 +20,7 @@ from llm_erm.reports.tables import COLUMNS, cells, check_table, record, write_ta
 from llm_erm.tasks.task_file import load_task_file
 
 TERMINAL: dict[str, dict[str, Any]] = {
+    "task": {"legend": TASK.legend},
     "length": {"setting": True},
     "method": {"text": True},
     "trials": {"setting": True, "usual": "1"},

@@ -7,10 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from llm_erm.baselines.learners import TABPFN, names
+from llm_erm.baselines.learners import PUBLISHED, TABPFN, Learner, names
 from llm_erm.errors import InputError
 from llm_erm.llms.providers import PROVIDERS
 from llm_erm.phrases import either
+from llm_erm.tasks.suite import get
 
 EMBEDDED_SHOTS = 32
 """Examples in a prompt of the embedded model, at most."""
@@ -85,6 +86,7 @@ class Contender:
         reason: Why it is not run, if that is known without trying.
         paid: Whether it calls a model that may cost money.
         slow: Whether --quick leaves it out unless it is named.
+        learner: The learner that it is; None if it is none, or one that takes all inputs.
     """
 
     name: str
@@ -99,6 +101,11 @@ class Contender:
     reason: str = ""
     paid: bool = False
     slow: bool = False
+    learner: Learner | None = None
+
+    def takes(self, task: str) -> bool:
+        """Returns whether it takes the inputs of a task."""
+        return self.learner is None or self.learner.takes(get(task).kind)
 
 
 ALL = ("table1", "scaling", "length")
@@ -171,6 +178,7 @@ class Contenders:
                 seconds=LEARNER_SECONDS[name],
                 validates=name == "genetic-programming",
                 slow=LEARNER_SECONDS[name] > QUICK_SECONDS,
+                learner=PUBLISHED.get(name),
             )
             for name in sorted(names("published"), key=LEARNER_SECONDS.__getitem__)
         ]

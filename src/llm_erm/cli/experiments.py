@@ -51,7 +51,7 @@ class Options(Choice):
     test_size: int | None = None
     """Number of test examples (default: 10000, as published; with --quick 1000)."""
     num_trials: int = 1
-    """Number of independently drawn data sets per task; a transformer is trained on the first."""
+    """Number of independently drawn data sets per task; the first uses the base seed itself."""
     seed: int = 42
     """Base seed of the data."""
     dataset_dir: Path = Path("datasets")
@@ -137,12 +137,17 @@ class Part:
         return f"{self.data.experiment}: {self.contender.name}"
 
     @property
+    def trials(self) -> int:
+        """Number of data sets per task."""
+        return self.options.grid().num_trials
+
+    @property
     def seconds(self) -> float:
         """About how many seconds it takes."""
         data = self.data
         trained = self.contender.command == "train"
         factor = data.examples / 200 * data.length / 100 if trained else 1.0
-        return self.contender.seconds * len(data.tasks) * factor
+        return self.contender.seconds * len(data.tasks) * self.trials * factor
 
 
 def has_gpu(options: Options) -> bool:
@@ -178,7 +183,7 @@ def plan(options: Options, known: Published, *, gpu: bool) -> list[Part]:
                     (point, contender.beside) in figures for point in data.points
                 )
                 if name in contender.experiments and compares:
-                    parts.append(_part(options, contender, data))
+                    parts += _parts(options, contender, data)
     if not parts:
         raise InputError(
             f"None of the tasks {' '.join(options.functions)} is part of "
@@ -229,6 +234,19 @@ def _data(name: str, experiment: Experiment, tasks: Sequence[str], options: Opti
     ]
 
 
+def _parts(options: Options, contender: Contender, data: Data) -> list[Part]:
+    """Returns the part of a method on data; one of its own for tasks that it cannot learn."""
+    taken = tuple(task for task in data.tasks if contender.takes(task))
+    parts = [_part(options, contender, replace(data, tasks=taken))] if taken else []
+    if others := tuple(task for task in data.tasks if task not in taken):
+        assert contender.learner is not None
+        part = _part(options, contender, replace(data, tasks=others))
+        why = f"it takes {contender.learner.only} only, and some tasks have other inputs"
+        # It is never run, and must not be taken for the other part.
+        parts.append(replace(part, folder=part.folder / "left-out", reason=why))
+    return parts
+
+
 def _part(options: Options, contender: Contender, data: Data) -> Part:
     folder = options.folder / data.experiment / contender.name / data.label
     flags = _flags(options, contender, data, folder)
@@ -252,6 +270,7 @@ def _flags(options: Options, contender: Contender, data: Data, folder: Path) -> 
         "published": data.release,
         "allow_repeats": data.release is None,
         "fresh": options.fresh,
+        "num_trials": options.num_trials,
     }
     if contender.command == "train":
         shared |= {
@@ -270,7 +289,6 @@ def _flags(options: Options, contender: Contender, data: Data, folder: Path) -> 
         "lengths": (data.length,),
         "train_size": data.examples - validation,
         "val_size": validation,
-        "num_trials": options.num_trials,
         tests: options.tests,
         "out_dir": folder,
     }

@@ -10,7 +10,7 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.commands import command, flags_of
-from llm_erm.cli.results import LENGTH, entries_of_runs
+from llm_erm.cli.results import LENGTH, TASK, entries_of_runs
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.tables import Column
 from llm_erm.erm.binomial import occam_upper
@@ -126,7 +126,7 @@ def _print(
                 output.say_json({"function": task[0], "length": task[1]} | asdict(curve))
         return
     columns = (
-        *("task", LENGTH, Column("method", text=True)),
+        *(TASK, LENGTH, Column("method", text=True)),
         Column("test accuracy at numbers of labelled examples", text=True),
         Column("guarantee at 200", wide=True),
     )

@@ -12,8 +12,10 @@ import tyro
 from llm_erm.cli import output
 from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
-from llm_erm.cli.places import check_files
+from llm_erm.cli.places import refuse_inputs
+from llm_erm.cli.progress import Bars
 from llm_erm.cli.proposal_options import ProposalOptions
+from llm_erm.cli.stopped import keeping
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, MissingExtraError, UnfinishedError
 from llm_erm.phrases import counted, listed
@@ -103,8 +105,8 @@ def fit(options: Options) -> int:
     if options.answered is not None:
         answers = read_answers(options.answered, options.target)
     asks = options.asks
-    if asks and not options.dry_run:
-        check_files({"--out": options.out}, options.out_dir)
+    if not options.dry_run:  # before a search that takes minutes, or costs something
+        refuse_inputs(options.out, options.data, out_dir=options.out_dir)
     data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
         raise InputError(
@@ -117,7 +119,8 @@ def fit(options: Options) -> int:
 
     load_compiled(prepare, QUICK_SECONDS)
     if options.ask and not options.dry_run:
-        data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
+        with keeping(f"Your answers are kept in {options.answered}; the same command goes on."):
+            data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
     _say_notices(data)
     proposed = None
     if asks:
@@ -129,18 +132,33 @@ def fit(options: Options) -> int:
             return 3
         if options.dry_run:
             return 0
-    learned = learn(data, settings, proposed)
+    with keeping(_kept(options)), Bars() as bars:
+        bars.add("searching for the rule", None)
+        learned = learn(data, settings, proposed)
     if options.out is not None:
         write_rule(options.out, learned)
+    with keeping("" if options.out is None else f"The rule is in {options.out}."):
+        _say(learned, data, settings, options)
+    return 0
+
+
+def _say(learned: Learned, data: Labelled, settings: TableSettings, options: Options) -> None:
+    """Prints a rule, what is known of it, and how other learners do."""
     if options.json:
         output.say_json(learned)
-        return 0
+        return
     _print(learned, options.positive)
     accuracies = rival_accuracies(data, divide(data, settings), options.seed)
     output.say_below("\n".join(_beside(learned, accuracies)))
     if options.out is not None:
         output.note(f"Rule: {options.out}")
-    return 0
+
+
+def _kept(options: Options) -> str:
+    """Returns what is kept if the search is stopped."""
+    if options.asks:
+        return "There is no rule yet; the same command finds the model's answers and searches anew."
+    return "There is no rule yet, and nothing was written."
 
 
 def _load(options: Options, answers: Answers) -> Labelled:
@@ -248,7 +266,7 @@ def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:
     texts = [f"{name} {output.percent(accuracy)}" for name, accuracy in accuracies.items()]
     sentences = [
         f"Beside it, learned and checked on the same rows: {' · '.join(texts)}; the rule "
-        f"{output.percent(own)}"
+        f"{output.percent(own)}."
     ]
     better = [name for name, accuracy in accuracies.items() if accuracy >= own]
     if better:

@@ -129,4 +129,4 @@ def _hours(part: Part) -> float:
     evaluations = 2 + usual.n_epochs // usual.eval_every
     tests = (1 + len(data.tested)) * 10_000
     seconds = steps * STEP_SECONDS + evaluations * tests / EVALUATED_PER_SECOND
-    return len(data.tasks) * seconds / 3600
+    return len(data.tasks) * part.trials * seconds / 3600

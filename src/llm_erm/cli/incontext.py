@@ -10,7 +10,7 @@ import tyro
 
 from llm_erm.cli import output
 from llm_erm.cli.engines import EngineOptions, engine_of
-from llm_erm.cli.results import LENGTH, TRIAL
+from llm_erm.cli.results import LENGTH, TASK, TRIAL
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cli.tables import Column
 from llm_erm.facts import IncontextFacts
@@ -103,7 +103,7 @@ class Options(RunOptions, EngineOptions, DataGrid):
     def show(self, results: Sequence[Result]) -> Sequence[str]:
         """Prints one row per result."""
         columns = (
-            *("task", LENGTH, TRIAL, Column("shots", setting=True)),
+            *(TASK, LENGTH, TRIAL, Column("shots", setting=True)),
             *("accuracy", "95% interval", "differs from chance"),
             Column("accuracy of parsed", wide=True),
             "not parsed",

@@ -18,7 +18,7 @@ from typing import Any
 from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.keys import guard_streams, keep_environment, without_keys
-from llm_erm.cli.stopped import status_of, still_computing
+from llm_erm.cli.stopped import in_words, status_of, still_computing
 from llm_erm.cli.text import never_fail, note
 from llm_erm.errors import LLMERMError
 from llm_erm.version import VERSION
@@ -114,7 +114,7 @@ def exit_with(
         note(f"llm-erm: {sentence(error, kind(), words)}")
         status = 2
     except KeyboardInterrupt as stopped:
-        note("llm-erm: stopped.")
+        note(f"llm-erm: {in_words(stopped)}")
         status = status_of(stopped)
     if status > 128 and still_computing():
         sys.stderr.flush()

@@ -17,7 +17,7 @@ from llm_erm.llms.files import calls_that_fit
 from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.models import model as model_of
-from llm_erm.llms.models import price_of
+from llm_erm.llms.models import no_provider, price_of, similar_provider
 from llm_erm.llms.providers import PROVIDERS, Constraint, Defaults, ModelSettings, Provider
 from llm_erm.phrases import counted
 
@@ -124,10 +124,7 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
     options = _with_provider(options)
     provider = PROVIDERS.get(options.provider or "")
     if provider is None:
-        raise InputError(
-            f"There is no provider {options.provider!r}; choose one of {', '.join(PROVIDERS)} or "
-            "replay."
-        )
+        raise InputError(no_provider(options.provider or ""))
     if options.answers is not None and provider.name == "scripted":
         options = replace(options, model=str(options.answers))
     _check(options, provider)
@@ -194,9 +191,12 @@ def _implied(options: ModelOptions) -> str:
         return "scripted"
     model = options.model
     if model is not None and not (model.endswith(".gguf") or Path(model).is_file()):
+        prefix, colon, rest = model.partition(":")
+        close = similar_provider(prefix) if colon else None
+        hint = f"did you mean --model {close}:{rest}? If not, " if close else ""
         raise InputError(
-            f"--model {model} does not say who serves the model; add --provider, as in --provider "
-            f"openai --model {model}, or name a GGUF file."
+            f"--model {model} does not say who serves the model; {hint}add --provider, as in "
+            f"--provider openai --model {model}, or name a GGUF file."
         )
     for flag, given in (
         ("--base-url", options.base_url is not None),

@@ -1,9 +1,9 @@
 """Runs the parts of `llm-erm replicate`, and says how long the rest may take."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from llm_erm.cli import output
@@ -13,14 +13,16 @@ from llm_erm.cli.runs import results_of
 from llm_erm.cli.stopped import status_of
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
 from llm_erm.phrases import lasting, listed
-from llm_erm.reports.replication import Measured, Missing, measured_at, measured_of
+from llm_erm.reports.replicated import PartRecord, Replicated
+from llm_erm.reports.replication import Measured, measured_at, measured_of, over_trials
 from llm_erm.reports.results import Entry, entries_in
-from llm_erm.runs.run import results_in
+from llm_erm.runs.run import results_in, stopping_at_sigterm
 from llm_erm.sandbox import Sandbox
 from llm_erm.tasks import probes
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import DataKey, Dataset
 
+STOPPED = "it was stopped; the same command goes on"
 NO_ANSWERS = "what it learned, if anything, has no answers at other lengths"
 
 
@@ -58,19 +60,32 @@ class Ended:
     Attributes:
         part: The part, with the reason why it lacks results, if it lacks any.
         measured: What it scored.
+        due: Whether a stop left it undone.
     """
 
     part: Part
     measured: Sequence[Measured] = ()
+    due: bool = False
 
-    @property
-    def missing(self) -> Missing | None:
-        """What it lacks; None if nothing."""
-        part = self.part
-        points = part.data.points - {one.point for one in self.measured}
-        if not (part.reason and points):
-            return None
-        return Missing(points, part.contender.beside, part.contender.name, part.reason)
+    def record(self, kept: Replicated, sentence: str = "") -> PartRecord:
+        """Returns what the folder of the replication keeps of it.
+
+        Args:
+            kept: What is kept there.
+            sentence: Says that it was not run.
+        """
+        part, folder = self.part, kept.name(self.part.folder)
+        return PartRecord(
+            folder=folder,
+            terms=kept.terms,
+            points=tuple(sorted(part.data.points, key=astuple)),
+            beside=part.contender.beside,
+            name=part.contender.name,
+            measured=tuple(self.measured),
+            reason=part.reason,
+            sentence=sentence,
+            results_sha256=kept.digest(folder),
+        )
 
 
 @dataclass
@@ -90,25 +105,27 @@ class Outcome:
     stopped: bool = False
     dollars: float = 0.0
 
-    @property
-    def measured(self) -> list[Measured]:
-        """What all parts scored."""
-        return [one for ended in self.ended for one in ended.measured]
-
-    @property
-    def missing(self) -> list[Missing]:
-        """What is missing of all parts."""
-        return [missing for one in self.ended if (missing := one.missing) is not None]
+    def stop(self, stopped: KeyboardInterrupt) -> None:
+        """Takes note that the user stopped it."""
+        self.stopped, self.status = True, status_of(stopped)
 
 
-def perform(options: Options, parts: Sequence[Part]) -> Outcome:
-    """Runs the parts, one after another; a part that fails does not stop the others."""
+def perform(
+    options: Options, parts: Sequence[Part], tell: Callable[[Ended], None] = lambda ended: None
+) -> Outcome:
+    """Runs the parts, one after another; a part that fails does not stop the others.
+
+    Args:
+        options: The flags.
+        parts: The parts.
+        tell: Called with each part that has ended; not with those that a stop left undone.
+    """
     todo = [part for part in parts if not part.reason]
     progress, number, outcome = Progress(sum(part.seconds for part in todo)), 0, Outcome()
     for part in parts:
         if part.reason or outcome.stopped:
             reason = part.reason or "the command was stopped"
-            outcome.ended.append(Ended(replace(part, reason=reason)))
+            outcome.ended.append(Ended(replace(part, reason=reason), due=not part.reason))
             continue
         number += 1
         what = f"{part.name} on {listed(part.data.tasks)}, {part.data.examples:,} examples"
@@ -119,7 +136,10 @@ def perform(options: Options, parts: Sequence[Part]) -> Outcome:
         found = _entries(ended)
         if part.contender.paid:
             outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
-        outcome.ended.append(_measured(options, ended, found))
+        measured = _measured(options, ended, found, outcome)
+        outcome.ended.append(replace(measured, due=outcome.stopped))
+        if not outcome.stopped:
+            tell(measured)
         progress.ended(part.seconds, time.monotonic() - started, begun=begun)
     return outcome
 
@@ -145,10 +165,11 @@ def _run(part: Part, outcome: Outcome) -> Part:
     if part.reason:
         return part
     try:
-        results_of(part.options)
+        with stopping_at_sigterm():  # also while data are read
+            results_of(part.options)
     except KeyboardInterrupt as stopped:
-        outcome.stopped, outcome.status = True, status_of(stopped)
-        return replace(part, reason="it was stopped; the same command goes on")
+        outcome.stop(stopped)
+        return replace(part, reason=STOPPED)
     except UnfinishedError as error:
         outcome.status = outcome.status or 3
         outcome.dollars = float("inf") if part.contender.paid else outcome.dollars
@@ -188,8 +209,13 @@ def _has_results(part: Part) -> bool:
     return kept.exists() and kept.stat().st_size > 0
 
 
-def _measured(options: Options, part: Part, found: Sequence[Entry]) -> Ended:
-    """Returns the accuracies of a part at the length of its training inputs, and at others."""
+def _measured(
+    options: Options, part: Part, found: Sequence[Entry], outcome: Outcome | None = None
+) -> Ended:
+    """Returns the accuracies of a part at the length of its training inputs, and at others.
+
+    If the user stops it, these are the accuracies measured until then, and the outcome is told.
+    """
     contender, data = part.contender, part.data
     own = measured_of(
         found,
@@ -199,22 +225,42 @@ def _measured(options: Options, part: Part, found: Sequence[Entry]) -> Ended:
         name=contender.name,
         remark=contender.remark,
     )
-    if not data.tested:
+    if not data.tested or (outcome is not None and outcome.stopped):
         return Ended(part, own)
-    by_task = {one.point.task: one for one in own}
+    elsewhere: list[Measured] = []
     try:
-        with ExitStack() as stack:
-            programs = any(entry.result.program is not None for entry in found)
-            sandbox = stack.enter_context(Sandbox()) if programs else None
-            for entry in found:
-                if (key := entry.result.data).trial == 1:
-                    tests = _tests(options, key, data.tested)
-                    own += measured_at(by_task[key.function], entry.result, tests, sandbox)
+        with stopping_at_sigterm():
+            for measured in _elsewhere(options, data.tested, found, own):
+                elsewhere += measured
+    except KeyboardInterrupt as stopped:
+        if outcome is None:
+            raise
+        outcome.stop(stopped)
+        part = replace(part, reason=part.reason or STOPPED)
     except LLMERMError as error:
-        return Ended(replace(part, reason=_said(error)), own)
-    if not part.reason and data.points - {one.point for one in own}:
+        part = replace(part, reason=_said(error))
+    all_of_them = [*own, *elsewhere]
+    if not part.reason and data.points - {one.point for one in all_of_them}:
         part = replace(part, reason=NO_ANSWERS)
-    return Ended(part, own)
+    return Ended(part, all_of_them)
+
+
+def _elsewhere(
+    options: Options, lengths: Sequence[int], found: Sequence[Entry], own: Sequence[Measured]
+) -> Iterator[list[Measured]]:
+    """Yields the accuracies at other lengths, one task at a time."""
+    by_task = {one.point.task: one for one in own}
+    with ExitStack() as stack:
+        programs = any(entry.result.program is not None for entry in found)
+        sandbox = stack.enter_context(Sandbox()) if programs else None
+        for task, at in by_task.items():
+            results = [one.result for one in found if one.result.data.function == task]
+            yield over_trials(
+                [
+                    measured_at(at, one, _tests(options, one.data, lengths), sandbox)
+                    for one in results
+                ]
+            )
 
 
 def _tests(options: Options, key: DataKey, lengths: Sequence[int]) -> dict[int, Dataset]:

@@ -46,8 +46,13 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
                 probe.unlink(missing_ok=True)
 
 
-def refuse_inputs(out: Path | None, *inputs: Path) -> None:
+def refuse_inputs(out: Path | None, *inputs: Path, out_dir: Path | None = None) -> None:
     """Checks that a file can be written, and is none of those that are read.
+
+    Args:
+        out: The file; None if none is written.
+        inputs: What is read.
+        out_dir: The run's folder, if one is given.
 
     Raises:
         InputError: It cannot be written, or is one of them.
@@ -57,7 +62,7 @@ def refuse_inputs(out: Path | None, *inputs: Path) -> None:
     for path in inputs:
         if not is_special(path) and path.resolve() == out.resolve():
             raise InputError(f"{out} is what is read; name another file.", setting="out")
-    check_files({"--out": out}, None)
+    check_files({"--out": out}, out_dir)
 
 
 def _is_run(folder: Path, out_dir: Path | None) -> bool:

@@ -13,6 +13,7 @@ from llm_erm.cli.models import CallOptions, ModelOptions, choose, missing_key
 from llm_erm.cli.observers import Shown
 from llm_erm.cli.output import note, say
 from llm_erm.cli.proposal_options import ProposalOptions
+from llm_erm.cli.stopped import keeping
 from llm_erm.errors import BudgetSpentError, InputError, UnfinishedError
 from llm_erm.llms.llm import LLM, Completion
 from llm_erm.llms.weights import EMBEDDED_NAME
@@ -148,13 +149,15 @@ def _asked(
     earlier = {}
     if folder is not None:
         earlier = {part.job: folder.answers(part.job) for part in asking.parts}
-    kept = (
-        ""
-        if folder is None
-        else f" Answers are kept in {folder.path}; run the same command to resume."
-    )
+    kept = ""
+    if folder is not None:
+        kept = f"Answers are kept in {folder.path}; run the same command to resume."
     try:
-        with Shown(len(asking.parts), "prompts", named=_named) as shown, stopping_at_sigterm():
+        with (
+            keeping(kept),
+            Shown(len(asking.parts), "prompts", named=_named) as shown,
+            stopping_at_sigterm(),
+        ):
 
             def observe(job: JobKey | None, event: Event) -> None:
                 if folder is not None and job is not None:
@@ -162,16 +165,13 @@ def _asked(
                 shown(job, event)
 
             return ask(asking, earlier, folder.completions() if folder else (), observe)
-    except KeyboardInterrupt:
-        if folder is not None:
-            note(f"Stopped.{kept}")
-        raise
     except BudgetSpentError as error:
         said = sentence(error, type(options)).removesuffix(".")
-        note(f"The budget is spent: {said}.{kept}")
+        note(f"The budget is spent: {said}. {kept}".rstrip())
         raise
     except UnfinishedError:
-        note(f"There is no rule, since the model has not proposed all it was asked for.{kept}")
+        why = "There is no rule, since the model has not proposed all it was asked for."
+        note(f"{why} {kept}".rstrip())
         raise
 
 

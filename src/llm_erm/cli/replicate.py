@@ -1,7 +1,9 @@
 """`llm-erm replicate`: runs the published experiments, and compares with the published figures."""
 
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,14 +12,18 @@ from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.foretold import BASIS, Foretold, foretell, hours, in_words, together
 from llm_erm.cli.models import check_budget
-from llm_erm.cli.parts import perform
+from llm_erm.cli.parts import Outcome, perform
 from llm_erm.cli.repeat import repeat
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError
+from llm_erm.llms.clients import checked_address
+from llm_erm.llms.providers import PROVIDERS
+from llm_erm.phrases import listed
 from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.records import Table
 from llm_erm.reports.page.render import renderer
 from llm_erm.reports.published import Published, published
+from llm_erm.reports.replicated import PartRecord, Replicated, Terms
 from llm_erm.reports.replication import NOT_RUN, Line, beside_published
 from llm_erm.reports.replication_tables import (
     COLUMNS,
@@ -30,6 +36,7 @@ from llm_erm.reports.replication_tables import (
 )
 from llm_erm.runs.files import replace as write_whole
 from llm_erm.runs.files import writing
+from llm_erm.runs.journal import lock
 
 RUN = "run here"
 
@@ -39,32 +46,71 @@ def replicate(options: Options) -> int:
     _check(options)
     known = published()
     parts = [checked(part) for part in plan(options, known, gpu=has_gpu(options))]
+    _say_asked(options, parts)
     if options.dry_run:
         return _dry_run(options, parts)
     if all(part.reason for part in parts):
         why = "; ".join(f"{name}: {reason}" for name, reason in _alike(parts))
         raise MissingExtraError(f"Nothing can be run here. {why}.")
-    outcome = perform(options, parts)
-    lines = beside_published(known, outcome.measured, outcome.missing)
-    sentences = [*_differs(options, parts), *_not_run([one.part for one in outcome.ended])]
-    _write(options.folder / "replicate.csv", as_csv(lines))
-    _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
-    if outcome.stopped:
-        return outcome.status
-    _report(options, known, lines, sentences)
+    with closing(lock(options.folder)):
+        terms = Terms(options.quick, options.seed, options.tests, options.num_trials)
+        due = [part.folder for part in parts if not part.reason]
+        kept = Replicated(options.folder, terms, due)
+        outcome = perform(options, parts, lambda ended: kept.keep(ended.record(kept)))
+        _keep(kept, outcome)
+        records = kept.parts()
+        lines, sentences = _lines(known, records), _sentences(records)
+        _write(options.folder / "replicate.csv", as_csv(lines))
+        _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
+        if outcome.stopped:
+            output.note(
+                f"Tables of what is finished: {options.folder}. Run the same command to continue."
+            )
+            return outcome.status
+        _report(options, known, lines, sentences)
+    asked = {kept.name(part.folder) for part in parts}
+    _show(options, known, [one for one in records if one.folder in asked])
+    return outcome.status
+
+
+def _keep(kept: Replicated, outcome: Outcome) -> None:
+    """Keeps what came of all parts, and what those that were not run would take."""
+    reasons = _not_run([one.part for one in outcome.ended], brief=outcome.stopped)
+    there = {one.folder for one in kept.parts()}
+    for ended in outcome.ended:
+        part = ended.part
+        if ended.due and not ended.measured and kept.name(part.folder) in there:
+            continue  # what an earlier call found there is still so
+        kept.keep(ended.record(kept, reasons.get((part.name, part.reason), "")), due=ended.due)
+
+
+def _lines(known: Published, records: Sequence[PartRecord]) -> list[Line]:
+    measured = [one for record in records for one in record.measured]
+    missing = [one for record in records if (one := record.missing) is not None]
+    return beside_published(known, measured, missing)
+
+
+def _sentences(records: Sequence[PartRecord]) -> list[str]:
+    """Returns what is not as published, and what was not run."""
+    said = [record.sentence for record in records if record.sentence]
+    return [*_differs(records), *dict.fromkeys(said)]
+
+
+def _show(options: Options, known: Published, records: Sequence[PartRecord]) -> None:
+    """Prints the table of the parts of this call."""
+    lines = _lines(known, records)
     if options.json:
         for line in lines:
             output.say_json(record(line))
-    else:
-        _table(known, lines, wide=options.wide)
-        rest = [
-            *sentences,
-            *summaries(known, lines),
-            INTERVALS,
-            f"Tables and report: {options.folder}",
-        ]
-        output.say_below("\n".join(("", *rest)))
-    return outcome.status
+        return
+    _table(known, lines, wide=options.wide)
+    rest = [
+        *_sentences(records),
+        *summaries(known, lines),
+        INTERVALS,
+        f"Tables and report: {options.folder}",
+    ]
+    output.say_below("\n".join(("", *rest)))
 
 
 def _check(options: Options) -> None:
@@ -79,36 +125,77 @@ def _check(options: Options) -> None:
     if options.num_trials < 1:
         raise InputError(f"--num-trials is {options.num_trials}; give 1 or more, or omit it.")
     check_budget(options.max_cost_usd, None)
+    for flag, given in (("--model", options.model), ("--base-url", options.base_url)):
+        if given is not None and options.provider is None:
+            raise InputError(
+                f"{flag} is for searches with a remote model, which run only if a provider is "
+                f"named; add --provider, or omit {flag}."
+            )
+    if options.base_url is not None:
+        checked_address(options.base_url)
 
 
-def _differs(options: Options, parts: Sequence[Part]) -> list[str]:
+def _say_asked(options: Options, parts: Sequence[Part]) -> None:
+    """Says which model is asked where, if an address is given, or that no part asks any."""
+    if options.provider is None:
+        return
+    if not any(part.contender.paid for part in parts):
+        output.note("--provider is not used: none of the methods asks a remote model.")
+        return
+    provider = PROVIDERS[options.provider]
+    named = (os.environ.get(name) for name in provider.address_variables)
+    address = options.base_url or next(filter(None, named), None)
+    model = options.model or provider.default_model
+    if address is not None and model is not None:
+        said = f"Searches with a remote model ask {address} for {model}"
+        if options.model is None:
+            said += (
+                f", the default of --provider {provider.name}; if the server has other models, "
+                "name one with --model"
+            )
+        output.note(f"{said}.")
+
+
+def _differs(records: Sequence[PartRecord]) -> list[str]:
     """Returns what is not as published, besides the methods."""
+    groups: dict[Terms, list[PartRecord]] = {}
+    for one in records:
+        groups.setdefault(one.terms, []).append(one)
     said = []
-    if options.quick:
-        names = list(dict.fromkeys(part.data.experiment for part in parts))
-        rest = [f"{name} with {' '.join(dict.fromkeys(_tasks_of(parts, name)))}" for name in names]
-        said.append(
-            f"This is the quick version: {'; '.join(rest)}; at most 200 examples; "
-            f"{options.tests:,} test examples; slow methods left out, and the others with less "
-            "time, fewer attempts and fewer steps. Omit --quick for the whole."
-        )
-    elif options.tests != 10_000:
-        said.append(f"There are {options.tests:,} test examples; published were 10,000.")
+    for terms, group in groups.items():
+        tasks: dict[str, dict[str, None]] = {}
+        for point in (point for one in group for point in one.points):
+            tasks.setdefault(point.experiment, {})[point.task] = None
+        names = "" if len(groups) == 1 else f"In {listed(list(tasks))}, "
+        if terms.quick:
+            rest = [f"{name} with {' '.join(those)}" for name, those in tasks.items()]
+            said.append(
+                f"This is the quick version: {'; '.join(rest)}; at most 200 examples; "
+                f"{terms.tests:,} test examples; slow methods left out, and the others with less "
+                "time, fewer attempts and fewer steps. Omit --quick for the whole."
+            )
+        elif terms.tests != 10_000:
+            there = f"{names}there are {terms.tests:,} test examples; published were 10,000."
+            said.append(there[0].upper() + there[1:])
+        if len({one.seed for one in groups}) > 1:
+            said.append(f"{names}the seed of the data is {terms.seed}.")
     return said
 
 
-def _tasks_of(parts: Sequence[Part], name: str) -> list[str]:
-    return [task for part in parts if part.data.experiment == name for task in part.data.tasks]
+def _not_run(parts: Sequence[Part], *, brief: bool) -> Mapping[tuple[str, str], str]:
+    """Returns one sentence per method and reason on what was not run and would take.
 
-
-def _not_run(parts: Sequence[Part]) -> list[str]:
-    """Returns one sentence per method and reason on what was not run and would take."""
-    groups = _alike([part for part in parts if part.reason])
-    said = []
+    Args:
+        parts: The parts.
+        brief: Whether to leave out what they would take, which takes time to find out.
+    """
+    said = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for (name, reason), group in groups.items():
-            needs = in_words(together([foretell(part, Path(scratch)) for part in group]))
-            said.append(f"Not run: {name}: {reason}. {needs}".rstrip())
+        for (name, reason), group in _alike([part for part in parts if part.reason]).items():
+            needs = ""
+            if not brief:
+                needs = in_words(together([foretell(part, Path(scratch)) for part in group]))
+            said[name, reason] = f"Not run: {name}: {reason}. {needs}".rstrip()
     return said
 
 
@@ -140,14 +227,17 @@ def _dry_run(options: Options, parts: Sequence[Part]) -> int:
     output.table(
         columns,
         [
-            (name, str(tasks), *_amounts(found), _here(state, group), _state(state))
+            (
+                *(name, str(tasks * options.num_trials), *_amounts(found)),
+                *(_here(state, group), _state(state)),
+            )
             for name, tasks, state, group, found in rows
         ],
         wide=options.wide,
     )
     reasons = [f"Not run: {name}: {state}." for name, _, state, *_ in rows if state != RUN]
     total = in_words(together([found for *_, found in rows]))
-    output.say_below("\n".join(("", *reasons, f"All together: {total} {BASIS}")))
+    output.say_below("\n".join(("", *reasons, *[f"All together: {total} {BASIS}"] * bool(total))))
     return 0
 
 

@@ -13,6 +13,9 @@ from llm_erm.phrases import bound_percent, counted, listed
 from llm_erm.records import Result, accuracy
 from llm_erm.reports.results import Entry, entries_in, exactness, without_results
 from llm_erm.source import one_line
+from llm_erm.tasks.suite import name_of
+
+TASK = Column("task", legend=name_of)
 
 LENGTH = Column("length", setting=True)
 
@@ -122,7 +125,7 @@ def _estimate(estimate: Estimate) -> str:
 def result_table(results: Sequence[Result], *, wide: bool) -> None:
     """Prints the final table of a search."""
     columns = (
-        "task",
+        TASK,
         LENGTH,
         TRIAL,
         Column("attempts", wide=True),

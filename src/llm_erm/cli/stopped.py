@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from llm_erm.errors import Terminated
 
@@ -10,6 +12,25 @@ def status_of(stopped: KeyboardInterrupt) -> int:
     """Returns 143 if SIGTERM stopped the command, and 130 if Ctrl-C did."""
     number = signal.SIGTERM if isinstance(stopped, Terminated) else signal.SIGINT
     return 128 + number
+
+
+@contextmanager
+def keeping(what: str) -> Iterator[None]:
+    """Has a command that is stopped meanwhile say what is kept.
+
+    Args:
+        what: That, as a sentence; empty if nothing is.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        stopped.add_note(what)
+        raise
+
+
+def in_words(stopped: KeyboardInterrupt) -> str:
+    """Returns that a command was stopped, and what is kept if that is known."""
+    return " ".join(["Stopped.", *filter(None, getattr(stopped, "__notes__", ()))])
 
 
 def still_computing() -> bool:

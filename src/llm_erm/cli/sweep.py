@@ -15,7 +15,7 @@ from llm_erm.cli.commands import METHODS, command, flags_of
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.parsing import parse, parse_again
 from llm_erm.cli.progress import Bars
-from llm_erm.cli.results import LENGTH, TRIAL
+from llm_erm.cli.results import LENGTH, TASK, TRIAL
 from llm_erm.cli.runs import RunOptions, check, results_of
 from llm_erm.cli.stopped import status_of
 from llm_erm.cli.tables import Column
@@ -171,7 +171,7 @@ def _table(plan: Sweep, outcomes: list[Outcome], *, wide: bool) -> None:
     columns: tuple[str | Column, ...] = (
         "job",
         *(Column(key, text=True) for key in keys),
-        *("task", LENGTH, TRIAL),
+        *(TASK, LENGTH, TRIAL),
         Column("train", wide=True),
         *("test", Column("status", text=True)),
     )

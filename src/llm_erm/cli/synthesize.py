@@ -15,6 +15,7 @@ from llm_erm.cli.output import note
 from llm_erm.cli.replay import Replayed, missing, replayed_by
 from llm_erm.cli.results import bound_lines, cost_line, result_table, trial_lines
 from llm_erm.cli.runs import RunOptions, run_command
+from llm_erm.cli.unusable import unusable
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.records import Result
@@ -160,8 +161,10 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
                     )
 
     def publish(self, folder: RunFolder, run: Plan, results: Sequence[Result]) -> None:
-        """Says of a replay which searches had fewer answers than their budget."""
+        """Says why searches have no program, and which ones a replay had too few answers for."""
         if self.replayed and (message := missing(results, self.replayed.method.settings)):
+            note(message)
+        if (message := unusable(folder, results)) is not None:
             note(message)
 
     def show(self, results: Sequence[Result]) -> Sequence[str]:

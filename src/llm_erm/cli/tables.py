@@ -1,7 +1,7 @@
 """Prints tables to stdout: narrow or wide on a terminal, whole and tab-separated elsewhere."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from textwrap import wrap
@@ -9,6 +9,7 @@ from textwrap import wrap
 from rich.cells import cell_len
 
 from llm_erm.cli.text import columns_of, folded, printable, say, say_below
+from llm_erm.phrases import listed
 
 GAP = 2
 """Blanks between two columns."""
@@ -34,6 +35,8 @@ class Column:
         setting: Whether it is what was run rather than what came out. A terminal says below the
             table what is the same in all rows.
         usual: The value that needs no mention: a terminal shows no column of it.
+        legend: Returns what else a value is called, or the value itself. A terminal says so below
+            the table, and a pipe does not.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Column:
     text: bool = False
     setting: bool = False
     usual: str = NOTHING
+    legend: Callable[[str], str] | None = None
 
 
 Row = Sequence[str]
@@ -102,8 +106,10 @@ def _arranged(
         if i not in same and {row[i] for row in cells} - {one.usual, NOTHING}
     ]
     shown = [i for i in told if wide or not kinds[i].wide]
-    columns, below = [kinds[i] for i in shown], []
+    columns = [kinds[i] for i in shown]
     lines = _lines(columns, [[row[i] for i in shown] for row in cells], width, wide or not wider)
+    legends = (_legend(kinds[i], [row[i] for row in cells]) for i in shown)
+    below = list(filter(None, legends))
     if said := [f"{kinds[i].name} {value}" for i, value in same.items() if value]:
         below.append(f"In all rows: {', '.join(said)}.")
     if wider and (more := [kinds[i].name for i in told if i not in shown]):
@@ -131,6 +137,15 @@ def _same(columns: Sequence[Column], cells: Sequence[Row]) -> dict[int, str]:
         if len(values) == 1 and column.setting and (value := values.pop()) != column.usual:
             found[i] = value
     return found
+
+
+def _legend(column: Column, values: Iterable[str]) -> str:
+    """Returns a sentence on what else the values of a column are called; empty if nothing."""
+    if column.legend is None:
+        return ""
+    names = {value: column.legend(value) for value in values}
+    said = [f"{value} is {name}" for value, name in names.items() if name != value]
+    return f"{listed(said)}." if said else ""
 
 
 def _lines(columns: Sequence[Column], cells: Sequence[Row], width: int, whole: bool) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, cast
 import tyro
 
 from llm_erm.cli import output
-from llm_erm.cli.results import LENGTH, TRIAL, at_most, bound_lines
+from llm_erm.cli.results import LENGTH, TASK, TRIAL, at_most, bound_lines
 from llm_erm.cli.runs import RunOptions, check, run_command
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError
@@ -39,7 +39,7 @@ LONG_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Options(RunOptions, TrainingSettings):
-    """Flags of `llm-erm train`; it trains one model per task, length and training size."""
+    """Flags of `llm-erm train`; it trains one model per task, length, training size and trial."""
 
     results_path: Annotated[Path | None, tyro.conf.arg(aliases=("--out-dir",))] = None
     """Folder for everything this run writes, with one subfolder per model if there are several
@@ -55,6 +55,9 @@ class Options(RunOptions, TrainingSettings):
     """Number of training examples: training and validation examples of the other commands."""
     test_set_size: Annotated[int, tyro.conf.arg(aliases=("--test-size",))] = 10_000
     """Number of test examples."""
+    num_trials: int = 1
+    """Number of independently drawn data sets per task, length and size, each with a model of its
+    own; the first uses the base seed itself."""
     dataset_dir: Path = Path("datasets")
     """Folder of the data sets; existing files of the requested sizes are reused."""
     negatives: Literal["near-miss", "random"] = "near-miss"
@@ -92,6 +95,7 @@ class Options(RunOptions, TrainingSettings):
             lengths=self.sequence_length,
             val_size=0,
             test_size=self.test_set_size,
+            num_trials=self.num_trials,
             seed=self.seed,
             negatives=self.negatives,
             published=self.published,
@@ -184,7 +188,7 @@ class Options(RunOptions, TrainingSettings):
         elsewhere = list(dict.fromkeys(n for _, facts in rows for n in facts.accuracy_at_length))
         output.table(
             (
-                *("task", LENGTH, TRIAL, Column("examples", setting=True)),
+                *(TASK, LENGTH, TRIAL, Column("examples", setting=True)),
                 Column("model", text=True, setting=True),
                 *(Column("epochs", setting=True), "train", "test", "error at most"),
                 *(Column(name, wide=True) for name in ("contrast set", "other lengths")),

@@ -16,7 +16,8 @@ from llm_erm.cli.text import folded, message
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted, lasting
 from llm_erm.records import accuracy
-from llm_erm.reports.progress import NOTHING_YET, RunState, Search, Watch
+from llm_erm.reports.progress import NOTHING_YET, RunState, Search
+from llm_erm.reports.watched import Watch
 
 TICK_SECONDS = 1.0
 """How often the folder is read."""
@@ -155,14 +156,20 @@ def _cells(place: Watch, state: RunState, search: Search) -> tuple[str, ...]:
 
 def _sentences(place: Watch, states: Sequence[RunState], now: float) -> list[str]:
     """Returns what is to say of the runs: how far they are, and what may be wrong."""
-    if not states:
+    if not states and not place.due:
         holds = "holds no run yet" if place.folder.exists() else "does not exist yet"
         return [f"Waiting: {place.folder} {holds}."]
-    lines = [_progress(place, states, now)]
+    lines = [_progress(place, states, now)] if states else []
+    if place.due:
+        names = [str(one.relative_to(place.folder)) for one in place.due]
+        also = f"; {counted(len(names) - 1, 'more part')} to come" if len(names) > 1 else ""
+        lines.append(f"Current part of the replication: {names[0]}{also}.")
     for state in states:
         if state.status:
             log = state.folder / "stderr.log"
             lines.append(f"{state.folder} failed with exit status {state.status}; see {log}.")
+        if state.lacks:
+            lines.append(f"{state.folder} ended without all results: {state.lacks}.")
         if state.damaged:
             fit = (
                 "does not fit its checksum" if state.damaged == 1 else "do not fit their checksums"
@@ -172,6 +179,7 @@ def _sentences(place: Watch, states: Sequence[RunState], now: float) -> list[str
                 "again when it is resumed."
             )
     going = [state.written for state in states if not state.ended]
+    going += [place.begun, *(state.written for state in states)] if place.due else []
     if going and (silent := now - max(going)) > LONG_SECONDS:
         lines.append(
             f"Nothing has been written for {lasting(silent)}: something takes long, or the run was "
@@ -195,7 +203,12 @@ def _progress(place: Watch, states: Sequence[RunState], now: float) -> str:
         silent = max(0.0, now - max(state.written for state in going))
         parts.append(f"last written {lasting(silent)} ago")
         left = [state.seconds_left for state in going]
-        if None not in left and (most := max(filter(None, left), default=0.0) - silent) > 0:
+        more = len(place.due) > 1  # of parts to come nothing is known
+        if (
+            not more
+            and None not in left
+            and (most := max(filter(None, left), default=0.0) - silent) > 0
+        ):
             parts.append(f"at most about {lasting(most)} left")
     return f"{place.folder} ({methods}): {'; '.join(parts)}."
 

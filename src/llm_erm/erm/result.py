@@ -106,14 +106,14 @@ class Evaluation:
     def failures(self) -> list[str]:
         """Returns notices on the data on which the program failed."""
         found = [
-            f"on the {name} the program ended by {verdict.status} ({verdict.message})"
+            f"On the {name}, the program ended by {verdict.status} ({verdict.message})."
             for name, verdict in self._named()
             if verdict.status != "ok"
         ]
         if self.nondeterministic:
             found.append(
-                "a program whose answers depend on more than their input has no error rate, so "
-                "there is no certificate"
+                "A program whose answers depend on more than their input has no error rate, so "
+                "there is no certificate."
             )
         return found
 

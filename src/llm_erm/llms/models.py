@@ -1,6 +1,7 @@
 """Builds language models from names such as ``openai:gpt-5``."""
 
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Unpack, get_type_hints
 
@@ -70,11 +71,24 @@ def split_name(name: str) -> tuple[Provider, str | None]:
     """
     prefix, _, named = name.partition(":")
     if (provider := PROVIDERS.get(prefix)) is None:
-        raise InputError(
-            f"There is no provider {prefix!r}; choose one of {', '.join(PROVIDERS)} or replay.",
-            setting="provider",
-        )
+        raise InputError(no_provider(prefix), setting="provider")
     return provider, named or None
+
+
+def no_provider(name: str) -> str:
+    """Returns a sentence on a provider that does not exist: which is meant, or which there are."""
+    close = similar_provider(name)
+    hint = f"did you mean {close}?" if close else f"choose one of {', '.join(PROVIDERS)} or replay."
+    return f"There is no provider {name!r:.60}; {hint}"
+
+
+def similar_provider(name: str) -> str | None:
+    """Returns the provider with the most similar name; None if no name is similar.
+
+    Models have such names as well: ``llama3`` does not mean ``ollama``, nor ``openchat`` OpenAI.
+    """
+    names = [one for one in (*PROVIDERS, "replay") if one[0] == name[:1].lower()]
+    return next(iter(get_close_matches(name[:60].lower(), names, 1, cutoff=0.75)), None)
 
 
 def price_of(name: str, base_url: str | None = None) -> Price:

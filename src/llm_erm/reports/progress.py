@@ -11,7 +11,7 @@ from llm_erm.llms.llm import Completion
 from llm_erm.records import Result, accuracy
 from llm_erm.reports.planned import planned_jobs
 from llm_erm.runs.checksum import Seal
-from llm_erm.runs.files import FILES, SETTINGS, holds_run, read_bytes
+from llm_erm.runs.files import FILES, SETTINGS, read_bytes
 from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint, read_settings
 from llm_erm.runs.jobs import JobKey, key_of
 from llm_erm.runs.kept import AnswerLine, AttemptLine
@@ -26,8 +26,6 @@ METRICS = "metrics.jsonl"
 NOTHING_YET = "nothing yet"
 COUNTS = {"training": "epochs", "incontext": "answers"}
 """What the steps of a job are, by method; others make attempts."""
-SETTLED_SECONDS = 10.0
-"""A folder of several runs may get another one until nothing was written for so long."""
 
 
 @dataclass
@@ -117,6 +115,8 @@ class RunState:
         written: When it last wrote anything, in seconds since 1970.
         damaged: Number of lines that do not fit their checksums.
         status: Exit status of the job of a sweep that it was; None if it has not ended.
+        lacks: Why the part of a replication that it was ended without all its results; empty if it
+            did not.
     """
 
     folder: Path
@@ -125,6 +125,7 @@ class RunState:
     written: float
     damaged: int
     status: int | None
+    lacks: str = ""
 
     @property
     def done(self) -> int:
@@ -133,8 +134,8 @@ class RunState:
 
     @property
     def ended(self) -> bool:
-        """Whether it has all its results, or failed as the job of a sweep."""
-        return self.done == len(self.searches) or bool(self.status)
+        """Whether it has all its results, or ended without them in a sweep or a replication."""
+        return self.done == len(self.searches) or bool(self.status or self.lacks)
 
     @property
     def seconds_left(self) -> float | None:
@@ -237,7 +238,7 @@ class _Read:
             self._folder,
             self.known.method,
             tuple(self._searches.values()),
-            max(map(_written, files)),
+            max(map(last_written, files)),
             self._damaged,
             status_in(self._folder),
         )
@@ -260,7 +261,7 @@ class _Read:
                 ) from None
 
 
-def _written(path: Path) -> float:
+def last_written(path: Path) -> float:
     """Returns when a file was last written, in seconds since 1970; 0 if it is not there."""
     try:
         return path.stat().st_mtime
@@ -276,43 +277,3 @@ def _last_point(path: Path) -> CurvePoint | None:
         return from_json(CurvePoint, last)
     except RecordError:
         return None
-
-
-class Watch:
-    """A folder that holds a run, or a folder of runs, such as that of a sweep."""
-
-    def __init__(self, folder: Path) -> None:
-        """Prepares to read a folder, which need not exist yet."""
-        self.folder = folder
-        self._runs: dict[Path, Watched] = {}
-
-    def states(self) -> list[RunState]:
-        """Returns how far each run is that has begun.
-
-        Raises:
-            InputError: The folder is a file, a file in it cannot be read, or another version wrote
-                it.
-        """
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder} is no folder; name the folder of a run.")
-        if (self.folder / SETTINGS).exists():
-            folders = [self.folder]
-        else:
-            found = (path.parent for path in self.folder.rglob(SETTINGS))
-            folders = sorted(filter(holds_run, found), key=_place)
-        self._runs = {folder: self._runs.get(folder) or Watched(folder) for folder in folders}
-        states = [watched.state() for watched in self._runs.values()]
-        return [state for state in states if state is not None]
-
-    def ended(self, states: list[RunState], now: float) -> bool:
-        """Returns whether nothing more is to come: all runs ended, and no other one is due."""
-        if not states or not all(state.ended for state in states):
-            return False
-        alone = states[0].folder == self.folder
-        return alone or now - max(state.written for state in states) > SETTLED_SECONDS
-
-
-def _place(folder: Path) -> tuple[float, str]:
-    """Returns the place of a run in a list: that of the number it is called by."""
-    number = float(folder.name) if folder.name.isdecimal() else float("inf")
-    return number, str(folder)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from llm_erm.erm.binomial import binomial_interval
+from llm_erm.erm.trials import mean_over_trials
 from llm_erm.erm.verify import confirmed, execute
 from llm_erm.execution import Evaluator, Limits
 from llm_erm.facts import TrainingFacts
@@ -188,7 +189,7 @@ def measured_at(
 
     Args:
         at: The accuracy at the training length.
-        result: The result of its first trial.
+        result: The result of one trial.
         tests: Test inputs by length.
         evaluator: Runs programs; None if the result has none.
     """
@@ -202,6 +203,24 @@ def measured_at(
     else:
         return []
     return [_at(at, length, correct, len(tests[length])) for length, correct in right.items()]
+
+
+def over_trials(trials: Sequence[Sequence[Measured]]) -> list[Measured]:
+    """Returns the means over trials, at the points that all of them have.
+
+    Args:
+        trials: What one method scored at several points, for each trial.
+    """
+    found = []
+    for first in trials[0]:
+        all_of_them = [one for trial in trials for one in trial if one.point == first.point]
+        if len(all_of_them) < len(trials):
+            continue
+        mean = mean_over_trials([one.accuracy for one in all_of_them], CONFIDENCE)
+        if mean.low is not None and mean.high is not None:
+            first = replace(first, accuracy=mean.mean, low=mean.low, high=mean.high)
+        found.append(replace(first, trials=len(trials)))
+    return found
 
 
 def _at(at: Measured, length: int, correct: int, total: int) -> Measured:

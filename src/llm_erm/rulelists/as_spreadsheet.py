@@ -1,6 +1,5 @@
 """Writes a rule as a formula of a spreadsheet."""
 
-import math
 from collections.abc import Sequence
 
 from llm_erm.errors import InputError
@@ -18,7 +17,7 @@ from llm_erm.rulelists.rule import (
     NotMoreThan,
     Present,
 )
-from llm_erm.tables.cells import date_text
+from llm_erm.tables.cells import DAY_MICROSECONDS, date_text, microsecond_at
 from llm_erm.tables.labels import no_such_column
 
 FIRST_ROW = 2
@@ -140,12 +139,13 @@ def _compared(cell: str, sign: str, other: str) -> str:
 def _threshold(condition: AtMost | Above) -> str:
     if not condition.date:
         return number_literal(condition.value).upper()
-    day = math.floor(condition.value)
+    day, rest = divmod(microsecond_at(condition.value), DAY_MICROSECONDS)
     if day + _DAY_ZERO <= 60:  # spreadsheets disagree on days before March 1900
         return number_literal(condition.value + _DAY_ZERO)
     year, month, date = (int(part) for part in date_text(day).split("-"))
-    rest = condition.value - day
-    return f"DATE({year},{month},{date})" + (f"+{number_literal(rest)}" if rest else "")
+    # The time of a cell is such a share of a day, too.
+    time = f"+{number_literal(rest / DAY_MICROSECONDS)}" if rest else ""
+    return f"DATE({year},{month},{date}){time}"
 
 
 def _text(text: str) -> str:

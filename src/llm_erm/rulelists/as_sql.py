@@ -1,7 +1,5 @@
 """Writes a rule as an SQL expression."""
 
-import math
-
 from llm_erm.errors import InputError
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.literals import number_literal, one_line
@@ -17,9 +15,7 @@ from llm_erm.rulelists.rule import (
     NotMoreThan,
     Present,
 )
-from llm_erm.tables.cells import date_text
-
-_SECONDS = 86_400
+from llm_erm.tables.cells import moment_text
 
 
 def sql_case(learned: Learned) -> str:
@@ -84,8 +80,9 @@ def _condition(condition: Condition) -> str:
 def _threshold(condition: AtMost | Above) -> str:
     if not condition.date:
         return number_literal(condition.value)
-    # Dates have whole seconds; the addend is what days as floats may be short of one.
-    return _text(date_text(math.floor(condition.value * _SECONDS + 1e-4) / _SECONDS))
+    text = moment_text(condition.value)
+    seconds = ":00" if text.count(":") == 1 else ""  # as databases write times, also as texts
+    return _text(text + seconds)
 
 
 def _name(name: str) -> str:

@@ -1,7 +1,5 @@
 """What one comparison in a rule that a model wrote means for the columns of a table."""
 
-import datetime
-import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -21,6 +19,7 @@ from llm_erm.rulelists.rule import (
     NotMoreThan,
     Present,
 )
+from llm_erm.rulelists.steps import Step, step_at
 from llm_erm.tables.columns import CategoryColumn, Column, NumberColumn, Table
 
 MOST_STEPS = 10_000
@@ -36,16 +35,6 @@ OPERATOR = re.compile(
     re.IGNORECASE,
 )
 """What stands between the two sides of a comparison."""
-
-_NUMBER = re.compile(
-    r"[+-]?(?=\.?\d)\d*(?:(?<=\d),\d{3})*(?:\.\d*)?(?:e[+-]?\d{1,3})?", re.IGNORECASE
-)
-
-_ORIGIN = datetime.date(1970, 1, 1)
-_FIRST_DAY = (datetime.date.min - _ORIGIN).days
-
-_LAST_SECOND = 86_399 / 86_400
-"""Of a day; where a column has times, a model is shown days, and what it says is of whole ones."""
 
 _SIGNS = {
     **{"<=": "≤", "=<": "≤", ">=": "≥", "!=": "≠", "<>": "≠", "==": "="},
@@ -127,24 +116,22 @@ class Comparisons:
         self._trail.step()
         if isinstance(column, CategoryColumn):
             return self._of_category(column, sign, text, place)
-        value = _value_of(text, column)
-        if value is None:
+        step = step_at(text, column)
+        if step is None:
             return self._of_columns(column, sign, text, place)
-        date, name = column.dates, column.name
         match sign:
             case "≤":
-                return (AtMost(name, value, date),)
+                return (_threshold(AtMost, column, step.value),)
             case ">":
-                return (Above(name, value, date),)
+                return (_threshold(Above, column, step.value),)
             case "=":
-                return _equal(value, column)
+                return _equal(step, column)
             case "<" | "≥":
-                below = _below(value, column)
-                if below is not None:
-                    kind = AtMost if sign == "<" else Above
-                    return (kind(name, below, date),)
+                if step.below is not None:
+                    return (_threshold(AtMost if sign == "<" else Above, column, step.below),)
                 self._trail.say(place, "there is no day before 0001-01-01")
                 return ()
+        name = column.name
         self._trail.say(place, f"{sign} is for categories, and {name!r:.60} is a column of numbers")
         return ()
 
@@ -246,48 +233,19 @@ def _number_of(text: str) -> bool:
     return bool(re.search(r"\d", text)) and not re.search(r"[^\W\d]{2}", text)
 
 
-def _value_of(text: str, column: NumberColumn) -> float | None:
-    """Returns a threshold, None if a text is none."""
-    text = text.strip(MARKS + " \n\t").replace("−", "-")
-    if column.dates:
-        try:
-            day = datetime.date.fromisoformat(text)
-        except ValueError:
-            return None
-        return (day - _ORIGIN).days + (0.0 if column.integral else _LAST_SECOND)
-    if _NUMBER.fullmatch(text) is None:
-        return None
-    try:
-        value = float(text.replace(",", ""))
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+def _threshold(
+    kind: type[AtMost] | type[Above], column: NumberColumn, value: float
+) -> AtMost | Above:
+    return kind(column.name, value, column.dates, column.times)
 
 
-def _below(value: float, column: NumberColumn) -> float | None:
-    """Returns the threshold that divides numbers such as a column's below a value from others.
-
-    None for the first day that there is.
-    """
-    if column.dates:
-        return value - 1 if value - 1 >= _FIRST_DAY else None
-    if column.integral:
-        return float(min(math.ceil(value) - 1.0, np.nextafter(value, -np.inf)))
-    values = column.values[~np.isnan(column.values)]
-    digits = next((d for d in range(1, 7) if (np.round(values, d) == values).all()), None)
-    if digits is None or round(value, digits) != value:
-        return float(np.nextafter(value, -np.inf))
-    return round(value - 0.5 * 10.0**-digits, digits + 1)
-
-
-def _equal(value: float, column: NumberColumn) -> tuple[Condition, ...]:
+def _equal(step: Step, column: NumberColumn) -> tuple[Condition, ...]:
     """Returns the thresholds around a value; those that all rows are within are left out."""
     present = column.values[~np.isnan(column.values)]
-    below = _below(value, column)
-    above = [] if below is None else [Above(column.name, below, column.dates)]
-    at_most = AtMost(column.name, value, column.dates)
+    above = [] if step.below is None else [_threshold(Above, column, step.below)]
+    at_most = _threshold(AtMost, column, step.value)
     kept: tuple[Condition, ...] = (
         *(one for one in above if (present <= one.value).any()),
-        *([at_most] if (present > value).any() else []),
+        *([at_most] if (present > step.value).any() else []),
     )
     return kept or (*above, at_most)

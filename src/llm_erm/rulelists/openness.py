@@ -42,7 +42,7 @@ def _open(learned: Learned, one: Open) -> str:
         low, high = one.room
         whole = {column.name for column in learned.schema.columns if column.integral}
         if high - low > 1 or condition.column not in whole:
-            ends = (str(replace(condition, value=end)).rpartition(" ")[2] for end in one.room)
+            ends = (replace(condition, value=end).threshold for end in one.room)
             texts.insert(0, "have any threshold from {} to below {}".format(*ends))
     if not texts:
         return ""

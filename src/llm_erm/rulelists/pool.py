@@ -144,10 +144,11 @@ def _thresholds(column: NumberColumn, most: int) -> Iterator[tuple[Chain, bool]]
         quantiles = np.quantile(present, np.linspace(0, 1, most + 2)[1:-1])
         middles = middles[np.unique(np.searchsorted(middles, quantiles).clip(0, len(middles) - 1))]
     thresholds = [float(middle) for middle in middles]
-    name, date = column.name, column.dates
-    yield [(AtMost(name, t, date), column.values <= t) for t in thresholds], False
+    name, date, times = column.name, column.dates, column.times
+    yield [(AtMost(name, t, date, times), column.values <= t) for t in thresholds], False
     complete = len(present) == len(column.values)
-    yield [(Above(name, t, date), column.values > t) for t in reversed(thresholds)], complete
+    above = [(Above(name, t, date, times), column.values > t) for t in reversed(thresholds)]
+    yield above, complete
 
 
 def _sets(column: CategoryColumn) -> Iterator[tuple[Chain, bool]]:

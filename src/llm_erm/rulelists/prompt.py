@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llm_erm.phrases import counted, either
+from llm_erm.rulelists.literals import number_text
 from llm_erm.rulelists.m_of_n import FEWEST
 from llm_erm.rulelists.names import Names, cell
 from llm_erm.rulelists.pool import MOST_IN_SET
-from llm_erm.rulelists.rule import number_text
 from llm_erm.rulelists.settings import ErrorCost
 from llm_erm.tables.columns import MISSING_CODE, Column, NumberColumn, Table
 
@@ -93,7 +93,7 @@ one that fits every row.
 {_csv(table.take(some), labels[some], names)}```
 
 # How to write a rule
-{_language(asked.max_conditions, len(classes))}
+{_language(asked.max_conditions, len(classes), _dates(table))}
 
 # Answer
 Think first if you like. Then write the rule, and nothing else, into one fenced block at the end.
@@ -114,7 +114,8 @@ def _values(column: Column, names: Names) -> str:
         if not len(present):
             return f"{kind}, none of them known here"
         low, high = (
-            number_text(float(end), column.dates) for end in (present.min(), present.max())
+            number_text(float(end), date=column.dates, times=column.times)
+            for end in (present.min(), present.max())
         )
         return f"{kind} from {low} to {high}"
     shown = names.levels.get(column.name, {})
@@ -137,14 +138,22 @@ def _csv(table: Table, labels: NDArray[np.int32], names: Names) -> str:
 def _cells(column: Column, names: Names) -> Iterator[str]:
     if isinstance(column, NumberColumn):
         for value in column.values.tolist():
-            yield "" if np.isnan(value) else number_text(value, column.dates)
+            known = not np.isnan(value)
+            yield number_text(value, date=column.dates, times=column.times) if known else ""
         return
     shown = names.levels.get(column.name, {})
     for code in column.codes.tolist():
         yield "" if code == MISSING_CODE else shown[column.levels[code]]
 
 
-def _language(max_conditions: int, classes: int) -> str:
+def _dates(table: Table) -> str:
+    """Returns how dates are written."""
+    if any(isinstance(one, NumberColumn) and one.times for one in table.columns):
+        return "dates as 2024-12-31 14:30, or as 2024-12-31 for the whole day"
+    return "dates as 2024-12-31"
+
+
+def _language(max_conditions: int, classes: int, dates: str) -> str:
     some = ""
     if classes == 2 and max_conditions >= FEWEST:
         some = """
@@ -164,7 +173,7 @@ ELSE → holds
 ```{some}
 
 A condition is one of
-- column > number, column ≤ number, low < column ≤ high (dates as 2024-12-31)
+- column > number, column ≤ number, low < column ≤ high ({dates})
 - column > other column, column ≤ other column
 - column = category, column ≠ category, column in {{a, b}}, column not in {{a, b}}, with up to \
 {MOST_IN_SET} categories

@@ -1,6 +1,5 @@
 """Rule lists: conditions on columns, lines of conditions, and what the rows that reach none get."""
 
-import datetime
 import html
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -9,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from llm_erm.rulelists.literals import number_text
 from llm_erm.tables.columns import (
     MISSING_CODE,
     CategoryColumn,
@@ -27,20 +27,27 @@ class AtMost:
     Attributes:
         column: A column of numbers.
         value: The threshold.
-        date: Whether it is a day, counted from 1970-01-01.
+        date: Whether it is in days since 1970-01-01 (UTC).
+        times: Whether the column's dates have times of day.
     """
 
     column: str
     value: float
     date: bool = False
+    times: bool = False
     kind: Literal["at most"] = "at most"
 
     def holds(self, table: Table) -> Rows:
         """Returns the rows on which it holds."""
         return numbers(table, self.column) <= self.value
 
+    @property
+    def threshold(self) -> str:
+        """The threshold as rules have it."""
+        return number_text(self.value, date=self.date, times=self.times)
+
     def __str__(self) -> str:
-        return f"{self.column} ≤ {number_text(self.value, self.date)}"
+        return f"{self.column} ≤ {self.threshold}"
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,20 @@ class Above:
     column: str
     value: float
     date: bool = False
+    times: bool = False
     kind: Literal["above"] = "above"
 
     def holds(self, table: Table) -> Rows:
         """Returns the rows on which it holds."""
         return numbers(table, self.column) > self.value
 
+    @property
+    def threshold(self) -> str:
+        """The threshold as rules have it."""
+        return number_text(self.value, date=self.date, times=self.times)
+
     def __str__(self) -> str:
-        return f"{self.column} > {number_text(self.value, self.date)}"
+        return f"{self.column} > {self.threshold}"
 
 
 @dataclass(frozen=True)
@@ -274,8 +287,7 @@ def _joined(conditions: tuple[Condition, ...]) -> list[str]:
         low = next((item for item in group if isinstance(item, Above)), None)
         high = next((item for item in group if isinstance(item, AtMost)), None)
         if low is not None and high is not None:
-            span = f"{number_text(low.value, low.date)} < {low.column} ≤ "
-            texts.append(span + number_text(high.value, high.date))
+            texts.append(f"{low.threshold} < {low.column} ≤ {high.threshold}")
             group = [item for item in group if item is not low and item is not high]
         texts += map(str, group)
     return texts
@@ -284,15 +296,6 @@ def _joined(conditions: tuple[Condition, ...]) -> list[str]:
 def _first(conditions: tuple[Condition, ...], index: int) -> int:
     names = [condition.column for condition in conditions]
     return names.index(names[index])
-
-
-def number_text(value: float, date: bool) -> str:
-    """Returns a number, or a day counted from 1970-01-01, as rules have it."""
-    if date:
-        return str(datetime.date(1970, 1, 1) + datetime.timedelta(days=int(np.floor(value))))
-    if 0 < abs(value) < 1e-15:
-        return repr(value)
-    return np.format_float_positional(value, trim="-") if abs(value) < 1e15 else f"{value:g}"
 
 
 def _column(table: Table, name: str) -> Column:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.rule import (
@@ -17,7 +16,7 @@ from llm_erm.rulelists.rule import (
     NotMoreThan,
     Present,
 )
-from llm_erm.runs.files import read, replace
+from llm_erm.runs.files import read, replace, writing
 from llm_erm.serial import RecordError, from_json, to_json
 
 VERSION = 2
@@ -42,13 +41,8 @@ def write_rule(path: Path, learned: Learned) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    try:
+    with writing(path, "out"):
         replace(path, to_json(_File(learned)) + "\n")
-    except OSError as error:
-        raise InputError(
-            f"Cannot write {path}: {error.strerror}; {advice(error, path, 'name another file')}.",
-            setting="out",
-        ) from error
 
 
 def read_rule(path: Path) -> Learned:

@@ -6,7 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from llm_erm.rulelists.rule import Above, AtMost, Condition, Rows, RuleList, all_of, numbers
+from llm_erm.tables.cells import days_at, microsecond_at
 from llm_erm.tables.columns import NumberColumn, Table
+
+_DAY = 86_400
+"""Seconds."""
 
 Room = tuple[float, float]
 """Between which two values of its column a threshold may lie: from the first, below the second."""
@@ -18,7 +22,8 @@ def settled(rule: RuleList, table: Table) -> RuleList:
     The room of a threshold lies between two values of the rows that the condition decides: those
     that reach its line and on which the line's other conditions leave open whether it holds. In the
     middle half of it, the number with the fewest digits is taken, of whole numbers where the column
-    has no others. No row of the table gets another label.
+    has no others; of dates with times, a day, or else a whole hour, minute or second. No row of the
+    table gets another label.
     """
     lines = list(rule.lines)
     reaching = np.ones(table.n_rows, dtype=bool)
@@ -30,8 +35,9 @@ def settled(rule: RuleList, table: Table) -> RuleList:
             room = room_of(condition, table, rows)
             if room is not None:
                 conditions = list(lines[index].conditions)
-                value = _plainest_whole(*room) if _whole(table, condition) else _plainest(*room)
-                conditions[place] = replace(condition, value=value)
+                plainest = _plainest_whole if _whole(table, condition) else _plainest
+                plainest = _plainest_moment if condition.times else plainest
+                conditions[place] = replace(condition, value=plainest(*room))
                 lines[index] = replace(line, conditions=tuple(conditions))
         reaching &= ~lines[index].holds(table)
     return replace(rule, lines=tuple(lines))
@@ -75,6 +81,18 @@ def _plainest(low: float, high: float) -> float:
         if low + quarter <= rounded <= high - quarter:
             return rounded
     return middle if low <= middle < high else low
+
+
+def _plainest_moment(low: float, high: float) -> float:
+    """As ``_plainest``, of dates with times: a day, or else a whole hour, minute or second."""
+    quarter = high / 4 - low / 4
+    middle = low / 2 + high / 2
+    for unit in (86_400, 3600, 60, 1):
+        rounded = days_at(round(middle * _DAY / unit) * unit * 1_000_000)
+        if low + quarter <= rounded <= high - quarter:
+            return rounded
+    written = days_at(microsecond_at(middle))
+    return written if low <= written < high else low
 
 
 def _plainest_whole(low: float, high: float) -> float:

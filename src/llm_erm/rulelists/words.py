@@ -76,7 +76,7 @@ def wrong(learned: Learned) -> list[str]:
         return []
     shown = ", ".join(f"{number:,}" for number in learned.wrong[:MOST_SHOWN])
     more = "" if len(learned.wrong) <= MOST_SHOWN else ", …"
-    return [f"Rows that it gets wrong ({len(learned.wrong):,} of all): {shown}{more}"]
+    return [f"Rows that it gets wrong ({len(learned.wrong):,} of all): {shown}{more or '.'}"]
 
 
 def proof(learned: Learned) -> str:

@@ -181,6 +181,6 @@ def writing(place: Path, setting: str = "out_dir") -> Iterator[None]:
     except OSError as error:
         raise InputError(
             f"Cannot write to {place}: {error.strerror or error}; "
-            f"{advice(error, place, 'name another place')}.",
+            f"{advice(error, place, 'name another place', written=True)}.",
             setting=setting,
         ) from error

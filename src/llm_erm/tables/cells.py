@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -84,6 +84,7 @@ _DATE = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400.0
+DAY_MICROSECONDS = 86_400_000_000
 _FIRST_SECOND = -719_162 * 86_400
 _LAST_SECOND = 2_932_897 * 86_400 - 1
 
@@ -143,6 +144,46 @@ def date_text(days: float) -> str:
     if seconds % int(_DAY) == 0:
         return when.date().isoformat()
     return when.replace(tzinfo=None).isoformat(sep=" ")
+
+
+def days_at(microsecond: int) -> float:
+    """Returns a moment, in microseconds since 1970 (UTC), as days, just as ``read_date`` does."""
+    return timedelta(microseconds=microsecond).total_seconds() / _DAY
+
+
+def microsecond_at(days: float) -> int:
+    """Returns the last microsecond since 1970 (UTC) that is no later than a number of days.
+
+    A date, whose resolution that is, is no later than the one if it is no later than the other. Of
+    microseconds that are the same number of days, as in far centuries, a whole second is taken.
+    Days beyond the calendar are its first or last.
+    """
+    days = min(max(days, _FIRST_SECOND / _DAY), _LAST_SECOND / _DAY)
+    second = round(days * _DAY) * 1_000_000
+    if days_at(second) == days:
+        return second
+    numerator, denominator = days.as_integer_ratio()
+    about = numerator * DAY_MICROSECONDS // denominator
+    return next(one for one in (about + 1, about, about - 1) if days_at(one) <= days)
+
+
+def moment_text(days: float, *, times: bool = False) -> str:
+    """Returns the last moment that is no later than a number of days, as an ISO date (UTC).
+
+    It has the time if that is not midnight, to the microsecond where needed. Days beyond the
+    calendar are its first or last.
+
+    Args:
+        days: Days since 1970-01-01.
+        times: Whether midnight has a time, too.
+    """
+    when = (_EPOCH + timedelta(microseconds=microsecond_at(days))).replace(tzinfo=None)
+    if not times and when == datetime.combine(when, time()):
+        return when.date().isoformat()
+    if when.second or when.microsecond:
+        text = when.isoformat(sep=" ")
+        return text.rstrip("0") if when.microsecond else text
+    return when.isoformat(sep=" ", timespec="minutes")
 
 
 def are_codes(texts: Collection[str]) -> bool:

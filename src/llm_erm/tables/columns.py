@@ -28,6 +28,11 @@ class NumberColumn:
     integral: bool
     dates: bool = False
 
+    @property
+    def times(self) -> bool:
+        """Whether the values are dates, some of which have times of day."""
+        return self.dates and not self.integral
+
     def take(self, rows: NDArray[np.intp]) -> "NumberColumn":
         """Returns the column of some rows."""
         return replace(self, values=self.values[rows])

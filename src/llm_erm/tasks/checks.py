@@ -26,7 +26,7 @@ def shared_warnings(shared: int, place: Path) -> list[str]:
         return []
     return [
         f"Found {counted(shared, 'input')} in more than one split of {place}: test accuracy is too "
-        "high, and no certificate holds"
+        "high, and no certificate holds."
     ]
 
 
@@ -48,8 +48,8 @@ def repeat_warnings(
             warnings.append(_repeats(spec, name, place, distinct, len(data)))
         if 2 * sum(data.labels) != len(data):
             warnings.append(
-                f"the {name} split of {spec.function} in {place} is not half positive: "
-                f"{sum(data.labels)} of {len(data)}"
+                f"The {name} split of {spec.function} in {place} is not half positive: "
+                f"{sum(data.labels)} of {len(data)}."
             )
     if distinct_tests is not None and distinct_tests < spec.test_size:
         warnings.append(_repeats(spec, SPLITS[2], place, distinct_tests, spec.test_size))
@@ -58,8 +58,8 @@ def repeat_warnings(
 
 def _repeats(spec: DataSpec, name: str, place: Path, distinct: int, total: int) -> str:
     return (
-        f"the {name} split of {spec.function} in {place} repeats inputs: {distinct} of {total} are "
-        "distinct"
+        f"The {name} split of {spec.function} in {place} repeats inputs: {distinct} of {total} are "
+        "distinct."
     )
 
 
@@ -71,11 +71,12 @@ def foreign_warnings(meta: Meta | None, digests: Sequence[str], place: Path) -> 
         if changed:
             return [
                 f"{' and '.join(changed)} in {place} changed after the data were drawn, so the "
-                "examples may not be independent: no certificate; draw the data again to get one"
+                "examples may not be independent, and there is no certificate; draw the data again "
+                "to get one."
             ]
     return [
-        f"the data in {place} are not known to be drawn by this package, so the examples may not "
-        "be independent: no certificate"
+        f"The data in {place} are not known to be drawn by this package, so the examples may not "
+        "be independent, and there is no certificate."
     ]
 
 
@@ -89,8 +90,8 @@ def discarded_warnings(spec: DataSpec, discarded: tuple[int, int] | None, place:
     """
     if discarded is None:
         return [
-            f"an earlier release drew the data in {place} and did not count the draws that it "
-            "discarded as repeats: no certificate; draw the data again to get one"
+            f"An earlier release drew the data in {place} and did not count the draws that it "
+            "discarded as repeats, so there is no certificate; draw the data again to get one."
         ]
     if not any(discarded):
         return []
@@ -98,7 +99,7 @@ def discarded_warnings(spec: DataSpec, discarded: tuple[int, int] | None, place:
     return [
         f"{sum(discarded):,} draws repeated an input and were discarded while the data in {place} "
         f"were drawn. Not all inputs of {spec.function} are equally likely, so the {which} are not "
-        f"independent draws: no {what}"
+        f"independent draws, and there is no {what}."
     ]
 
 
@@ -109,7 +110,7 @@ def source_warnings(task: Task, meta: Meta | None, place: Path) -> list[str]:
         return []
     return [
         f"{task.source} has changed since the data in {place} were drawn; if sample now draws "
-        "different inputs, draw fresh data (--fresh-data)"
+        "different inputs, draw fresh data (--fresh-data)."
     ]
 
 
@@ -131,7 +132,7 @@ def published_warnings(spec: DataSpec, wrong: int, place: Path) -> list[str]:
     total = spec.train_size + spec.val_size + spec.test_size
     return [
         f"{wrong} of the {total} labels in {place} cannot come from the rule of {spec.function}: "
-        f"the published release {spec.published} draws them so, and there is no certificate"
+        f"the published release {spec.published} draws them so, and there is no certificate."
     ]
 
 
@@ -149,7 +150,7 @@ def label_warnings(task: Task, stored: Sequence[Dataset], place: Path) -> list[s
             setting="fresh_data",
         )
     return (
-        [f"What {task.id} computes differs from {counted(wrong, 'label')} in {place}"]
+        [f"What {task.id} computes differs from {counted(wrong, 'label')} in {place}."]
         if wrong
         else []
     )

@@ -91,8 +91,8 @@ class Epochs:
         """Returns what one must know about the training to interpret the result."""
         lost = [p.epoch for p in self.curve if p.train_loss is None or p.test_loss is None]
         return [
-            f"the loss was not finite at epoch {epoch}, and a prediction that is not a number "
-            "counts as wrong; a smaller learning rate or another precision may help"
+            f"The loss was not finite at epoch {epoch}, and a prediction that is not a number "
+            "counts as wrong; a smaller learning rate or another precision may help."
             for epoch in lost[:1]
         ]
 
@@ -151,7 +151,7 @@ class Epochs:
         start = "the start" if state is None else "the checkpoint before it"
         for path in damaged[-1:]:
             self._observe(
-                Noticed(f"{path} is damaged or of another run, so training starts from {start}")
+                Noticed(f"{path} is damaged or of another run, so training starts from {start}.")
             )
         return state
 

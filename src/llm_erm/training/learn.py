@@ -18,7 +18,7 @@ from llm_erm.training.settings import TrainingSettings
 FreshWithout = Callable[[Iterable[str]], Fresh]
 """``source(inputs)`` → fresh examples, none of which has one of these inputs."""
 
-_LEFT_OUT = "inputs of other lengths are left out: they have more tokens than the context length"
+_LEFT_OUT = "Inputs of other lengths are left out: they have more tokens than the context length."
 
 
 def learn(

@@ -150,13 +150,17 @@ class Training(Checked, Method):
         assert work.folder is not None
         spec = job.spec
         task = in_words(spec.function, spec.task)
-        title = f"{task}\nlength {spec.length}, {_examples(spec)} examples"
+        trial = f", trial {spec.trial}" if spec.trial > 1 else ""
+        title = f"{task}\nlength {spec.length}, {_examples(spec)} examples{trial}"
         return Artifacts(job.folder(work.folder), title, self._config(work))
 
     def _config(self, work: Work) -> dict[str, Any]:
         """Returns every setting of a training, by its published name where it has one."""
         spec = work.job.spec
         values = dict(self.flags) | asdict(self.settings)
+        values.pop("num_trials", None)  # it is one of them
+        if spec.trial > 1:
+            values["trial"] = spec.trial
         values |= {
             "target_func": spec.function,
             "sequence_length": spec.length,

@@ -47,7 +47,7 @@ def plot_curve(curve: Sequence[CurvePoint], title: str, path: Path) -> None:
         "train": [point.train_accuracy for point in curve],
         "test": [point.test_accuracy for point in curve],
     }
-    with _drawing:
+    with _drawing, alike_everywhere():
         chart = _chart(tuple(point.epoch for point in curve), title)
         for name, values in accuracies.items():
             chart.lines[name].set_ydata(values)
@@ -94,21 +94,32 @@ def plot_lengths(results: Iterable[Result], path: Path, own_task: Task | None = 
 
 
 def accuracy_by_size(results: Iterable[Result], own_task: Task | None = None) -> "Figure":
-    """Returns the picture of test accuracy over the number of training examples."""
+    """Returns the picture of test accuracy over the number of training examples.
+
+    Accuracies are means over the trials.
+    """
     found = _by_size(results)
-    lines: dict[str, list[tuple[float, float]]] = {}
+    trials: _Trials = {}
     for name, result, facts in found:
-        lines.setdefault(name, []).append((facts.train_size, _test_accuracy(result)))
+        at = trials.setdefault(name, {})
+        at.setdefault(facts.train_size, []).append(_test_accuracy(result))
+    lines = {name: _means(at) for name, at in trials.items()}
     return _plot(lines, "training examples", _what(found, own_task), logarithmic=True)
 
 
 def accuracy_by_length(results: Iterable[Result], own_task: Task | None = None) -> "Figure":
-    """Returns the picture of test accuracy over the length of the test inputs."""
+    """Returns the picture of test accuracy over the length of the test inputs.
+
+    Accuracies are means over the trials.
+    """
     found = _by_size(results)
-    lines = {}
+    trials: _Trials = {}
     for name, result, facts in found:
-        at = {result.data.length: _test_accuracy(result)} | dict(facts.accuracy_at_length)
-        lines[f"{name}, {counted(facts.train_size, 'example')}"] = sorted(at.items())
+        at = trials.setdefault(f"{name}, {counted(facts.train_size, 'example')}", {})
+        own = {result.data.length: _test_accuracy(result)} | dict(facts.accuracy_at_length)
+        for length, share in own.items():
+            at.setdefault(length, []).append(share)
+    lines = {name: _means(at) for name, at in trials.items()}
     return _plot(lines, "length of test inputs", _what(found, own_task))
 
 
@@ -184,6 +195,15 @@ def _by_size(results: Iterable[Result]) -> list[tuple[str, Result, TrainingFacts
         if isinstance(result.facts, TrainingFacts)
     ]
     return sorted(found, key=lambda part: part[2].train_size)
+
+
+_Trials = dict[str, dict[int, list[float]]]
+"""Accuracies of all trials, by the name of a line and the abscissa."""
+
+
+def _means(trials: Mapping[int, Sequence[float]]) -> list[tuple[float, float]]:
+    """Returns the points of a line from the accuracies of the trials."""
+    return [(at, sum(shares) / len(shares)) for at, shares in sorted(trials.items())]
 
 
 def _test_accuracy(result: Result) -> float:
