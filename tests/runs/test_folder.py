@@ -7,6 +7,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,27 @@ def test_everything_comes_back_as_it_was(open_folder):
     assert again.answers(JOB) == {1: answer(1), 2: answer(2, text)}
     assert again.attempts(JOB) == [attempt(1), attempt(2)]
     assert again.results == {JOB: measured}
+
+
+def test_memory_does_not_grow_with_the_attempts_of_finished_jobs(open_folder):
+    """20,000 attempts of 100 jobs; what a job held is read again if somebody asks for it."""
+    folder = open_folder()
+    jobs = sorted(JOBS)[:100]
+    tracemalloc.start()
+    for number, job in enumerate(jobs):
+        if number == 10:
+            before = tracemalloc.get_traced_memory()[0]
+        for index in range(1, 201):
+            folder(job, Answered(answer(index, f"{job.name} {index} {'x' * 500}")))
+            folder(job, Attempted(attempt(index)))
+        done = result(job.length)
+        folder(job, Finished(replace(done, data=replace(done.data, trial=job.trial))))
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 500_000  # bytes; all that they hold takes 30 million
+    assert len(folder.attempts(jobs[3])) == 200
+    assert folder.answers(jobs[50])[7].text.startswith(f"{jobs[50].name} 7 x")
+    assert len(folder.completions()) == 20_000
 
 
 def test_a_prompt_is_stored_once_per_search(open_folder):

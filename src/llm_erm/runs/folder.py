@@ -101,6 +101,7 @@ class RunFolder:
         self.notices: list[str] = []
         self._settings = fingerprint.sha256
         self._kept: defaultdict[JobKey, Kept] = defaultdict(Kept)
+        self._forgotten: set[JobKey] = set()
         self._writing = threading.Lock()
         self._journals: dict[str, Journal] = {}
         refuse_links(path, WRITTEN)
@@ -152,24 +153,23 @@ class RunFolder:
 
     def attempts(self, job: JobKey) -> list[Attempt]:
         """Returns the journaled attempts of a job, in order."""
-        attempts = self._kept[job].attempts
+        attempts = self._recalled(job).attempts
         return [attempts[index] for index in sorted(attempts)]
 
     def prompt(self, job: JobKey, index: int = 1) -> str:
         """Returns the prompt of a sample, or an empty string."""
-        prompts = self._kept[job].prompts
+        prompts = self._recalled(job).prompts
         first = max((start for start in prompts if start <= index), default=None)
         return "" if first is None else prompts[first]
 
     def answers(self, job: JobKey) -> dict[int, Completion]:
         """Returns all answers of a job by index, in the order in which they arrived."""
-        return dict(self._kept[job].answers)
+        return dict(self._recalled(job).answers)
 
     def completions(self) -> list[Completion]:
         """Returns the completions of all calls: answers, used or not, and calls without one."""
-        return [
-            one for kept in self._kept.values() for one in (*kept.answers.values(), *kept.given_up)
-        ]
+        every = [self._recalled(job) for job in list(self._kept)]
+        return [one for kept in every for one in (*kept.answers.values(), *kept.given_up)]
 
     def given_up(self) -> int:
         """Returns the number of calls that were cancelled in flight."""
@@ -202,11 +202,24 @@ class RunFolder:
         if prompts.get(index) != prompt:
             self._keep("prompts", PromptLine(job, prompt, index))
 
+    def _recalled(self, job: JobKey) -> Kept:
+        """Returns what is journaled of a job, which is read again if the job has finished."""
+        if job in self._forgotten:
+            held = read_contents(self.path, self._settings).kept
+            for other in self._forgotten:
+                kept, again = self._kept[other], held[other]
+                kept.prompts, kept.answers = again.prompts, again.answers
+                kept.checksums, kept.attempts = again.checksums, again.attempts
+            self._forgotten.clear()
+        return self._kept[job]
+
     def _finish(self, job: JobKey, result: Result) -> None:
         write_program(self.path, job, result)
         known, self.results[job] = job in self.results, result
         if not known:
             self._journal("results").append(self._result_line(job, result))
+            self._kept[job].forget()  # or memory would grow with every attempt
+            self._forgotten.add(job)
         else:  # more was measured later
             self._rewrite(
                 "results", "".join(self._result_line(*one) for one in self.results.items())

@@ -115,6 +115,10 @@ class Kept:
         """A checksum of all lines of the job, in the order of each file; empty without any."""
         return " ".join(f"{name} {self._lines[name]}" for name in sorted(self._lines))
 
+    def forget(self) -> None:
+        """Frees the texts of a finished job, which are on disk; counts and checksums stay."""
+        self.prompts, self.answers, self.checksums, self.attempts = {}, {}, {}, {}
+
     def take(self, name: str, line: Line, checksum: str) -> bool:
         """Adds a line of a journal; returns whether it counts.
 

@@ -212,19 +212,20 @@ def run_in(
             for observer in observers:
                 observer(job, event)
 
+    wanted = {job for job in jobs if planned.method.wants(results.get(job.key))}
     work = [
         Work(
             job,
             splits[job.spec],
-            attempts=() if folder is None else folder.attempts(job.key),
-            answers={} if folder is None else folder.answers(job.key),
+            attempts=folder.attempts(job.key) if folder is not None and job in wanted else (),
+            answers=folder.answers(job.key) if folder is not None and job in wanted else {},
             result=results.get(job.key),
             folder=planned.folder,
             run=planned.fingerprint.sha256,
         )
         for job in jobs
     ]
-    todo = [one for one in work if planned.method.wants(one.result)]
+    todo = [one for one in work if one.job in wanted]
     if folder is not None or planned.folder is None:  # else another process enters the jobs
         looks, notices = enter(
             planned.method, work if todo else [], continued=folder is not None and folder.continued
