@@ -29,6 +29,14 @@ class Mistake:
     label: int
     prediction: int | None
 
+    def __post_init__(self) -> None:
+        """Refuses what is no mistake, such as one in an edited file."""
+        labels = [self.label] if self.prediction is None else [self.label, self.prediction]
+        if self.prediction == self.label or not all(0 <= label < INVALID for label in labels):
+            raise ValueError(f"{self.prediction} in place of {self.label} is no mistake")
+        if len(self.input) > MOST_CHARACTERS + 1:
+            raise ValueError(f"an input has {len(self.input):,} characters")
+
 
 DataName = Literal["train", "validation", "test", "contrast", "length_generalization"]
 """The field of a result that holds the verdict on a data set."""

@@ -242,7 +242,7 @@ def test_inputs_that_a_program_gets_wrong_are_shown():
     assert "|test: 5,000 wrong, the first 20|" in text
     assert f"|{wrong[2].input}10|{wrong[3].input}1none|" in text
     assert "training:" not in text
-    assert "test the next result on new data" in text
+    assert "test the next result on new data, for example with another seed" in text
     assert "What it gets wrong" not in renderer()(
         Page("t", "0", learned=(of_result(Entry(synthesized()[0], "run"), ""),))
     )

@@ -252,7 +252,7 @@ def test_a_damaged_checkpoint_is_named_and_training_starts_over(parity, tmp_path
     job = "b" if damage == "job" else "a"
     result = learn(parity, settings, folder=tmp_path / "run", observe=events.append, job=job)
     said = [event.text for event in events if isinstance(event, Noticed)]
-    assert said == [f"{path} is damaged or of another run, so training starts from the start."]
+    assert said == [f"{path} is damaged or of another run, so training starts over."]
     assert [event.done for event in events if isinstance(event, Started)] == [0]
     assert [point.train_loss for point in result.facts.curve] == [
         point.train_loss for point in whole.facts.curve

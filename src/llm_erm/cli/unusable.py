@@ -19,14 +19,14 @@ _WAYS = {
     "refusal": "refused",
     "error": "lost to a failed call",
     "too long": "with a program that is too long",
-    "too costly": "that took too much to read",
+    "too costly": "that were too expensive to parse",
     "syntax_error": "with a syntax error",
     "no_function": "without a function f",
     "load_error": "with a program that failed when it was loaded",
     "timeout": "with a program that timed out",
     "memory": "with a program that ran out of memory",
     "crash": "with a program that crashed",
-    "forbidden": "with a program that did what none may do",
+    "forbidden": "with a program that did something forbidden",
     "nondeterministic": "with a program that answered differently when it ran again",
 }
 """What is said of answers, by the first words of the reason, or else by the status."""

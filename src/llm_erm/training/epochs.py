@@ -148,10 +148,10 @@ class Epochs:
     def _kept(self, folder: Path) -> dict[str, Any] | None:
         """Returns what the last whole checkpoint holds; names those that cannot be believed."""
         state, damaged = load_checkpoint(folder, self._job)
-        start = "the start" if state is None else "the checkpoint before it"
+        again = "over" if state is None else "from the checkpoint before it"
         for path in damaged[-1:]:
             self._observe(
-                Noticed(f"{path} is damaged or of another run, so training starts from {start}.")
+                Noticed(f"{path} is damaged or of another run, so training starts {again}.")
             )
         return state
 
