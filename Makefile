@@ -18,7 +18,7 @@ TESTS ?= tests
 
 DOCS := $(VENV)/.docs
 
-.PHONY: setup demo docs dist test test-slow test-python test-golden test-damage test-wasm test-vllm test-browser test-commands coverage check fix clean
+.PHONY: setup demo docs dist test test-slow test-python test-golden test-damage test-wasm test-vllm test-ray test-browser test-commands coverage check fix clean
 
 setup: $(STAMP)
 
@@ -117,6 +117,11 @@ test-browser: setup
 	$(PIP) 'selenium>=4.40'
 	command -v chromium && command -v chromedriver || { apt-get update && apt-get install --yes chromium chromium-driver; } || true
 	$(BIN)/pytest -m browser
+
+# Not part of `make test`: it installs 200 MB and starts clusters of two nodes, some ten minutes.
+test-ray: setup
+	$(PIP) --editable '.[distributed]'
+	$(BIN)/pytest -m ray --numprocesses 0 --timeout 900
 
 # vLLM takes 3 GB with its dependencies, so it has a separate environment and model folder. The three
 # torch packages are removed because they do not match the CPU build; nothing here uses them.

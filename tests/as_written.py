@@ -28,6 +28,7 @@ LEFT_OUT = {
     r"train --functions \S+ --lengths 50|--train_set_size 10 |--n_embd 512": "needs a GPU",
     r"train --functions \S+ --lengths 10 --test_sequence_length": "needs a GPU",
     r"--tables-dir|adult_income": "needs the files of a public table",
+    r"--executor ray|SLURM": "needs a cluster",
     r"sweep FILE": "is a form",
     r"replicate table1 +#|replicate --quick": "takes more than ten minutes",
 }

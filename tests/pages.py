@@ -33,6 +33,7 @@ PAGES = (
     "how-to/compare.md",
     "how-to/report.md",
     "how-to/python.md",
+    "clusters.md",
 )
 """The pages whose blocks run."""
 

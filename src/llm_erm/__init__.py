@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llm_erm.records import Attempt, Result, Verdict
     from llm_erm.reports.comparison import compare
     from llm_erm.reports.results import read_results
+    from llm_erm.runs.cluster import RayCluster
     from llm_erm.runs.events import Event, Observer
     from llm_erm.runs.executors import InProcess, Processes
     from llm_erm.runs.merge import merge
@@ -55,6 +56,7 @@ _HOMES = {
     "records": ("Attempt", "Result", "Verdict"),
     "reports.comparison": ("compare",),
     "reports.results": ("read_results",),
+    "runs.cluster": ("RayCluster",),
     "runs.events": ("Event", "Observer"),
     "runs.executors": ("InProcess", "Processes"),
     "runs.merge": ("merge",),
@@ -96,6 +98,7 @@ __all__ = [
     "Observer",
     "Processes",
     "ProgramClassifier",
+    "RayCluster",
     "Result",
     "Sandbox",
     "Splits",

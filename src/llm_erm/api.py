@@ -51,7 +51,8 @@ def run(
         data: The data sets: a grid, or a list of specs. Missing data sets are drawn and written to
             the grid's ``dataset_dir`` (for a list: ``datasets``).
         folder: Where to keep the run; None to keep nothing but the data.
-        executor: Where jobs run: in this process, or in a pool of ``Processes``.
+        executor: Where jobs run: in this process, in a pool of ``Processes``, or on a
+            ``RayCluster``.
         observers: Receive every event of every job.
         fresh: Whether to delete what an earlier run left in the folder.
         shard: Which part of the data sets to run, as in ``3/16``; ``merge`` joins the parts. None

@@ -8,7 +8,7 @@ from llm_erm.baselines.learners import Grids, learner_named, names
 from llm_erm.baselines.method import Baselines, read_weights
 from llm_erm.cli import output
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.options import Executors
+from llm_erm.cli.placing import Executors
 from llm_erm.cli.results import BOUNDS, LENGTH, SURE, TASK, at_most
 from llm_erm.cli.runs import RunOptions, run_command
 from llm_erm.cli.tables import Column

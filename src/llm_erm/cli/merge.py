@@ -34,7 +34,7 @@ def merge(options: Options) -> int:
     )
     if cut := lacking(options.out_dir, len(results)):
         note(
-            f"{cut}; to finish it, run the command of the shards without --shard and with "
+            f"{cut}; to finish it, run the command of the shards for all data sets, with "
             f"--out-dir {options.out_dir}."
         )
     return 0

@@ -9,9 +9,9 @@ from typing import ClassVar
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.loading import loading
 from llm_erm.cli.observers import Shown
-from llm_erm.cli.options import ExecutorOptions, ShardOption
 from llm_erm.cli.output import note, say_below
 from llm_erm.cli.places import check_files
+from llm_erm.cli.placing import ExecutorOptions, ShardOption
 from llm_erm.cli.results import print_json
 from llm_erm.cli.stopped import status_of
 from llm_erm.errors import BudgetSpentError, InputError, UnfinishedError
