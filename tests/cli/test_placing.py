@@ -28,9 +28,12 @@ def test_the_flags_choose_the_executor():
         ({"ray_address": "auto"}, "--ray-address is for --executor ray; add that, or omit it."),
         ({"executor": "processes", "job_cpus": 2.0}, "--job-cpus is for --executor ray"),
         ({"executor": "processes", "workers": 0}, "The number of workers is 0; give 1 or more"),
-        ({"executor": "ray", "job_cpus": 0.0}, "A job cannot take 0 CPUs, 0 GPUs"),
-        ({"executor": "ray", "job_gpus": -1.0}, "A job cannot take 1 CPUs, -1 GPUs"),
-        ({"executor": "ray", "job_memory_mb": -1}, "and -1048576 bytes of memory; give CPUs above"),
+        ({"workers": 2}, "--workers is for --executor processes; add that, or omit it."),
+        ({"executor": "ray", "workers": 2}, "--workers is for --executor processes"),
+        ({"executor": "ray", "job_cpus": 0.0}, "A job cannot take 0 CPUs; give 0.001 or more."),
+        ({"executor": "ray", "job_cpus": float("nan")}, "A job cannot take nan CPUs"),
+        ({"executor": "ray", "job_gpus": -1.0}, "A job cannot take -1 GPUs"),
+        ({"executor": "ray", "job_memory_mb": 0}, "A job cannot take 0 bytes of memory"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(flags, message):

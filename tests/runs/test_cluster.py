@@ -5,9 +5,11 @@ The nodes are on this machine, each with processes of its own.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,16 +20,19 @@ from typing import Any
 import pytest
 
 from fake_method import SPEC, Fake
-from llm_erm import Baselines, DataGrid, Enumeration, EnumerationSettings, Training
-from llm_erm.api import run
-from llm_erm.errors import InputError, LLMERMError, UnfinishedError
+from llm_erm import (
+    DataGrid,
+    Enumeration,
+    EnumerationSettings,
+    Synthesis,
+    SynthesisSettings,
+    Training,
+)
+from llm_erm.api import model, run
+from llm_erm.errors import InputError, UnfinishedError
 from llm_erm.runs.cluster import RayCluster
-from llm_erm.runs.cluster_worker import CHUNK_BYTES, Wrote, serve
 from llm_erm.runs.events import Attempted, Event, Finished, Noticed
-from llm_erm.runs.executors import InProcess
 from llm_erm.runs.jobs import JobKey
-from llm_erm.runs.run import plan
-from llm_erm.runs.run import run as run_plan
 from small_training import SMALL
 from timeless import files
 
@@ -134,16 +139,31 @@ def in_any_order(folder: Path) -> dict[str, list[str]]:
 def test_each_node_uses_its_own_sandbox_and_reads_no_data_of_its_own(cluster, tmp_path):
     """The data sets are where the driver is; workers of a node have other working folders."""
     cluster.add_node(num_cpus=1)
-    method = Baselines(learners=("knn", "svm"))
+    (tmp_path / "answers.json").write_text("[\"def f(x):\\n    return x.count('1') % 2\"]")
+    method = Synthesis(
+        llm=model(f"scripted:{tmp_path / 'answers.json'}"), settings=SynthesisSettings(attempts=1)
+    )
     data = grid(Path("data"), 2, functions=("fn_a",))
     before = Path.cwd()
     os.chdir(tmp_path)
     try:
-        run(method, data, tmp_path / "ray", executor=RayCluster(cluster.address))
+        results = run(method, data, tmp_path / "ray", executor=RayCluster(cluster.address))
         run(method, data, tmp_path / "local")
     finally:
         os.chdir(before)
     assert in_any_order(tmp_path / "ray") == in_any_order(tmp_path / "local")
+    assert all(one.isolation is not None and one.exact for one in results)
+
+
+def test_a_model_of_this_machine_proposes_on_each_node(cluster, tmp_path):
+    """It is loaded there, and draws the same answers."""
+    cluster.add_node(num_cpus=1)
+    method = Synthesis.of("local", attempts=2)
+    data = grid(tmp_path / "data", 1, functions=("fn_a",), lengths=(12,))
+    run(method, data, tmp_path / "ray", executor=RayCluster(cluster.address))
+    run(method, data, tmp_path / "local")
+    for name in ("answers.jsonl", "attempts.jsonl"):
+        assert files(tmp_path / "ray")[name] == files(tmp_path / "local")[name]
 
 
 def test_trainings_send_their_files(cluster, tmp_path):
@@ -157,6 +177,65 @@ def test_trainings_send_their_files(cluster, tmp_path):
     names = [name for name in own if not name.endswith(("logs.log", "config.json"))]
     assert {name: sent[name] for name in names} == {name: own[name] for name in names}
     assert sum("model/" in name for name in names) >= 2
+
+
+def test_a_result_comes_after_its_files(cluster, tmp_path):
+    """Or a driver that is lost between them would take the job for done."""
+    cluster.add_node(num_cpus=1)
+    method = Training(settings=replace(SMALL, n_layer=1, save_model=True))
+    seen: list[bool] = []
+
+    def watch(job, event):
+        if isinstance(event, Finished):
+            seen.append(any((tmp_path / "run").rglob("head.safetensors")))
+
+    data = grid(tmp_path / "data", 1, functions=("fn_a",), lengths=(12,))
+    run(method, data, tmp_path / "run", executor=RayCluster(cluster.address), observers=[watch])
+    assert seen == [True]
+
+
+def test_a_connection_to_another_cluster_is_not_used(ray, tmp_path):
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
+    try:
+        with pytest.raises(InputError, match="connected to a Ray cluster already, so it cannot"):
+            run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster("auto"))
+        assert len(run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster())) == 1
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+
+
+def test_a_cluster_that_ray_start_began_is_joined_by_its_address(ray, tmp_path):
+    """With its token, which `ray start` and a driver share through the user's home."""
+    start = ["start", "--head", "--port=0", "--num-cpus=1", "--include-dashboard=false"]
+    with tempfile.TemporaryDirectory(prefix="ray-") as home:
+        environment = os.environ | {"HOME": home, "PYTHONPATH": os.pathsep.join(sys.path)}
+        tool = str(Path(sys.executable).with_name("ray"))
+        token = Path(home, ".ray/auth_token")
+        token.parent.mkdir()
+        token.write_text("a" * 64)
+        environment["RAY_AUTH_MODE"] = "token"
+        said = subprocess.run([tool, *start], env=environment, capture_output=True, text=True)
+        address = re.search(r"--address='([\d.]+:\d+)'", said.stdout)
+        assert address is not None, said.stdout + said.stderr
+        del environment["RAY_AUTH_MODE"]
+        words = ["enumerate", "--functions", "fn_a", "--lengths", "12", "--max-programs", "400"]
+        words += ["--train-size", "20", "--val-size", "20", "--test-size", "40"]
+        words += ["--executor", "ray", "--ray-address", address[1]]
+        try:
+            done = subprocess.run(
+                [str(Path(sys.executable).with_name("llm-erm")), *words],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
+        finally:
+            session = Path("/tmp/ray/session_latest")
+            subprocess.run([tool, "stop", "--force"], env=environment, capture_output=True)
+        assert (done.returncode, "x.count('1') % 2" in done.stdout) == (0, True), done.stderr
+        assert "Token" not in done.stderr
+        assert session
 
 
 def test_a_job_goes_on_from_what_arrived_before_its_process_was_lost(cluster, tmp_path):
@@ -221,11 +300,6 @@ def test_a_cluster_that_is_not_there_is_named(ray, tmp_path, address):
         run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster(address))
 
 
-def test_a_node_with_another_version_is_named(tmp_path):
-    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the run was started with 0\.0"):
-        list(serve("0.0", b"", None))
-
-
 def test_jobs_that_no_node_can_do_wait_and_say_so(cluster, tmp_path):
     cluster.add_node(num_cpus=1)
     watching = Watching()
@@ -239,39 +313,3 @@ def test_jobs_that_no_node_can_do_wait_and_say_so(cluster, tmp_path):
     run(QUICK, [SPEC], tmp_path / "run", executor=executor, observers=[add_a_node])
     (said,) = watching.notices
     assert said.startswith("No node of the cluster has what a job takes (2 CPUs, 0 GPUs)")
-
-
-def test_large_files_come_in_parts(tmp_path):
-    from llm_erm.runs.cluster import _write
-    from llm_erm.runs.cluster_worker import _send
-
-    data = bytes(range(256)) * (2 * CHUNK_BYTES // 256) + b"end"
-    (tmp_path / "weights").write_bytes(data)
-    (tmp_path / "empty").touch()
-    parts: list[Wrote] = []
-    for name in ("weights", "empty"):
-        _send(tmp_path / name, f"sub/{name}", None, lambda job, part: parts.append(part))
-    assert [(len(part.data), part.last) for part in parts] == [
-        *((CHUNK_BYTES, False), (CHUNK_BYTES, False), (3, True)),
-        (0, True),
-    ]
-    for part in [*parts[:2], *parts]:  # the first process was lost half way
-        _write(tmp_path / "run", part)
-    assert (tmp_path / "run/sub/weights").read_bytes() == data
-    assert (tmp_path / "run/sub/empty").read_bytes() == b""
-    assert len(list((tmp_path / "run/sub").iterdir())) == 2
-
-
-def test_overhead_of_a_job(cluster, tmp_path, capsys):
-    """Printed, not asserted: it depends on what else the machine does."""
-    cluster.add_node(num_cpus=1)
-    method = Fake(variants=tuple(f"fine-{i}" for i in range(200)), notes=tmp_path)
-    times = {}
-    for executor in (InProcess(), RayCluster(cluster.address)):
-        planned = plan(method, [SPEC], tmp_path / type(executor).__name__, dataset_dir=tmp_path)
-        first = Watching(1, lambda: times.update(start=time.monotonic()))
-        run_plan(planned, executor=executor, observers=[first])
-        times[type(executor).__name__] = (time.monotonic() - times["start"]) / 199
-    with capsys.disabled():
-        overhead = times["RayCluster"] - times["InProcess"]
-        print(f"\nA job on a cluster takes {1000 * overhead:.1f} ms more.")  # noqa: T201

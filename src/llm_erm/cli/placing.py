@@ -31,13 +31,13 @@ class ExecutorOptions:
     """Number of processes of the pool (default: as many as there are cores)."""
     ray_address: str | None = None
     """Address of the Ray cluster: auto for the one that this machine belongs to, or HOST:PORT
-    (default: a cluster of this machine alone)."""
+    (default: starts a cluster of this machine alone)."""
     job_cpus: float = 1.0
     """With --executor ray: number of CPUs that a job takes."""
     job_gpus: float = 0.0
     """With --executor ray: number of GPUs that a job takes; a fraction for small models."""
     job_memory_mb: int | None = None
-    """With --executor ray: memory that a job takes in MiB (default: not said)."""
+    """With --executor ray: memory in MiB to reserve for each job (default: none)."""
 
     def chosen_executor(self) -> Executor:
         """Returns what does the jobs; a pool uses as many threads as there are cores in all.
@@ -50,6 +50,8 @@ class ExecutorOptions:
                 raise InputError(
                     f"--{name.replace('_', '-')} is for --executor ray; add that, or omit it."
                 )
+        if self.workers is not None and self.executor != "processes":
+            raise InputError("--workers is for --executor processes; add that, or omit it.")
         if self.executor == "local":
             return InProcess()
         if self.executor == "ray":

@@ -89,6 +89,7 @@ class RunOptions(ExecutorOptions, ShardOption, ABC):
         """
         grid, specs, method = self.grid(), self.data_sets(), self.method()
         out_dir: Path | None = getattr(self, self.FOLDER)
+        self.chosen_executor().check(method)
         check_files(self.files(), out_dir)
         own = specs if self.shard is None else Shard.of(self.shard, specs).specs(specs)
         with loading(own, grid.dataset_dir, fresh=grid.fresh_data) as ready:

@@ -100,12 +100,17 @@ class LocalLLM(LLM):
         else:
             self._name = f"local:{path.stem}"
             file, copies, each = weights.checked(path), 1, self.threads
+        self._path = path
         self._own_file = None if path is None else file
         self._copies = [
             _Copy(GGUFModel(file, self._name, each), context_tokens, parallel)
             for _ in range(copies)
         ]
         self._threads = ThreadPoolExecutor(copies, "model")  # asyncio's own are waited for
+
+    def __reduce__(self) -> tuple[type["LocalLLM"], tuple[Any, ...]]:
+        """Returns how another process makes the same model, which loads the weights there."""
+        return LocalLLM, (self._path, self.threads, self._context_tokens, self._parallel)
 
     @property
     def name(self) -> str:

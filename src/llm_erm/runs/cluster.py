@@ -18,7 +18,7 @@ from llm_erm.checks import Checked
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
 from llm_erm.llms.llm import Completion
 from llm_erm.runs.cluster_worker import Batch, Desk, Wrote, serve
-from llm_erm.runs.events import Answered, Attempted, Event, Noticed, Observer
+from llm_erm.runs.events import Answered, Attempted, Event, Finished, Noticed, Observer
 from llm_erm.runs.executors import WAKE_SECONDS, method_to_send
 from llm_erm.runs.files import writing
 from llm_erm.runs.jobs import JobKey, Method, Work
@@ -28,6 +28,7 @@ from llm_erm.version import VERSION
 MOST_LOSSES = 3
 """How often a job may be lost with its process before the run ends: it may be the cause itself."""
 CONNECT_SECONDS = 10.0
+"""Time to connect to the address of a cluster."""
 RECOUNT_SECONDS = 5.0
 """How often to look how many CPUs and GPUs the cluster has, since nodes come and go."""
 
@@ -41,7 +42,8 @@ class RayCluster(Checked):
 
     Attributes:
         address: Address of the cluster: ``auto`` for the one that this machine belongs to, or
-            ``HOST:PORT``. None starts a cluster of this machine alone.
+            ``HOST:PORT``. None starts a cluster of this machine alone, unless the process is
+            connected to one already.
         cpus: Number of CPUs that a job takes.
         gpus: Number of GPUs that a job takes; a fraction, such as 0.25, for small models.
         memory_bytes: Memory that a job takes, in bytes; None not to say.
@@ -59,11 +61,39 @@ class RayCluster(Checked):
             InputError: One has another type than it declares, or a job would take nothing.
         """
         super().__post_init__()
-        if self.cpus <= 0 or self.gpus < 0 or (self.memory_bytes or 1) <= 0:
+        least = 1e-3  # of what Ray divides CPUs and GPUs into
+        for name, number, most in (("CPUs", self.cpus, 1e6), ("GPUs", self.gpus, 1e4)):
+            if not (least <= number <= most or (name == "GPUs" and number == 0)):
+                raise InputError(f"A job cannot take {number:g} {name}; give {least:g} or more.")
+        if self.memory_bytes is not None and self.memory_bytes <= 0:
             raise InputError(
-                f"A job cannot take {self.cpus:g} CPUs, {self.gpus:g} GPUs and "
-                f"{self.memory_bytes} bytes of memory; give CPUs above 0."
+                f"A job cannot take {self.memory_bytes:,} bytes of memory; give more than 0."
             )
+
+    @property
+    def takes(self) -> str:
+        """What a job takes, in words."""
+        memory = self.memory_bytes
+        more = "" if memory is None else f", {memory / 2**20:,.0f} MiB"
+        return f"{self.cpus:g} CPUs, {self.gpus:g} GPUs{more}"
+
+    def check(self, method: Method) -> None:
+        """Checks that the cluster could do the jobs of a method, before anything is drawn.
+
+        Raises:
+            InputError: The method calls a server, cannot be sent, or there is no such cluster.
+            MissingExtraError: Ray is not installed.
+        """
+        if method.budget is not None:
+            raise InputError(
+                f"The method {method.name!r} calls a server, whose budget and limit of calls the "
+                "processes of a cluster cannot share; use another executor.",
+                setting="executor",
+            )
+        method_to_send(method)
+        _import_ray()
+        if self.address not in (None, "auto"):
+            _check_reachable(self.address or "")
 
     def execute(
         self,
@@ -79,12 +109,7 @@ class RayCluster(Checked):
             MissingExtraError: Ray is not installed.
             LLMERMError: A job cannot be done, or was lost with its process several times.
         """
-        if method.budget is not None:
-            raise InputError(
-                f"The method {method.name!r} calls a server, whose budget and limit of calls the "
-                "processes of a cluster cannot share; use another executor.",
-                setting="executor",
-            )
+        self.check(method)
         sent = method_to_send(method)
         with _connected(self.address) as ray:
             _Dispatch(ray, self, sent, observe).run(work)
@@ -98,33 +123,37 @@ def _connected(address: str | None) -> Iterator[Any]:
         InputError: There is no cluster at the address.
         MissingExtraError: Ray is not installed.
     """
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtraError(
-            "A cluster needs Ray; install it with: pip install 'llm-erm[distributed]'"
-        ) from None
+    ray = _import_ray()
     if ray.is_initialized():
+        if address is not None:
+            raise InputError(
+                f"This process is connected to a Ray cluster already, so it cannot use "
+                f"{address!r}; omit the address, or call ray.shutdown() first.",
+                setting="ray_address",
+            )
         yield ray
         return
-    if address is not None and address != "auto":
-        _check_reachable(address)
     environment = os.environ  # noqa: TID251 - Ray reads it when it starts
     environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
+    if Path("~/.ray/auth_token").expanduser().exists():  # Ray looks for it only to start a cluster
+        environment.setdefault("RAY_AUTH_MODE", "token")
+    own: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     try:
         ray.init(
-            address=address,
-            include_dashboard=None if address else False,
+            address=address or "local",
+            **({} if address else own),
             log_to_driver=False,
             logging_level=logging.ERROR,
             configure_logging=False,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        cause = error.__cause__ or error.__context__ or error
         where = "Ray cannot start" if address is None else f"Cannot connect to Ray at {address!r}"
         raise InputError(
-            f"{where}: {str(error).splitlines()[0]}; `ray status` shows whether one runs here.",
+            f"{where}: {str(cause).splitlines()[0].rstrip('.')}; `ray status` shows whether a "
+            "cluster runs here.",
             setting="ray_address",
         ) from error
     try:
@@ -135,13 +164,29 @@ def _connected(address: str | None) -> Iterator[Any]:
         ray.shutdown()
 
 
+def _import_ray() -> Any:  # noqa: ANN401 - a module
+    """Returns the module ``ray``.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise MissingExtraError(
+            "A cluster needs Ray; install it with: pip install 'llm-erm[distributed]'"
+        ) from None
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # says what it found
+    return ray
+
+
 def _check_reachable(address: str) -> None:
     """Checks that something listens at an address; Ray itself tries for five minutes.
 
     Raises:
         InputError: Nothing does, or it is no address.
     """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
     except (OSError, ValueError) as error:
@@ -159,10 +204,12 @@ class _Running:
     Attributes:
         work: The job, with all that arrived of it.
         losses: How often its process was lost.
+        finished: Whether its result has arrived.
     """
 
     work: Work
     losses: int = 0
+    finished: bool = False
 
     def take(self, event: Event) -> None:
         """Adds what another process would go on from."""
@@ -172,6 +219,8 @@ class _Running:
                 if completion.finish_reason not in ("cancelled", "unanswered"):
                     answers = {**work.answers, completion.index: completion}
                     self.work = replace(work, answers=answers)
+            case Finished():
+                self.finished = True
             case Attempted(attempt):
                 others = [one for one in work.attempts if one.index != attempt.index]
                 attempts = sorted([*others, attempt], key=lambda one: one.index)
@@ -199,6 +248,7 @@ class _Dispatch:
         ray.get(self._desk.ready.remote())
         task = ray.remote(max_calls=0)(serve)  # processes keep their sessions
         self._task = task.options(
+            _generator_backpressure_num_objects=4,
             num_cpus=cluster.cpus,
             num_gpus=cluster.gpus,
             memory=cluster.memory_bytes,
@@ -260,10 +310,16 @@ class _Dispatch:
             return None
         except errors.RayTaskError as error:
             del self._running[stream]
+            if isinstance(error.cause, ImportError):
+                raise LLMERMError(
+                    f"A node of the cluster cannot load llm-erm ({error.cause}); install the same "
+                    "version on every node."
+                ) from error
             raise error.cause from None
         except errors.RayError as error:
             del self._running[stream]
-            return self._lost(job, error)
+            self._ray.cancel(stream, force=True)
+            return None if job.finished else self._lost(job, error)
         for key, event in batch:
             self._pass_on(job, key, event)
         return None
@@ -316,8 +372,8 @@ class _Dispatch:
         self._window = 2 * max(places, 1)
         if not places:
             said = Noticed(
-                f"No node of the cluster has what a job takes ({self._cluster.cpus:g} CPUs, "
-                f"{self._cluster.gpus:g} GPUs); the jobs wait until one does."
+                f"No node of the cluster has what a job takes ({self._cluster.takes}); the jobs "
+                "wait until one does."
             )
             if said not in self._of_run:
                 self._of_run.append(said)

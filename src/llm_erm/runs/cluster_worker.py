@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from llm_erm.errors import LLMERMError
-from llm_erm.runs.events import Answered, Event, Observer
+from llm_erm.runs.events import Answered, Event, Finished, Observer
 from llm_erm.runs.jobs import JobKey, Work
 from llm_erm.runs.sessions import KeptSession
 from llm_erm.version import VERSION
@@ -19,6 +19,8 @@ BATCH_SECONDS = 0.05
 """How long an event may wait for others; answers, which were paid for, do not wait."""
 CHUNK_BYTES = 4 * 2**20
 """Size of the parts in which files are sent."""
+MOST_WAITING = 8
+"""Events that may wait for the driver; a job that tells more than it takes waits for it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def serve(version: str, pickled: bytes, work: Work) -> Iterator[Batch]:
             f"The node {platform.node()} has llm-erm {VERSION}, but the run was started with "
             f"{version}; install the same version on every node."
         )
-    events: queue.SimpleQueue[Told | None] = queue.SimpleQueue()
+    events: queue.Queue[Told | None] = queue.Queue(MOST_WAITING)
 
     def observe(job: JobKey | None, event: Event) -> None:
         events.put((job, event))
@@ -78,12 +80,22 @@ def _do(pickled: bytes, work: Work, observe: Observer) -> None:
     if work.folder is None:
         _session.do(pickled, work, observe)
         return
+    finished: list[Told] = []
+
+    def tell(job: JobKey | None, event: Event) -> None:
+        if isinstance(event, Finished):  # once its files are there: a result is not done again
+            finished.append((job, event))
+        else:
+            observe(job, event)
+
     with tempfile.TemporaryDirectory(prefix="llm-erm-") as name:
         folder = Path(name)
-        _session.do(pickled, replace(work, folder=folder), observe)
+        _session.do(pickled, replace(work, folder=folder), tell)
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.startswith("checkpoint."):
                 _send(path, path.relative_to(folder).as_posix(), work.job.key, observe)
+    for told in finished:
+        observe(*told)
 
 
 def _send(path: Path, name: str, job: JobKey, observe: Observer) -> None:
@@ -94,7 +106,7 @@ def _send(path: Path, name: str, job: JobKey, observe: Observer) -> None:
             observe(job, Wrote(name, data, start, last=start + CHUNK_BYTES >= size))
 
 
-def _batches(events: "queue.SimpleQueue[Told | None]", done: "Future[None]") -> Iterator[Batch]:
+def _batches(events: "queue.Queue[Told | None]", done: "Future[None]") -> Iterator[Batch]:
     """Yields the events until the job is done."""
     over = False
     while not over:
@@ -102,7 +114,7 @@ def _batches(events: "queue.SimpleQueue[Told | None]", done: "Future[None]") -> 
         told = events.get()
         while told is not None:
             batch.append(told)
-            if isinstance(told[1], Answered):
+            if isinstance(told[1], Answered | Wrote):
                 break
             try:
                 told = events.get(timeout=BATCH_SECONDS)

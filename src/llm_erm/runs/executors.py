@@ -25,6 +25,14 @@ WAKE_SECONDS = 0.5
 class Executor(Protocol):
     """Does the jobs of a run."""
 
+    def check(self, method: Method) -> None:
+        """Checks that it can do the jobs of a method, before their data are drawn.
+
+        Raises:
+            LLMERMError: It cannot.
+        """
+        return
+
     def execute(
         self,
         method: Method,
@@ -50,6 +58,9 @@ class Executor(Protocol):
 @dataclass(frozen=True)
 class InProcess:
     """Does the jobs in this process, concurrently if the method waits for a server."""
+
+    def check(self, method: Method) -> None:
+        """Checks nothing: it can do the jobs of every method."""
 
     def execute(
         self,
@@ -160,15 +171,17 @@ def method_to_send(method: Method) -> bytes:
     """
     if method.budget is not None and method.budget.limited:
         raise InputError(
-            f"The method {method.name!r} has a budget, which processes cannot share; use "
-            "InProcess, or set no limits."
+            f"The method {method.name!r} has a budget, which processes cannot share; do its jobs "
+            "in this process, or set no limits.",
+            setting="executor",
         )
     try:
         return pickle.dumps(method)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise InputError(
             f"The method {method.name!r} or its model cannot be sent to other processes ({error}); "
-            "use InProcess."
+            "do its jobs in this process.",
+            setting="executor",
         ) from error
 
 
@@ -199,6 +212,14 @@ class Processes(Checked):
     count: int
     devices: tuple[str, ...] = ()
     threads: int | None = None
+
+    def check(self, method: Method) -> None:
+        """Checks that the method can be sent to other processes.
+
+        Raises:
+            InputError: It has a budget, or cannot be sent.
+        """
+        method_to_send(method)
 
     def execute(
         self,

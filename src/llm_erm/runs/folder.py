@@ -265,6 +265,9 @@ class RunFolder:
                 "results", "".join(self._result_line(*one) for one in self.results.items())
             )
         self.notices += mend_programs(self.path, self.results)
+        for job in self.results:
+            self._kept[job].forget()
+            self._forgotten.add(job)
 
     def _set_aside(self, name: str, lines: Iterable[bytes]) -> str:
         """Keeps lines of a journal in a file of their own; returns a phrase that says so."""

@@ -241,7 +241,8 @@ def run_in(
         for one in work:
             if one.result is not None:
                 planned.method.restore(one)
-    spent = () if folder is None else folder.completions()
+    counts = planned.method.budget is not None
+    spent = folder.completions() if folder is not None and counts else ()
     if todo:
         with stopping_at_sigterm():
             executor.execute(planned.method, todo, observe, spent)
