@@ -425,7 +425,7 @@ def test_an_unfinished_run_says_how_to_finish_it(shards, tmp_path, invoke):
     results.write_text(results.read_text().splitlines(keepends=True)[0])
     words = [str(tmp_path / part.name) for part in shards]
     said = invoke("merge", *words, "--out-dir", "whole").stderr
-    assert "whole holds 3 of 4 results; to finish it, run the command" in said
+    assert f"whole holds 3 of 4 results. Unfinished: {words[0]}. To finish, run" in said
 
 
 def test_results_keep_their_place(tmp_path):
