@@ -85,6 +85,12 @@ def test_a_price_that_depends_on_the_prompts_length_is_that_of_single_calls(dry_
     assert dollars < 0.8 * price("gemini-2.5-pro", "google", tokens, calls * 20_000)
 
 
+def test_only_the_data_sets_of_a_shard_are_counted(dry_run):
+    prompts, said = dry_run("--model", "openai:gpt-5", "--shard", "2/4")
+    assert prompts.count("# Examples") == POINTS // 4
+    assert f"Up to {POINTS // 4 * 3} calls" in said
+
+
 def test_it_needs_no_key_and_an_unknown_price_is_said(dry_run):
     assert "at an unknown price" in dry_run("--model", "vllm:m")[1]
     assert "$0.00" in dry_run("--provider", "local")[1]

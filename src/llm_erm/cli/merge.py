@@ -10,6 +10,7 @@ from llm_erm.cli.output import note
 from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.reports.results import lacking
+from llm_erm.runs.kept import checked_results
 from llm_erm.runs.merge import merge as merged
 
 
@@ -33,8 +34,10 @@ def merge(options: Options) -> int:
         f"{options.out_dir}"
     )
     if cut := lacking(options.out_dir, len(results)):
+        short = [str(one) for one in options.shards if lacking(one, len(checked_results(one)))]
+        shown = ", ".join(short[:5]) + (f" and {len(short) - 5:,} more" if short[5:] else "")
         note(
-            f"{cut}; to finish it, run the command of the shards for all data sets, with "
-            f"--out-dir {options.out_dir}."
+            f"{cut}. Unfinished: {shown}. To finish, run their command without --shard, and "
+            f"with --out-dir {options.out_dir}."
         )
     return 0

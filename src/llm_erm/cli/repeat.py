@@ -23,6 +23,8 @@ _COMMANDS = {
 def repeat(known: Fingerprint, folder: Path) -> str:
     """Returns the command that repeats a run; empty if its settings do not tell it.
 
+    They do not for a shard: its command names the data sets of the whole grid.
+
     It repeats a search with a language model from the answers in its folder. No value in it reads
     as a flag: people run what they paste, and a flag such as ``--task-file`` runs a file.
     """
@@ -31,7 +33,7 @@ def repeat(known: Fingerprint, folder: Path) -> str:
     if known.method == "synthesis":
         words = ["synthesize", "--provider", "replay", "--from", str(folder)]
         return shlex.join(["llm-erm", *words, *task])
-    name = _COMMANDS.get(known.method)
+    name = None if known.shard else _COMMANDS.get(known.method)
     try:
         values = None if name is None or not known.data else _values(known)
     except KeyError:  # another version or another program wrote them

@@ -1,6 +1,7 @@
 """Which results a run has once it is finished, and how many steps each takes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from llm_erm.baselines.learners import OWN, PUBLISHED, Learner
@@ -10,7 +11,7 @@ from llm_erm.runs.files import SETTINGS
 from llm_erm.runs.fingerprint import Fingerprint
 from llm_erm.runs.jobs import Job, JobKey
 from llm_erm.tasks.suite import TASKS
-from llm_erm.training.method import training_jobs
+from llm_erm.training.method import TrainingJob, training_jobs
 
 
 def planned_jobs(known: Fingerprint, folder: Path) -> dict[JobKey, int | None]:
@@ -38,10 +39,21 @@ def planned_jobs(known: Fingerprint, folder: Path) -> dict[JobKey, int | None]:
         ) from None
 
 
+def planned_trainings(known: Fingerprint) -> list[TrainingJob]:
+    """Returns the jobs of a run of trainings, which those of a shard have from the whole grid."""
+    jobs, shard = training_jobs([one.spec for one in known.data]), known.shard
+    if shard is None:
+        return jobs
+    if shard.sizes:
+        sizes = (job.spec.train_size + job.spec.val_size for job in jobs)
+        jobs = [replace(job, variant=f"n={n}") for job, n in zip(jobs, sizes, strict=True)]
+    return [replace(job, several=shard.count > 1 or len(jobs) > 1) for job in jobs]
+
+
 def _jobs(known: Fingerprint) -> Iterator[tuple[Job, int | None]]:
     settings, specs = known.settings, [one.spec for one in known.data]
     if known.method == "training":
-        yield from ((job, settings["settings"]["n_epochs"]) for job in training_jobs(specs))
+        yield from ((job, settings["settings"]["n_epochs"]) for job in planned_trainings(known))
         return
     for spec in specs:
         match known.method:

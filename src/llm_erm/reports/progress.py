@@ -9,7 +9,7 @@ from llm_erm.errors import InputError
 from llm_erm.facts import CurvePoint
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Result, accuracy
-from llm_erm.reports.planned import planned_jobs
+from llm_erm.reports.planned import planned_jobs, planned_trainings
 from llm_erm.runs.checksum import Seal
 from llm_erm.runs.files import FILES, SETTINGS, read_bytes
 from llm_erm.runs.fingerprint import Fingerprint, read_fingerprint, read_settings
@@ -18,7 +18,6 @@ from llm_erm.runs.kept import AnswerLine, AttemptLine
 from llm_erm.runs.sweep import status_in
 from llm_erm.runs.tail import RewrittenError, Tail
 from llm_erm.serial import RecordError, from_json
-from llm_erm.training.method import training_jobs
 
 Record = TypeVar("Record")
 
@@ -203,7 +202,7 @@ class _Read:
         self._tails = {name: Tail(folder / f"{name}.jsonl") for name in names}
         self._metrics: dict[Path, JobKey] = {}
         if known.method == "training":
-            jobs = training_jobs([one.spec for one in known.data])
+            jobs = planned_trainings(known)
             self._metrics = {job.folder(folder) / METRICS: job.key for job in jobs}
         self._damaged = 0
 

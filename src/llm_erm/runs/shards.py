@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from llm_erm.errors import InputError
+from llm_erm.phrases import counted
 from llm_erm.runs.jobs import Job
 from llm_erm.settings import plain
 from llm_erm.tasks.spec import DataSpec
+
+MAX_SHARDS = 999_999
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,21 @@ class Shard:
 
     Attributes:
         number: Which part, counted from 1.
-        count: Number of parts.
+        count: Number of parts, at most 999,999.
         grid_sha256: Digest of the whole grid, which tells shards of one run from those of another.
+        sizes: Whether data sets of the grid differ in their sizes alone, so that jobs are named
+            by the size even if the shard has only one.
     """
 
     number: int
     count: int
     grid_sha256: str = ""
+    sizes: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that no shard has."""
+        if not 1 <= self.number <= self.count <= MAX_SHARDS:
+            raise ValueError(f"there is no shard {self}")
 
     @classmethod
     def of(cls, text: str, specs: Sequence[DataSpec]) -> Self:
@@ -39,15 +50,15 @@ class Shard:
         found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
         if found is None or int(found[1]) > int(found[2]):
             raise InputError(
-                f"The shard is {text!r:.60}; give its number and how many there are, from 1/16 to "
-                "16/16.",
+                f"The shard is {text!r:.60}; write it as number/total, such as 3/16.",
                 setting="shard",
             )
-        shard = cls(int(found[1]), int(found[2]), _digest(specs))
+        places = {(spec.function, spec.length, spec.trial_seed) for spec in specs}
+        shard = cls(int(found[1]), int(found[2]), grid_digest(specs), len(places) < len(specs))
         if shard.count > len(specs):
             raise InputError(
-                f"There are {shard.count} shards, but only {len(specs)} data sets; give at most as "
-                "many shards as data sets.",
+                f"There are {shard.count:,} shards, but only {counted(len(specs), 'data set')}; "
+                "give at most as many shards as data sets.",
                 setting="shard",
             )
         return shard
@@ -66,5 +77,6 @@ class Shard:
         return [job for job in jobs if job.spec in own]
 
 
-def _digest(specs: Sequence[DataSpec]) -> str:
+def grid_digest(specs: Sequence[DataSpec]) -> str:
+    """Returns the SHA-256 of the data sets of a grid in their order, as hex."""
     return hashlib.sha256(json.dumps([plain(spec) for spec in specs]).encode()).hexdigest()

@@ -31,6 +31,10 @@ _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
 
 _FOLDERS = frozenset({"results_path", "out_dir"})
 """Flags that say where a command writes; the sweep sets them."""
+_PLACES = frozenset(
+    {"shard", "executor", "ray_address", "job_cpus", "job_gpus", "job_memory_mb"},
+)
+"""Flags that say which part of a grid runs, and where; a job of a sweep runs whole, on its GPU."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,10 @@ def read_sweep(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = No
             raise InputError(
                 f"{path} sets {key}, but every job gets its own folder in "
                 "results_root/experiment_name; omit it."
+            )
+        if key.replace("-", "_") in _PLACES:
+            raise InputError(
+                f"{path} sets {key}, but a sweep runs every job whole and on this machine; omit it."
             )
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
