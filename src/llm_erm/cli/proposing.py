@@ -151,7 +151,8 @@ def _asked(
         earlier = {part.job: folder.answers(part.job) for part in asking.parts}
     kept = ""
     if folder is not None:
-        kept = f"Answers are kept in {folder.path}; run the same command to resume."
+        again = "without --fresh to resume" if options.fresh else "to resume"
+        kept = f"Answers are kept in {folder.path}; run the same command {again}."
     try:
         with (
             keeping(kept),
