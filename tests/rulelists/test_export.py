@@ -260,6 +260,14 @@ def test_a_database_that_keeps_dates_as_texts_divides_them_by_their_times(days):
         assert given_ == [rule.classes[label] for label in rule.predict(table)]
 
 
+def test_no_form_loses_a_condition_on_a_date_of_a_far_century():
+    conditions = Above("age", 30.0), AtMost("since", 811800.7140393518, True, True)
+    known = learned(RuleList((Line(conditions, 1),), 0, ("a", "b")), (AGE, SINCE))
+    assert 'WHEN "age" > 30 AND "since" <= \'4192-08-19 17:08:12.999992\'' in sql_case(known)
+    assert "age > 30 AND since ≤ 4192-08-19 17:08:12.999992" in str(known.rule)
+    assert "<=DATE(4192,8,19)+0.714" in spreadsheet_formula(known)
+
+
 def test_texts_of_a_formula_are_as_long_as_excel_takes():
     long = 'x"' * 200
     rule = RuleList((Line((Among("plan", (long,)),), 1),), 0, ("a", "b"))

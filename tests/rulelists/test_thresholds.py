@@ -15,7 +15,7 @@ from llm_erm.rulelists.rule import Above, AtMost, Line, RuleList
 from llm_erm.rulelists.settings import TableSettings
 from llm_erm.rulelists.thresholds import settled
 from llm_erm.rulelists.undetermined import moved
-from llm_erm.tables.cells import DAY_MICROSECONDS, days_at
+from llm_erm.tables.cells import DAY_MICROSECONDS, days_at, read_date
 from llm_erm.tables.columns import NumberColumn, Table
 from llm_erm.tables.reading import load
 
@@ -113,3 +113,18 @@ def test_a_threshold_of_zero_has_no_sign():
     table = table_of([-1.5, 0.5], "numbers")
     rule = RuleList((Line((AtMost("x", -1.0),), 1),), 0, ("no", "yes"))
     assert str(settled(rule, table)) == "IF x ≤ 0 → yes\nELSE → no"
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.integers(FIRST_DAY * DAY_MICROSECONDS, LAST_DAY * DAY_MICROSECONDS),
+    st.sampled_from([1, 10, 1000, 10**6, 60 * 10**6, DAY_MICROSECONDS]),
+)
+@example(158_742_008_607_000_000, 10**6)
+def test_a_threshold_between_two_moments_of_any_year_divides_them_as_it_is_printed(start, apart):
+    values = sorted({days_at(start), days_at(start + apart)})
+    table = table_of(values, "moments")
+    rule = RuleList((Line((condition("moments", values[0]),), 1),), 0, ("no", "yes"))
+    line = settled(rule, table).lines[0].conditions[0]
+    assert read_date(line.threshold) == line.value
+    assert (line.holds(table) == (table.columns[0].values == values[0])).all()
