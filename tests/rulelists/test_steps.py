@@ -129,3 +129,14 @@ def test_nothing_is_before_the_first_moment():
     table = table_of(["0001-01-01 00:00:00.5", "2020-01-01 18:00:00"])
     assert divides("≤", "0001-01-01", table)[0] == [True, False]
     assert divides(">", "0001-01-01", table)[0] == [False, True]
+
+
+@given(
+    st.lists(st.floats(-1e300, 1e300) | st.sampled_from([0.5, 1e17, 1e15 + 0.5]), min_size=2),
+    st.data(),
+)
+def test_a_number_divides_those_below_it_from_others_however_large_it_is(values, data):
+    table = Table((NumberColumn("until", np.array(values), integral=False),), len(values))
+    value = data.draw(st.sampled_from(values))
+    rows, _ = divides("<", repr(value), table)
+    assert rows == [one < value for one in values]

@@ -85,6 +85,7 @@ def _below(value: float, column: NumberColumn) -> float:
         return float(min(math.ceil(value) - 1.0, np.nextafter(value, -np.inf)))
     values = column.values[~np.isnan(column.values)]
     digits = next((d for d in range(1, 7) if (np.round(values, d) == values).all()), None)
+    next_below = math.nextafter(value, -math.inf)
     if digits is None or round(value, digits) != value:
-        return float(np.nextafter(value, -np.inf))
-    return round(value - 0.5 * 10.0**-digits, digits + 1)
+        return next_below
+    return min(round(value - 0.5 * 10.0**-digits, digits + 1), next_below)
