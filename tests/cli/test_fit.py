@@ -57,6 +57,26 @@ def test_a_rule_is_written_into_a_folder_that_is_made_and_never_over_its_data(ta
     assert Path("customers.csv").read_text() == customers()
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--answered", "mine"),
+        ("--answers", "mine"),
+        ("--provider", "local", "--model", "mine"),
+        ("--model", "local:mine"),
+        ("--answers", "others", "--describe", "mine"),
+    ],
+    ids=" ".join,
+)
+def test_no_rule_takes_the_place_of_a_file_that_flags_name(table, capsys, flags):
+    text = "row,churned\n3,yes\n"
+    Path("mine").write_text(text)
+    with patch("llm_erm.cli.fit.load", side_effect=AssertionError):  # nothing is read before
+        assert fit("--target", "churned", *flags, "--out", "mine") == 2
+    assert "mine is what is read; name another file (--out)." in capsys.readouterr().err
+    assert Path("mine").read_text() == text
+
+
 def test_json_holds_rule_and_evidence(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "2", "--json") == 0
     found = json.loads(capsys.readouterr().out)

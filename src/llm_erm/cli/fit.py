@@ -106,7 +106,7 @@ def fit(options: Options) -> int:
         answers = read_answers(options.answered, options.target)
     asks = options.asks
     if not options.dry_run:  # before a search that takes minutes, or costs something
-        refuse_inputs(options.out, options.data, out_dir=options.out_dir)
+        refuse_inputs(options.out, *_read(options), out_dir=options.out_dir)
     data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
         raise InputError(
@@ -152,6 +152,14 @@ def _say(learned: Learned, data: Labelled, settings: TableSettings, options: Opt
     output.say_below("\n".join(_beside(learned, accuracies)))
     if options.out is not None:
         output.note(f"Rule: {options.out}")
+
+
+def _read(options: Options) -> list[Path]:
+    """Returns the files that the command reads, as far as flags name them."""
+    given = (options.data, options.answered, options.describe, options.answers)
+    model = options.model or ""  # of some providers a file, with or without the provider's name
+    named = (model, model.partition(":")[2])
+    return [*filter(None, given), *(Path(name) for name in named if name)]
 
 
 def _kept(options: Options) -> str:
