@@ -154,15 +154,18 @@ def test_wrong_words_are_answered_by_one_sentence(table, capsys, words, told):
 @pytest.mark.parametrize(
     ("interrupted", "told"),
     [
-        ("llm_erm.rulelists.learn.learn", "There is no rule yet, and nothing was written."),
-        ("llm_erm.cli.fit.rival_accuracies", "The rule is in rule.json."),
+        ("llm_erm.cli.fit.load", ""),
+        ("llm_erm.rulelists.learn.learn", " There is no rule yet."),
+        ("llm_erm.cli.fit.rival_accuracies", " The rule is in rule.json."),
     ],
 )
-def test_what_is_kept_is_said_when_it_is_stopped(table, capsys, interrupted, told):
-    with patch(interrupted, side_effect=KeyboardInterrupt):
-        assert fit("--target", "churned", "--max-conditions", "1", "--out", "rule.json") == 130
-    assert Path("rule.json").exists() == told.endswith("rule.json.")
-    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. {told}\n")
+def test_what_is_kept_is_said_when_it_is_stopped(table, capsys, terminate, interrupted, told):
+    words = ("--target", "churned", "--max-conditions", "1", "--out", "rule.json")
+    for stop, status in ((KeyboardInterrupt, 130), (terminate, 143)):
+        with patch(interrupted, side_effect=stop):
+            assert fit(*words) == status
+        assert Path("rule.json").exists() == told.endswith("rule.json.")
+        assert capsys.readouterr().err.endswith(f"llm-erm: Stopped.{told}\n")
 
 
 def test_missing_library_is_named(table, capsys):

@@ -83,8 +83,8 @@ def test_what_is_kept_is_said_once_when_it_is_stopped(folder, capsys, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("llm_erm.rulelists.learn.learn", _stopping(None))
         assert fit(*SCRIPTED) == 130
-    told = "the same command finds the model's answers and searches anew."
-    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. There is no rule yet; {told}\n")
+    told = "The model's answers are kept; run the same command to search again."
+    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. There is no rule yet. {told}\n")
     assert fit(*SCRIPTED) == 0
 
 

@@ -16,7 +16,8 @@ from llm_erm.phrases import lasting, listed
 from llm_erm.reports.replicated import PartRecord, Replicated
 from llm_erm.reports.replication import Measured, measured_at, measured_of, over_trials
 from llm_erm.reports.results import Entry, entries_in
-from llm_erm.runs.run import results_in, stopping_at_sigterm
+from llm_erm.runs.run import results_in
+from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.sandbox import Sandbox
 from llm_erm.tasks import probes
 from llm_erm.tasks.suite import get
