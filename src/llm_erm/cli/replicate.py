@@ -23,7 +23,7 @@ from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.records import Table
 from llm_erm.reports.page.render import renderer
 from llm_erm.reports.published import Published, published
-from llm_erm.reports.replicated import PartRecord, Replicated, Terms
+from llm_erm.reports.replicated import FILE, PartRecord, Replicated, Terms
 from llm_erm.reports.replication import NOT_RUN, Line, beside_published
 from llm_erm.reports.replication_tables import (
     COLUMNS,
@@ -37,10 +37,12 @@ from llm_erm.reports.replication_tables import (
 from llm_erm.runs.files import replace as write_whole
 from llm_erm.runs.files import writing
 from llm_erm.runs.journal import lock
+from llm_erm.runs.stopping import stopping_at_sigterm
 
 RUN = "run here"
 
 
+@stopping_at_sigterm()
 def replicate(options: Options) -> int:
     """Run the published experiments, and set the published figures beside ours."""
     _check(options)
@@ -56,32 +58,67 @@ def replicate(options: Options) -> int:
         terms = Terms(options.quick, options.seed, options.tests, options.num_trials)
         due = [part.folder for part in parts if not part.reason]
         kept = Replicated(options.folder, terms, due)
+        if kept.notice:
+            output.note(kept.notice)
         outcome = perform(options, parts, lambda ended: kept.keep(ended.record(kept)))
-        _keep(kept, outcome)
-        records = kept.parts()
-        lines, sentences = _lines(known, records), _sentences(records)
-        _write(options.folder / "replicate.csv", as_csv(lines))
-        _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
+        try:
+            # First without what the rest would take: finding that out takes time.
+            for brief in (True,) if outcome.stopped else (True, False):
+                records, lines, sentences = _tables(options, known, kept, outcome, brief=brief)
+            if not outcome.stopped:
+                _report(options, known, lines, sentences)
+        except KeyboardInterrupt as stopped:
+            outcome.stop(stopped)
+            _tables(options, known, kept, outcome, brief=True)
+        _say_unknown(kept)
         if outcome.stopped:
+            kept.stop()
             output.note(
                 f"Tables of what is finished: {options.folder}. Run the same command to continue."
             )
             return outcome.status
-        _report(options, known, lines, sentences)
     asked = {kept.name(part.folder) for part in parts}
     _show(options, known, [one for one in records if one.folder in asked])
     return outcome.status
 
 
-def _keep(kept: Replicated, outcome: Outcome) -> None:
-    """Keeps what came of all parts, and what those that were not run would take."""
-    reasons = _not_run([one.part for one in outcome.ended], brief=outcome.stopped)
+def _tables(
+    options: Options, known: Published, kept: Replicated, outcome: Outcome, *, brief: bool
+) -> tuple[list[PartRecord], list[Line], list[str]]:
+    """Keeps what came of all parts, and writes the tables.
+
+    Args:
+        options: The flags.
+        known: The published figures.
+        kept: What is kept in the folder.
+        outcome: What came of the parts.
+        brief: Whether to leave out what the parts that were not run would take.
+
+    Returns:
+        What is kept of the parts, and the lines and sentences of the tables.
+    """
+    reasons = _not_run([one.part for one in outcome.ended], brief=brief)
     there = {one.folder for one in kept.parts()}
     for ended in outcome.ended:
         part = ended.part
         if ended.due and not ended.measured and kept.name(part.folder) in there:
             continue  # what an earlier call found there is still so
         kept.keep(ended.record(kept, reasons.get((part.name, part.reason), "")), due=ended.due)
+    records = kept.parts()
+    lines, sentences = _lines(known, records), _sentences(records)
+    _write(options.folder / "replicate.csv", as_csv(lines))
+    _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
+    return records, lines, sentences
+
+
+def _say_unknown(kept: Replicated) -> None:
+    """Names the runs of which the tables cannot hold anything."""
+    if names := kept.unknown():
+        output.note(
+            f"The tables lack the results in {listed(names)}, which {kept.folder / FILE} says "
+            "nothing of; run the commands that made them again, which repeats nothing that is "
+            "finished."
+        )
 
 
 def _lines(known: Published, records: Sequence[PartRecord]) -> list[Line]:
