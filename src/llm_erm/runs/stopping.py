@@ -27,10 +27,13 @@ def stopping_at_sigterm() -> Iterator[None]:
     def stop(*_: object) -> None:
         nonlocal terminated
         terminated = True
-        if callable(signal.getsignal(signal.SIGINT)):
-            signal.raise_signal(signal.SIGINT)
-        else:  # whoever started this ignores Ctrl-C
-            raise KeyboardInterrupt
+        try:
+            if callable(signal.getsignal(signal.SIGINT)):
+                signal.raise_signal(signal.SIGINT)
+            else:  # whoever started this ignores Ctrl-C
+                raise KeyboardInterrupt
+        except KeyboardInterrupt as stopped:
+            raise Terminated from stopped
 
     handlers: dict[signal.Signals, Any] = {signal.SIGTERM: stop}
     if _within_event_loop() and callable(signal.getsignal(signal.SIGINT)):
@@ -40,7 +43,7 @@ def stopping_at_sigterm() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stopped:
-        if terminated:
+        if terminated and not isinstance(stopped, Terminated):  # it was held back
             told = Terminated()
             for note in getattr(stopped, "__notes__", ()):
                 told.add_note(note)
