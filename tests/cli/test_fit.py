@@ -57,6 +57,14 @@ def test_a_rule_is_written_into_a_folder_that_is_made_and_never_over_its_data(ta
     assert Path("customers.csv").read_text() == customers()
 
 
+def test_a_command_that_is_refused_leaves_no_folder(table, capsys):
+    assert fit("--target", "nope", "--out", "new/folder/rule.json") == 2
+    assert not Path("new").exists()
+    with patch("llm_erm.rulelists.learn.learn", side_effect=KeyboardInterrupt):
+        assert fit("--target", "churned", "--out", "new/folder/rule.json") == 130
+    assert not Path("new").exists()
+
+
 @pytest.mark.parametrize(
     "flags",
     [

@@ -99,6 +99,13 @@ def _stopping(call):
     return stopped
 
 
+def test_no_rule_takes_the_place_of_the_answers_that_are_to_come(folder, capsys):
+    assert fit(*SCRIPTED, "--out", "kept/answers.jsonl") == 2
+    told = "--out is kept/answers.jsonl, which a run needs to resume; name another file."
+    assert told in capsys.readouterr().err
+    assert not Path("kept").exists()
+
+
 def test_the_report_says_whose_rule_it_is(folder, capsys):
     assert fit(*SCRIPTED) == 0
     printed = capsys.readouterr()

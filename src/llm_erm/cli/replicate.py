@@ -326,5 +326,4 @@ def _report(
 
 def _write(path: Path, text: str) -> None:
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)
