@@ -83,8 +83,8 @@ def test_what_is_kept_is_said_once_when_it_is_stopped(folder, capsys, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("llm_erm.rulelists.learn.learn", _stopping(None))
         assert fit(*SCRIPTED) == 130
-    told = "the same command finds the model's answers and searches anew."
-    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. There is no rule yet; {told}\n")
+    told = "The model's answers are kept; run the same command to search again."
+    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. There is no rule yet. {told}\n")
     assert fit(*SCRIPTED) == 0
 
 
@@ -97,6 +97,13 @@ def _stopping(call):
         raise KeyboardInterrupt
 
     return stopped
+
+
+def test_no_rule_takes_the_place_of_the_answers_that_are_to_come(folder, capsys):
+    assert fit(*SCRIPTED, "--out", "kept/answers.jsonl") == 2
+    told = "--out is kept/answers.jsonl, which a run needs to resume; name another file."
+    assert told in capsys.readouterr().err
+    assert not Path("kept").exists()
 
 
 def test_the_report_says_whose_rule_it_is(folder, capsys):
