@@ -207,5 +207,5 @@ def test_report_names_a_rule_that_is_as_good(fit):
     doubled = ["copy," + rows[0]] + [f"{row.split(',')[1]},{row}" for row in rows[1:]]
     Path("rows.csv").write_text("\n".join(doubled) + "\n")
     _, _, told = fit("")
-    assert "Open: 1 other rule with up to 1 condition errs no more often" in told
+    assert "Open: 1 other rule with up to 1 condition makes no more errors" in told
     assert "on these rows: IF" in told

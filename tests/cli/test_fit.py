@@ -119,7 +119,7 @@ def test_finds_of_a_class_are_counted(table, capsys):
 def test_rule_no_better_than_a_rival_is_said_to_be(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "0") == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"The rule is no better there than .*depth-3 tree", told)
+    assert re.search(r"On those rows, the rule does no better than .*depth-3 tree", told)
 
 
 def test_proof_that_was_not_finished_is_not_claimed(table, capsys):

@@ -74,7 +74,7 @@ class Options(ProposalOptions):
     confidence: float = TableSettings.confidence
     """Probability with which each bound on new rows holds."""
     dependent: bool = False
-    """Say that the rows are no independent draws, so that no bound on new rows is given."""
+    """State that the rows are not independent draws; no bound on new rows is given."""
     looks: int = TableSettings.looks
     """Conditions to look at in each search, some 10 to 40 million per second: with more of them,
     rules for thousands of rows get better, and more is proved."""
@@ -216,7 +216,7 @@ def _say_notices(data: Labelled) -> None:
         asked = counted(
             int(data.asked.sum()), "row that was asked about", "rows that were asked about"
         )
-        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
+        output.note(f"Also learned from: {asked}; no bound counts them.")
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")
@@ -283,10 +283,9 @@ def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:
     own = 1 - check.errors / check.rows
     texts = [f"{name} {output.percent(accuracy)}" for name, accuracy in accuracies.items()]
     sentences = [
-        f"Beside it, learned and checked on the same rows: {' · '.join(texts)}; the rule "
-        f"{output.percent(own)}."
+        f"For comparison, on the same rows: {' · '.join(texts)}; the rule {output.percent(own)}."
     ]
     better = [name for name, accuracy in accuracies.items() if accuracy >= own]
     if better:
-        sentences.append(f"The rule is no better there than {', '.join(better)}.")
+        sentences.append(f"On those rows, the rule does no better than {listed(better)}.")
     return sentences

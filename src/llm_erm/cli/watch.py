@@ -52,7 +52,7 @@ class Options:
 
 
 def watch(options: Options) -> int:
-    """Show how far a run is that another process is doing, until it ends or Ctrl-C."""
+    """Follow a run that another process is doing, until it ends or Ctrl-C."""
     place = Watch(options.run)
     states = place.states()
     if options.json:

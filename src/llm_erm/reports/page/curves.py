@@ -57,7 +57,7 @@ def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Cha
 def _settings(entries: Sequence[Entry]) -> dict[tuple[str, int], list[Entry]]:
     """Returns the trials of a method by setting and length; by its name alone if it has only one.
 
-    Results on other numbers of examples, or again on the same data, are no further trials.
+    Results on other numbers of examples, or again on the same data, are not further trials.
     """
     sizes = {entry.result.examples for entry in entries}
     seen = [(entry.result.examples, entry.result.data.sha256) for entry in entries]
