@@ -89,7 +89,7 @@ def test_answers_are_learned_from_until_nothing_is_open(fit):
     assert told.count("Its label, no or yes?") == 2
     assert "Row 42: name =n42, x 25" in told
     assert "Nothing is left open on the 1 row without a label." in told
-    assert "learned from 2 rows that were asked about, on which no bound rests." in told
+    assert "also learned from 2 rows that were asked about; no bound counts them." in told
     assert answered() == [
         ["row", "name", "x", "label"],
         ["42", "'=n42", "25", "yes"],

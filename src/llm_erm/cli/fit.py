@@ -216,7 +216,7 @@ def _say_notices(data: Labelled) -> None:
         asked = counted(
             int(data.asked.sum()), "row that was asked about", "rows that were asked about"
         )
-        output.note(f"Also learned from: {asked}; no bound counts them.")
+        output.note(f"The rule was also learned from {asked}; no bound counts them.")
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")
