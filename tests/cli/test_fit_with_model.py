@@ -181,7 +181,7 @@ def test_a_dry_run_shows_the_prompts_and_the_cost_and_sends_nothing(folder, caps
         (("--model", "openai:gpt-5"), "OPENAI_API_KEY is not set"),
         (("--model", "gpt-5"), "does not say who serves the model"),
         (("--model", "replay:"), "the folder of the answers"),
-        (("--model", "replay:none"), "Cannot read none/settings.json"),
+        (("--model", "replay:none"), "none is not there; name the folder of a run"),
         (("--model", "replay:none", "--blind"), "omit --blind"),
         ((*SCRIPTED, "--blind", "--describe", "columns.txt"), "what blind names hide"),
         ((*SCRIPTED, "--describe", "none.txt"), "Cannot read none.txt"),
