@@ -153,6 +153,18 @@ def in_process(
 
 
 @pytest.fixture
+def terminate() -> Iterator[Callable[..., None]]:
+    """Sends SIGTERM to this process, whatever the arguments; a test fails if nobody handles it."""
+
+    def unhandled(*_: object) -> None:
+        pytest.fail("SIGTERM would have killed the process")
+
+    before = signal.signal(signal.SIGTERM, unhandled)
+    yield lambda *_, **__: signal.raise_signal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
 def invoke(
     in_process: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> Callable[..., subprocess.CompletedProcess[str]]:

@@ -193,7 +193,7 @@ class Recorder:
         kept = {
             name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ
         }
-        # One thread adds up in one order; a cached font or kernel is no part of a result.
+        # One thread adds up in one order; a cached font or kernel is not part of a result.
         environment = kept | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"} | variables
         return {
             "cwd": self.scratch,

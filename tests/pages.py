@@ -44,7 +44,7 @@ BLOCK = re.compile(
 )
 PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "80"}
 VARYING = (
-    r"Beside it, .*?(?=Rule: )",  # other learners, whose releases differ
+    r"For comparison, .*?(?=Rule: )",  # other learners, whose releases differ
     r"\b\d+(\.\d+)? s\b",
     r"(?<=  )\d+\.\d\d$",  # the column of seconds
     r"isolation '?(strong|standard|basic)'?",

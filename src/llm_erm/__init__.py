@@ -121,6 +121,11 @@ if None in (find_spec("sklearn"), find_spec("narwhals")):  # `import *` asks for
     __all__.remove("ProgramClassifier")
 
 
+def __dir__() -> list[str]:
+    """Returns the public names, for completion."""
+    return sorted(__all__)
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     """Loads a public name on first use."""
     if name not in _HOME:

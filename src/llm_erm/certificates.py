@@ -30,10 +30,10 @@ class Bound:
     assumes: str
 
     def __post_init__(self) -> None:
-        """Refuses numbers that are no bound."""
+        """Refuses numbers that are not a bound."""
         check_counts(least=1, examples=self.examples, choices=self.choices)
         if not 0 <= self.errors <= self.examples:
-            raise ValueError(f"{self.errors} errors on {self.examples} examples are no counts")
+            raise ValueError(f"{self.errors} errors on {self.examples} examples are not counts")
         if not 0 <= self.error_upper_bound <= 1:
             raise ValueError(f"error_upper_bound is {self.error_upper_bound}, not within 0 and 1")
 
@@ -57,7 +57,7 @@ class AllLooks:
     test: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuses numbers that are no bound."""
+        """Refuses numbers that are not a bound."""
         check_counts(least=1, number=self.number)
         for bound in (self.validation, self.test):
             if bound is not None and not 0 <= bound <= 1:

@@ -60,7 +60,7 @@ class Verdict:
         """Refuses counts that no data set can have, such as those of an edited file."""
         if not (self.correct >= 0 and 0 <= self.invalid <= self.total - self.correct):
             raise ValueError(
-                f"{self.correct} correct and {self.invalid} invalid of {self.total} are no counts"
+                f"{self.correct} correct and {self.invalid} invalid of {self.total} are not counts"
             )
         check_counts(total=self.total)
         check_amounts(cpu_seconds=self.cpu_seconds)

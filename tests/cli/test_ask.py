@@ -47,15 +47,40 @@ def answered() -> list[list[str]]:
         return list(csv.reader(file))
 
 
-def test_answers_are_kept_when_the_asking_is_stopped(fit, monkeypatch):
+KEPT = "Your answers are kept in answers.csv; run the same command to continue."
+
+
+@pytest.mark.parametrize(
+    ("said", "interrupted", "told"),
+    [
+        ("", "cli.asking._answer", ""),
+        ("yes\n", "cli.asking.write_answers", ""),
+        ("yes\n\n", "rulelists.learn.learn", f" There is no rule yet. {KEPT}"),
+    ],
+)
+def test_labels_are_said_to_be_kept_once_they_are(fit, monkeypatch, said, interrupted, told):
     def stopped(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("llm_erm.cli.asking._answer", stopped)
-    code, _, told = fit("", *ASK)
+    monkeypatch.setattr(f"llm_erm.{interrupted}", stopped)
+    code, _, printed = fit(said, *ASK)
     assert code == 130
-    kept = "Your answers are kept in answers.csv; the same command goes on."
-    assert told.endswith(f"llm-erm: Stopped. {kept}\n")
+    assert Path("answers.csv").exists() == (KEPT in told)
+    assert printed.endswith(f"llm-erm: Stopped.{told}\n")
+
+
+def test_a_stop_at_the_second_question_says_where_the_first_answer_is(fit, monkeypatch):
+    answers = iter(["yes"])
+
+    def answer(*arguments):
+        if (label := next(answers, None)) is None:
+            raise KeyboardInterrupt
+        return label
+
+    monkeypatch.setattr("llm_erm.cli.asking._answer", answer)
+    code, _, printed = fit("", *ASK)
+    assert (code, len(answered())) == (130, 2)
+    assert printed.endswith(f"llm-erm: Stopped. {KEPT}\n")
 
 
 def test_answers_are_learned_from_until_nothing_is_open(fit):
@@ -64,7 +89,7 @@ def test_answers_are_learned_from_until_nothing_is_open(fit):
     assert told.count("Its label, no or yes?") == 2
     assert "Row 42: name =n42, x 25" in told
     assert "Nothing is left open on the 1 row without a label." in told
-    assert "learned from 2 rows that were asked about, on which no bound rests." in told
+    assert "also learned from 2 rows that were asked about; no bound counts them." in told
     assert answered() == [
         ["row", "name", "x", "label"],
         ["42", "'=n42", "25", "yes"],
@@ -182,5 +207,5 @@ def test_report_names_a_rule_that_is_as_good(fit):
     doubled = ["copy," + rows[0]] + [f"{row.split(',')[1]},{row}" for row in rows[1:]]
     Path("rows.csv").write_text("\n".join(doubled) + "\n")
     _, _, told = fit("")
-    assert "Open: 1 other rule with up to 1 condition errs no more often" in told
+    assert "Open: 1 other rule with up to 1 condition makes no more errors" in told
     assert "on these rows: IF" in told

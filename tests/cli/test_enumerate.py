@@ -121,7 +121,10 @@ def test_a_search_that_stops_at_a_limit_says_which_and_gives_the_best(invoke):
         (("--attempts", 0), "--attempts"),
         (("--max-programs", 0), "--max-programs"),
         (("--search", "prior"), "--prior-from"),
-        (("--search", "prior", "--prior-from", "nowhere"), "Cannot read nowhere/settings.json"),
+        (
+            ("--search", "prior", "--prior-from", "nowhere"),
+            "nowhere is not there; name the folder of a run",
+        ),
         (("--val-size", 0), "--val-size"),
     ],
 )

@@ -57,6 +57,34 @@ def test_a_rule_is_written_into_a_folder_that_is_made_and_never_over_its_data(ta
     assert Path("customers.csv").read_text() == customers()
 
 
+def test_a_command_that_is_refused_leaves_no_folder(table, capsys):
+    assert fit("--target", "nope", "--out", "new/folder/rule.json") == 2
+    assert not Path("new").exists()
+    with patch("llm_erm.rulelists.learn.learn", side_effect=KeyboardInterrupt):
+        assert fit("--target", "churned", "--out", "new/folder/rule.json") == 130
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--answered", "mine"),
+        ("--answers", "mine"),
+        ("--provider", "local", "--model", "mine"),
+        ("--model", "local:mine"),
+        ("--answers", "others", "--describe", "mine"),
+    ],
+    ids=" ".join,
+)
+def test_no_rule_takes_the_place_of_a_file_that_flags_name(table, capsys, flags):
+    text = "row,churned\n3,yes\n"
+    Path("mine").write_text(text)
+    with patch("llm_erm.cli.fit.load", side_effect=AssertionError):  # nothing is read before
+        assert fit("--target", "churned", *flags, "--out", "mine") == 2
+    assert "mine is what is read; name another file (--out)." in capsys.readouterr().err
+    assert Path("mine").read_text() == text
+
+
 def test_json_holds_rule_and_evidence(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "2", "--json") == 0
     found = json.loads(capsys.readouterr().out)
@@ -91,7 +119,7 @@ def test_finds_of_a_class_are_counted(table, capsys):
 def test_rule_no_better_than_a_rival_is_said_to_be(table, capsys):
     assert fit("--target", "churned", "--max-conditions", "0") == 0
     told = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"The rule is no better there than .*depth-3 tree", told)
+    assert re.search(r"On those rows, the rule does no better than .*depth-3 tree", told)
 
 
 def test_proof_that_was_not_finished_is_not_claimed(table, capsys):
@@ -134,15 +162,18 @@ def test_wrong_words_are_answered_by_one_sentence(table, capsys, words, told):
 @pytest.mark.parametrize(
     ("interrupted", "told"),
     [
-        ("llm_erm.rulelists.learn.learn", "There is no rule yet, and nothing was written."),
-        ("llm_erm.cli.fit.rival_accuracies", "The rule is in rule.json."),
+        ("llm_erm.cli.fit.load", ""),
+        ("llm_erm.rulelists.learn.learn", " There is no rule yet."),
+        ("llm_erm.cli.fit.rival_accuracies", " The rule is in rule.json."),
     ],
 )
-def test_what_is_kept_is_said_when_it_is_stopped(table, capsys, interrupted, told):
-    with patch(interrupted, side_effect=KeyboardInterrupt):
-        assert fit("--target", "churned", "--max-conditions", "1", "--out", "rule.json") == 130
-    assert Path("rule.json").exists() == told.endswith("rule.json.")
-    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. {told}\n")
+def test_what_is_kept_is_said_when_it_is_stopped(table, capsys, terminate, interrupted, told):
+    words = ("--target", "churned", "--max-conditions", "1", "--out", "rule.json")
+    for stop, status in ((KeyboardInterrupt, 130), (terminate, 143)):
+        with patch(interrupted, side_effect=stop):
+            assert fit(*words) == status
+        assert Path("rule.json").exists() == told.endswith("rule.json.")
+        assert capsys.readouterr().err.endswith(f"llm-erm: Stopped.{told}\n")
 
 
 def test_missing_library_is_named(table, capsys):

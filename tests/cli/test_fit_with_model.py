@@ -83,8 +83,8 @@ def test_what_is_kept_is_said_once_when_it_is_stopped(folder, capsys, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr("llm_erm.rulelists.learn.learn", _stopping(None))
         assert fit(*SCRIPTED) == 130
-    told = "the same command finds the model's answers and searches anew."
-    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. There is no rule yet; {told}\n")
+    told = "The model's answers are kept; run the same command to search again."
+    assert capsys.readouterr().err.endswith(f"llm-erm: Stopped. There is no rule yet. {told}\n")
     assert fit(*SCRIPTED) == 0
 
 
@@ -97,6 +97,13 @@ def _stopping(call):
         raise KeyboardInterrupt
 
     return stopped
+
+
+def test_no_rule_takes_the_place_of_the_answers_that_are_to_come(folder, capsys):
+    assert fit(*SCRIPTED, "--out", "kept/answers.jsonl") == 2
+    told = "--out is kept/answers.jsonl, which a run needs to resume; name another file."
+    assert told in capsys.readouterr().err
+    assert not Path("kept").exists()
 
 
 def test_the_report_says_whose_rule_it_is(folder, capsys):
@@ -174,7 +181,7 @@ def test_a_dry_run_shows_the_prompts_and_the_cost_and_sends_nothing(folder, caps
         (("--model", "openai:gpt-5"), "OPENAI_API_KEY is not set"),
         (("--model", "gpt-5"), "does not say who serves the model"),
         (("--model", "replay:"), "the folder of the answers"),
-        (("--model", "replay:none"), "Cannot read none/settings.json"),
+        (("--model", "replay:none"), "none is not there; name the folder of a run"),
         (("--model", "replay:none", "--blind"), "omit --blind"),
         ((*SCRIPTED, "--blind", "--describe", "columns.txt"), "what blind names hide"),
         ((*SCRIPTED, "--describe", "none.txt"), "Cannot read none.txt"),

@@ -175,7 +175,10 @@ def of_another_method(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda folder: shutil.rmtree(folder), "name another folder (--from)"),
+        (
+            lambda folder: shutil.rmtree(folder),
+            "first is not there; name the folder of a run (--from).",
+        ),
         (lambda folder: (folder / "settings.json").unlink(), "Cannot read"),
         (lambda folder: (folder / "settings.json").write_text("{"), "settings.json has changed"),
         (lambda folder: (folder / "settings.json").write_text("[1]"), "settings.json has changed"),

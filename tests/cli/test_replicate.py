@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 from contextlib import closing
 from dataclasses import replace
 
@@ -326,30 +325,89 @@ def test_tables_of_several_seeds_say_so(invoke, tmp_path):
     assert "svm-published" in (tmp_path / "all/replicate.csv").read_text()
 
 
+def ctrl_c(*_, **__):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(params=[130, 143], ids=["ctrl-c", "sigterm"])
+def stop(request, terminate):
+    """Stops the command in place of a call, and the exit status that it then has."""
+    return (ctrl_c if request.param == 130 else terminate), request.param
+
+
 @pytest.mark.usefixtures("prepared")
-@pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"]
-)
 def test_a_stop_while_other_lengths_are_measured_keeps_what_is_finished(
-    invoke, tmp_path, monkeypatch, number, status
+    invoke, tmp_path, monkeypatch, stop
 ):
-    measured_at = parts.measured_at
-
-    def stopped(*_):
-        signal.raise_signal(number)
-
+    stopping, status = stop
     words = ("replicate", *LENGTHS, "--quick", "--out-dir", "all")
-    monkeypatch.setattr(parts, "measured_at", stopped)
-    done = invoke(*words)
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "measured_at", stopping)
+        done = invoke(*words)
     assert (done.returncode, done.stdout) == (status, "")
     assert "Tables of what is finished: all. Run the same command to continue." in done.stderr
     table = (tmp_path / "all/replicate.csv").read_text().splitlines()
     assert [line.count("not run: it was stopped") for line in table[1:]] == [0, 1, 1, 1, 1, 1]
-    assert read_replication(tmp_path / "all").due == ("length/enumeration/L10-n200",)
-    monkeypatch.setattr(parts, "measured_at", measured_at)
+    kept = read_replication(tmp_path / "all")
+    assert (kept.due, kept.stopped) == (("length/enumeration/L10-n200",), True)
     assert invoke(*words).returncode == 0
     assert "not run" not in (tmp_path / "all/replicate.csv").read_text()
-    assert read_replication(tmp_path / "all").due == ()
+    kept = read_replication(tmp_path / "all")
+    assert (kept.due, kept.stopped) == ((), False)
+
+
+@pytest.mark.parametrize(
+    "interrupted", ["parts.results_of", "parts.entries_in", "parts.measured_of"]
+)
+@pytest.mark.usefixtures("prepared")
+def test_a_stop_anywhere_in_a_part_leaves_tables(invoke, tmp_path, monkeypatch, stop, interrupted):
+    stopping, status = stop
+    monkeypatch.setattr(f"llm_erm.cli.{interrupted}", stopping)
+    done = invoke(*TWO, "--out-dir", "all")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.endswith(
+        "Tables of what is finished: all. Run the same command to continue.\n"
+    )
+    assert "not run: it was stopped; run the" in (tmp_path / "all/replicate.csv").read_text()
+    kept = read_replication(tmp_path / "all")
+    assert (len(kept.due), kept.stopped) == (2, True)
+
+
+@pytest.mark.parametrize("interrupted", ["foretell", "read_page"])
+@pytest.mark.usefixtures("prepared")
+def test_a_stop_after_the_last_part_leaves_the_whole_tables(
+    invoke, tmp_path, monkeypatch, stop, interrupted
+):
+    stopping, status = stop
+    monkeypatch.setattr(f"llm_erm.cli.replicate.{interrupted}", stopping)
+    done = invoke(*SMALL, "--methods", "enumeration", "tabpfn", "--out-dir", "all")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert "Tables of what is finished: all." in done.stderr
+    search, tabpfn = (tmp_path / "all/replicate.csv").read_text().splitlines()[1:]
+    assert "not run" not in search
+    assert "not run: " in tabpfn
+    kept = read_replication(tmp_path / "all")
+    assert (kept.due, kept.stopped) == ((), False)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_a_damaged_file_costs_no_result_unnoticed(invoke, tmp_path):
+    folder = ("--out-dir", "all")
+    assert invoke(*SMALL, "--methods", "enumeration", *folder).returncode == 0
+    path = tmp_path / "all/replicate.json"
+    path.write_text(damaged := path.read_text()[:-9])
+    done = invoke(*SMALL, "--methods", "svm", *folder)
+    assert done.returncode == 0
+    assert "all/replicate.json was damaged, or another version wrote it (" in done.stderr
+    assert (tmp_path / "all/replicate.json.damaged").read_text() == damaged
+    assert (
+        "The tables lack the results in table1/enumeration/L100-n200-erm, which "
+        "all/replicate.json says nothing of; run the commands" in done.stderr
+    )
+    assert len((tmp_path / "all/replicate.csv").read_text().splitlines()) == 2
+    again = invoke(*TWO, *folder)
+    assert "The tables lack" not in again.stderr
+    assert len((tmp_path / "all/replicate.csv").read_text().splitlines()) == 3
 
 
 @pytest.mark.usefixtures("prepared")
@@ -390,7 +448,7 @@ def test_what_is_done_before_a_stop_is_kept_and_the_rest_says_so(invoke, perform
     assert (done.returncode, done.stdout) == (130, "")
     assert len(given) == 2  # the third was not begun
     text = (tmp_path / "all/replicate.csv").read_text()
-    assert "not run: it was stopped; the same command goes on" in text
+    assert "not run: it was stopped; run the same command to continue" in text
     assert "not run: the command was stopped" in text
 
 

@@ -187,6 +187,57 @@ def test_a_replication_is_followed_from_part_to_part(tmp_path, now):
     assert "Nothing has been written" not in last
 
 
+def replicating(root: Path, *names: str) -> Replicated:
+    """A replication whose first part goes on."""
+    root.mkdir(exist_ok=True)
+    kept = Replicated(
+        root, Terms(quick=False, seed=42, tests=100, trials=1), [root / one for one in names]
+    )
+    begun(root / names[0]).close()
+    written_at(root, LATER)
+    return kept
+
+
+@pytest.mark.usefixtures("now")
+def test_the_time_left_is_that_of_the_last_part_only(tmp_path):
+    replicating(tmp_path / "one", "svm")
+    assert "at most about 10 s left" in said(Screen(stop, width=200).follow(tmp_path / "one"))
+    replicating(tmp_path / "two", "svm", "xgboost")
+    assert "at most about" not in said(Screen(stop, width=200).follow(tmp_path / "two"))
+
+
+def test_a_stopped_replication_ends_the_watching(tmp_path, now):
+    kept = replicating(tmp_path, "svm", "xgboost")
+
+    def end():
+        kept.stop()
+        written_at(tmp_path, LATER)
+
+    now(180)
+    last = said(Screen(end, width=200).follow(tmp_path))
+    assert (
+        f"The replication in {tmp_path} was stopped with 2 parts to come; run the same command "
+        "to continue." in last
+    )
+    assert "Current part" not in last
+    assert "Nothing has been written" not in last
+    assert f"{tmp_path / 'svm'} ended without all results: the command that ran it was" in last
+
+
+@pytest.mark.usefixtures("now")
+def test_a_replication_stopped_before_its_first_run_ends_the_watching(tmp_path):
+    Replicated(tmp_path, Terms(quick=False, seed=42, tests=100, trials=1), [tmp_path / "a"]).stop()
+    assert "was stopped with 1 part to come" in said(Screen(width=200).follow(tmp_path))
+
+
+@pytest.mark.usefixtures("now")
+def test_a_run_that_a_killed_command_left_is_not_waited_for(tmp_path):
+    replicating(tmp_path, "svm")
+    Replicated(tmp_path, Terms(quick=False, seed=42, tests=100, trials=1), [])
+    last = said(Screen(width=200).follow(tmp_path))
+    assert "ended without all results: the command that ran it was stopped or killed." in last
+
+
 @pytest.mark.usefixtures("now")
 def test_nothing_that_a_file_holds_controls_the_terminal(tmp_path):
     own = DataSpec(function="m\x1b[2J\u202eine\n[red]", length=20, task_file=Path("own.py"))

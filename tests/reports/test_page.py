@@ -404,6 +404,30 @@ def test_every_method_and_chart_is_drawn():
     assert charts[-1].lines[-1].points[-2:] == (Point(2, 0.5), Point(5, 0.5))
 
 
+def test_candidates_are_counted_on_tasks_that_all_searches_share():
+    palindrome, parity = enumerated()[1], synthesized()[0]
+    entries = [Entry(one, "run") for one in (*enumerated(), parity)]
+    (chart,) = [one for one in charts_of(entries) if "Candidates" in one.title]
+    assert chart.title == "Candidates to success"
+    assert [line.points[-1].y for line in chart.lines] == [1.0, 1.0]
+    assert len(chart.lines[0].points) == len(chart.lines[1].points) == 4  # parity alone
+    (chart,) = [
+        one for one in charts_of([Entry(palindrome), Entry(parity)]) if "Candidates" in one.title
+    ]
+    assert chart.title == "Candidates to success (each method on tasks of its own)"
+
+
+def test_wide_ticks_have_room_beside_the_label():
+    line = Line("a", (Point(1, 1.0), Point(9, 123_456.0)))
+    narrow = Chart("t", "x", "y", (Line("a", (Point(1, 1.0), Point(9, 9.0))),), shares=False)
+    wide = Chart("t", "x", "y", (line,), shares=False)
+    assert narrow.box[0] < wide.box[0]
+    assert max(len(tick.label) for tick in wide.y_ticks) == len("100,000")
+    assert wide.box[0] - 6 - 8.4 * len("100,000") > 12 + 8  # right of the label, in large letters
+    assert wide.x(1) > wide.box[0]
+    assert [number(value) for value in (1e6, 2.5e7, 3e9, 1e12)] == ["1M", "25M", "3G", "1T"]
+
+
 def test_a_search_that_failed_counts_all_programs_that_it_considered():
     found, failed = enumerated()
     test = replace(failed.test, correct=failed.test.total // 2)
@@ -424,7 +448,7 @@ def search_at(length: int):
 def test_ticks_are_round_and_within_the_axis():
     assert ticks(0, 100, log=False) == [0, 20, 40, 60, 80, 100]
     assert ticks(3, 20_000, log=True) == [10, 100, 1000, 10_000]
-    assert [number(value) for value in (0.25, 1000.0, 2e6)] == ["0.25", "1,000", "2e6"]
+    assert [number(value) for value in (0.25, 1000.0, 2e6)] == ["0.25", "1,000", "2M"]
     assert Chart("", "", "", (), shares=False).told(1_234_567) == "1,234,567"
     chart = Chart("", "", "", (Line("", (Point(1, 0.0), Point(100, 1.0))),), log_x=True)
     left, right, top, bottom = chart.box

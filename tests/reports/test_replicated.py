@@ -1,6 +1,7 @@
 """What came of the parts of a replication is kept in its folder, and `watch` follows it."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,61 @@ def test_of_a_folder_the_parts_of_this_call_come_before_those_of_others(tmp_path
     assert [one.reason for one in Replicated(tmp_path, TERMS, []).parts()] == [""]
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"parts": 3}', '{"due": ["a"], "parts": [{}]}'])
-def test_a_damaged_file_says_nothing(tmp_path, text):
+@pytest.mark.parametrize("text", ["", "{", '{"parts": 3}'])
+def test_a_damaged_file_is_told_of_and_set_aside(tmp_path, text):
+    results(tmp_path, "a", "1")
     (tmp_path / "replicate.json").write_text(text)
     assert read_replication(tmp_path).due == ()
-    assert Replicated(tmp_path, TERMS, []).parts() == []
+    kept = Replicated(tmp_path, TERMS, [])
+    assert kept.parts() == []
+    assert "replicate.json was damaged, or another version wrote it (" in kept.notice
+    assert (tmp_path / "replicate.json.damaged").read_text() == text
+    assert kept.unknown() == ["a"]
+    kept.keep(record(kept, "a"))
+    assert kept.unknown() == []
+    assert Replicated(tmp_path, TERMS, []).notice == ""
+
+
+@pytest.mark.parametrize(
+    ("edited", "fault"),
+    [
+        ({"folder": "/etc"}, "'/etc' is no folder of a part"),
+        ({"folder": "../a"}, "is no folder of a part"),
+        ({"folder": "a/../../b"}, "is no folder of a part"),
+        ({"folder": "a\0"}, "is no folder of a part"),
+        ({"folder": "a" * 5000}, "is no folder of a part"),
+        ({"points": [{**asdict(POINT), "experiment": "nope"}]}, "no published experiment 'nope'"),
+        ({"measured": [{**asdict(MEASURED), "accuracy": 7}]}, "7.0 from 0.95 to 1.0 is no acc"),
+        ({"measured": [{**asdict(MEASURED), "low": 1, "high": 0.5}]}, "is no accuracy with its"),
+        ({"measured": [{**asdict(MEASURED), "test_examples": -3}]}, "test_examples is -3"),
+        ({"measured": [{**asdict(MEASURED), "trials": 0}]}, "trials is 0"),
+        ({"terms": {**asdict(TERMS), "tests": -3}}, "tests is -3"),
+        ({"points": 3}, "points"),
+    ],
+)
+def test_a_part_that_no_call_has_is_left_out_and_the_others_stay(tmp_path, edited, fault):
+    for name in ("a", "b"):
+        results(tmp_path, name, "1")
+    kept = Replicated(tmp_path, TERMS, [])
+    for name in ("a", "b"):
+        kept.keep(record(kept, name))
+    path = tmp_path / "replicate.json"
+    file = json.loads(path.read_text())
+    file["parts"][0] |= edited
+    path.write_text(json.dumps(file))
+    assert [one.folder for one in read_replication(tmp_path).parts] == ["b"]
+    again = Replicated(tmp_path, TERMS, [])
+    assert fault in again.notice
+    assert ([one.folder for one in again.parts()], again.unknown()) == (["b"], ["a"])
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../a", "a\0b", "a" * 5000, "\ud800"])
+def test_what_is_due_is_within_the_folder(tmp_path, name):
+    (tmp_path / "replicate.json").write_text(json.dumps({"due": [name, "a"], "parts": []}))
+    place = Watch(tmp_path)
+    place.states()
+    assert place.due == (tmp_path / "a",)
+    assert "what is due is no folder of a part" in Replicated(tmp_path, TERMS, []).notice
 
 
 def finished(folder: Path) -> None:

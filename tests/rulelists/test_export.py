@@ -28,8 +28,8 @@ from llm_erm.rulelists.rule import (
     Present,
     RuleList,
 )
-from llm_erm.tables.cells import date_text
-from llm_erm.tables.columns import ColumnSchema
+from llm_erm.tables.cells import date_text, moment_text, read_date
+from llm_erm.tables.columns import ColumnSchema, NumberColumn, Table
 from made_rules import HOSTILE, Case, cases, learned, values_of
 from spreadsheet import value
 
@@ -232,7 +232,7 @@ def test_times_of_day_are_exact_in_every_form():
     for value_, text, in_sql, in_formula in (
         (19732.2, "2024-01-10 04:48", "2024-01-10 04:48:00", "DATE(2024,1,10)+0.2"),
         (19732.20001, "2024-01-10 04:48:00.864", "2024-01-10 04:48:00.864", "+0.20001"),
-        (19732.0, "2024-01-10 00:00", "'2024-01-10'", "A2<=DATE(2024,1,10),"),
+        (19732.0, "2024-01-10 00:00", "'2024-01-10 00:00:00'", "A2<=DATE(2024,1,10),"),
     ):
         condition = AtMost("since", value_, date=True, times=True)
         known = learned(RuleList((Line((condition,), 1),), 0, ("a", "b")), (SINCE,))
@@ -241,6 +241,31 @@ def test_times_of_day_are_exact_in_every_form():
         assert in_sql in sql_case(known)
         assert in_formula in spreadsheet_formula(known)
         assert f"since <= {value_:g}" in python_file(known).replace(".0:", ":")
+
+
+@pytest.mark.parametrize("days", [19733.0, 19732.5, 19732.20001])
+def test_a_database_that_keeps_dates_as_texts_divides_them_by_their_times(days):
+    texts = ["2024-01-10 12:00:00", "2024-01-11 00:00:00", "2024-01-11 00:00:01", "2024-01-10"]
+    texts += [moment_text(days + share) for share in (-0.25, 0.0, 0.25)]
+    values = np.array([read_date(text) for text in texts])
+    texts = [text + ":00" if text.count(":") == 1 else text for text in texts]
+    table = Table((NumberColumn("since", values, integral=False, dates=True),), len(texts))
+    for form in (AtMost, Above):
+        rule = RuleList((Line((form("since", days, True, True),), 1),), 0, ("a", "b"))
+        expression = sql_case(learned(rule, (SINCE,)))
+        with closing(sqlite3.connect(":memory:")) as base:
+            base.execute("CREATE TABLE t (since TEXT)")
+            base.executemany("INSERT INTO t VALUES (?)", [(text,) for text in texts])
+            given_ = [row[0] for row in base.execute(f"SELECT (\n{expression}) FROM t")]
+        assert given_ == [rule.classes[label] for label in rule.predict(table)]
+
+
+def test_no_form_loses_a_condition_on_a_date_of_a_far_century():
+    conditions = Above("age", 30.0), AtMost("since", 811800.7140393518, True, True)
+    known = learned(RuleList((Line(conditions, 1),), 0, ("a", "b")), (AGE, SINCE))
+    assert 'WHEN "age" > 30 AND "since" <= \'4192-08-19 17:08:12.999992\'' in sql_case(known)
+    assert "age > 30 AND since ≤ 4192-08-19 17:08:12.999992" in str(known.rule)
+    assert "<=DATE(4192,8,19)+0.714" in spreadsheet_formula(known)
 
 
 def test_texts_of_a_formula_are_as_long_as_excel_takes():

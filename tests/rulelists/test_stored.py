@@ -8,7 +8,7 @@ import pytest
 
 from llm_erm.errors import InputError
 from llm_erm.rulelists.alternatives import Open
-from llm_erm.rulelists.rule import Above, Among, Line, Missing, RuleList
+from llm_erm.rulelists.rule import Above, Among, AtMost, Line, Missing, RuleList
 from llm_erm.rulelists.stored import read_rule, write_rule
 from llm_erm.rulelists.ties import Tie
 from llm_erm.tables.columns import ColumnSchema
@@ -62,3 +62,33 @@ def test_a_rule_whose_parts_do_not_fit_is_refused(path, place, value, fault):
     with pytest.raises(InputError, match=fault) as refused:
         read_rule(path)
     assert "rule.json holds no rule that llm-erm fit wrote: " in str(refused.value)
+
+
+def without_times(value):
+    """JSON as it was written before conditions had times."""
+    if isinstance(value, dict):
+        return {name: without_times(part) for name, part in value.items() if name != "times"}
+    return [without_times(part) for part in value] if isinstance(value, list) else value
+
+
+def test_a_file_without_times_is_read_with_those_of_its_columns(tmp_path):
+    conditions = AtMost("when", 19733.0, True, True), Above("day", 19733.0, True)
+    rule = RuleList((Line((*conditions, Above("age", 3.0)), 1),), 0, ("no", "yes"))
+    columns = [
+        ColumnSchema("age", "number"),
+        ColumnSchema("when", "number", dates=True),
+        ColumnSchema("day", "number", integral=True, dates=True),
+    ]
+    known = replace(
+        learned(rule, columns),
+        open=(Open(0, 2, (2.0, 4.0), conditions),),
+        ties=(Tie(rule, (None, None, None)),),
+    )
+    path = tmp_path / "rule.json"
+    write_rule(path, known)
+    old = json.dumps(without_times(json.loads(path.read_text())))
+    assert "times" not in old
+    path.write_text(old)
+    assert read_rule(path) == known
+    printed = "IF when ≤ 2024-01-11 00:00 AND day > 2024-01-11 AND age > 3 → yes\nELSE → no"
+    assert str(read_rule(path).rule) == printed

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llm_erm.tables.cells import (
@@ -148,7 +148,9 @@ def test_days_are_written_as_dates(days, text):
         (19732.2, False, "2024-01-10 04:48"),
         (19732.20001, True, "2024-01-10 04:48:00.864"),
         (-0.25, True, "1969-12-31 18:00"),
-        (1e300, False, "9999-12-31 23:59:59"),
+        (1e300, False, "9999-12-31 23:59:59.999999"),
+        (math.inf, False, "9999-12-31 23:59:59.999999"),
+        (2932896.999988426, False, "9999-12-31 23:59:59"),
         (-1e300, False, "0001-01-01"),
     ],
 )
@@ -170,10 +172,35 @@ def test_a_moment_reads_back_as_itself(microsecond):
     assert read_date(moment_text(days, times=True)) == days
 
 
-@given(st.floats(-NEAR, NEAR))
+FIRST, LAST = -719_162 * DAY_MICROSECONDS, 2_932_897 * DAY_MICROSECONDS - 1
+"""The calendar, from 0001-01-01 to 9999-12-31 23:59:59.999999."""
+SECONDS = st.integers(FIRST // 10**6, LAST // 10**6)
+ANY = st.integers(FIRST, LAST) | SECONDS.map(lambda second: second * 10**6)
+
+
+@settings(max_examples=1000)
+@given(ANY)
+@example(FIRST)
+@example(LAST)
+@example(LAST - 999_999)
+def test_each_moment_of_the_calendar_reads_back_as_the_same_days(microsecond):
+    days = days_at(microsecond)
+    assert days_at(microsecond_at(days)) == days
+    assert microsecond % 10**6 or microsecond_at(days) == microsecond
+    for times in (False, True):
+        assert read_date(moment_text(days, times=times)) == days
+
+
+@settings(max_examples=1000)
+@given(ANY.map(days_at) | st.floats(FIRST / DAY_MICROSECONDS, LAST / DAY_MICROSECONDS))
 def test_dates_are_divided_alike_by_days_and_by_what_is_written_of_them(days):
-    last = read_date(moment_text(days))
-    assert last <= days < days_at(microsecond_at(last) + 1)
+    for near in (days, math.nextafter(days, -math.inf), math.nextafter(days, math.inf)):
+        if not FIRST <= near * DAY_MICROSECONDS <= LAST:
+            continue
+        found = microsecond_at(near)
+        last = read_date(moment_text(near))
+        assert last == days_at(found) <= near
+        assert last == near or near < days_at(found + 1)
 
 
 def test_dates_are_numbers_that_print_as_dates(column):

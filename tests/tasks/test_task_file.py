@@ -135,7 +135,11 @@ def test_the_error_for_a_bad_file_names_it_and_its_fault(own, source, message):
         ('x.count("1") % 3 == 0', "x == '0' * 12", "of the 70 needed; define sample(rng, length,"),
         ('"".join(map(str, rng.randint(0, 2, length)))', "7", "returns 7; a text input"),
         ('"".join(map(str, rng.randint(0, 2, length)))', "'a\\nb'", "returns 'a\\nb'"),
-        ('"".join(map(str, rng.randint(0, 2, length)))', "'\\ud800'", "a text input is"),
+        (
+            '"".join(map(str, rng.randint(0, 2, length)))',
+            "'\\ud800'",
+            "a text input is a line of text",
+        ),
         ('"".join(map(str, rng.randint(0, 2, length)))', "rng.bits()", "AttributeError"),
     ],
 )
@@ -150,7 +154,7 @@ def test_functions_that_misbehave_are_named(own, sizes, old, new, message):
 def test_inputs_must_be_of_the_stated_kind(own, sizes):
     task = own(GOOD.replace("length)))", "length + 1)))") + "\nkind = 'binary'\n")
 
-    with pytest.raises(InputError, match="a binary input is a string matching"):
+    with pytest.raises(InputError, match="a binary input is a string of .* binary digits"):
         draw_all(task, **(sizes | {"length": 12}))
 
 

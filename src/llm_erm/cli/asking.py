@@ -122,7 +122,7 @@ def _answer(number: int, cells: Mapping[str, str], data: Labelled) -> str | None
     ]
     more = ["…"] if len(shown) > MOST_CELLS else []
     output.note(f"Row {number:,}: {', '.join(shown[:MOST_CELLS] + more)}")
-    output.note(f"Its {target}, {either(classes)}? An empty line ends.")
+    output.note(f"Its {target}, {either(classes)}? Press Enter to stop.")
     while line := sys.stdin.readline():
         label = line.strip()
         if not label:

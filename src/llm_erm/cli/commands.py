@@ -19,7 +19,7 @@ COMMANDS = {
     "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
-    "watch": "Show how far a run is that another process is doing, until it ends.",
+    "watch": "Follow a run that another process is doing, until it ends.",
     "merge": "Join the parts of a grid that ran apart, with --shard, into one run.",
     "compare": "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     "figure": "Plot accuracy against labelled examples, and what theory guarantees.",

@@ -27,6 +27,14 @@ from llm_erm.runs.run import Plan
 from llm_erm.source import one_line
 from llm_erm.tasks.spec import DataGrid
 
+_LIMITS = {
+    "seconds": "--max-seconds",
+    "memory": "--max-memory-mb",
+    "programs": "--max-programs",
+    "bits": "--max-bits",
+    "attempts": "--attempts",
+}
+"""The flag of each limit."""
 QUICK_SECONDS = 3.0
 """CPU time that loading the machine code stays below, unless it is compiled."""
 
@@ -127,7 +135,8 @@ def search_line(result: Result) -> str:
             f"{result.seconds_to_selected:.2f} s"
         )
     else:
-        found = f"nothing exact; the search reached its limit of {facts.stopped_by}"
+        more = f" ({_LIMITS[facts.stopped_by]})" if facts.stopped_by in _LIMITS else ""
+        found = f"nothing exact; the search reached its limit of {facts.stopped_by}{more}"
     bits = "" if facts.bits is None else f"; {facts.bits:g} bits"
     line = (
         f"{result.data.name}: {found}{bits}. {counted(facts.considered, 'program')} considered in "

@@ -27,6 +27,7 @@ from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.words import conditions_of, found, new_rows, proof, proposals, wrong
+from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.columns import Labelled
 from llm_erm.tables.reading import MAX_ROWS, load
@@ -73,7 +74,7 @@ class Options(ProposalOptions):
     confidence: float = TableSettings.confidence
     """Probability with which each bound on new rows holds."""
     dependent: bool = False
-    """Say that the rows are no independent draws, so that no bound on new rows is given."""
+    """State that the rows are not independent draws; no bound on new rows is given."""
     looks: int = TableSettings.looks
     """Conditions to look at in each search, some 10 to 40 million per second: with more of them,
     rules for thousands of rows get better, and more is proved."""
@@ -85,6 +86,7 @@ class Options(ProposalOptions):
     """Print one JSON object."""
 
 
+@stopping_at_sigterm()
 def fit(options: Options) -> int:
     """Learn a rule from a table: readable, proved on its rows, bounded on new ones."""
     settings = _settings(options)
@@ -106,7 +108,7 @@ def fit(options: Options) -> int:
         answers = read_answers(options.answered, options.target)
     asks = options.asks
     if not options.dry_run:  # before a search that takes minutes, or costs something
-        refuse_inputs(options.out, options.data, out_dir=options.out_dir)
+        refuse_inputs(options.out, *_read(options), out_dir=options.out_dir)
     data = _load(options, answers)
     if options.positive not in (None, *data.schema.classes):
         raise InputError(
@@ -118,26 +120,26 @@ def fit(options: Options) -> int:
     from llm_erm.rulelists.search import prepare
 
     load_compiled(prepare, QUICK_SECONDS)
-    if options.ask and not options.dry_run:
-        with keeping(f"Your answers are kept in {options.answered}; the same command goes on."):
+    with keeping(partial(_kept_labels, options)):
+        if options.ask and not options.dry_run:
             data = ask(options.data, answers, settings, options.max_rows, partial(_load, options))
-    _say_notices(data)
-    proposed = None
-    if asks:
-        from llm_erm.cli.proposing import proposals_for
+        _say_notices(data)
+        proposed = None
+        if asks:
+            from llm_erm.cli.proposing import proposals_for
 
-        try:
-            proposed = proposals_for(options, data, settings)
-        except UnfinishedError:
-            return 3
-        if options.dry_run:
-            return 0
-    with keeping(_kept(options)), Bars() as bars:
-        bars.add("searching for the rule", None)
-        learned = learn(data, settings, proposed)
+            try:
+                proposed = proposals_for(options, data, settings)
+            except UnfinishedError:
+                return 3
+            if options.dry_run:
+                return 0
+        with keeping(partial(_kept, options)), Bars() as bars:
+            bars.add("searching for the rule", None)
+            learned = learn(data, settings, proposed)
     if options.out is not None:
         write_rule(options.out, learned)
-    with keeping("" if options.out is None else f"The rule is in {options.out}."):
+    with keeping(lambda: "" if options.out is None else f"The rule is in {options.out}."):
         _say(learned, data, settings, options)
     return 0
 
@@ -154,11 +156,27 @@ def _say(learned: Learned, data: Labelled, settings: TableSettings, options: Opt
         output.note(f"Rule: {options.out}")
 
 
+def _read(options: Options) -> list[Path]:
+    """Returns the files that the command reads, as far as flags name them."""
+    given = (options.data, options.answered, options.describe, options.answers)
+    model = options.model or ""  # of some providers a file, with or without the provider's name
+    named = (model, model.partition(":")[2])
+    return [*filter(None, given), *(Path(name) for name in named if name)]
+
+
 def _kept(options: Options) -> str:
     """Returns what is kept if the search is stopped."""
+    kept = ["There is no rule yet."]
     if options.asks:
-        return "There is no rule yet; the same command finds the model's answers and searches anew."
-    return "There is no rule yet, and nothing was written."
+        kept.append("The model's answers are kept; run the same command to search again.")
+    return " ".join(kept)
+
+
+def _kept_labels(options: Options) -> str:
+    """Returns where the labels are that the user gave; empty if there are none."""
+    if not (options.ask and options.answered is not None and options.answered.exists()):
+        return ""
+    return f"Your answers are kept in {options.answered}; run the same command to continue."
 
 
 def _load(options: Options, answers: Answers) -> Labelled:
@@ -198,7 +216,7 @@ def _say_notices(data: Labelled) -> None:
         asked = counted(
             int(data.asked.sum()), "row that was asked about", "rows that were asked about"
         )
-        output.note(f"The rule is also learned from {asked}, on which no bound rests.")
+        output.note(f"The rule was also learned from {asked}; no bound counts them.")
 
 
 _COST = re.compile(r"(.+):(.+)=(\d+)")
@@ -265,10 +283,9 @@ def _beside(learned: Learned, accuracies: dict[str, float]) -> list[str]:
     own = 1 - check.errors / check.rows
     texts = [f"{name} {output.percent(accuracy)}" for name, accuracy in accuracies.items()]
     sentences = [
-        f"Beside it, learned and checked on the same rows: {' · '.join(texts)}; the rule "
-        f"{output.percent(own)}."
+        f"For comparison, on the same rows: {' · '.join(texts)}; the rule {output.percent(own)}."
     ]
     better = [name for name, accuracy in accuracies.items() if accuracy >= own]
     if better:
-        sentences.append(f"The rule is no better there than {', '.join(better)}.")
+        sentences.append(f"On those rows, the rule does no better than {listed(better)}.")
     return sentences

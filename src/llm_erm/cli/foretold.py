@@ -1,17 +1,21 @@
-"""Foretells what a part of `llm-erm replicate` takes: calls, tokens, dollars, and GPU hours."""
+"""Foretells what parts of `llm-erm replicate` take, for `--dry-run` and for those not run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from llm_erm.cli import output
 from llm_erm.cli.estimate import Estimate, estimated
-from llm_erm.cli.experiments import Part
+from llm_erm.cli.experiments import Options, Part
 from llm_erm.cli.synthesize import Options as Searching
+from llm_erm.cli.tables import Column
 from llm_erm.incontext.prompt import build_frame
 from llm_erm.incontext.settings import InContextSettings
 from llm_erm.llms.models import price_of
 from llm_erm.llms.providers import PROVIDERS
 from llm_erm.phrases import counted
+from llm_erm.reports.replication import NOT_RUN
 from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.splits import load
@@ -29,6 +33,7 @@ BASIS = (
 )
 """What the hours and dollars follow from."""
 
+RUN = "run here"
 QUERIES = 100
 """Test examples that the published in-context learning was asked about, per task."""
 
@@ -130,3 +135,67 @@ def _hours(part: Part) -> float:
     tests = (1 + len(data.tested)) * 10_000
     seconds = steps * STEP_SECONDS + evaluations * tests / EVALUATED_PER_SECOND
     return len(data.tasks) * part.trials * seconds / 3600
+
+
+def alike(parts: Sequence[Part]) -> Mapping[tuple[str, str], list[Part]]:
+    """Returns the parts by name and by the reason why they are not run."""
+    groups: dict[tuple[str, str], list[Part]] = {}
+    for part in parts:
+        groups.setdefault((part.name, part.reason), []).append(part)
+    return groups
+
+
+def dry_run(options: Options, parts: Sequence[Part]) -> int:
+    """Prints what each method takes in each experiment."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for (name, reason), group in alike(parts).items():
+            found = together([foretell(part, Path(scratch)) for part in group])
+            rows.append((name, _tasks_in(group), reason or RUN, group, found))
+    if options.json:
+        for name, tasks, state, group, found in rows:
+            here = sum(part.seconds for part in group) if state == RUN else None
+            about = {"part": name, "tasks": tasks, "state": state, "cpu_seconds_here": here}
+            output.say_json(about | {"published_form": asdict(found)})
+        return 0
+    columns = (
+        *("part", Column("data sets", wide=True), "calls", Column("prompt tokens", wide=True)),
+        *(Column("output tokens", wide=True), "dollars", "GPU hours", "CPU minutes here"),
+        Column("state", usual=""),
+    )
+    output.table(
+        columns,
+        [
+            (
+                *(name, str(tasks * options.num_trials), *_amounts(found)),
+                *(_here(state, group), _state(state)),
+            )
+            for name, tasks, state, group, found in rows
+        ],
+        wide=options.wide,
+    )
+    reasons = [f"Not run: {name}: {state}." for name, _, state, *_ in rows if state != RUN]
+    total = in_words(together([found for *_, found in rows]))
+    output.say_below("\n".join(("", *reasons, *[f"All together: {total} {BASIS}"] * bool(total))))
+    return 0
+
+
+def _state(state: str) -> str:
+    return state if state == RUN else NOT_RUN
+
+
+def _tasks_in(group: Sequence[Part]) -> int:
+    return sum(len(part.data.tasks) for part in group)
+
+
+def _here(state: str, group: Sequence[Part]) -> str:
+    return f"{sum(part.seconds for part in group) / 60:.1f}" if state == RUN else "–"
+
+
+def _amounts(found: Foretold) -> tuple[str, ...]:
+    gpu = "–" if found.gpu_hours is None else hours(found.gpu_hours)
+    if (most := found.calls) is None:
+        return ("–", "–", "–", "–", gpu)
+    dollars = "unknown" if most.dollars is None else f"{most.dollars:.2f}"
+    tokens = f"{most.prompt_tokens:,}", f"{most.output_tokens:,}"
+    return (f"{most.calls:,}", *tokens, dollars, gpu)

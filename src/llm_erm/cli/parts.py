@@ -16,13 +16,13 @@ from llm_erm.phrases import lasting, listed
 from llm_erm.reports.replicated import PartRecord, Replicated
 from llm_erm.reports.replication import Measured, measured_at, measured_of, over_trials
 from llm_erm.reports.results import Entry, entries_in
-from llm_erm.runs.run import results_in, stopping_at_sigterm
+from llm_erm.runs.run import results_in
 from llm_erm.sandbox import Sandbox
 from llm_erm.tasks import probes
 from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import DataKey, Dataset
 
-STOPPED = "it was stopped; the same command goes on"
+STOPPED = "it was stopped; run the same command to continue"
 NO_ANSWERS = "what it learned, if anything, has no answers at other lengths"
 
 
@@ -128,20 +128,29 @@ def perform(
             outcome.ended.append(Ended(replace(part, reason=reason), due=not part.reason))
             continue
         number += 1
-        what = f"{part.name} on {listed(part.data.tasks)}, {part.data.examples:,} examples"
-        left = lasting(progress.seconds_left)
-        output.note(f"{what} (part {number} of {len(todo)}; some {left} left)")
         started, begun = time.monotonic(), _has_results(part)
-        ended = _run(within_budget(part, outcome.dollars), outcome)
-        found = _entries(ended)
-        if part.contender.paid:
-            outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
-        measured = _measured(options, ended, found, outcome)
-        outcome.ended.append(replace(measured, due=outcome.stopped))
-        if not outcome.stopped:
-            tell(measured)
+        try:
+            what = f"{part.name} on {listed(part.data.tasks)}, {part.data.examples:,} examples"
+            left = lasting(progress.seconds_left)
+            output.note(f"{what} (part {number} of {len(todo)}; some {left} left)")
+            ended = _performed(options, part, outcome)
+            if not outcome.stopped:
+                tell(ended)
+        except KeyboardInterrupt as stopped:  # while neither results nor figures came
+            outcome.stop(stopped)
+            ended = Ended(replace(part, reason=STOPPED))
+        outcome.ended.append(replace(ended, due=outcome.stopped))
         progress.ended(part.seconds, time.monotonic() - started, begun=begun)
     return outcome
+
+
+def _performed(options: Options, part: Part, outcome: Outcome) -> Ended:
+    """Runs a part within the budget, and returns what it scored."""
+    ended = _run(within_budget(part, outcome.dollars), outcome)
+    found = _entries(ended)
+    if part.contender.paid:
+        outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
+    return _measured(options, ended, found, outcome)
 
 
 def within_budget(part: Part, spent: float) -> Part:
@@ -165,8 +174,7 @@ def _run(part: Part, outcome: Outcome) -> Part:
     if part.reason:
         return part
     try:
-        with stopping_at_sigterm():  # also while data are read
-            results_of(part.options)
+        results_of(part.options)
     except KeyboardInterrupt as stopped:
         outcome.stop(stopped)
         return replace(part, reason=STOPPED)
@@ -229,9 +237,8 @@ def _measured(
         return Ended(part, own)
     elsewhere: list[Measured] = []
     try:
-        with stopping_at_sigterm():
-            for measured in _elsewhere(options, data.tested, found, own):
-                elsewhere += measured
+        for measured in _elsewhere(options, data.tested, found, own):
+            elsewhere += measured
     except KeyboardInterrupt as stopped:
         if outcome is None:
             raise

@@ -1,6 +1,7 @@
 """Checks the files that a command is asked to write."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from llm_erm.errors import InputError
@@ -11,7 +12,7 @@ _STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
 
 
 def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None:
-    """Checks that result files can be written, before the run costs anything.
+    """Checks that result files can be written, before the run costs anything; leaves nothing.
 
     Args:
         places: The files, by the flags that name them.
@@ -38,12 +39,17 @@ def check_files(places: Mapping[str, Path | None], out_dir: Path | None) -> None
                 raise InputError(f"{flag} is {path}, a socket or a disk; name a file.")
             continue
         with writing(path, flag.removeprefix("--").replace("-", "_")):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            missing = [folder for folder in target.parents if not folder.exists()]
             probe = target.with_name(target.name + ".part")
             try:
+                target.parent.mkdir(parents=True, exist_ok=True)
                 probe.write_bytes(b" " * 4096)
             finally:
-                probe.unlink(missing_ok=True)
+                with suppress(OSError):  # without a folder, there is none
+                    probe.unlink()
+                for folder in missing:
+                    with suppress(OSError):  # it was not made, or another process uses it
+                        folder.rmdir()
 
 
 def refuse_inputs(out: Path | None, *inputs: Path, out_dir: Path | None = None) -> None:

@@ -34,7 +34,7 @@ from llm_erm.rulelists.settings import TableSettings
 from llm_erm.runs.events import Event
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
-from llm_erm.runs.run import stopping_at_sigterm
+from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.tables.columns import Labelled
 
 
@@ -151,10 +151,11 @@ def _asked(
         earlier = {part.job: folder.answers(part.job) for part in asking.parts}
     kept = ""
     if folder is not None:
-        kept = f"Answers are kept in {folder.path}; run the same command to resume."
+        again = "without --fresh to resume" if options.fresh else "to resume"
+        kept = f"Answers are kept in {folder.path}; run the same command {again}."
     try:
         with (
-            keeping(kept),
+            keeping(lambda: kept),
             Shown(len(asking.parts), "prompts", named=_named) as shown,
             stopping_at_sigterm(),
         ):

@@ -4,13 +4,13 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from llm_erm.cli import output
 from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.foretold import BASIS, Foretold, foretell, hours, in_words, together
+from llm_erm.cli.foretold import alike, dry_run, foretell, in_words, together
 from llm_erm.cli.models import check_budget
 from llm_erm.cli.parts import Outcome, perform
 from llm_erm.cli.repeat import repeat
@@ -23,8 +23,8 @@ from llm_erm.reports.page.read import read_page
 from llm_erm.reports.page.records import Table
 from llm_erm.reports.page.render import renderer
 from llm_erm.reports.published import Published, published
-from llm_erm.reports.replicated import PartRecord, Replicated, Terms
-from llm_erm.reports.replication import NOT_RUN, Line, beside_published
+from llm_erm.reports.replicated import FILE, PartRecord, Replicated, Terms
+from llm_erm.reports.replication import Line, beside_published
 from llm_erm.reports.replication_tables import (
     COLUMNS,
     INTERVALS,
@@ -37,10 +37,10 @@ from llm_erm.reports.replication_tables import (
 from llm_erm.runs.files import replace as write_whole
 from llm_erm.runs.files import writing
 from llm_erm.runs.journal import lock
+from llm_erm.runs.stopping import stopping_at_sigterm
 
-RUN = "run here"
 
-
+@stopping_at_sigterm()
 def replicate(options: Options) -> int:
     """Run the published experiments, and set the published figures beside ours."""
     _check(options)
@@ -48,40 +48,75 @@ def replicate(options: Options) -> int:
     parts = [checked(part) for part in plan(options, known, gpu=has_gpu(options))]
     _say_asked(options, parts)
     if options.dry_run:
-        return _dry_run(options, parts)
+        return dry_run(options, parts)
     if all(part.reason for part in parts):
-        why = "; ".join(f"{name}: {reason}" for name, reason in _alike(parts))
+        why = "; ".join(f"{name}: {reason}" for name, reason in alike(parts))
         raise MissingExtraError(f"Nothing can be run here. {why}.")
     with closing(lock(options.folder)):
         terms = Terms(options.quick, options.seed, options.tests, options.num_trials)
         due = [part.folder for part in parts if not part.reason]
         kept = Replicated(options.folder, terms, due)
+        if kept.notice:
+            output.note(kept.notice)
         outcome = perform(options, parts, lambda ended: kept.keep(ended.record(kept)))
-        _keep(kept, outcome)
-        records = kept.parts()
-        lines, sentences = _lines(known, records), _sentences(records)
-        _write(options.folder / "replicate.csv", as_csv(lines))
-        _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
+        try:
+            # First without what the rest would take: finding that out takes time.
+            for brief in (True,) if outcome.stopped else (True, False):
+                records, lines, sentences = _tables(options, known, kept, outcome, brief=brief)
+            if not outcome.stopped:
+                _report(options, known, lines, sentences)
+        except KeyboardInterrupt as stopped:
+            outcome.stop(stopped)
+            _tables(options, known, kept, outcome, brief=True)
+        _say_unknown(kept)
         if outcome.stopped:
+            kept.stop()
             output.note(
                 f"Tables of what is finished: {options.folder}. Run the same command to continue."
             )
             return outcome.status
-        _report(options, known, lines, sentences)
     asked = {kept.name(part.folder) for part in parts}
     _show(options, known, [one for one in records if one.folder in asked])
     return outcome.status
 
 
-def _keep(kept: Replicated, outcome: Outcome) -> None:
-    """Keeps what came of all parts, and what those that were not run would take."""
-    reasons = _not_run([one.part for one in outcome.ended], brief=outcome.stopped)
+def _tables(
+    options: Options, known: Published, kept: Replicated, outcome: Outcome, *, brief: bool
+) -> tuple[list[PartRecord], list[Line], list[str]]:
+    """Keeps what came of all parts, and writes the tables.
+
+    Args:
+        options: The flags.
+        known: The published figures.
+        kept: What is kept in the folder.
+        outcome: What came of the parts.
+        brief: Whether to leave out what the parts that were not run would take.
+
+    Returns:
+        What is kept of the parts, and the lines and sentences of the tables.
+    """
+    reasons = _not_run([one.part for one in outcome.ended], brief=brief)
     there = {one.folder for one in kept.parts()}
     for ended in outcome.ended:
         part = ended.part
         if ended.due and not ended.measured and kept.name(part.folder) in there:
             continue  # what an earlier call found there is still so
         kept.keep(ended.record(kept, reasons.get((part.name, part.reason), "")), due=ended.due)
+    records = kept.parts()
+    lines, sentences = _lines(known, records), _sentences(records)
+    _write(options.folder / "replicate.csv", as_csv(lines))
+    _write(options.folder / "replicate.md", as_markdown(known, lines, sentences))
+    return records, lines, sentences
+
+
+def _say_unknown(kept: Replicated) -> None:
+    """Names the runs of which the tables cannot hold anything."""
+    if names := kept.unknown():
+        output.note(
+            f"The tables lack the results in {listed(names)}, which {kept.folder / FILE} says "
+            "nothing of; run the commands that made them again, which repeats nothing that is "
+            "finished."
+        )
 
 
 def _lines(known: Published, records: Sequence[PartRecord]) -> list[Line]:
@@ -191,75 +226,12 @@ def _not_run(parts: Sequence[Part], *, brief: bool) -> Mapping[tuple[str, str], 
     """
     said = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for (name, reason), group in _alike([part for part in parts if part.reason]).items():
+        for (name, reason), group in alike([part for part in parts if part.reason]).items():
             needs = ""
             if not brief:
                 needs = in_words(together([foretell(part, Path(scratch)) for part in group]))
             said[name, reason] = f"Not run: {name}: {reason}. {needs}".rstrip()
     return said
-
-
-def _alike(parts: Sequence[Part]) -> Mapping[tuple[str, str], list[Part]]:
-    groups: dict[tuple[str, str], list[Part]] = {}
-    for part in parts:
-        groups.setdefault((part.name, part.reason), []).append(part)
-    return groups
-
-
-def _dry_run(options: Options, parts: Sequence[Part]) -> int:
-    """Prints what each method takes in each experiment."""
-    rows = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for (name, reason), group in _alike(parts).items():
-            found = together([foretell(part, Path(scratch)) for part in group])
-            rows.append((name, _tasks_in(group), reason or RUN, group, found))
-    if options.json:
-        for name, tasks, state, group, found in rows:
-            here = sum(part.seconds for part in group) if state == RUN else None
-            about = {"part": name, "tasks": tasks, "state": state, "cpu_seconds_here": here}
-            output.say_json(about | {"published_form": asdict(found)})
-        return 0
-    columns = (
-        *("part", Column("data sets", wide=True), "calls", Column("prompt tokens", wide=True)),
-        *(Column("output tokens", wide=True), "dollars", "GPU hours", "CPU minutes here"),
-        Column("state", usual=""),
-    )
-    output.table(
-        columns,
-        [
-            (
-                *(name, str(tasks * options.num_trials), *_amounts(found)),
-                *(_here(state, group), _state(state)),
-            )
-            for name, tasks, state, group, found in rows
-        ],
-        wide=options.wide,
-    )
-    reasons = [f"Not run: {name}: {state}." for name, _, state, *_ in rows if state != RUN]
-    total = in_words(together([found for *_, found in rows]))
-    output.say_below("\n".join(("", *reasons, *[f"All together: {total} {BASIS}"] * bool(total))))
-    return 0
-
-
-def _state(state: str) -> str:
-    return state if state == RUN else NOT_RUN
-
-
-def _tasks_in(group: Sequence[Part]) -> int:
-    return sum(len(part.data.tasks) for part in group)
-
-
-def _here(state: str, group: Sequence[Part]) -> str:
-    return f"{sum(part.seconds for part in group) / 60:.1f}" if state == RUN else "–"
-
-
-def _amounts(found: Foretold) -> tuple[str, ...]:
-    gpu = "–" if found.gpu_hours is None else hours(found.gpu_hours)
-    if (most := found.calls) is None:
-        return ("–", "–", "–", "–", gpu)
-    dollars = "unknown" if most.dollars is None else f"{most.dollars:.2f}"
-    tokens = f"{most.prompt_tokens:,}", f"{most.output_tokens:,}"
-    return (f"{most.calls:,}", *tokens, dollars, gpu)
 
 
 def _table(known: Published, lines: Sequence[Line], *, wide: bool) -> None:
@@ -289,5 +261,4 @@ def _report(
 
 def _write(path: Path, text: str) -> None:
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, text)

@@ -238,4 +238,5 @@ def _say_finished(options: RunOptions, folder: RunFolder, finished: int, jobs: i
 
 
 def _say_kept(options: RunOptions, folder: RunFolder, why: str) -> None:
-    note(f"{why}. {options.kept} are kept in {folder.path}; run the same command to resume.")
+    again = "without --fresh to resume" if options.fresh else "to resume"
+    note(f"{why}. {options.kept} are kept in {folder.path}; run the same command {again}.")

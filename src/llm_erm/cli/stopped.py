@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from llm_erm.errors import Terminated
@@ -15,16 +15,16 @@ def status_of(stopped: KeyboardInterrupt) -> int:
 
 
 @contextmanager
-def keeping(what: str) -> Iterator[None]:
+def keeping(what: Callable[[], str]) -> Iterator[None]:
     """Has a command that is stopped meanwhile say what is kept.
 
     Args:
-        what: That, as a sentence; empty if nothing is.
+        what: Returns that, as sentences; empty if nothing is. Called when the command is stopped.
     """
     try:
         yield
     except KeyboardInterrupt as stopped:
-        stopped.add_note(what)
+        stopped.add_note(what())
         raise
 
 

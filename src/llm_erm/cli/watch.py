@@ -52,7 +52,7 @@ class Options:
 
 
 def watch(options: Options) -> int:
-    """Show how far a run is that another process is doing, until it ends or Ctrl-C."""
+    """Follow a run that another process is doing, until it ends or Ctrl-C."""
     place = Watch(options.run)
     states = place.states()
     if options.json:
@@ -156,7 +156,7 @@ def _cells(place: Watch, state: RunState, search: Search) -> tuple[str, ...]:
 
 def _sentences(place: Watch, states: Sequence[RunState], now: float) -> list[str]:
     """Returns what is to say of the runs: how far they are, and what may be wrong."""
-    if not states and not place.due:
+    if not (states or place.due or place.stopped):
         holds = "holds no run yet" if place.folder.exists() else "does not exist yet"
         return [f"Waiting: {place.folder} {holds}."]
     lines = [_progress(place, states, now)] if states else []
@@ -164,6 +164,11 @@ def _sentences(place: Watch, states: Sequence[RunState], now: float) -> list[str
         names = [str(one.relative_to(place.folder)) for one in place.due]
         also = f"; {counted(len(names) - 1, 'more part')} to come" if len(names) > 1 else ""
         lines.append(f"Current part of the replication: {names[0]}{also}.")
+    lines += [
+        f"The replication in {folder} was stopped with {counted(left, 'part')} to come; run the "
+        "same command to continue."
+        for folder, left in place.stopped.items()
+    ]
     for state in states:
         if state.status:
             log = state.folder / "stderr.log"

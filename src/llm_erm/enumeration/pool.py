@@ -38,7 +38,7 @@ def neighbours(inputs: Sequence[Input], seed: int) -> list[Input]:
     the inputs; a neighbour of a table row has as many of its values replaced by those of other
     rows.
     """
-    rng = RandomState(seed)
+    rng = RandomState(seed % 2**32)  # those that other commands accept may be larger
     count = MIN_NEIGHBOURS + -(len(inputs) + MIN_NEIGHBOURS) % 64
     changes = [_CHANGES[i % len(_CHANGES)] for i in range(count)]
     chosen = [inputs[i] for i in rng.randint(len(inputs), size=count)]

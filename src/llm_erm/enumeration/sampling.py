@@ -67,7 +67,7 @@ class ProgramSampler:
 
     def __init__(self, kind: InputKind, inputs: Sequence[Input], seed: int) -> None:
         """Takes the training inputs, which define the alphabet and the columns."""
-        self._rng = RandomState(seed)
+        self._rng = RandomState(seed % 2**32)
         self._inputs = inputs
         self._kind = kind
         self._shortest = min(map(len, inputs))

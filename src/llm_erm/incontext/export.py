@@ -130,5 +130,4 @@ COLUMNS: dict[str, Callable[[DataKey, IncontextFacts, Verdict], object]] = {
 
 def _write(path: Path, text: str, setting: str) -> None:
     with writing(path, setting):
-        path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, text)

@@ -16,8 +16,8 @@ def label_of(text: str) -> int | None:
 
     As published, the label is that of a JSON object with the key ``label`` anywhere in the text;
     without one, the whole text must be 0 or 1, possibly in quotes. If there are several objects,
-    the last one counts, even if its label is not valid. Thoughts are no part of the answer, and one
-    that does not end leaves none.
+    the last one counts, even if its label is not valid. Thoughts are not part of the answer, and
+    one that does not end leaves none.
     """
     answer = without_thoughts(text)
     return None if answer is None else _label_in(answer)

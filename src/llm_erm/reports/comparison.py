@@ -154,7 +154,7 @@ def compare(results: Sequence[Result | Entry]) -> list[Row]:
 
     Raises:
         InputError: The methods of a task share no data, a method occurs twice on the same data, or
-            its results are no trials of one setting.
+            its results are not trials of one setting.
     """
     entries = [one if isinstance(one, Entry) else Entry(one) for one in results]
     rows = []
@@ -192,7 +192,7 @@ def trials_of_one_setting(entries: Sequence[Entry]) -> tuple[list[Entry], list[s
 
 
 def _mixed(methods: dict[str, dict[str, Entry]]) -> list[str]:
-    """Returns the methods whose results on the data of all are no trials of one setting."""
+    """Returns the methods whose results on the data of all are not trials of one setting."""
     shared = set.intersection(*(set(by_data) for by_data in methods.values()))
     found = []
     for name, by_data in methods.items():
@@ -207,7 +207,7 @@ def _mixed(methods: dict[str, dict[str, Entry]]) -> list[str]:
 def _not_trials(point: TaskPoint, methods: Sequence[str]) -> str:
     return (
         f"{point[0]} L={point[1]}: the results of {listed(methods)} are on data of several sizes "
-        "or kinds, so they are no trials of one setting and have no mean"
+        "or kinds, so they are not trials of one setting and have no mean"
     )
 
 

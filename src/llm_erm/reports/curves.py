@@ -73,7 +73,7 @@ def curves(entries: Sequence[Entry]) -> dict[TaskPoint, list[Curve]]:
 def _by_method(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
     """Returns the results of each curve, by its name: that of the method.
 
-    Results on the same data are no further trials: the same accuracy again is left out, and a run
+    Results on the same data are not further trials: the same accuracy again is left out, and a run
     with another one is a curve of its own, named with its folder.
     """
     found: dict[str, list[Entry]] = {}

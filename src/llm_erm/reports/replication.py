@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from llm_erm.counts import check_counts
 from llm_erm.erm.binomial import binomial_interval
 from llm_erm.erm.trials import mean_over_trials
 from llm_erm.erm.verify import confirmed, execute
@@ -47,6 +48,14 @@ class Measured:
     test_examples: int
     trials: int = 1
     remark: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that no method can score, such as those of an edited file."""
+        if not (0 <= self.low <= self.high <= 1 and 0 <= self.accuracy <= 1):
+            raise ValueError(
+                f"{self.accuracy} from {self.low} to {self.high} is no accuracy with its interval"
+            )
+        check_counts(least=1, test_examples=self.test_examples, trials=self.trials)
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,14 @@ class Watch:
     Attributes:
         folder: The folder.
         due: The parts of replications in it that have not ended, the current ones first.
+        stopped: How many parts replications in it had to come when they were stopped.
     """
 
     def __init__(self, folder: Path) -> None:
         """Prepares to read a folder, which need not exist yet."""
         self.folder = folder
         self.due: tuple[Path, ...] = ()
+        self.stopped: dict[Path, int] = {}
         self._runs: dict[Path, Watched] = {}
         self._replications: dict[Path, Replication] = {}
 
@@ -45,9 +47,11 @@ class Watch:
             self._replications = {folder: read_replication(folder) for folder in told}
             found = (path.parent for path in self.folder.rglob(SETTINGS))
             folders = sorted(filter(holds_run, found), key=_place)
+        told_of = self._replications.items()
         self.due = tuple(
-            folder / part for folder, one in self._replications.items() for part in one.due
+            folder / part for folder, one in told_of for part in one.due if not one.stopped
         )
+        self.stopped = {folder: len(one.due) for folder, one in told_of if one.stopped}
         self._runs = {folder: self._runs.get(folder) or Watched(folder) for folder in folders}
         states = [watched.state() for watched in self._runs.values()]
         return [replace(one, lacks=self._lacks(one)) for one in states if one is not None]

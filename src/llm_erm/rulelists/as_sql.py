@@ -22,7 +22,8 @@ def sql_case(learned: Learned) -> str:
     """Returns a ``CASE`` expression of standard SQL.
 
     As in the rule, what is compared with a missing value, ``NULL``, is not true. Dates are compared
-    with texts such as ``'2024-03-05'``, which databases take for dates.
+    with texts such as ``'2024-03-05'``, which databases take for dates, or, in a column with times
+    of day, ``'2024-03-05 00:00:00'``, also where a database keeps these as texts.
 
     Raises:
         InputError: A name holds a NUL character.
@@ -80,7 +81,7 @@ def _condition(condition: Condition) -> str:
 def _threshold(condition: AtMost | Above) -> str:
     if not condition.date:
         return number_literal(condition.value)
-    text = moment_text(condition.value)
+    text = moment_text(condition.value, times=condition.times)
     seconds = ":00" if text.count(":") == 1 else ""  # as databases write times, also as texts
     return _text(text + seconds)
 

@@ -90,7 +90,7 @@ def divide(data: Labelled, settings: TableSettings) -> Division:
                 "the rows are divided one by one.",
                 setting="groups",
             )
-        no_bound = "rows of a group are no independent draws"
+        no_bound = "rows of a group are not independent draws"
     else:
         part = np.empty(rows, dtype=np.intp)
         part[random.permutation(rows)] = np.searchsorted(ends, np.arange(rows), side="right")

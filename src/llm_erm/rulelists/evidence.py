@@ -132,7 +132,7 @@ class Learned:
         ties: Other rules with no more conditions whose errors cost as little on the rows learned
             from; one of those that say the same in other words.
         ties_complete: Whether these are all.
-        asked_rows: Number of rows learned from whose labels were asked for: they are no draws, so
+        asked_rows: Number of rows learned from whose labels were asked for: they are not draws, so
             no bound rests on them.
         proposed: What a language model proposed; None if none was asked.
     """

@@ -44,7 +44,7 @@ FAR = np.int64(1) << np.int64(60)
 """More than any cost."""
 
 # numba compiles a function anew for each literal argument, and machine code that calls itself with
-# other types crashes when it is read from the cache. Constants with types are no literals.
+# other types crashes when it is read from the cache. Constants with types are not literals.
 _ZERO, _ONE = np.int64(0), np.int64(1)
 _NO, _YES = np.bool_(False), np.bool_(True)
 

@@ -22,11 +22,11 @@ def ties(learned: Learned) -> list[str]:
         return []
     number = len(learned.ties)
     least = "" if learned.ties_complete else "at least "
-    err = "errs" if number == 1 else "err"
+    err = "makes" if number == 1 else "make"
     one, *_ = (str(tie.rule).replace("\n", " ") for tie in learned.ties)
     return [
         f"Open: {least}{counted(number, 'other rule')} with up to "
-        f"{counted(learned.rule.conditions, 'condition')} {err} no more often on these rows"
+        f"{counted(learned.rule.conditions, 'condition')} {err} no more errors on these rows"
         f"{':' if number == 1 else ', such as'} {one}. `llm-erm predict --undetermined mark` says "
         "on which new rows the rules disagree."
     ]
@@ -48,4 +48,4 @@ def _open(learned: Learned, one: Open) -> str:
         return ""
     what = " or be ".join(filter(None, (texts[0], either(texts[1:]))))
     be = "" if what.startswith("have") else "be "
-    return f"Open: {condition} (line {one.line + 1}) could {be}{what}, the same on all rows."
+    return f"Open: {condition} (line {one.line + 1}) could {be}{what}; every row keeps its label."

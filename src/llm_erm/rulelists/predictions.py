@@ -20,7 +20,7 @@ from llm_erm.tables.notices import quoted
 from llm_erm.tables.streaming import Batch, stream
 
 _MOST_WORDS = 100
-"""Labels that are no classes are counted one by one up to so many different ones."""
+"""Labels that are not classes are counted one by one up to so many different ones."""
 _MAY_BE_FORMULA = re.compile(r"[\s'=+\-@＝＋－＠]")
 """First characters of texts that ``safe_cell`` may change."""
 _NUMBER = re.compile(r"[+-](?:[0-9.,]*[0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?%?)?")

@@ -17,9 +17,12 @@ _NUMBER = re.compile(
 
 _ORIGIN = datetime.date(1970, 1, 1)
 _FIRST_DAY = (datetime.date.min - _ORIGIN).days
+_LAST_DAY = (datetime.date.max - _ORIGIN).days
 
-_HALF_MICROSECOND = 5e-7
-"""In seconds; times are multiples of a microsecond."""
+_DAY = 86_400
+"""Seconds."""
+_SECOND = 1_000_000
+"""Microseconds."""
 
 
 @dataclass(frozen=True)
@@ -54,21 +57,26 @@ def _date_at(text: str, column: NumberColumn) -> Step | None:
     try:
         day = (datetime.date.fromisoformat(text) - _ORIGIN).days
     except ValueError:
-        value = read_date(text)
-        if value is None:
-            return None
-        below = _below(value, column) if column.integral else _just_before(value, column)
-    else:
-        value = float(day) if column.integral else _just_before(day + 1, column)
-        below = day - 1.0 if column.integral else _just_before(day, column)
-    return Step(value, below if below >= _FIRST_DAY else None)
+        moment = read_date(text)
+        return None if moment is None else Step(moment, _before(moment, column))
+    value = float(day)
+    if not column.integral:  # the last day holds all that is left, as nothing follows it
+        value = _just_before(day + 1, column) if day < _LAST_DAY else day + 1.0
+    return Step(value, _before(day, column))
+
+
+def _before(days: float, column: NumberColumn) -> float | None:
+    if days <= _FIRST_DAY:
+        return None
+    return _below(days, column) if column.integral else _just_before(days, column)
 
 
 def _just_before(days: float, column: NumberColumn) -> float:
-    """Returns the moment before one: by a second, or a microsecond if values have parts of one."""
-    seconds = column.values[~np.isnan(column.values)] * 86_400.0
-    whole = bool((np.abs(seconds - np.rint(seconds)) < _HALF_MICROSECOND).all())
-    return days_at(microsecond_at(days) - (1_000_000 if whole else 1))
+    """Returns the last moment before one: a whole second if all values are, or a microsecond."""
+    values = column.values[~np.isnan(column.values)]
+    if (np.rint(values * _DAY) / _DAY == values).all():
+        return days_at((microsecond_at(days) - 1) // _SECOND * _SECOND)
+    return days_at(microsecond_at(math.nextafter(days, -math.inf)))
 
 
 def _below(value: float, column: NumberColumn) -> float:
@@ -77,6 +85,7 @@ def _below(value: float, column: NumberColumn) -> float:
         return float(min(math.ceil(value) - 1.0, np.nextafter(value, -np.inf)))
     values = column.values[~np.isnan(column.values)]
     digits = next((d for d in range(1, 7) if (np.round(values, d) == values).all()), None)
+    next_below = math.nextafter(value, -math.inf)
     if digits is None or round(value, digits) != value:
-        return float(np.nextafter(value, -np.inf))
-    return round(value - 0.5 * 10.0**-digits, digits + 1)
+        return next_below
+    return min(round(value - 0.5 * 10.0**-digits, digits + 1), next_below)

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from itertools import chain
 from pathlib import Path
 
 from llm_erm.errors import InputError
 from llm_erm.rulelists.evidence import Learned
 from llm_erm.rulelists.rule import (
+    Above,
     Among,
+    AtMost,
     Condition,
     Missing,
     MoreThan,
     NotAmong,
     NotMoreThan,
     Present,
+    RuleList,
 )
 from llm_erm.runs.files import read, replace, writing
 from llm_erm.serial import RecordError, from_json, to_json
@@ -59,12 +63,38 @@ def read_rule(path: Path) -> Learned:
                 f"{path} is of version {version}; this program reads version {VERSION}. Run "
                 "llm-erm fit again."
             )
-        learned = from_json(_File, text).learned
+        learned = _with_times(from_json(_File, text).learned)
         if fault := next(chain(_unknown(learned), _wrong_numbers(learned)), None):
             raise ValueError(fault)
         return learned
     except (RecordError, ValueError) as error:
         raise InputError(f"{path} holds no rule that llm-erm fit wrote: {error}.") from error
+
+
+def _with_times(learned: Learned) -> Learned:
+    """Returns it with times of day where its columns have them: older files do not say it."""
+    with_times = {column.name for column in learned.schema.columns if column.times}
+
+    def known(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        return tuple(
+            replaced(one, times=True)
+            if isinstance(one, AtMost | Above) and one.column in with_times
+            else one
+            for one in conditions
+        )
+
+    def of(rule: RuleList) -> RuleList:
+        lines = (replaced(line, conditions=known(line.conditions)) for line in rule.lines)
+        return replaced(rule, lines=tuple(lines))
+
+    return replaced(
+        learned,
+        rule=of(learned.rule),
+        sizes=tuple(replaced(size, rule=of(size.rule)) for size in learned.sizes),
+        check=replaced(learned.check, rule=of(learned.check.rule)),
+        open=tuple(replaced(one, others=known(one.others)) for one in learned.open),
+        ties=tuple(replaced(tie, rule=of(tie.rule)) for tie in learned.ties),
+    )
 
 
 def _unknown(learned: Learned) -> Iterator[str]:

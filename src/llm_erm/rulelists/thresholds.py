@@ -1,6 +1,6 @@
 """The room that the rows leave the thresholds of a rule, and the middle of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -74,33 +74,39 @@ def _whole(table: Table, condition: AtMost | Above) -> bool:
 
 
 def _plainest(low: float, high: float) -> float:
-    quarter = high / 4 - low / 4  # without an overflow between
-    middle = low / 2 + high / 2
-    for digits in range(-15, 16):
-        rounded = round(middle, digits)
-        if low + quarter <= rounded <= high - quarter:
-            return rounded
-    return middle if low <= middle < high else low
+    middle = low / 2 + high / 2  # without an overflow between
+    quarter = high / 4 - low / 4
+    numbers = (round(middle, digits) for digits in range(-15, 16))
+    return _first_of((*numbers, middle), (low + quarter, high - quarter), (low, high))
 
 
 def _plainest_moment(low: float, high: float) -> float:
     """As ``_plainest``, of dates with times: a day, or else a whole hour, minute or second."""
-    quarter = high / 4 - low / 4
     middle = low / 2 + high / 2
-    for unit in (86_400, 3600, 60, 1):
-        rounded = days_at(round(middle * _DAY / unit) * unit * 1_000_000)
-        if low + quarter <= rounded <= high - quarter:
-            return rounded
-    written = days_at(microsecond_at(middle))
-    return written if low <= written < high else low
+    quarter = high / 4 - low / 4
+    moments = [
+        days_at(round(middle * _DAY / unit) * unit * 1_000_000) for unit in (_DAY, 3600, 60, 1)
+    ]
+    moments.append(days_at(microsecond_at(middle)))
+    return _first_of(moments, (low + quarter, high - quarter), (low, high))
 
 
 def _plainest_whole(low: float, high: float) -> float:
     """As ``_plainest``, of the whole numbers that divide others like the two."""
     last = high - 1
     quarter = last / 4 - low / 4
-    for digits in range(-15, 1):
-        rounded = float(round(low / 2 + last / 2, digits))
-        if np.floor(low + quarter) <= rounded <= np.ceil(last - quarter):
-            return rounded + 0.0  # never -0
-    return low
+    numbers = (float(round(low / 2 + last / 2, digits)) for digits in range(-15, 1))
+    between = float(np.floor(low + quarter)), float(np.ceil(last - quarter))
+    return _first_of(numbers, between, (low, high))
+
+
+def _first_of(numbers: Iterable[float], between: tuple[float, float], room: Room) -> float:
+    """Returns the first number between two, themselves included; of none, the room's lower end.
+
+    It is in the room even where the two are rounded to what is not, such as the upper end.
+    """
+    low, high = room
+    for number in numbers:
+        if between[0] <= number <= between[1] and low <= number < high:
+            return number + 0.0  # never -0
+    return low + 0.0

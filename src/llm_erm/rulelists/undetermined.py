@@ -49,7 +49,7 @@ def moved(
                 continue
             low, high = room[0], float(np.nextafter(room[1], room[0]))
             for share in places:
-                value = low * (1 - share) + high * share
+                value = min(max(low * (1 - share) + high * share, low), high)
                 yield _exchanged(rule, index, place, replace(condition, value=value))
 
 

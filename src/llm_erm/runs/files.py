@@ -67,7 +67,7 @@ def read_bytes(
 
 
 def replace(path: Path, text: str, *, follow: bool = True) -> None:
-    """Writes a whole file or nothing.
+    """Writes a whole file or nothing; makes its folder if necessary.
 
     Args:
         path: The file.
@@ -84,6 +84,7 @@ def replace_bytes(path: Path, data: bytes, *, follow: bool = True) -> None:
         path.write_bytes(data)
         return
     path = path.resolve() if follow else path
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
     draft.unlink(missing_ok=True)
     with draft.open("xb") as file:  # follows no link
@@ -95,13 +96,14 @@ def replace_bytes(path: Path, data: bytes, *, follow: bool = True) -> None:
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Opens a file to write part by part: at the end it is there whole, after an error not at all.
 
-    A device or pipe gets each part at once.
+    Its folder is made if necessary. A device or pipe gets each part at once.
     """
     if is_special(path):
         with path.open("wb") as file:
             yield file
         return
     path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
     draft.unlink(missing_ok=True)
     try:

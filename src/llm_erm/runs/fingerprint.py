@@ -13,7 +13,7 @@ from pydantic import BeforeValidator
 from llm_erm.advice import advice
 from llm_erm.errors import InputError
 from llm_erm.runs.checksum import opened_settings, settings_digest
-from llm_erm.runs.files import SETTINGS, read
+from llm_erm.runs.files import SETTINGS, holds_run, read
 from llm_erm.runs.jobs import Method
 from llm_erm.runs.shards import Shard
 from llm_erm.serial import RecordError, from_json
@@ -138,6 +138,9 @@ def read_settings(folder: Path, setting: str | None = "out_dir") -> str:
         InputError: The folder holds no run, or its ``settings.json`` is damaged.
     """
     path = folder / SETTINGS
+    if not path.exists() and not holds_run(folder):
+        what = "holds no run" if folder.is_dir() else "is not there"
+        raise InputError(f"{folder} {what}; name the folder of a run.", setting=setting)
     text = read(path, setting)
     if (settings := opened_settings(text)) is None:
         fault = (

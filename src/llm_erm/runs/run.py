@@ -1,16 +1,13 @@
 """Runs a method over data sets: skips finished jobs and resumes interrupted ones."""
 
-import asyncio
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from llm_erm.errors import InputError, Terminated
+from llm_erm.errors import InputError
 from llm_erm.records import Result
 from llm_erm.runs.events import Event, Finished, Noticed, Observer
 from llm_erm.runs.executors import Executor, InProcess
@@ -20,6 +17,7 @@ from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.runs.kept import read_contents
 from llm_erm.runs.ledger import enter
 from llm_erm.runs.shards import Shard
+from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.tasks.spec import DataGrid, DataSpec
 from llm_erm.tasks.splits import load
 from llm_erm.tasks.task import Splits
@@ -255,49 +253,3 @@ def _whole(event: Event, earlier_seconds: float) -> Event:
         return event
     seconds = round(earlier_seconds + event.result.seconds, 3)
     return Finished(replace(event.result, seconds=seconds))
-
-
-@contextmanager
-def stopping_at_sigterm() -> Iterator[None]:
-    """Makes SIGTERM stop the process like Ctrl-C; does nothing outside the main thread.
-
-    Raises:
-        Terminated: SIGTERM came.
-        KeyboardInterrupt: Ctrl-C came.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    terminated = False
-
-    def stop(*_: object) -> None:
-        nonlocal terminated
-        terminated = True
-        if callable(signal.getsignal(signal.SIGINT)):
-            signal.raise_signal(signal.SIGINT)
-        else:  # whoever started this ignores Ctrl-C
-            raise KeyboardInterrupt
-
-    handlers: dict[signal.Signals, Any] = {signal.SIGTERM: stop}
-    if _within_event_loop() and callable(signal.getsignal(signal.SIGINT)):
-        # That of asyncio.run cancels the caller, who waits for this run and would not notice.
-        handlers[signal.SIGINT] = signal.default_int_handler
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    except KeyboardInterrupt as stopped:
-        if terminated:
-            raise Terminated from stopped
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _within_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

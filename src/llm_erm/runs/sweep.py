@@ -25,7 +25,7 @@ from llm_erm.records import Result
 from llm_erm.runs.apart import Call, Ended, Places, Sentence, perform
 from llm_erm.runs.files import replace, writing
 from llm_erm.runs.journal import lock
-from llm_erm.runs.run import stopping_at_sigterm
+from llm_erm.runs.stopping import stopping_at_sigterm
 
 _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
 

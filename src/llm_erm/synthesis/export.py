@@ -61,7 +61,6 @@ def export(
     ):
         if path is not None and records:
             with writing(path, setting):
-                path.parent.mkdir(parents=True, exist_ok=True)
                 replace(path, text(records))
 
 

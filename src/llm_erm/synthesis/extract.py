@@ -61,7 +61,7 @@ _TOO_COSTLY = f"too costly: the answer could not be read within {bounded.LIMITS}
 def extract_source(completion: "Completion") -> tuple[str | None, str | None]:
     """Returns ``(source, None)``, or ``(None, reason)`` if the answer holds no program.
 
-    Thoughts are no part of the answer. Code is looked for in JSON objects with a ``code``, in
+    Thoughts are not part of the answer. Code is looked for in JSON objects with a ``code``, in
     fenced blocks, in what is nearly JSON, and in lines that look like code. A block that parses is
     taken whole. Of all that is found, the first of these decides, in this order: it parses and
     defines ``f``; it parses and defines another function that takes one argument and is no test; it

@@ -2,6 +2,7 @@
 
 import math
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
@@ -87,6 +88,8 @@ _DAY = 86_400.0
 DAY_MICROSECONDS = 86_400_000_000
 _FIRST_SECOND = -719_162 * 86_400
 _LAST_SECOND = 2_932_897 * 86_400 - 1
+_FIRST_MICROSECOND = _FIRST_SECOND * 1_000_000
+_LAST_MICROSECOND = _LAST_SECOND * 1_000_000 + 999_999
 
 
 def read_number(text: str, form: NumberFormat) -> float | None:
@@ -156,15 +159,17 @@ def microsecond_at(days: float) -> int:
 
     A date, whose resolution that is, is no later than the one if it is no later than the other. Of
     microseconds that are the same number of days, as in far centuries, a whole second is taken.
-    Days beyond the calendar are its first or last.
+    Days beyond the calendar are its first or last moment.
     """
-    days = min(max(days, _FIRST_SECOND / _DAY), _LAST_SECOND / _DAY)
-    second = round(days * _DAY) * 1_000_000
-    if days_at(second) == days:
-        return second
-    numerator, denominator = days.as_integer_ratio()
-    about = numerator * DAY_MICROSECONDS // denominator
-    return next(one for one in (about + 1, about, about - 1) if days_at(one) <= days)
+    days = min(max(days, days_at(_FIRST_MICROSECOND)), days_at(_LAST_MICROSECOND))
+    microsecond = round(days * _DAY) * 1_000_000
+    if days_at(microsecond) != days:
+        numerator, denominator = days.as_integer_ratio()
+        about = numerator * DAY_MICROSECONDS // denominator
+        # Days as floats are up to 40 microseconds apart, and rounded twice.
+        near = range(about - 200, about + 200)
+        microsecond = near[bisect_right(near, days, key=days_at) - 1]
+    return min(max(microsecond, _FIRST_MICROSECOND), _LAST_MICROSECOND)
 
 
 def moment_text(days: float, *, times: bool = False) -> str:

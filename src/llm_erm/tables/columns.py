@@ -97,6 +97,11 @@ class ColumnSchema:
     thousands: Literal["", ",", ".", " ", "'"] = ""
     missing: tuple[str, ...] = ()
 
+    @property
+    def times(self) -> bool:
+        """Whether the values are dates, some of which have times of day."""
+        return self.dates and not self.integral
+
 
 @dataclass(frozen=True)
 class Schema:

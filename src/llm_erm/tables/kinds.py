@@ -179,7 +179,7 @@ def _described(form: NumberFormat, known: Mapping[str, float]) -> str:
 
 
 def column_of(cells: Cells, schema: ColumnSchema) -> tuple[Column, list[str]]:
-    """Returns cells as a column of a known kind, and the texts that are no numbers there.
+    """Returns cells as a column of a known kind, and the texts that are not numbers there.
 
     Raises:
         InputError: The schema has dates and the cells are numbers.

@@ -72,7 +72,7 @@ def load(
         categories: Names of columns to read as categories, though they may hold numbers.
         max_rows: Rows to keep at most: a uniform sample of those that have a label.
         seed: Of that sample.
-        answers: Labels of rows that were asked for, which are no draws; all are kept.
+        answers: Labels of rows that were asked for, which are not draws; all are kept.
 
     Raises:
         InputError: The source cannot be read, lacks a named column, has a target that is no class,

@@ -125,7 +125,7 @@ class Stream:
         return column
 
     def _count_unread(self, column: Column, schema: ColumnSchema, unread: list[str]) -> None:
-        """Counts values that are no numbers.
+        """Counts values that are not numbers.
 
         Raises:
             InputError: None of the column's first values can be read.

@@ -41,7 +41,7 @@ def input_pattern(kind: Kind, length: int) -> str:
 def read_dataset(path: Path, pattern: str = ".+", *, redrawable: bool = False) -> Dataset:
     """Returns the labelled examples of a file.
 
-    Lines may end as on any system, and a byte-order mark is no part of the first input.
+    Lines may end as on any system, and a byte-order mark is not part of the first input.
 
     Args:
         path: A file of ``<input> -> <label>`` lines.

@@ -38,7 +38,7 @@ from llm_erm.phrases import counted
 from llm_erm.tasks.files import input_pattern
 from llm_erm.tasks.samplers import RAREST
 from llm_erm.tasks.suite import IDS, TASKS, at_least
-from llm_erm.tasks.task import MAX_LENGTH, Kind, Task
+from llm_erm.tasks.task import MAX_LENGTH, Kind, Task, describe_inputs
 
 _KINDS: tuple[Kind, ...] = ("binary", "decimal", "text")
 
@@ -191,7 +191,7 @@ class _TaskFunctions:
         if not isinstance(x, str) or not re.fullmatch(pattern, x) or not _is_utf8(x):
             raise InputError(
                 f"{self.path}: sample(rng, {length}) returns {x!r:.60}; "
-                f"a {self.kind} input is a string matching {pattern}"
+                f"{_inputs(self.kind, length)}."
             )
         if "\r" in x or x.startswith("\ufeff"):
             raise InputError(
@@ -207,3 +207,9 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _inputs(kind: Kind, length: int) -> str:
+    """Returns what an input of a kind is, as the end of a message."""
+    what = "a line of text" if kind == "text" else describe_inputs(kind, length).partition(";")[0]
+    return f"a {kind} input is {what}"

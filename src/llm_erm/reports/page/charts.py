@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 WIDTH, HEIGHT = 480, 300
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 46
+NAMED, CHARACTER = 28, 8.4
+"""Width of an ordinate's label, and of a digit of its ticks, in the larger letters of a phone."""
 STYLES = 8
 """How many colours and marks there are; then they repeat with other dashes."""
 MOST_TICKS = 7
@@ -112,7 +114,7 @@ class Chart:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """The left, right, upper and lower edge of the axes."""
-        return LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
+        return self._left, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
 
     @property
     def x_ticks(self) -> tuple[Tick, ...]:
@@ -141,7 +143,8 @@ class Chart:
     def x(self, value: float) -> float:
         """Returns where a value lies on the abscissa."""
         low, high = self._x_range
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * _share(value, low, high, self.log_x), 1)
+        left = self._left
+        return round(left + (WIDTH - left - RIGHT) * _share(value, low, high, self.log_x), 1)
 
     def y(self, value: float) -> float:
         """Returns where a value lies on the ordinate."""
@@ -157,6 +160,11 @@ class Chart:
     def told(self, value: float) -> str:
         """Returns a value of the ordinate in words."""
         return f"{100 * value:.1f}%" if self.shares else f"{value:,.15g}"
+
+    @property
+    def _left(self) -> int:
+        """Where the ordinate is: right of its label and its widest tick, on a phone too."""
+        return max(LEFT, NAMED + math.ceil(CHARACTER * max(len(t.label) for t in self.y_ticks)))
 
     @property
     def _x_range(self) -> tuple[float, float]:
@@ -188,8 +196,9 @@ def ticks(low: float, high: float, log: bool) -> list[float]:
 
 def number(value: float) -> str:
     """Returns a number as an axis shows it."""
-    if value >= 1e6:
-        return f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    for size, name in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if value >= size:
+            return f"{value / size:,.3g}{name}"
     return f"{round(value, 6):,g}" if value < 1e5 else f"{value:,.0f}"
 
 

@@ -57,7 +57,7 @@ def _by_length(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Cha
 def _settings(entries: Sequence[Entry]) -> dict[tuple[str, int], list[Entry]]:
     """Returns the trials of a method by setting and length; by its name alone if it has only one.
 
-    Results on other numbers of examples, or again on the same data, are no further trials.
+    Results on other numbers of examples, or again on the same data, are not further trials.
     """
     sizes = {entry.result.examples for entry in entries}
     seen = [(entry.result.examples, entry.result.data.sha256) for entry in entries]
@@ -129,8 +129,12 @@ def _by_examples(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[C
 def _by_candidates(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable[Chart]:
     """Yields the share of searches that were exact within so many candidates."""
     lines = []
-    for method in sorted({entry.method for entry in entries}):
-        own = [e for e in entries if e.method == method and e.result.attempts]
+    searches = [entry for entry in entries if entry.result.attempts]
+    methods = sorted({entry.method for entry in searches})
+    met = [{e.point for e in searches if e.method == method} for method in methods]
+    shared = set.intersection(*met) if met else set()
+    for method in methods:
+        own = [e for e in searches if e.method == method and (e.point in shared or not shared)]
         needed = sorted(count for entry in own if (count := entry.candidates))
         if not needed:
             continue
@@ -142,8 +146,10 @@ def _by_candidates(entries: Sequence[Entry], styles: dict[str, int]) -> Iterable
         lines.append(Line(method, tuple(points), styles[method], marks=False))
     if lines:
         yield Chart(
-            "Candidates to success",
-            "candidates",
+            "Candidates to success"
+            if shared
+            else "Candidates to success (each method on tasks of its own)",
+            "candidates (logarithmic)",
             "exact searches",
             tuple(lines),
             log_x=True,

@@ -37,7 +37,7 @@
       if (link.hash === `#${shown.id}`) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    scrollTo(0, 0);
+    scrollTo(0, 0); // with the header, which a jump to the section would hide
     if (shown.id === "attempts") table?.draw();
   }
 
@@ -356,6 +356,7 @@
 
   document.body.classList.add("tabs");
   addEventListener("hashchange", showView);
+  addEventListener("load", () => scrollTo(0, 0)); // after the browser's jump to the address
   addEventListener("beforeprint", () => {
     for (const node of document.querySelectorAll("details.card")) node.open = true;
   });
