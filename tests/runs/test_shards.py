@@ -249,7 +249,7 @@ REFUSED: dict[str, tuple[Pick, str]] = {
         lambda shards, root: [*in_shards(QUICK, grid(root / "data"), root, 4)[:3], shards[1]],
         "part-2 is shard 2/2 of another grid",
     ),
-    "not a run": (lambda shards, root: [shards[0], root], "Cannot read .*settings.json"),
+    "not a run": (lambda shards, root: [shards[0], root], "holds no run; name the folder of a run"),
 }
 
 

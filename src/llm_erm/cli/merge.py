@@ -37,7 +37,7 @@ def merge(options: Options) -> int:
         short = [str(one) for one in options.shards if lacking(one, len(checked_results(one)))]
         shown = ", ".join(short[:5]) + (f" and {len(short) - 5:,} more" if short[5:] else "")
         note(
-            f"{cut}. Unfinished: {shown}. To finish, run their command without --shard, and "
+            f"{cut}. Unfinished: {shown}. To finish, run their command for all data sets, "
             f"with --out-dir {options.out_dir}."
         )
     return 0
