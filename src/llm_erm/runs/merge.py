@@ -20,8 +20,8 @@ from llm_erm.runs.folder import WRITTEN, RunFolder
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.journal import Journal
 from llm_erm.runs.kept import KINDS, AnswerLine, AttemptLine, Line, checked_contents
-from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.runs.shards import Shard, grid_digest
+from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.tasks.spec import DataSpec
 
 _PUBLISHED = ("config.json", "logs.log", "metrics.*", "curves.png", "model")
