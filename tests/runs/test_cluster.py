@@ -218,7 +218,6 @@ def test_a_cluster_that_ray_start_began_is_joined_by_its_address(ray, tmp_path):
         said = subprocess.run([tool, *start], env=environment, capture_output=True, text=True)
         address = re.search(r"--address='([\d.]+:\d+)'", said.stdout)
         assert address is not None, said.stdout + said.stderr
-        del environment["RAY_AUTH_MODE"]
         words = ["enumerate", "--functions", "fn_a", "--lengths", "12", "--max-programs", "400"]
         words += ["--train-size", "20", "--val-size", "20", "--test-size", "40"]
         words += ["--executor", "ray", "--ray-address", address[1]]

@@ -137,8 +137,6 @@ def _connected(address: str | None) -> Iterator[Any]:
     environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
-    if Path("~/.ray/auth_token").expanduser().exists():  # Ray looks for it only to start a cluster
-        environment.setdefault("RAY_AUTH_MODE", "token")
     own: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
     try:
         ray.init(
@@ -153,7 +151,7 @@ def _connected(address: str | None) -> Iterator[Any]:
         where = "Ray cannot start" if address is None else f"Cannot connect to Ray at {address!r}"
         raise InputError(
             f"{where}: {str(cause).splitlines()[0].rstrip('.')}; `ray status` shows whether a "
-            "cluster runs here.",
+            "cluster runs here, and RAY_AUTH_MODE=token is for one that asks for a token.",
             setting="ray_address",
         ) from error
     try:
