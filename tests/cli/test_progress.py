@@ -74,7 +74,6 @@ def test_compiling_is_announced_while_it_lasts_and_told_afterwards(capsys):
     def compile_until_told():
         while "Compiling the search for this machine, once" not in "".join(said):
             said.append(capsys.readouterr().err)
-            time.sleep(0.01)
 
     load_compiled(compile_until_told, 0.05)
     assert "Compiled it in 0 s; later runs load it." in capsys.readouterr().err
