@@ -111,6 +111,6 @@ def test_times_of_day_are_told_wherever_a_rule_is(tmp_path):
     learned = learn(data, TableSettings(max_conditions=1, looks=20_000))
     assert str(learned.rule) == "IF at ≤ 2024-01-11 06:00 → early\nELSE → late"
     (told,) = left_open(learned)
-    assert "any threshold from 2024-01-11 05:13 to below 2024-01-11 06:30," in told
+    assert "any threshold from 2024-01-11 05:13 to below 2024-01-11 06:30;" in told
     write_rule(tmp_path / "rule.json", learned)
     assert read_rule(tmp_path / "rule.json").rule == learned.rule
