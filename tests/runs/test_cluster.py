@@ -42,8 +42,13 @@ TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def ray() -> Any:
-    return pytest.importorskip("ray", reason="needs Ray: make test-ray")
+def ray() -> Iterator[Any]:
+    """The module; the processes of its clusters load what tests define."""
+    module = pytest.importorskip("ray", reason="needs Ray: make test-ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(TESTS), *sys.path]))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield module
 
 
 @pytest.fixture
@@ -51,16 +56,12 @@ def cluster(ray) -> Iterator[Any]:
     """A cluster of a head without CPUs, to which a test adds nodes."""
     from ray.cluster_utils import Cluster
 
-    # Its processes load what tests define.
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(TESTS), *sys.path])
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     made = Cluster(
         initialize_head=True,
         head_node_args={"num_cpus": 0, "include_dashboard": False},
     )
     yield made
     made.shutdown()
-    del os.environ["PYTHONPATH"]
 
 
 def grid(folder: Path, trials: int, **more) -> DataGrid:
