@@ -19,7 +19,7 @@ from llm_erm.errors import InputError, LLMERMError, MissingExtraError, Unfinishe
 from llm_erm.llms.llm import Completion
 from llm_erm.runs.cluster_worker import Batch, Desk, Wrote, serve
 from llm_erm.runs.events import Answered, Attempted, Event, Finished, Noticed, Observer
-from llm_erm.runs.executors import WAKE_SECONDS, method_to_send
+from llm_erm.runs.executors import WAKE_SECONDS, at_interrupt, method_to_send
 from llm_erm.runs.files import writing
 from llm_erm.runs.jobs import JobKey, Method, Work
 from llm_erm.tasks.task import HeldOut
@@ -261,30 +261,34 @@ class _Dispatch:
         """
         waiting = deque(_Running(one) for one in work)
         unfinished: UnfinishedError | None = None
-        try:
-            while waiting or self._running:
-                self._say_if_too_large()
-                while waiting and len(self._running) < self._window:
-                    self._submit(waiting.popleft())
-                ready, _ = self._ray.wait(
-                    list(self._running),
-                    num_returns=len(self._running),
-                    timeout=0,
-                )
-                if not ready:
-                    ready, _ = self._ray.wait(list(self._running), timeout=WAKE_SECONDS)
-                for stream in ready:
-                    try:
-                        again = self._take(stream)
-                    except UnfinishedError as error:  # what others have in flight is paid for
-                        unfinished = unfinished or error
-                        again = None
-                    if again is not None:
-                        waiting.appendleft(again)
-        finally:
-            for stream in self._running:
-                self._ray.cancel(stream, force=True)
-            self._ray.kill(self._desk)
+        stopped: list[int] = []  # Ray loses a KeyboardInterrupt in its callbacks
+        with at_interrupt(lambda *_: stopped.append(1)):
+            try:
+                while waiting or self._running:
+                    if stopped:
+                        raise KeyboardInterrupt
+                    self._say_if_too_large()
+                    while waiting and len(self._running) < self._window:
+                        self._submit(waiting.popleft())
+                    ready, _ = self._ray.wait(
+                        list(self._running),
+                        num_returns=len(self._running),
+                        timeout=0,
+                    )
+                    if not ready:
+                        ready, _ = self._ray.wait(list(self._running), timeout=WAKE_SECONDS)
+                    for stream in ready:
+                        try:
+                            again = self._take(stream)
+                        except UnfinishedError as error:  # what others have in flight is paid for
+                            unfinished = unfinished or error
+                            again = None
+                        if again is not None:
+                            waiting.appendleft(again)
+            finally:
+                for stream in self._running:
+                    self._ray.cancel(stream, force=True)
+                self._ray.kill(self._desk)
         if unfinished is not None:
             raise unfinished
 

@@ -150,7 +150,7 @@ def run_coroutine(main: Coroutine[Any, Any, None]) -> None:
             with suppress(RuntimeError):  # it has ended by itself
                 loop.call_soon_threadsafe(task.cancel)
 
-    with _at_interrupt(stop), ThreadPoolExecutor(1, "run") as thread:
+    with at_interrupt(stop), ThreadPoolExecutor(1, "run") as thread:
         running = thread.submit(asyncio.run, announced())
         while not wait([running], WAKE_SECONDS).done:
             pass
@@ -186,7 +186,7 @@ def method_to_send(method: Method) -> bytes:
 
 
 @contextmanager
-def _at_interrupt(handler: Callable[..., None]) -> Iterator[None]:
+def at_interrupt(handler: Callable[..., None]) -> Iterator[None]:
     """Installs a handler for Ctrl-C, in the main thread and unless Ctrl-C is ignored."""
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not (in_main_thread and callable(signal.getsignal(signal.SIGINT))):
