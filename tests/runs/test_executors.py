@@ -246,7 +246,7 @@ def test_what_processes_cannot_share_is_refused_before_any_starts(changes, said,
     fields = {"variants": ("a",), "notes": planned().method.notes, "model": Unlike()} | changes
     method, told = Awaited(**fields), Told()
     made = plan(method, [SPEC], dataset_dir=tmp_path / "data")
-    with pytest.raises(InputError, match=said + ".*InProcess"):
+    with pytest.raises(InputError, match=said + ".*do its jobs in this process"):
         run(made, executor=Processes(2), observers=[told])
     assert told.events == []
     assert method.noted("opened-") == []

@@ -16,6 +16,7 @@ import pytest
 from fake_method import SPEC, VERDICT
 from llm_erm.errors import BudgetSpentError, InputError
 from llm_erm.facts import SynthesisFacts
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Result
 from llm_erm.runs.events import Answered, Attempted, Event, Finished, Observe, Prompted, Started
@@ -71,6 +72,10 @@ class Asking(Method):
     @property
     def name(self) -> str:
         return "asking"
+
+    @property
+    def budget(self) -> Budget:
+        return Budget()
 
     def jobs(self, specs: Sequence[Any]) -> list[Job]:
         return [Job(spec, variant) for spec in specs for variant in self.variants]
