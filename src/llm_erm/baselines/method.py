@@ -44,8 +44,7 @@ def read_weights(path: Path) -> TabPFNWeights:
     sha256 = file_digest(path)
     if sha256 is None:
         raise InputError(
-            f"There is no file {path}; name the file that holds TabPFN's weights, or leave out "
-            "TabPFN.",
+            f"There is no file {path}; give the file with TabPFN's weights, or omit TabPFN.",
             setting="tabpfn_weights",
         )
     if not is_checkpoint(path):

@@ -277,7 +277,7 @@ _DEFAULT = re.compile(r" \(default: [^()]*\)")
 
 
 def _metavar(name: str, hint: Any) -> str | None:  # noqa: ANN401 - a type
-    """Returns the placeholder for a flag's value in the help; None for a switch."""
+    """Returns the placeholder for a flag's value in the help, or None for a switch."""
     if tyro.conf.Positional in get_args(hint):
         return POSITIONAL.get(name)
     if found := SUBJECTS.get(_subject(name), {}).get(name):

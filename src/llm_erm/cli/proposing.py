@@ -88,7 +88,7 @@ def proposals_for(
 
 
 def _replayed(options: ProposalOptions) -> Path | None:
-    """Returns the folder to replay answers from, or None if a model is asked.
+    """Returns the folder whose answers are replayed, or None to ask the model.
 
     Raises:
         InputError: No folder is named, or flags would change the answers.

@@ -26,7 +26,7 @@ TRIED = 16
 
 
 def number_alone(inputs: int, seconds_per_run: float) -> int:
-    """Returns how many inputs to run one at a time for a bound: all, or the size of a sample.
+    """Returns the number of inputs to run one at a time for a bound: all of them, or a sample.
 
     The number is fixed before any answer is known, as a bound from a sample requires.
     """
@@ -50,8 +50,8 @@ class Evidence:
     """What runs on single inputs showed about a program.
 
     Attributes:
-        verdicts: One per data set, on the inputs that ran one at a time. If an answer differs from
-            the program's first one, all of them are ``nondeterministic``.
+        verdicts: One per data set, for the inputs that ran one at a time. All of them are
+            ``nondeterministic`` if any answer differs from that of the first run.
         seconds_per_run: Mean CPU seconds of such a run.
     """
 
