@@ -1,22 +1,17 @@
 """Does the jobs of a run on a Ray cluster, of one machine or many."""
 
-import logging
-import os
-import signal
-import socket
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from llm_erm.checks import Checked
-from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
+from llm_erm.errors import InputError, LLMERMError, UnfinishedError
 from llm_erm.llms.llm import Completion
+from llm_erm.runs.cluster_connection import check_reachable, connected, import_ray
 from llm_erm.runs.cluster_worker import Batch, Desk, Wrote, serve
 from llm_erm.runs.events import Answered, Attempted, Event, Finished, Noticed, Observer
 from llm_erm.runs.executors import WAKE_SECONDS, at_interrupt, method_to_send
@@ -27,8 +22,6 @@ from llm_erm.version import VERSION
 
 MOST_LOSSES = 3
 """How often a job may be lost with its process before the run ends: it may be the cause itself."""
-CONNECT_SECONDS = 10.0
-"""Time to connect to the address of a cluster."""
 RECOUNT_SECONDS = 5.0
 """How often to look how many CPUs and GPUs the cluster has, since nodes come and go."""
 
@@ -91,9 +84,9 @@ class RayCluster(Checked):
                 setting="executor",
             )
         method_to_send(method)
-        _import_ray()
+        import_ray()
         if self.address not in (None, "auto"):
-            _check_reachable(self.address or "")
+            check_reachable(self.address or "")
 
     def execute(
         self,
@@ -111,88 +104,8 @@ class RayCluster(Checked):
         """
         self.check(method)
         sent = method_to_send(method)
-        with _connected(self.address) as ray:
+        with connected(self.address) as ray:
             _Dispatch(ray, self, sent, observe).run(work)
-
-
-@contextmanager
-def _connected(address: str | None) -> Iterator[Any]:
-    """Yields the module ``ray``, connected to a cluster; disconnects only what it connected.
-
-    Raises:
-        InputError: There is no cluster at the address.
-        MissingExtraError: Ray is not installed.
-    """
-    ray = _import_ray()
-    if ray.is_initialized():
-        if address is not None:
-            raise InputError(
-                f"This process is connected to a Ray cluster already, so it cannot use "
-                f"{address!r}; omit the address, or call ray.shutdown() first.",
-                setting="ray_address",
-            )
-        yield ray
-        return
-    environment = os.environ  # noqa: TID251 - Ray reads it when it starts
-    environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGTERM)
-    own: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
-    try:
-        ray.init(
-            address=address or "local",
-            **({} if address else own),
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            configure_logging=False,
-        )
-    except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        cause = error.__cause__ or error.__context__ or error
-        where = "Ray cannot start" if address is None else f"Cannot connect to Ray at {address!r}"
-        raise InputError(
-            f"{where}: {str(cause).splitlines()[0].rstrip('.')}; `ray status` shows whether a "
-            "cluster runs here, and RAY_AUTH_MODE=token is for one that asks for a token.",
-            setting="ray_address",
-        ) from error
-    try:
-        if in_main_thread:  # Ray's own handler would end the process at once
-            signal.signal(signal.SIGTERM, handler)
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _import_ray() -> Any:  # noqa: ANN401 - a module
-    """Returns the module ``ray``.
-
-    Raises:
-        MissingExtraError: Ray is not installed.
-    """
-    try:
-        import ray
-    except ImportError:
-        raise MissingExtraError(
-            "A cluster needs Ray; install it with: pip install 'llm-erm[distributed]'"
-        ) from None
-    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # says what it found
-    return ray
-
-
-def _check_reachable(address: str) -> None:
-    """Checks that something listens at an address; Ray itself tries for five minutes.
-
-    Raises:
-        InputError: Nothing does, or it is no address.
-    """
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"Cannot connect to Ray at {address!r}: {error}; give HOST:PORT as `ray start --head` "
-            "prints it, or auto on a machine of the cluster.",
-            setting="ray_address",
-        ) from error
 
 
 @dataclass
