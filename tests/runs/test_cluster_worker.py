@@ -86,3 +86,10 @@ def test_a_local_model_can_be_sent():
     again = pickle.loads(method_to_send(method))
     assert again.llm.threads == 3
     assert again.llm.described == method.llm.described
+
+
+@pytest.mark.parametrize("name", ["../out", "a/../../out", "/tmp/llm-erm-out"])
+def test_no_node_writes_outside_the_folder(tmp_path, name):
+    with pytest.raises(LLMERMError, match="outside the run's folder"):
+        _write(tmp_path / "run", Wrote(name, b"x", 0, last=True))
+    assert not list(tmp_path.iterdir())

@@ -306,6 +306,8 @@ def _revealed(desk: Any, reveal: Callable[[], HeldOut]) -> HeldOut:  # noqa: ANN
 def _write(folder: Path, part: Wrote) -> None:
     """Adds a part to a file of the run's folder, which appears when it is whole."""
     path = folder / part.name
+    if ".." in path.parts or not path.is_relative_to(folder):
+        raise LLMERMError(f"A node sent {part.name!r:.60}, which is outside the run's folder.")
     draft = path.with_name(path.name + ".part")
     with writing(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
