@@ -160,3 +160,26 @@ class Evaluator(Protocol):
             together: Number of inputs to run together, in another order.
             alone: Indices of the inputs to run one at a time, or how many are chosen.
         """
+
+
+class ProgramSandbox(Evaluator, Protocol):
+    """Runs untrusted programs: a ``Sandbox``, of this machine or of the nodes of a cluster."""
+
+    @property
+    def isolation(self) -> str:
+        """The isolation level."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps the level from being ``strong``, one sentence per reason."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Which limits are lower than the default ones, one sentence each."""
+
+    @property
+    def workers(self) -> int:
+        """Number of programs that it takes at once."""
+
+    def close(self) -> None:
+        """Ends all programs."""

@@ -1,11 +1,12 @@
 """Jobs and methods: a job produces one result, and a method defines how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from llm_erm.execution import ProgramSandbox
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Result
@@ -96,6 +97,10 @@ class Work:
     run: str = ""
 
 
+OpenSandbox = Callable[..., AbstractContextManager[ProgramSandbox]]
+"""``open(isolation=…, unsafe_no_isolation=…)`` → where programs run, such as ``Sandbox``."""
+
+
 class Session(Protocol):
     """Resources that the jobs of a run share, such as a loaded model or a sandbox.
 
@@ -176,6 +181,10 @@ class Method(Protocol):
             LLMERMError: The method cannot run here.
         """
         ...
+
+    def with_sandbox(self, open_sandbox: OpenSandbox) -> "Method":
+        """Returns the method with its programs run elsewhere; itself if it runs none."""
+        return self
 
     def wants(self, result: Result | None) -> bool:
         """Returns whether to run a job that has this result, or none yet."""

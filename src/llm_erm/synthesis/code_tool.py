@@ -1,8 +1,7 @@
 """A Python tool for any tool-calling model: it sees the training examples and nothing else."""
 
-from llm_erm.execution import Limits, Outputs
+from llm_erm.execution import Evaluator, Limits, Outputs
 from llm_erm.llms.llm import Tool
-from llm_erm.sandbox import Sandbox
 from llm_erm.tasks.task import Dataset
 
 NAME = "run_python"
@@ -51,7 +50,7 @@ def f(x):
 """Runs the model's code while it loads; one byte per input then carries the text out."""
 
 
-def code_tool(train: Dataset, sandbox: Sandbox, limits: Limits) -> Tool:
+def code_tool(train: Dataset, sandbox: Evaluator, limits: Limits) -> Tool:
     """Returns a tool that runs Python in the sandbox, with the training examples as a variable.
 
     Each call runs in a new child process that ends with the call. It has no files, no network, no

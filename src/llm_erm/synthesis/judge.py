@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from llm_erm.erm.trials import pass_at
 from llm_erm.erm.verify import confirmed, execute
-from llm_erm.execution import Limits
+from llm_erm.execution import Evaluator, Limits
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Attempt, Result, Verdict, accuracy
 from llm_erm.runs.events import Judged, Observe, ignore
-from llm_erm.sandbox import Sandbox
 from llm_erm.tasks.task import Dataset, HeldOut
 
 
@@ -25,7 +24,7 @@ def judge(
     result: Result,
     attempts: Sequence[Attempt],
     held_out: HeldOut,
-    sandbox: Sandbox,
+    sandbox: Evaluator,
     limits: Limits,
     *,
     all_drawn: bool,
@@ -61,7 +60,7 @@ def judge(
     return SynthesisFacts(accuracies, exact, {k: pass_at(k, exact, drawn) for k in sizes})
 
 
-def _judged(attempt: Attempt, held_out: HeldOut, sandbox: Sandbox, limits: Limits) -> _Judged:
+def _judged(attempt: Attempt, held_out: HeldOut, sandbox: Evaluator, limits: Limits) -> _Judged:
     if attempt.validation.status != "ok":
         return _Judged(None, exact=False)
     source = attempt.candidate.source

@@ -11,6 +11,7 @@ from llm_erm import grammar
 from llm_erm.erm.alone import Selected
 from llm_erm.erm.result import result_of
 from llm_erm.errors import UnansweredError
+from llm_erm.execution import Evaluator
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.oddities import cut_prompt, only_thoughts
@@ -28,7 +29,6 @@ from llm_erm.runs.events import (
     Underway,
     ignore,
 )
-from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.code_tool import code_tool
 from llm_erm.synthesis.prompt import ANSWER_SCHEMA, BLOCK_GRAMMAR, build_prompt
 from llm_erm.synthesis.settings import SynthesisSettings
@@ -43,7 +43,7 @@ MakeStrategy = Callable[[Request, SynthesisSettings], Strategy]
 async def learn(
     splits: Splits,
     llm: LLM,
-    sandbox: Sandbox,
+    sandbox: Evaluator,
     settings: SynthesisSettings,
     *,
     strategy: MakeStrategy = IndependentSampling,
@@ -148,7 +148,7 @@ def _check_answered(
         raise UnansweredError(failures)
 
 
-def request_for(splits: Splits, settings: SynthesisSettings, sandbox: Sandbox) -> Request:
+def request_for(splits: Splits, settings: SynthesisSettings, sandbox: Evaluator) -> Request:
     """Returns the request for all attempts of a search: one prompt from training examples alone."""
     key = splits.key
     return Request(
@@ -227,7 +227,7 @@ def _tried(attempt: Attempt) -> Tried:
 def _report(
     splits: Splits,
     model: str,
-    sandbox: Sandbox,
+    sandbox: Evaluator,
     settings: SynthesisSettings,
     attempts: Sequence[Attempt],
     answers: Mapping[int, Completion],

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 from llm_erm.checks import Checked, checking
 from llm_erm.erm.select import check_selection
 from llm_erm.errors import InputError
+from llm_erm.execution import ProgramSandbox
 from llm_erm.facts import SynthesisFacts
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM, Completion
@@ -22,7 +23,7 @@ from llm_erm.llms.providers import ModelSettings
 from llm_erm.llms.unanswered import any_answer
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Attempted, Event, Isolated, Noticed, Observe, Started
-from llm_erm.runs.jobs import Job, Method, Work
+from llm_erm.runs.jobs import Job, Method, OpenSandbox, Work
 from llm_erm.sandbox import Isolation, Sandbox
 from llm_erm.settings import OPERATIONAL, plain
 from llm_erm.synthesis.judge import judge
@@ -47,6 +48,7 @@ class Synthesis(Checked, Method):
         judge_all: Whether to measure the test accuracy of every attempt after the selection.
         isolation: How programs are isolated; see ``Sandbox``.
         unsafe_no_isolation: Whether to run programs even if nothing can isolate them.
+        sandbox: Opens the sandbox that programs run in; by default one of this machine.
     """
 
     llm: Annotated[LLM, MODEL]
@@ -55,6 +57,7 @@ class Synthesis(Checked, Method):
     judge_all: Annotated[bool, OPERATIONAL] = False
     isolation: Isolation = "auto"
     unsafe_no_isolation: bool = False
+    sandbox: Annotated[OpenSandbox, OPERATIONAL] = Sandbox
 
     name = "synthesis"
 
@@ -132,7 +135,7 @@ class Synthesis(Checked, Method):
         """Opens the sandbox and counts what the model's budget has left."""
         notices: list[str] = []
         with (
-            Sandbox(
+            self.sandbox(
                 isolation=self.isolation, unsafe_no_isolation=self.unsafe_no_isolation
             ) as sandbox,
             # Separate threads, so that slow programs do not delay the name look-ups of calls.
@@ -163,6 +166,10 @@ class Synthesis(Checked, Method):
             said = f"{said.removesuffix('.')}, not counting the calls in which it uses its tool."
         return [said]
 
+    def with_sandbox(self, open_sandbox: OpenSandbox) -> Self:
+        """Returns the method with its programs run elsewhere."""
+        return replace(self, sandbox=open_sandbox)
+
     def wants(self, result: Result | None) -> bool:
         """Returns whether there is no result yet, or one that lacks required test accuracies."""
         if result is None:
@@ -176,7 +183,7 @@ class Synthesis(Checked, Method):
         return self.judge_all or not self.settings.early_stop
 
 
-_OWN = {"strategy", "judge_all", "isolation", "unsafe_no_isolation"}
+_OWN = {"strategy", "judge_all", "isolation", "unsafe_no_isolation", "sandbox"}
 """Fields of ``Synthesis`` that are not settings of a search."""
 
 
@@ -186,7 +193,7 @@ class Searches:
     def __init__(
         self,
         method: Synthesis,
-        sandbox: Sandbox,
+        sandbox: ProgramSandbox,
         threads: ThreadPoolExecutor,
         notices: Sequence[str] = (),
     ) -> None:

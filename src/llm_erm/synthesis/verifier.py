@@ -7,9 +7,9 @@ from dataclasses import replace
 from llm_erm import grammar
 from llm_erm.erm.alone import Selected, confirm, select_confirmed
 from llm_erm.erm.verify import Verification, execute, no_program
+from llm_erm.execution import Evaluator
 from llm_erm.llms.llm import Completion
 from llm_erm.records import Attempt, Candidate, Verdict
-from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.extract import extract_source
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.task import Splits
@@ -25,7 +25,7 @@ class Verifier:
     def __init__(
         self,
         splits: Splits,
-        sandbox: Sandbox,
+        sandbox: Evaluator,
         settings: SynthesisSettings,
         attempts: Sequence[Attempt],
         answers: Mapping[int, Completion],
