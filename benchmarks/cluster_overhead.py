@@ -8,6 +8,7 @@ scripted model, whose programs run in the sandboxes of the nodes.
 
 import json
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -33,6 +34,7 @@ from llm_erm.runs.run import plan, run  # noqa: E402
 from llm_erm.tasks.spec import DataSpec  # noqa: E402
 
 JOBS, SEARCHES, ATTEMPTS, ROUNDS = 300, 8, 20, 3
+MANY, PER_JOB = 100_000, 200
 
 
 @contextmanager
@@ -99,6 +101,34 @@ def verified(executor: Executor) -> float:
         return 1 / clock.each[0]
 
 
+def resident() -> float:
+    """Memory of this process in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
+
+
+def memory_over(executor: Executor) -> list[float]:
+    """Memory of the driver in MiB after each tenth of the attempts of a run."""
+    sizes: list[float] = []
+    seen = 0
+
+    def watch(job: object, event: object) -> None:
+        nonlocal seen
+        if isinstance(event, Attempted):
+            seen += 1
+            if seen % (MANY // 10) == 0:
+                sizes.append(resident())
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "notes").mkdir()
+        variants = tuple(f"fine-{i}" for i in range(MANY // PER_JOB))
+        method = Fake(variants=variants, notes=folder / "notes", steps=PER_JOB)
+        planned = plan(method, [SPEC], folder / "run", dataset_dir=folder)
+        run(planned, executor=executor, observers=[watch])
+    return sizes
+
+
 def main() -> None:
     """Prints the figures."""
     spec = DataSpec(function="fn_a", length=100)
@@ -122,10 +152,15 @@ def main() -> None:
             (wall, cpu), (own, _) = empty_jobs(RayCluster(address)), empty_jobs(InProcess())
             rounds.append((1000 * (wall - own), 1000 * cpu))
         one = median(verified(RayCluster(address)) for _ in range(ROUNDS))
+        sizes = memory_over(RayCluster(address))
     wall, cpu = (median(column) for column in zip(*rounds, strict=True))
     print(f"a job costs {wall:.1f} ms more than here; the driver computes {cpu:.1f} ms of CPU time")
     with nodes(2) as address:
         two = median(verified(RayCluster(address)) for _ in range(ROUNDS))
+    print(
+        f"the driver's memory over {MANY:,} attempts of {MANY // PER_JOB} jobs, in MiB: "
+        + " ".join(f"{size:.1f}" for size in sizes)
+    )
     print(f"verified per second: {one:.1f} on one node, {two:.1f} on two ({two / one:.2f} times)")
 
 

@@ -23,6 +23,8 @@ from llm_erm.tasks.spec import DataSpec
 
 SPEC = DataSpec(function="fn_a", length=8, train_size=10, val_size=10, test_size=20)
 STEPS = 3
+TOGETHER = 4
+"""So many jobs called ``together`` must be under way at once."""
 VERDICT = Verdict("ok", 10, 0, 10)
 
 
@@ -33,10 +35,12 @@ class Fake(Method):
     Attributes:
         variants: Names of the jobs.
         notes: Where jobs and sessions write down what they did, a file each.
+        steps: Number of attempts of each job.
     """
 
     variants: tuple[str, ...]
     notes: Annotated[Path, OPERATIONAL]
+    steps: int = STEPS
 
     @property
     def name(self) -> str:
@@ -68,8 +72,8 @@ class FakeSession:
     def learn(self, work: Work, observe: Observe) -> Result:
         variant = work.job.variant
         self._method.note(f"began-{variant}")
-        observe(Started(STEPS, len(work.attempts)))
-        for index in range(1 + len(work.attempts), STEPS + 1):
+        observe(Started(self._method.steps, len(work.attempts)))
+        for index in range(1 + len(work.attempts), self._method.steps + 1):
             if index == 2:
                 self._happen(variant.partition("-")[0], observe)
             observe(Attempted(Attempt(index, Candidate(f"{variant} {index}"), VERDICT, VERDICT)))
@@ -79,7 +83,7 @@ class FakeSession:
             data=work.splits.key,
             variant=variant,
             examples=work.splits.examples,
-            attempts=STEPS,
+            attempts=self._method.steps,
             test=Verdict("ok", len(work.splits.reveal().test), 0, 20),
             seconds=0.0,
             facts=SynthesisFacts(),
@@ -110,6 +114,11 @@ class FakeSession:
             case "computing":
                 self._method.note(f"asleep-{os.getpid()}")
                 ctypes.PyDLL(None).sleep(100)  # lets no other thread run
+            case "together":
+                device = os.environ.get("CUDA_VISIBLE_DEVICES")
+                self._method.note(f"together-{os.getpid()}-{device}")
+                while len(self._method.noted("together-")) < TOGETHER:
+                    time.sleep(0.01)
             case "environment":
                 for name in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"):
                     observe(Noticed(f"{name}={os.environ.get(name)}"))

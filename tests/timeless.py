@@ -30,3 +30,8 @@ def files(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != ".lock"
     }
+
+
+def in_any_order(folder: Path) -> dict[str, list[str]]:
+    """The lines of the files of a run, without times; jobs end in any order."""
+    return {name: sorted(text.splitlines()) for name, text in files(folder).items()}

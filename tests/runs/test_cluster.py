@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from fake_method import SPEC, Fake
+from fake_method import SPEC, TOGETHER, Fake
 from llm_erm import (
     DataGrid,
     Enumeration,
@@ -29,12 +29,12 @@ from llm_erm import (
     Training,
 )
 from llm_erm.api import model, run
-from llm_erm.errors import InputError, UnfinishedError
+from llm_erm.errors import InputError, LLMERMError, UnfinishedError
 from llm_erm.runs.cluster import RayCluster
 from llm_erm.runs.events import Attempted, Event, Finished, Noticed
 from llm_erm.runs.jobs import JobKey
 from small_training import SMALL
-from timeless import files
+from timeless import files, in_any_order
 
 pytestmark = pytest.mark.ray
 QUICK = Enumeration(settings=EnumerationSettings(max_programs=400))
@@ -130,11 +130,6 @@ def test_a_job_of_a_node_that_is_killed_is_done_on_another(cluster, tmp_path):
 def raylet(node: Any) -> int:
     (info,) = node.all_processes["raylet"]
     return info.process.pid
-
-
-def in_any_order(folder: Path) -> dict[str, list[str]]:
-    """The lines of the files of a run, without times; jobs end in any order."""
-    return {name: sorted(text.splitlines()) for name, text in files(folder).items()}
 
 
 def test_each_node_uses_its_own_sandbox_and_reads_no_data_of_its_own(cluster, tmp_path):
@@ -293,6 +288,33 @@ def test_a_driver_that_is_ended_resumes_from_its_folder(cluster, executable, tmp
     assert "of the 60 searches were finished before" in done.stderr
     jobs = [json.dumps(json.loads(line)["data"]) for line in results.read_text().splitlines()]
     assert len(jobs) == len(set(jobs)) == 60
+
+
+def test_workers_share_gpus_and_keep_theirs(cluster, tmp_path):
+    """Four halves of two GPUs; what a process has loaded is on the GPU that it had first."""
+    cluster.add_node(num_cpus=4, num_gpus=2)
+    method = Fake(variants=tuple(f"together-{i}" for i in range(12)), notes=tmp_path)
+    assert len(run(method, [SPEC], executor=RayCluster(cluster.address, gpus=0.5))) == 12
+    places = [note.split("-") for note in method.noted("together-")]
+    assert len({process for process, _ in places}) == len(places) == TOGETHER
+    assert Counter(device for _, device in places) == {"0": 2, "1": 2}
+
+
+def test_sessions_are_closed_and_workers_ended(cluster, tmp_path):
+    """So that nothing holds a GPU for longer than there are jobs for it."""
+    cluster.add_node(num_cpus=2)
+    method = Fake(variants=("fine-a", "fine-b", "fine-c"), notes=tmp_path)
+    run(method, [SPEC], executor=RayCluster(cluster.address))
+    assert method.noted("opened-") == method.noted("closed-")
+
+
+def test_a_node_that_cannot_load_the_package_is_named(cluster, tmp_path):
+    (tmp_path / "llm_erm").mkdir()
+    (tmp_path / "llm_erm/__init__.py").write_text("raise ImportError('no numpy here')")
+    cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": str(tmp_path)})
+    method = Fake(variants=("fine-a",), notes=tmp_path)
+    with pytest.raises(LLMERMError, match=r"cannot load llm-erm \(ImportError: no numpy here\)"):
+        run(method, [SPEC], executor=RayCluster(cluster.address))
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:http", ":", "::1"])

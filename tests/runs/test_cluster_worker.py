@@ -1,6 +1,7 @@
 """What a process of a cluster sends, and what the driver makes of it, without a cluster."""
 
 import pickle
+import time
 
 import pytest
 
@@ -8,8 +9,10 @@ import fake_method
 from fake_method import SPEC, Fake
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.llms.llm import Completion
-from llm_erm.runs.cluster_dispatch import Running
+from llm_erm.records import Attempt, Candidate, Verdict
+from llm_erm.runs.cluster_dispatch import MOST_LOSSES, Running
 from llm_erm.runs.cluster_files import CHUNK_BYTES, Wrote, send_file, write_part
+from llm_erm.runs.cluster_room import RECOUNT_SECONDS, Room
 from llm_erm.runs.cluster_worker import Worker, in_sandbox
 from llm_erm.runs.events import Answered, Attempted, Finished
 from llm_erm.runs.executors import method_to_send
@@ -73,7 +76,11 @@ def test_a_lost_job_goes_on_from_its_answers_and_attempts(tmp_path):
         Completion(3, "", finish_reason="unanswered"),
     ):
         running.take(Answered(completion))
+    verdict = Verdict("ok", 1, 0, 2)
+    for index in (3, 1, 3):
+        running.take(Attempted(Attempt(index, Candidate(f"p{index}"), verdict, verdict)))
     assert [*running.work.answers] == [2]
+    assert [one.index for one in running.work.attempts] == [1, 3]
     assert not running.finished
 
 
@@ -82,6 +89,48 @@ def test_a_local_model_can_be_sent():
     again = pickle.loads(method_to_send(method))
     assert again.llm.threads == 3
     assert again.llm.described == method.llm.described
+
+
+def test_only_a_process_that_is_lost_without_its_node_counts_against_its_job(tmp_path):
+    """Nodes may be taken away at any time; a job that takes all memory ends the run."""
+    method = Fake(variants=("fine-a",), notes=tmp_path)
+    planned = plan(method, [SPEC], dataset_dir=tmp_path)
+    job = Running(Work(planned.jobs[0], planned.data[0]))
+    for _ in range(10):
+        job.lose(RuntimeError(), with_node=True)
+    for _ in range(MOST_LOSSES - 1):
+        job.lose(RuntimeError(), with_node=False)
+    with pytest.raises(LLMERMError, match="fn_a L=8 fine-a was lost 3 times"):
+        job.lose(RuntimeError(), with_node=False)
+
+
+class Cluster:
+    """What Ray says about a cluster's nodes."""
+
+    def __init__(self, *nodes: dict[str, float]) -> None:
+        self.them = [
+            {"Alive": True, "NodeID": str(i), "Resources": node} for i, node in enumerate(nodes)
+        ]
+
+    def nodes(self) -> list[dict]:
+        return self.them
+
+
+def test_the_room_of_a_cluster_is_counted_again_as_nodes_come_and_go(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    ray, said = Cluster({"CPU": 4.0, "GPU": 1.0}, {"CPU": 8.0}), []
+    room = Room(ray, 1.0, 0.25, None, lambda job, event: said.append(event.text))
+    assert (room.jobs(), room.is_alive("0"), room.is_alive("2")) == (4, True, False)
+    ray.them[0]["Alive"] = False
+    assert (room.jobs(), room.is_alive("0")) == (4, False)
+    now[0] += RECOUNT_SECONDS
+    assert room.jobs() == 0
+    ray.them.append({"Alive": True, "NodeID": "2", "Resources": {"CPU": 3.0, "GPU": 8.0}})
+    now[0] += RECOUNT_SECONDS
+    assert room.jobs() == 3
+    (text,) = said
+    assert text.startswith("No node of the cluster has what a job takes (1 CPU, 0.25 GPUs);")
 
 
 @pytest.mark.parametrize(

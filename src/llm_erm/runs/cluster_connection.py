@@ -57,9 +57,26 @@ def connected(address: str | None) -> Iterator[Any]:
     try:
         if in_main_thread:  # Ray's own handler would end the process at once
             signal.signal(signal.SIGTERM, handler)
-        yield ray
+        with _printing_nothing():
+            yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _printing_nothing() -> Iterator[None]:
+    """Keeps Ray from printing pages about a lost node to stdout, which is for results.
+
+    No setting of Ray does that (2.60); a run itself says what is lost.
+    """
+    from ray._private import worker
+
+    before = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = before
 
 
 def import_ray() -> Any:  # noqa: ANN401 - a module

@@ -26,34 +26,61 @@ CLOSE_SECONDS = 10.0
 """Time for workers to free what they have loaded."""
 
 
-@dataclass
 class Running:
     """A job, and what has arrived of it.
 
     Attributes:
-        work: The job, with all that another process would go on from.
-        losses: How often its process was lost while its node was not.
         finished: Whether its result has arrived.
     """
 
-    work: Work
-    losses: int = 0
-    finished: bool = False
+    def __init__(self, work: Work) -> None:
+        """Takes a job that no process has yet."""
+        self.finished = False
+        self._work = work
+        self._answers = dict(work.answers)
+        self._attempts = {attempt.index: attempt for attempt in work.attempts}
+        self._losses = 0
+
+    @property
+    def work(self) -> Work:
+        """The job, with all that a process goes on from."""
+        attempts = tuple(self._attempts[index] for index in sorted(self._attempts))
+        return replace(self._work, answers=dict(self._answers), attempts=attempts)
+
+    @property
+    def name(self) -> str:
+        """The job, as messages name it."""
+        return self._work.job.key.name
+
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder."""
+        return self._work.folder
 
     def take(self, event: Event) -> None:
         """Adds what another process would go on from."""
-        work = self.work
         match event:
             case Answered(completion):
                 if completion.finish_reason not in ("cancelled", "unanswered"):
-                    answers = {**work.answers, completion.index: completion}
-                    self.work = replace(work, answers=answers)
+                    self._answers[completion.index] = completion
+            case Attempted(attempt):
+                self._attempts[attempt.index] = attempt
             case Finished():
                 self.finished = True
-            case Attempted(attempt):
-                others = [one for one in work.attempts if one.index != attempt.index]
-                attempts = sorted([*others, attempt], key=lambda one: one.index)
-                self.work = replace(work, attempts=attempts)
+
+    def lose(self, error: Exception, *, with_node: bool) -> None:
+        """Counts the loss of its process, unless its whole node was lost, which no job causes.
+
+        Raises:
+            LLMERMError: It was lost too often.
+        """
+        self._losses += not with_node
+        if self._losses == MOST_LOSSES:
+            raise LLMERMError(
+                f"The process of {self.name} was lost {self._losses} times, perhaps for lack of "
+                f"memory ({type(error).__name__}); give each job more memory, and run the same "
+                "command to resume."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -170,8 +197,9 @@ class Dispatch:
         return list(ready)
 
     def _give(self, hand: _Hand, job: Running) -> None:
-        reveal = partial(_revealed, self._desk, job.work.splits.reveal)
-        work = replace(job.work, splits=replace(job.work.splits, reveal=reveal))
+        work = job.work
+        reveal = partial(_revealed, self._desk, work.splits.reveal)
+        work = replace(work, splits=replace(work.splits, reveal=reveal))
         do = hand.actor.do.options(_generator_backpressure_num_objects=4)
         self._running[do.remote(work)] = (job, hand)
 
@@ -217,12 +245,14 @@ class Dispatch:
         except errors.RayTaskError as error:
             raise cause_of(error) from None
         except errors.RayError as error:
+            if getattr(error, "actor_init_failed", False):
+                raise _not_loaded(error) from error
             self._failed_starts += 1
             if self._failed_starts > MOST_LOSSES + len(self._starting):
                 raise LLMERMError(
-                    f"{self._failed_starts} processes of the cluster in succession were lost while "
-                    f"they started ({_first_line(error)}); check that llm-erm is installed on "
-                    "every node, and give each job more memory."
+                    f"{self._failed_starts} processes of the cluster, one after another, were lost "
+                    f"while they started ({type(error).__name__}), perhaps for lack of memory; "
+                    "give each job more memory, and run the same command to resume."
                 ) from error
             return
         self._failed_starts = 0
@@ -230,8 +260,8 @@ class Dispatch:
 
     def _pass_on(self, job: Running, key: JobKey | None, event: Event) -> None:
         if isinstance(event, Wrote):
-            assert job.work.folder is not None
-            write_part(job.work.folder, event)
+            assert job.folder is not None
+            write_part(job.folder, event)
         elif key is not None:
             job.take(event)
             self._observe(key, event)
@@ -245,15 +275,8 @@ class Dispatch:
         Raises:
             LLMERMError: It was lost too often.
         """
-        why = type(error).__name__
-        job.losses += self._room.is_alive(hand.node)  # or it is not the job that ended its node
-        name = job.work.job.key.name
-        if job.losses == MOST_LOSSES:
-            raise LLMERMError(
-                f"The process of {name} was lost {job.losses} times, perhaps for lack of memory "
-                f"({why}); give each job more memory, and run the same command to resume."
-            ) from error
-        text = f"The process of {name} was lost ({why}); it is done again."
+        job.lose(error, with_node=not self._room.is_alive(hand.node))
+        text = f"The process of {job.name} was lost ({type(error).__name__}); it is done again."
         self._observe(None, Noticed(text))
         return job
 
@@ -261,16 +284,18 @@ class Dispatch:
 def cause_of(error: Any) -> Exception:  # noqa: ANN401 - of Ray
     """Returns the error that a process raised."""
     cause: Exception = error.cause
-    if isinstance(cause, ImportError):
-        return LLMERMError(
-            f"A node of the cluster cannot load llm-erm ({cause}); install the same version on "
-            "every node."
-        )
+    if isinstance(cause, ImportError) or "failed to import on the worker" in str(cause):
+        return _not_loaded(cause)
     return cause
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".:")
+def _not_loaded(error: Exception) -> LLMERMError:
+    """Returns the error of a node that lacks a package; Ray ends with the exception in question."""
+    why = str(error).strip().splitlines()[-1].strip()
+    return LLMERMError(
+        f"A node of the cluster cannot load llm-erm ({why}); install the same version on every "
+        "node."
+    )
 
 
 def _revealed(desk: Any, reveal: Callable[[], HeldOut]) -> HeldOut:  # noqa: ANN401 - an actor

@@ -70,4 +70,8 @@ class Room:
     def _in_words(self) -> str:
         memory = self.memory_bytes
         more = "" if memory is None else f", {memory / 2**20:,.0f} MiB"
-        return f"{self.cpus:g} CPUs, {self.gpus:g} GPUs{more}"
+        parts = (
+            f"{n:g} {kind}{'' if n == 1 else 's'}"
+            for n, kind in ((self.cpus, "CPU"), (self.gpus, "GPU"))
+        )
+        return ", ".join(parts) + more

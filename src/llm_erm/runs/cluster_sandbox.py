@@ -40,11 +40,8 @@ class ClusterSandbox:
         """
         self._room = room
         self._settings = SandboxSettings(max(1, int(room.cpus)), isolation, unsafe_no_isolation)
-        self._task = room.ray.remote(in_sandbox).options(
-            **room.options,
-            max_calls=0,
-            max_retries=MOST_LOSSES,  # a process keeps its sandbox
-        )
+        task = room.ray.remote(max_calls=0)(in_sandbox)  # a process keeps its sandbox
+        self._task = task.options(**room.options, max_retries=MOST_LOSSES)
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._weakest: Ran | None = None
