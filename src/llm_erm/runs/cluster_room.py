@@ -68,10 +68,8 @@ class Room:
         )
 
     def _in_words(self) -> str:
-        memory = self.memory_bytes
-        more = "" if memory is None else f", {memory / 2**20:,.0f} MiB"
-        parts = (
-            f"{n:g} {kind}{'' if n == 1 else 's'}"
-            for n, kind in ((self.cpus, "CPU"), (self.gpus, "GPU"))
-        )
-        return ", ".join(parts) + more
+        counts = {"CPU": self.cpus, "GPU": self.gpus}
+        parts = [f"{count:g} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+        if self.memory_bytes is not None:
+            parts.append(f"{self.memory_bytes / 2**20:,.0f} MiB")
+        return ", ".join(parts)
