@@ -29,7 +29,8 @@ class RayCluster(Checked):
     process or node is lost is done again, from the answers and attempts that arrived.
 
     If a model is behind a server, the driver makes all calls, under one limit of calls in flight
-    and one budget, and the nodes run the programs in the answers. No node gets the key or a label.
+    and one budget, and the nodes run the programs in the answers. No node gets the key, or labels
+    other than the training labels that the code tool shows to a program.
 
     Attributes:
         address: Address of the cluster: ``auto`` for the one that this machine belongs to, or
