@@ -93,3 +93,20 @@ def check_reachable(address: str) -> None:
             "prints it, or auto on a machine of the cluster.",
             setting="ray_address",
         ) from error
+
+
+def room_for(ray: Any, cpus: float, gpus: float = 0.0, memory_bytes: int | None = None) -> int:  # noqa: ANN401 - a module
+    """Returns how many jobs the nodes that are there now can do at the same time.
+
+    Args:
+        ray: The module, connected.
+        cpus: Number of CPUs that a job takes.
+        gpus: Number of GPUs that it takes.
+        memory_bytes: Memory that it takes; None if it does not say.
+    """
+    wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory_bytes or 0)}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(
+        int(min(node.get(name, 0.0) / amount for name, amount in wanted.items() if amount))
+        for node in nodes
+    )
