@@ -123,10 +123,14 @@ def test_a_replication_on_a_cluster_has_the_figures_of_this_machine(run, tmp_pat
     assert run("there", *words).stderr.count("Already finished") == 2
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_sweep_that_is_stopped_ends_its_cluster_and_resumes(executable, tmp_path, sessions, how):
+@pytest.mark.usefixtures("sessions")
+@pytest.mark.parametrize(
+    ("how", "places"),
+    [(signal.SIGINT, 2), (signal.SIGTERM, 2), (signal.SIGKILL, 2), (signal.SIGTERM, 1)],
+)
+def test_a_sweep_that_is_stopped_ends_its_cluster_and_resumes(executable, tmp_path, how, places):
     (tmp_path / "grid.yaml").write_text(GRID.replace("num_trials: 2", "num_trials: 30"))
-    words = [str(executable), "sweep", "grid.yaml", *ON_CLUSTER, "--jobs", "2"]
+    words = [str(executable), "sweep", "grid.yaml", *ON_CLUSTER, "--jobs", str(places)]
     mark = f"OF_THIS_TEST={uuid.uuid4()}"
     environment = os.environ | dict([mark.split("=")])
     with (tmp_path / "output.txt").open("wb") as output:
