@@ -72,7 +72,7 @@ def sweep(tmp_path, monkeypatch, capsys):
     given: list = []
 
     def run_sweep(jobs, calls, devices, *_):
-        given.append(([call.args[0] for call in calls], devices))
+        given.append((calls, devices))
         return []
 
     monkeypatch.setattr(sweeping, "run_sweep", run_sweep)
@@ -104,19 +104,19 @@ def cluster(monkeypatch):
 
 def test_each_job_of_a_sweep_joins_the_cluster_and_sees_all_devices(sweep, cluster):
     cluster({"CPU": 2}, {"CPU": 1})
-    flags = ("--executor", "ray", "--job-memory-mb", "9")
-    status, said, options, _ = sweep(GRID, *flags)
-    assert (status, "No node of the cluster has what a data set takes (1 CPUs, 0" in said) == (
-        0,
-        True,
-    )
+    flags = ("--executor", "ray", "--ray-address", "auto", "--job-memory-mb", "9")
+    status, said, calls, devices = sweep(GRID, *flags)
+    assert (status, devices) == (0, [None])
+    assert "No node of the cluster has what a data set takes (1 CPUs, 0 GPUs, 9 MiB)" in said
     cluster({"CPU": 2, "memory": 1e9})
-    status, said, options, devices = sweep(GRID, *flags)
+    status, said, calls, devices = sweep(GRID, *flags)
     assert (status, devices) == (0, [None, None])
     assert "3 jobs in results/small, 2 at a time." in said
     assert "No node" not in said
-    wanted = RayCluster(ADDRESS, memory_bytes=9 * 2**20)
+    options = [call.args[0] for call in calls]
+    wanted = RayCluster(None, memory_bytes=9 * 2**20)  # that of its process
     assert [one.chosen_executor() for one in options] == [wanted] * 3
+    assert [call.args[1] for call in calls] == [ADDRESS] * 3
     assert [one.functions for one in options] == [("fn_a",), ("fn_g",), ("fn_c",)]
 
 
@@ -137,20 +137,13 @@ def test_as_many_jobs_run_as_the_cluster_has_room_for_at_most_16(
     assert sweep(grid, "--executor", "ray", *flags)[3] == [None] * places
 
 
-def test_one_job_at_a_time_uses_the_connection_of_the_sweep(sweep, cluster):
-    cluster({"CPU": 1})
-    _, _, options, devices = sweep(GRID, "--executor", "ray", "--ray-address", "auto")
-    assert devices == [None]
-    assert [one.chosen_executor() for one in options] == [RayCluster()] * 3
-
-
 def test_jobs_of_a_sweep_may_each_have_a_pool(sweep):
-    _, _, options, devices = sweep(GRID, "--executor", "processes", "--workers", "3")
+    _, _, calls, devices = sweep(GRID, "--executor", "processes", "--workers", "3")
     assert len(devices) == 1
-    assert {type(one.chosen_executor()) for one in options} == {Processes}
-    assert {one.workers for one in options} == {3}
-    _, _, options, _ = sweep(GRID)
-    assert {type(one.chosen_executor()) for one in options} == {InProcess}
+    assert {type(call.args[0].chosen_executor()) for call in calls} == {Processes}
+    assert {call.args[0].workers for call in calls} == {3}
+    _, _, calls, _ = sweep(GRID)
+    assert {type(call.args[0].chosen_executor()) for call in calls} == {InProcess}
 
 
 @pytest.mark.parametrize(
@@ -167,8 +160,8 @@ def test_jobs_of_a_sweep_may_each_have_a_pool(sweep):
     ],
 )
 def test_flags_of_a_sweep_that_do_not_fit_are_refused(sweep, flags, message):
-    status, said, options, _ = sweep(GRID, *flags)
-    assert (status, options) == (2, None)
+    status, said, calls, _ = sweep(GRID, *flags)
+    assert (status, calls) == (2, None)
     assert message in said
 
 
@@ -177,8 +170,8 @@ def test_workers_in_the_file_and_an_executor_of_the_sweep_contradict_each_other(
     assert "sets executor, but all jobs" in sweep(grid)[1]
     grid = GRID.replace("command: enumerate", "command: baselines")
     grid = grid.replace("max_programs: 100", "workers: 1, learners: [knn]")
-    status, said, options, _ = sweep(grid, "--executor", "processes")
-    assert (status, options) == (2, None)
+    status, said, calls, _ = sweep(grid, "--executor", "processes")
+    assert (status, calls) == (2, None)
     assert "grid.yaml sets workers, but where its jobs run is what --executor processes sa" in said
     pytest.importorskip("sklearn")
     assert sweep(grid)[0] == 0
@@ -191,8 +184,8 @@ def test_a_job_that_cannot_run_on_a_cluster_is_refused_before_any_starts(sweep, 
 
     monkeypatch.setattr("llm_erm.runs.cluster_connection.import_ray", lambda: None)
     monkeypatch.setattr(RayCluster, "check", check)
-    status, said, options, _ = sweep(GRID, "--executor", "ray")
-    assert (status, options) == (2, None)
+    status, said, calls, _ = sweep(GRID, "--executor", "ray")
+    assert (status, calls) == (2, None)
     assert "Job 0 cannot start: It cannot (--executor)." in said
 
 

@@ -112,11 +112,11 @@ def _outcomes(options: Options, plan: Sweep, checked: Sequence[RunOptions]) -> l
             devices = _devices(options.jobs)
             if len(devices) == 1 and devices[0] is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
+            calls = [partial(results_of, one) for one in checked]
         else:
             devices = [None] * _places(options, ray, len(plan.jobs))
-            if len(devices) > 1:  # other processes than the one that is connected
-                address = ray.get_runtime_context().gcs_address
-                checked = [replace(one, ray_address=address) for one in checked]
+            address = ray.get_runtime_context().gcs_address
+            calls = [partial(_on_cluster, one, address) for one in checked]
         output.note(f"{counted(len(plan.jobs), 'job')} in {plan.folder}, {len(devices)} at a time.")
         if plan.command == "train" and ray is None:
             announce_cpu(
@@ -126,11 +126,18 @@ def _outcomes(options: Options, plan: Sweep, checked: Sequence[RunOptions]) -> l
                     if not (job.folder / "results.jsonl").exists()
                 ]
             )
-        calls = [partial(results_of, one) for one in checked]
         said = partial(sentence, kind=flags_of(command(plan.command)))
         with Bars() as bars:
             bar = bars.add("jobs", len(plan.jobs))
             return run_sweep(plan.jobs, calls, devices, lambda _: bars.advance(bar), said)
+
+
+def _on_cluster(options: RunOptions, address: str) -> list[Result]:
+    """Does a job over the connection of its process, which stays for later ones."""
+    from llm_erm.runs.cluster_connection import stay_connected
+
+    stay_connected(address)
+    return results_of(options)
 
 
 def _places(options: Options, ray: Any, jobs: int) -> int:  # noqa: ANN401 - a module
