@@ -69,10 +69,16 @@ def test_the_published_file_is_read_as_it_is():
         (("base_args: {", "base_args: 3 # {"), "base_args must map names to values"),
         (("base_args: {", "base_args: {results-path: x, "), "sets results-path, but every job"),
         (("grid:", "grid:\n  out_dir: [x, y]"), "sets out_dir, but every job"),
-        (("grid:", "grid:\n  executor: [ray]"), "sets executor, but a sweep runs every job whole"),
-        (("{lr: 1e-5", "{shard: 1/2"), "sets shard, but a sweep runs every job whole"),
-        (("{lr: 1e-5", "{ray-address: a"), "sets ray-address, but a sweep runs"),
-        (("{lr: 1e-5", "{job_gpus: 1"), "sets job_gpus, but a sweep runs every job"),
+        (("{lr: 1e-5", "{shard: 1/2"), "sets shard, but every job of a sweep runs whole; omit it"),
+        (
+            ("grid:", "grid:\n  executor: [ray]"),
+            "sets executor, .* give --executor to `llm-erm swe",
+        ),
+        (("{lr: 1e-5", "{ray-address: a"), "sets ray-address, .* give --ray-address to"),
+        (
+            ("{lr: 1e-5", "{job_gpus: 1"),
+            "sets job_gpus, .* give --job-gpus to `llm-erm sweep` itse",
+        ),
     ],
 )
 def test_a_file_that_is_no_sweep_is_named(file, change, message):

@@ -18,6 +18,7 @@ from llm_erm.cli.contenders import (
     Contenders,
 )
 from llm_erm.cli.flags import sentence
+from llm_erm.cli.placing import ExecutorOptions, Executors
 from llm_erm.cli.runs import RunOptions, check
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.reports.published import Experiment, Point, Published
@@ -36,7 +37,7 @@ QUICK_TESTS = 1000
 
 
 @dataclass(frozen=True)
-class Options(Choice):
+class Options(Choice, ExecutorOptions):
     """Flags of `llm-erm replicate`."""
 
     experiment: Annotated[Name, tyro.conf.Positional] = "all"
@@ -67,6 +68,13 @@ class Options(Choice):
     """Print one JSON object per line of the table."""
     wide: bool = False
     """On a terminal, show every column of the table."""
+    executor: Executors = "local"
+    """Where data sets are learned: in this process (classical learners: in a pool of processes), in
+    a pool of processes, or on a Ray cluster. A method that cannot run there runs in this process
+    and says so."""
+    job_gpus: float = 0.0
+    """With --executor ray: number of GPUs that a data set of a transformer or of in-context
+    learning takes; without any, transformers are as small as on a machine without a GPU."""
 
     @property
     def folder(self) -> Path:
@@ -151,7 +159,12 @@ class Part:
 
 
 def has_gpu(options: Options) -> bool:
-    """Returns whether there is a GPU, if any of the methods is trained on one."""
+    """Returns whether there is a GPU, if any of the methods is trained on one.
+
+    On a cluster, jobs have the GPUs that they are given, whatever is here.
+    """
+    if options.executor == "ray":
+        return options.job_gpus > 0
     trained = not options.methods or not TRAINED.isdisjoint(options.methods)
     if not trained or find_spec("torch") is None:
         return False

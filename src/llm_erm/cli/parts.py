@@ -9,6 +9,7 @@ from typing import Any
 from llm_erm.cli import output
 from llm_erm.cli.experiments import Options, Part
 from llm_erm.cli.flags import sentence
+from llm_erm.cli.placing import given_to
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.stopped import status_of
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
@@ -108,6 +109,31 @@ class Outcome:
     def stop(self, stopped: KeyboardInterrupt) -> None:
         """Takes note that the user stopped it."""
         self.stopped, self.status = True, status_of(stopped)
+
+
+def placed(options: Options, parts: Sequence[Part]) -> list[Part]:
+    """Returns the parts as they run where the flags say; names those that run here instead.
+
+    Args:
+        options: The flags.
+        parts: The parts; those with a reason are not run.
+    """
+    found, here = [], dict[str, dict[str, None]]()
+    for part in parts:
+        takes_gpus = part.contender.command in ("train", "incontext")
+        flags = options if takes_gpus else replace(options, job_gpus=Options.job_gpus)
+        moved = replace(part, options=given_to(part.options, flags))
+        if moved != part and not part.reason:
+            try:
+                moved.options.chosen_executor().check(moved.options.method())
+            except LLMERMError as error:
+                here.setdefault(sentence(error, Options), {})[part.contender.name] = None
+                moved = part
+        found.append(moved)
+    for why, names in here.items():
+        where = f"In this process, not with --executor {options.executor}"
+        output.note(f"{where}: {listed(list(names))}. {why}")
+    return found
 
 
 def perform(

@@ -1,7 +1,9 @@
 """Flags that say where the jobs of a run are done, and which of them."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, TypeVar
 
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
@@ -67,3 +69,54 @@ class ExecutorOptions:
                 setting="workers",
             )
         return InProcess() if count == 1 else Processes(count, threads=max(1, cores // count))
+
+
+Flags = TypeVar("Flags", bound=ExecutorOptions)
+
+
+def given_to(flags: Flags, executor: ExecutorOptions) -> Flags:
+    """Returns the flags of a command that another one runs, with the executor of that one.
+
+    A cluster is then the one that its process is connected to. With ``local``, the command does its
+    jobs where it does by default.
+
+    Args:
+        flags: The flags of the command.
+        executor: The flags of the other one.
+    """
+    if executor.executor == "local":
+        return flags
+    own = {one.name: getattr(executor, one.name) for one in fields(ExecutorOptions)}
+    return replace(flags, **(own | {"ray_address": None}))
+
+
+def check_executor(flags: ExecutorOptions) -> None:
+    """Checks that the flags fit each other, and that there is a cluster if one is named.
+
+    Raises:
+        InputError: They do not, or there is none.
+        MissingExtraError: Ray is not installed.
+    """
+    flags.chosen_executor()
+    if flags.executor == "ray":
+        from llm_erm.runs.cluster_connection import check_reachable, import_ray
+
+        import_ray()
+        if flags.ray_address not in (None, "auto"):
+            check_reachable(flags.ray_address or "")
+
+
+@contextmanager
+def cluster_of(flags: ExecutorOptions) -> Iterator[Any]:
+    """Yields the module ``ray``, connected for all that is run meanwhile; None without a cluster.
+
+    Raises:
+        InputError: There is no cluster at the address.
+    """
+    if flags.executor != "ray":
+        yield None
+        return
+    from llm_erm.runs.cluster_connection import connected
+
+    with connected(flags.ray_address) as ray:
+        yield ray

@@ -12,7 +12,8 @@ from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.foretold import alike, dry_run, foretell, in_words, together
 from llm_erm.cli.models import check_budget
-from llm_erm.cli.parts import Outcome, perform
+from llm_erm.cli.parts import Outcome, perform, placed
+from llm_erm.cli.placing import check_executor, cluster_of
 from llm_erm.cli.repeat import repeat
 from llm_erm.cli.tables import Column
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError
@@ -52,7 +53,8 @@ def replicate(options: Options) -> int:
     if all(part.reason for part in parts):
         why = "; ".join(f"{name}: {reason}" for name, reason in alike(parts))
         raise MissingExtraError(f"Nothing can be run here. {why}.")
-    with closing(lock(options.folder)):
+    parts = placed(options, parts)
+    with closing(lock(options.folder)), cluster_of(options):
         terms = Terms(options.quick, options.seed, options.tests, options.num_trials)
         due = [part.folder for part in parts if not part.reason]
         kept = Replicated(options.folder, terms, due)
@@ -160,6 +162,7 @@ def _check(options: Options) -> None:
     if options.num_trials < 1:
         raise InputError(f"--num-trials is {options.num_trials}; give 1 or more, or omit it.")
     check_budget(options.max_cost_usd, None)
+    check_executor(options)
     for flag, given in (("--model", options.model), ("--base-url", options.base_url)):
         if given is not None and options.provider is None:
             raise InputError(

@@ -170,11 +170,12 @@ def check(options: RunOptions) -> None:
     """
     if getattr(options, "dry_run", False):
         raise InputError("A dry run has no results; omit --dry-run.")
-    options.chosen_executor()
-    specs = options.data_sets()
+    executor, specs = options.chosen_executor(), options.data_sets()
     for spec in specs:
         spec.check()
-    options.method().jobs(specs)
+    method = options.method()
+    executor.check(method)
+    method.jobs(specs)
 
 
 def specs_of(grid: DataGrid) -> list[DataSpec]:

@@ -31,10 +31,8 @@ _KEYS = {"experiment_name", "results_root", "base_args", "grid"}
 
 _FOLDERS = frozenset({"results_path", "out_dir"})
 """Flags that say where a command writes; the sweep sets them."""
-_PLACES = frozenset(
-    {"shard", "executor", "ray_address", "job_cpus", "job_gpus", "job_memory_mb"},
-)
-"""Flags that say which part of a grid runs, and where; a job of a sweep runs whole, on its GPU."""
+_PLACES = frozenset({"executor", "ray_address", "job_cpus", "job_gpus", "job_memory_mb"})
+"""Flags that say where all jobs of a sweep run, so that they are flags of the sweep."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,13 @@ def read_sweep(path: Path, defaults: Mapping[str, Mapping[str, Any]] | None = No
                 "results_root/experiment_name; omit it."
             )
         if key.replace("-", "_") in _PLACES:
+            flag = key.replace("_", "-")
             raise InputError(
-                f"{path} sets {key}, but a sweep runs every job whole and on this machine; omit it."
+                f"{path} sets {key}, but all jobs of a sweep run in the same place; omit it, and "
+                f"give --{flag} to `llm-erm sweep` itself."
             )
+        if key == "shard":
+            raise InputError(f"{path} sets shard, but every job of a sweep runs whole; omit it.")
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise InputError(f"{path}: {key} in grid is {values!r}; give a list of values.")
