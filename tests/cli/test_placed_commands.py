@@ -17,7 +17,6 @@ from llm_erm.cli.placing import ExecutorOptions, given_to
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.reports.published import published
 from llm_erm.runs.cluster import RayCluster
-from llm_erm.runs.cluster_connection import room_for
 from llm_erm.runs.executors import InProcess, Processes
 
 GRID = """
@@ -57,12 +56,16 @@ def test_by_default_a_command_does_its_jobs_where_it_does_alone():
 
 def test_a_cluster_has_room_for_what_fits_into_its_nodes():
     ray = nodes({"CPU": 3, "memory": 100}, {"CPU": 5, "GPU": 1, "memory": 300}, {})
-    assert room_for(ray, 1.0) == 8
-    assert room_for(ray, 2.0) == 3
-    assert room_for(ray, 1.0, 0.25) == 4
-    assert room_for(ray, 1.0, memory_bytes=100) == 4
-    assert room_for(ray, 6.0) == 0
-    assert room_for(nodes({"CPU": 3}, alive=False), 1.0) == 0
+
+    def room(ray=ray, **takes):
+        return RayCluster(**takes).room(ray, lambda job, event: None).jobs()
+
+    assert room() == 8
+    assert room(cpus=2.0) == 3
+    assert room(gpus=0.25) == 4
+    assert room(memory_bytes=100) == 4
+    assert room(cpus=6.0) == 0
+    assert room(nodes({"CPU": 3}, alive=False)) == 0
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def test_each_job_of_a_sweep_joins_the_cluster_and_sees_all_devices(sweep, clust
     flags = ("--executor", "ray", "--ray-address", "auto", "--job-memory-mb", "9")
     status, said, calls, devices = sweep(GRID, *flags)
     assert (status, devices) == (0, [None])
-    assert "No node of the cluster has what a data set takes (1 CPUs, 0 GPUs, 9 MiB)" in said
+    assert "No node of the cluster has what a job takes (1 CPU, 0 GPUs, 9 MiB)" in said
     cluster({"CPU": 2, "memory": 1e9})
     status, said, calls, devices = sweep(GRID, *flags)
     assert (status, devices) == (0, [None, None])

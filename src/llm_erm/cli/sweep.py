@@ -25,6 +25,7 @@ from llm_erm.cli.train import announce_cpu
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.phrases import counted
 from llm_erm.records import Result, accuracy
+from llm_erm.runs.events import Event, Noticed
 from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.runs.sweep import Outcome, Sweep, SweepJob, check_folders, read_sweep, run_sweep
 from llm_erm.serial import to_plain
@@ -143,17 +144,16 @@ def _on_cluster(options: RunOptions, address: str) -> list[Result]:
 def _places(options: Options, ray: Any, jobs: int) -> int:  # noqa: ANN401 - a module
     """Returns how many jobs run at the same time on a cluster; says if it has no room for any."""
     from llm_erm.runs.cluster import RayCluster
-    from llm_erm.runs.cluster_room import room_for
 
     cluster = options.chosen_executor()
     assert isinstance(cluster, RayCluster)
-    room = room_for(ray, cluster.cpus, cluster.gpus, cluster.memory_bytes)
-    if not room:
-        output.note(
-            f"No node of the cluster has what a data set takes ({cluster.takes}); the jobs wait "
-            "until one does."
-        )
+    room = cluster.room(ray, _say).jobs()
     return options.jobs or max(1, min(room, MOST_ON_CLUSTER, jobs))
+
+
+def _say(job: object, event: Event) -> None:
+    if isinstance(event, Noticed):
+        output.note(event.text)
 
 
 def _checked(flags: Options, name: str, job: SweepJob, first: RunOptions | None) -> RunOptions:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from llm_erm.checks import Checked
 from llm_erm.errors import InputError
@@ -75,6 +76,10 @@ class RayCluster(Checked):
         if self.address not in (None, "auto"):
             check_reachable(self.address or "")
 
+    def room(self, ray: Any, observe: Observer) -> Room:  # noqa: ANN401 - a module
+        """Returns what a cluster, to which ``ray`` is connected, has room for."""
+        return Room(ray, self.cpus, self.gpus, self.memory_bytes, observe)
+
     def execute(
         self,
         method: Method,
@@ -91,7 +96,7 @@ class RayCluster(Checked):
         """
         self.check(method)
         with connected(self.address) as ray:
-            room = Room(ray, self.cpus, self.gpus, self.memory_bytes, observe)
+            room = self.room(ray, observe)
             if method.budget is None:
                 Dispatch(room, method_to_send(method), observe).run(work)
                 return

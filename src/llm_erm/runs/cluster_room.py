@@ -44,7 +44,7 @@ class Room:
             now = time.monotonic()
             if now - self._counted >= RECOUNT_SECONDS:
                 self._counted = now
-                self._jobs = room_for(self.ray, self.cpus, self.gpus, self.memory_bytes)
+                self._jobs = self._count()
                 if not self._jobs and not self._said:
                     self._said = True
                     self.observe(
@@ -60,26 +60,16 @@ class Room:
         """Returns whether a node, named by its id, is still part of the cluster."""
         return any(one["Alive"] and one["NodeID"] == node for one in self.ray.nodes())
 
+    def _count(self) -> int:
+        wanted = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory_bytes or 0)}
+        return sum(
+            int(min(has.get(name, 0.0) / amount for name, amount in wanted.items() if amount))
+            for has in (node["Resources"] for node in self.ray.nodes() if node["Alive"])
+        )
+
     def _in_words(self) -> str:
         counts = {"CPU": self.cpus, "GPU": self.gpus}
         parts = [f"{count:g} {name}{'s' * (count != 1)}" for name, count in counts.items()]
         if self.memory_bytes is not None:
             parts.append(f"{self.memory_bytes / 2**20:,.0f} MiB")
         return ", ".join(parts)
-
-
-def room_for(ray: Any, cpus: float, gpus: float = 0.0, memory_bytes: int | None = None) -> int:  # noqa: ANN401 - a module
-    """Returns how many jobs the nodes that are there now can do at the same time.
-
-    Args:
-        ray: The module, connected.
-        cpus: Number of CPUs that a job takes.
-        gpus: Number of GPUs that it takes.
-        memory_bytes: Memory that it takes; None if it does not say.
-    """
-    wanted = {"CPU": cpus, "GPU": gpus, "memory": float(memory_bytes or 0)}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return sum(
-        int(min(node.get(name, 0.0) / amount for name, amount in wanted.items() if amount))
-        for node in nodes
-    )
