@@ -54,12 +54,16 @@ def connected(address: str | None) -> Iterator[Any]:
             "cluster runs here, and RAY_AUTH_MODE=token is for one that asks for a token.",
             setting="ray_address",
         ) from error
+    worker = ray._private.worker
     try:
         if in_main_thread:  # Ray's own handler would end the process at once
             signal.signal(signal.SIGTERM, handler)
+        # Nothing public keeps Ray from telling on stdout, among JSON, that a node is lost.
+        worker._worker_logs_enabled = False
         yield ray
     finally:
         ray.shutdown()
+        worker._worker_logs_enabled = True
 
 
 def import_ray() -> Any:  # noqa: ANN401 - a module
