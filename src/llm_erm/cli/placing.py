@@ -5,7 +5,8 @@ from typing import Literal
 
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
-from llm_erm.runs.executors import Executor, InProcess, Processes
+from llm_erm.runs.cluster import RayCluster
+from llm_erm.runs.executors import InProcess, Processes
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ Executors = Literal["local", "processes", "ray"]
 
 
 @dataclass(frozen=True)
-class ExecutorOptions:
-    """Where the jobs of a run are done."""
+class PlaceOptions:
+    """Where jobs are done that use no GPU."""
 
     executor: Executors = "local"
     """Where jobs run: in this process, in a pool of processes, or on a Ray cluster."""
@@ -34,19 +35,22 @@ class ExecutorOptions:
     (default: starts a cluster of this machine alone)."""
     job_cpus: float = 1.0
     """With --executor ray: number of CPUs that a job takes."""
-    job_gpus: float = 0.0
-    """With --executor ray: number of GPUs that a job takes; a fraction for small models."""
     job_memory_mb: int | None = None
     """With --executor ray: memory in MiB to reserve for each job (default: none)."""
 
-    def chosen_executor(self) -> Executor:
+    def chosen_executor(self) -> InProcess | Processes | RayCluster:
         """Returns what does the jobs; a pool uses as many threads as there are cores in all.
 
         Raises:
             InputError: A flag belongs to another executor, or a number is out of range.
         """
-        for name in ("ray_address", "job_cpus", "job_gpus", "job_memory_mb"):
-            if self.executor != "ray" and getattr(self, name) != getattr(ExecutorOptions, name):
+        return self._chosen(job_gpus=0.0)
+
+    def _chosen(self, *, job_gpus: float) -> InProcess | Processes | RayCluster:
+        of_ray = ("ray_address", "job_cpus", "job_gpus", "job_memory_mb")
+        given = vars(self) | {"job_gpus": job_gpus}
+        for name in of_ray:
+            if self.executor != "ray" and given[name] != getattr(ExecutorOptions, name):
                 raise InputError(
                     f"--{name.replace('_', '-')} is for --executor ray; add that, or omit it."
                 )
@@ -55,10 +59,8 @@ class ExecutorOptions:
         if self.executor == "local":
             return InProcess()
         if self.executor == "ray":
-            from llm_erm.runs.cluster import RayCluster
-
             memory = None if self.job_memory_mb is None else self.job_memory_mb * 2**20
-            return RayCluster(self.ray_address, self.job_cpus, self.job_gpus, memory)
+            return RayCluster(self.ray_address, self.job_cpus, job_gpus, memory)
         cores = usable_cores()
         count = cores if self.workers is None else self.workers
         if count < 1:
@@ -67,3 +69,15 @@ class ExecutorOptions:
                 setting="workers",
             )
         return InProcess() if count == 1 else Processes(count, threads=max(1, cores // count))
+
+
+@dataclass(frozen=True)
+class ExecutorOptions(PlaceOptions):
+    """Where the jobs of a run are done."""
+
+    job_gpus: float = 0.0
+    """With --executor ray: number of GPUs that a job takes; a fraction for small models."""
+
+    def chosen_executor(self) -> InProcess | Processes | RayCluster:
+        """Returns what does the jobs, as ``PlaceOptions`` does."""
+        return self._chosen(job_gpus=self.job_gpus)
