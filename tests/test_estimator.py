@@ -32,6 +32,8 @@ from llm_erm.rulelists.learn import learn
 from llm_erm.rulelists.rule import Among, Line, RuleList
 from llm_erm.rulelists.settings import TableSettings
 from llm_erm.rulelists.stored import read_rule
+from llm_erm.runs.cluster import RayCluster
+from llm_erm.runs.executors import Processes
 from llm_erm.tables.reading import load
 
 LOOKS = 20_000
@@ -200,12 +202,26 @@ def test_dear_errors_are_avoided_whatever_the_labels_are():
         ({"max_rows": 1}, "max_rows is 1; give a whole number from 2 on"),
         ({"looks": -1}, "The search may look at -1 conditions"),
         ({"seed": -1}, "The seed is -1"),
+        ({"executor": "ray"}, r"The executor is 'ray'; give InProcess\(\), Processes"),
+        ({"executor": RayCluster(gpus=1)}, "No search for rules uses a GPU"),
     ],
 )
 def test_parameter_out_of_range_is_refused_by_fit_alone(change, said):
     estimator = Quick().set_params(**change)
     with pytest.raises(ValueError, match=said):
         estimator.fit(np.arange(20.0)[:, None], [0, 1] * 10)
+
+
+def test_processes_learn_the_same_and_the_executor_is_kept_as_given(monkeypatch):
+    columns, labels = visitors(100, seed=3)
+    executor = Processes(2, threads=1)
+    classifier = Quick(executor=executor)
+    assert classifier.get_params()["executor"] is executor
+    assert clone(classifier).executor == executor
+    here = Quick().fit(as_rows(columns), labels)
+    monkeypatch.setattr("llm_erm.rulelists.parts.pool_of", None)  # so this one cannot search
+    assert classifier.fit(as_rows(columns), labels).learned_ == here.learned_
+    assert classifier.executor is executor
 
 
 def test_rows_unlike_those_learned_from_are_refused():

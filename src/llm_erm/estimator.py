@@ -23,7 +23,10 @@ from llm_erm.rulelists.proposals import Proposals
 from llm_erm.rulelists.rule import RuleList
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.undetermined import in_question, votes
+from llm_erm.runs.cluster import RayCluster
+from llm_erm.runs.executors import InProcess, Processes
 from llm_erm.runs.files import replace as replace_file
+from llm_erm.runs.mapping import check_mapping
 from llm_erm.tables.columns import CategoryColumn, Labelled, Schema, Table
 from llm_erm.tables.labels import refuse_missing
 from llm_erm.tables.memory import INSTALL
@@ -82,6 +85,10 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             ``replay:FOLDER`` for answers that ``llm-erm fit`` got; None for none. It is sent rows.
             A pickle of the classifier holds the model's key.
         descriptions: For the model, what columns are, by their names; refused without a model.
+        executor: Where to search for rules, once for each part of the rows that is learned from:
+            ``Processes(4)`` for four processes, ``RayCluster("auto")`` for a cluster, in this
+            process if None. The rule is the same. A script that uses processes must have
+            ``if __name__ == "__main__":`` around what it does, as they load the script too.
 
     Attributes:
         rule_: The rule; it prints as text.
@@ -109,6 +116,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         seed: int = 0,
         model: str | LLM | None = None,
         descriptions: Mapping[str, str] | None = None,
+        executor: InProcess | Processes | RayCluster | None = None,
     ) -> None:
         self.max_conditions = max_conditions
         self.checked = checked
@@ -121,6 +129,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
         self.seed = seed
         self.model = model
         self.descriptions = descriptions
+        self.executor = executor
 
     def fit(
         self,
@@ -141,6 +150,7 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
             MissingExtraError: A library is not installed.
             ProviderError: The model cannot answer any call.
             UnfinishedError: Calls got no answer, or the model's budget is spent.
+            LLMERMError: A process of the search was lost.
         """
         if find_spec("numba") is None:
             raise MissingExtraError(f"ProgramClassifier needs numba; install it with: {INSTALL}")
@@ -163,7 +173,9 @@ class ProgramClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  
                 check_consistent_length(X, belonging)
                 _, numbers = np.unique(belonging, return_inverse=True)
                 data = replace(data, groups=numbers[data.row_numbers - 1].astype(np.int64))
-            learned = learn(data, settings, self._proposals(data, settings))
+            executor = InProcess() if self.executor is None else self.executor
+            check_mapping(executor)  # before a model is asked
+            learned = learn(data, settings, self._proposals(data, settings), executor)
             learning = np.ones(len(data.labels), dtype=bool)
             if self.keep_checked:
                 learning = divide(data, settings).learning

@@ -1,6 +1,11 @@
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -8,6 +13,7 @@ import pytest
 
 pytest.importorskip("numba")
 
+from kills import in_session, left_over
 from llm_erm.cli.main import main
 from llm_erm.rulelists.stored import read_rule
 from llm_erm.tables.reading import load
@@ -174,6 +180,66 @@ def test_what_is_kept_is_said_when_it_is_stopped(table, capsys, terminate, inter
             assert fit(*words) == status
         assert Path("rule.json").exists() == told.endswith("rule.json.")
         assert capsys.readouterr().err.endswith(f"llm-erm: Stopped.{told}\n")
+
+
+def test_json_is_the_same_from_processes(table, capsys):
+    words = ("--target", "churned", "--max-conditions", "2", "--looks", "100000", "--json")
+    assert fit(*words) == 0
+    here = capsys.readouterr().out
+    with patch("llm_erm.rulelists.parts.pool_of", side_effect=AssertionError):  # not in this one
+        assert fit(*words, "--executor", "processes", "--workers", "2") == 0
+    assert capsys.readouterr().out == here
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--workers 2", "--workers is for --executor processes; add that, or omit it."),
+        ("--executor processes --workers 0", "The number of workers is 0; give 1 or more"),
+        ("--executor processes --ray-address auto", "--ray-address is for --executor ray"),
+        ("--job-memory-mb 100", "--job-memory-mb is for --executor ray; add that, or omit it."),
+        ("--executor ray --job-cpus 0", "A job cannot take 0 CPUs; give 0.001 or more."),
+        ("--executor ray --job-gpus 1", "--job-gpus"),
+    ],
+)
+def test_where_it_cannot_search_is_said_before_the_table_is_read(table, capsys, words, told):
+    with patch("llm_erm.cli.fit.load", side_effect=AssertionError):
+        assert fit("--target", "churned", *words.split()) == 2
+    assert told in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("began", [0, 2], ids=["while processes start", "while they search"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_processes_end_with_the_command(table, executable, number, status, began):
+    """A search that would take days; a process of the pool has computed for so many seconds."""
+    words = "fit customers.csv --target churned --looks 1000000000000000 --max-conditions 12"
+    words += " --executor processes --workers 2"
+    with subprocess.Popen(
+        [str(executable), *words.split()], stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as command:
+        while sum(seconds >= began for seconds in computed_by(command.pid).values()) < 2:
+            assert command.poll() is None
+            time.sleep(0.01)
+        if number == signal.SIGINT:  # from a terminal, which sends it to all
+            os.killpg(command.pid, number)
+        else:
+            command.send_signal(number)
+        _, said = command.communicate()
+    assert command.returncode == status
+    assert said.endswith("llm-erm: Stopped. There is no rule yet.\n")
+    assert "Traceback" not in said
+    assert left_over(command.pid) == []
+
+
+def computed_by(session: int) -> dict[int, float]:
+    """CPU seconds of the processes of a session that a pool started."""
+    found = {}
+    for pid in in_session(session):
+        with suppress(OSError):
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                found[pid] = int(times[11]) / os.sysconf("SC_CLK_TCK")
+    return found
 
 
 def test_missing_library_is_named(table, capsys):

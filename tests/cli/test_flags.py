@@ -25,7 +25,7 @@ SHARED = {
     "options": ("enumerate", "synthesize", "verify"),
     "parts": ("replicate",),
     "places": ("export", "predict"),
-    "placing": (*METHODS, "replicate", "sweep"),
+    "placing": ("fit", *METHODS, "replicate", "sweep"),
     "proposal_options": ("fit",),
     "proposing": ("fit",),
     "published": ("synthesize",),

@@ -13,6 +13,7 @@ from llm_erm.cli import output
 from llm_erm.cli.asking import ask, check_answers
 from llm_erm.cli.compiling import load_compiled
 from llm_erm.cli.places import refuse_inputs
+from llm_erm.cli.placing import Executors, PlaceOptions
 from llm_erm.cli.progress import Bars
 from llm_erm.cli.proposal_options import ProposalOptions
 from llm_erm.cli.stopped import keeping
@@ -27,6 +28,7 @@ from llm_erm.rulelists.rivals import rival_accuracies
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
 from llm_erm.rulelists.stored import write_rule
 from llm_erm.rulelists.words import conditions_of, found, new_rows, proof, proposals, wrong
+from llm_erm.runs.mapping import check_mapping
 from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.tables.answers import NO_ANSWERS, Answers
 from llm_erm.tables.columns import Labelled
@@ -37,7 +39,7 @@ QUICK_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
-class Options(ProposalOptions):
+class Options(ProposalOptions, PlaceOptions):
     """Flags of `llm-erm fit`."""
 
     data: Annotated[Path, tyro.conf.Positional] = tyro.MISSING
@@ -80,6 +82,9 @@ class Options(ProposalOptions):
     rules for thousands of rows get better, and more is proved."""
     seed: int = 0
     """Of the random division of the rows."""
+    executor: Executors = PlaceOptions.executor
+    """Where to search for rules, for each part of the rows that is learned from and for all rows,
+    each as one job: in this process, in a pool of processes, or on a Ray cluster."""
     out: Path | None = None
     """Write the rule into this file, for `llm-erm predict` and `llm-erm export`."""
     json: bool = False
@@ -103,6 +108,8 @@ def fit(options: Options) -> int:
         out=options.out,
         drawn=options.groups is None and options.time is None,
     )
+    executor = options.chosen_executor()
+    check_mapping(executor)
     answers = NO_ANSWERS
     if options.answered is not None:
         answers = read_answers(options.answered, options.target)
@@ -136,7 +143,7 @@ def fit(options: Options) -> int:
                 return 0
         with keeping(partial(_kept, options)), Bars() as bars:
             bars.add("searching for the rule", None)
-            learned = learn(data, settings, proposed)
+            learned = learn(data, settings, proposed, executor)
     if options.out is not None:
         write_rule(options.out, learned)
     with keeping(lambda: "" if options.out is None else f"The rule is in {options.out}."):

@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeVar
 
 from llm_erm.cores import usable_cores
 from llm_erm.errors import InputError
-from llm_erm.runs.executors import Executor, InProcess, Processes
+from llm_erm.runs.cluster import RayCluster
+from llm_erm.runs.executors import InProcess, Processes
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ Executors = Literal["local", "processes", "ray"]
 
 
 @dataclass(frozen=True)
-class ExecutorOptions:
-    """Where the jobs of a run are done."""
+class PlaceOptions:
+    """Where jobs are done that use no GPU."""
 
     executor: Executors = "local"
     """Where jobs run: in this process, in a pool of processes, or on a Ray cluster."""
@@ -36,19 +37,22 @@ class ExecutorOptions:
     (default: starts a cluster of this machine alone)."""
     job_cpus: float = 1.0
     """With --executor ray: number of CPUs that a job takes."""
-    job_gpus: float = 0.0
-    """With --executor ray: number of GPUs that a job takes; a fraction for small models."""
     job_memory_mb: int | None = None
     """With --executor ray: memory in MiB to reserve for each job (default: none)."""
 
-    def chosen_executor(self) -> Executor:
+    def chosen_executor(self) -> InProcess | Processes | RayCluster:
         """Returns what does the jobs; a pool uses as many threads as there are cores in all.
 
         Raises:
             InputError: A flag belongs to another executor, or a number is out of range.
         """
-        for name in ("ray_address", "job_cpus", "job_gpus", "job_memory_mb"):
-            if self.executor != "ray" and getattr(self, name) != getattr(ExecutorOptions, name):
+        return self._chosen(job_gpus=0.0)
+
+    def _chosen(self, *, job_gpus: float) -> InProcess | Processes | RayCluster:
+        of_ray = ("ray_address", "job_cpus", "job_gpus", "job_memory_mb")
+        given = vars(self) | {"job_gpus": job_gpus}
+        for name in of_ray:
+            if self.executor != "ray" and given[name] != getattr(ExecutorOptions, name):
                 raise InputError(
                     f"--{name.replace('_', '-')} is for --executor ray; add that, or omit it."
                 )
@@ -57,10 +61,8 @@ class ExecutorOptions:
         if self.executor == "local":
             return InProcess()
         if self.executor == "ray":
-            from llm_erm.runs.cluster import RayCluster
-
             memory = None if self.job_memory_mb is None else self.job_memory_mb * 2**20
-            return RayCluster(self.ray_address, self.job_cpus, self.job_gpus, memory)
+            return RayCluster(self.ray_address, self.job_cpus, job_gpus, memory)
         cores = usable_cores()
         count = cores if self.workers is None else self.workers
         if count < 1:
@@ -69,6 +71,18 @@ class ExecutorOptions:
                 setting="workers",
             )
         return InProcess() if count == 1 else Processes(count, threads=max(1, cores // count))
+
+
+@dataclass(frozen=True)
+class ExecutorOptions(PlaceOptions):
+    """Where the jobs of a run are done."""
+
+    job_gpus: float = 0.0
+    """With --executor ray: number of GPUs that a job takes; a fraction for small models."""
+
+    def chosen_executor(self) -> InProcess | Processes | RayCluster:
+        """Returns what does the jobs, as ``PlaceOptions`` does."""
+        return self._chosen(job_gpus=self.job_gpus)
 
 
 Flags = TypeVar("Flags", bound=ExecutorOptions)
@@ -97,13 +111,9 @@ def check_executor(flags: ExecutorOptions) -> None:
         InputError: They do not, or there is none.
         MissingExtraError: Ray is not installed.
     """
-    flags.chosen_executor()
-    if flags.executor == "ray":
-        from llm_erm.runs.cluster_connection import check_reachable, import_ray
-
-        import_ray()
-        if flags.ray_address not in (None, "auto"):
-            check_reachable(flags.ray_address or "")
+    executor = flags.chosen_executor()
+    if isinstance(executor, RayCluster):
+        executor.check_cluster()
 
 
 @contextmanager

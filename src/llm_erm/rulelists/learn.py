@@ -1,8 +1,7 @@
 """Learns a rule from a table: its size by cross-validation, the rule itself from all rows."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,28 +11,29 @@ from llm_erm.errors import InputError
 from llm_erm.phrases import listed
 from llm_erm.rulelists.alternatives import left_open
 from llm_erm.rulelists.as_good import as_good
-from llm_erm.rulelists.best_proposal import best_proposal
 from llm_erm.rulelists.description import upper_error
 from llm_erm.rulelists.division import divide
 from llm_erm.rulelists.evidence import Check, Learned, LineCount, Size
 from llm_erm.rulelists.m_of_n import FEWEST
-from llm_erm.rulelists.pool import pool_of
+from llm_erm.rulelists.parts import Part, Searches, part_of, search
 from llm_erm.rulelists.proposals import Proposals
-from llm_erm.rulelists.redundancy import without_redundancy
 from llm_erm.rulelists.rule import RuleList
-from llm_erm.rulelists.search import Costs, Search
+from llm_erm.rulelists.search import Costs
 from llm_erm.rulelists.settings import ErrorCost, TableSettings
-from llm_erm.rulelists.thresholds import settled
-from llm_erm.rulelists.ties import TIES, roomiest
+from llm_erm.runs.cluster import RayCluster
+from llm_erm.runs.executors import InProcess, Processes
+from llm_erm.runs.mapping import mapped
 from llm_erm.tables.columns import Labelled, Table
 
 MOST_COST = 1_000_000
 
-FOLD_LOOKS = 10
-"""Share of the looks, as one over this, that goes into the best rules for a fold."""
 
-
-def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None = None) -> Learned:
+def learn(
+    data: Labelled,
+    settings: TableSettings,
+    proposals: Proposals | None = None,
+    executor: InProcess | Processes | RayCluster | None = None,
+) -> Learned:
     """Returns a rule learned from labelled rows.
 
     The rows are divided into folds. For each, the best rule of each form and size is found on the
@@ -51,24 +51,27 @@ def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None =
         data: The rows.
         settings: How to learn.
         proposals: Rules that a model proposed for the same rows and settings.
+        executor: Where to search, for each fold and for all rows at the same time; in this process,
+            one after another, if left out. The result is the same.
 
     Raises:
-        InputError: A setting is impossible for these rows.
+        InputError: A setting is impossible for these rows, or the executor for this search.
+        LLMERMError: A process of the search was lost.
     """
     costs = cost_matrix(settings.costs, data.schema.classes)
     division = divide(data, settings)
     everything = np.ones(len(data.labels), dtype=bool)
     learned_from = [*division.folds] if settings.keep_checked else [*division.folds, everything]
-    proposed = [()] * len(learned_from) if proposals is None else proposals.of_parts
-    found = [
-        _best(data, learning, costs, settings, rules)
-        for learning, rules in zip(learned_from, proposed, strict=True)
-    ]
-    parts = found[: len(division.folds)]
-    final = parts[0] if settings.keep_checked else found[-1]
+    proposed = ((),) * len(learned_from) if proposals is None else proposals.of_parts
+    searches = Searches(data, settings, costs, tuple(learned_from), proposed)
+    longest_first = range(len(learned_from))[::-1]
+    found = mapped(executor or InProcess(), search, searches, longest_first)[::-1]
+    of_rows = [part_of(data, *one) for one in zip(learned_from, found, strict=True)]
+    parts = of_rows[: len(division.folds)]
+    final = of_rows[0 if settings.keep_checked else -1]
     sizes = [
         replace(size, checked_cost=sum(part.checked_cost(size, costs) for part in parts))
-        for size in final.sizes
+        for size in final.found.sizes
     ]
     chosen = best_size(sizes)
     size = sizes[chosen]
@@ -108,8 +111,8 @@ def learn(data: Labelled, settings: TableSettings, proposals: Proposals | None =
         check,
         _estimated_error(parts, sizes, size) if validated else None,
         settings.costs,
-        final.thresholds,
-        final.skipped,
+        final.found.thresholds,
+        final.found.skipped,
         left_open(rule, data.table),
         settings.confidence,
         error_at_most,
@@ -171,78 +174,7 @@ def line_counts(rule: RuleList, table: Table, labels: NDArray[np.int32]) -> tupl
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """The best rules on some rows, and the other rows.
-
-    Attributes:
-        sizes: The best rule of each form and size, with nothing checked yet.
-        table: The rows learned from.
-        labels: Their classes.
-        other: The rows checked on.
-        truth: Their classes.
-        thresholds: Most thresholds that were tried per column; None if all were.
-        skipped: What other conditions were not tried.
-    """
-
-    sizes: list[Size]
-    table: Table
-    labels: NDArray[np.int32]
-    other: Table
-    truth: NDArray[np.int32]
-    thresholds: int | None
-    skipped: tuple[str, ...]
-
-    def of(self, size: Size) -> Size:
-        """Returns the best of a form and size, or of the largest smaller one that was better."""
-        most = math.inf if size.form == "proposed" else size.conditions
-        fitting = [one for one in self.sizes if one.conditions <= most]
-        same = [one for one in fitting if one.form == size.form]
-        return (same or [one for one in fitting if one.form == "list"])[-1]
-
-    def errors(self, size: Size) -> int:
-        """Returns the errors of a form and size on the rows checked on."""
-        return int((self.of(size).rule.predict(self.other) != self.truth).sum())
-
-    def confusion(self, size: Size, classes: int) -> tuple[tuple[int, ...], ...]:
-        """Returns the number of rows checked on by true and given class."""
-        counts = np.zeros((classes, classes), dtype=np.int64)
-        np.add.at(counts, (self.truth, self.of(size).rule.predict(self.other)), 1)
-        return tuple(map(tuple, counts.tolist()))
-
-    def checked_cost(self, size: Size, costs: Costs) -> int:
-        """Returns what these errors cost."""
-        return int(costs[self.truth, self.of(size).rule.predict(self.other)].sum())
-
-
-def _best(
-    data: Labelled,
-    learning: NDArray[np.bool_],
-    costs: Costs,
-    settings: TableSettings,
-    proposed: Sequence[RuleList],
-) -> _Part:
-    """Returns the best rules on some rows, and the best of those proposed for them."""
-    table = data.table.take(np.flatnonzero(learning))
-    labels = data.labels[learning]
-    pool = pool_of(table)
-    search = Search(pool, labels, data.schema.classes, costs)
-    if not learning.all() and not settings.keep_checked:
-        settings = replace(settings, looks=settings.looks // FOLD_LOOKS)
-    return _Part(
-        _lists(search, table, settings)
-        + _of_m_of_n(search, table, settings)
-        + best_proposal(proposed, table, labels, costs),
-        table,
-        labels,
-        data.table.take(np.flatnonzero(~learning)),
-        data.labels[~learning],
-        pool.thresholds,
-        pool.skipped,
-    )
-
-
-def _estimated_error(parts: Sequence[_Part], sizes: Sequence[Size], chosen: Size) -> float:
+def _estimated_error(parts: Sequence[Part], sizes: Sequence[Size], chosen: Size) -> float:
     """Returns the cross-validated share of errors, and the bias of the size's choice by it.
 
     The bias is the mean over the folds of what the chosen size errs more often than the best one of
@@ -259,34 +191,3 @@ def most_candidates(settings: TableSettings, classes: int) -> int:
     """Returns how many rules of the search can meet the rows of a fold: one per form and size."""
     lists = settings.max_conditions + 1
     return lists + (max(settings.max_conditions - FEWEST + 1, 0) if classes == 2 else 0)
-
-
-def _lists(search: Search, table: Table, settings: TableSettings) -> list[Size]:
-    """Returns the best list of each size, and of equally good ones that with the most room."""
-    sizes: list[Size] = []
-    for best in search.best(settings.max_conditions, settings.looks):
-        if sizes and best.cost == sizes[-1].cost:
-            sizes.append(Size(best.conditions, sizes[-1].rule, best.cost, best.at_least, 0))
-            continue
-        rules = [best.rule]
-        if best.proved and best.conditions:
-            tied, _ = search.equally_good(
-                best.conditions, best.cost, most=TIES, looks=settings.looks // 10
-            )
-            rules += tied
-        rule = settled(without_redundancy(roomiest(rules, table), table), table)
-        sizes.append(Size(best.conditions, rule, best.cost, best.at_least, 0))
-    return sizes
-
-
-def _of_m_of_n(search: Search, table: Table, settings: TableSettings) -> list[Size]:
-    """Returns the best rule found of each size that needs some of its conditions."""
-    sizes: list[Size] = []
-    if len(search.classes) != 2:
-        return sizes
-    for conditions in range(FEWEST, settings.max_conditions + 1):
-        cost, rules = search.m_of_n(conditions, looks=settings.looks // 10)
-        if rules and (not sizes or cost < sizes[-1].cost):
-            rule = settled(without_redundancy(roomiest(rules, table), table), table)
-            sizes.append(Size(conditions, rule, cost, 0, 0, "m of n"))
-    return sizes

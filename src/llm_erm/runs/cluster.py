@@ -72,6 +72,15 @@ class RayCluster(Checked):
         """
         if method.budget is None:
             method_to_send(method)
+        self.check_cluster()
+
+    def check_cluster(self) -> None:
+        """Checks that Ray is installed, and that something listens at the address if there is one.
+
+        Raises:
+            InputError: Nothing does.
+            MissingExtraError: Ray is not installed.
+        """
         import_ray()
         if self.address not in (None, "auto"):
             check_reachable(self.address or "")

@@ -38,7 +38,7 @@ def connected(address: str | None) -> Iterator[Any]:
     environment.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     in_main_thread = threading.current_thread() is threading.main_thread()
     handler = signal.getsignal(signal.SIGTERM)
-    own: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
+    own: dict[str, Any] = {"include_dashboard": False}
     try:
         ray.init(
             address=address or "local",

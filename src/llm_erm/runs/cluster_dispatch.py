@@ -155,6 +155,8 @@ class Dispatch:
                             again = None
                         if again is not None:
                             waiting.appendleft(again)
+                if stopped:  # all is done, but not what comes after this run
+                    raise KeyboardInterrupt
                 self._let_go()
                 if closing := self._closing:
                     self._ray.wait(closing, num_returns=len(closing), timeout=CLOSE_SECONDS)

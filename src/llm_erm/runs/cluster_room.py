@@ -51,7 +51,7 @@ class Room:
                         None,
                         Noticed(
                             "No node of the cluster has what a job takes "
-                            f"({self._in_words()}); the jobs wait until one does."
+                            f"({self.takes}); the jobs wait until one does."
                         ),
                     )
             return self._jobs
@@ -67,7 +67,9 @@ class Room:
             for has in (node["Resources"] for node in self.ray.nodes() if node["Alive"])
         )
 
-    def _in_words(self) -> str:
+    @property
+    def takes(self) -> str:
+        """What a job takes, in words."""
         counts = {"CPU": self.cpus, "GPU": self.gpus}
         parts = [f"{count:g} {name}{'s' * (count != 1)}" for name, count in counts.items()]
         if self.memory_bytes is not None:

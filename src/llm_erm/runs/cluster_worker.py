@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import LLMERMError
 from llm_erm.execution import Isolation
@@ -17,8 +17,10 @@ from llm_erm.runs.cluster_files import Wrote, send_file
 from llm_erm.runs.events import Answered, Event, Finished, Observer
 from llm_erm.runs.jobs import JobKey, Work
 from llm_erm.runs.sessions import KeptSession
-from llm_erm.sandbox import Sandbox
 from llm_erm.version import VERSION
+
+if TYPE_CHECKING:
+    from llm_erm.sandbox import Sandbox
 
 BATCH_SECONDS = 0.05
 """How long an event may wait for others; answers, which were paid for, do not wait."""
@@ -159,7 +161,7 @@ class Ran:
     notices: tuple[str, ...]
 
 
-_sandboxes: dict[SandboxSettings, Sandbox] = {}
+_sandboxes: "dict[SandboxSettings, Sandbox]" = {}
 """Those of this process; they end with it."""
 
 
@@ -185,6 +187,8 @@ def in_sandbox(
 
 
 def _in_sandbox(settings: SandboxSettings, method: str | None, arguments: Any) -> Ran:  # noqa: ANN401
+    from llm_erm.sandbox import Sandbox
+
     if settings not in _sandboxes:
         _sandboxes[settings] = Sandbox(
             settings.workers,

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -40,6 +41,7 @@ class JobPool:
         observe: Observer,
         *,
         threads: int | None = None,
+        shared: bytes | None = None,
     ) -> None:
         """Starts the pool; its processes start when they are needed.
 
@@ -49,6 +51,7 @@ class JobPool:
             observe: Receives every event, one at a time; an event that every session sends, once.
             threads: Number of threads that numerical libraries may use in each process; None for
                 their default.
+            shared: A pickled function and its first argument, for ``call``.
         """
         context = _Spawning()
         self._processes = context.started
@@ -66,7 +69,7 @@ class JobPool:
             count,
             mp_context=context,
             initializer=_begin,
-            initargs=(self._sender, context.Lock(), places if devices else None),
+            initargs=(self._sender, context.Lock(), places if devices else None, shared),
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
@@ -184,10 +187,11 @@ def _block_interrupts() -> set[signal.Signals]:
 
 
 _process: dict[str, Any] = {}
-"""What a process of a pool keeps between jobs: its way to the parent, and its session."""
+"""What a process of a pool keeps between jobs: its way to the parent, its session, and what it
+shares with the others."""
 
 
-def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: ANN401
+def _begin(sender: "Connection", sending: Any, places: Any, shared: bytes | None) -> None:  # noqa: ANN401
     """Prepares a process of a pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
@@ -197,6 +201,8 @@ def _begin(sender: "Connection", sending: Any, places: Any) -> None:  # noqa: AN
     session = KeptSession()
     Finalize(None, session.close, exitpriority=0)  # pool processes exit without `atexit`
     _process.update(sender=sender, sending=sending, session=session)
+    if shared is not None:
+        _process["shared"] = pickle.loads(shared)  # noqa: S301 - from the parent
 
 
 def _end_with_parent() -> None:
@@ -231,3 +237,9 @@ def tell(job: JobKey | None, event: Event) -> None:
 def do(pickled: bytes, work: Work) -> None:
     """Does a job in a process of a pool, in the session that is open there for its method."""
     _process["session"].do(pickled, work, tell)
+
+
+def call(piece: object) -> object:
+    """Calls the function that the processes of a pool share, in one of them."""
+    function, shared = _process["shared"]
+    return function(shared, piece)
