@@ -198,7 +198,7 @@ def test_without_ray_it_says_how_to_install_it(invoke, tmp_path, monkeypatch, co
         raise MissingExtraError("A cluster needs Ray.")
 
     (tmp_path / "grid.yaml").write_text(GRID)
-    monkeypatch.setattr("llm_erm.runs.cluster_connection.import_ray", absent)
+    monkeypatch.setattr("llm_erm.runs.cluster.import_ray", absent)
     done = invoke(*command, "--executor", "ray")
     assert (done.returncode, done.stderr) == (2, "llm-erm: A cluster needs Ray.\n")
 

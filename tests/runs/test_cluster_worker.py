@@ -22,9 +22,9 @@ from llm_erm.synthesis.method import Synthesis
 
 
 def test_a_node_with_another_version_is_named():
-    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the run was started with 0\.0"):
+    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the driver has 0\.0"):
         Worker(b"").begin("0.0")
-    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the run was started with 0\.0"):
+    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the driver has 0\.0"):
         in_sandbox("0.0", None, None)
 
 

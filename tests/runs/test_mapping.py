@@ -95,7 +95,7 @@ def test_a_cluster_that_is_not_there_is_named_before_anything_is_sent():
 
 
 def test_a_node_with_another_version_is_named_before_anything_is_loaded():
-    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the search was started with 0\.0"):
+    with pytest.raises(LLMERMError, match=r"has llm-erm .*, but the driver has 0\.0"):
         _called("0.0", b"of another version", "a")
 
 

@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from multiprocessing.util import Finalize
 from typing import Any
 
 from llm_erm.errors import InputError, MissingExtraError
@@ -91,6 +90,8 @@ def stay_connected(address: str) -> None:
     """
     if import_ray().is_initialized():
         return
+    from multiprocessing.util import Finalize
+
     opened = ExitStack()
     opened.enter_context(connected(address))
     Finalize(None, opened.close, exitpriority=0)  # pool processes exit without `atexit`

@@ -42,7 +42,7 @@ def check_version(version: str) -> None:
     """
     if version != VERSION:
         raise LLMERMError(
-            f"The node {platform.node()} has llm-erm {VERSION}, but the run was started with "
+            f"The node {platform.node()} has llm-erm {VERSION}, but the driver has "
             f"{version}; install the same version on every node."
         )
 
