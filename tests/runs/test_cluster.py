@@ -306,6 +306,8 @@ def test_sessions_are_closed_and_workers_ended(cluster, tmp_path):
     method = Fake(variants=("fine-a", "fine-b", "fine-c"), notes=tmp_path)
     run(method, [SPEC], executor=RayCluster(cluster.address))
     assert method.noted("opened-") == method.noted("closed-")
+    while any(Path("/proc", process).exists() for process in method.noted("opened-")):
+        time.sleep(0.01)
 
 
 def test_a_node_that_cannot_load_the_package_is_named(cluster, tmp_path):

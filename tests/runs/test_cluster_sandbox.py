@@ -11,10 +11,11 @@ from canary import CANARY
 from llm_erm import DataGrid, Synthesis
 from llm_erm.errors import LLMERMError
 from llm_erm.runs import cluster_worker
-from llm_erm.runs.cluster_dispatch import MOST_LOSSES
+from llm_erm.runs.cluster_calls import MOST_LOSSES, StoppedError
 from llm_erm.runs.cluster_room import Room
 from llm_erm.runs.cluster_sandbox import ClusterSandbox
 from llm_erm.runs.cluster_worker import Ran, SandboxSettings
+from llm_erm.runs.events import Isolated, Noticed
 from llm_erm.runs.executors import InProcess
 from llm_erm.runs.run import plan, run
 from llm_erm.sandbox import Sandbox
@@ -56,6 +57,7 @@ class Nodes:
         return taken
 
     def options(self, **given: Any) -> "Task":
+        assert given.pop("max_retries") == 0  # Ray would repeat forever what lacks memory
         self.given = given
         return Task(self)
 
@@ -172,23 +174,48 @@ def test_the_weakest_isolation_counts():
         assert sandbox.notices == ("a lower limit",)
 
 
-def test_closing_ends_what_waits_for_a_node():
+def test_closing_waits_until_nothing_calls_ray_any_more():
+    """A call after this process has left the cluster would start another one."""
     nodes = Nodes()
     sandbox = ClusterSandbox(room(nodes))
     nodes.busy = True
-    failures: list[str] = []
+    under_way = threading.Event()
+    stopped: list[int] = []
 
     def wait() -> None:
-        with pytest.raises(LLMERMError) as caught:
+        under_way.set()
+        with pytest.raises(StoppedError):
             sandbox.execute(PARITY, ["0"])
-        failures.append(str(caught.value))
+        stopped.append(nodes.cancelled)
 
     waiting = threading.Thread(target=wait)
     waiting.start()
+    under_way.wait()
     sandbox.close()
+    asked = len(nodes.sent)
     waiting.join()
-    assert failures == ["The sandbox was closed while a program ran; start the run again."]
-    assert nodes.cancelled == 1
+    with pytest.raises(StoppedError):
+        sandbox.execute(PARITY, ["0"])
+    assert (len(nodes.sent), nodes.cancelled) == (asked, asked - 1)
+
+
+def test_a_weaker_node_is_announced():
+    nodes = Nodes(
+        [Ran(None, "strong", (), ()), Ran(None, "basic", ("no namespaces",), ("a lower limit",))]
+    )
+    events: list = []
+    where = Room(nodes, 1.0, 0.0, None, lambda job, event: events.append(event))
+    with ClusterSandbox(where) as sandbox:
+        assert events == []
+        sandbox.execute(PARITY, ["0"])
+    assert events == [Isolated("basic", ("no namespaces",)), Noticed("a lower limit")]
+
+
+def test_a_program_whose_process_is_lost_runs_again():
+    nodes = Nodes()
+    with ClusterSandbox(room(nodes)) as sandbox:
+        nodes.answers += [ConnectionError("gone")] * MOST_LOSSES
+        assert sandbox.execute(PARITY, ["01"]).predictions.tolist() == [1]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +229,6 @@ def test_closing_ends_what_waits_for_a_node():
 def test_what_keeps_nodes_from_running_programs_is_said(failure, message):
     nodes = Nodes()
     with ClusterSandbox(room(nodes)) as sandbox:
-        nodes.answers.append(failure)
+        nodes.answers += [failure] * (MOST_LOSSES + 1)
         with pytest.raises(LLMERMError, match=message):
             sandbox.execute(PARITY, ["0"])

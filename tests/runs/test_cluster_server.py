@@ -20,6 +20,7 @@ from llm_erm.incontext.server import ServerEngine
 from llm_erm.llms.budget import Budget
 from llm_erm.runs.cluster import NOTHING_TO_DO, RayCluster
 from llm_erm.runs.events import Attempted, Noticed
+from llm_erm.sandbox import Sandbox
 from recorded import chat
 from responses_server import USAGE, response, serving, text
 from timeless import in_any_order
@@ -78,9 +79,12 @@ def method(url: str, **more: Any) -> Synthesis:
     return Synthesis.of("openai:gpt-5", model_settings=settings, attempts=6)
 
 
-def test_a_node_that_is_killed_costs_no_call(cluster, tmp_path, capfd):
+def test_a_node_that_is_killed_costs_no_call(cluster, tmp_path, capfd, monkeypatch):
     """Every answer is asked for once, three calls at a time, and the files are a local run's."""
     done: list[int] = []
+
+    def no_sandbox(*_, **__):
+        raise AssertionError("programs run on the nodes")
 
     def watch(job, event):
         if isinstance(event, Attempted):
@@ -97,7 +101,10 @@ def test_a_node_that_is_killed_costs_no_call(cluster, tmp_path, capfd):
         ):
             propose.calls.clear()
             data = grid(tmp_path / f"data-{folder}")  # one's looks do not count for the other
-            results = run(method(server.url), data, tmp_path / folder, **how)
+            with monkeypatch.context() as patch:
+                if folder == "ray":
+                    patch.setattr(Sandbox, "__init__", no_sandbox)  # in this process
+                results = run(method(server.url), data, tmp_path / folder, **how)
             assert len(results) == 8
             assert set(propose.calls.values()) == {6}
             assert propose.most <= 3

@@ -46,13 +46,10 @@ class PlaceOptions:
         Raises:
             InputError: A flag belongs to another executor, or a number is out of range.
         """
-        return self._chosen(job_gpus=0.0)
-
-    def _chosen(self, *, job_gpus: float) -> InProcess | Processes | RayCluster:
-        of_ray = ("ray_address", "job_cpus", "job_gpus", "job_memory_mb")
-        given = vars(self) | {"job_gpus": job_gpus}
-        for name in of_ray:
-            if self.executor != "ray" and given[name] != getattr(ExecutorOptions, name):
+        gpus: float = getattr(self, "job_gpus", 0.0)
+        for name in ("ray_address", "job_cpus", "job_gpus", "job_memory_mb"):
+            usual = getattr(ExecutorOptions, name)
+            if self.executor != "ray" and getattr(self, name, usual) != usual:
                 raise InputError(
                     f"--{name.replace('_', '-')} is for --executor ray; add that, or omit it."
                 )
@@ -62,7 +59,7 @@ class PlaceOptions:
             return InProcess()
         if self.executor == "ray":
             memory = None if self.job_memory_mb is None else self.job_memory_mb * 2**20
-            return RayCluster(self.ray_address, self.job_cpus, job_gpus, memory)
+            return RayCluster(self.ray_address, self.job_cpus, gpus, memory)
         cores = usable_cores()
         count = cores if self.workers is None else self.workers
         if count < 1:
@@ -79,10 +76,6 @@ class ExecutorOptions(PlaceOptions):
 
     job_gpus: float = 0.0
     """With --executor ray: number of GPUs that a job takes; a fraction for small models."""
-
-    def chosen_executor(self) -> InProcess | Processes | RayCluster:
-        """Returns what does the jobs, as ``PlaceOptions`` does."""
-        return self._chosen(job_gpus=self.job_gpus)
 
 
 Flags = TypeVar("Flags", bound=ExecutorOptions)

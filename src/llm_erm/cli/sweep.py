@@ -110,7 +110,8 @@ def _outcomes(options: Options, plan: Sweep, checked: Sequence[RunOptions]) -> l
     """
     with stopping_at_sigterm(), cluster_of(options) as ray:
         if ray is None:
-            devices = _devices(options.jobs)
+            pools = options.executor == "processes"  # one at a time, with all devices
+            devices = [None] if pools else _devices(options.jobs)
             if len(devices) == 1 and devices[0] is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]
             calls = [partial(results_of, one) for one in checked]

@@ -16,10 +16,7 @@ from llm_erm.runs.events import Noticed, Observer
 from llm_erm.runs.executors import InProcess, method_to_send
 from llm_erm.runs.jobs import Method, Work
 
-NOTHING_TO_DO = (
-    "The calls to the server are made by this process, whose limits they share, so there is "
-    "nothing to do for the nodes of the cluster."
-)
+NOTHING_TO_DO = "This process makes all calls, so the nodes of the cluster have nothing to do."
 
 
 @dataclass(frozen=True)
@@ -30,8 +27,8 @@ class RayCluster(Checked):
     process or node is lost is done again, from the answers and attempts that arrived.
 
     If a model is behind a server, the driver makes all calls, under one limit of calls in flight
-    and one budget, and the nodes run the programs in the answers. No node gets the key, or labels
-    other than the training labels that the code tool shows to a program.
+    and one budget, and the nodes run the programs in the answers. They are sent neither the key nor
+    labels, other than the training labels that the code tool shows to a program.
 
     Attributes:
         address: Address of the cluster: ``auto`` for the one that this machine belongs to, or

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.errors import LLMERMError, UnfinishedError
+from llm_erm.runs.cluster_calls import MOST_LOSSES, cause_of, not_loaded
 from llm_erm.runs.cluster_files import Wrote, write_part
 from llm_erm.runs.cluster_room import Room
 from llm_erm.runs.cluster_worker import Batch, Desk, Worker
@@ -17,9 +18,6 @@ from llm_erm.runs.jobs import JobKey, Work
 from llm_erm.tasks.task import HeldOut
 from llm_erm.version import VERSION
 
-MOST_LOSSES = 3
-"""How often a job may lose its process, and workers theirs while they start, before the run ends:
-the job or the package may be the cause."""
 MOST_SPARE = 64
 """Workers asked for beyond the room that there is, so that a cluster that can grow does."""
 CLOSE_SECONDS = 10.0
@@ -39,7 +37,7 @@ class Running:
         self._work = work
         self._answers = dict(work.answers)
         self._attempts = {attempt.index: attempt for attempt in work.attempts}
-        self._losses = 0
+        self._lost_on: list[str] = []
 
     @property
     def work(self) -> Work:
@@ -68,23 +66,30 @@ class Running:
             case Finished():
                 self.finished = True
 
-    def lose(self, error: Exception, *, with_node: bool) -> None:
+    def lose(self, error: Exception, node: str, is_alive: Callable[[str], bool]) -> None:
         """Counts the loss of its process, unless its whole node was lost, which no job causes.
+
+        Args:
+            error: How it was lost.
+            node: Id of its node.
+            is_alive: Says whether a node is still there. A cluster may find out after seconds that
+                it is not, so it is asked about earlier losses again.
 
         Raises:
             LLMERMError: It was lost too often.
         """
-        self._losses += not with_node
-        if self._losses == MOST_LOSSES:
+        self._lost_on.append(node)
+        losses = sum(map(is_alive, self._lost_on))
+        if losses >= MOST_LOSSES:
             raise LLMERMError(
-                f"The process of {self.name} was lost {self._losses} times, perhaps for lack of "
-                f"memory ({type(error).__name__}); give each job more memory, and run the same "
-                "command to resume."
+                f"The process of {self.name} was lost {losses} times, perhaps for lack of memory "
+                f"({type(error).__name__}); give each job more memory, and run the same command to "
+                "resume."
             ) from error
 
 
 @dataclass(frozen=True)
-class _Hand:
+class _Started:
     """A worker that has started.
 
     Attributes:
@@ -118,9 +123,10 @@ class Dispatch:
         self._observe = observe
         self._of_run: list[Event] = []
         self._starting: dict[Any, Any] = {}
-        self._idle: list[_Hand] = []
-        self._running: dict[Any, tuple[Running, _Hand]] = {}
+        self._idle: list[_Started] = []
+        self._running: dict[Any, tuple[Running, _Started]] = {}
         self._closing: list[Any] = []
+        self._most_starting = 0
         self._failed_starts = 0
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         desk = ray.remote(Desk).options(num_cpus=0, scheduling_strategy=here)
@@ -167,8 +173,8 @@ class Dispatch:
             raise unfinished
 
     def _actors(self) -> list[Any]:
-        hands = [*self._idle, *(hand for _, hand in self._running.values())]
-        return [self._desk, *self._starting.values(), *(hand.actor for hand in hands)]
+        started = [*self._idle, *(worker for _, worker in self._running.values())]
+        return [self._desk, *self._starting.values(), *(worker.actor for worker in started)]
 
     def _staff(self, waiting: int) -> None:
         """Starts workers for the jobs that wait, or lets go of those that none is left for."""
@@ -178,13 +184,14 @@ class Dispatch:
         for _ in range(there, most):
             actor = self._new_worker()
             self._starting[actor.begin.remote(VERSION)] = actor
+        self._most_starting = max(self._most_starting, len(self._starting))
         if not waiting:
             self._let_go()
 
     def _let_go(self) -> None:
         """Ends the workers that have no job, and gives back what they take."""
-        for hand in self._idle:  # Ray ends a process to which nothing refers
-            self._closing.append(hand.actor.close.remote())
+        for worker in self._idle:  # Ray ends a process to which nothing refers
+            self._closing.append(worker.actor.close.remote())
         self._idle.clear()
         for actor in self._starting.values():
             self._ray.kill(actor)
@@ -198,12 +205,12 @@ class Dispatch:
             ready, _ = self._ray.wait(waited, timeout=WAKE_SECONDS)
         return list(ready)
 
-    def _give(self, hand: _Hand, job: Running) -> None:
+    def _give(self, worker: _Started, job: Running) -> None:
         work = job.work
         reveal = partial(_revealed, self._desk, work.splits.reveal)
         work = replace(work, splits=replace(work.splits, reveal=reveal))
-        do = hand.actor.do.options(_generator_backpressure_num_objects=4)
-        self._running[do.remote(work)] = (job, hand)
+        do = worker.actor.do.options(_generator_backpressure_num_objects=4)
+        self._running[do.remote(work)] = (job, worker)
 
     def _take(self, one: Any) -> Running | None:  # noqa: ANN401 - of Ray
         """Takes a worker that has started, or the next events of a job.
@@ -217,7 +224,7 @@ class Dispatch:
         if one in self._starting:
             self._begin(one)
             return None
-        job, hand = self._running[one]
+        job, worker = self._running[one]
         errors = self._ray.exceptions
         try:
             batch: Batch = self._ray.get(next(one))
@@ -229,7 +236,7 @@ class Dispatch:
             raise cause_of(error) from None
         except errors.RayError as error:
             del self._running[one]
-            return None if job.finished else self._lost(job, hand, error)
+            return None if job.finished else self._lost(job, worker, error)
         for key, event in batch:
             self._pass_on(job, key, event)
         return None
@@ -248,9 +255,9 @@ class Dispatch:
             raise cause_of(error) from None
         except errors.RayError as error:
             if getattr(error, "actor_init_failed", False):
-                raise _not_loaded(error) from error
+                raise not_loaded(error) from error
             self._failed_starts += 1
-            if self._failed_starts > MOST_LOSSES + len(self._starting):
+            if self._failed_starts > MOST_LOSSES * self._most_starting:
                 raise LLMERMError(
                     f"{self._failed_starts} processes of the cluster, one after another, were lost "
                     f"while they started ({type(error).__name__}), perhaps for lack of memory; "
@@ -258,7 +265,7 @@ class Dispatch:
                 ) from error
             return
         self._failed_starts = 0
-        self._idle.append(_Hand(actor, node))
+        self._idle.append(_Started(actor, node))
 
     def _pass_on(self, job: Running, key: JobKey | None, event: Event) -> None:
         if isinstance(event, Wrote):
@@ -271,38 +278,28 @@ class Dispatch:
             self._of_run.append(event)
             self._observe(None, event)
 
-    def _lost(self, job: Running, hand: _Hand, error: Exception) -> Running:
+    def _lost(self, job: Running, worker: _Started, error: Exception) -> Running:
         """Returns a job whose process was lost, to be done again.
 
         Raises:
             LLMERMError: It was lost too often.
         """
-        job.lose(error, with_node=not self._room.is_alive(hand.node))
+        self._ray.kill(worker.actor)  # it may only be out of reach
+        job.lose(error, worker.node, self._room.is_alive)
         text = f"The process of {job.name} was lost ({type(error).__name__}); it is done again."
         self._observe(None, Noticed(text))
         return job
-
-
-def cause_of(error: Any) -> Exception:  # noqa: ANN401 - of Ray
-    """Returns the error that a process raised."""
-    cause: Exception = error.cause
-    if isinstance(cause, ImportError) or "failed to import on the worker" in str(cause):
-        return _not_loaded(cause)
-    return cause
-
-
-def _not_loaded(error: Exception) -> LLMERMError:
-    """Returns the error of a node that lacks a package; Ray ends with the exception in question."""
-    why = str(error).strip().splitlines()[-1].strip()
-    return LLMERMError(
-        f"A node of the cluster cannot load llm-erm ({why}); install the same version on every "
-        "node."
-    )
 
 
 def _revealed(desk: Any, reveal: Callable[[], HeldOut]) -> HeldOut:  # noqa: ANN401 - an actor
     """Returns the held-out data, which are read on the driver's machine."""
     import ray
 
-    held_out: HeldOut = ray.get(desk.call.remote(reveal))
+    try:
+        held_out: HeldOut = ray.get(desk.call.remote(reveal))
+    except ray.exceptions.RayActorError as error:
+        raise LLMERMError(
+            "The process that reads the data sets on the driver's machine was lost; run the same "
+            "command to resume."
+        ) from error
     return held_out

@@ -2,17 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from llm_erm.errors import InputError, LLMERMError
+from llm_erm.errors import LLMERMError
 from llm_erm.runs.events import Event
-from llm_erm.runs.files import FILES, writing
+from llm_erm.runs.files import writing
 
 CHUNK_BYTES = 4 * 2**20
 """Size of the parts in which files are sent."""
-_OURS = (".lock*", "*.part", "log.jsonl*", *(f"{name}*" for name in FILES))
-"""Files of the run's folder that only the driver writes."""
 
 
 @dataclass(frozen=True)
@@ -45,33 +42,16 @@ def write_part(folder: Path, part: Wrote) -> None:
     """Adds a part to a file of the run's folder, which appears when it is whole.
 
     Raises:
-        LLMERMError: A job cannot have written such a file.
         InputError: The folder is not writable.
+        LLMERMError: The file is not in the folder.
     """
-    if not _is_of_a_job(part.name):
-        raise LLMERMError(
-            f"A node of the cluster sent a file {part.name!r:.60}, which no job writes; check its "
-            "machines."
-        )
     path = folder / part.name
+    if ".." in path.parts or not path.is_relative_to(folder):
+        raise LLMERMError(f"A node sent {part.name!r:.60}, which is outside the run's folder.")
     draft = path.with_name(path.name + ".part")
-    for place in (path, draft, *path.parents[: len(path.relative_to(folder).parts) - 1]):
-        if place.is_symlink():
-            raise InputError(
-                f"{place} is a link, and a run writes nothing outside its folder; delete the link, "
-                "or name another folder.",
-                setting="out_dir",
-            )
     with writing(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("ab" if part.start else "wb") as file:
             file.write(part.data)
         if part.last:
             draft.replace(path)
-
-
-def _is_of_a_job(name: str) -> bool:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or path.parts[0] == "programs":
-        return False
-    return not any(fnmatchcase(path.parts[0], ours) for ours in _OURS)

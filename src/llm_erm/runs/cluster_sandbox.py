@@ -4,16 +4,16 @@ import threading
 from collections.abc import Sequence
 from typing import Any, Self
 
-from llm_erm.errors import LLMERMError
 from llm_erm.execution import BINARY, Execution, Input, Isolation, Limits, Outputs
-from llm_erm.runs.cluster_dispatch import MOST_LOSSES, cause_of
+from llm_erm.runs.cluster_calls import StoppedError, called
 from llm_erm.runs.cluster_room import Room
 from llm_erm.runs.cluster_worker import Ran, SandboxSettings, in_sandbox
-from llm_erm.runs.executors import WAKE_SECONDS
+from llm_erm.runs.events import Isolated, Noticed
+from llm_erm.runs.executors import at_interrupt
 from llm_erm.version import VERSION
 
 _LEVELS = ("none", "basic", "standard", "strong")
-_MOST_WAITING = 256
+MOST_AT_ONCE = 64
 """Programs that may be on nodes, or wait for one, at the same time; each has a thread here."""
 DEFAULT_LIMITS = Limits()
 
@@ -22,7 +22,7 @@ class ClusterSandbox:
     """What a ``Sandbox`` does, on the nodes: inputs go there, predictions come back.
 
     A program whose process or node is lost runs again, which changes nothing: it depends on its
-    inputs alone, or else it is found out by its replay.
+    inputs alone, or its replay exposes it.
     """
 
     def __init__(
@@ -41,11 +41,16 @@ class ClusterSandbox:
         self._room = room
         self._settings = SandboxSettings(max(1, int(room.cpus)), isolation, unsafe_no_isolation)
         task = room.ray.remote(max_calls=0)(in_sandbox)  # a process keeps its sandbox
-        self._task = task.options(**room.options, max_retries=MOST_LOSSES)
+        self._task = task.options(**room.options, max_retries=0)
         self._stopped = threading.Event()
-        self._lock = threading.Lock()
+        self._change = threading.Condition()
+        self._under_way = 0
         self._weakest: Ran | None = None
-        self._ask(None)
+        with at_interrupt(lambda *_: self._stopped.set()):  # Ray loses it in its callbacks
+            try:
+                self._ask(None)
+            except StoppedError:
+                raise KeyboardInterrupt from None
 
     @property
     def isolation(self) -> str:
@@ -68,7 +73,7 @@ class ClusterSandbox:
     @property
     def workers(self) -> int:
         """Number of programs that may be on nodes, or wait for one, at the same time."""
-        return _MOST_WAITING
+        return MOST_AT_ONCE
 
     def execute(
         self,
@@ -100,8 +105,13 @@ class ClusterSandbox:
         return execution
 
     def close(self) -> None:
-        """Ends all programs; what waits for them in other threads raises an error."""
+        """Ends all programs; what waits for them in other threads raises an error first.
+
+        Nothing may call Ray once this process has left the cluster: that would start another one.
+        """
         self._stopped.set()
+        with self._change:
+            self._change.wait_for(lambda: not self._under_way)
 
     def __enter__(self) -> Self:
         return self
@@ -113,36 +123,36 @@ class ClusterSandbox:
         """Returns what a method of a node's sandbox returns.
 
         Raises:
-            LLMERMError: The sandbox was closed, or no node can run programs.
+            StoppedError: The sandbox was closed.
+            LLMERMError: No node can run programs.
         """
-        ray = self._room.ray
-        asked = self._task.remote(VERSION, self._settings, method, *arguments)
-        while not ray.wait([asked], timeout=WAKE_SECONDS)[0]:
-            self._room.jobs()
+        with self._change:
             if self._stopped.is_set():
-                ray.cancel(asked, force=True)
-                raise LLMERMError(
-                    "The sandbox was closed while a program ran; start the run again."
-                )
+                raise StoppedError("The sandbox is closed.")
+            self._under_way += 1
         try:
-            ran: Ran = ray.get(asked)
-        except ray.exceptions.RayTaskError as error:
-            raise cause_of(error) from None
-        except ray.exceptions.RayError as error:
-            raise LLMERMError(
-                f"The process of a program was lost {MOST_LOSSES + 1} times, perhaps for lack of "
-                f"memory ({type(error).__name__}); give each job more memory, and run the same "
-                "command to resume."
-            ) from error
-        self._note(ran)
-        return ran.value
+            given = (VERSION, self._settings, method, *arguments)
+            ran: Ran = called(self._room, self._task, given, self._stopped.is_set, "a program")
+            self._note(ran)
+            return ran.value
+        finally:
+            with self._change:
+                self._under_way -= 1
+                self._change.notify_all()
 
     def _note(self, ran: Ran) -> None:
-        """Notes the isolation of the node."""
-        with self._lock:
-            if self._weakest is None or _rank(ran) < _rank(self._weakest):
-                self._weakest = ran
+        """Notes the isolation of the node, and tells if it is weaker than that of earlier ones."""
+        with self._change:
+            first = self._weakest is None
+            if not first and _rank(ran) >= _rank(self._weakest):
+                return
+            self._weakest = ran
+        if not first:  # whoever opened the sandbox tells of the first one
+            self._room.observe(None, Isolated(ran.isolation, ran.missing))
+            for notice in ran.notices:
+                self._room.observe(None, Noticed(notice))
 
 
-def _rank(ran: Ran) -> int:
+def _rank(ran: Ran | None) -> int:
+    assert ran is not None
     return _LEVELS.index(ran.isolation) if ran.isolation in _LEVELS else len(_LEVELS)

@@ -1,16 +1,18 @@
 """Calls one function for several pieces of work, wherever an executor has jobs done."""
 
 import pickle
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.runs.cluster import RayCluster
+from llm_erm.runs.cluster_calls import called
 from llm_erm.runs.cluster_connection import connected
-from llm_erm.runs.cluster_dispatch import MOST_LOSSES, cause_of
 from llm_erm.runs.cluster_worker import check_version
+from llm_erm.runs.events import Event, Noticed
 from llm_erm.runs.executors import WAKE_SECONDS, InProcess, Processes, at_interrupt
 from llm_erm.version import VERSION
 
@@ -83,9 +85,9 @@ def _in_processes(
     with JobPool(
         count, executor.devices, lambda *_: None, threads=executor.threads, shared=sent
     ) as pool:
-        calls = [pool.submit(call, piece) for piece in pieces]
-        waiting = set(calls)
         try:
+            calls = [pool.submit(call, piece) for piece in pieces]
+            waiting = set(calls)
             while waiting:
                 done, waiting = wait(waiting, WAKE_SECONDS, "FIRST_COMPLETED")
                 for one in done:
@@ -104,45 +106,48 @@ def _on_cluster(
     shared: Shared,
     pieces: Sequence[Piece],
 ) -> list[Result]:
+    stopped = threading.Event()
+    interrupts: list[int] = []  # Ray loses a KeyboardInterrupt in its callbacks
+
+    def interrupt(*_: object) -> None:
+        interrupts.append(1)
+        stopped.set()
+
     with connected(cluster.address) as ray:
-        room = cluster.room(ray, lambda *_: None)
-        if not room.jobs():
-            raise InputError(
-                f"No node of the cluster has what a search takes ({room.takes}); let it take less, "
-                "or add a node.",
-                setting="job_cpus or job_memory_mb",
-            )
+        room = cluster.room(ray, _refuse)
+        room.jobs()
         sent = ray.put(pickle.dumps((function, shared)))
-        task = ray.remote(_called).options(**room.options, max_retries=MOST_LOSSES)
-        calls = [task.remote(VERSION, sent, piece) for piece in pieces]
-        waiting = calls
-        results: dict[Any, Any] = {}
-        stopped: list[int] = []  # Ray loses a KeyboardInterrupt in its callbacks
-        with at_interrupt(lambda *_: stopped.append(1)):
+        task = ray.remote(_called).options(**room.options, max_retries=0)
+
+        def result(piece: Piece) -> Result:
+            found: Result = called(room, task, (VERSION, sent, piece), stopped.is_set, "a search")
+            return found
+
+        with (
+            at_interrupt(interrupt),
+            ThreadPoolExecutor(len(pieces), "search") as threads,
+        ):
+            results = [threads.submit(result, piece) for piece in pieces]
             try:
-                while waiting and not stopped:
-                    done, waiting = ray.wait(waiting, timeout=WAKE_SECONDS)
-                    results |= {one: _result(ray, one) for one in done}
+                waiting = set(results)
+                while waiting and not stopped.is_set():
+                    done, waiting = wait(waiting, WAKE_SECONDS, "FIRST_COMPLETED")
+                    for one in done:
+                        one.result()  # raises the first error while the others are at work
             finally:
-                for one in waiting:
-                    ray.cancel(one, force=True)
-        if stopped:
+                stopped.set()  # or the others would be waited for
+        if interrupts:
             raise KeyboardInterrupt
-        return [results[one] for one in calls]
+        return [one.result() for one in results]
 
 
-def _result(ray: Any, call: Any) -> Any:  # noqa: ANN401 - a module, and one of its objects
-    """Returns what a call returned, or raises what it raised."""
-    errors = ray.exceptions
-    try:
-        return ray.get(call)
-    except errors.RayTaskError as error:
-        raise cause_of(error) from None
-    except errors.RayError as error:
-        raise LLMERMError(
-            f"The process of a search was lost {MOST_LOSSES + 1} times, perhaps for lack of "
-            f"memory ({type(error).__name__}); give each search more memory, and search again."
-        ) from error
+def _refuse(job: object, event: Event) -> None:
+    """Raises an error if no node of the cluster is large enough for a search."""
+    if isinstance(event, Noticed):
+        raise InputError(
+            f"{event.text.partition(';')[0]}; let a search take less, or add a node.",
+            setting="job_cpus or job_memory_mb",
+        )
 
 
 def _called(version: str, sent: bytes, piece: object) -> object:
