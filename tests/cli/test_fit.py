@@ -194,11 +194,11 @@ def test_json_is_the_same_from_processes(table, capsys):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--workers 2", "--workers is for --executor processes; add that, or omit it."),
+        ("--workers 2", "--workers applies only to --executor processes; omit it."),
         ("--executor processes --workers 0", "The number of workers is 0; give 1 or more"),
         ("--executor processes --ray-address auto", "--ray-address is for --executor ray"),
         ("--job-memory-mb 100", "--job-memory-mb is for --executor ray; add that, or omit it."),
-        ("--executor ray --job-cpus 0", "A job cannot take 0 CPUs; give 0.001 or more."),
+        ("--executor ray --job-cpus 0", "A job cannot take 0 CPUs; give 0.001 or more"),
         ("--executor ray --job-gpus 1", "--job-gpus"),
     ],
 )

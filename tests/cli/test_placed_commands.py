@@ -99,7 +99,7 @@ def cluster(monkeypatch):
             yield nodes(*resources)
 
         monkeypatch.setattr(sweeping, "cluster_of", connected)
-        monkeypatch.setattr("llm_erm.runs.cluster_connection.import_ray", lambda: None)
+        monkeypatch.setattr("llm_erm.runs.cluster.import_ray", lambda: None)
         monkeypatch.setattr("llm_erm.runs.cluster.import_ray", lambda: None)
 
     return of
@@ -110,7 +110,7 @@ def test_each_job_of_a_sweep_joins_the_cluster_and_sees_all_devices(sweep, clust
     flags = ("--executor", "ray", "--ray-address", "auto", "--job-memory-mb", "9")
     status, said, calls, devices = sweep(GRID, *flags)
     assert (status, devices) == (0, [None])
-    assert "No node of the cluster has what a job takes (1 CPU, 0 GPUs, 9 MiB)" in said
+    assert "No node of the cluster has what a job takes (1 CPU, 9 MiB)" in said
     cluster({"CPU": 2, "memory": 1e9})
     status, said, calls, devices = sweep(GRID, *flags)
     assert (status, devices) == (0, [None, None])
@@ -157,7 +157,7 @@ def test_jobs_of_a_sweep_may_each_have_a_pool(sweep):
             "--executor processes starts a pool of processes per job, and --jobs 2 would start as "
             "many pools at the same time; omit one of the two.",
         ),
-        (("--workers", "2"), "--workers is for --executor processes; add that, or omit it."),
+        (("--workers", "2"), "--workers applies only to --executor processes; omit it."),
         (("--job-gpus", "1"), "--job-gpus is for --executor ray; add that, or omit it."),
         (("--executor", "ray", "--job-cpus", "0"), "A job cannot take 0 CPUs"),
     ],
@@ -185,7 +185,7 @@ def test_a_job_that_cannot_run_on_a_cluster_is_refused_before_any_starts(sweep, 
     def check(self, method):
         raise InputError("It cannot.", setting="executor")
 
-    monkeypatch.setattr("llm_erm.runs.cluster_connection.import_ray", lambda: None)
+    monkeypatch.setattr("llm_erm.runs.cluster.import_ray", lambda: None)
     monkeypatch.setattr(RayCluster, "check", check)
     status, said, calls, _ = sweep(GRID, "--executor", "ray")
     assert (status, calls) == (2, None)
@@ -206,7 +206,7 @@ def test_without_ray_it_says_how_to_install_it(invoke, tmp_path, monkeypatch, co
 @pytest.mark.parametrize("command", [("sweep", "grid.yaml"), ("replicate", "--dry-run")])
 def test_an_address_where_nothing_is_is_named_at_once(invoke, tmp_path, monkeypatch, command):
     (tmp_path / "grid.yaml").write_text(GRID)
-    monkeypatch.setattr("llm_erm.runs.cluster_connection.import_ray", lambda: None)
+    monkeypatch.setattr("llm_erm.runs.cluster.import_ray", lambda: None)
     done = invoke(*command, "--executor", "ray", "--ray-address", "127.0.0.1:1")
     assert done.returncode == 2
     assert done.stderr.startswith("llm-erm: Cannot connect to Ray at '127.0.0.1:1'")
@@ -277,7 +277,7 @@ def test_a_replication_is_connected_while_its_parts_run(invoke, monkeypatch, tmp
 
     monkeypatch.setattr("llm_erm.cli.replicate.cluster_of", cluster_of)
     monkeypatch.setattr("llm_erm.cli.replicate.perform", perform)
-    monkeypatch.setattr("llm_erm.runs.cluster_connection.import_ray", lambda: None)
+    monkeypatch.setattr("llm_erm.runs.cluster.import_ray", lambda: None)
     monkeypatch.setattr("llm_erm.runs.cluster.import_ray", lambda: None)
     flags = ("table1", "--quick", "--functions", "fn_a", "--methods", "svm", "--out-dir", "all")
     assert invoke("replicate", *flags, "--executor", "ray", "--ray-address", "auto").returncode == 0

@@ -319,7 +319,18 @@ def test_a_node_that_cannot_load_the_package_is_named(cluster, tmp_path):
         run(method, [SPEC], executor=RayCluster(cluster.address))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere", "127.0.0.1:http", ":", "::1"])
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:http", ":", "ray://head:10001", ""])
+def test_an_address_that_is_none_is_named(ray, tmp_path, address):
+    with pytest.raises(InputError, match=f"The address {address!r} of the cluster is not HOST:PO"):
+        run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster(address))
+
+
+def test_a_job_that_this_machine_cannot_do_is_refused(ray, tmp_path):
+    with pytest.raises(InputError, match=r"what a job takes \(1 CPU, 64 GPUs\); let it take less"):
+        run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster(gpus=64))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", "::1"])
 def test_a_cluster_that_is_not_there_is_named(ray, tmp_path, address):
     with pytest.raises(InputError, match=f"Cannot connect to Ray at {address!r}.*give HOST:PORT"):
         run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster(address))
@@ -337,4 +348,4 @@ def test_jobs_that_no_node_can_do_wait_and_say_so(cluster, tmp_path):
     executor = RayCluster(cluster.address, cpus=2)
     run(QUICK, [SPEC], tmp_path / "run", executor=executor, observers=[add_a_node])
     (said,) = watching.notices
-    assert said.startswith("No node of the cluster has what a job takes (2 CPUs, 0 GPUs)")
+    assert said.startswith("No node of the cluster has what a job takes (2 CPUs); waiting")

@@ -237,10 +237,11 @@ def test_jobs_of_a_process_share_a_session_and_its_event_loop_until_it_is_freed(
     [
         ({"model": Unlike(threading.Lock())}, r"cannot be sent to other processes \(.*lock.*\)"),
         ({"model": Unlike(lambda: 1)}, r"cannot be sent to other processes \(.*lambda.*\)"),
+        ({"model": Unlike(lambda: 1), "budget": Budget()}, "calls a server, which a pool of"),
         ({"budget": Budget(max_tokens=1)}, "has a budget, which processes cannot share"),
         ({"budget": Budget(max_dollars=1)}, "has a budget, which processes cannot share"),
     ],
-    ids=["lock", "lambda", "tokens", "dollars"],
+    ids=["lock", "lambda", "server", "tokens", "dollars"],
 )
 def test_what_processes_cannot_share_is_refused_before_any_starts(changes, said, planned, tmp_path):
     fields = {"variants": ("a",), "notes": planned().method.notes, "model": Unlike()} | changes

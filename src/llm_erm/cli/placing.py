@@ -54,7 +54,7 @@ class PlaceOptions:
                     f"--{name.replace('_', '-')} is for --executor ray; add that, or omit it."
                 )
         if self.workers is not None and self.executor != "processes":
-            raise InputError("--workers is for --executor processes; add that, or omit it.")
+            raise InputError("--workers applies only to --executor processes; omit it.")
         if self.executor == "local":
             return InProcess()
         if self.executor == "ray":

@@ -52,12 +52,25 @@ class RayCluster(Checked):
         """
         super().__post_init__()
         least = 1e-3  # of what Ray divides CPUs and GPUs into
-        for name, number, most in (("CPUs", self.cpus, 1e6), ("GPUs", self.gpus, 1e4)):
-            if not (least <= number <= most or (name == "GPUs" and number == 0)):
-                raise InputError(f"A job cannot take {number:g} {name}; give {least:g} or more.")
+        if not least <= self.cpus <= 1e6:
+            raise InputError(
+                f"A job cannot take {self.cpus:g} CPUs; give {least:g} or more.",
+                setting="job_cpus",
+            )
+        if not (least <= self.gpus <= 1e4 or self.gpus == 0):
+            raise InputError(
+                f"A job cannot take {self.gpus:g} GPUs; give {least:g} or more.",
+                setting="job_gpus",
+            )
+        if self.gpus > 1 and self.gpus % 1:
+            raise InputError(
+                f"A job cannot take {self.gpus:g} GPUs; give a whole number, or less than 1.",
+                setting="job_gpus",
+            )
         if self.memory_bytes is not None and self.memory_bytes <= 0:
             raise InputError(
-                f"A job cannot take {self.memory_bytes:,} bytes of memory; give more than 0."
+                f"A job cannot take {self.memory_bytes:,} bytes of memory; give more than 0.",
+                setting="job_memory_mb",
             )
 
     def check(self, method: Method) -> None:
@@ -101,8 +114,15 @@ class RayCluster(Checked):
             LLMERMError: A job cannot be done, or was lost with its process several times.
         """
         self.check(method)
+        alone = self.address is None and not import_ray().is_initialized()
         with connected(self.address) as ray:
             room = self.room(ray, observe)
+            if alone and not self.room(ray, lambda *_: None).jobs():
+                raise InputError(
+                    f"This machine does not have what a job takes ({room.takes}); let it take "
+                    "less, or name the address of a larger cluster.",
+                    setting="job_cpus",
+                )
             if method.budget is None:
                 Dispatch(room, method_to_send(method), observe).run(work)
                 return

@@ -47,6 +47,12 @@ def connected(address: str | None) -> Iterator[Any]:
             configure_logging=False,
         )
     except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        if address == "auto" and isinstance(error, ConnectionError):
+            raise InputError(
+                "No Ray cluster runs on this machine; start one with `ray start --head`, or give "
+                "the HOST:PORT of one that runs elsewhere.",
+                setting="ray_address",
+            ) from error
         cause = error.__cause__ or error.__context__ or error
         where = "Ray cannot start" if address is None else f"Cannot connect to Ray at {address!r}"
         raise InputError(
@@ -120,9 +126,15 @@ def check_reachable(address: str) -> None:
         InputError: Nothing does, or it is no address.
     """
     host, _, port = address.rpartition(":")
+    if not port.isdecimal() or "/" in host:
+        raise InputError(
+            f"The address {address!r:.80} of the cluster is not HOST:PORT, as `ray start --head` "
+            "prints it; give that, or auto on a machine of the cluster.",
+            setting="ray_address",
+        )
     try:
         socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         raise InputError(
             f"Cannot connect to Ray at {address!r}: {error}; give HOST:PORT as `ray start --head` "
             "prints it, or auto on a machine of the cluster.",

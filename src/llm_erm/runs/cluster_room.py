@@ -50,8 +50,8 @@ class Room:
                     self.observe(
                         None,
                         Noticed(
-                            "No node of the cluster has what a job takes "
-                            f"({self.takes}); the jobs wait until one does."
+                            f"No node of the cluster has what a job takes ({self.takes}); waiting "
+                            "for one that has. Ctrl-C ends the wait."
                         ),
                     )
             return self._jobs
@@ -71,7 +71,7 @@ class Room:
     def takes(self) -> str:
         """What a job takes, in words."""
         counts = {"CPU": self.cpus, "GPU": self.gpus}
-        parts = [f"{count:g} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+        parts = [f"{n:g} {name}{'s' * (n != 1)}" for name, n in counts.items() if n]
         if self.memory_bytes is not None:
             parts.append(f"{self.memory_bytes / 2**20:,.0f} MiB")
         return ", ".join(parts)

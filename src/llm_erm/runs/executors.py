@@ -172,12 +172,18 @@ def method_to_send(method: Method) -> bytes:
     if method.budget is not None and method.budget.limited:
         raise InputError(
             f"The method {method.name!r} has a budget, which processes cannot share; do its jobs "
-            "in this process, or set no limits.",
+            "in this process or on a Ray cluster, or set no limits.",
             setting="executor",
         )
     try:
         return pickle.dumps(method)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
+        if method.budget is not None:
+            raise InputError(
+                f"The method {method.name!r} calls a server, which a pool of processes cannot "
+                "share; do its jobs in this process or on a Ray cluster.",
+                setting="executor",
+            ) from error
         raise InputError(
             f"The method {method.name!r} or its model cannot be sent to other processes ({error}); "
             "do its jobs in this process.",

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from llm_erm.errors import InputError, LLMERMError
 from llm_erm.runs.cluster import RayCluster
-from llm_erm.runs.cluster_calls import called
+from llm_erm.runs.cluster_calls import StoppedError, called
 from llm_erm.runs.cluster_connection import connected
 from llm_erm.runs.cluster_worker import check_version
 from llm_erm.runs.events import Event, Noticed
@@ -134,6 +134,8 @@ def _on_cluster(
                     done, waiting = wait(waiting, WAKE_SECONDS, "FIRST_COMPLETED")
                     for one in done:
                         one.result()  # raises the first error while the others are at work
+            except StoppedError:
+                assert interrupts
             finally:
                 stopped.set()  # or the others would be waited for
         if interrupts:

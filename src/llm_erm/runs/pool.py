@@ -95,7 +95,11 @@ class JobPool:
     def submit(self, function: Callable[..., Any], *arguments: object) -> "Future[Any]":
         """Runs a function in one of the processes."""
         with _environment(self._threads), _uninterrupted():
-            return self._starter.submit(self._pool.submit, function, *arguments).result()
+            future = self._starter.submit(self._pool.submit, function, *arguments).result()
+            # The pool watches the processes that there were at its last call, and starts one after
+            # it looked; a second call has it watch that one too, or its death could go unnoticed.
+            self._starter.submit(self._pool.submit, int).result()
+            return future
 
     def stop(self, *, kill: bool = False) -> None:
         """Ends all processes, including those that are still starting.
