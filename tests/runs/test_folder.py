@@ -1,5 +1,6 @@
 """The run folder keeps every attempt through kills, refuses mix-ups and names what is wrong."""
 
+import errno
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -597,6 +599,7 @@ def test_two_processes_cannot_write_to_one_folder(open_folder):
     folder = open_folder()
     code = f"""
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from llm_erm.runs.fingerprint import Fingerprint
 from llm_erm.runs.folder import RunFolder
@@ -625,6 +628,35 @@ def test_windows_locks_a_byte_that_no_journal_reaches(monkeypatch, tmp_path):
     assert (tmp_path / "attempts.jsonl").read_text() == "a line\n"
     first.close()
     second.close()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_written_to_by_one_process(monkeypatch, tmp_path, number):
+    """Of two, one notices the other: a network file system may grant the lock to both."""
+
+    def flock(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(journal.fcntl, "flock", flock)
+    with closing(journal.lock(tmp_path)), closing(journal.lock(tmp_path)):
+        first, second = (Journal(tmp_path / "attempts.jsonl") for _ in range(2))
+        with closing(first), closing(second):
+            first.append("a line\n")
+            first.append("a linë\n")
+            second.append("another's\n")
+            with pytest.raises(InputError, match="Another process is writing to .*; stop one of"):
+                first.append("a line\n")
+            second.append("another's\n")
+    assert (tmp_path / "attempts.jsonl").read_text() == "a line\na linë\n" + 2 * "another's\n"
+
+
+def test_other_errors_of_locking_are_not_hidden(monkeypatch, tmp_path):
+    def flock(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(journal.fcntl, "flock", flock)
+    with pytest.raises(InputError, match=r"Cannot write .*Input/output error"):
+        journal.lock(tmp_path)
 
 
 def test_a_full_disk_is_one_sentence(tmp_path):
