@@ -14,6 +14,7 @@ from pages import FENCED, ROOT, markdown_files
 LINE = re.compile(r"^(?:\$ )?(llm-erm (?:.*\\\n)*.*)", re.M)
 FLAG = re.compile(r"`(--[a-z][\w-]+)")
 OTHERS = {
+    "--exclusive",
     "--force-reinstall",
     "--no-deps",
     "--pids-limit",
