@@ -326,8 +326,10 @@ def test_an_address_that_is_none_is_named(ray, tmp_path, address):
 
 
 def test_a_job_that_this_machine_cannot_do_is_refused(ray, tmp_path):
-    with pytest.raises(InputError, match=r"what a job takes \(1 CPU, 64 GPUs\); let it take less"):
-        run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster(gpus=64))
+    for takes, words in (({"gpus": 64}, "1 CPU, 64 GPUs"), ({"cpus": 4000}, "4000 CPUs")):
+        with pytest.raises(InputError, match=rf"what a job takes \({words}\); let it") as told:
+            run(QUICK, [SPEC], tmp_path / "run", executor=RayCluster(**takes))
+        assert told.value.setting == f"job_{next(iter(takes))}"
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "127.0.0.1:99999", "::1"])

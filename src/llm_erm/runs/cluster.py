@@ -121,7 +121,7 @@ class RayCluster(Checked):
                 raise InputError(
                     f"This machine does not have what a job takes ({room.takes}); let it take "
                     "less, or name the address of a larger cluster.",
-                    setting="job_cpus",
+                    setting="job_gpus" if self.gpus else "job_cpus",
                 )
             if method.budget is None:
                 Dispatch(room, method_to_send(method), observe).run(work)
