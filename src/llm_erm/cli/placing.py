@@ -82,14 +82,14 @@ Flags = TypeVar("Flags", bound=ExecutorOptions)
 
 
 def given_to(flags: Flags, executor: ExecutorOptions) -> Flags:
-    """Returns the flags of a command that another one runs, with the executor of that one.
+    """Returns the flags of a command, with the executor of the command that runs it.
 
-    A cluster is then the one that its process is connected to. With ``local``, the command does its
-    jobs where it does by default.
+    Its jobs run on the cluster that the process is connected to. With ``local``, they run where
+    they do by default.
 
     Args:
         flags: The flags of the command.
-        executor: The flags of the other one.
+        executor: The flags of the command that runs it.
     """
     if executor.executor == "local":
         return flags
@@ -98,10 +98,10 @@ def given_to(flags: Flags, executor: ExecutorOptions) -> Flags:
 
 
 def check_executor(flags: ExecutorOptions) -> None:
-    """Checks that the flags fit each other, and that there is a cluster if one is named.
+    """Checks that the flags are consistent, and that something listens at the cluster's address.
 
     Raises:
-        InputError: They do not, or there is none.
+        InputError: They are not, or nothing does.
         MissingExtraError: Ray is not installed.
     """
     executor = flags.chosen_executor()
@@ -111,7 +111,7 @@ def check_executor(flags: ExecutorOptions) -> None:
 
 @contextmanager
 def cluster_of(flags: ExecutorOptions) -> Iterator[Any]:
-    """Yields the module ``ray``, connected for all that is run meanwhile; None without a cluster.
+    """Yields the module ``ray``, connected until the block ends; None without a cluster.
 
     Raises:
         InputError: There is no cluster at the address.

@@ -110,7 +110,7 @@ def _outcomes(options: Options, plan: Sweep, checked: Sequence[RunOptions]) -> l
     """
     with stopping_at_sigterm(), cluster_of(options) as ray:
         if ray is None:
-            pools = options.executor == "processes"  # one at a time, with all devices
+            pools = options.executor == "processes"  # one pool after another, with every device
             devices = [None] if pools else _devices(options.jobs)
             if len(devices) == 1 and devices[0] is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = devices[0]

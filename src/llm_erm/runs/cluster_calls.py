@@ -1,4 +1,4 @@
-"""Calls functions on the nodes of a cluster that depend on nothing but their arguments."""
+"""Calls pure functions on the nodes of a cluster, again if their process is lost."""
 
 from collections.abc import Callable
 from itertools import count
@@ -9,8 +9,7 @@ from llm_erm.runs.cluster_room import Room
 from llm_erm.runs.executors import WAKE_SECONDS
 
 MOST_LOSSES = 3
-"""How often work may lose its process without its node before it is given up: it may be the cause
-itself."""
+"""How often a job or call may lose its process before the run ends: it may be the cause itself."""
 
 
 class StoppedError(LLMERMError):

@@ -177,7 +177,7 @@ class Dispatch:
         return [self._desk, *self._starting.values(), *(worker.actor for worker in started)]
 
     def _staff(self, waiting: int) -> None:
-        """Starts workers for the jobs that wait, or lets go of those that none is left for."""
+        """Starts workers for waiting jobs; releases idle workers if no job waits."""
         room = max(self._room.jobs(), 1)
         there = len(self._starting) + len(self._idle) + len(self._running)
         most = min(room + min(room, MOST_SPARE), waiting + len(self._running))
@@ -189,7 +189,7 @@ class Dispatch:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Ends the workers that have no job, and gives back what they take."""
+        """Ends the workers that have no job, which frees their CPUs and GPUs."""
         for worker in self._idle:  # Ray ends a process to which nothing refers
             self._closing.append(worker.actor.close.remote())
         self._idle.clear()
@@ -198,7 +198,7 @@ class Dispatch:
         self._starting.clear()
 
     def _ready(self) -> list[Any]:
-        """Returns workers that have started, and jobs that told something, after a while."""
+        """Waits a moment for workers that have started and for events of jobs; returns them."""
         waited = [*self._starting, *self._running]
         ready, _ = self._ray.wait(waited, num_returns=len(waited), timeout=0)
         if not ready:
@@ -245,7 +245,7 @@ class Dispatch:
         """Takes a worker that has started.
 
         Raises:
-            LLMERMError: It cannot work, or all that were started lately were lost.
+            LLMERMError: It cannot work, or too many were lost while they started.
         """
         actor = self._starting.pop(started)
         errors = self._ray.exceptions
