@@ -32,6 +32,8 @@ class RemoteSettings:
     """Settings of a remote model and of the calls to it.
 
     Attributes:
+        temperature: Sampling temperature; None for the model's default.
+        top_p: Share of probability mass to sample from; None for the model's default.
         reasoning_effort: How much a reasoning model thinks; None for the model's default.
         verbosity: How long its text is; None for the model's default.
         tool_choice: Whether it may use its tools.
@@ -42,6 +44,8 @@ class RemoteSettings:
         speculative: Maximum number of samples per request that are in flight or not yet settled.
     """
 
+    temperature: float | None = None
+    top_p: float | None = None
     reasoning_effort: ReasoningEffort | None = None
     verbosity: Verbosity | None = None
     tool_choice: ToolChoice = "auto"
@@ -245,6 +249,10 @@ def _shared_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesM
     from pydantic_ai.models.openai import OpenAIResponsesModelSettings
 
     settings = OpenAIResponsesModelSettings(max_tokens=request.max_tokens)
+    if own.temperature is not None:
+        settings["temperature"] = own.temperature
+    if own.top_p is not None:
+        settings["top_p"] = own.top_p
     if own.tool_choice == "none":
         settings["tool_choice"] = own.tool_choice
     if own.code_interpreter:

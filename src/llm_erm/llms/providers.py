@@ -38,6 +38,8 @@ class ModelSettings(TypedDict, total=False):
         api_key: The key, unless the server needs none.
         base_url: Address of the API (default: the provider's own).
         budget: Limits what may be spent.
+        temperature: Sampling temperature; 0 for the likeliest token each time.
+        top_p: Share of probability mass to sample from, above 0 and up to 1.
         reasoning_effort: How much the model thinks.
         verbosity: How long the text of its answers is.
         tool_choice: Whether it may use its tools.
@@ -53,6 +55,8 @@ class ModelSettings(TypedDict, total=False):
     api_key: str
     base_url: str
     budget: Budget
+    temperature: float
+    top_p: float
     reasoning_effort: ReasoningEffort
     verbosity: Verbosity
     tool_choice: ToolChoice
@@ -196,6 +200,8 @@ def _local(model: str | None, settings: ModelSettings) -> LLM:
         None if model is None else Path(model),
         threads=settings.get("threads"),
         context_tokens=settings.get("context_tokens", usual),
+        temperature=settings.get("temperature", 1.0),
+        top_p=settings.get("top_p", 1.0),
     )
 
 
@@ -274,7 +280,7 @@ PROVIDERS: dict[str, Provider] = {
         Provider(
             "local",
             _local,
-            settings=frozenset({"threads", "context_tokens"}),
+            settings=frozenset({"threads", "context_tokens", "temperature", "top_p"}),
             constraints=get_args(Constraint),
             defaults=_local_defaults,
         ),
