@@ -55,11 +55,11 @@ def _compared(strategy: str, results: Sequence[Result]) -> Iterator[str]:
         pairs = [(ours[key], theirs[key]) for key in keys]
         place = f"{name}, K = {budget}, {counted(len(pairs), 'data set')}"
         parts = [_difference(strategy, pairs, lambda result: result.exact)]
-        parts += _at_equal(strategy, pairs, "tokens", _tokens, _tokens_to_exact, "{:,.0f}")
-        parts += _at_equal(strategy, pairs, "dollars", _usd, _usd_to_exact, "${:.4f}")
+        parts += _at_equal(strategy, pairs, _tokens, _tokens_to_exact, "{:,.0f} tokens")
+        parts += _at_equal(strategy, pairs, _usd, _usd_to_exact, "${:.4f}")
         calls = [sum(pair[i].attempts for pair in pairs) for i in (0, 1)]
         yield (
-            f"{place}: {'; '.join(parts)}. It made {counted(calls[0], 'call')}, {PAPERS} "
+            f"{place}: {'; '.join(parts)}. {strategy} made {counted(calls[0], 'call')}, {PAPERS} "
             f"{calls[1]:,}."
         )
 
@@ -67,7 +67,6 @@ def _compared(strategy: str, results: Sequence[Result]) -> Iterator[str]:
 def _at_equal(
     strategy: str,
     pairs: Pairs,
-    what: str,
     spent: Callable[[Result], float | None],
     to_exact: Callable[[Result], float | None],
     form: str,
@@ -85,7 +84,7 @@ def _at_equal(
         needed = to_exact(result)
         return needed is not None and needed <= most
 
-    yield f"within {form.format(most)} {what} each, {_difference(strategy, pairs, exact)}"
+    yield f"within {form.format(most)} each, {_difference(strategy, pairs, exact)}"
 
 
 def _difference(strategy: str, pairs: Pairs, exact: Callable[[Result], bool]) -> str:
