@@ -28,9 +28,9 @@ class CallOptions:
 
     provider: str | None = None
     """openai (the Responses API, or a server that offers it), chat (any server with a chat
-    completions API), anthropic, gemini, vllm, ollama, local (in this process, free), scripted
-    (answers from a file) or replay (answers from an earlier run) (default: local, or scripted with
-    --answers)."""
+    completions API), anthropic, gemini, vllm, ollama, local (a GGUF file in this process, free),
+    transformers (a Hugging Face folder in this process), scripted (answers from a file) or replay
+    (answers from an earlier run) (default: local, or scripted with --answers)."""
     model: str | None = None
     """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
     (default: the embedded SmolLM2-135M-Instruct)."""

@@ -20,6 +20,7 @@ from llm_erm.llms.llm import LLM
 from llm_erm.llms.local import DEFAULT_CONTEXT_TOKENS, LocalLLM
 from llm_erm.llms.remote import RemoteLLM
 from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.llms.transformers_model import TransformersLLM
 from llm_erm.phrases import either
 
 Constraint = Literal["grammar", "block", "free-block", "schema", "none"]
@@ -218,6 +219,15 @@ def _server_defaults(model: str | None, constraint: Constraint | None) -> Defaul
     return Defaults(constraint=constraint or "free-block")
 
 
+def _own_defaults(model: str | None, constraint: Constraint | None) -> Defaults:
+    return Defaults(16, 1024, constraint or "free-block")
+
+
+def _transformers(model: str | None, settings: ModelSettings) -> LLM:
+    assert model is not None  # it is required
+    return TransformersLLM(model, settings.get("temperature"), settings.get("top_p"))
+
+
 def _scripted(model: str | None, settings: ModelSettings) -> LLM:
     assert model is not None  # it is required
     return ScriptedLLM.from_file(Path(model))
@@ -285,6 +295,13 @@ PROVIDERS: dict[str, Provider] = {
             defaults=_local_defaults,
         ),
         Provider(
+            "transformers",
+            _transformers,
+            needs_model=True,
+            settings=frozenset({"temperature", "top_p"}),
+            defaults=_own_defaults,
+        ),
+        Provider(
             "scripted",
             _scripted,
             needs_model=True,
@@ -293,7 +310,8 @@ PROVIDERS: dict[str, Provider] = {
     )
 }
 """Every provider by its name: ``openai`` is the Responses API, ``chat`` any server of chat
-completions, ``local`` a model in this process, ``scripted`` a file of answers."""
+completions, ``local`` a model in this process, ``transformers`` one that transformers runs there,
+``scripted`` a file of answers."""
 
 
 def key_variables() -> tuple[str, ...]:
