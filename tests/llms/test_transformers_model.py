@@ -161,6 +161,6 @@ def test_the_command_searches_with_a_folder(folder, tmp_path, monkeypatch, capsy
 def test_the_embedded_weights_write_python():
     from llm_erm.llms import weights
 
-    llm = TransformersLLM(str(weights.embedded()))
+    llm = TransformersLLM(str(weights.embedded()), temperature=0.0)
     (said,) = drawn(llm, 1, prompt="Write a Python function f(x) that returns 1.", tokens=40)
     assert "def f" in said.text
