@@ -115,7 +115,7 @@ def main():
     print("| strategy | K | nominal | covered | training errors of the selected program | runs |")
     print("|---|---|---|---|---|---|")
     for budget in (5, 64):
-        runs = options.runs if budget < 64 else options.runs // 4
+        runs = options.runs
         for name, make, leaks in (
             *((name, make, False) for name, make in STRATEGIES.items()),
             ("population by validation errors (not allowed)", STRATEGIES["population"], True),
