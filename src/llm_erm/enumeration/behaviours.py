@@ -82,22 +82,29 @@ class Behaviours:
         self._order = np.argsort(hashes, kind="stable")
         self._sorted = hashes[self._order]
 
-    def programs(self, bits: int, seed: int) -> Iterator[Term] | None:
+    def programs(self, bits: int, seed: int) -> Iterator[Term]:
         """Yields all programs of a description length that differ from each shorter one.
 
-        They come in random order. Of programs with the same answers there is one, or its negation.
+        They come in random order: first the production at the root is chosen, each as likely as any
+        other of which there are programs left, then one of its programs. Without the first step,
+        nearly all programs of 25 to 31 bits are parities of positions. Of programs with the same
+        answers there is one, or its negation.
 
-        Returns:
-            None if not all of that description length are known.
+        Args:
+            bits: The description length, at most ``complete_bits``.
+            seed: Seed of the order.
         """
-        if bits > self.complete_bits:
-            return None
-        return self._shuffled(self._levels[bits], seed_from(f"{seed}|L={self._length}|bits={bits}"))
-
-    def _shuffled(self, level: range, seed: int) -> Iterator[Term]:
-        rng = RandomState(seed)
-        for index in rng.permutation(len(level)):
-            yield self._search.term_as(level[index], negated=bool(rng.randint(2)))
+        level = self._levels[bits]
+        rng = RandomState(seed_from(f"{seed}|L={self._length}|bits={bits}"))
+        roots = self._search.roots[level.start : level.stop]
+        left = [
+            rng.permutation(np.flatnonzero(roots == root)).tolist() for root in np.unique(roots)
+        ]
+        while left:
+            chosen = int(rng.randint(len(left)))
+            index = level[left[chosen].pop()]
+            left = [programs for programs in left if programs]
+            yield self._search.term_as(index, negated=bool(rng.randint(2)))
 
     def shortest_bits(self, answers: NDArray[np.int64]) -> float | None:
         """Returns the description length of the shortest program with these answers.

@@ -1,18 +1,20 @@
 """Draws tasks that no model can have seen: random programs of given description lengths."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from textwrap import dedent
+from typing import TYPE_CHECKING
 
 from llm_erm.checks import checking
-from llm_erm.enumeration.behaviours import MAX_SAMPLED, Behaviours, Samples
-from llm_erm.enumeration.sieves import Sieve, Sieves
-from llm_erm.enumeration.terms import to_expression
+from llm_erm.enumeration.method import check_packages
+from llm_erm.enumeration.terms import Term, to_expression
 from llm_erm.errors import InputError
-from llm_erm.phrases import counted
 from llm_erm.tasks.seeds import seed_from
+
+if TYPE_CHECKING:
+    from llm_erm.enumeration.sieves import Sieve
 
 LENGTHS = (10, 100)
 """The shortest and the longest inputs that tasks are drawn for, in characters."""
@@ -22,6 +24,24 @@ MOST_BITS = 64
 
 MOST_TASKS = 10_000
 """Tasks of one draw, at most."""
+
+_FILE = '''"""A random program of {bits:g} bits, drawn by `llm-erm tasks --draw`."""
+
+{imports}def rule(x):
+    return {expression}
+
+
+def sample(rng, length):
+    return "".join(map(str, rng.randint(2, size=length).tolist()))
+
+
+name = "{name}"
+kind = "binary"
+description = {described}
+lengths = ({length},)
+uniform = True
+bits = {bits}
+'''
 
 
 @dataclass(frozen=True)
@@ -56,26 +76,13 @@ class DrawnTask:
     @property
     def source(self) -> str:
         """The contents of its task file, which imports nothing of this package."""
-        needed = "from functools import reduce\n\n\n" if "reduce(" in self.expression else "\n"
-        return dedent(f'''\
-            """A random program of {self.bits:g} bits, drawn by llm-erm."""
-
-            {{needed}}def rule(x):
-                return {{expression}}
-
-
-            def sample(rng, length):
-                return "".join(map(str, rng.randint(2, size=length).tolist()))
-
-
-            name = "{self.name}"
-            kind = "binary"
-            description = {{described}}
-            lengths = ({self.length},)
-            uniform = True
-            bits = {self.bits!r}
-            ''').format(
-            needed=needed, expression=self.expression, described=repr(self.expression)
+        return _FILE.format(
+            name=self.name,
+            bits=self.bits,
+            imports="from functools import reduce\n\n\n" if "reduce(" in self.expression else "\n",
+            expression=self.expression,
+            described=json.dumps(self.expression),
+            length=self.length,
         )
 
 
@@ -92,7 +99,7 @@ class Drawing:
 
     tasks: tuple[DrawnTask, ...]
     missing: tuple[str, ...] = ()
-    rejected: Mapping[Sieve, int] = field(default_factory=dict)
+    rejected: Mapping["Sieve", int] = field(default_factory=dict)
 
 
 @checking
@@ -106,11 +113,11 @@ def draw_tasks(
 ) -> Drawing:
     """Draws random programs, spread evenly over description lengths, as tasks.
 
-    Up to the description length to which all programs can be enumerated (34 bits at length 20),
-    a task is any program that differs from all shorter ones, each as likely as any other of its
-    length. Beyond, programs are sampled from the language, each as likely as any other of its
-    length; programs of up to 34 bits are then still known to differ, while one in between may
-    agree. ``sieves`` says what else holds programs back.
+    Up to the description length to which all programs can be enumerated (34 bits at length 20), a
+    task is a program that differs from all shorter ones; see ``Behaviours.programs``. Beyond,
+    programs are sampled from the language, each as likely as any other of its length. All programs
+    of up to 34 bits are known to differ from these as well, but a shorter one of 35 bits or more
+    may agree. ``Sieves.fault`` says what else holds programs back.
 
     The same arguments give the same tasks in any process, and a smaller count gives the first of
     them.
@@ -125,17 +132,27 @@ def draw_tasks(
 
     Raises:
         InputError: An argument is out of range, or no task exists of any of these lengths.
+        MissingExtraError: A package that the enumeration needs is not installed.
     """
     _check(count, bits, seed, length)
+    check_packages()
+    from llm_erm.enumeration.behaviours import MAX_SAMPLED, Behaviours, Samples
+    from llm_erm.enumeration.sieves import Sieves
+
     low, high = bits
     behaviours = Behaviours(length, high, lambda: observe("length"))
     sieves = Sieves(length, behaviours)
     samples = Samples(behaviours.inputs, seed)
     rejected: Counter[Sieve] = Counter()
 
+    def programs_of(wanted: int) -> Iterator[Term]:
+        if wanted <= behaviours.complete_bits:
+            return behaviours.programs(wanted, seed)
+        return samples.programs(wanted)
+
     def tasks_of(wanted: int) -> Iterator[DrawnTask]:
         number = 0
-        for program in behaviours.programs(wanted, seed) or samples.programs(wanted):
+        for program in programs_of(wanted):
             if (fault := sieves.fault(program)) is not None:
                 rejected[fault] += 1
                 continue
@@ -150,24 +167,35 @@ def draw_tasks(
                 checked_bits=min(wanted - 1, behaviours.complete_bits),
             )
 
-    sources = {wanted: tasks_of(wanted) for wanted in spread(low, high, seed)}
     drawn: list[DrawnTask] = []
     missing: list[str] = []
-    while sources and len(drawn) < count:
-        for wanted in list(sources)[: count - len(drawn)]:
-            task = next(sources[wanted], None)
-            if task is None:
-                del sources[wanted]
-                found = sum(one.bits == wanted for one in drawn)
-                missing.append(_exhausted(wanted, length, found, behaviours.complete_bits))
-            else:
-                drawn.append(task)
-                observe("task")
+    for wanted, task in _in_turn({one: tasks_of(one) for one in spread(low, high, seed)}):
+        if task is None:
+            found = sum(one.bits == wanted for one in drawn)
+            among = 0 if wanted <= behaviours.complete_bits else MAX_SAMPLED
+            missing.append(_exhausted(wanted, length, found, among))
+        else:
+            drawn.append(task)
+            observe("task")
+        if len(drawn) == count:
+            break
     if not drawn:
         raise InputError(
             " ".join([*missing, "The range 13:40 has tasks at every length."]), setting="bits"
         )
     return Drawing(tuple(drawn), tuple(missing), rejected)
+
+
+def _in_turn(
+    sources: Mapping[int, Iterator[DrawnTask]],
+) -> Iterator[tuple[int, DrawnTask | None]]:
+    """Yields a task of each description length in turn; None once one has no more."""
+    left = dict(sources)
+    while left:
+        for bits in list(left):
+            if (task := next(left[bits], None)) is None:
+                del left[bits]
+            yield bits, task
 
 
 def spread(low: int, high: int, seed: int) -> list[int]:
@@ -182,16 +210,21 @@ def spread(low: int, high: int, seed: int) -> list[int]:
     return [low + (start + i * step) % size for i in range(size)]
 
 
-def _exhausted(bits: int, length: int, found: int, complete_bits: int) -> str:
-    where = f"of {bits} bits at length {length}"
-    if bits > complete_bits:
-        return (
-            f"Among {MAX_SAMPLED:,} sampled programs, {counted(found, 'task')} {where} "
-            f"{'was' if found == 1 else 'were'} found; ask for fewer bits."
-        )
-    if not found:
-        return f"No task {where} exists."
-    return f"Only {counted(found, 'task')} {where} {'exists' if found == 1 else 'exist'}."
+def _exhausted(bits: int, length: int, found: int, sampled: int) -> str:
+    """Returns a sentence on a description length whose tasks are all drawn.
+
+    Args:
+        bits: The description length.
+        length: Length of the inputs.
+        found: How many tasks there were.
+        sampled: Among how many sampled programs; 0 if all programs are known.
+    """
+    tasks = (
+        f"{f'Only {found}' if found else 'No'} {'tasks' if found > 1 else 'task'} of {bits} bits"
+    )
+    if sampled:
+        return f"{tasks} came up among {sampled:,} sampled programs at length {length}."
+    return f"{tasks} {'exist' if found > 1 else 'exists'} at length {length}."
 
 
 def _check(count: int, bits: tuple[int, int], seed: int, length: int) -> None:

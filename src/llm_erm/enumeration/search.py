@@ -111,6 +111,11 @@ class BottomUpSearch:
         """
         return self._bank.truths.values[: self.kept]
 
+    @property
+    def roots(self) -> NDArray[np.uint8]:
+        """The number of the production at the root of each program kept so far, shape (kept,)."""
+        return self._bank.truths.production[: self.kept]
+
     def levels(self) -> Iterator[LevelCount]:
         """Enumerates one description length after another until a limit sets ``stopped_by``."""
         unit = self.costs.unit

@@ -1,4 +1,4 @@
-"""What a random program must be like to make a task: the sieves that ``drawing`` puts it through."""
+"""The sieves that a random program must pass to make a task."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ LEAST_POSITIONS = 3
 """Positions that matter, at least."""
 
 LEAST_FLIPS = 0.02
-"""Share of uniform inputs whose label changes when one bit does, from which its position matters."""
+"""A position matters if flipping its bit changes the label of so large a share of uniform inputs."""
 
 UNIFORM_INPUTS = 1000
 """Uniform inputs on which shares and agreements are measured; their standard error is at most 1.6
@@ -115,7 +115,7 @@ class Sieves:
             return known != bits
         return any(map(self._has_shorter, _truths_in(program))) or any(
             _alike(answers, predictions(to_expression(simpler), self._behaviours.inputs))
-            for simpler in simplifications(program)
+            for simpler in simplifications(program, self._length)
         )
 
     def _has_shorter(self, truth: Term) -> bool:
@@ -137,21 +137,20 @@ def is_defined(term: Term, length: int) -> bool:
     return all(is_defined(argument, length) for argument in term.arguments)
 
 
-def simplifications(program: Term) -> Iterator[Term]:
-    """Yields programs in which one part is replaced by a part of itself or by the simplest one.
+def simplifications(program: Term, length: int) -> Iterator[Term]:
+    """Yields shorter programs: one part is replaced by a part of itself, or by the simplest one.
 
-    None is longer. A truth in place of another also comes negated.
+    A truth in the place of another also comes negated.
     """
-    for part in (_SIMPLEST if program.production not in ("x",) else ()):
-        if PRODUCTIONS[part.production].sort == PRODUCTIONS[program.production].sort:
+    sort = PRODUCTIONS[program.production].sort
+    longest = unsigned_bits(program, length)
+    for part in (*_parts(program), *_SIMPLEST):
+        if PRODUCTIONS[part.production].sort == sort and unsigned_bits(part, length) < longest:
             yield part
-    for part in _parts(program):
-        if PRODUCTIONS[part.production].sort == PRODUCTIONS[program.production].sort:
-            yield part
-            if part.negated or PRODUCTIONS[part.production].sort == "truth":
+            if sort == "truth":
                 yield replace(part, negated=not part.negated)
     for place, argument in enumerate(program.arguments):
-        for simpler in simplifications(argument):
+        for simpler in simplifications(argument, length):
             others = (*program.arguments[:place], simpler, *program.arguments[place + 1 :])
             yield replace(program, arguments=others)
 
