@@ -22,6 +22,9 @@ LENGTHS = (10, 100)
 MOST_BITS = 64
 """The longest programs that are drawn."""
 
+USUAL_BITS = (13, 40)
+"""Description lengths of which there are tasks at every length."""
+
 MOST_TASKS = 10_000
 """Tasks of one draw, at most."""
 
@@ -168,22 +171,24 @@ def draw_tasks(
             )
 
     drawn: list[DrawnTask] = []
-    missing: list[str] = []
+    missing: dict[int, str] = {}
     for wanted, task in _in_turn({one: tasks_of(one) for one in spread(low, high, seed)}):
         if task is None:
             found = sum(one.bits == wanted for one in drawn)
-            among = 0 if wanted <= behaviours.complete_bits else MAX_SAMPLED
-            missing.append(_exhausted(wanted, length, found, among))
+            sampled = 0 if wanted <= behaviours.complete_bits else MAX_SAMPLED
+            missing[wanted] = _exhausted(wanted, length, found, sampled)
         else:
             drawn.append(task)
             observe("task")
         if len(drawn) == count:
             break
+    sentences = tuple(missing[wanted] for wanted in sorted(missing))
     if not drawn:
         raise InputError(
-            " ".join([*missing, "The range 13:40 has tasks at every length."]), setting="bits"
+            f"{' '.join(sentences)} There are many of {USUAL_BITS[0]} to {USUAL_BITS[1]} bits.",
+            setting="bits",
         )
-    return Drawing(tuple(drawn), tuple(missing), rejected)
+    return Drawing(tuple(drawn), sentences, rejected)
 
 
 def _in_turn(

@@ -28,7 +28,7 @@ LEAST_POSITIONS = 3
 """Positions that matter, at least."""
 
 LEAST_FLIPS = 0.02
-"""A position matters if flipping its bit changes the label of so large a share of uniform inputs."""
+"""Share of uniform inputs whose label changes with one bit, from which its position matters."""
 
 UNIFORM_INPUTS = 1000
 """Uniform inputs on which shares and agreements are measured; their standard error is at most 1.6
