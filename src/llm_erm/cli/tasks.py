@@ -13,7 +13,7 @@ from llm_erm.tasks.task import Task
 from llm_erm.tasks.task_file import load_task_file
 
 if TYPE_CHECKING:
-    from llm_erm.enumeration.drawing import DrawnTask
+    from llm_erm.enumeration.drawn import DrawnTask
 
 BITS, SEED, LENGTH, OUT_DIR = "12:40", 42, 20, Path("drawn-tasks")
 """What is drawn, and where it goes, unless flags say otherwise."""
@@ -86,7 +86,6 @@ def _draw(options: Options, count: int) -> int:
     """Draws tasks, writes their files and prints a table of them."""
     from llm_erm.cli.compiling import load_compiled
     from llm_erm.enumeration.drawing import draw_tasks
-    from llm_erm.enumeration.drawn_files import write_tasks
     from llm_erm.enumeration.method import check_packages, prepare
 
     if options.task_file is not None:
@@ -110,20 +109,21 @@ def _draw(options: Options, count: int) -> int:
         )
     for sentence in drawing.missing:
         output.note(sentence)
-    tasks = sorted(drawing.tasks, key=lambda task: (task.bits, task.number))
-    paths = write_tasks(tasks, options.out_dir or OUT_DIR)
+    written = zip(drawing.tasks, drawing.write(options.out_dir or OUT_DIR), strict=True)
+    drawn = sorted(written, key=lambda one: (one[0].bits, one[0].number))
     if options.json:
-        for task, path in zip(tasks, paths, strict=True):
+        for task, path in drawn:
             output.say_json(_drawn_row(task, path))
         return 0
     columns = ("task", "bits", Column("label 1", wide=True), Column("label 1 when", text=True))
     rows = [
-        (task.name, f"{task.bits:g}", output.percent(task.share), task.expression) for task in tasks
+        (task.name, f"{task.bits:g}", output.percent(task.share), task.expression)
+        for task, _ in drawn
     ]
     output.table(columns, rows, wide=options.wide)
     output.say_below(
         f"\nThe files are in {options.out_dir or OUT_DIR}; try `llm-erm enumerate --task-file "
-        f"{paths[0]}`."
+        f"{drawn[0][1]}`."
     )
     return 0
 

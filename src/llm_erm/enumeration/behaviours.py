@@ -26,7 +26,7 @@ MAX_PROGRAMS = 5_000_000
 one of time, so that the same programs are known on every machine."""
 
 MEMORY_BYTES = 2 * 2**30
-"""Memory that their answers may take. They take half of it, so that it never decides anything."""
+"""Memory that their answers may take. They take less than half of it, so that it decides nothing."""
 
 MAX_SAMPLED = 400_000
 """Programs that are sampled, at most, to find tasks longer than what was enumerated."""
