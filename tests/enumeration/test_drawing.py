@@ -176,6 +176,19 @@ def test_answers_that_no_short_program_gives_are_not_found(known):
     assert known.shortest_bits(answers) is None
 
 
+def test_the_best_agreement_is_that_of_shorter_programs_alone(known):
+    inputs = known.inputs
+    parity = predictions("x.count('1') % 2", inputs)
+    assert known.best_agreement(parity, 11) == known.best_agreement(1 - parity, 11) == 1.0
+    assert known.best_agreement(parity, 10) < 0.9
+    wrong = parity.copy()
+    ones = np.flatnonzero(parity == 1)
+    wrong[ones[:8]] = 0
+    assert known.best_agreement(wrong, 18) == pytest.approx(
+        1 - 8 / (len(inputs) - len(ones) + 8) / 2
+    )
+
+
 def test_all_programs_of_a_length_come_once_and_none_before_its_root_has_a_turn(known):
     programs = list(known.programs(18, 1))
     assert len({to_expression(program) for program in programs}) == len(programs)
