@@ -32,6 +32,15 @@ def _no_keys(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
+def test_the_successors_flags_are_spellings_of_ours():
+    given = {"model": "openai:gpt-5", "base_url": URL}
+    ours = ModelOptions(reasoning_effort="low", tool_choice="none", **given)
+    theirs = ModelOptions(thinking_level="low", no_tools=True, **given)
+    assert choose(theirs)[0].described == choose(ours)[0].described
+    with pytest.raises(InputError, match="mean the same; omit one"):
+        choose(ModelOptions(thinking_level="low", reasoning_effort="high", **given))
+
+
 @pytest.mark.parametrize(
     ("options", "name"),
     [

@@ -68,6 +68,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "context_tokens": "TOKENS",
         "max_model_len": "TOKENS",
         "reasoning_effort": "",
+        "thinking_level": "",
         "verbosity": "",
         "enable_code_interpreter": "",
         "tool_choice": "",

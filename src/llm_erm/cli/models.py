@@ -46,10 +46,10 @@ class CallOptions:
     top_p: float | None = None
     """Sample from the likeliest tokens that together have this probability (default: 1 for local,
     else the model's own default)."""
-    reasoning_effort: Annotated[
-        ReasoningEffort | None, tyro.conf.arg(aliases=["--thinking-level"])
-    ] = None
+    reasoning_effort: ReasoningEffort | None = None
     """How much a remote model reasons (default: high for openai, else the model's own default)."""
+    thinking_level: ReasoningEffort | None = None
+    """The same as --reasoning-effort."""
     verbosity: Verbosity | None = None
     """For openai and compatible servers: how long the text of an answer is (default: low for
     openai)."""
@@ -241,11 +241,14 @@ def _values(options: ModelOptions) -> dict[str, Any]:
     """Returns the settings from the flags, whether or not a provider takes them."""
     names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
     values = {name: getattr(options, _RENAMED.get(name, name)) for name in names}
+    values["reasoning_effort"] = options.reasoning_effort or options.thinking_level
     return values | {"tool_choice": "none"} if options.no_tools else values
 
 
 def _check(options: ModelOptions, provider: Provider) -> None:
     """Rejects flags that do not fit the provider or each other."""
+    if None not in (options.reasoning_effort, options.thinking_level):
+        raise InputError("--thinking-level and --reasoning-effort mean the same; omit one of them.")
     if options.max_output_tokens is not None and options.max_output_tokens < 1:
         raise InputError(
             f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or omit it."

@@ -73,7 +73,7 @@ class TransformersLLM(LLM):
         missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
         if missing:
             raise MissingExtraError(
-                f"transformers:{model} needs {' and '.join(missing)}; run: {INSTALL}"
+                f"The model {model} needs {' and '.join(missing)}; run: {INSTALL}"
             )
         self._model = model
         self._temperature = temperature
@@ -223,7 +223,7 @@ def _load(model: str) -> _Loaded:
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise InputError(
-            f"transformers cannot load {model} ({reason}); name a folder that save_pretrained "
+            f"The model {model} cannot be loaded ({reason}); name a folder that save_pretrained "
             "wrote, a GGUF file, or a model of the hub if it can be reached.",
             setting="model",
         ) from error

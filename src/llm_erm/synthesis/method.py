@@ -87,8 +87,8 @@ class Synthesis(Checked, Method):
             model: ``provider:model``, such as ``local``, ``openai:gpt-5`` or ``scripted:FILE``; or
                 ``replay:FOLDER`` for the answers and settings of an earlier run.
             model_settings: Key, address, reasoning effort and other settings of the model.
-            settings: Fields of ``SynthesisSettings`` and of this class that override the defaults; a
-                strategy may be given by its name.
+            settings: Fields of ``SynthesisSettings`` and of this class that override the defaults.
+                A strategy may be given by its name.
 
         Raises:
             InputError: There is no such model, or one of its settings is not valid.
