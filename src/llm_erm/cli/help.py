@@ -47,6 +47,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
     "model": {
         "provider": "PROVIDER",
         "model": "MODEL",
+        "command": "COMMAND",
         "base_url": "ADDRESS",
         "incontext_model": "MODEL",
         "answers": "FILE",
