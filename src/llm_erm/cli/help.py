@@ -113,6 +113,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "tabpfn_weights": "FILE",
         "attempts": "N",
         "no_early_stop": "",
+        "hide_data": "",
         "search": "",
         "prior_from": "FOLDER",
         "executor": "",

@@ -68,6 +68,8 @@ class CommandLLM(LLM):
 
     concurrent = True
     """Calls of several searches wait for the same places."""
+    reads_files = True
+    """Nobody knows what a program reads."""
 
     def __init__(
         self,
