@@ -33,6 +33,7 @@ PAGES = (
     "how-to/compare.md",
     "how-to/report.md",
     "how-to/python.md",
+    "how-to/command.md",
     "clusters.md",
 )
 """The pages whose blocks run."""
@@ -49,6 +50,7 @@ VARYING = (
     r"(?<=  )\d+\.\d\d$",  # the column of seconds
     r"isolation '?(strong|standard|basic)'?",
     r"Compil(ing|ed) .*\n",
+    r"/\S*(?=/guess\.py)",  # the folder
 )
 """What a page shows differs from one machine or run to another in these."""
 

@@ -114,6 +114,8 @@ def missing_key(
     provider = PROVIDERS.get(options.provider or "")
     if provider is None or not provider.needs_key or key_of(provider):
         return None
+    if options.command is not None:
+        return None  # more than a key is wrong
     return InputError(
         f"{provider.name}:{options.model or provider.default_model} needs a key, but "
         f"{_variables(provider)} is not set; set it (to any text if the server needs no key), or "

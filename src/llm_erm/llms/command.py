@@ -254,14 +254,18 @@ def _found(program: str) -> str:
     if (path := shutil.which(program)) is not None:
         return str(Path(path).absolute())
     if Path(program).name == program:
-        fault = f"There is no program {program!r:.80} in the folders of PATH"
-        what = "install it, or give its whole path"
-    elif Path(program).is_file():
-        fault = f"{program} may not be executed"
-        what = f"make it executable with chmod +x, or name what runs it, as in 'python {program}'"
-    else:
-        fault, what = f"There is no program {program}", "check its path"
-    raise ProviderError(f"{fault}; {what}.", setting="command")
+        raise ProviderError(
+            f"There is no program {program!r:.80} in the folders of PATH; install it, or give its "
+            "whole path.",
+            setting="command",
+        )
+    if Path(program).is_file():
+        raise ProviderError(
+            f"{program} may not be executed; make it executable with chmod +x, or name what runs "
+            f"it, as in 'python {program}'.",
+            setting="command",
+        )
+    raise ProviderError(f"There is no program {program}; check its path.", setting="command")
 
 
 def _filled(words: list[str], seed: int, index: int) -> list[str]:

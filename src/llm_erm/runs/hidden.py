@@ -48,9 +48,9 @@ def hidden_data(
         return found
     if holds_run(folder):
         raise InputError(
-            f"{folder} holds a run without the data of {spec.name}: hidden data are in memory while "
-            "a run goes on, and lost if it is killed. What else it kept can still be read. Unless "
-            "it goes on, name another folder, or delete that run.",
+            f"{folder} holds a run without the data of {spec.name}: hidden data are in memory "
+            "while a run goes on, and lost if it is killed. What else it kept can still be read. "
+            "Unless it goes on, name another folder, or delete that run.",
             setting="out_dir or fresh",
         )
     return hide(spec, folder / DATA)
