@@ -359,3 +359,11 @@ def test_the_program_llm_is_a_model(invoke, tmp_path):
     (result,) = map(json.loads, done.stdout.splitlines())
     assert (result["model"], result["selected_attempt"]) == ("command:llm", 1)
     assert result["test"]["accuracy"] == 1.0
+
+
+def test_no_more_programs_run_than_there_are_files_for(invoke, program, monkeypatch):
+    monkeypatch.setattr("llm_erm.cli.models.calls_that_fit", lambda calls: min(calls, 12))
+    line = program(f"print({RIGHT!r})")
+    done = invoke("synthesize", "--command", line, *ONE, "--concurrency", 4)
+    assert done.returncode == 0, done.stderr
+    assert "allows 2 calls in flight, not --concurrency 4." in done.stderr

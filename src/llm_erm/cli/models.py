@@ -14,6 +14,7 @@ from llm_erm.cli.output import note
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity, checked_address
+from llm_erm.llms.command_process import FILES
 from llm_erm.llms.files import calls_that_fit
 from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import LLM
@@ -150,7 +151,9 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
     settings = _settings(options, provider)
     if "concurrency" in settings:
-        settings["concurrency"] = concurrency_that_fits(options.concurrency)
+        settings["concurrency"] = concurrency_that_fits(
+            options.concurrency, FILES if provider.name == "command" else 1
+        )
     if base_url is not None:
         settings["base_url"] = base_url
     if "api_key" in provider.settings:
@@ -287,9 +290,14 @@ def _check(options: ModelOptions, provider: Provider) -> None:
         raise InputError(sentence(error, ModelOptions)) from error
 
 
-def concurrency_that_fits(concurrency: int) -> int:
-    """Returns the concurrency that the limit on open files allows; says so if that is less."""
-    fits = calls_that_fit(concurrency)
+def concurrency_that_fits(concurrency: int, files: int = 1) -> int:
+    """Returns the concurrency that the limit on open files allows; says so if that is less.
+
+    Args:
+        concurrency: What was asked for.
+        files: Number of files that a call needs.
+    """
+    fits = max(1, calls_that_fit(concurrency * files) // files)
     if fits < concurrency:
         note(
             f"The limit on open files (ulimit -n) allows {counted(fits, 'call')} in flight, "

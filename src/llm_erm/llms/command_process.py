@@ -21,6 +21,8 @@ GRACE_SECONDS = 2.0
 """Time that a program has to end by itself after SIGTERM."""
 WAKE_SECONDS = 0.05
 """How often a program is checked that neither prints nor reads."""
+FILES = 5
+"""Files that this process has open for a program: its streams, and to wait for them."""
 ENDING_SECONDS = 0.005
 """The same once it has closed its output, since it ends then as a rule."""
 _PART_BYTES = 65_536
@@ -63,7 +65,7 @@ def run(words: Sequence[str], text: bytes, timeout_seconds: float, stop: threadi
     Raises:
         OSError: It cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="llm-erm-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="llm-erm-call-", ignore_cleanup_errors=True) as folder:
         started = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - the user's own command, and no shell
             words,

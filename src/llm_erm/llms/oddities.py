@@ -50,7 +50,7 @@ def could_read(name: str) -> str:
     """
     return (
         f"{name} is a program that could read the files of the data, so its bounds hold only if it "
-        "read neither validation nor test examples; hidden data are in no file."
+        "read neither validation nor test examples; hide_data keeps these out of files."
     )
 
 
