@@ -120,6 +120,8 @@ def test_a_dry_run_starts_nothing(invoke, program, tmp_path):
         (("--command", "cat", "--max-output-tokens", "9"), "nothing limits the tokens"),
         (("--command", "cat", "--base-url", "http://x/v1"), "--base-url is not for a command"),
         (("--command", "cat", "--reasoning-effort", "low"), "--reasoning-effort is not for"),
+        (("--command", "cat", "--temperature", "1"), "--temperature is not for a command"),
+        (("--command", "cat", "--top-p", "0.5"), "--top-p is not for a command"),
         (("--command", "cat", "--verbosity", "low"), "--verbosity is not for a command"),
         (("--command", "cat", "--code-tool", "local"), "--code-tool local needs a model that"),
         (("--command", "cat", "--enable-code-interpreter"), "no hosted code interpreter"),

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 _NOT_ITS = {
     "base_url": "a command calls whom it wants",
     "reasoning_effort": "say it in the command, if its program can",
+    "temperature": "say it in the command, if its program can",
+    "top_p": "say it in the command, if its program can",
     "verbosity": "say it in the command, if its program can",
     "max_output_tokens": "nothing limits the tokens of a command but the command itself",
     "max_total_tokens": "nobody counts the tokens of a command; limit --attempts instead",
