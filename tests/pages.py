@@ -35,6 +35,7 @@ PAGES = (
     "how-to/report.md",
     "how-to/draw-tasks.md",
     "how-to/python.md",
+    "how-to/command.md",
     "clusters.md",
 )
 """The pages whose blocks run."""
@@ -51,6 +52,7 @@ VARYING = (
     r"(?<=  )\d+\.\d\d$",  # the column of seconds
     r"isolation '?(strong|standard|basic)'?",
     r"Compil(ing|ed) .*\n",
+    r"/\S*(?=/guess\.py)",  # the folder
 )
 """What a page shows differs from one machine or run to another in these."""
 

@@ -49,6 +49,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
     "model": {
         "provider": "PROVIDER",
         "model": "MODEL",
+        "command": "COMMAND",
         "base_url": "ADDRESS",
         "incontext_model": "MODEL",
         "answers": "FILE",
@@ -119,6 +120,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "attempts": "N",
         "strategy": "",
         "no_early_stop": "",
+        "hide_data": "",
         "search": "",
         "prior_from": "FOLDER",
         "executor": "",
