@@ -8,6 +8,7 @@ COMMANDS = {
     "synthesize": (
         "Learn a program for each task: a language model proposes, held-out data decides."
     ),
+    "mcp": "Give a task to a coding agent, which submits programs; held-out data decides.",
     "incontext": "Ask a language model for labels, with labelled examples in the prompt.",
     "baselines": "Fit classical learners to each task and choose their parameters.",
     "train": "Train a transformer on each task, from scratch or fine-tuned, and test it.",
@@ -34,6 +35,9 @@ EXAMPLES = {
     "synthesize": """
   llm-erm synthesize --provider local --functions palindrome --lengths 20
   llm-erm synthesize --provider openai --functions parity_all --max-cost-usd 1""",
+    "mcp": """
+  llm-erm mcp --functions palindrome --lengths 20 --attempts 10 --manifest
+  llm-erm mcp --functions palindrome --lengths 20 --attempts 10""",
     "incontext": """
   llm-erm incontext --functions parity_all --lengths 20 --shots 10 20
   llm-erm incontext --base-url http://localhost:8000/v1 --model NAME""",

@@ -45,6 +45,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "fresh_data": "",
     },
     "model": {
+        "agent": "NAME",
         "provider": "PROVIDER",
         "model": "MODEL",
         "base_url": "ADDRESS",
@@ -174,6 +175,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "save_model": "",
         "report_to": "TRACKER ...",
         "open": "",
+        "manifest": "",
         "dry_run": "",
         "fresh": "",
         "once": "",

@@ -41,6 +41,15 @@ def build_prompt(train: Dataset, kind: Kind, length: int, *, block: bool = False
         length: Their length.
         block: Whether to ask for a fenced block of code instead of JSON, as published.
     """
+    return f"""\
+{build_question(train, kind, length)}
+# Answer
+{_BLOCK if block else _JSON}
+"""
+
+
+def build_question(train: Dataset, kind: Kind, length: int) -> str:
+    """Returns the prompt without the form of the answer."""
     examples = "\n".join(f"{x} -> {y}" for x, y in zip(train.inputs, train.labels, strict=True))
     inputs = describe_inputs(kind, length)
     return f"""\
@@ -57,7 +66,4 @@ are not shown here.
 ```
 {examples}
 ```
-
-# Answer
-{_BLOCK if block else _JSON}
 """
