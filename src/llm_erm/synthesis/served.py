@@ -151,7 +151,7 @@ Submits a program, one of the few that may be submitted. The reply says how it d
 labelled examples, and how many submissions are left."""
 _FINISH = """\
 Ends the task: selects one of the submitted programs by data that you have not seen, and says \
-which one it is and what is known of its error on new inputs. Nothing can be submitted after that."""
+which one, and what is known of its error on new inputs. Nothing can be submitted after that."""
 
 
 def _tool(name: str, description: str, **texts: str) -> "Tool":
