@@ -8,7 +8,6 @@ COMMANDS = {
     "synthesize": (
         "Learn a program for each task: a language model proposes, held-out data decides."
     ),
-    "mcp": "Give a task to a coding agent, which submits programs; held-out data decides.",
     "incontext": "Ask a language model for labels, with labelled examples in the prompt.",
     "baselines": "Fit classical learners to each task and choose their parameters.",
     "train": "Train a transformer on each task, from scratch or fine-tuned, and test it.",
@@ -17,6 +16,7 @@ COMMANDS = {
     "fit": "Learn a rule from a table: readable, proved on its rows, bounded on new ones.",
     "predict": "Apply a rule to the rows of a table: add the class, and the line that gave it.",
     "export": "Write a rule as Python, SQL, a spreadsheet's formula or Markdown.",
+    "mcp": "Give a task to a coding agent, which submits programs; held-out data decides.",
     "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
@@ -35,9 +35,6 @@ EXAMPLES = {
     "synthesize": """
   llm-erm synthesize --provider local --functions palindrome --lengths 20
   llm-erm synthesize --provider openai --functions parity_all --max-cost-usd 1""",
-    "mcp": """
-  llm-erm mcp --functions palindrome --lengths 20 --attempts 10 --manifest
-  llm-erm mcp --functions palindrome --lengths 20 --attempts 10""",
     "incontext": """
   llm-erm incontext --functions parity_all --lengths 20 --shots 10 20
   llm-erm incontext --base-url http://localhost:8000/v1 --model NAME""",
@@ -64,6 +61,9 @@ EXAMPLES = {
     "export": """
   llm-erm export rule.json --form python --out rule.py
   llm-erm export rule.json --form spreadsheet --columns age plan calls""",
+    "mcp": """
+  llm-erm mcp --functions palindrome --lengths 20 --attempts 10 --manifest
+  llm-erm mcp --functions palindrome --lengths 20 --attempts 10""",
     "tasks": """
   llm-erm tasks
   llm-erm tasks --task-file examples/my_task.py""",
