@@ -157,6 +157,9 @@ def test_the_official_client_plays_a_task_to_its_end(tmp_path, invoke):
     assert again["certificate"]["validation"] == result["certificate"]["validation"]
 
 
+SLOW = "n = sum(range(2_000_000))\ndef f(x):\n    return 1"
+"""Takes some time to load, and so a hundred times that to run on inputs one by one."""
+
 HOSTILE = (
     b"not JSON",
     b"{}",
@@ -267,23 +270,38 @@ def test_sigterm_ends_a_server_whose_client_says_nothing(tmp_path):
     assert "Traceback" not in said
 
 
-def test_a_bug_is_told_to_whoever_started_the_server_alone(tmp_path, monkeypatch, capfd):
+def test_sigterm_ends_a_server_while_it_selects(tmp_path):
+    with connected(tmp_path) as client:
+        client.call("submit", program=SLOW)
+        client.send("tools/call", name="finish", arguments={})
+        while "The task is over" not in client.call("describe_task"):
+            pass  # until it has begun
+        client.server.send_signal(signal.SIGTERM)
+        assert client.server.wait(60) == 143
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+    with connected(tmp_path) as client:
+        assert "Submission 1 is selected" in client.call("finish")
+
+
+def test_a_bug_is_told_to_whoever_started_the_server_alone():
     from mcp import Client as OfficialClient
 
     class Broken:
-        result = None
-
         def submit(self, program: str) -> str:
             raise ValueError("0101 is a held-out input")
 
-        describe_task = run_python = finish = submit
+        describe_task = run_python = submit
+
+    async def finish() -> str:
+        return "finished"
 
     crashed: list[BaseException] = []
 
     async def play() -> str:
-        async with OfficialClient(served._server(Broken(), crashed)) as client:
+        async with OfficialClient(served._server(Broken(), finish, crashed)) as client:
             result = await client.call_tool("submit", {"program": ONES})
             assert result.is_error
+            assert (await client.call_tool("finish")).content[0].text == "finished"
             return result.content[0].text
 
     assert asyncio.run(play()) == ("The server failed; whoever started it finds out when it ends.")

@@ -2,7 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 from llm_erm.errors import LLMERMError, MissingExtraError
@@ -49,34 +53,49 @@ def serve(submissions: Submissions) -> None:
         KeyboardInterrupt: Ctrl-C or SIGTERM came. Submissions are on disk.
     """
     crashed: list[BaseException] = []
+    wanted: Queue[tuple[Future[str], Callable[[], str]]] = Queue()
 
-    def run() -> None:
+    async def finish() -> str:
+        done: Future[str] = Future()
+        wanted.put((done, submissions.finish))
+        return await asyncio.wrap_future(done)
+
+    async def answer() -> None:
         from mcp.server.stdio import stdio_server
 
-        server = _server(submissions, crashed)
+        server = _server(submissions, finish, crashed)
+        async with stdio_server() as (reading, writing):
+            await server.run(reading, writing, server.create_initialization_options())
 
-        async def answer() -> None:
-            async with stdio_server() as (reading, writing):
-                await server.run(reading, writing, server.create_initialization_options())
-
-        asyncio.run(answer())
-
-    # Threads that wait for input end with the process only if they, and whoever began them, are
-    # daemons. The main thread is left to notice signals.
-    serving = threading.Thread(target=run, name="mcp", daemon=True)
+    # A thread that waits for input keeps the process alive unless it, and whoever began it, is a
+    # daemon. The main thread, where signals arrive, does the run, which then stops like any other.
+    serving = threading.Thread(target=lambda: asyncio.run(answer()), name="mcp", daemon=True)
     with stopping_at_sigterm():
         serving.start()
         while serving.is_alive():
-            serving.join(WAKE_SECONDS)
+            with suppress(Empty):
+                _settle(*wanted.get(timeout=WAKE_SECONDS))
     for bug in crashed:
         raise bug
 
 
-def _server(submissions: Submissions, crashed: list[BaseException]) -> "Server[Any]":
+def _settle(done: Future[str], call: Callable[[], str]) -> None:
+    """Makes a call for another thread, unless that has gone."""
+    if done.set_running_or_notify_cancel():
+        try:
+            done.set_result(call())
+        except Exception as error:  # noqa: BLE001 - whoever waits for the call handles it
+            done.set_exception(error)
+
+
+def _server(
+    submissions: Submissions, finish: Callable[[], Awaitable[str]], crashed: list[BaseException]
+) -> "Server[Any]":
     """Returns the server of one search.
 
     Args:
         submissions: The search.
+        finish: Ends it.
         crashed: Receives errors that are bugs. The agent must not see them, since they may quote
             data.
     """
@@ -85,16 +104,17 @@ def _server(submissions: Submissions, crashed: list[BaseException]) -> "Server[A
     from mcp.server.lowlevel import Server
     from mcp.shared.exceptions import MCPError
 
-    tools: dict[str, tuple[types.Tool, Callable[..., str]]] = {
+    def in_thread(call: Callable[..., str]) -> Callable[..., Awaitable[str]]:
+        return lambda **given: anyio.to_thread.run_sync(partial(call, **given))
+
+    program = "Python code that defines f(x)."
+    tools: dict[str, tuple[types.Tool, Callable[..., Awaitable[str]]]] = {
         tool.name: (tool, call)
         for tool, call in (
-            (_tool("describe_task", _DESCRIBE), submissions.describe_task),
-            (_tool(NAME, _RUN, code="Python code."), submissions.run_python),
-            (
-                _tool("submit", _SUBMIT, program="Python code that defines f(x)."),
-                submissions.submit,
-            ),
-            (_tool("finish", _FINISH), submissions.finish),
+            (_tool("describe_task", _DESCRIBE), in_thread(submissions.describe_task)),
+            (_tool(NAME, _RUN, code="Python code."), in_thread(submissions.run_python)),
+            (_tool("submit", _SUBMIT, program=program), in_thread(submissions.submit)),
+            (_tool("finish", _FINISH), finish),
         )
     }
 
@@ -109,7 +129,7 @@ def _server(submissions: Submissions, crashed: list[BaseException]) -> "Server[A
         if (fault := _fault(tool, given)) is not None:
             return _said(fault, wrong=True)
         try:
-            return _said(await anyio.to_thread.run_sync(lambda: call(**given)))
+            return _said(await call(**given))
         except LLMERMError as error:
             return _said(str(error), wrong=True)
         except Exception as error:  # noqa: BLE001 - or the protocol's package sends its text
