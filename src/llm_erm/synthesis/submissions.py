@@ -26,7 +26,7 @@ from llm_erm.synthesis.code_tool import CODE_CHARACTERS, NAME, code_tool
 from llm_erm.synthesis.extract import extract_source
 from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.method import Synthesis
-from llm_erm.synthesis.prompt import build_question
+from llm_erm.synthesis.prompt import ANSWER_HEADING
 
 MOST_CHARACTERS = 200_000
 """Longer texts are refused unread; real programs have fewer than 5,000 characters."""
@@ -92,7 +92,8 @@ class Submissions:
         """Returns the task with its training examples, the rules, and how far the agent is."""
         limits, budget = self._settings.limits, self._settings.attempts
         held_out = len(self._splits.validation)
-        question = build_question(self._splits.train, self._splits.kind, self._splits.key.length)
+        prompt = prompt_for(self._splits, self._settings)
+        question, _, _ = prompt.rpartition(f"\n{ANSWER_HEADING}\n")
         return f"""\
 {question}
 # Rules
