@@ -34,6 +34,7 @@ PAGES = (
     "how-to/feedback.md",
     "how-to/report.md",
     "how-to/python.md",
+    "how-to/command.md",
     "clusters.md",
 )
 """The pages whose blocks run."""
@@ -50,6 +51,7 @@ VARYING = (
     r"(?<=  )\d+\.\d\d$",  # the column of seconds
     r"isolation '?(strong|standard|basic)'?",
     r"Compil(ing|ed) .*\n",
+    r"/\S*(?=/guess\.py)",  # the folder
 )
 """What a page shows differs from one machine or run to another in these."""
 

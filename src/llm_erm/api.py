@@ -39,6 +39,7 @@ def run(
     observers: Sequence[Observer] = (),
     fresh: bool = False,
     shard: str | None = None,
+    hide_data: bool = False,
 ) -> list[Result]:
     """Returns what a method learns from each data set, in the order of its jobs.
 
@@ -57,13 +58,17 @@ def run(
         fresh: Whether to delete what an earlier run left in the folder.
         shard: Which part of the data sets to run, as in ``3/16``; ``merge`` joins the parts. None
             for all.
+        hide_data: Whether to draw the data by chance and write them, into the folder, only when the
+            run has stopped, so that a model that can read files cannot read them.
 
     Raises:
         LLMERMError: The run cannot start or continue; the message says what to change.
         UnfinishedError: The model's budget is spent or calls got no answer; finished jobs are in
             the folder.
     """
-    planned = plan(method, data, None if folder is None else Path(folder), shard=shard)
+    place = None if folder is None else Path(folder)
+    fresh_data = hide_data and fresh
+    planned = plan(method, data, place, shard=shard, hide_data=hide_data, fresh_data=fresh_data)
     return run_plan(planned, fresh=fresh, executor=executor, observers=observers)
 
 

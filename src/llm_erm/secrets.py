@@ -7,6 +7,7 @@ answer arrives or a result is printed, and ``redact`` where a message is raised 
 import base64
 import json
 import re
+from collections.abc import Sequence
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 HIDDEN = "***"
@@ -47,6 +48,10 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(bearer\s+)(?=\S*\d)[\w.~+/=-]{8,}", re.IGNORECASE)
+_FLAG = re.compile(
+    r"--?(?:[\w-]*(?:api[-_]?key|(?:access|auth)[-_]token|secret|password)|key|token)(=.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def keep_secret(text: str, *, sent: bool = True) -> None:
@@ -102,6 +107,29 @@ def redact(text: str) -> str:
     text = _QUERY.sub(rf"\1{HIDDEN}", text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     return _BEARER.sub(rf"\1{HIDDEN}", text)
+
+
+def without_keys(words: Sequence[str], *, sent: bool = False) -> list[str]:
+    """Registers the keys in a command line, and returns it without them.
+
+    Args:
+        words: The words of the command line.
+        sent: Whether what answers gets them; see ``keep_secret``.
+    """
+    kept, hide = [], False
+    for word in words:
+        flag = _FLAG.fullmatch(word)
+        if hide and not word.startswith("--"):
+            keep_secret(word, sent=sent)
+            word = HIDDEN
+        elif flag and flag[1]:
+            keep_secret(flag[1][1:], sent=sent)
+            word = word.partition("=")[0] + "=" + HIDDEN
+        elif "://" in word:
+            keep_address(word, sent=sent)
+        hide = flag is not None and not flag[1]
+        kept.append(redact(word))
+    return kept
 
 
 def without_user(url: str) -> str:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -281,3 +283,26 @@ def test_a_budget_that_is_spent_ends_the_command_with_what_is_kept(folder, capsy
         assert "--max-total-tokens" in printed.err
         assert not printed.out
         assert 0 < len(api.calls) < 12
+
+
+def test_a_command_proposes_rules_and_it_is_said_where_rows_go(folder, capsys):
+    Path("propose.py").write_text(
+        "import sys\nassert 'age' in sys.stdin.read()\n"
+        "open(sys.argv[1], 'a').write('x')\nprint(sys.argv[2])\n"
+    )
+    script, log = folder / "propose.py", folder / "log"
+    line = shlex.join([sys.executable, "-S", str(script), str(log), f"```\n{TRUE}\n```"])
+    command = ("--command", line, "--attempts", "2", "--out-dir", "kept", "--json")
+    assert fit(*command) == 0
+    printed = capsys.readouterr()
+    assert f"it goes to {sys.executable}." in printed.err
+    assert "is a program that could read the whole table" in printed.err
+    assert json.loads(printed.out)["proposed"]["calls"] == len(log.read_text())
+    calls = log.read_text()
+    assert fit(*command) == 0  # the answers are kept
+    assert log.read_text() == calls
+
+
+def test_fit_refuses_a_command_beside_another_model(folder, capsys):
+    assert fit("--command", "cat", "--model", "local:x.gguf") == 2
+    assert "omit one of the two" in capsys.readouterr().err

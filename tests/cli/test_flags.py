@@ -16,6 +16,7 @@ from llm_erm.errors import InputError
 SOURCE = Path(llm_erm.__file__).parent
 SHARED = {
     "asking": ("fit",),
+    "command_model": ("synthesize",),
     "contenders": ("replicate",),
     "dry_run": ("synthesize",),
     "engines": ("incontext",),

@@ -13,12 +13,12 @@ import pytest
 from api_server import Reply, serving
 from canary import CANARY, leaks
 from llm_erm.cli.commands import METHODS, command, flags_of
-from llm_erm.cli.keys import _FLAG, _KEYS, without_keys
+from llm_erm.cli.keys import _KEYS
 from llm_erm.cli.text import say_json
 from llm_erm.errors import InputError
 from llm_erm.incontext.server import ServerEngine
 from llm_erm.llms.providers import key_variables
-from llm_erm.secrets import keep_secret
+from llm_erm.secrets import _FLAG, keep_secret, without_keys
 from recorded import chat
 from responses_server import error, interpreter_call, refusal, response, text
 

@@ -181,3 +181,22 @@ def test_in_context_learning_with_a_server_leaves_nothing_to_the_nodes(cluster, 
         )
     assert [one.test.correct for one in results] == [2] * 8
     assert NOTHING_TO_DO in notices
+
+
+def test_the_driver_starts_the_program_of_a_model_that_is_a_command(cluster, tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    script = tmp_path / "model.py"
+    script.write_text(
+        "import os, sys\n"
+        f"open({str(log)!r}, 'a').write(f'{{os.getppid()}}\\n')\n"
+        "print(f'```python\\ndef f(x):\\n    return (len(x) + {sys.argv[1]}) % 2\\n```')\n"
+    )
+
+    def no_sandbox(*_, **__):
+        raise AssertionError("programs run on the nodes")
+
+    monkeypatch.setattr(Sandbox, "__init__", no_sandbox)  # in this process
+    asking = Synthesis.of(f"command:{sys.executable} -S {script} {{index}}", attempts=2)
+    results = run(asking, grid(tmp_path / "data"), executor=RayCluster(cluster.address))
+    assert len(results) == 8
+    assert Counter(log.read_text().split()) == {str(os.getpid()): 16}

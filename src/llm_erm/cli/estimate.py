@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_erm.llms.budget import Price
+from llm_erm.llms.command import CommandLLM
 from llm_erm.llms.llm import LLM
 from llm_erm.phrases import counted
 
@@ -61,8 +62,11 @@ def estimate(prompts: Sequence[str], attempts: int, max_tokens: int, llm: LLM) -
     price = llm.budget.price if llm.budget is not None else lambda *_: 0.0
     most = estimated(prompts, attempts, max_tokens, price)
     dollars = most.dollars
+    outputs = (
+        "" if isinstance(llm, CommandLLM) else f" and at most {most.output_tokens:,} output tokens"
+    )
     cost = "at an unknown price" if dollars is None else f"at most about ${dollars:.2f}"
     return (
         f"Up to {counted(most.calls, 'call')}: about {most.prompt_tokens:,} prompt "
-        f"tokens and at most {most.output_tokens:,} output tokens, {cost}"
+        f"tokens{outputs}, {cost}"
     )

@@ -8,47 +8,25 @@ from types import TracebackType
 from typing import TextIO, cast
 
 from llm_erm.cli.text import message
-from llm_erm.secrets import HIDDEN, keep_address, keep_secret, redact
+from llm_erm.secrets import keep_address, keep_secret, redact
 
 _KEYS = re.compile(r"(API_?KEY|ACCESS_KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
 _ADDRESSES = re.compile(r"(PROXY|BASE_URL)$", re.IGNORECASE)
-_FLAG = re.compile(
-    r"--?(?:[\w-]*(?:api[-_]?key|(?:access|auth)[-_]token|secret|password)|key|token)(=.*)?",
-    re.IGNORECASE | re.DOTALL,
-)
 
 
-def keep_environment() -> None:
+def keep_environment(*, sent: bool = False) -> None:
     """Registers the keys, and the passwords of addresses, in the environment variables.
 
     Those that are sent to a server are registered as such when its client is made.
+
+    Args:
+        sent: Whether the model gets them all, as a program does.
     """
     for name, value in os.environ.items():
         if _KEYS.search(name):
-            keep_secret(value, sent=False)
+            keep_secret(value, sent=sent)
         elif _ADDRESSES.search(name):
-            keep_address(value, sent=False)
-
-
-def without_keys(words: Sequence[str]) -> list[str]:
-    """Registers the keys in a command line, and returns it without them, for an error about it.
-
-    No command takes a key as a flag.
-    """
-    kept, hide = [], False
-    for word in words:
-        flag = _FLAG.fullmatch(word)
-        if hide and not word.startswith("--"):
-            keep_secret(word, sent=False)
-            word = HIDDEN
-        elif flag and flag[1]:
-            keep_secret(flag[1][1:], sent=False)
-            word = word.partition("=")[0] + "=" + HIDDEN
-        elif "://" in word:
-            keep_address(word, sent=False)
-        hide = flag is not None and not flag[1]
-        kept.append(redact(word))
-    return kept
+            keep_address(value, sent=sent)
 
 
 class Redacted:

@@ -17,10 +17,11 @@ from typing import Any
 
 from llm_erm.cli.commands import COMMANDS, command, described, flags_of
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.keys import guard_streams, keep_environment, without_keys
+from llm_erm.cli.keys import guard_streams, keep_environment
 from llm_erm.cli.stopped import in_words, status_of, still_computing
 from llm_erm.cli.text import never_fail, note
 from llm_erm.errors import LLMERMError
+from llm_erm.secrets import without_keys
 from llm_erm.version import VERSION
 
 

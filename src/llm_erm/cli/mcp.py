@@ -10,6 +10,7 @@ from llm_erm.cli.output import note, say_json
 from llm_erm.errors import InputError
 from llm_erm.llms.agent import AgentLLM
 from llm_erm.phrases import counted
+from llm_erm.runs.hidden import in_memory_alone
 from llm_erm.runs.jobs import Job
 from llm_erm.runs.run import Plan, opened, plan
 from llm_erm.synthesis.method import Synthesis
@@ -30,6 +31,9 @@ class Options(LimitOptions, DataGrid):
     out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/mcp-<agent>-<task>-L<length>-seed<seed>,
     whatever the budget)."""
+    hide_data: bool = False
+    """Keep the data from an agent that can read files: draw them by chance, and write them, into the
+    run's folder, only when the server ends. A server that is killed loses them."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     manifest: bool = False
@@ -76,7 +80,8 @@ class Options(LimitOptions, DataGrid):
                 [spec],
                 self.folder(),
                 dataset_dir=self.dataset_dir,
-                fresh_data=self.fresh_data,
+                fresh_data=self.fresh_data or (self.hide_data and self.fresh),
+                hide_data=self.hide_data,
                 on_data=ready,
             )
 
@@ -98,7 +103,8 @@ def mcp(options: Options) -> int:
             f"Serving {planned.specs[0].name} to a client on standard input, with "
             f"{counted(options.attempts, 'submission')}. Journal and result: {folder.path}"
         )
-        serve(submissions)
+        with in_memory_alone(planned.hidden):
+            serve(submissions)
         if submissions.result is not None:
             return 0
         note(

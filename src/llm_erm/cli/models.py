@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from llm_erm.cli.command_model import with_command
 from llm_erm.cli.flags import sentence
 from llm_erm.cli.network import check_network
 from llm_erm.cli.output import note
 from llm_erm.errors import InputError
 from llm_erm.llms.budget import Budget
 from llm_erm.llms.clients import ReasoningEffort, ToolChoice, Verbosity, checked_address
+from llm_erm.llms.command_process import FILES
 from llm_erm.llms.files import calls_that_fit
 from llm_erm.llms.limits import check_limits
 from llm_erm.llms.llm import LLM
@@ -28,12 +30,17 @@ class CallOptions:
 
     provider: str | None = None
     """openai (the Responses API, or a server that offers it), chat (any server with a chat
-    completions API), anthropic, gemini, vllm, ollama, local (a GGUF file in this process, free),
-    transformers (a Hugging Face folder in this process), scripted (answers from a file) or replay
-    (answers from an earlier run) (default: local, or scripted with --answers)."""
+    completions API), anthropic, gemini, vllm, ollama, command (a program of yours), local (a GGUF
+    file in this process, free), transformers (a Hugging Face folder in this process), scripted
+    (answers from a file) or replay (answers from an earlier run) (default: local, command with
+    --command, or scripted with --answers)."""
     model: str | None = None
     """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
     (default: the embedded SmolLM2-135M-Instruct)."""
+    command: str | None = None
+    """For command: a program with its arguments, as in 'claude -p'. Each attempt starts it once,
+    gives it the prompt on standard input and takes what it prints. In its arguments, {index} is the
+    number of the attempt and {seed} a seed of its own. No shell reads it."""
     max_output_tokens: int | None = None
     """Maximum number of generated tokens per attempt, including reasoning (default: 20000; for
     local 64 or 1024, depending on the constraint)."""
@@ -54,7 +61,8 @@ class CallOptions:
     """For openai and compatible servers: how long the text of an answer is (default: low for
     openai)."""
     concurrency: int = 5
-    """Maximum number of calls to a remote model in flight, for all tasks together."""
+    """Maximum number of calls to a remote model, or of commands, in flight, for all tasks
+    together."""
     timeout: float = 1200.0
     """Maximum duration of a call in seconds; then it counts as a failed attempt and is not
     retried, since it may be billed."""
@@ -100,10 +108,14 @@ class ModelOptions(CallOptions):
     """What to ask for, and whether answers must match it. grammar: an expression of the small
     grammar (default for the embedded model). block: one fenced block of Python that matches a
     grammar (default for your own GGUF). free-block: a block that need not match (default for chat,
-    vllm and ollama). schema: JSON that matches its schema. none: JSON that need not match (default
-    for the other remote models). Only local takes them all: chat and vllm take no grammar, ollama
-    neither grammar nor block, and the others free-block and none. What must match leaves no room
-    for thoughts or a code tool."""
+    vllm, ollama and command). schema: JSON that matches its schema. none: JSON that need not match
+    (default for the other remote models). Only local takes them all: chat and vllm take no grammar,
+    ollama neither grammar nor block, and the others free-block and none. What must match leaves no
+    room for thoughts or a code tool."""
+
+
+_NAMING = ("provider", "model", "command", "answers")
+"""Options that name a model."""
 
 
 def missing_key(
@@ -114,6 +126,8 @@ def missing_key(
     provider = PROVIDERS.get(options.provider or "")
     if provider is None or not provider.needs_key or key_of(provider):
         return None
+    if options.command is not None:
+        return None  # more than a key is wrong
     return InputError(
         f"{provider.name}:{options.model or provider.default_model} needs a key, but "
         f"{_variables(provider)} is not set; set it (to any text if the server needs no key), or "
@@ -130,11 +144,12 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         InputError: The provider is unknown, the key is malformed, or flags contradict each other.
         MissingExtraError: A package that the provider needs is not installed.
     """
-    none_named = options.provider is None and options.model is None and options.answers is None
+    none_named = all(getattr(options, name) is None for name in _NAMING)
     options = _with_provider(options)
     provider = PROVIDERS.get(options.provider or "")
     if provider is None:
         raise InputError(no_provider(options.provider or ""))
+    options = with_command(options, provider.name)
     if options.answers is not None and provider.name == "scripted":
         options = replace(options, model=str(options.answers))
     _check(options, provider)
@@ -147,7 +162,9 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         budget = Budget(options.max_total_tokens, options.max_cost_usd, price)
     settings = _settings(options, provider)
     if "concurrency" in settings:
-        settings["concurrency"] = concurrency_that_fits(options.concurrency)
+        settings["concurrency"] = concurrency_that_fits(
+            options.concurrency, FILES if provider.name == "command" else 1
+        )
     if base_url is not None:
         settings["base_url"] = base_url
     if "api_key" in provider.settings:
@@ -171,8 +188,7 @@ def choose(options: ModelOptions) -> tuple[LLM, Defaults]:
         limited = options.max_cost_usd is not None or options.max_total_tokens is not None
         if limited and options.enable_code_interpreter:
             note("Note: the budget does not cover what the hosted interpreter costs beyond tokens.")
-    tokens = options.max_output_tokens or defaults.max_tokens
-    return llm, replace(defaults, max_tokens=tokens)
+    return llm, replace(defaults, max_tokens=options.max_output_tokens or defaults.max_tokens)
 
 
 def key_of(provider: Provider) -> str:
@@ -199,6 +215,8 @@ def _implied(options: ModelOptions) -> str:
     """
     if options.answers is not None:
         return "scripted"
+    if options.command is not None:
+        return "command"
     model = options.model
     if model is not None and not (model.endswith(".gguf") or Path(model).is_file()):
         prefix, colon, rest = model.partition(":")
@@ -284,9 +302,14 @@ def _check(options: ModelOptions, provider: Provider) -> None:
         raise InputError(sentence(error, ModelOptions)) from error
 
 
-def concurrency_that_fits(concurrency: int) -> int:
-    """Returns the concurrency that the limit on open files allows; says so if that is less."""
-    fits = calls_that_fit(concurrency)
+def concurrency_that_fits(concurrency: int, files: int = 1) -> int:
+    """Returns the concurrency that the limit on open files allows; says so if that is less.
+
+    Args:
+        concurrency: What was asked for.
+        files: Number of files that a call needs.
+    """
+    fits = max(1, calls_that_fit(concurrency * files) // files)
     if fits < concurrency:
         note(
             f"The limit on open files (ulimit -n) allows {counted(fits, 'call')} in flight, "

@@ -11,10 +11,10 @@ from typing import Any, TypeVar, cast, get_type_hints
 import tyro
 
 from llm_erm.cli.help import by_subject
-from llm_erm.cli.keys import without_keys
 from llm_erm.cli.text import USUAL_COLUMNS, folded, say
 from llm_erm.cli.words import fault_in, without_value
 from llm_erm.errors import InputError
+from llm_erm.secrets import without_keys
 from llm_erm.version import VERSION
 
 Parsed = TypeVar("Parsed")

@@ -16,9 +16,10 @@ class ProposalOptions(CallOptions):
 
     provider: str | None = None
     """Let a language model propose rules too: openai (the Responses API, or a server that offers
-    it), chat (any server with a chat completions API), anthropic, gemini, vllm, ollama, local (a
-    GGUF file, in this process), scripted (answers from a file) or replay (answers from an earlier
-    command). Without it and --model, nothing leaves this machine."""
+    it), chat (any server with a chat completions API), anthropic, gemini, vllm, ollama, command (a
+    program of yours), local (a GGUF file, in this process), scripted (answers from a file) or
+    replay (answers from an earlier command). Without it, --model and --command, nothing leaves this
+    machine."""
     model: str | None = None
     """The model's name, or provider:model; replay:FOLDER for the answers in a folder. For local: a
     GGUF file."""
@@ -54,7 +55,7 @@ class ProposalOptions(CallOptions):
         Raises:
             InputError: None is, but flags are given that only it would use.
         """
-        if (self.provider, self.model, self.answers, self.replay_from) != (None,) * 4:
+        if (self.provider, self.model, self.command, self.answers, self.replay_from) != (None,) * 5:
             return True
         idle = [
             f"--{one.name.replace('_', '-')}"

@@ -130,7 +130,7 @@ def _proposing(options: ProposalOptions) -> Proposing:
 
 def _chosen(options: ProposalOptions) -> tuple[LLM, int]:
     unnamed = options.model in (None, "local", "local:") and options.answers is None
-    if unnamed and options.provider in (None, "local"):
+    if unnamed and options.command is None and options.provider in (None, "local"):
         refuse_embedded(f"local:{EMBEDDED_NAME}")
     llm, usual = choose(_model_options(options))
     return llm, usual.max_tokens

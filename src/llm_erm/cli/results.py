@@ -72,6 +72,8 @@ def cost_line(results: Sequence[Result]) -> str:
     known = [price for price in prices if price is not None]
     dollars = f"${sum(known):.4f}" if sum(known) else "at no cost"
     dollars = dollars if len(known) == len(prices) else "of unknown cost"
+    if not prompt_tokens + completion_tokens and len(known) < len(prices):  # a command, say
+        return f"{counted(attempts, 'answer')}, of unknown size and cost."
     return (
         f"{counted(attempts, 'answer')}: {prompt_tokens:,} prompt and "
         f"{counted(completion_tokens, 'output token')}, "

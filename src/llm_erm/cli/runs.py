@@ -44,6 +44,11 @@ class RunOptions(ExecutorOptions, ShardOption, ABC):
     fresh: bool
     json: bool
 
+    @property
+    def hides_data(self) -> bool:
+        """Whether no file holds the data while a model is asked."""
+        return False
+
     @abstractmethod
     def method(self) -> Method:
         """Returns the method that the flags describe.
@@ -99,8 +104,9 @@ class RunOptions(ExecutorOptions, ShardOption, ABC):
                 out_dir,
                 name=self.COMMAND,
                 dataset_dir=grid.dataset_dir,
-                fresh_data=grid.fresh_data,
+                fresh_data=grid.fresh_data or (self.hides_data and self.fresh),
                 shard=self.shard,
+                hide_data=self.hides_data,
                 on_data=ready,
             )
 

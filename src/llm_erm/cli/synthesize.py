@@ -58,6 +58,9 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
     """File for the log, in JSON lines (default: log.jsonl in the run's folder)."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Lowest level to log."""
+    hide_data: bool = False
+    """Keep the data from a model that can read files, such as an agent: draw them by chance, and
+    write them, into --out-dir, only when the run has stopped. A run that is killed loses them."""
     dry_run: bool = False
     """Print each prompt without calling a model or writing anything."""
     no_early_stop: bool = False
@@ -74,6 +77,22 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
     JOBS = "searches"
     KEPT = "Finished attempts"
     HOLDS = "Programs, journal and results"
+
+    @property
+    def hides_data(self) -> bool:
+        """Whether --hide-data is given.
+
+        Raises:
+            InputError: There would be nothing to hide, or no place for the data.
+        """
+        if self.hide_data and self.replayed is not None:
+            raise InputError("A replay asks no model that could read the data; omit --hide-data.")
+        if self.hide_data and self.out_dir is None:
+            raise InputError(
+                "--hide-data draws other data each time, so a run would not find its folder again; "
+                "name one with --out-dir."
+            )
+        return self.hide_data
 
     def grid(self) -> DataGrid:
         """Returns the flags themselves."""

@@ -41,6 +41,11 @@ class AgentLLM(LLM):
         """True: an agent that is given the same task again may submit other programs."""
         return True
 
+    @property
+    def reads_files(self) -> bool:
+        """True: nobody knows which other tools an agent has."""
+        return True
+
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields nothing."""
         return

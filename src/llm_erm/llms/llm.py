@@ -259,6 +259,11 @@ class LLM(Protocol):
         """Whether it can answer several requests at the same time."""
         return False
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether it may have read files on this machine, such as those of the data."""
+        return False
+
     def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the completions of ``request``, each as soon as it arrives.
 

@@ -19,8 +19,8 @@ def model(name: str, **settings: Unpack[ModelSettings]) -> LLM:
 
     Args:
         name: ``provider:model``, such as ``openai:gpt-5``, ``anthropic:claude-opus-4-6``,
-            ``local:model.gguf`` or ``scripted:answers.json``; or a provider alone, for its default
-            model, such as ``local`` for the embedded one.
+            ``local:model.gguf``, ``command:claude -p`` or ``scripted:answers.json``; or a provider
+            alone, for its default model, such as ``local`` for the embedded one.
         settings: Fields of ``ModelSettings`` that the provider takes.
 
     Raises:

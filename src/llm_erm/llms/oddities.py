@@ -42,6 +42,18 @@ def cut_prompt(prompt: str, completion: Completion) -> str | None:
     )
 
 
+def could_read(name: str) -> str:
+    """Returns a notice on a model that could read the files of the data.
+
+    Args:
+        name: The model.
+    """
+    return (
+        f"{name} is a program that could read the files of the data, so its bounds hold only if it "
+        "read neither validation nor test examples; hide_data keeps these out of files."
+    )
+
+
 def fewest_tokens(text: str) -> int:
     """Returns the smallest number of tokens that a tokenizer may make of a text."""
     kept = _RUNS.sub(r"\1\1\1", text)

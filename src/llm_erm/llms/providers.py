@@ -16,6 +16,7 @@ from llm_erm.llms.clients import (
     ToolChoice,
     Verbosity,
 )
+from llm_erm.llms.command import CommandLLM
 from llm_erm.llms.llm import LLM
 from llm_erm.llms.local import DEFAULT_CONTEXT_TOKENS, LocalLLM
 from llm_erm.llms.remote import RemoteLLM
@@ -233,6 +234,12 @@ def _scripted(model: str | None, settings: ModelSettings) -> LLM:
     return ScriptedLLM.from_file(Path(model))
 
 
+def _command(model: str | None, settings: ModelSettings) -> LLM:
+    assert model is not None  # it is required
+    given: Any = settings
+    return CommandLLM(model, **given)
+
+
 PROVIDERS: dict[str, Provider] = {
     row.name: row
     for row in (
@@ -288,6 +295,13 @@ PROVIDERS: dict[str, Provider] = {
             defaults=_server_defaults,
         ),
         Provider(
+            "command",
+            _command,
+            needs_model=True,
+            settings=frozenset({"timeout_seconds", "concurrency", "speculative"}),
+            defaults=_server_defaults,
+        ),
+        Provider(
             "local",
             _local,
             settings=frozenset({"threads", "context_tokens", "temperature", "top_p"}),
@@ -310,8 +324,8 @@ PROVIDERS: dict[str, Provider] = {
     )
 }
 """Every provider by its name: ``openai`` is the Responses API, ``chat`` any server of chat
-completions, ``local`` a model in this process, ``transformers`` one that transformers runs there,
-``scripted`` a file of answers."""
+completions, ``command`` a program that is started for each call, ``local`` a model in this process,
+``transformers`` one that transformers runs there, ``scripted`` a file of answers."""
 
 
 def key_variables() -> tuple[str, ...]:

@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,7 +13,8 @@ from llm_erm.llms.calls import Caller, GivenUpError
 from llm_erm.llms.clients import Client, RemoteSettings
 from llm_erm.llms.conversation import CODE_SCHEMA, Conversation
 from llm_erm.llms.faults import CallFailedError, provider_error, too_long
-from llm_erm.llms.llm import LLM, Completion, FinishReason, Pace, Request, Tool
+from llm_erm.llms.in_flight import in_flight
+from llm_erm.llms.llm import LLM, Completion, FinishReason, Request, Tool
 from llm_erm.llms.wire import drained
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class RemoteLLM(LLM):
         """The budget of its calls."""
         return self._budget
 
-    async def complete(self, request: Request) -> AsyncGenerator[Completion]:
+    def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples of ``request`` as they arrive.
 
         At most ``speculative`` samples are in flight or not yet settled.
@@ -122,51 +122,13 @@ class RemoteLLM(LLM):
                 or there is no server at the address.
             BudgetSpentError: A call could exceed the budget.
         """
-        pace = request.pace or Pace()
-        pace.kept = True
-        waiting = deque(request.indices)
-        running: set[asyncio.Task[None]] = set()
-        arrived: list[Completion] = []
-        failures: list[BaseException] = []
-        begun = 0
-        change = asyncio.create_task(pace.change())
-        try:
-            while True:
-                while waiting and not (pace.stopped or failures) and self._has_room(begun, pace):
-                    running.add(
-                        asyncio.create_task(self._answer(request, waiting.popleft(), arrived))
-                    )
-                    begun += 1
-                if not running and (pace.stopped or failures or not waiting):
-                    break
-                done, _ = await asyncio.wait(
-                    {*running, change}, return_when=asyncio.FIRST_COMPLETED
-                )
-                if change in done:
-                    change = asyncio.create_task(pace.change())
-                running -= done
-                failures += [e for task in done if (e := _failure_of(task)) is not None]
-                # A spent budget lets the others finish, since they are already paid for.
-                if pace.stopped or any(not isinstance(e, BudgetSpentError) for e in failures):
-                    await _cancel(running)
-                    running = set()
-                while arrived:
-                    yield arrived.pop(0)
-                    if request.pace is None:
-                        pace.settle()
-            if failures and not pace.stopped:
-                raise min(failures, key=lambda e: isinstance(e, BudgetSpentError))
-        finally:
-            await _cancel({*running, change})
+        return in_flight(request, self._settings.speculative, self._answer)
 
     def news(self) -> list[str]:
         """Returns what was found out about the server since the last call."""
         if self._client is None:
             return []
         return drained(self._client.notices)
-
-    def _has_room(self, begun: int, pace: Pace) -> bool:
-        return begun - pace.settled < self._settings.speculative
 
     async def aclose(self) -> None:
         """Closes the connections; the next request opens new ones."""
@@ -263,14 +225,3 @@ class RemoteLLM(LLM):
                 )
             ]
         return ModelRequestParameters(native_tools=[*hosted], function_tools=ours)
-
-
-def _failure_of(task: "asyncio.Task[None]") -> BaseException | None:
-    return None if task.cancelled() else task.exception()
-
-
-async def _cancel(tasks: "Collection[asyncio.Task[None]]") -> None:
-    """Cancels the tasks and waits until they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,12 +12,19 @@ class ReplayLLM(LLM):
         name: The name of that model.
         answers: For the seed of each series of samples, its completions in order of arrival.
         described: What shaped that model's answers; see ``LLM.described``.
+        reads_files: Whether that model may have read the files of the data.
     """
 
     def __init__(
-        self, name: str, answers: Mapping[int, Sequence[Completion]], described: object = None
+        self,
+        name: str,
+        answers: Mapping[int, Sequence[Completion]],
+        described: object = None,
+        *,
+        reads_files: bool = False,
     ) -> None:
         self._name = name
+        self._reads_files = reads_files
         self._answers = answers
         self._described = described
 
@@ -30,6 +37,11 @@ class ReplayLLM(LLM):
     def described(self) -> object:
         """The fact that this is a replay, and what shaped the original answers."""
         return {"name": self._name, "replayed": self._described}
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether that model may have read the files of the data."""
+        return self._reads_files
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields those of the requested samples that exist, in their original order of arrival.

@@ -307,7 +307,14 @@ def leaving(asking: Asking, data: Labelled) -> str:
         how = "with their names and categories" + (
             f", and {counted(said, 'description')} of yours" if said else ""
         )
+    llm = asking.proposing.llm
+    could = ""
+    if llm.reads_files:
+        could = (
+            f" {llm.name} is a program that could read the whole table, so the bounds hold only if "
+            "it did not."
+        )
     return (
         f"What the model is shown: {counted(asking.shown, 'row')} of {names} and of {target}, "
-        f"{how}; it goes to {asking.proposing.llm.address}."
+        f"{how}; it goes to {llm.address}.{could}"
     )

@@ -63,6 +63,7 @@ class Fingerprint:
         settings: Those of its settings that shape results, as JSON values.
         data: The data sets.
         shard: Which part of a grid the data sets are; None if they are all of it.
+        data_hidden: Whether no file held the data while a model was asked.
     """
 
     version: str
@@ -70,6 +71,7 @@ class Fingerprint:
     settings: dict[str, Any]
     data: tuple[Annotated[DataRecord, BeforeValidator(_of_a_file)], ...]
     shard: Shard | None = None
+    data_hidden: bool = False
 
     @property
     def text(self) -> str:
@@ -77,6 +79,8 @@ class Fingerprint:
         values = shaping(self)
         if self.shard is None:
             del values["shard"]
+        if not self.data_hidden:
+            del values["data_hidden"]
         return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
     @property
@@ -107,7 +111,8 @@ def fingerprint(
         )
         for spec, splits in zip(specs, data, strict=True)
     )
-    return Fingerprint(version, method.name, plain(method), records, shard)
+    hidden = any(splits.hidden for splits in data)
+    return Fingerprint(version, method.name, plain(method), records, shard, hidden)
 
 
 def _learning_digest(splits: Splits) -> str:
@@ -160,7 +165,10 @@ def is_unsealed(text: str) -> bool:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    names = {f.name for f in fields(Fingerprint)} - {"shard"}  # which those versions had not
+    names = {f.name for f in fields(Fingerprint)} - {
+        "shard",
+        "data_hidden",
+    }  # which those versions had not
     return isinstance(value, dict) and value.keys() == names
 
 

@@ -57,7 +57,7 @@ TRAININGS = tuple(
 WRITTEN = (
     *(".lock*", f"{SETTINGS}*", *(f"{name}.jsonl*" for name in (*JOURNALS, "log")), "programs"),
     *("checkpoint.*", "metrics.*", "config.json*", "logs.log", "curves.png", "model", "model/*"),
-    "*-L*-n*",
+    *("*-L*-n*", "data", "data/*"),
 )
 """What a run writes in its folder, none of which may be a link; ``*`` matches slashes as well."""
 

@@ -13,13 +13,14 @@ from llm_erm.runs.events import Event, Finished, Noticed, Observer
 from llm_erm.runs.executors import Executor, InProcess
 from llm_erm.runs.fingerprint import Fingerprint, fingerprint
 from llm_erm.runs.folder import RunFolder
+from llm_erm.runs.hidden import hidden_data, in_memory_alone
 from llm_erm.runs.jobs import Job, JobKey, Method, Work
 from llm_erm.runs.kept import read_contents
 from llm_erm.runs.ledger import enter
 from llm_erm.runs.shards import Shard
 from llm_erm.runs.stopping import stopping_at_sigterm
 from llm_erm.tasks.spec import DataGrid, DataSpec
-from llm_erm.tasks.splits import load
+from llm_erm.tasks.splits import Hidden, load
 from llm_erm.tasks.task import Splits
 from llm_erm.version import VERSION
 
@@ -37,6 +38,7 @@ class Plan:
         data: Their splits, without the held-out data.
         fingerprint: What shapes the results.
         folder: Where the run is kept; None to keep nothing.
+        hidden: The files that the data do not have until the run has stopped.
     """
 
     method: Method
@@ -45,6 +47,7 @@ class Plan:
     data: tuple[Splits, ...]
     fingerprint: Fingerprint
     folder: Path | None
+    hidden: tuple[Hidden, ...] = ()
 
 
 def plan(
@@ -56,6 +59,7 @@ def plan(
     dataset_dir: Path | None = None,
     fresh_data: bool = False,
     shard: str | None = None,
+    hide_data: bool = False,
     on_data: Callable[[Splits], None] = lambda splits: None,
 ) -> Plan:
     """Returns a run of a method over data sets, after drawing or reading the data.
@@ -69,6 +73,8 @@ def plan(
         dataset_dir: Folder of the data sets (default: that of the grid, or ``datasets``).
         fresh_data: Whether to draw new data even if files exist, and replace them.
         shard: Which part of the data sets to run, as in ``3/16``; None for all.
+        hide_data: Whether to draw the data by chance and write them, into the folder, only when the
+            run has stopped, so that a model that can read files cannot read them.
         on_data: Called with the splits of each data set as soon as they are loaded.
 
     Raises:
@@ -91,14 +97,20 @@ def plan(
     if part is not None:
         jobs = tuple(part.jobs(jobs, specs))
         specs = tuple(part.specs(specs))
-    splits = []
+    splits: list[Splits] = []
+    hidden: list[Hidden] = []
     for spec in specs:
-        splits.append(load(spec, dataset_dir or Path("datasets"), fresh=fresh_data))
-        on_data(splits[-1])
+        if hide_data:
+            one, files = hidden_data(spec, folder, shard, fresh=fresh_data)
+            hidden.append(files)
+        else:
+            one = load(spec, dataset_dir or Path("datasets"), fresh=fresh_data)
+        splits.append(one)
+        on_data(one)
     known = fingerprint(VERSION, method, specs, splits, part)
     if folder is None and name is not None:
         folder = Path("runs") / f"{name}-{known.digest}"
-    return Plan(method, specs, jobs, tuple(splits), known, folder)
+    return Plan(method, specs, jobs, tuple(splits), known, folder, tuple(hidden))
 
 
 def run(
@@ -242,7 +254,7 @@ def run_in(
     counts = planned.method.budget is not None
     spent = folder.completions() if folder is not None and counts else ()
     if todo:
-        with stopping_at_sigterm():
+        with stopping_at_sigterm(), in_memory_alone(planned.hidden):
             executor.execute(planned.method, todo, observe, spent)
     return [results[job.key] for job in jobs]
 

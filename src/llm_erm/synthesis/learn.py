@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import partial
 
 from llm_erm import grammar
 from llm_erm.errors import UnansweredError
 from llm_erm.execution import Evaluator
 from llm_erm.llms.llm import LLM, Completion, Request
-from llm_erm.llms.oddities import cut_prompt, only_thoughts
+from llm_erm.llms.oddities import could_read, cut_prompt, only_thoughts
 from llm_erm.llms.reader import Reader
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.unanswered import Calls, any_answer
@@ -127,6 +128,8 @@ async def learn(
                     await completions.stop()  # answers that have arrived are still verified
         if len(verifier.attempts) == before:
             break  # the model has no more answers
+    if llm.reads_files and not splits.hidden:
+        splits = replace(splits, warnings=(*splits.warnings, could_read(llm.name)))
     replayed = isinstance(llm, ReplayLLM)
     _check_answered(asking, calls, answered.values(), observe, replayed=replayed)
     selected = await in_thread(verifier.select)

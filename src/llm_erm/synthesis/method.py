@@ -19,6 +19,7 @@ from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM, Completion
 from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import split_name
+from llm_erm.llms.oddities import could_read
 from llm_erm.llms.providers import ModelSettings
 from llm_erm.llms.unanswered import any_answer
 from llm_erm.records import Attempt, Result
@@ -173,6 +174,8 @@ class Synthesis(Checked, Method):
                 longest += MOST_BYTES if uses_feedback(self.strategy) else 0
                 budget.begin(spent, longest, self.settings.max_tokens)
                 notices += self._announced(work, budget, longest)
+            if self.llm.reads_files and not all(one.splits.hidden for one in work):
+                notices.append(could_read(self.llm.name))
             try:
                 yield Searches(self, sandbox, threads, notices)
             finally:

@@ -114,7 +114,8 @@ def read_replay(folder: Path) -> Replay:
         sample_seed(job.function, job.length, job.seed, job.variant): completions
         for job, completions in read_answers(folder).items()
     }
-    llm = ReplayLLM(name, answers, known.settings["llm"])
+    could_read = name.startswith(("agent:", "command:")) and not known.data_hidden
+    llm = ReplayLLM(name, answers, known.settings["llm"], reads_files=could_read)
     return Replay(llm, settings, strategy, prompts, isolation, known.data)
 
 

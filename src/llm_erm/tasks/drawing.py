@@ -17,14 +17,18 @@ TIMED = 20
 
 
 def draw_splits(
-    spec: DataSpec,
+    spec: DataSpec, seed: int | Sequence[int] | None = None
 ) -> tuple[tuple[Dataset, Dataset, Dataset], tuple[int, int]]:
     """Returns training, validation and test data, and the discarded draws; see ``Meta``.
+
+    Args:
+        spec: The data set.
+        seed: What to draw with, as one or several numbers of 32 bits; None for the spec's own seed.
 
     Raises:
         InputError: If too few inputs exist.
     """
-    derived = spec.derived_seed
+    derived = spec.derived_seed if seed is None else seed
     rng = RandomState(derived)
     learning = (spec.train_size + spec.val_size) // 2
     wanted = learning + spec.test_size // 2
@@ -131,7 +135,7 @@ def _class(spec: DataSpec, rng: RandomState, label: int, found: list[str]) -> li
 
 
 def divide(
-    pool: Sequence[tuple[str, int]], train_size: int, derived: int
+    pool: Sequence[tuple[str, int]], train_size: int, derived: int | Sequence[int]
 ) -> tuple[Dataset, Dataset]:
     """Returns a balanced pool divided into training and validation data.
 
@@ -141,7 +145,8 @@ def divide(
     train: list[tuple[str, int]] = []
     validation: list[tuple[str, int]] = []
     room = [train_size // 2, train_size // 2]
-    rng = RandomState([derived, 1])  # a different stream from the one the inputs came from
+    seeds = [derived] if isinstance(derived, int) else derived
+    rng = RandomState([*seeds, 1])  # a different stream from the one the inputs came from
     for i in rng.permutation(len(ordered)).tolist():
         label = ordered[i][1]
         (train if room[label] > 0 else validation).append(ordered[i])

@@ -249,6 +249,23 @@ def write_folder(
     return digests
 
 
+def remove_files(folder: Path) -> None:
+    """Deletes the data files of a folder and their metadata, if they exist.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    try:
+        for name in (*DATA_FILES, "meta.json"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"Cannot delete the data in {folder}: {error.strerror}; "
+            f"{advice(error, folder, 'choose another folder')}.",
+            setting="out_dir",
+        ) from error
+
+
 def _move(partial: Path, folder: Path, contents: Mapping[str, bytes]) -> None:
     """Moves complete files into place: the whole folder, or the files that differ.
 

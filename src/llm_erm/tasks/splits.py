@@ -1,7 +1,8 @@
 """Balanced, disjoint, reproducible training, validation and test splits, kept on disk."""
 
+import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,10 +22,20 @@ from llm_erm.tasks.checks import (
     wrong_labels,
 )
 from llm_erm.tasks.drawing import divide, draw_splits
-from llm_erm.tasks.files import file_digests, read_folder, read_learning, read_test, write_folder
+from llm_erm.tasks.files import (
+    file_digests,
+    read_folder,
+    read_learning,
+    read_test,
+    remove_files,
+    write_folder,
+)
 from llm_erm.tasks.meta import Meta, meta_of, read_meta
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits, digest
+
+HIDDEN = "Hidden data: drawn by chance, and in no data file until the run has stopped."
+"""The notice on data that were hidden."""
 
 
 @checking
@@ -56,28 +67,109 @@ def load(spec: DataSpec, dataset_dir: Path = Path("datasets"), *, fresh: bool = 
     return known or _read(spec, dataset_dir) or _draw(spec, dataset_dir)
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """The files of a data set while no file holds it.
+
+    Attributes:
+        spec: The data set.
+        dataset_dir: The folder of all data sets.
+        parts: Training, validation and test data.
+        meta: Their description.
+    """
+
+    spec: DataSpec
+    dataset_dir: Path
+    parts: tuple[Dataset, Dataset, Dataset]
+    meta: Meta
+
+    def reveal(self) -> HeldOut:
+        """Returns the held-out data."""
+        return _held_out(self.spec, self.parts[2])
+
+    def write(self) -> None:
+        """Writes the files.
+
+        Raises:
+            InputError: The folder is not writable.
+        """
+        _write(self.spec.folder(self.dataset_dir), self.parts, self.meta)
+
+    def remove(self) -> None:
+        """Deletes the files, if they exist.
+
+        Raises:
+            InputError: The folder is not writable.
+        """
+        remove_files(self.spec.folder(self.dataset_dir))
+
+
+def kept(spec: DataSpec, dataset_dir: Path) -> tuple[Splits, Hidden] | None:
+    """Returns hidden data that were written, with their files; None if these are not whole."""
+    spec.check()
+    splits, meta = _as_written(spec, dataset_dir), read_meta(spec.folder(dataset_dir))
+    if splits is None or meta is None:
+        return None
+    parts = (splits.train, splits.validation, splits.reveal().test)
+    return _hidden(splits, Hidden(spec, dataset_dir, parts, meta))
+
+
+def hide(spec: DataSpec, dataset_dir: Path) -> tuple[Splits, Hidden]:
+    """Returns data that are in memory alone, drawn by chance, and their files to be.
+
+    Neither the spec nor anything that is stored tells how to draw them again.
+
+    Args:
+        spec: The data set.
+        dataset_dir: The folder that gets the files later.
+
+    Raises:
+        InputError: The length or a size is impossible.
+    """
+    spec.check()
+    chance = [secrets.randbits(32) for _ in range(4)]
+    parts, discarded = draw_splits(spec, chance)
+    splits, meta = _described(spec, dataset_dir, parts, discarded)
+    return _hidden(splits, Hidden(spec, dataset_dir, parts, meta))
+
+
+def _hidden(splits: Splits, files: Hidden) -> tuple[Splits, Hidden]:
+    warnings = (*splits.warnings, HIDDEN)
+    return replace(splits, reveal=files.reveal, hidden=True, warnings=warnings), files
+
+
 def _draw(spec: DataSpec, dataset_dir: Path) -> Splits:
     """Draws and writes the data."""
-    place, (parts, discarded) = spec.folder(dataset_dir), draw_splits(spec)
+    parts, discarded = draw_splits(spec)
+    splits, meta = _described(spec, dataset_dir, parts, discarded)
+    digests = _write(spec.folder(dataset_dir), parts, meta)
+    return replace(splits, reveal=partial(_reveal, spec, dataset_dir, digests[-1]))
+
+
+def _write(place: Path, parts: tuple[Dataset, Dataset, Dataset], meta: Meta) -> tuple[str, ...]:
+    return write_folder(place, parts, lambda files: replace(meta, files_sha256=files).text)
+
+
+def _described(
+    spec: DataSpec,
+    dataset_dir: Path,
+    parts: tuple[Dataset, Dataset, Dataset],
+    discarded: tuple[int, int],
+) -> tuple[Splits, Meta]:
+    """Returns the splits and the description of data that were drawn and not written yet."""
+    place = spec.folder(dataset_dir)
     shared = shared_inputs(parts)
     wrong = wrong_labels(spec.task, parts) if spec.published else 0
     meta = meta_of(spec).measured(parts, digest(*parts), shared, discarded, wrong)
-    digests = write_folder(place, parts, lambda files: replace(meta, files_sha256=files).text)
     warnings = [
         *published_warnings(spec, wrong, place),
         *discarded_warnings(spec, discarded, place),
         *shared_warnings(shared, place),
         *repeat_warnings(spec, parts, place),
     ]
-    return _splits(
-        spec,
-        dataset_dir,
-        parts,
-        (meta.examples_sha256, digests[-1]),
-        warnings,
-        None if wrong else discarded,
-        shared,
-    )
+    known = None if wrong else discarded
+    sha256s = (meta.examples_sha256, "")
+    return _splits(spec, dataset_dir, parts, sha256s, warnings, known, shared), meta
 
 
 def _as_written(spec: DataSpec, dataset_dir: Path) -> Splits | None:
@@ -178,9 +270,14 @@ def _reveal(spec: DataSpec, dataset_dir: Path, test_sha256: str) -> HeldOut:
     Raises:
         InputError: The test file is missing or malformed, or has changed since then.
     """
+    place, kind = spec.folder(dataset_dir), spec.task.kind
+    return _held_out(spec, read_test(place, kind, spec.length, test_sha256))
+
+
+def _held_out(spec: DataSpec, test: Dataset) -> HeldOut:
     task = spec.task
     return HeldOut(
-        test=read_test(spec.folder(dataset_dir), task.kind, spec.length, test_sha256),
+        test=test,
         contrast=probes.contrast_set(task, spec.length),
         length_generalization=probes.length_generalization_set(task, spec.length),
     )

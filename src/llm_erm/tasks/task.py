@@ -175,6 +175,7 @@ class Splits:
             any, the test examples are not independent, and no test bound holds.
         warnings: What the user should know about this data, one sentence each.
         folder: The folder of the data set; None if it has no files.
+        hidden: Whether no file holds the data while a model is asked.
         look: Which result on this data the present one is, counted from 1, by the ledger beside it;
             None if unknown.
     """
@@ -188,6 +189,7 @@ class Splits:
     test_repeats: int = 0
     warnings: tuple[str, ...] = ()
     folder: Path | None = None
+    hidden: bool = False
     look: int | None = None
 
     @property
