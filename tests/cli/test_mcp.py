@@ -147,18 +147,39 @@ def test_the_official_client_plays_a_task_to_its_end(tmp_path, invoke):
     (line,) = (tmp_path / "run/results.jsonl").read_text().splitlines()
     result = json.loads(line)
     assert (result["model"], result["program"]) == ("agent:agent", PARITY)
+    assert "agent:agent is a program that could read the files" in result["notices"][0]
     assert "agent:agent" in invoke("compare", "run").stdout
     assert "fn_a" in invoke("watch", "run", "--once").stdout
     assert invoke("report", "run", "--out", "report.html").returncode == 0
     replayed = invoke("synthesize", "--provider", "replay", "--from", "run", "--json")
     again = json.loads(replayed.stdout)
-    for same in ("program", "attempts", "selected_attempt", "facts"):
+    for same in ("program", "attempts", "selected_attempt", "facts", "notices"):
         assert again[same] == result[same]
     assert again["certificate"]["validation"] == result["certificate"]["validation"]
 
 
 SLOW = "n = sum(range(2_000_000))\ndef f(x):\n    return 1"
 """Takes some time to load, and so a hundred times that to run on inputs one by one."""
+
+
+def test_hidden_data_are_in_no_file_while_the_agent_works(tmp_path):
+    with connected(tmp_path, "--hide-data") as client:
+        client.call("submit", program=ONES)
+        held = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+        assert client.leave() == 3
+    files = [*tmp_path.rglob("val*.txt"), *tmp_path.rglob("test.txt")]
+    inputs = [line.split(" ")[0] for path in files for line in path.read_text().splitlines()]
+    assert len(inputs) == 60
+    assert [path for path, text in held.items() for x in inputs if x in text] == []
+    with connected(tmp_path, "--hide-data") as client:
+        assert not [path for path in files if path.exists()]
+        assert "Submission 2 is right on 20 of 20" in client.call("submit", program=PARITY)
+        assert "Submission 2 is selected" in client.call("finish")
+        assert client.leave() == 0
+        output = client.output.decode()
+    assert not [x for x in inputs if x in output]
+    assert "could read the files" not in (tmp_path / "run/results.jsonl").read_text()
+
 
 HOSTILE = (
     b"not JSON",

@@ -32,8 +32,9 @@ class Options(LimitOptions, DataGrid):
     """Folder for everything this run writes (default: runs/mcp-<agent>-<task>-L<length>-seed<seed>,
     whatever the budget)."""
     hide_data: bool = False
-    """Keep the data from an agent that can read files: draw them by chance, and write them, into the
-    run's folder, only when the server ends. A server that is killed loses them."""
+    """Keep the data from an agent that can read files: draw them by chance, and write them, into
+    the run's folder, only when finish was called or the server ends. A server that is killed loses
+    them."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     manifest: bool = False
