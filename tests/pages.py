@@ -33,6 +33,7 @@ PAGES = (
     "how-to/compare.md",
     "how-to/feedback.md",
     "how-to/report.md",
+    "how-to/draw-tasks.md",
     "how-to/python.md",
     "how-to/command.md",
     "clusters.md",

@@ -278,3 +278,10 @@ def test_limits_apply_to_runs_on_training_inputs_as_well(sandbox):
         strategy=Refinement,
     )
     assert "It did not run: timeout" in run.seen.prompts[1]
+
+
+def test_a_strategy_is_known_by_its_name_in_python():
+    method = Synthesis.of("local", attempts=2, constraint="free-block", strategy="population")
+    assert method.strategy is Population
+    with pytest.raises(InputError, match="There is no strategy 'evolve'; give independent, refine"):
+        Synthesis.of("local", strategy="evolve")

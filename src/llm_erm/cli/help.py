@@ -25,6 +25,8 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "target_func": "TASK ...",
         "task_file": "FILE",
         "tables_dir": "FOLDER",
+        "draw": "N",
+        "length": "LENGTH",
         "lengths": "LENGTH ...",
         "sequence_length": "LENGTH ...",
         "test_sequence_length": "LENGTH ...",
@@ -137,8 +139,10 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "test_errors": "N",
         "runs": "N",
     },
-    "guarantee": {
+    "program": {
         "bits": "BITS",
+    },
+    "guarantee": {
         "checked": "FRACTION",
         "confidence": "FRACTION",
         "accuracy": "FRACTION",

@@ -36,6 +36,7 @@ from llm_erm.synthesis.strategies import (
     IndependentSampling,
     MakeStrategy,
     name_of,
+    strategy_of,
     uses_feedback,
 )
 from llm_erm.synthesis.templates import check_prompts
@@ -87,13 +88,16 @@ class Synthesis(Checked, Method):
             model: ``provider:model``, such as ``local``, ``openai:gpt-5`` or ``scripted:FILE``; or
                 ``replay:FOLDER`` for the answers and settings of an earlier run.
             model_settings: Key, address, reasoning effort and other settings of the model.
-            settings: Fields of ``SynthesisSettings`` and of this class that override the defaults.
+            settings: Fields of ``SynthesisSettings`` and of this class that override the defaults; a
+                strategy may be given by its name.
 
         Raises:
             InputError: There is no such model, or one of its settings is not valid.
             MissingExtraError: A package that the model needs is not installed.
         """
         own = {name: settings.pop(name) for name in _OWN & settings.keys()}
+        if "strategy" in own:
+            own["strategy"] = strategy_of(own["strategy"])
         if model.startswith("replay:"):
             earlier = read_replay(Path(model.removeprefix("replay:")))
             own = {"strategy": earlier.strategy, "prompts": earlier.prompts, **own}

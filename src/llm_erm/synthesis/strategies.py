@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
+from llm_erm.errors import InputError
 from llm_erm.llms.llm import Request
+from llm_erm.phrases import either
 from llm_erm.synthesis.feedback import Tried, improving, repairing
 from llm_erm.synthesis.settings import SynthesisSettings
 
@@ -120,6 +122,23 @@ STRATEGIES: Mapping[StrategyName, MakeStrategy] = {
     "population": Population,
 }
 """Every strategy by its name."""
+
+
+def strategy_of(given: str | MakeStrategy) -> MakeStrategy:
+    """Returns the strategy of that name, or the given one itself.
+
+    Raises:
+        InputError: There is no strategy of that name.
+    """
+    if not isinstance(given, str):
+        return given
+    found = next((one for name, one in STRATEGIES.items() if name == given), None)
+    if found is None:
+        raise InputError(
+            f"There is no strategy {given!r:.60}; give {either(list(STRATEGIES))}.",
+            setting="strategy",
+        )
+    return found
 
 
 def name_of(strategy: MakeStrategy) -> str:
