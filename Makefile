@@ -35,7 +35,7 @@ $(CORE): pyproject.toml Makefile
 # torch first, on its own: the next step then uses the installed build.
 $(STAMP): $(CORE)
 	$(PIP) $(TORCH)
-	$(PIP) --editable '.[local,remote,enumeration,baselines,tables,reports,train,sweep,dev]'
+	$(PIP) --editable '.[local,remote,mcp,enumeration,baselines,tables,reports,train,sweep,dev]'
 	@echo 'Compiling the search of llm-erm fit, once for this machine: some 20 seconds.'
 	$(BIN)/python -m llm_erm.rulelists
 	touch $(STAMP)

@@ -22,6 +22,7 @@ USES = {
     "none": "import llm_erm.cli.main",
     "local": "import xllamacpp",
     "remote": "import llm_erm; llm_erm.model('openai:gpt-5', api_key='a-key')",
+    "mcp": "from mcp.server.lowlevel import Server",
     "baselines": "import gplearn.genetic, sklearn, xgboost",
     "tables": "import pyarrow; from llm_erm import ProgramClassifier; ProgramClassifier()",
     "reports": "import matplotlib, pandas",

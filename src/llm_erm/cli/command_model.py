@@ -14,6 +14,7 @@ _NOT_ITS = {
     "reasoning_effort": "say it in the command, if its program can",
     "temperature": "say it in the command, if its program can",
     "top_p": "say it in the command, if its program can",
+    "thinking_level": "say it in the command, if its program can",
     "verbosity": "say it in the command, if its program can",
     "max_output_tokens": "nothing limits the tokens of a command but the command itself",
     "max_total_tokens": "nobody counts the tokens of a command; limit --attempts instead",

@@ -16,6 +16,7 @@ COMMANDS = {
     "fit": "Learn a rule from a table: readable, proved on its rows, bounded on new ones.",
     "predict": "Apply a rule to the rows of a table: add the class, and the line that gave it.",
     "export": "Write a rule as Python, SQL, a spreadsheet's formula or Markdown.",
+    "mcp": "Give a task to a coding agent, which submits programs; held-out data decides.",
     "tasks": "List the tasks with the rule of each, or draw new ones that no model has seen.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
@@ -60,6 +61,9 @@ EXAMPLES = {
     "export": """
   llm-erm export rule.json --form python --out rule.py
   llm-erm export rule.json --form spreadsheet --columns age plan calls""",
+    "mcp": """
+  llm-erm mcp --functions palindrome --lengths 20 --attempts 10 --manifest
+  llm-erm mcp --functions palindrome --lengths 20 --attempts 10""",
     "tasks": """
   llm-erm tasks
   llm-erm tasks --task-file examples/my_task.py

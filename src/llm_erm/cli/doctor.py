@@ -58,6 +58,7 @@ def doctor(options: Options) -> int:
 
 EXTRAS = {
     "remote models": ("remote", ("pydantic_ai",)),
+    "coding agents": ("mcp", ("mcp",)),
     "enumeration": ("enumeration", ("numba", "psutil")),
     "your own tables": ("tables", ("numba", "sklearn", "narwhals")),
     "classical learners": ("baselines", ("sklearn", "xgboost", "gplearn")),

@@ -47,6 +47,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "fresh_data": "",
     },
     "model": {
+        "agent": "NAME",
         "provider": "PROVIDER",
         "model": "MODEL",
         "command": "COMMAND",
@@ -185,6 +186,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "save_model": "",
         "report_to": "TRACKER ...",
         "open": "",
+        "manifest": "",
         "dry_run": "",
         "fresh": "",
         "once": "",

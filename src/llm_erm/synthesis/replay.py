@@ -114,7 +114,7 @@ def read_replay(folder: Path) -> Replay:
         sample_seed(job.function, job.length, job.seed, job.variant): completions
         for job, completions in read_answers(folder).items()
     }
-    could_read = name.startswith("command:") and not known.data_hidden
+    could_read = name.startswith(("agent:", "command:")) and not known.data_hidden
     llm = ReplayLLM(name, answers, known.settings["llm"], reads_files=could_read)
     return Replay(llm, settings, strategy, prompts, isolation, known.data)
 
