@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 
 import pytest
 
@@ -150,3 +151,30 @@ def test_the_embedded_model_samples_as_it_is_told(folder):
     texts = [one["answer"]["text"] for one in lines(folder / "a" / "answers.jsonl")]
     assert len(texts) == 4
     assert len(set(texts)) == 1
+
+
+REPAIRING = """\
+import re, sys
+
+shown = re.findall(r"return (.*)", sys.stdin.read())
+better = {"1": "int(x[-1])", "int(x[-1])": "x.count('1') % 2"}
+print("def f(x):\\n    return", better.get(shown[-1] if shown else "", "1"))
+"""
+"""Proposes a constant, and repairs what its prompt shows, step by step."""
+
+
+def test_a_program_that_repairs_is_exact_at_k_3_where_independent_proposals_fail(folder, capsys):
+    (folder / "repairing.py").write_text(REPAIRING)
+    command = f"{sys.executable} {folder / 'repairing.py'}"
+    words = ("--command", command, "--constraint", "none", "--attempts", "3", "--num-trials", "2")
+    for strategy in ("independent", "refine"):
+        place = ("--strategy", strategy, "--out-dir", strategy)
+        assert run("synthesize", *SMALL, *words, *place) == 0
+        results = lines(folder / strategy / "results.jsonl")
+        exact = [one["test"]["correct"] == one["test"]["total"] for one in results]
+        assert exact == [strategy == "refine"] * 2
+        assert [one["certificate"]["validation"]["choices"] for one in results] == [3, 3]
+    capsys.readouterr()
+    assert run("compare", "independent", "refine") == 0
+    said = "K = 3, 2 data sets: refine is exact on 2, independent on 0: +100 points"
+    assert said in capsys.readouterr().err
