@@ -49,8 +49,8 @@ def could_read(name: str) -> str:
         name: The model.
     """
     return (
-        f"{name} is a program that could read the files of the data, so its bounds hold only if it "
-        "read neither validation nor test examples; hide_data keeps these out of files."
+        f"{name} could read the files of the data, and bounds hold only if it read neither "
+        "validation nor test examples; hide the data to keep these out of files."
     )
 
 
