@@ -78,6 +78,8 @@ class Task:
             ones are a uniform sample without replacement.
         evaluation_version: Part of the seeds of both these sets, increased when they change.
         source: The user's file that defines the task; None for the suite.
+        bits: Description length of the rule in the enumeration's language, in bits; None if it is
+            not known.
     """
 
     id: str
@@ -96,6 +98,7 @@ class Task:
     uniform: bool = False
     evaluation_version: int = 1
     source: Path | None = None
+    bits: float | None = None
 
 
 @dataclass(frozen=True)

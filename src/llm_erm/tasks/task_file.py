@@ -11,13 +11,15 @@ The file defines, at module level:
 - optionally ``name`` (default: the file's name), ``kind`` ("binary", "decimal" or "text", the
   default) and ``description`` (when the label is 1, in one line);
 - ``uniform = True`` if all inputs of a class are equally likely. Otherwise data in which ``sample``
-  repeated itself carry no certificate.
+  repeated itself carry no certificate;
+- ``bits``: the description length of the rule in the enumeration's language, if it is known.
 
 Both classes are drawn from ``sample`` by rejection. The file runs in this process, so it must be
 trusted. It may import installed packages, but not the files next to it.
 """
 
 import inspect
+import math
 import re
 import sys
 import traceback
@@ -84,6 +86,12 @@ def _task_in(path: Path, source: bytes) -> Task:
     kind = getattr(module, "kind", "text")
     if kind not in _KINDS:
         raise InputError(f"{path}: kind is {kind!r}; choose one of {', '.join(_KINDS)}")
+    bits = getattr(module, "bits", None)
+    if bits is not None and not _is_description_length(bits):
+        raise InputError(
+            f"{path}: bits is {bits!r:.60}; it must be a number, 0 or more, such as 24.5, or left "
+            "out."
+        )
     functions = _TaskFunctions(path, module.rule, module.sample, kind)
     usual = tuple(lengths)
     return Task(
@@ -98,11 +106,18 @@ def _task_in(path: Path, source: bytes) -> Task:
         shift=lambda length: {n: functions.draw for n in usual if n != length},
         uniform=bool(getattr(module, "uniform", False)),
         source=path,
+        bits=None if bits is None else float(bits),
     )
 
 
 def _is_length(length: object) -> bool:
     return isinstance(length, int) and not isinstance(length, bool) and 1 <= length <= MAX_LENGTH
+
+
+def _is_description_length(bits: object) -> bool:
+    if isinstance(bits, bool) or not isinstance(bits, int | float):
+        return False
+    return 0 <= bits < math.inf
 
 
 def _run(path: Path, source: bytes) -> ModuleType:
