@@ -210,13 +210,10 @@ def _show(
         for one in found:
             output.say_json(record(one, options.attempts))
         return
-    wide = {name for name in headings(options.attempts) if name.startswith("pass@")}
-    wide = {name for name in wide if name.endswith("interval")} | {"test accuracy"}
     columns = [
         Column(
             name,
-            wide=name in wide,
-            text=name == "method",
+            wide=name.endswith(" interval") or name == "test accuracy",
             usual="$0.0000" if name == "cost" else Column.usual,
         )
         for name in headings(options.attempts)

@@ -1,10 +1,11 @@
 """Writes how many tasks methods solve by description length: as text, records, CSV, Markdown."""
 
 from collections.abc import Sequence
+from math import ceil, floor
 from typing import Any
 
 from llm_erm.erm.trials import Estimate
-from llm_erm.phrases import interval, percent
+from llm_erm.phrases import percent
 from llm_erm.reports.benchmark import Bracket
 from llm_erm.reports.tables import NOTHING
 from llm_erm.rulelists.as_markdown import in_markdown
@@ -20,35 +21,33 @@ EXPLAINED = (
 
 def headings(attempts: int) -> tuple[str, ...]:
     """Returns the headings of the table, for so many proposals per task."""
-    most = () if attempts == 1 else (f"pass@{attempts}", f"pass@{attempts} interval")
+    passed = [f"pass@{k}" for k in sorted({1, attempts})]
     return (
-        *("method", "bits", "tasks", "exact", "exact interval", "pass@1", "pass@1 interval"),
-        *(*most, "test accuracy", "seconds", "cost"),
+        *("method", "bits", "tasks", "exact (95% interval)", *passed, "seconds"),
+        *(*(f"{name} interval" for name in passed), "test accuracy", "cost"),
     )
 
 
 def cells(one: Bracket, attempts: int) -> tuple[str, ...]:
     """Returns a bracket as text, in the order of ``headings``."""
     passed = [one.pass_at(k) for k in sorted({1, attempts})]
+    exact = one.exact_share
     return (
-        one.method,
-        one.span.name,
-        str(len(one.entries)),
-        *_estimate(one.exact_share),
-        *(cell for share in passed for cell in _estimate(share)),
-        percent(one.accuracy),
+        *(one.method, one.span.name, str(len(one.entries))),
+        percent(exact.mean) + ("" if exact.low is None else f" ({_interval(exact)})"),
+        *(NOTHING if share is None else percent(share.mean) for share in passed),
         f"{one.seconds:,.2f}",
+        *map(_interval, passed),
+        percent(one.accuracy),
         NOTHING if one.cost_usd is None else f"${one.cost_usd:.4f}",
     )
 
 
-def _estimate(share: Estimate | None) -> tuple[str, str]:
-    """Returns a share and its interval."""
-    if share is None:
-        return NOTHING, NOTHING
-    if share.low is None or share.high is None:
-        return percent(share.mean), NOTHING
-    return percent(share.mean), interval(share.low, share.high, between=NOTHING)
+def _interval(share: Estimate | None) -> str:
+    """Returns an interval in whole percents, its ends rounded outwards so that it still holds."""
+    if share is None or share.low is None or share.high is None:
+        return NOTHING
+    return f"{floor(100 * share.low + 1e-9)}–{ceil(100 * share.high - 1e-9)}%"
 
 
 def record(one: Bracket, attempts: int) -> dict[str, Any]:
