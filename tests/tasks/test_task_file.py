@@ -225,3 +225,15 @@ def test_a_syntax_error_is_placed_once(own):
     with pytest.raises(InputError) as raised:
         own("def rule(x)\n    return 1\n")
     assert str(raised.value).count("line 1") == 1
+
+
+def test_bits_say_how_long_the_rule_is(own):
+    assert own(GOOD).bits is None
+    assert own(GOOD + "bits = 24\n", "whole").bits == 24.0
+    assert own(GOOD + "bits = 24.5\n", "half").bits == 24.5
+
+
+@pytest.mark.parametrize("bits", ["0", "-1", "True", "'24'", "float('nan')", "float('inf')"])
+def test_bits_that_are_no_length_are_refused(own, bits):
+    with pytest.raises(InputError, match="it must be a number above 0, such as 24"):
+        own(GOOD + f"bits = {bits}\n")

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llm_erm.advice import advice
 from llm_erm.cli import output
@@ -15,8 +17,9 @@ from llm_erm.cli.foretold import Foretold, foretell
 from llm_erm.cli.models import check_budget
 from llm_erm.cli.parts import Outcome, entries_of, perform, placed
 from llm_erm.cli.placing import check_executor, cluster_of
-from llm_erm.cli.solvers import Solvers, check_proposals, parts_of
+from llm_erm.cli.solvers import Solvers, check_proposers, check_solvers, parts_of
 from llm_erm.cli.tables import Column
+from llm_erm.cli.tasks import BITS, LENGTH, drawn, range_of
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.clients import checked_address
 from llm_erm.phrases import lasting
@@ -31,7 +34,7 @@ from llm_erm.reports.benchmark_tables import (
 )
 from llm_erm.reports.figures import check_target, draw_solved
 from llm_erm.runs.files import replace as write_whole
-from llm_erm.runs.files import writing
+from llm_erm.runs.files import read_bytes, writing
 from llm_erm.runs.fingerprint import file_digest
 from llm_erm.runs.journal import lock
 from llm_erm.runs.stopping import stopping_at_sigterm
@@ -40,17 +43,27 @@ from llm_erm.tasks.task_file import load_task_file
 
 DRAWN = 200
 """Number of tasks that are drawn by default."""
+RECORD = "drawn.json"
+"""File that says how the tasks in a folder were drawn, and which they are."""
+
+_FILE = re.compile(r"drawn_\w+\.py", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Options(Solvers):
     """Flags of `llm-erm benchmark`."""
 
+    draw: int | None = None
+    """Draw this many random programs as tasks, which no model has seen (default: 200)."""
+    bits: str | None = None
+    """Description lengths of the programs, over which the tasks are spread evenly: the lowest, a
+    colon and the highest (default: 12:40)."""
     tasks: Path | None = None
-    """Folder of task files that say the description length of their rule, as `llm-erm tasks --draw`
-    writes them (default: draw new ones)."""
+    """Folder of task files in place of drawn ones; each must say the description length of its
+    rule, as those that `llm-erm tasks --draw` writes do."""
     length: int | None = None
-    """Length of the inputs in characters (default: 20; for --tasks the first of each file)."""
+    """Length of the inputs in characters (default: 20; for --tasks the first that each file
+    names)."""
     train_size: int = 100
     """Number of training examples; even."""
     val_size: int = 100
@@ -79,18 +92,20 @@ class Options(Solvers):
 def benchmark(options: Options) -> int:
     """Run models and other methods on tasks of known description length; show where each stops."""
     _check(options)
-    specs = _specs(options)
-    folder = options.out_dir or Path("runs") / f"benchmark-{_digest(options, specs)}"
+    folder = options.out_dir or Path("runs") / f"benchmark-{_digest(options)}"
     if options.dry_run:
-        return _dry_run(options, parts_of(options, specs, folder, checked=False))
+        with tempfile.TemporaryDirectory() as scratch:
+            specs = _specs(options, _files(options, folder, Path(scratch)))
+            return _dry_run(options, parts_of(options, specs, folder, checked=False), Path(scratch))
     check_target(options.plot or folder / "benchmark.png", options.plot_width)
-    parts = parts_of(options, specs, folder)
-    if all(part.reason for part in parts):
-        raise MissingExtraError(f"Nothing can be run here: {parts[0].reason}.")
-    parts = placed(options, parts)
-    bits = {spec.function: spec.task.bits or 0.0 for spec in specs}
+    check_proposers(options)
     with closing(lock(folder)), cluster_of(options):
-        outcome = perform(options, parts)
+        specs = _specs(options, _files(options, folder, folder))
+        parts = parts_of(options, specs, folder)
+        if all(part.reason for part in parts):
+            raise MissingExtraError(f"Nothing can be run here: {parts[0].reason}.")
+        outcome = perform(options, placed(options, parts))
+        bits = {spec.function: spec.task.bits or 0.0 for spec in specs}
         found, sentences = _found(outcome, bits)
         _write(options, folder, found, sentences)
     if outcome.stopped:
@@ -106,27 +121,32 @@ def _check(options: Options) -> None:
     Raises:
         LLMERMError: One of them is not valid, or what it needs is missing.
     """
-    check_proposals(options)
+    for name in ("draw", "bits"):
+        if options.tasks is not None and getattr(options, name) is not None:
+            raise InputError(
+                "Tasks are drawn or read from a folder; omit one of the two.",
+                setting=f"tasks or {name}",
+            )
+    check_solvers(options)
     check_budget(options.max_cost_usd, None)
     check_executor(options)
     if options.base_url is not None:
         checked_address(options.base_url)
 
 
-def _specs(options: Options) -> list[DataSpec]:
+def _specs(options: Options, files: Sequence[Path]) -> list[DataSpec]:
     """Returns the data sets, one per task.
 
     Raises:
-        InputError: There are no tasks, or not of known description lengths.
+        InputError: A file is no task file, or does not say how long the description is.
     """
-    assert options.tasks is not None
     found: dict[str, DataSpec] = {}
-    for path in _files(options.tasks):
+    for path in files:
         task = load_task_file(path)
         if task.bits is None:
             raise InputError(
                 f"{path} does not say the description length of its rule; add a line such as "
-                "bits = 24.5, or move the file elsewhere."
+                "bits = 24, or move the file elsewhere."
             )
         if (other := found.get(task.id)) is not None:
             raise InputError(
@@ -144,7 +164,60 @@ def _specs(options: Options) -> list[DataSpec]:
     return list(found.values())
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(options: Options, folder: Path, place: Path) -> list[Path]:
+    """Returns the task files: those that are named, those drawn before, or newly drawn ones.
+
+    Args:
+        options: The flags.
+        folder: The folder of the benchmark.
+        place: Folder in which to write what is drawn.
+
+    Raises:
+        InputError: There are no tasks, or those in the folder were drawn with other flags.
+    """
+    if options.tasks is not None:
+        return _files_in(options.tasks)
+    kept, drawing = folder / "tasks", _drawing(options)
+    earlier = _read(kept / RECORD)
+    if earlier is not None and earlier.get("drawing") == drawing:
+        return [kept / name for name in earlier["files"]]
+    if earlier is not None and place == folder:
+        raise InputError(
+            f"The tasks in {kept} were drawn with other flags; name another folder.",
+            setting="out_dir",
+        )
+    from llm_erm.enumeration.drawn_files import write_tasks
+
+    found = drawn(drawing["draw"], options.bits, options.seed, options.length)
+    paths = write_tasks(found, place / "tasks")
+    record = {"drawing": drawing, "files": [path.name for path in paths]}
+    with writing(place / "tasks" / RECORD):
+        write_whole(place / "tasks" / RECORD, json.dumps(record, indent=2) + "\n")
+    return paths
+
+
+def _drawing(options: Options) -> dict[str, Any]:
+    """Returns what the drawn tasks follow from."""
+    return {
+        "draw": DRAWN if options.draw is None else options.draw,
+        "bits": list(range_of(options.bits or BITS)),
+        "seed": options.seed,
+        "length": LENGTH if options.length is None else options.length,
+    }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Returns how the tasks in a folder were drawn; None if that is not known."""
+    try:
+        found = json.loads(read_bytes(path, None, missing=b"null"))
+        names = [] if found is None else found["files"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    known = isinstance(names, list) and all(_FILE.fullmatch(str(name)) for name in names)
+    return found if names and known else None
+
+
+def _files_in(folder: Path) -> list[Path]:
     """Returns the Python files in a folder.
 
     Raises:
@@ -166,10 +239,13 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _digest(options: Options, specs: Sequence[DataSpec]) -> str:
+def _digest(options: Options) -> str:
     """Returns ten digits that name the tasks and what shapes results, whichever methods run."""
-    tasks = [(spec.function, spec.length, file_digest(spec.task_file)) for spec in specs]
-    sizes = options.train_size, options.val_size, options.test_size, options.seed
+    tasks: Any = _drawing(options)
+    if options.tasks is not None:
+        files = [(path.name, file_digest(path)) for path in _files_in(options.tasks)]
+        tasks = [files, options.length, options.seed]
+    sizes = options.train_size, options.val_size, options.test_size
     text = json.dumps([tasks, sizes, options.attempts, options.max_seconds])
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
@@ -224,16 +300,13 @@ def _show(
     output.say_below("\n".join(("", *said)))
 
 
-def _dry_run(options: Options, parts: Sequence[Part]) -> int:
+def _dry_run(options: Options, parts: Sequence[Part], scratch: Path) -> int:
     """Prints what each method takes, at most."""
-    rows = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for part in parts:
-            rows.append((part, foretell(part, Path(scratch))))
-    for part, found in rows if options.json else ():
-        about = {"method": part.contender.name, "tasks": len(part.data.tasks)}
-        output.say_json(about | {"cpu_seconds_here": part.seconds, "calls": found.calls})
+    rows = [(part, foretell(part, scratch)) for part in parts]
     if options.json:
+        for part, found in rows:
+            about = {"method": part.contender.name, "tasks": len(part.data.tasks)}
+            output.say_json(about | {"cpu_seconds_here": part.seconds, "calls": found.calls})
         return 0
     columns = ("method", "tasks", "calls", "prompt tokens", "output tokens", "dollars", "time here")
     output.table(columns, [_amounts(part, found) for part, found in rows], wider=False)

@@ -16,7 +16,7 @@ COMMANDS = {
     "fit": "Learn a rule from a table: readable, proved on its rows, bounded on new ones.",
     "predict": "Apply a rule to the rows of a table: add the class, and the line that gave it.",
     "export": "Write a rule as Python, SQL, a spreadsheet's formula or Markdown.",
-    "tasks": "List the tasks with the rule, the lengths and the kind of input of each.",
+    "tasks": "List the tasks with the rule of each, or draw new ones that no model has seen.",
     "data": "Write the training, validation and test files of tasks; print their folders.",
     "verify": "Run a program on labelled examples in the sandbox; count correct answers.",
     "watch": "Follow a run that another process is doing, until it ends.",
@@ -63,7 +63,8 @@ EXAMPLES = {
   llm-erm export rule.json --form spreadsheet --columns age plan calls""",
     "tasks": """
   llm-erm tasks
-  llm-erm tasks --task-file examples/my_task.py""",
+  llm-erm tasks --task-file examples/my_task.py
+  llm-erm tasks --draw 20 --bits 12:40 --seed 7""",
     "data": """
   llm-erm data --functions palindrome --lengths 20 --test-size 1000""",
     "verify": """

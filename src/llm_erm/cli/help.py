@@ -26,6 +26,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "task_file": "FILE",
         "tasks": "FOLDER",
         "tables_dir": "FOLDER",
+        "draw": "N",
         "length": "LENGTH",
         "lengths": "LENGTH ...",
         "sequence_length": "LENGTH ...",
@@ -134,8 +135,10 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "test_errors": "N",
         "runs": "N",
     },
-    "guarantee": {
+    "program": {
         "bits": "BITS",
+    },
+    "guarantee": {
         "checked": "FRACTION",
         "confidence": "FRACTION",
         "accuracy": "FRACTION",

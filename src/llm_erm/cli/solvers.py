@@ -206,7 +206,7 @@ def _proposer(options: Solvers, name: str) -> Contender:
     return Contender(name, "synthesize", settings=settings, seconds=seconds, paid=row.remote)
 
 
-def check_proposals(options: Solvers) -> None:
+def check_solvers(options: Solvers) -> None:
     """Checks the flags that all methods share.
 
     Raises:
@@ -225,6 +225,21 @@ def check_proposals(options: Solvers) -> None:
             f"--base-url is the address of one model that is not on this machine, but {those} not; "
             "run the others with a command of their own, or omit it."
         )
+
+
+def check_proposers(options: Solvers) -> None:
+    """Checks, before any task is drawn, that the models can be asked.
+
+    Raises:
+        InputError: A key is not set, or a file cannot be read.
+        MissingExtraError: A package is missing.
+    """
+    for name in options.proposer:
+        settings = _proposer(options, name).settings
+        proposing = _Proposing(**settings)
+        if (keyless := proposing.keyless) is not None and not options.resumed:
+            raise keyless
+        choose(proposing)
 
 
 def _remote(name: str) -> bool:

@@ -64,12 +64,7 @@ class Enumeration(Checked, Method):
                 setting="prior_from",
             )
         check_selection(specs, confidence=self.settings.confidence)
-        missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
-        if missing:
-            raise MissingExtraError(
-                f"The search needs {' and '.join(missing)}; install what is missing with: "
-                "pip install 'llm-erm[enumeration]'"
-            )
+        check_packages()
         return [Job(spec) for spec in specs]
 
     @contextmanager
@@ -119,6 +114,20 @@ class EnumerationSession:
             observe=observe,
             attempts=work.attempts,
             prior=self._prior,
+        )
+
+
+def check_packages() -> None:
+    """Checks that what the search needs is installed.
+
+    Raises:
+        MissingExtraError: A package is not.
+    """
+    missing = [name for name in ("numba", "psutil") if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"The search needs {' and '.join(missing)}; install what is missing with: "
+            "pip install 'llm-erm[enumeration]'"
         )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
+from llm_erm.enumeration.description import holds_pairs
 from llm_erm.enumeration.front import front
 from llm_erm.enumeration.growing.tables import categories, column_names, numeric_columns, thresholds
 from llm_erm.enumeration.language import (
@@ -102,7 +103,7 @@ class ProgramSampler:
             raise Redraw
         draw = self._signed if production.name in ("both",) else None
         drawn = [draw() if draw else self._draw(argument) for argument in production.arguments]
-        base = 4 if drawn and _holds_pairs(drawn[0][0]) else len(self._alphabet)
+        base = 4 if drawn and holds_pairs(drawn[0][0]) else len(self._alphabet)
         parameters, bits = self._parameters(production.name, base)
         total = production.bits + bits + sum(bits for _, bits in drawn)
         return Term(production.name, tuple(term for term, _ in drawn), parameters), total
@@ -204,10 +205,6 @@ class ProgramSampler:
         option = options[self._below(len(options))]
         bits = choice_bits(len(columns)) + choice_bits(len(options))
         return ((column,) if name == "missing" else (column, option)), bits
-
-
-def _holds_pairs(term: Term) -> bool:
-    return term.production == "pairs" or any(map(_holds_pairs, term.arguments))
 
 
 def predictions(expression: str, inputs: Sequence[Input]) -> NDArray[np.int64]:

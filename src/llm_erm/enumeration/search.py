@@ -102,6 +102,20 @@ class BottomUpSearch:
         """Programs kept so far."""
         return self._bank.truths.kept
 
+    @property
+    def columns(self) -> NDArray[np.uint64]:
+        """The answers of the programs kept so far, shape (kept, words).
+
+        The first input is the lowest bit of the first word. Where that bit would be set, all
+        answers are complemented.
+        """
+        return self._bank.truths.values[: self.kept]
+
+    @property
+    def roots(self) -> NDArray[np.uint8]:
+        """The number of the production at the root of each program kept so far, shape (kept,)."""
+        return self._bank.truths.production[: self.kept]
+
     def levels(self) -> Iterator[LevelCount]:
         """Enumerates one description length after another until a limit sets ``stopped_by``."""
         unit = self.costs.unit

@@ -78,8 +78,7 @@ class Task:
             ones are a uniform sample without replacement.
         evaluation_version: Part of the seeds of both these sets, increased when they change.
         source: The user's file that defines the task; None for the suite.
-        bits: Description length of the rule in the enumeration's language, in bits; None if it is
-            not known.
+        bits: Description length of the rule, as enumeration counts it; None if unknown.
     """
 
     id: str

@@ -12,14 +12,13 @@ The file defines, at module level:
   default) and ``description`` (when the label is 1, in one line);
 - ``uniform = True`` if all inputs of a class are equally likely. Otherwise data in which ``sample``
   repeated itself carry no certificate;
-- ``bits``: the description length of the rule in the enumeration's language, if it is known.
+- ``bits``: the description length of the rule, as enumeration counts it, if it is known.
 
 Both classes are drawn from ``sample`` by rejection. The file runs in this process, so it must be
 trusted. It may import installed packages, but not the files next to it.
 """
 
 import inspect
-import math
 import re
 import sys
 import traceback
@@ -87,11 +86,8 @@ def _task_in(path: Path, source: bytes) -> Task:
     if kind not in _KINDS:
         raise InputError(f"{path}: kind is {kind!r}; choose one of {', '.join(_KINDS)}")
     bits = getattr(module, "bits", None)
-    if bits is not None and not _is_description_length(bits):
-        raise InputError(
-            f"{path}: bits is {bits!r:.60}; it must be a number, 0 or more, such as 24.5, or left "
-            "out."
-        )
+    if bits is not None and not _is_positive(bits):
+        raise InputError(f"{path}: bits is {bits!r:.60}; it must be a number above 0, such as 24.")
     functions = _TaskFunctions(path, module.rule, module.sample, kind)
     usual = tuple(lengths)
     return Task(
@@ -114,10 +110,12 @@ def _is_length(length: object) -> bool:
     return isinstance(length, int) and not isinstance(length, bool) and 1 <= length <= MAX_LENGTH
 
 
-def _is_description_length(bits: object) -> bool:
-    if isinstance(bits, bool) or not isinstance(bits, int | float):
-        return False
-    return 0 <= bits < math.inf
+def _is_positive(number: object) -> bool:
+    return (
+        isinstance(number, int | float)
+        and not isinstance(number, bool)
+        and 0 < number < float("inf")
+    )
 
 
 def _run(path: Path, source: bytes) -> ModuleType:
