@@ -1,17 +1,19 @@
 """`llm-erm benchmark`: how complex a rule may be for models and other methods to find it."""
 
-import hashlib
-import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from llm_erm.advice import advice
 from llm_erm.cli import output
+from llm_erm.cli.benchmark_tasks import (
+    TaskOptions,
+    check_tasks,
+    name_of,
+    specs_of,
+    task_files,
+)
 from llm_erm.cli.experiments import Part
 from llm_erm.cli.foretold import Foretold, foretell
 from llm_erm.cli.models import check_budget
@@ -19,8 +21,7 @@ from llm_erm.cli.parts import Outcome, entries_of, perform, placed
 from llm_erm.cli.placing import check_executor, cluster_of
 from llm_erm.cli.solvers import Solvers, check_proposers, check_solvers, parts_of
 from llm_erm.cli.tables import Column
-from llm_erm.cli.tasks import BITS, LENGTH, drawn, range_of
-from llm_erm.errors import InputError, MissingExtraError
+from llm_erm.errors import MissingExtraError
 from llm_erm.llms.clients import checked_address
 from llm_erm.phrases import lasting
 from llm_erm.reports.benchmark import Bracket, brackets_of, solved_by, where_it_stops
@@ -34,44 +35,15 @@ from llm_erm.reports.benchmark_tables import (
 )
 from llm_erm.reports.figures import check_target, draw_solved
 from llm_erm.runs.files import replace as write_whole
-from llm_erm.runs.files import read_bytes, writing
-from llm_erm.runs.fingerprint import file_digest
+from llm_erm.runs.files import writing
 from llm_erm.runs.journal import lock
 from llm_erm.runs.stopping import stopping_at_sigterm
-from llm_erm.tasks.spec import DataSpec
-from llm_erm.tasks.task_file import load_task_file
-
-DRAWN = 200
-"""Number of tasks that are drawn by default."""
-RECORD = "drawn.json"
-"""File that says how the tasks in a folder were drawn, and which they are."""
-
-_FILE = re.compile(r"drawn_\w+\.py", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Options(Solvers):
+class Options(Solvers, TaskOptions):
     """Flags of `llm-erm benchmark`."""
 
-    draw: int | None = None
-    """Draw this many random programs as tasks, which no model has seen (default: 200)."""
-    bits: str | None = None
-    """Description lengths of the programs, over which the tasks are spread evenly: the lowest, a
-    colon and the highest (default: 12:40)."""
-    tasks: Path | None = None
-    """Folder of task files in place of drawn ones; each must say the description length of its
-    rule, as those that `llm-erm tasks --draw` writes do."""
-    length: int | None = None
-    """Length of the inputs in characters (default: 20; for --tasks the first that each file
-    names)."""
-    train_size: int = 100
-    """Number of training examples; even."""
-    val_size: int = 100
-    """Number of validation examples; even."""
-    test_size: int = 1000
-    """Number of test examples; even."""
-    seed: int = 42
-    """Seed of the tasks and of their data."""
     out_dir: Path | None = None
     """Folder for all runs, the table and the figure (default: runs/benchmark-<digest of the tasks
     and settings>)."""
@@ -92,15 +64,18 @@ class Options(Solvers):
 def benchmark(options: Options) -> int:
     """Run models and other methods on tasks of known description length; show where each stops."""
     _check(options)
-    folder = options.out_dir or Path("runs") / f"benchmark-{_digest(options)}"
+    folder = (
+        options.out_dir
+        or Path("runs") / f"benchmark-{name_of(options, (options.attempts, options.max_seconds))}"
+    )
     if options.dry_run:
         with tempfile.TemporaryDirectory() as scratch:
-            specs = _specs(options, _files(options, folder, Path(scratch)))
+            specs = specs_of(options, task_files(options, folder, Path(scratch)))
             return _dry_run(options, parts_of(options, specs, folder, checked=False), Path(scratch))
     check_target(options.plot or folder / "benchmark.png", options.plot_width)
-    check_proposers(options)
+    check_proposers(options, folder)
     with closing(lock(folder)), cluster_of(options):
-        specs = _specs(options, _files(options, folder, folder))
+        specs = specs_of(options, task_files(options, folder, folder))
         parts = parts_of(options, specs, folder)
         if all(part.reason for part in parts):
             raise MissingExtraError(f"Nothing can be run here: {parts[0].reason}.")
@@ -121,133 +96,12 @@ def _check(options: Options) -> None:
     Raises:
         LLMERMError: One of them is not valid, or what it needs is missing.
     """
-    for name in ("draw", "bits"):
-        if options.tasks is not None and getattr(options, name) is not None:
-            raise InputError(
-                "Tasks are drawn or read from a folder; omit one of the two.",
-                setting=f"tasks or {name}",
-            )
+    check_tasks(options)
     check_solvers(options)
     check_budget(options.max_cost_usd, None)
     check_executor(options)
     if options.base_url is not None:
         checked_address(options.base_url)
-
-
-def _specs(options: Options, files: Sequence[Path]) -> list[DataSpec]:
-    """Returns the data sets, one per task.
-
-    Raises:
-        InputError: A file is no task file, or does not say how long the description is.
-    """
-    found: dict[str, DataSpec] = {}
-    for path in files:
-        task = load_task_file(path)
-        if task.bits is None:
-            raise InputError(
-                f"{path} does not say the description length of its rule; add a line such as "
-                "bits = 24, or move the file elsewhere."
-            )
-        if (other := found.get(task.id)) is not None:
-            raise InputError(
-                f"{path} and {other.task_file} both define a task {task.id}; rename one of them."
-            )
-        found[task.id] = DataSpec(
-            function=task.id,
-            length=options.length or task.lengths[0],
-            train_size=options.train_size,
-            val_size=options.val_size,
-            test_size=options.test_size,
-            seed=options.seed,
-            task_file=path,
-        )
-    return list(found.values())
-
-
-def _files(options: Options, folder: Path, place: Path) -> list[Path]:
-    """Returns the task files: those that are named, those drawn before, or newly drawn ones.
-
-    Args:
-        options: The flags.
-        folder: The folder of the benchmark.
-        place: Folder in which to write what is drawn.
-
-    Raises:
-        InputError: There are no tasks, or those in the folder were drawn with other flags.
-    """
-    if options.tasks is not None:
-        return _files_in(options.tasks)
-    kept, drawing = folder / "tasks", _drawing(options)
-    earlier = _read(kept / RECORD)
-    if earlier is not None and earlier.get("drawing") == drawing:
-        return [kept / name for name in earlier["files"]]
-    if earlier is not None and place == folder:
-        raise InputError(
-            f"The tasks in {kept} were drawn with other flags; name another folder.",
-            setting="out_dir",
-        )
-    from llm_erm.enumeration.drawn_files import write_tasks
-
-    found = drawn(drawing["draw"], options.bits, options.seed, options.length)
-    paths = write_tasks(found, place / "tasks")
-    record = {"drawing": drawing, "files": [path.name for path in paths]}
-    with writing(place / "tasks" / RECORD):
-        write_whole(place / "tasks" / RECORD, json.dumps(record, indent=2) + "\n")
-    return paths
-
-
-def _drawing(options: Options) -> dict[str, Any]:
-    """Returns what the drawn tasks follow from."""
-    return {
-        "draw": DRAWN if options.draw is None else options.draw,
-        "bits": list(range_of(options.bits or BITS)),
-        "seed": options.seed,
-        "length": LENGTH if options.length is None else options.length,
-    }
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """Returns how the tasks in a folder were drawn; None if that is not known."""
-    try:
-        found = json.loads(read_bytes(path, None, missing=b"null"))
-        names = [] if found is None else found["files"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    known = isinstance(names, list) and all(_FILE.fullmatch(str(name)) for name in names)
-    return found if names and known else None
-
-
-def _files_in(folder: Path) -> list[Path]:
-    """Returns the Python files in a folder.
-
-    Raises:
-        InputError: The folder cannot be read, or holds none.
-    """
-    try:
-        files = sorted(path for path in folder.iterdir() if path.suffix == ".py")
-    except OSError as error:
-        raise InputError(
-            f"Cannot read the folder {folder}: {error.strerror}; "
-            f"{advice(error, folder, 'name a folder of task files')}.",
-            setting="tasks",
-        ) from error
-    if not files:
-        raise InputError(
-            f"{folder} holds no task files, whose names end in .py; name another folder.",
-            setting="tasks",
-        )
-    return files
-
-
-def _digest(options: Options) -> str:
-    """Returns ten digits that name the tasks and what shapes results, whichever methods run."""
-    tasks: Any = _drawing(options)
-    if options.tasks is not None:
-        files = [(path.name, file_digest(path)) for path in _files_in(options.tasks)]
-        tasks = [files, options.length, options.seed]
-    sizes = options.train_size, options.val_size, options.test_size
-    text = json.dumps([tasks, sizes, options.attempts, options.max_seconds])
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 def _found(outcome: Outcome, bits: Mapping[str, float]) -> tuple[list[Bracket], list[str]]:

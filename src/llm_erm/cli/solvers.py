@@ -11,7 +11,7 @@ from llm_erm.cli import baselines, enumerate, synthesize
 from llm_erm.cli.contenders import Contender
 from llm_erm.cli.experiments import Data, Part
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.models import missing_key
+from llm_erm.cli.models import choose, missing_key
 from llm_erm.cli.placing import ExecutorOptions, Executors
 from llm_erm.cli.runs import RunOptions, check
 from llm_erm.errors import InputError, MissingExtraError
@@ -227,8 +227,12 @@ def check_solvers(options: Solvers) -> None:
         )
 
 
-def check_proposers(options: Solvers) -> None:
+def check_proposers(options: Solvers, folder: Path) -> None:
     """Checks, before any task is drawn, that the models can be asked.
+
+    Args:
+        options: The flags.
+        folder: The folder of the benchmark, where there may be results that need no key.
 
     Raises:
         InputError: A key is not set, or a file cannot be read.
@@ -237,7 +241,8 @@ def check_proposers(options: Solvers) -> None:
     for name in options.proposer:
         settings = _proposer(options, name).settings
         proposing = _Proposing(**settings)
-        if (keyless := proposing.keyless) is not None and not options.resumed:
+        there = (folder / _folder_of(name) / "results.jsonl").exists() and not options.fresh
+        if (keyless := proposing.keyless) is not None and not there:
             raise keyless
         choose(proposing)
 
