@@ -64,10 +64,8 @@ class Options(Solvers, TaskOptions):
 def benchmark(options: Options) -> int:
     """Run models and other methods on tasks of known description length; show where each stops."""
     _check(options)
-    folder = (
-        options.out_dir
-        or Path("runs") / f"benchmark-{name_of(options, (options.attempts, options.max_seconds))}"
-    )
+    name = f"benchmark-{name_of(options, (options.attempts, options.max_seconds))}"
+    folder = options.out_dir or Path("runs") / name
     if options.dry_run:
         with tempfile.TemporaryDirectory() as scratch:
             specs = specs_of(options, task_files(options, folder, Path(scratch)))
@@ -79,7 +77,7 @@ def benchmark(options: Options) -> int:
         parts = parts_of(options, specs, folder)
         if all(part.reason for part in parts):
             raise MissingExtraError(f"Nothing can be run here: {parts[0].reason}.")
-        outcome = perform(options, placed(options, parts))
+        outcome = perform(options, placed(options, parts), measures=False)
         bits = {spec.function: spec.task.bits or 0.0 for spec in specs}
         found, sentences = _found(outcome, bits)
         _write(options, folder, found, sentences)

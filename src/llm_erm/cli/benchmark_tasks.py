@@ -86,7 +86,7 @@ def specs_of(options: TaskOptions, files: Sequence[Path]) -> list[DataSpec]:
             )
         found[task.id] = DataSpec(
             function=task.id,
-            length=options.length or task.lengths[0],
+            length=task.lengths[0] if options.length is None else options.length,
             train_size=options.train_size,
             val_size=options.val_size,
             test_size=options.test_size,

@@ -24,6 +24,7 @@ from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import DataKey, Dataset
 
 STOPPED = "it was stopped; run the same command to continue"
+NO_PROGRAM = "none of its programs ran in at least one of its searches"
 MOST_NAMED = 20
 """Maximum number of tasks that a notice names."""
 NO_ANSWERS = "what it learned, if anything, has no answers at other lengths"
@@ -142,6 +143,8 @@ def perform(
     options: ExecutorOptions,
     parts: Sequence[Part],
     tell: Callable[[Ended], None] = lambda ended: None,
+    *,
+    measures: bool = True,
 ) -> Outcome:
     """Runs the parts, one after another; a part that fails does not stop the others.
 
@@ -149,6 +152,7 @@ def perform(
         options: The flags of the command that runs them, which its messages name.
         parts: The parts.
         tell: Called with each part that has ended; not with those that a stop left undone.
+        measures: Whether to measure what is set beside published figures.
     """
     todo = [part for part in parts if not part.reason]
     progress, number, outcome = Progress(sum(part.seconds for part in todo)), 0, Outcome()
@@ -165,7 +169,7 @@ def perform(
             what = f"{part.name} on {named}, {part.data.examples:,} examples"
             left = lasting(progress.seconds_left)
             output.note(f"{what} (part {number} of {len(todo)}; some {left} left)")
-            ended = _performed(options, part, outcome)
+            ended = _performed(options, part, outcome, measures=measures)
             if not outcome.stopped:
                 tell(ended)
         except KeyboardInterrupt as stopped:  # while neither results nor figures came
@@ -176,13 +180,13 @@ def perform(
     return outcome
 
 
-def _performed(options: ExecutorOptions, part: Part, outcome: Outcome) -> Ended:
+def _performed(options: ExecutorOptions, part: Part, outcome: Outcome, *, measures: bool) -> Ended:
     """Runs a part within the budget, and returns what it scored."""
     ended = _run(within_budget(part, outcome.dollars), outcome, type(options))
     found = entries_of(ended)
     if part.contender.paid:
         outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
-    return _measured(options, ended, found, outcome)
+    return _measured(options, ended, found, outcome) if measures else Ended(ended)
 
 
 def within_budget(part: Part, spent: float) -> Part:
@@ -236,12 +240,12 @@ def entries_of(part: Part) -> list[Entry]:
     if not _has_results(part):
         return []
     if not part.reason:
-        return entries_in([part.folder])
+        return entries_in([part.folder], tested=False)
     try:
         held = results_in(part.folder, part.options.plan().fingerprint)
     except LLMERMError:  # whatever is there, it is not known to be of this part
         return []
-    return [Entry(result, str(part.folder)) for result in held.values() if result.test is not None]
+    return [Entry(result, str(part.folder)) for result in held.values()]
 
 
 def _has_results(part: Part) -> bool:
@@ -257,8 +261,11 @@ def _measured(
     If the user stops it, these are the accuracies measured until then, and the outcome is told.
     """
     contender, data = part.contender, part.data
+    tested = [one for one in found if one.test_examples]
+    if len(tested) < len(found) and not part.reason:
+        part = replace(part, reason=NO_PROGRAM)
     own = measured_of(
-        found,
+        tested,
         data.experiment,
         data.examples,
         beside=contender.beside,
@@ -269,7 +276,7 @@ def _measured(
         return Ended(part, own)
     elsewhere: list[Measured] = []
     try:
-        for measured in _elsewhere(data, found, own):
+        for measured in _elsewhere(data, tested, own):
             elsewhere += measured
     except KeyboardInterrupt as stopped:
         if outcome is None:

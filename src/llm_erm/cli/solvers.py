@@ -17,7 +17,6 @@ from llm_erm.cli.runs import RunOptions, check
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.llms.models import no_provider
 from llm_erm.llms.providers import PROVIDERS
-from llm_erm.phrases import counted
 from llm_erm.tasks.spec import DataSpec
 
 Left = Literal["enumeration", "baselines"]
@@ -220,10 +219,10 @@ def check_solvers(options: Solvers) -> None:
         )
     asked = [name for name in options.proposer if _remote(name)]
     if options.base_url is not None and len(asked) != 1:
-        those = counted(len(asked), "model is", "models are") if asked else "none of the models is"
+        those = f"{len(asked)} are not on this machine" if asked else "none of the models is"
         raise InputError(
-            f"--base-url is the address of one model that is not on this machine, but {those} not; "
-            "run the others with a command of their own, or omit it."
+            f"--base-url is the address of one model, but {those}; "
+            f"{'run them one by one, or ' if asked else ''}omit it."
         )
 
 

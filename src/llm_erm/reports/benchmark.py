@@ -173,29 +173,29 @@ def solved_by(brackets: Sequence[Bracket]) -> list[Solved]:
 
 
 def where_it_stops(solved: Solved) -> str:
-    """Returns a sentence on where a method stops solving most tasks, as far as that was seen.
+    """Returns sentences on where a method stops solving most tasks, as far as that was seen.
 
     The share was measured in spans, so it is only known in which of them it falls below a half, and
     that only as surely as the intervals exclude a half.
     """
     shares = solved.shares
+    what = "the share of tasks solved" if solved.what == EXACT else solved.what
     first = next(
         (at for at in range(len(shares)) if all(one.mean < HALF for one in shares[at:])), None
     )
     if first is None:
         above = all(one.mean >= HALF for one in shares)
         where = "at all description lengths tried" if above else "at the greatest lengths tried"
-        return f"{solved.name}: 50% or more {where} ({_at(solved, -1)})."
+        return f"{solved.method}: {what} is 50% or more {where}: {_at(solved, -1)}."
     if first == 0:
         return (
-            f"{solved.name}: below 50% at all description lengths tried, from "
-            f"{solved.spans[0].low} bits on ({_at(solved, 0)})."
+            f"{solved.method}: {what} is below 50% at all description lengths tried: "
+            f"{_at(solved, 0)}."
         )
-    said = (
-        f"{solved.name}: below 50% from {solved.spans[first].low} bits on "
-        f"({_at(solved, first - 1)}; {_at(solved, first)})"
+    return (
+        f"{solved.method}: {what} falls below 50% at {solved.spans[first].low} bits: "
+        f"{_at(solved, first - 1)}, {_at(solved, first)}. {_how_surely(solved, first)}"
     )
-    return f"{said}; {_how_surely(solved, first)}."
 
 
 def _how_surely(solved: Solved, first: int) -> str:
@@ -206,17 +206,20 @@ def _how_surely(solved: Solved, first: int) -> str:
         first: Index of the first span from which on all shares are below a half.
     """
     sides = [_side(one) for one in solved.shares]
-    open_from = next((at for at, side in enumerate(sides) if side <= 0), len(sides))
-    open_to = next((at for at in range(len(sides)) if all(side < 0 for side in sides[at:])), None)
-    if open_from == open_to == first:
-        return "the intervals on both sides exclude 50%"
-    below = "" if open_from == 0 else f" from {solved.spans[open_from].low} bits"
-    above = "" if open_to is None else f" up to {solved.spans[open_to].low} bits"
-    return (
-        f"the intervals leave open where{below}{above}"
-        if below or above
-        else ("the intervals leave open where")
-    )
+    begin = next((at for at, side in enumerate(sides) if side <= 0), len(sides))
+    end = next((at for at in range(len(sides)) if all(side < 0 for side in sides[at:])), None)
+    if begin == end == first:
+        return "The intervals on both sides exclude 50%."
+    least, most = solved.spans[begin].low if begin else None, None
+    if end is not None:
+        most = solved.spans[end].low
+    if least is not None and most is not None:
+        return f"By the intervals, it may be anywhere from {least} to {most} bits."
+    if most is not None:
+        return f"By the intervals, it may be anywhere up to {most} bits."
+    if least is not None:
+        return f"By the intervals, it may be anywhere from {least} bits on."
+    return "By the intervals, it may be anywhere."
 
 
 def _side(share: Estimate) -> int:
@@ -229,7 +232,7 @@ def _side(share: Estimate) -> int:
 def _at(solved: Solved, place: int) -> str:
     """Returns the share in one span, with its interval."""
     span, share = solved.spans[place], solved.shares[place]
-    said = f"{span.name} bits: {percent(share.mean)}"
-    if share.low is None or share.high is None:
-        return f"{said}, one task"
-    return f"{said}, 95% interval {interval(share.low, share.high)}"
+    surely = "one task"
+    if share.low is not None and share.high is not None:
+        surely = f"95% interval {interval(share.low, share.high)}"
+    return f"{percent(share.mean)} at {span.name} bits ({surely})"

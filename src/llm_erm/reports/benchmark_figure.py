@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANEL_SHAPE = 0.42
-"""Height of both panels, which are side by side, as a share of the width of the picture."""
-LEAST_BESIDE_INCHES = 5.0
+"""Height of a panel as a share of the width of the picture."""
+LEAST_PANEL_INCHES = 2.6
+"""Height that the label of the ordinate needs."""
+LEAST_BESIDE_INCHES = 6.0
 """Width of the picture below which its panels are one above the other."""
 ASIDE = 0.6
 """Share of a span over which the marks of all lines are spread, so that none hides another."""
@@ -30,7 +32,7 @@ def solved_figure(brackets: Sequence[Bracket], inches: float | None = None) -> "
     """
     width = inches or PAGE_INCHES
     beside = width >= LEAST_BESIDE_INCHES
-    height = PANEL_SHAPE * width if beside else 2 * 0.75 * width
+    height = max(PANEL_SHAPE * width, LEAST_PANEL_INCHES) * (1 if beside else 2)
     figure, axes = panels(*((1, 2) if beside else (2, 1)), width, height)
     solved = solved_by(brackets)
     styles = {one.name: style(place) for place, one in enumerate(solved)}
