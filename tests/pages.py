@@ -32,6 +32,7 @@ PAGES = (
     "how-to/replay.md",
     "how-to/compare.md",
     "how-to/report.md",
+    "how-to/draw-tasks.md",
     "how-to/python.md",
     "clusters.md",
 )

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from llm_erm.api import frame, model, run
     from llm_erm.baselines.method import Baselines
     from llm_erm.certificates import Certificate
+    from llm_erm.enumeration.drawing import draw_tasks
+    from llm_erm.enumeration.drawn import Drawing, DrawnTask
     from llm_erm.enumeration.method import Enumeration
     from llm_erm.enumeration.settings import EnumerationSettings
     from llm_erm.errors import BudgetSpentError, InputError, LLMERMError, UnfinishedError
@@ -45,6 +47,8 @@ _HOMES = {
     "api": ("frame", "model", "run"),
     "baselines.method": ("Baselines",),
     "certificates": ("Certificate",),
+    "enumeration.drawing": ("draw_tasks",),
+    "enumeration.drawn": ("Drawing", "DrawnTask"),
     "enumeration.method": ("Enumeration",),
     "enumeration.settings": ("EnumerationSettings",),
     "errors": ("BudgetSpentError", "InputError", "LLMERMError", "UnfinishedError"),
@@ -85,6 +89,8 @@ __all__ = [
     "DataKey",
     "DataSpec",
     "Dataset",
+    "Drawing",
+    "DrawnTask",
     "Enumeration",
     "EnumerationSettings",
     "Event",
@@ -110,6 +116,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "compare",
+    "draw_tasks",
     "frame",
     "load",
     "merge",

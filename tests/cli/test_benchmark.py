@@ -11,6 +11,7 @@ from llm_erm.cli import benchmark_tasks, parts, solvers
 from llm_erm.cli.benchmark import Options
 from llm_erm.cli.parts import placed
 from llm_erm.cli.solvers import parts_of
+from llm_erm.enumeration.drawn import Drawing
 from llm_erm.errors import MissingExtraError, UnfinishedError
 from llm_erm.tasks.spec import DataSpec
 
@@ -192,7 +193,7 @@ def test_drawn_tasks_are_drawn_once(invoke, tmp_path, monkeypatch):
     assert len(files) == 3
 
     (tmp_path / "out/tasks/other.py").write_text("of somebody else")
-    monkeypatch.setattr(benchmark_tasks, "drawn", lambda *_: pytest.fail("drawn again"))
+    monkeypatch.setattr(benchmark_tasks, "draw", lambda *_: pytest.fail("drawn again"))
     again = invoke(*words, "--json")
     assert again.stdout == done.stdout
     other = invoke(*words, "--seed", 7)
@@ -274,7 +275,7 @@ def test_a_folder_without_tasks_is_named(invoke, tmp_path):
 def test_an_edited_record_of_the_draw_counts_for_nothing(tmp_path, content, monkeypatch):
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / benchmark_tasks.RECORD).write_text(content)
-    monkeypatch.setattr(benchmark_tasks, "drawn", lambda *_: [])
+    monkeypatch.setattr(benchmark_tasks, "draw", lambda *_: Drawing(()))
     assert benchmark_tasks.task_files(Options(draw=1), tmp_path, tmp_path) == []
 
 

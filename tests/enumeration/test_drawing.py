@@ -11,8 +11,8 @@ import pytest
 from llm_erm.enumeration import behaviours as behaviours_module
 from llm_erm.enumeration.behaviours import Behaviours, Samples
 from llm_erm.enumeration.description import program_bits
-from llm_erm.enumeration.drawing import Drawing, draw_tasks, spread
-from llm_erm.enumeration.drawn_files import write_tasks
+from llm_erm.enumeration.drawing import draw_tasks, spread
+from llm_erm.enumeration.drawn import Drawing
 from llm_erm.enumeration.method import Enumeration
 from llm_erm.enumeration.sampling import ProgramSampler, predictions
 from llm_erm.enumeration.settings import EnumerationSettings
@@ -73,12 +73,10 @@ def test_another_seed_gives_other_tasks(drawing):
 
 
 def test_another_process_draws_the_same_bytes(drawing, tmp_path):
-    write_tasks(drawing.tasks, tmp_path / "here")
+    drawing.write(tmp_path / "here")
     code = (
-        "from pathlib import Path\n"
         "from llm_erm.enumeration.drawing import draw_tasks\n"
-        "from llm_erm.enumeration.drawn_files import write_tasks\n"
-        f"write_tasks(draw_tasks(24, (13, 20), 7, {LENGTH}).tasks, Path('there'))\n"
+        f"draw_tasks(24, (13, 20), 7, {LENGTH}).write('there')\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=120)
     here, there = (
@@ -104,7 +102,7 @@ def test_the_shares_are_those_of_label_1(drawing):
 
 def test_a_file_is_a_task_that_labels_as_the_program_does(drawing, tmp_path):
     inputs = words(300, LENGTH)
-    for task, path in zip(drawing.tasks, write_tasks(drawing.tasks, tmp_path), strict=True):
+    for task, path in zip(drawing.tasks, drawing.write(tmp_path), strict=True):
         loaded = load_task_file(path)
         assert (loaded.name, loaded.bits, loaded.lengths) == (task.name, task.bits, (LENGTH,))
         assert loaded.uniform
@@ -118,19 +116,19 @@ def test_a_file_is_a_task_that_labels_as_the_program_does(drawing, tmp_path):
 
 def test_a_file_that_holds_something_else_stays_and_nothing_is_written(drawing, tmp_path):
     first, second = drawing.tasks[:2]
-    (path,) = write_tasks([second], tmp_path)
+    (path,) = Drawing((second,)).write(tmp_path)
     path.write_text("bits = 1\n")
     with pytest.raises(InputError, match="holds another task") as raised:
-        write_tasks([first, second], tmp_path)
+        Drawing((first, second)).write(tmp_path)
     assert raised.value.setting == "out_dir"
     assert path.read_text() == "bits = 1\n"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_files_that_are_there_already_stay_untouched(drawing, tmp_path):
-    paths = write_tasks(drawing.tasks, tmp_path)
+    paths = drawing.write(tmp_path)
     before = [path.stat().st_mtime_ns for path in paths]
-    assert write_tasks(drawing.tasks, tmp_path) == paths
+    assert drawing.write(tmp_path) == paths
     assert [path.stat().st_mtime_ns for path in paths] == before
 
 
@@ -146,7 +144,7 @@ def test_enumeration_finds_drawn_tasks_at_the_bits_they_were_drawn_with(drawing,
             test_size=200,
             task_file=path,
         )
-        for task, path in zip(tasks, write_tasks(tasks, tmp_path / "files"), strict=True)
+        for task, path in zip(tasks, Drawing(tuple(tasks)).write(tmp_path / "files"), strict=True)
     ]
     settings = EnumerationSettings(max_memory_bytes=8 * 2**30, max_bits=24, more_cpu_seconds=60)
     results = run(plan(Enumeration(settings=settings), specs, dataset_dir=tmp_path / "data"))
@@ -176,6 +174,19 @@ def test_every_enumerated_program_is_found_again_by_its_answers(known):
 def test_answers_that_no_short_program_gives_are_not_found(known):
     answers = np.random.RandomState(0).randint(2, size=len(known.inputs))
     assert known.shortest_bits(answers) is None
+
+
+def test_the_best_agreement_is_that_of_shorter_programs_alone(known):
+    inputs = known.inputs
+    parity = predictions("x.count('1') % 2", inputs)
+    assert known.best_agreement(parity, 11) == known.best_agreement(1 - parity, 11) == 1.0
+    assert known.best_agreement(parity, 10) < 0.9
+    wrong = parity.copy()
+    ones = np.flatnonzero(parity == 1)
+    wrong[ones[:8]] = 0
+    assert known.best_agreement(wrong, 18) == pytest.approx(
+        1 - 8 / (len(inputs) - len(ones) + 8) / 2
+    )
 
 
 def test_all_programs_of_a_length_come_once_and_none_before_its_root_has_a_turn(known):

@@ -58,6 +58,7 @@ def sieves(behaviours) -> Sieves:
         (Term("odd", (Term("count", (Term("reverse", (X,)),), ("1",)),)), "shorter"),
         (Term("differ", (Term("never"), PARITY)), "shorter"),
         (Term("odd", (Term("binary_mod", (CANCELLED,), (3,)),)), "undefined"),
+        (Term("differ", (PARITY, Term("contains", (X,), ("1" * 9,)))), "nearly"),
         (PARITY, None),
         (positions(1, 2, 3), None),
         (Term("odd", (Term("binary_mod", (X,), (3,)),)), None),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_erm.advice import advice
-from llm_erm.cli.tasks import BITS, LENGTH, drawn, range_of
+from llm_erm.cli.tasks import BITS, LENGTH, draw, range_of
 from llm_erm.errors import InputError
 from llm_erm.runs.files import read_bytes, writing
 from llm_erm.runs.files import replace as write_whole
@@ -118,10 +118,8 @@ def task_files(options: TaskOptions, folder: Path, place: Path) -> list[Path]:
             f"The tasks in {kept} were drawn with other flags; name another folder.",
             setting="out_dir",
         )
-    from llm_erm.enumeration.drawn_files import write_tasks
-
-    found = drawn(drawing["draw"], options.bits, options.seed, options.length)
-    paths = write_tasks(found, place / "tasks")
+    found = draw(drawing["draw"], options.bits, options.seed, options.length)
+    paths = found.write(place / "tasks")
     record = {"drawing": drawing, "files": [path.name for path in paths]}
     with writing(place / "tasks" / RECORD):
         write_whole(place / "tasks" / RECORD, json.dumps(record, indent=2) + "\n")

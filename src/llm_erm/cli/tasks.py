@@ -13,7 +13,7 @@ from llm_erm.tasks.task import Task
 from llm_erm.tasks.task_file import load_task_file
 
 if TYPE_CHECKING:
-    from llm_erm.enumeration.drawing import DrawnTask
+    from llm_erm.enumeration.drawn import Drawing, DrawnTask
 
 BITS, SEED, LENGTH, OUT_DIR = "12:40", 42, 20, Path("drawn-tasks")
 """What is drawn, and where it goes, unless flags say otherwise."""
@@ -82,8 +82,8 @@ def tasks(options: Options) -> int:
     return 0
 
 
-def drawn(count: int, bits: str | None, seed: int, length: int | None) -> "list[DrawnTask]":
-    """Returns random programs as tasks, shortest first; shows bars, and prints which are missing.
+def draw(count: int, bits: str | None, seed: int, length: int | None) -> "Drawing":
+    """Returns random programs as tasks; shows bars, and prints which are missing.
 
     Args:
         count: Number of tasks.
@@ -116,32 +116,32 @@ def drawn(count: int, bits: str | None, seed: int, length: int | None) -> "list[
         )
     for sentence in drawing.missing:
         output.note(sentence)
-    return sorted(drawing.tasks, key=lambda task: (task.bits, task.number))
+    return drawing
 
 
 def _draw(options: Options, count: int) -> int:
     """Draws tasks, writes their files and prints a table of them."""
-    from llm_erm.enumeration.drawn_files import write_tasks
-
     if options.task_file is not None:
         raise InputError(
             "Tasks are drawn or read from a file; omit one of the two.", setting="draw or task_file"
         )
     seed = SEED if options.seed is None else options.seed
-    tasks = drawn(count, options.bits, seed, options.length)
-    paths = write_tasks(tasks, options.out_dir or OUT_DIR)
+    drawing = draw(count, options.bits, seed, options.length)
+    written = zip(drawing.tasks, drawing.write(options.out_dir or OUT_DIR), strict=True)
+    drawn = sorted(written, key=lambda one: (one[0].bits, one[0].number))
     if options.json:
-        for task, path in zip(tasks, paths, strict=True):
+        for task, path in drawn:
             output.say_json(_drawn_row(task, path))
         return 0
     columns = ("task", "bits", Column("label 1", wide=True), Column("label 1 when", text=True))
     rows = [
-        (task.name, f"{task.bits:g}", output.percent(task.share), task.expression) for task in tasks
+        (task.name, f"{task.bits:g}", output.percent(task.share), task.expression)
+        for task, _ in drawn
     ]
     output.table(columns, rows, wide=options.wide)
     output.say_below(
         f"\nThe files are in {options.out_dir or OUT_DIR}; try `llm-erm enumerate --task-file "
-        f"{paths[0]}`."
+        f"{drawn[0][1]}`."
     )
     return 0
 

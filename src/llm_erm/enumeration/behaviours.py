@@ -26,10 +26,14 @@ MAX_PROGRAMS = 5_000_000
 one of time, so that the same programs are known on every machine."""
 
 MEMORY_BYTES = 2 * 2**30
-"""Memory that their answers may take. They take half of it, so that it never decides anything."""
+"""Memory that their answers may take. They take less than half of it, so it decides nothing."""
 
 MAX_SAMPLED = 400_000
 """Programs that are sampled, at most, to find tasks longer than what was enumerated."""
+
+MAX_COMPARED = 1 << 16
+"""Programs that are compared, at most, for how nearly they agree: at length 20 all those of up to
+26 bits, in 10 ms."""
 
 _HASHED = 1 << 20
 """Columns whose hashes are computed at a time, to bound the memory."""
@@ -122,6 +126,20 @@ class Behaviours:
             if np.array_equal(self._search.columns[index], column[0]):
                 return self._search.bits(int(index))
         return None
+
+    def best_agreement(self, answers: NDArray[np.int64], bits: int) -> float:
+        """Returns how well programs of fewer bits answer: the accuracy of the best of them.
+
+        The accuracy is averaged over the two answers, and counts a program or its negation. The
+        shortest ``MAX_COMPARED`` programs are compared.
+        """
+        shorter = self._levels[bits].start if bits in self._levels else self._known
+        columns = self._search.columns[: min(shorter, MAX_COMPARED)]
+        ones, zeros = pack_bits(np.stack([answers == 1, answers == 0]))
+        wrong = columns ^ ones
+        missed = np.bitwise_count(wrong & ones).sum(axis=1, dtype=np.int64) / (answers == 1).sum()
+        falsely = np.bitwise_count(wrong & zeros).sum(axis=1, dtype=np.int64) / (answers == 0).sum()
+        return float((1 + np.abs(1 - missed - falsely)).max(initial=0.0) / 2)
 
     def _hashes(self, columns: NDArray[np.uint64]) -> NDArray[np.uint64]:
         parts = [

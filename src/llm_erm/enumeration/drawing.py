@@ -1,13 +1,12 @@
 """Draws tasks that no model can have seen: random programs of given description lengths."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llm_erm.checks import checking
+from llm_erm.enumeration.drawn import Drawing, DrawnTask
 from llm_erm.enumeration.method import check_packages
 from llm_erm.enumeration.terms import Term, to_expression
 from llm_erm.errors import InputError
@@ -27,82 +26,6 @@ USUAL_BITS = (13, 40)
 
 MOST_TASKS = 10_000
 """Tasks of one draw, at most."""
-
-_FILE = '''"""A random program of {bits:g} bits, drawn by `llm-erm tasks --draw`."""
-
-{imports}def rule(x):
-    return {expression}
-
-
-def sample(rng, length):
-    return "".join(map(str, rng.randint(2, size=length).tolist()))
-
-
-name = "{name}"
-kind = "binary"
-description = {described}
-lengths = ({length},)
-uniform = True
-bits = {bits}
-'''
-
-
-@dataclass(frozen=True)
-class DrawnTask:
-    """A random program as a task.
-
-    Attributes:
-        bits: Its description length, as enumeration counts it.
-        length: Length of its inputs in characters; positions and halves depend on it.
-        seed: The seed it was drawn with.
-        number: Which task of its description length and seed it is, from 1.
-        expression: The program, a Python expression over ``x``.
-        share: The share of uniform inputs with label 1, measured on 1,000.
-        checked_bits: All programs of up to this description length are known to differ from it on
-            some of 512 inputs. If it is one bit less than ``bits``, no shorter program exists
-            that agrees with it there.
-    """
-
-    bits: float
-    length: int
-    seed: int
-    number: int
-    expression: str
-    share: float
-    checked_bits: int
-
-    @property
-    def name(self) -> str:
-        """The name of the task, which says how it was drawn."""
-        return f"drawn_b{self.bits:02g}_l{self.length}_s{self.seed}_{self.number}"
-
-    @property
-    def source(self) -> str:
-        """The contents of its task file, which imports nothing of this package."""
-        return _FILE.format(
-            name=self.name,
-            bits=self.bits,
-            imports="from functools import reduce\n\n\n" if "reduce(" in self.expression else "\n",
-            expression=self.expression,
-            described=json.dumps(self.expression),
-            length=self.length,
-        )
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """What a draw of tasks gave.
-
-    Attributes:
-        tasks: The tasks, in the order in which they were drawn.
-        missing: For each description length of which there are fewer tasks than asked for, a
-            sentence.
-        rejected: How many programs each sieve held back.
-    """
-
-    tasks: tuple[DrawnTask, ...]
-    missing: tuple[str, ...] = ()
-    rejected: Mapping["Sieve", int] = field(default_factory=dict)
 
 
 @checking
