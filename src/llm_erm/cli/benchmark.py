@@ -77,8 +77,8 @@ def benchmark(options: Options) -> int:
         parts = parts_of(options, specs, folder)
         if all(part.reason for part in parts):
             raise MissingExtraError(f"Nothing can be run here: {parts[0].reason}.")
-        outcome = perform(options, placed(options, parts), measures=False)
         bits = {spec.function: spec.task.bits or 0.0 for spec in specs}
+        outcome = perform(options, placed(options, parts), measures=False)
         found, sentences = _found(outcome, bits)
         _write(options, folder, found, sentences)
     if outcome.stopped:
