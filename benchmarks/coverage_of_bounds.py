@@ -21,7 +21,7 @@ from llm_erm.cli.bound import Options, bound
 from llm_erm.cli.results import trial_lines
 from llm_erm.erm.binomial import binomial_interval
 from llm_erm.erm.bounds import certify
-from llm_erm.erm.trials import mean_over_trials, pass_at
+from llm_erm.erm.trials import difference_of_shares, mean_over_trials, pass_at
 from llm_erm.facts import BaselineFacts, SynthesisFacts
 from llm_erm.incontext.learn import differs_from_chance
 from llm_erm.records import Result, Verdict
@@ -372,6 +372,28 @@ def of_pass_at(rng, runs):
         )
 
 
+def of_differences(rng, runs):
+    """The difference of two strategies' shares of exact searches, in `compare`."""
+    for pairs in (3, 10, 40):
+        held = {}
+        for first, second in ((0.0, 0.0), (0.5, 0.5), (0.9, 0.0), (0.3, 0.1), (0.02, 0.02)):
+            rest = max(1 - first - second, 0.0)
+            drawn = rng.multinomial(pairs, [first, second, rest], size=runs)
+            known = {}
+            for one, other, same in set(map(tuple, drawn.tolist())):
+                outcomes = [(True, False)] * one + [(False, True)] * other + [(True, True)] * same
+                _, low, high = difference_of_shares(outcomes)
+                known[one, other, same] = low <= first - second <= high
+            held[first, second] = np.mean([known[tuple(one)] for one in drawn.tolist()])
+        yield Line(
+            "difference of two strategies' shares of exact searches (`compare`)",
+            f"{pairs} data sets, five pairs of shares on which only one of them is exact",
+            "95 %",
+            min(held.values()),
+            runs,
+        )
+
+
 def of_all_looks(rng, runs):
     """Ten searches on the same data, each with candidates of its own: does every bound hold?"""
     searches, budget = 10, 5
@@ -576,7 +598,8 @@ def main():
     print("|---|---|---|---|---|")
     for simulate in (
         *(of_one_program, of_test, of_validation, of_paper, of_occam, of_trials, of_rows),
-        *(of_shares, of_pass_at, of_sentences, of_comparisons, of_chance, of_bound),
+        *(of_shares, of_pass_at, of_differences, of_sentences, of_comparisons, of_chance),
+        *(of_bound, of_all_looks),
     ):
         for line in simulate(rng, options.runs):
             print(line, flush=True)

@@ -31,6 +31,7 @@ PAGES = (
     "how-to/resume.md",
     "how-to/replay.md",
     "how-to/compare.md",
+    "how-to/feedback.md",
     "how-to/report.md",
     "how-to/draw-tasks.md",
     "how-to/python.md",

@@ -8,6 +8,10 @@ Parameter = bool | int | float | str | tuple[int, ...] | None
 """A value in the grid of a classical learner."""
 
 
+PAPERS = "independent"
+"""The paper's strategy."""
+
+
 @dataclass(frozen=True)
 class SynthesisFacts:
     """Facts about a search with a language model.
@@ -19,11 +23,20 @@ class SynthesisFacts:
             unless all attempts of the budget were drawn.
         pass_at: pass@k by k: the probability that at least one of k proposals is exact; None if
             ``exact_attempts`` is None.
+        strategy: ``independent``, ``refine``, ``population``, or the name of the user's own.
+        budget: The budget K; None in results of earlier versions.
+        tokens_to_selected: Prompt and answer tokens of the attempts up to the selected one; None
+            if no program was selected.
+        usd_to_selected: Their price in US dollars; None also if any of them is unknown.
     """
 
     test_accuracies: tuple[float | None, ...] | None = None
     exact_attempts: int | None = None
     pass_at: Mapping[int, float] | None = None
+    strategy: str = PAPERS
+    budget: int | None = None
+    tokens_to_selected: int | None = None
+    usd_to_selected: float | None = None
     method: Literal["synthesis"] = "synthesis"
 
 

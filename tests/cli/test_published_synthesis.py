@@ -158,6 +158,36 @@ def test_flags_and_environment_reach_the_payload_and_flags_win(run):
     assert first["input"][0]["content"].count(" -> ") == 10
 
 
+def test_the_successors_variables_reach_the_payload(run):
+    environment = {
+        "TEMPERATURE": "0.3",
+        "TOP_P": "0.9",
+        "THINKING_LEVEL": "minimal",
+        "NUM_TRIALS": "2",
+        "OPENAI_MODEL": "gpt-4.1",
+        "ATTEMPTS": "1",
+    }
+    grid = ("--functions", "fn_a", "--lengths", 20, "--test-size", 20)
+    with serving(lambda _: (200, response([text(WRONG)]))) as server:
+        for allowed in ("0", "1"):
+            found = run(*grid, "--fresh", server=server, ALLOW_TOOLS=allowed, **environment)
+            assert found.returncode == 0, found.stderr
+    off, on = server.requests[0], server.requests[-1]
+    assert len(server.requests) == 4  # two trials each
+    assert (off["temperature"], off["top_p"]) == (0.3, 0.9)
+    assert off["reasoning"] == {"effort": "minimal"}
+    assert off["tool_choice"] == "none"
+    assert [tool["type"] for tool in on["tools"]] == ["code_interpreter"]
+    assert on["tool_choice"] == "auto"
+
+
+def test_the_successors_variable_names_the_provider(run):
+    with serving(lambda _: (200, response([text(WRONG)]))) as server:
+        found = run("--functions", "fn_a", server=server, PROVIDER="openrouter")
+    assert found.returncode == 2
+    assert "There is no provider 'openrouter'" in found.stderr
+
+
 @pytest.mark.parametrize(
     ("reply", "said"),
     [

@@ -228,7 +228,7 @@ def test_lengths_without_enough_tasks_are_told_and_the_others_fill_up():
 
 
 def test_a_range_without_tasks_is_refused_with_one_that_has_some():
-    with pytest.raises(InputError, match="No task of 3 bits .*13 to 40 bits") as raised:
+    with pytest.raises(InputError, match="No task of 3 bits .*18 to 40 bits") as raised:
         draw_tasks(1, (3, 5), 0)
     assert raised.value.setting == "bits"
 

@@ -256,6 +256,17 @@ def test_the_effort_is_sent_where_it_is_given(provider):
 
 
 @PROVIDERS
+def test_temperature_and_top_p_are_sent_where_they_are_given(provider):
+    known = APIS[provider]
+    _, (call,) = ask(provider, known.answer("hello"), temperature=0.3, top_p=0.9)
+    if provider == "gemini":
+        own = call.body["generationConfig"]
+        assert (own["temperature"], own["topP"]) == (0.3, 0.9)
+    else:
+        assert call.body == {**known.body, "temperature": 0.3, "top_p": 0.9}
+
+
+@PROVIDERS
 def test_usage_counts_cached_and_thought_tokens_once_and_the_cost_is_the_price_lists(provider):
     known = APIS[provider]
     completion, _ = ask(provider, known.answer("hello"))

@@ -26,7 +26,7 @@ def coverage():
     [
         *("of_one_program", "of_test", "of_validation", "of_paper", "of_occam", "of_trials"),
         *("of_rows", "of_shares", "of_pass_at", "of_sentences", "of_comparisons", "of_chance"),
-        *("of_bound", "of_all_looks"),
+        *("of_bound", "of_all_looks", "of_differences"),
     ],
 )
 def test_what_is_printed_holds(coverage, name):

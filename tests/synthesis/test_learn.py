@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
@@ -11,84 +11,22 @@ from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.mistakes import Mistake
-from llm_erm.records import Attempt, Candidate, Result, Verdict
+from llm_erm.records import Attempt, Candidate, Verdict
 from llm_erm.runs.events import Event, Judged
 from llm_erm.sandbox import Limits, Sandbox
 from llm_erm.synthesis.judge import judge
 from llm_erm.synthesis.learn import learn
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.strategies import IndependentSampling, Tried, sample_seed
-from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits
+from llm_erm.tasks.task import Dataset, HeldOut
+from searching import HALF, NEARLY, RIGHT, SPLITS, TEST, WORDS, answer, dataset, search
 from watching import Seen
-
-WORDS = tuple(format(i, "08b") for i in range(256))
-
-
-def dataset(inputs) -> Dataset:
-    return Dataset(tuple(inputs), tuple(x.count("1") % 2 for x in inputs))
-
-
-TEST = dataset(WORDS[192:])
-SPLITS = Splits(
-    key=DataKey("fn_a", 8, 1),
-    kind="binary",
-    train=dataset(WORDS[:64]),
-    validation=dataset(WORDS[64:96]),
-    reveal=lambda: HeldOut(TEST),
-    independent=True,
-)
-
-
-def answer(body: str) -> str:
-    return json.dumps({"code": f"def f(x):\n    return {body}"})
-
-
-RIGHT = answer("x.count('1') % 2")
-HALF = answer("1")
-NEARLY = answer("x.count('1') % 2 if x < '10000000' else 0")
-"""Right on training and validation, wrong on half of the positives of the test."""
 
 
 @pytest.fixture(scope="module")
 def sandbox():
     with Sandbox() as opened:
         yield opened
-
-
-@dataclass
-class Search:
-    """A search that is over: its result, and what it told of on the way."""
-
-    result: Result
-    seen: Seen
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        return self.seen.attempts
-
-    @property
-    def answers(self) -> dict[int, Completion]:
-        return {one.index: one for one in self.seen.answers}
-
-
-def search(
-    sandbox, llm, *, splits=SPLITS, settings=None, attempts=4, done=(), answers=None, **more
-) -> Search:
-    llm = ScriptedLLM(llm) if isinstance(llm, list) else llm
-    seen = Seen()
-    result = asyncio.run(
-        learn(
-            splits,
-            llm,
-            sandbox,
-            settings or SynthesisSettings(attempts),
-            attempts=done,
-            answers=answers,
-            observe=seen,
-            **more,
-        )
-    )
-    return Search(result, seen)
 
 
 def test_a_program_without_validation_errors_ends_the_search(sandbox):

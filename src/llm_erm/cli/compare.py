@@ -14,6 +14,7 @@ from llm_erm.errors import InputError
 from llm_erm.phrases import counted
 from llm_erm.reports import comparison
 from llm_erm.reports.comparison import Row, left_out, verdicts
+from llm_erm.reports.feedback import feedback_lines
 from llm_erm.reports.remarks import remarks, unfinished
 from llm_erm.reports.results import chosen
 from llm_erm.reports.tables import COLUMNS, cells, check_table, record, write_table
@@ -84,7 +85,7 @@ def compare(options: Options) -> int:
         )
     for line in unfinished(entries):
         output.note(line)
-    sentences = [*verdicts(rows), *remarks(rows)]
+    sentences = [*verdicts(rows), *feedback_lines(kept), *remarks(rows)]
     if options.json:
         for row in rows:
             output.say_json(record(row))

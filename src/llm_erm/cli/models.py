@@ -28,9 +28,9 @@ class CallOptions:
 
     provider: str | None = None
     """openai (the Responses API, or a server that offers it), chat (any server with a chat
-    completions API), anthropic, gemini, vllm, ollama, local (in this process, free), scripted
-    (answers from a file) or replay (answers from an earlier run) (default: local, or scripted with
-    --answers)."""
+    completions API), anthropic, gemini, vllm, ollama, local (a GGUF file in this process, free),
+    transformers (a Hugging Face folder in this process), scripted (answers from a file) or replay
+    (answers from an earlier run) (default: local, or scripted with --answers)."""
     model: str | None = None
     """The model's name, or provider:model (default: gpt-5 for openai). For local: a GGUF file
     (default: the embedded SmolLM2-135M-Instruct)."""
@@ -40,7 +40,15 @@ class CallOptions:
     base_url: str | None = None
     """Address of the API (default: for openai and chat OPENAI_BASE_URL, if set; chat has no other,
     the others have their usual one)."""
-    reasoning_effort: ReasoningEffort | None = None
+    temperature: float | None = None
+    """Sampling temperature (default: 1 for local, else the model's own default). At 0, all attempts
+    with the same prompt are nearly the same."""
+    top_p: float | None = None
+    """Sample from the likeliest tokens that together have this probability (default: 1 for local,
+    else the model's own default)."""
+    reasoning_effort: Annotated[
+        ReasoningEffort | None, tyro.conf.arg(aliases=["--thinking-level"])
+    ] = None
     """How much a remote model reasons (default: high for openai, else the model's own default)."""
     verbosity: Verbosity | None = None
     """For openai and compatible servers: how long the text of an answer is (default: low for
@@ -81,6 +89,8 @@ class ModelOptions(CallOptions):
     """For openai, anthropic and gemini: let the model run code in the provider's interpreter."""
     tool_choice: ToolChoice = "auto"
     """Whether the model may use its tool."""
+    no_tools: bool = False
+    """The same as --tool-choice none."""
     code_tool: Literal["none", "local"] = "none"
     """local: let a remote model run Python on the training examples, in this machine's sandbox."""
     speculative: int = 1
@@ -230,7 +240,8 @@ def _settings(options: ModelOptions, provider: Provider) -> dict[str, Any]:
 def _values(options: ModelOptions) -> dict[str, Any]:
     """Returns the settings from the flags, whether or not a provider takes them."""
     names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
-    return {name: getattr(options, _RENAMED.get(name, name)) for name in names}
+    values = {name: getattr(options, _RENAMED.get(name, name)) for name in names}
+    return values | {"tool_choice": "none"} if options.no_tools else values
 
 
 def _check(options: ModelOptions, provider: Provider) -> None:

@@ -16,14 +16,19 @@ from llm_erm.errors import InputError
 Flags = TypeVar("Flags")
 
 _FLAGS = {
+    "PROVIDER": "--provider",
     "OPENAI_MODEL": "--model",
     "MAX_OUTPUT_TOKENS": "--max-output-tokens",
+    "TEMPERATURE": "--temperature",
+    "TOP_P": "--top-p",
     "REASONING_EFFORT": "--reasoning-effort",
+    "THINKING_LEVEL": "--reasoning-effort",
     "TEXT_VERBOSITY": "--verbosity",
     "TOOL_CHOICE": "--tool-choice",
     "CONCURRENCY": "--concurrency",
     "PER_CALL_TIMEOUT_S": "--timeout",
     "ATTEMPTS": "--attempts",
+    "NUM_TRIALS": "--num-trials",
     "TRAIN_SIZE": "--train-size",
     "VAL_SIZE": "--val-size",
     "TEST_SIZE": "--test-size",
@@ -157,6 +162,8 @@ def _from_environment() -> list[str]:
         if (value := os.environ.get(variable))
         for word in (flag, value)
     ]
+    if os.environ.get("ALLOW_TOOLS"):
+        values.append("--enable-code-interpreter" if _is_on("ALLOW_TOOLS") else "--no-tools")
     return values + [flag for variable, flag in _SWITCHES.items() if _is_on(variable)]
 
 

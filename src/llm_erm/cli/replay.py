@@ -62,6 +62,8 @@ def replayed_by(options: "Options") -> Replayed:
     method = Synthesis(
         llm=earlier.llm,
         settings=settings,
+        strategy=earlier.strategy,
+        prompts=earlier.prompts,
         judge_all=options.exports,
         isolation="wasm" if not given and earlier.isolation == "wasm" else options.isolation,
         unsafe_no_isolation=options.unsafe_no_isolation,
@@ -71,7 +73,7 @@ def replayed_by(options: "Options") -> Replayed:
 
 def _refuse_given(options: "Options") -> None:
     shaping = {*DataGrid.__dataclass_fields__, *ModelOptions.__dataclass_fields__}
-    shaping |= {"attempts", "no_early_stop"}
+    shaping |= {"attempts", "no_early_stop", "strategy", "prompts", "column_names"}
     allowed = _FREE | {"provider", "replay_from", "fresh_data"}
     given = [
         f"--{field.name.replace('_', '-')}"

@@ -81,14 +81,17 @@ def cost_line(results: Sequence[Result]) -> str:
 
 def trial_lines(results: Sequence[Result]) -> list[str]:
     """Returns summaries over the trials of each task and length, one sentence each."""
-    groups: dict[tuple[str, int], list[Result]] = {}
+    groups: dict[str, list[Result]] = {}
     for result in results:
-        groups.setdefault((result.data.function, result.data.length), []).append(result)
-    return [
-        f"{function} L={length}: {line}"
-        for (function, length), group in groups.items()
-        for line in _about_trials(group)
-    ]
+        data, prompt = result.data, _prompt(result)
+        place = f"{data.function} L={data.length}" + (f" with the prompt {prompt}" * bool(prompt))
+        groups.setdefault(place, []).append(result)
+    return [f"{place}: {line}" for place, group in groups.items() for line in _about_trials(group)]
+
+
+def _prompt(result: Result) -> str:
+    """Returns the name of a search's prompt; empty if it is the usual one."""
+    return result.variant.removeprefix("prompt=")
 
 
 def _about_trials(group: Sequence[Result]) -> list[str]:
@@ -123,11 +126,14 @@ def _estimate(estimate: Estimate) -> str:
 
 
 def result_table(results: Sequence[Result], *, wide: bool) -> None:
-    """Prints the final table of a search."""
+    """Prints the final table of a search; its prompts have a column if they have names."""
+    named = any(map(_prompt, results))
+    prompts = (Column("prompt", text=True),) if named else ()
     columns = (
         TASK,
         LENGTH,
         TRIAL,
+        *prompts,
         Column("attempts", wide=True),
         Column("validation", wide=True),
         "test",
@@ -137,14 +143,15 @@ def result_table(results: Sequence[Result], *, wide: bool) -> None:
         Column("isolation", wide=True, setting=True),
         Column("program", text=True),
     )
-    output.table(columns, [_row(result) for result in results], wide=wide)
+    output.table(columns, [_row(result, named=named) for result in results], wide=wide)
 
 
-def _row(result: Result) -> tuple[str, ...]:
+def _row(result: Result, *, named: bool) -> tuple[str, ...]:
     return (
         result.data.function,
         str(result.data.length),
         str(result.data.trial),
+        *([_prompt(result)] if named else []),
         str(result.attempts),
         output.percent(accuracy(result.validation)),
         output.percent(accuracy(result.test)),
@@ -181,7 +188,8 @@ def _look_lines(results: Sequence[Result]) -> list[str]:
         if looks is None or looks.number < 2:
             continue
         said = looks.in_words
-        alike.setdefault(said, []).append(result.data.name)
+        name = " ".join(filter(None, (result.data.name, result.variant)))
+        alike.setdefault(said, []).append(name)
     return [f"{', '.join(names)}: {said}" for said, names in alike.items()]
 
 

@@ -26,6 +26,8 @@ from llm_erm.runs.run import Plan, is_done
 from llm_erm.synthesis.export import export
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.synthesis.settings import SynthesisSettings
+from llm_erm.synthesis.strategies import STRATEGIES, StrategyName
+from llm_erm.synthesis.templates import read_prompts
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
 
@@ -36,6 +38,15 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
     attempts: int | None = None
     """The budget K, fixed beforehand: maximum number of candidates per task (default: 256 for the
     embedded model, 16 for your own local model, else 5)."""
+    strategy: StrategyName = "independent"
+    """What the model is asked: independent (one prompt, as in the paper), refine (a program is
+    answered with training examples that it gets wrong), or population (the prompt shows the best
+    earlier programs, by training errors). The bound at K holds for each."""
+    prompts: Path | None = None
+    """A JSON file with prompts of your own, an object with a text by each name; every prompt has a
+    search of its own. Texts show {examples}, and may show {inputs} and {answer}."""
+    column_names: Literal["hidden", "shown"] = "hidden"
+    """Whether prompts show the names of the columns of public tables (fn_m to fn_q)."""
     out_dir: Path | None = None
     """Folder for everything this run writes (default: runs/synthesize-<digest of the settings>)."""
     out_jsonl: Path | None = None
@@ -96,8 +107,11 @@ class Options(RunOptions, LimitOptions, ModelOptions, DataGrid):
                 max_tokens=usual.max_tokens,
                 early_stop=not self.no_early_stop,
                 code_tool=self.code_tool == "local",
+                named_columns=self.column_names == "shown",
                 limits=self.limits(),
             ),
+            strategy=STRATEGIES[self.strategy],
+            prompts={} if self.prompts is None else read_prompts(self.prompts),
             judge_all=self.exports,
             isolation=self.isolation,
             unsafe_no_isolation=self.unsafe_no_isolation,

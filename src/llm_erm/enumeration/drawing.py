@@ -21,8 +21,8 @@ LENGTHS = (10, 100)
 MOST_BITS = 64
 """The longest programs that are drawn."""
 
-USUAL_BITS = (13, 40)
-"""Description lengths of which there are tasks at every length."""
+USUAL_BITS = (18, 40)
+"""Description lengths of which there are a hundred tasks or more at every length."""
 
 MOST_TASKS = 10_000
 """Tasks of one draw, at most."""

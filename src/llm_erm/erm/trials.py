@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv
 
+from llm_erm.erm.binomial import binomial_interval
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -61,3 +63,28 @@ def mean_over_trials(values: Sequence[float], confidence: float = 0.95) -> Estim
     low = float(betaincinv(hits, rest + 1, delta)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, rest, 1 - delta)) if rest > 0 else 1.0
     return Estimate(mean, low, high, n)
+
+
+def difference_of_shares(
+    pairs: Sequence[tuple[bool, bool]], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Returns how much more often the first of two outcomes of a trial is a success.
+
+    Trials in which both succeed or both fail say nothing. The shares of those in which only the
+    first succeeds, and only the second, each have an exact interval at half of the failure
+    probability, and so their difference has one.
+
+    Args:
+        pairs: The outcomes of two methods on the same data, at least one pair.
+        confidence: Probability with which the interval holds the difference, over the draw of the
+            trials.
+
+    Returns:
+        The difference of the shares in [-1, 1], and the ends of its interval.
+    """
+    first = sum(one and not other for one, other in pairs)
+    second = sum(other and not one for one, other in pairs)
+    share = 1 - (1 - confidence) / 2
+    low_first, high_first = binomial_interval(first, len(pairs), share)
+    low_second, high_second = binomial_interval(second, len(pairs), share)
+    return (first - second) / len(pairs), low_first - high_second, high_first - low_second

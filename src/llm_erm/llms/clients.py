@@ -32,6 +32,8 @@ class RemoteSettings:
     """Settings of a remote model and of the calls to it.
 
     Attributes:
+        temperature: Sampling temperature; None for the model's default.
+        top_p: Share of probability mass to sample from; None for the model's default.
         reasoning_effort: How much a reasoning model thinks; None for the model's default.
         verbosity: How long its text is; None for the model's default.
         tool_choice: Whether it may use its tools.
@@ -42,6 +44,8 @@ class RemoteSettings:
         speculative: Maximum number of samples per request that are in flight or not yet settled.
     """
 
+    temperature: float | None = None
+    top_p: float | None = None
     reasoning_effort: ReasoningEffort | None = None
     verbosity: Verbosity | None = None
     tool_choice: ToolChoice = "auto"
@@ -254,9 +258,23 @@ def _shared_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesM
 
 def _thinking_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
     settings = _shared_settings(own, request)
+    if own.temperature is not None:
+        settings["temperature"] = own.temperature
+    if own.top_p is not None:
+        settings["top_p"] = own.top_p
     if own.reasoning_effort is not None:
         settings["thinking"] = False if own.reasoning_effort == "none" else own.reasoning_effort
     return settings
+
+
+def _sampling(own: RemoteSettings) -> dict[str, Any]:
+    """Returns what goes into the body beside the library's settings.
+
+    The library would drop these for models that it takes for reasoning ones, and warn of it;
+    ``wire`` leaves them out once the server has said that it does not know them.
+    """
+    given = {"temperature": own.temperature, "top_p": own.top_p}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _effort_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesModelSettings":
@@ -272,12 +290,12 @@ def _effort_settings(own: RemoteSettings, request: Request) -> "OpenAIResponsesM
 def _chat_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
     """Returns those of chat completions; a grammar is sent as llama.cpp's server takes it."""
     settings = _effort_settings(own, request)
-    extra: Any = {}
+    extra: Any = _sampling(own)
     if request.grammar is not None:
-        extra = {"grammar": request.grammar}
+        extra |= {"grammar": request.grammar}
     elif request.json_schema is not None:
         schema = {"name": "answer", "schema": dict(request.json_schema), "strict": True}
-        extra = {"response_format": {"type": "json_schema", "json_schema": schema}}
+        extra |= {"response_format": {"type": "json_schema", "json_schema": schema}}
     return settings | {"extra_body": extra} if extra else settings
 
 
@@ -285,15 +303,15 @@ def _vllm_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
     settings = _chat_settings(own, request)
     if request.grammar is not None:
         extra: Any = {"structured_outputs": {"grammar": request.grammar}}
-        settings["extra_body"] = extra
+        settings["extra_body"] = _sampling(own) | extra
     return settings
 
 
 def _responses_settings(own: RemoteSettings, request: Request) -> "ModelSettings":
     settings = _effort_settings(own, request)
     settings["tool_choice"] = own.tool_choice
+    extra: Any = _sampling(own)
     if request.tool is None and not own.code_interpreter:
         # The library omits it without tools, but the published call contains it.
-        extra: Any = {"tool_choice": own.tool_choice}
-        settings["extra_body"] = extra
-    return settings
+        extra |= {"tool_choice": own.tool_choice}
+    return settings | {"extra_body": extra} if extra else settings

@@ -11,6 +11,9 @@ their time limit runs."""
 LONGEST_TIMEOUT_SECONDS = 10_000_000
 """Time limits must be below this: four months."""
 
+MOST_TEMPERATURE = 10.0
+"""No provider takes more; most of them refuse what is above 2, or above 1, themselves."""
+
 _LEAST = {
     "concurrency": 1,
     "speculative": 1,
@@ -36,6 +39,13 @@ def check_limits(**limits: Any) -> None:  # noqa: ANN401 - numbers; None for tho
         raise InputError(
             f"concurrency is {calls}; give at most {MOST_CALLS}.", setting="concurrency"
         )
+    if not 0 <= (temperature := given.get("temperature", 0.0)) <= MOST_TEMPERATURE:
+        raise InputError(
+            f"temperature is {temperature}; give a number from 0 to {MOST_TEMPERATURE:g}.",
+            setting="temperature",
+        )
+    if not 0 < (top_p := given.get("top_p", 1.0)) <= 1:
+        raise InputError(f"top_p is {top_p}; give a number above 0, up to 1.", setting="top_p")
     if not 0 < (seconds := given.get("timeout_seconds", 1.0)) < LONGEST_TIMEOUT_SECONDS:
         raise InputError(
             f"timeout_seconds is {seconds}; give a number above 0 and below "

@@ -48,12 +48,16 @@ class LocalModel:
         sha256: Digest of its file; None for the embedded model, whose file is checked.
         context_tokens: Maximum number of tokens in the prompt and all samples drawn together.
         parallel: Maximum number of samples drawn together.
+        temperature: Sampling temperature.
+        top_p: Share of probability mass to sample from.
     """
 
     name: str
     sha256: str | None
     context_tokens: int
     parallel: int
+    temperature: float
+    top_p: float
 
 
 class LocalLLM(LLM):
@@ -76,6 +80,8 @@ class LocalLLM(LLM):
         threads: Number of compute threads (default: one per usable core).
         context_tokens: Maximum number of tokens in the prompt and all samples drawn together.
         parallel: Maximum number of samples drawn together.
+        temperature: Sampling temperature; at 0, all samples are the same.
+        top_p: Share of probability mass to sample from, above 0 and up to 1.
 
     Raises:
         InputError: ``path`` is missing or not a GGUF file, or a number is out of range.
@@ -88,12 +94,21 @@ class LocalLLM(LLM):
         threads: int | None = None,
         context_tokens: int = DEFAULT_CONTEXT_TOKENS,
         parallel: int = DEFAULT_PARALLEL,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
     ) -> None:
-        check_limits(threads=threads, context_tokens=context_tokens, parallel=parallel)
+        check_limits(
+            threads=threads,
+            context_tokens=context_tokens,
+            parallel=parallel,
+            temperature=temperature,
+            top_p=top_p,
+        )
         weights.require_runtime()
         self.threads = threads or usable_cores()
         self._context_tokens = context_tokens
         self._parallel = parallel
+        self._sampling = {"temperature": temperature, "top_p": top_p}
         if path is None:
             self._name = f"local:{weights.EMBEDDED_NAME}"
             file, copies, each = weights.embedded(), self.threads, 1
@@ -103,14 +118,15 @@ class LocalLLM(LLM):
         self._path = path
         self._own_file = None if path is None else file
         self._copies = [
-            _Copy(GGUFModel(file, self._name, each), context_tokens, parallel)
+            _Copy(GGUFModel(file, self._name, each), context_tokens, parallel, self._sampling)
             for _ in range(copies)
         ]
         self._threads = ThreadPoolExecutor(copies, "model")  # asyncio's own are waited for
 
     def __reduce__(self) -> tuple[type["LocalLLM"], tuple[Any, ...]]:
         """Returns how another process makes the same model, which loads the weights there."""
-        return LocalLLM, (self._path, self.threads, self._context_tokens, self._parallel)
+        own = (self._path, self.threads, self._context_tokens, self._parallel)
+        return LocalLLM, (*own, *self._sampling.values())
 
     @property
     def name(self) -> str:
@@ -119,12 +135,14 @@ class LocalLLM(LLM):
 
     @property
     def described(self) -> object:
-        """What shapes the samples: the file and how many are drawn together."""
+        """What shapes the samples: the file, how they are drawn, and how many together."""
         digest = None
         if self._own_file is not None:
             with self._own_file.open("rb") as data:
                 digest = hashlib.file_digest(data, "sha256").hexdigest()
-        return LocalModel(self._name, digest, self._context_tokens, self._parallel)
+        return LocalModel(
+            self._name, digest, self._context_tokens, self._parallel, **self._sampling
+        )
 
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields the samples from the first to the last requested index in order, batch by batch.
@@ -197,8 +215,15 @@ def _retrieve(task: "asyncio.Future[Drawn]") -> None:
 class _Copy:
     """One copy of the model with its own threads; the weights in memory are shared."""
 
-    def __init__(self, model: GGUFModel, context_tokens: int, parallel: int) -> None:
+    def __init__(
+        self,
+        model: GGUFModel,
+        context_tokens: int,
+        parallel: int,
+        sampling: dict[str, float],
+    ) -> None:
         self._model = model
+        self._sampling = sampling
         self._context_tokens = context_tokens
         self._parallel = parallel
         self._loaded_for: tuple[str, bool] | None = None
@@ -243,7 +268,11 @@ class _Copy:
         """Draws ``count`` samples together and returns them with the wall time they took."""
         samples = [Sample() for _ in range(count)]
         query = _query(request)
-        query |= {"n": count, "seed": seed, "max_tokens": max_tokens or request.max_tokens}
+        query |= {**self._sampling} | {
+            "n": count,
+            "seed": seed,
+            "max_tokens": max_tokens or request.max_tokens,
+        }
         with self._busy:
             self._load_for(request)
             started = time.monotonic()
@@ -277,10 +306,8 @@ def _query(request: Request) -> dict[str, Any]:
         "stream": True,
         "stream_options": {"include_usage": True},
         "return_progress": True,  # so that it can be told, and a long prompt be stopped
-        # The model's own distribution: no truncation, no penalties.
-        "temperature": 1.0,
+        # No truncation that nobody asked for, no penalties.
         "top_k": 0,
-        "top_p": 1.0,
         "min_p": 0.0,
     }
     if request.grammar is not None:

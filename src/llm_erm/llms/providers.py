@@ -20,6 +20,7 @@ from llm_erm.llms.llm import LLM
 from llm_erm.llms.local import DEFAULT_CONTEXT_TOKENS, LocalLLM
 from llm_erm.llms.remote import RemoteLLM
 from llm_erm.llms.scripted import ScriptedLLM
+from llm_erm.llms.transformers_model import TransformersLLM
 from llm_erm.phrases import either
 
 Constraint = Literal["grammar", "block", "free-block", "schema", "none"]
@@ -38,6 +39,8 @@ class ModelSettings(TypedDict, total=False):
         api_key: The key, unless the server needs none.
         base_url: Address of the API (default: the provider's own).
         budget: Limits what may be spent.
+        temperature: Sampling temperature; 0 for the likeliest token each time.
+        top_p: Share of probability mass to sample from, above 0 and up to 1.
         reasoning_effort: How much the model thinks.
         verbosity: How long the text of its answers is.
         tool_choice: Whether it may use its tools.
@@ -53,6 +56,8 @@ class ModelSettings(TypedDict, total=False):
     api_key: str
     base_url: str
     budget: Budget
+    temperature: float
+    top_p: float
     reasoning_effort: ReasoningEffort
     verbosity: Verbosity
     tool_choice: ToolChoice
@@ -196,6 +201,8 @@ def _local(model: str | None, settings: ModelSettings) -> LLM:
         None if model is None else Path(model),
         threads=settings.get("threads"),
         context_tokens=settings.get("context_tokens", usual),
+        temperature=settings.get("temperature", 1.0),
+        top_p=settings.get("top_p", 1.0),
     )
 
 
@@ -210,6 +217,15 @@ def _local_defaults(model: str | None, constraint: Constraint | None) -> Default
 
 def _server_defaults(model: str | None, constraint: Constraint | None) -> Defaults:
     return Defaults(constraint=constraint or "free-block")
+
+
+def _own_defaults(model: str | None, constraint: Constraint | None) -> Defaults:
+    return Defaults(16, 1024, constraint or "free-block")
+
+
+def _transformers(model: str | None, settings: ModelSettings) -> LLM:
+    assert model is not None  # it is required
+    return TransformersLLM(model, settings.get("temperature"), settings.get("top_p"))
 
 
 def _scripted(model: str | None, settings: ModelSettings) -> LLM:
@@ -274,9 +290,16 @@ PROVIDERS: dict[str, Provider] = {
         Provider(
             "local",
             _local,
-            settings=frozenset({"threads", "context_tokens"}),
+            settings=frozenset({"threads", "context_tokens", "temperature", "top_p"}),
             constraints=get_args(Constraint),
             defaults=_local_defaults,
+        ),
+        Provider(
+            "transformers",
+            _transformers,
+            needs_model=True,
+            settings=frozenset({"temperature", "top_p"}),
+            defaults=_own_defaults,
         ),
         Provider(
             "scripted",
@@ -287,7 +310,8 @@ PROVIDERS: dict[str, Provider] = {
     )
 }
 """Every provider by its name: ``openai`` is the Responses API, ``chat`` any server of chat
-completions, ``local`` a model in this process, ``scripted`` a file of answers."""
+completions, ``local`` a model in this process, ``transformers`` one that transformers runs there,
+``scripted`` a file of answers."""
 
 
 def key_variables() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from llm_erm.incontext.questions import variant_of
 from llm_erm.runs.files import SETTINGS
 from llm_erm.runs.fingerprint import Fingerprint
 from llm_erm.runs.jobs import Job, JobKey
+from llm_erm.synthesis.method import variants
 from llm_erm.tasks.suite import TASKS
 from llm_erm.training.method import TrainingJob, training_jobs
 
@@ -67,7 +68,8 @@ def _jobs(known: Fingerprint) -> Iterator[tuple[Job, int | None]]:
                 for shots in dict.fromkeys(settings["shots"] or (spec.train_size,)):
                     yield Job(spec, variant_of(shots)), settings["queries"]
             case "synthesis":
-                yield Job(spec), settings["settings"]["attempts"]
+                for variant in variants(settings.get("prompts", {})):
+                    yield Job(spec, variant), settings["settings"]["attempts"]
             case _:
                 yield Job(spec), None
 

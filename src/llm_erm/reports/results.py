@@ -6,7 +6,7 @@ from pathlib import Path
 
 from llm_erm.checks import checking
 from llm_erm.errors import InputError
-from llm_erm.facts import EnumerationFacts
+from llm_erm.facts import PAPERS, EnumerationFacts, SynthesisFacts
 from llm_erm.phrases import counted, percent
 from llm_erm.records import Result, accuracy
 from llm_erm.runs.files import SETTINGS
@@ -34,9 +34,16 @@ class Entry:
 
     @property
     def method(self) -> str:
-        """Name of the method, with the model unless the name already contains it."""
-        method, model = self.result.method, self.result.model
-        return method if method.endswith(f":{model}") else f"{method} {model}"
+        """Name of the method, with the model unless the name already contains it.
+
+        A search's strategy, unless it is the paper's, and its prompt, if it has a name, follow.
+        """
+        method, model, facts = self.result.method, self.result.model, self.result.facts
+        name = method if method.endswith(f":{model}") else f"{method} {model}"
+        if not isinstance(facts, SynthesisFacts):
+            return name
+        strategy = "" if facts.strategy == PAPERS else f"strategy={facts.strategy}"
+        return " ".join(filter(None, (name, strategy, self.result.variant)))
 
     @property
     def point(self) -> TaskPoint:

@@ -129,6 +129,7 @@ def _record(
         "duplicate_of": attempt.duplicate_of,
         "trial": job.trial,
         "seed": job.seed,
+        "variant": job.variant,
     }
 
 
@@ -147,7 +148,9 @@ def _as_jsonl(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _as_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Returns the published columns, ``error``, and the trial if there are several."""
+    """Returns the published columns, ``error``, and trial and variant if there are several."""
     several = any(record["trial"] > 1 for record in records)
+    named = any(record["variant"] for record in records)
     columns = [*PUBLISHED_COLUMNS, "error", *(["trial", "seed"] if several else [])]
+    columns += ["variant"] if named else []
     return csv_text(columns, ([record[name] for name in columns] for record in records))

@@ -1,7 +1,7 @@
 """Evaluates every attempt on held-out data after the selection, to measure the model itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llm_erm.erm.trials import pass_at
 from llm_erm.erm.verify import confirmed, execute
@@ -51,13 +51,20 @@ def judge(
         else:
             fresh[attempt.index] = _judged(attempt, held_out, sandbox, limits)
     observe(Judged(len(distinct), len(distinct)))
+    facts = result.facts
+    assert isinstance(facts, SynthesisFacts)  # of a search
     judged = [fresh[attempt.duplicate_of or attempt.index] for attempt in attempts]
     accuracies = tuple(one.test_accuracy for one in judged)
     if not judged or not all_drawn:
-        return SynthesisFacts(accuracies)
+        return replace(facts, test_accuracies=accuracies)
     exact, drawn = sum(one.exact for one in judged), len(judged)
     sizes = sorted({1, drawn} | {2**i for i in range(1, drawn.bit_length()) if 2**i <= drawn})
-    return SynthesisFacts(accuracies, exact, {k: pass_at(k, exact, drawn) for k in sizes})
+    return replace(
+        facts,
+        test_accuracies=accuracies,
+        exact_attempts=exact,
+        pass_at={k: pass_at(k, exact, drawn) for k in sizes},
+    )
 
 
 def _judged(attempt: Attempt, held_out: HeldOut, sandbox: Evaluator, limits: Limits) -> _Judged:

@@ -1,10 +1,10 @@
 """LLM-ERM as a method that runs can use: searches share a model, a sandbox and threads."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from operator import attrgetter
 from pathlib import Path
@@ -26,11 +26,19 @@ from llm_erm.runs.events import Attempted, Event, Isolated, Noticed, Observe, St
 from llm_erm.runs.jobs import Job, Method, OpenSandbox, Work
 from llm_erm.sandbox import Isolation, Sandbox
 from llm_erm.settings import OPERATIONAL, plain
+from llm_erm.synthesis.feedback import MOST_BYTES
 from llm_erm.synthesis.judge import judge
-from llm_erm.synthesis.learn import MakeStrategy, learn, prompt_for
+from llm_erm.synthesis.learn import learn, prompt_for
 from llm_erm.synthesis.replay import read_replay
 from llm_erm.synthesis.settings import SynthesisSettings
-from llm_erm.synthesis.strategies import IndependentSampling
+from llm_erm.synthesis.strategies import (
+    IndependentSampling,
+    MakeStrategy,
+    name_of,
+    strategy_of,
+    uses_feedback,
+)
+from llm_erm.synthesis.templates import check_prompts
 from llm_erm.tasks.spec import DataSpec
 
 MODEL = "a model, such as llm_erm.model('local')"
@@ -44,7 +52,9 @@ class Synthesis(Checked, Method):
     Attributes:
         llm: The model that proposes.
         settings: Settings of the searches.
-        strategy: Decides what to ask the model.
+        strategy: Decides what to ask the model; ``STRATEGIES`` has those of this package.
+        prompts: Templates of prompts by their names, each of which has a search of its own on every
+            data set; empty for the usual prompt.
         judge_all: Whether to measure the test accuracy of every attempt after the selection.
         isolation: How programs are isolated; see ``Sandbox``.
         unsafe_no_isolation: Whether to run programs even if nothing can isolate them.
@@ -54,6 +64,7 @@ class Synthesis(Checked, Method):
     llm: Annotated[LLM, MODEL]
     settings: SynthesisSettings
     strategy: MakeStrategy = IndependentSampling
+    prompts: Mapping[str, str] = field(default_factory=dict)
     judge_all: Annotated[bool, OPERATIONAL] = False
     isolation: Isolation = "auto"
     unsafe_no_isolation: bool = False
@@ -76,15 +87,19 @@ class Synthesis(Checked, Method):
             model: ``provider:model``, such as ``local``, ``openai:gpt-5`` or ``scripted:FILE``; or
                 ``replay:FOLDER`` for the answers and settings of an earlier run.
             model_settings: Key, address, reasoning effort and other settings of the model.
-            settings: Fields of ``SynthesisSettings`` and of this class that override the defaults.
+            settings: Fields of ``SynthesisSettings`` and of this class that override the defaults; a
+                strategy may be given by its name.
 
         Raises:
             InputError: There is no such model, or one of its settings is not valid.
             MissingExtraError: A package that the model needs is not installed.
         """
         own = {name: settings.pop(name) for name in _OWN & settings.keys()}
+        if "strategy" in own:
+            own["strategy"] = strategy_of(own["strategy"])
         if model.startswith("replay:"):
             earlier = read_replay(Path(model.removeprefix("replay:")))
+            own = {"strategy": earlier.strategy, "prompts": earlier.prompts, **own}
             return cls(llm=earlier.llm, settings=replace(earlier.settings, **settings), **own)
         provider, named = split_name(model)
         usual = provider.usual(named or provider.default_model, settings.get("constraint"))
@@ -95,7 +110,8 @@ class Synthesis(Checked, Method):
         """Returns that of the earlier run if the model replays one."""
         own = plain(self)
         llm = own["llm"]
-        return {**own, "llm": llm.get("replayed", llm) if isinstance(llm, dict) else llm}
+        llm = llm.get("replayed", llm) if isinstance(llm, dict) else llm
+        return {**own, "llm": llm, "variant": work.job.variant}
 
     @property
     def reproducible(self) -> bool:
@@ -112,7 +128,7 @@ class Synthesis(Checked, Method):
         return self.llm.budget
 
     def jobs(self, specs: Sequence[DataSpec]) -> list[Job]:
-        """Returns one search per data set.
+        """Returns one search per data set, or one per data set and prompt.
 
         Raises:
             InputError: There are too few validation examples, or a setting is out of range.
@@ -127,8 +143,22 @@ class Synthesis(Checked, Method):
                 "constraint is free-block or none.",
                 setting="constraint",
             )
+        if uses_feedback(self.strategy) and self.settings.constraint == "grammar":
+            raise InputError(
+                f"The strategy {name_of(self.strategy)} shows the model earlier programs, but its "
+                "answers are held to the grammar, whose prompt shows nothing; name another model, "
+                "or use the strategy independent.",
+                setting="strategy",
+            )
+        if (self.prompts or self.settings.named_columns) and self.settings.constraint == "grammar":
+            raise InputError(
+                "Answers that are held to the grammar have a prompt of their own; name another "
+                "model, or omit what changes the prompt.",
+                setting="prompts" if self.prompts else "column_names",
+            )
+        check_prompts(self.prompts)
         check_selection(specs, confidence=self.settings.confidence, limits=self.settings.limits)
-        return [Job(spec) for spec in specs]
+        return [Job(spec, variant) for spec in specs for variant in variants(self.prompts)]
 
     @contextmanager
     def session(self, work: Sequence[Work], spent: Sequence[Completion]) -> Iterator["Searches"]:
@@ -142,8 +172,9 @@ class Synthesis(Checked, Method):
             ThreadPoolExecutor(sandbox.workers + 1, "verify") as threads,
         ):
             if (budget := self.budget) is not None:
-                prompts = (prompt_for(one.splits, self.settings) for one in work)
+                prompts = (prompt_for(one.splits, self.settings_of(one.job)) for one in work)
                 longest = max(len(prompt.encode()) for prompt in prompts)
+                longest += MOST_BYTES if uses_feedback(self.strategy) else 0
                 budget.begin(spent, longest, self.settings.max_tokens)
                 notices += self._announced(work, budget, longest)
             try:
@@ -166,6 +197,11 @@ class Synthesis(Checked, Method):
             said = f"{said.removesuffix('.')}, not counting the calls in which it uses its tool."
         return [said]
 
+    def settings_of(self, job: Job) -> SynthesisSettings:
+        """Returns the settings of a search, with its prompt."""
+        prompts = dict(zip(variants(self.prompts), self.prompts.values(), strict=False))
+        return replace(self.settings, prompt=prompts.get(job.variant, self.settings.prompt))
+
     def with_sandbox(self, open_sandbox: OpenSandbox) -> Self:
         """Returns the method with its programs run elsewhere."""
         return replace(self, sandbox=open_sandbox)
@@ -183,7 +219,12 @@ class Synthesis(Checked, Method):
         return self.judge_all or not self.settings.early_stop
 
 
-_OWN = {"strategy", "judge_all", "isolation", "unsafe_no_isolation", "sandbox"}
+def variants(prompts: Iterable[str]) -> list[str]:
+    """Returns the variants of the searches on one data set, given the names of the prompts."""
+    return [f"prompt={name}" for name in prompts] or [""]
+
+
+_OWN = {"strategy", "prompts", "judge_all", "isolation", "unsafe_no_isolation", "sandbox"}
 """Fields of ``Synthesis`` that are not settings of a search."""
 
 
@@ -218,7 +259,7 @@ class Searches:
         await self._method.llm.aclose()
 
     async def _learn(self, work: Work, observe: Observe) -> Result:
-        method, settings = self._method, self._method.settings
+        method, settings = self._method, self._method.settings_of(work.job)
         splits = replace(work.splits, reveal=cache(work.splits.reveal))
         earlier, answers = work.attempts, work.answers
         if work.result is None:
@@ -243,7 +284,9 @@ class Searches:
                 answers=answers,
                 observe=keep,
                 threads=self._threads,
+                variant=work.job.variant,
             )
+            result = replace(result, variant=work.job.variant)
         if not method.judging:
             return result
         judging = partial(

@@ -1,5 +1,8 @@
 """The one prompt of a search, built from training examples alone."""
 
+from collections.abc import Sequence
+
+from llm_erm.synthesis.templates import fill
 from llm_erm.tasks.task import Dataset, Kind, describe_inputs
 
 ANSWER_SCHEMA = {
@@ -17,6 +20,9 @@ body ::= "    " [^\n]+ "\n"
 """.lstrip()
 """GBNF of one fenced block that defines ``f``; in it, code has the line breaks it has in files."""
 
+ANSWER_HEADING = "# Answer"
+"""Heading of the last part of a prompt, which says what the answer looks like."""
+
 _JSON = """\
 Reply with one JSON object and nothing else:
 {"code": "<python function>"}"""
@@ -29,7 +35,15 @@ def f(x):
 ```"""
 
 
-def build_prompt(train: Dataset, kind: Kind, length: int, *, block: bool = False) -> str:
+def build_prompt(
+    train: Dataset,
+    kind: Kind,
+    length: int,
+    *,
+    block: bool = False,
+    columns: Sequence[str] = (),
+    template: str | None = None,
+) -> str:
     """Returns the prompt that asks for a program explaining ``train``.
 
     Its parts follow the paper's (section 4): what the inputs and labels are, the wish for a short
@@ -40,9 +54,17 @@ def build_prompt(train: Dataset, kind: Kind, length: int, *, block: bool = False
         kind: What the inputs are.
         length: Their length.
         block: Whether to ask for a fenced block of code instead of JSON, as published.
+        columns: Names of the columns of a table, in order; empty if they are not to be told.
+        template: A text of the user's own with gaps for these parts; see ``fill``.
     """
     examples = "\n".join(f"{x} -> {y}" for x, y in zip(train.inputs, train.labels, strict=True))
     inputs = describe_inputs(kind, length)
+    if columns:
+        named = ", ".join(f"x{index} is {name}" for index, name in enumerate(columns))
+        inputs += f". The columns are: {named}"
+    form = _BLOCK if block else _JSON
+    if template is not None:
+        return fill(template, examples=examples, inputs=inputs, answer=form)
     return f"""\
 # Task
 Below are labelled examples of an unknown rule. Every input x is {inputs}.
@@ -58,6 +80,6 @@ are not shown here.
 {examples}
 ```
 
-# Answer
-{_BLOCK if block else _JSON}
+{ANSWER_HEADING}
+{form}
 """

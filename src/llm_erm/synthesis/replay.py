@@ -1,5 +1,6 @@
 """Repeats an earlier run from its journal alone, without a key, calls or costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +10,14 @@ from llm_erm.runs.answers import read_answers
 from llm_erm.runs.fingerprint import DataRecord, file_digest, read_fingerprint
 from llm_erm.runs.run import Plan
 from llm_erm.serial import RecordError, from_plain
+from llm_erm.settings import plain
 from llm_erm.synthesis.settings import SynthesisSettings
-from llm_erm.synthesis.strategies import sample_seed
+from llm_erm.synthesis.strategies import (
+    STRATEGIES,
+    IndependentSampling,
+    MakeStrategy,
+    sample_seed,
+)
 from llm_erm.tasks.spec import DataSpec
 
 
@@ -21,12 +28,16 @@ class Replay:
     Attributes:
         llm: Its model's answers.
         settings: Its settings.
+        strategy: What decided its prompts.
+        prompts: Its prompts by name.
         isolation: How its programs were isolated.
         data: Its data sets, with their digests.
     """
 
     llm: ReplayLLM
     settings: SynthesisSettings
+    strategy: MakeStrategy
+    prompts: Mapping[str, str]
     isolation: str
     data: tuple[DataRecord, ...]
 
@@ -90,6 +101,8 @@ def read_replay(folder: Path) -> Replay:
         settings = from_plain(SynthesisSettings, known.settings["settings"])
         name = str(known.settings["llm"]["name"])
         isolation = str(known.settings["isolation"])
+        prompts = from_plain(dict[str, str], known.settings.get("prompts", {}))
+        strategy = _strategy(known.settings.get("strategy"))
     except (RecordError, KeyError, TypeError) as error:
         why = f"it has no {error.args[0]}" if isinstance(error, KeyError) else error
         raise InputError(
@@ -98,8 +111,17 @@ def read_replay(folder: Path) -> Replay:
             setting="replay_from",
         ) from None
     answers = {
-        sample_seed(job.function, job.length, job.seed): completions
+        sample_seed(job.function, job.length, job.seed, job.variant): completions
         for job, completions in read_answers(folder).items()
     }
     llm = ReplayLLM(name, answers, known.settings["llm"])
-    return Replay(llm, settings, isolation, known.data)
+    return Replay(llm, settings, strategy, prompts, isolation, known.data)
+
+
+def _strategy(stored: object) -> MakeStrategy:
+    """Returns the strategy of a run; that of the paper if it had one of the user's own.
+
+    The answers are those of the run in any case.
+    """
+    found = (one for one in STRATEGIES.values() if plain(one) == stored)
+    return next(found, IndependentSampling)

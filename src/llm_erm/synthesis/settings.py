@@ -18,6 +18,9 @@ class SynthesisSettings(Checked):
         confidence: Confidence of the certificate.
         early_stop: Whether a program without validation errors ends the search.
         code_tool: Whether the model may run Python on the training examples, in the sandbox.
+        prompt: Template of the prompt, as ``prompts`` describes it; None for the usual one.
+        named_columns: Whether the prompt names the columns of public tables, which are blind
+            otherwise, so that a model cannot recall the table.
         limits: Limits of one execution of a candidate.
     """
 
@@ -27,4 +30,6 @@ class SynthesisSettings(Checked):
     confidence: float = 0.95
     early_stop: bool = True
     code_tool: bool = False
+    prompt: str | None = None
+    named_columns: bool = False
     limits: Limits = Limits()

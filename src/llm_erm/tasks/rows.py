@@ -160,3 +160,9 @@ def from_folder(task: Task, folder: Path | None) -> Task:
         return task
     rows = _Rows(task.id, _SOURCES[task.id], folder)
     return replace(task, draw=rows.draw, published=rows.published)
+
+
+def column_names(function: str) -> tuple[str, ...]:
+    """Returns the names of a table's columns, in order; none if the task has no table."""
+    source = _SOURCES.get(function)
+    return () if source is None else source.columns
