@@ -234,6 +234,16 @@ def test_what_is_wrong_is_said_before_anything_runs(run, tmp_path, words, said):
     assert not list(tmp_path.rglob("results.jsonl"))
 
 
+@pytest.mark.parametrize(
+    "words", [("--learners", "oracle"), ("--proposer", "openai:gpt-5"), ("--max-seconds", 0)]
+)
+def test_methods_are_checked_before_tasks_are_drawn(invoke, tmp_path, monkeypatch, words):
+    monkeypatch.setattr(benchmark_tasks, "draw", lambda *_: pytest.fail("drawn"))
+    done = invoke("benchmark", *SMALL, *words)
+    assert done.returncode == 2
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_method_is_no_benchmark(run):
     done = run("--proposer", *ALONE)
     assert done.returncode == 2

@@ -19,7 +19,7 @@ from llm_erm.cli.foretold import Foretold, foretell
 from llm_erm.cli.models import check_budget
 from llm_erm.cli.parts import Outcome, entries_of, perform, placed
 from llm_erm.cli.placing import check_executor, cluster_of
-from llm_erm.cli.solvers import Solvers, check_proposers, check_solvers, parts_of
+from llm_erm.cli.solvers import Solvers, check_methods, check_solvers, parts_of
 from llm_erm.cli.tables import Column
 from llm_erm.errors import MissingExtraError
 from llm_erm.llms.clients import checked_address
@@ -70,8 +70,8 @@ def benchmark(options: Options) -> int:
         with tempfile.TemporaryDirectory() as scratch:
             specs = specs_of(options, task_files(options, folder, Path(scratch)))
             return _dry_run(options, parts_of(options, specs, folder, checked=False), Path(scratch))
+    check_methods(options, folder)
     check_target(options.plot or folder / "benchmark.png", options.plot_width)
-    check_proposers(options, folder)
     with closing(lock(folder)), cluster_of(options):
         specs = specs_of(options, task_files(options, folder, folder))
         parts = parts_of(options, specs, folder)

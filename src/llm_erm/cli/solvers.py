@@ -11,7 +11,7 @@ from llm_erm.cli import baselines, enumerate, synthesize
 from llm_erm.cli.contenders import Contender
 from llm_erm.cli.experiments import Data, Part
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.models import choose, missing_key
+from llm_erm.cli.models import missing_key
 from llm_erm.cli.placing import ExecutorOptions, Executors
 from llm_erm.cli.runs import RunOptions, check
 from llm_erm.errors import InputError, MissingExtraError
@@ -226,24 +226,24 @@ def check_solvers(options: Solvers) -> None:
         )
 
 
-def check_proposers(options: Solvers, folder: Path) -> None:
-    """Checks, before any task is drawn, that the models can be asked.
+def check_methods(options: Solvers, folder: Path) -> None:
+    """Checks, before any task is drawn, that the methods can run with these settings.
 
     Args:
         options: The flags.
         folder: The folder of the benchmark, where there may be results that need no key.
 
     Raises:
-        InputError: A key is not set, or a file cannot be read.
-        MissingExtraError: A package is missing.
+        InputError: A setting is not valid, or a key is not set.
+        MissingExtraError: A package is missing that a model needs.
     """
-    for name in options.proposer:
-        settings = _proposer(options, name).settings
-        proposing = _Proposing(**settings)
-        there = (folder / _folder_of(name) / "results.jsonl").exists() and not options.fresh
-        if (keyless := proposing.keyless) is not None and not there:
-            raise keyless
-        choose(proposing)
+    for contender in _contenders(options):
+        own = {"out_dir": folder / _folder_of(contender.name), "fresh": options.fresh}
+        try:
+            _KINDS[contender.command](**own, **contender.settings).method().jobs(())
+        except MissingExtraError:
+            if contender.command == "synthesize":
+                raise
 
 
 def _remote(name: str) -> bool:
