@@ -31,6 +31,7 @@ LEFT_OUT = {
     r"--executor ray|SLURM": "needs a cluster",
     r"sweep FILE": "is a form",
     r"replicate table1 +#|replicate --quick": "takes more than ten minutes",
+    r"benchmark( +#| --(tasks|draw|proposer (?!.*--dry-run)))": "takes long, or needs a model",
 }
 """Commands that do not run here, and why."""
 

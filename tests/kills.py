@@ -52,6 +52,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *("--checkpoint_every", "1", "--precision", "fp32", "--device", "cpu"),
     ),
     "sweep": ("sweep", "sweep.yaml", "--jobs", "2"),
+    "benchmark": (
+        *("benchmark", "--tasks", "tasks", "--proposer", "scripted:answers.json"),
+        *("--attempts", "12", "--without", "enumeration", "--learners", "decision-tree", *DATA),
+    ),
 }
 ON_A_GPU: dict[str, tuple[str, ...]] = {
     "train-cuda": (
@@ -61,6 +65,15 @@ ON_A_GPU: dict[str, tuple[str, ...]] = {
         *("--device", "cuda"),
     ),
 }
+TASK = """
+bits, kind, lengths, uniform = NUMBER, "binary", (20,), True
+
+def rule(x):
+    return x.count("1") % NUMBER % 2
+
+def sample(rng, length):
+    return "".join(map(str, rng.randint(2, size=length)))
+"""
 SWEEP = """
 experiment_name: OUT
 results_root: .
@@ -189,6 +202,10 @@ def main() -> int:
             scratch = Path(place)
             answers = [SLOW.replace("NUMBER", str(number)) for number in range(12)]
             (scratch / "answers.json").write_text(json.dumps(answers))
+            (scratch / "tasks").mkdir()
+            for number in (2, 3, 4):
+                text = TASK.replace("NUMBER", str(number))
+                (scratch / "tasks" / f"task{number}.py").write_text(text)
             well.append(check(name, asked.kills, random.Random(f"{asked.seed} {name}"), scratch))
     return int(not all(well))
 

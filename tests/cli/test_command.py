@@ -358,7 +358,7 @@ def test_the_program_llm_is_a_model(invoke, tmp_path):
         *("--json",),
         PYTHONPATH=os.pathsep.join(paths),
         LLM_USER_PATH=str(tmp_path / "llm"),
-            LLM_LOAD_PLUGINS="llm-scripted",  # not those that are installed beside it
+        LLM_LOAD_PLUGINS="llm-scripted",  # not those that are installed beside it
     )
     assert done.returncode == 0, done.stderr
     (result,) = map(json.loads, done.stdout.splitlines())

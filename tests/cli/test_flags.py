@@ -17,6 +17,7 @@ SOURCE = Path(llm_erm.__file__).parent
 SHARED = {
     "asking": ("fit",),
     "command_model": ("synthesize",),
+    "benchmark_tasks": ("benchmark",),
     "contenders": ("replicate",),
     "dry_run": ("synthesize",),
     "engines": ("incontext",),
@@ -24,9 +25,9 @@ SHARED = {
     "log": ("synthesize",),
     "models": ("synthesize",),
     "options": ("enumerate", "synthesize", "verify"),
-    "parts": ("replicate",),
+    "parts": ("benchmark", "replicate"),
     "places": ("export", "predict"),
-    "placing": ("fit", *METHODS, "replicate", "sweep"),
+    "placing": ("benchmark", "fit", *METHODS, "replicate", "sweep"),
     "proposal_options": ("fit",),
     "proposing": ("fit",),
     "published": ("synthesize",),
@@ -34,6 +35,7 @@ SHARED = {
     "replay": ("synthesize",),
     "results": ("enumerate", "synthesize"),
     "runs": ("incontext", "synthesize"),
+    "solvers": ("benchmark",),
     "unusable": ("synthesize",),
     "tables": (
         *("baselines", "compare", "enumerate", "incontext"),

@@ -13,6 +13,7 @@ from llm_erm.cli.experiments import Options, Part, checked, has_gpu, plan
 from llm_erm.cli.foretold import Foretold, hours, in_words
 from llm_erm.cli.parts import Progress, within_budget
 from llm_erm.errors import LLMERMError, MissingExtraError, ProviderError, UnfinishedError
+from llm_erm.facts import SynthesisFacts
 from llm_erm.reports.published import published
 from llm_erm.reports.replicated import read_replication
 from llm_erm.reports.results import Entry
@@ -354,6 +355,17 @@ def test_a_stop_while_other_lengths_are_measured_keeps_what_is_finished(
     assert "not run" not in (tmp_path / "all/replicate.csv").read_text()
     kept = read_replication(tmp_path / "all")
     assert (kept.due, kept.stopped) == ((), False)
+
+
+def test_searches_in_which_no_program_ran_are_said_and_stop_nothing():
+    (part, *_) = named(planned(experiment="table1", functions=("fn_a",)), "embedded")
+    flags = {"method": "synthesis", "model": "local:tiny", "facts": SynthesisFacts()}
+    ran = made.search("fn_a", made.PARITY, 1.0, length_generalization=None, **flags)
+    none = dict.fromkeys(("train", "validation", "test", "contrast", "certificate"))
+    failed = made.search("fn_a", None, 0.5, trial=2, length_generalization=None, **flags, **none)
+    ended = parts._measured(Options(), part, [Entry(ran), Entry(failed)])
+    assert ended.part.reason == parts.NO_PROGRAM
+    assert [one.accuracy for one in ended.measured] == [1.0]
 
 
 @pytest.mark.parametrize(

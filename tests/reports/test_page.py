@@ -517,6 +517,10 @@ def test_settings_that_do_not_tell_the_command_give_none():
     assert repeat(replace(run, data=()), Path("a")) == ""
     assert repeat(replace(run, settings={}), Path("a")) == ""
     assert repeat(replace(run, settings=run.settings | {"prior": {"by": "x"}}), Path("a")) == ""
+    files = [replace(run.data[0], task_file_sha256=digest) for digest in ("one", "two")]
+    assert "--task-file FILE" in repeat(replace(run, data=(files[0],)), Path("a"))
+    for method in ("enumeration", "synthesis"):
+        assert repeat(replace(run, method=method, data=tuple(files)), Path("a")) == ""
 
 
 def method_of(words: str):

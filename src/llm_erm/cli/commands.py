@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "Compare methods on the same data: accuracy, candidates, seconds, cost.",
     "figure": "Plot accuracy against labelled examples, and what theory guarantees.",
     "replicate": "Run the published experiments; set the published figures beside ours.",
+    "benchmark": "Run methods on tasks of known description length; show where each stops.",
     "report": "Write one HTML file that shows what runs and rules learned, and how.",
     "bound": "Plan sample sizes: the accuracy that examples guarantee, and how many it takes.",
     "doctor": "Check what works on this machine and how to install what is missing.",
@@ -87,6 +88,10 @@ EXAMPLES = {
   llm-erm replicate --quick
   llm-erm replicate table1 --dry-run
   llm-erm replicate length --methods enumeration embedded""",
+    "benchmark": """
+  llm-erm benchmark --draw 50 --bits 12:32
+  llm-erm benchmark --proposer local openai:gpt-5 --dry-run
+  llm-erm benchmark --tasks FOLDER --proposer scripted:answers.json""",
     "report": """
   llm-erm report runs/A --open
   llm-erm report runs/* rule.json --out report.html""",

@@ -98,6 +98,7 @@ class Data:
         examples: Number of labelled examples.
         release: Whose data they are; None for this package's own, with repeats.
         tested: Other lengths to test at.
+        tests: Number of test inputs at each of these.
     """
 
     experiment: str
@@ -106,6 +107,7 @@ class Data:
     examples: int
     release: Release | None
     tested: tuple[int, ...] = ()
+    tests: int = 0
 
     @property
     def label(self) -> str:
@@ -241,6 +243,7 @@ def _data(name: str, experiment: Experiment, tasks: Sequence[str], options: Opti
             size,
             release,
             tuple(n for n in experiment.test_lengths if n != length),
+            options.tests,
         )
         for size in sizes
         for (length, release), group in groups.items()

@@ -24,6 +24,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "functions": "TASK ...",
         "target_func": "TASK ...",
         "task_file": "FILE",
+        "tasks": "FOLDER",
         "tables_dir": "FOLDER",
         "draw": "N",
         "length": "LENGTH",
@@ -48,6 +49,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
     },
     "model": {
         "agent": "NAME",
+        "proposer": "MODEL ...",
         "provider": "PROVIDER",
         "model": "MODEL",
         "command": "COMMAND",
@@ -114,6 +116,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "positive": "CLASS",
         "make": "METHOD ...",
         "methods": "METHOD ...",
+        "without": "",
         "quick": "",
         "learners": "LEARNER ...",
         "grids": "",

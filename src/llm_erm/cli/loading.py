@@ -17,7 +17,7 @@ NOTABLE_SECONDS = 2.0
 
 @contextmanager
 def loading(
-    specs: Sequence[DataSpec], dataset_dir: Path, *, fresh: bool
+    specs: Sequence[DataSpec], dataset_dir: Path, *, fresh: bool, warn: bool = True
 ) -> Iterator[Callable[[Splits], None]]:
     """Shows a bar while data are loaded; yields what is to be told of each data set.
 
@@ -25,6 +25,7 @@ def loading(
         specs: The data sets.
         dataset_dir: The folder of all data sets.
         fresh: Whether existing ones are drawn again.
+        warn: Whether to print the warnings about them.
     """
     with Bars() as bars:
         bar = bars.add("data", len(specs))
@@ -35,7 +36,8 @@ def loading(
 
         def loaded(splits: Splits) -> None:
             bars.advance(bar)
-            say_warnings(splits)
+            if warn:
+                say_warnings(splits)
 
         yield loaded
 

@@ -1,4 +1,4 @@
-"""Runs the parts of `llm-erm replicate`, and says how long the rest may take."""
+"""Runs the parts of `llm-erm replicate` or `benchmark`, and says how long the rest may take."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,13 +7,13 @@ from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from llm_erm.cli import output
-from llm_erm.cli.experiments import Options, Part
+from llm_erm.cli.experiments import Data, Part
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.placing import given_to
+from llm_erm.cli.placing import ExecutorOptions, given_to
 from llm_erm.cli.runs import results_of
 from llm_erm.cli.stopped import status_of
 from llm_erm.errors import InputError, LLMERMError, MissingExtraError, UnfinishedError
-from llm_erm.phrases import lasting, listed
+from llm_erm.phrases import counted, lasting, listed
 from llm_erm.reports.replicated import PartRecord, Replicated
 from llm_erm.reports.replication import Measured, measured_at, measured_of, over_trials
 from llm_erm.reports.results import Entry, entries_in
@@ -24,6 +24,9 @@ from llm_erm.tasks.suite import get
 from llm_erm.tasks.task import DataKey, Dataset
 
 STOPPED = "it was stopped; run the same command to continue"
+NO_PROGRAM = "none of its programs ran in at least one of its searches"
+MOST_NAMED = 20
+"""Maximum number of tasks that a notice names."""
 NO_ANSWERS = "what it learned, if anything, has no answers at other lengths"
 
 
@@ -111,7 +114,7 @@ class Outcome:
         self.stopped, self.status = True, status_of(stopped)
 
 
-def placed(options: Options, parts: Sequence[Part]) -> list[Part]:
+def placed(options: ExecutorOptions, parts: Sequence[Part]) -> list[Part]:
     """Returns the parts as they run where the flags say; names those that run here instead.
 
     Args:
@@ -121,13 +124,13 @@ def placed(options: Options, parts: Sequence[Part]) -> list[Part]:
     found, here = [], dict[str, dict[str, None]]()
     for part in parts:
         takes_gpus = part.contender.command in ("train", "incontext")
-        flags = options if takes_gpus else replace(options, job_gpus=Options.job_gpus)
+        flags = options if takes_gpus else replace(options, job_gpus=ExecutorOptions.job_gpus)
         moved = replace(part, options=given_to(part.options, flags))
         if moved != part and not part.reason:
             try:
                 moved.options.chosen_executor().check(moved.options.method())
             except LLMERMError as error:
-                here.setdefault(sentence(error, Options), {})[part.contender.name] = None
+                here.setdefault(sentence(error, type(options)), {})[part.contender.name] = None
                 moved = part
         found.append(moved)
     for why, names in here.items():
@@ -137,14 +140,19 @@ def placed(options: Options, parts: Sequence[Part]) -> list[Part]:
 
 
 def perform(
-    options: Options, parts: Sequence[Part], tell: Callable[[Ended], None] = lambda ended: None
+    options: ExecutorOptions,
+    parts: Sequence[Part],
+    tell: Callable[[Ended], None] = lambda ended: None,
+    *,
+    measures: bool = True,
 ) -> Outcome:
     """Runs the parts, one after another; a part that fails does not stop the others.
 
     Args:
-        options: The flags.
+        options: The flags of the command that runs them, which its messages name.
         parts: The parts.
         tell: Called with each part that has ended; not with those that a stop left undone.
+        measures: Whether to measure what is set beside published figures.
     """
     todo = [part for part in parts if not part.reason]
     progress, number, outcome = Progress(sum(part.seconds for part in todo)), 0, Outcome()
@@ -156,10 +164,12 @@ def perform(
         number += 1
         started, begun = time.monotonic(), _has_results(part)
         try:
-            what = f"{part.name} on {listed(part.data.tasks)}, {part.data.examples:,} examples"
+            tasks = part.data.tasks
+            named = listed(tasks) if len(tasks) <= MOST_NAMED else counted(len(tasks), "task")
+            what = f"{part.name} on {named}, {part.data.examples:,} examples"
             left = lasting(progress.seconds_left)
             output.note(f"{what} (part {number} of {len(todo)}; some {left} left)")
-            ended = _performed(options, part, outcome)
+            ended = _performed(options, part, outcome, measures=measures)
             if not outcome.stopped:
                 tell(ended)
         except KeyboardInterrupt as stopped:  # while neither results nor figures came
@@ -170,13 +180,13 @@ def perform(
     return outcome
 
 
-def _performed(options: Options, part: Part, outcome: Outcome) -> Ended:
+def _performed(options: ExecutorOptions, part: Part, outcome: Outcome, *, measures: bool) -> Ended:
     """Runs a part within the budget, and returns what it scored."""
-    ended = _run(within_budget(part, outcome.dollars), outcome)
-    found = _entries(ended)
+    ended = _run(within_budget(part, outcome.dollars), outcome, type(options))
+    found = entries_of(ended)
     if part.contender.paid:
         outcome.dollars += sum(one.result.cost.usd or 0.0 for one in found)
-    return _measured(options, ended, found, outcome)
+    return _measured(options, ended, found, outcome) if measures else Ended(ended)
 
 
 def within_budget(part: Part, spent: float) -> Part:
@@ -195,7 +205,7 @@ def within_budget(part: Part, spent: float) -> Part:
     return replace(part, options=replace(flags, max_cost_usd=most - spent))
 
 
-def _run(part: Part, outcome: Outcome) -> Part:
+def _run(part: Part, outcome: Outcome, flags: type[ExecutorOptions]) -> Part:
     """Runs a part, and returns it with the reason why it has no results, if it has none."""
     if part.reason:
         return part
@@ -207,22 +217,22 @@ def _run(part: Part, outcome: Outcome) -> Part:
     except UnfinishedError as error:
         outcome.status = outcome.status or 3
         outcome.dollars = float("inf") if part.contender.paid else outcome.dollars
-        return replace(part, reason=f"unfinished: {_said(error)}")
+        return replace(part, reason=f"unfinished: {_said(error, flags)}")
     except LLMERMError as error:
         if part.contender.paid and not isinstance(error, InputError | MissingExtraError):
             outcome.dollars = float("inf")
         if not isinstance(error, MissingExtraError):
             outcome.status = 1
-            output.note(f"{part.name} failed: {sentence(error, Options)}")
-        return replace(part, reason=_said(error))
+            output.note(f"{part.name} failed: {sentence(error, flags)}")
+        return replace(part, reason=_said(error, flags))
     return part
 
 
-def _said(error: LLMERMError) -> str:
-    return sentence(error, Options).removesuffix(".")
+def _said(error: LLMERMError, flags: type[ExecutorOptions]) -> str:
+    return sentence(error, flags).removesuffix(".")
 
 
-def _entries(part: Part) -> list[Entry]:
+def entries_of(part: Part) -> list[Entry]:
     """Returns the results of a part, as far as there are any.
 
     Without a finished run, its folder may hold that of other settings.
@@ -230,12 +240,12 @@ def _entries(part: Part) -> list[Entry]:
     if not _has_results(part):
         return []
     if not part.reason:
-        return entries_in([part.folder])
+        return entries_in([part.folder], tested=False)
     try:
         held = results_in(part.folder, part.options.plan().fingerprint)
     except LLMERMError:  # whatever is there, it is not known to be of this part
         return []
-    return [Entry(result, str(part.folder)) for result in held.values() if result.test is not None]
+    return [Entry(result, str(part.folder)) for result in held.values()]
 
 
 def _has_results(part: Part) -> bool:
@@ -244,15 +254,18 @@ def _has_results(part: Part) -> bool:
 
 
 def _measured(
-    options: Options, part: Part, found: Sequence[Entry], outcome: Outcome | None = None
+    options: ExecutorOptions, part: Part, found: Sequence[Entry], outcome: Outcome | None = None
 ) -> Ended:
     """Returns the accuracies of a part at the length of its training inputs, and at others.
 
     If the user stops it, these are the accuracies measured until then, and the outcome is told.
     """
     contender, data = part.contender, part.data
+    tested = [one for one in found if one.test_examples]
+    if len(tested) < len(found) and not part.reason:
+        part = replace(part, reason=NO_PROGRAM)
     own = measured_of(
-        found,
+        tested,
         data.experiment,
         data.examples,
         beside=contender.beside,
@@ -263,7 +276,7 @@ def _measured(
         return Ended(part, own)
     elsewhere: list[Measured] = []
     try:
-        for measured in _elsewhere(options, data.tested, found, own):
+        for measured in _elsewhere(data, tested, own):
             elsewhere += measured
     except KeyboardInterrupt as stopped:
         if outcome is None:
@@ -271,7 +284,7 @@ def _measured(
         outcome.stop(stopped)
         part = replace(part, reason=part.reason or STOPPED)
     except LLMERMError as error:
-        part = replace(part, reason=_said(error))
+        part = replace(part, reason=_said(error, type(options)))
     all_of_them = [*own, *elsewhere]
     if not part.reason and data.points - {one.point for one in all_of_them}:
         part = replace(part, reason=NO_ANSWERS)
@@ -279,7 +292,7 @@ def _measured(
 
 
 def _elsewhere(
-    options: Options, lengths: Sequence[int], found: Sequence[Entry], own: Sequence[Measured]
+    data: Data, found: Sequence[Entry], own: Sequence[Measured]
 ) -> Iterator[list[Measured]]:
     """Yields the accuracies at other lengths, one task at a time."""
     by_task = {one.point.task: one for one in own}
@@ -289,14 +302,11 @@ def _elsewhere(
         for task, at in by_task.items():
             results = [one.result for one in found if one.result.data.function == task]
             yield over_trials(
-                [
-                    measured_at(at, one, _tests(options, one.data, lengths), sandbox)
-                    for one in results
-                ]
+                [measured_at(at, one, _tests(one.data, data), sandbox) for one in results]
             )
 
 
-def _tests(options: Options, key: DataKey, lengths: Sequence[int]) -> dict[int, Dataset]:
+def _tests(key: DataKey, data: Data) -> dict[int, Dataset]:
     """Returns the test inputs of other lengths, the same as those of a transformer."""
     task = get(key.function)
-    return {n: probes.at_length(task, key.length, n, options.tests, key.seed) for n in lengths}
+    return {n: probes.at_length(task, key.length, n, data.tests, key.seed) for n in data.tested}

@@ -23,13 +23,16 @@ _COMMANDS = {
 def repeat(known: Fingerprint, folder: Path) -> str:
     """Returns the command that repeats a run; empty if its settings do not tell it.
 
-    They do not for a shard: its command names the data sets of the whole grid.
+    They do not for a shard, whose command names the data sets of the whole grid, nor for tasks of
+    several files, of which a command takes one.
 
     It repeats a search with a language model from the answers in its folder. No value in it reads
     as a flag: people run what they paste, and a flag such as ``--task-file`` runs a file.
     """
-    own_task = any(record.task_file_sha256 for record in known.data)
-    task = ["--task-file", "FILE"] if own_task else []
+    files = {record.task_file_sha256 for record in known.data} - {None}
+    if len(files) > 1:
+        return ""
+    task = ["--task-file", "FILE"] if files else []
     if known.method == "synthesis":
         words = ["synthesize", "--provider", "replay", "--from", str(folder)]
         return shlex.join(["llm-erm", *words, *task])

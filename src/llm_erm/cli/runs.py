@@ -97,7 +97,8 @@ class RunOptions(ExecutorOptions, ShardOption, ABC):
         self.chosen_executor().check(method)
         check_files(self.files(), out_dir)
         own = specs if self.shard is None else Shard.of(self.shard, specs).specs(specs)
-        with loading(own, grid.dataset_dir, fresh=grid.fresh_data) as ready:
+        new = grid.fresh_data
+        with loading(own, grid.dataset_dir, fresh=new, warn=self.warns) as ready:
             return plan(
                 method,
                 specs,
@@ -114,6 +115,11 @@ class RunOptions(ExecutorOptions, ShardOption, ABC):
     def kept(self) -> str:
         """What an interrupted run has kept, as a message says it."""
         return self.KEPT
+
+    @property
+    def warns(self) -> bool:
+        """Whether to print the warnings about the data."""
+        return True
 
     @property
     def writes(self) -> bool:

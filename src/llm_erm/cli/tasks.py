@@ -13,7 +13,7 @@ from llm_erm.tasks.task import Task
 from llm_erm.tasks.task_file import load_task_file
 
 if TYPE_CHECKING:
-    from llm_erm.enumeration.drawn import DrawnTask
+    from llm_erm.enumeration.drawn import Drawing, DrawnTask
 
 BITS, SEED, LENGTH, OUT_DIR = "12:40", 42, 20, Path("drawn-tasks")
 """What is drawn, and where it goes, unless flags say otherwise."""
@@ -82,17 +82,24 @@ def tasks(options: Options) -> int:
     return 0
 
 
-def _draw(options: Options, count: int) -> int:
-    """Draws tasks, writes their files and prints a table of them."""
+def draw(count: int, bits: str | None, seed: int, length: int | None) -> "Drawing":
+    """Returns random programs as tasks; shows bars, and prints which are missing.
+
+    Args:
+        count: Number of tasks.
+        bits: The lowest description length, a colon and the highest; None for the default.
+        seed: Seed of the programs.
+        length: Length of the inputs in characters; None for the default.
+
+    Raises:
+        InputError: An argument is not valid, or no task exists of any of these lengths.
+        MissingExtraError: A package that the enumeration needs is not installed.
+    """
     from llm_erm.cli.compiling import load_compiled
     from llm_erm.enumeration.drawing import draw_tasks
     from llm_erm.enumeration.method import check_packages, prepare
 
-    if options.task_file is not None:
-        raise InputError(
-            "Tasks are drawn or read from a file; omit one of the two.", setting="draw or task_file"
-        )
-    low, high = _range(options.bits or BITS)
+    low, high = range_of(bits or BITS)
     check_packages()
     load_compiled(prepare, QUICK_SECONDS)
     with Bars() as bars:
@@ -103,12 +110,23 @@ def _draw(options: Options, count: int) -> int:
         drawing = draw_tasks(
             count,
             (low, high),
-            SEED if options.seed is None else options.seed,
-            LENGTH if options.length is None else options.length,
+            seed,
+            LENGTH if length is None else length,
             observe=lambda step: bars.advance(bar[step]),
         )
     for sentence in drawing.missing:
         output.note(sentence)
+    return drawing
+
+
+def _draw(options: Options, count: int) -> int:
+    """Draws tasks, writes their files and prints a table of them."""
+    if options.task_file is not None:
+        raise InputError(
+            "Tasks are drawn or read from a file; omit one of the two.", setting="draw or task_file"
+        )
+    seed = SEED if options.seed is None else options.seed
+    drawing = draw(count, options.bits, seed, options.length)
     written = zip(drawing.tasks, drawing.write(options.out_dir or OUT_DIR), strict=True)
     drawn = sorted(written, key=lambda one: (one[0].bits, one[0].number))
     if options.json:
@@ -141,7 +159,7 @@ def _drawn_row(task: "DrawnTask", path: Path) -> dict[str, object]:
     }
 
 
-def _range(text: str) -> tuple[int, int]:
+def range_of(text: str) -> tuple[int, int]:
     """Returns the lowest and the highest description length of ``LOW:HIGH``.
 
     Raises:

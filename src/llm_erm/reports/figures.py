@@ -5,6 +5,8 @@ from pathlib import Path
 
 from llm_erm.errors import InputError, MissingExtraError
 from llm_erm.phrases import either
+from llm_erm.reports.benchmark import Bracket
+from llm_erm.reports.benchmark_figure import solved_figure
 from llm_erm.reports.comparison import Row
 from llm_erm.reports.comparison_figure import comparison
 from llm_erm.reports.curve_figure import curves_by_task
@@ -84,3 +86,15 @@ def draw_curves(
     """
     with alike_everywhere(), writing(path, "plot"):
         save(curves_by_task(curves, guarantees, own_task, inches), path)
+
+
+def draw_solved(brackets: Sequence[Bracket], path: Path, inches: float | None = None) -> None:
+    """Plots the share of tasks that methods solve, and their time, against description length.
+
+    Args:
+        brackets: What each method achieved.
+        path: The picture.
+        inches: Width of the picture (default: that of a page).
+    """
+    with alike_everywhere(), writing(path, "plot"):
+        save(solved_figure(brackets, inches), path)

@@ -133,14 +133,19 @@ def exactness(result: Result) -> str:
     return f"exact at this length, {'failed' if right is None else percent(right)} at others"
 
 
-def entries_in(runs: Iterable[Path]) -> list[Entry]:
+def entries_in(runs: Iterable[Path], *, tested: bool = True) -> list[Entry]:
     """Returns the results of several runs, each with its folder.
+
+    Args:
+        runs: The folders.
+        tested: Whether to refuse results without a test verdict, such as that of a search in which
+            no program ran.
 
     Raises:
         InputError: A folder holds no results, damaged results, or results without a test verdict.
     """
     entries = [entry for run in runs for entry in _entries(run)]
-    for entry in entries:
+    for entry in entries if tested else ():
         if not entry.test_examples:
             raise InputError(
                 f"A result of {entry.method} on {entry.result.data.name} in {entry.run} has no "
