@@ -238,7 +238,8 @@ def check_methods(options: Solvers, folder: Path) -> None:
         MissingExtraError: A package is missing that a model needs.
     """
     for contender in _contenders(options):
-        own = {"out_dir": folder / _folder_of(contender.name), "fresh": options.fresh}
+        own: dict[str, Any] = {"out_dir": folder / _folder_of(contender.name)}
+        own["fresh"] = options.fresh
         try:
             _KINDS[contender.command](**own, **contender.settings).method().jobs(())
         except MissingExtraError:
