@@ -158,7 +158,7 @@ def test_keys_of_the_environment_are_in_no_message_and_no_journal(invoke, progra
 def test_a_model_that_could_read_the_data_is_noticed(invoke, program, tmp_path):
     line = program(f"print({RIGHT!r})")
     done = invoke("synthesize", "--command", line, *ONE, "--out-dir", "open")
-    told = "is a program that could read the files of the data, so its bounds hold only if"
+    told = "could read the files of the data, and bounds hold only if"
     assert told in done.stderr
     (result,) = lines(tmp_path / "open/results.jsonl")
     assert any(told in notice for notice in result["notices"])

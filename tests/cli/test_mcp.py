@@ -147,7 +147,7 @@ def test_the_official_client_plays_a_task_to_its_end(tmp_path, invoke):
     (line,) = (tmp_path / "run/results.jsonl").read_text().splitlines()
     result = json.loads(line)
     assert (result["model"], result["program"]) == ("agent:agent", PARITY)
-    assert "agent:agent is a program that could read the files" in result["notices"][0]
+    assert "agent:agent could read the files" in result["notices"][0]
     assert "agent:agent" in invoke("compare", "run").stdout
     assert "fn_a" in invoke("watch", "run", "--once").stdout
     assert invoke("report", "run", "--out", "report.html").returncode == 0
