@@ -296,7 +296,9 @@ def test_a_command_proposes_rules_and_it_is_said_where_rows_go(folder, capsys):
     assert fit(*command) == 0
     printed = capsys.readouterr()
     assert f"it goes to {sys.executable}." in printed.err
-    assert "is a program that could read the whole table" in printed.err
+    told = "could read the whole table, and the bounds hold only if it did not read the rows"
+    assert told in printed.err
+    assert any(told in notice for notice in json.loads(printed.out)["notices"])
     assert json.loads(printed.out)["proposed"]["calls"] == len(log.read_text())
     calls = log.read_text()
     assert fit(*command) == 0  # the answers are kept

@@ -229,6 +229,23 @@ def test_a_program_that_hangs_is_ended_with_its_children(program: Program, tmp_p
     assert ends(number_in(tmp_path / "pid"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="sessions are looked up in /proc")
+def test_a_child_in_a_group_of_its_own_ends_with_the_program(
+    program: Program, tmp_path: Path
+) -> None:
+    """Such as the jobs of a shell, or what coreutils' timeout runs."""
+    place = tmp_path / "child"
+    source = (
+        "import subprocess\n"
+        "child = subprocess.Popen(['sleep', '600'], process_group=0)\n"
+        f"open({str(place)!r}, 'w').write(f'{{child.pid}}\\n')\n"
+        "time.sleep(600)"
+    )
+    line = program(f"import time\n{source}")
+    stopped(CommandLLM(line), lambda: number_in(place))
+    assert ends(number_in(place))
+
+
 def test_a_program_that_ignores_sigterm_is_killed(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,7 +402,7 @@ def test_a_program_that_vanishes_ends_the_run(tmp_path: Path) -> None:
     path.chmod(0o755)
     llm = CommandLLM(str(path))
     path.unlink()
-    with pytest.raises(ProviderError, match="can no longer be started"):
+    with pytest.raises(ProviderError, match="cannot be started"):
         answer(llm)
 
 

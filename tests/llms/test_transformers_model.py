@@ -79,6 +79,12 @@ def test_the_settings_and_the_files_are_what_describes_it(folder, tmp_path):
     assert TransformersLLM(str(other)).described.sha256 != described.sha256
 
 
+def test_models_of_the_hub_are_told_apart_by_their_whole_names():
+    one, other = (TransformersLLM(f"{owner}/coder") for owner in ("first", "second"))
+    assert one.described != other.described
+    assert one.name == "transformers:first/coder"
+
+
 def test_another_process_loads_the_same_model(llm):
     assert drawn(pickle.loads(pickle.dumps(llm)), 4)[0].text == drawn(llm, 4)[0].text
 

@@ -1,14 +1,16 @@
 """compare says whether feedback helped, at equal K, tokens and dollars."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from llm_erm.cli.main import main
 from llm_erm.erm.trials import difference_of_shares
 from llm_erm.facts import SynthesisFacts
 from llm_erm.records import Cost, Result, Verdict
 from llm_erm.reports.feedback import feedback_lines
-from llm_erm.reports.results import Entry
+from llm_erm.reports.results import Entry, entries_in
 from llm_erm.tasks.task import DataKey
 
 TOKENS = 1000
@@ -85,6 +87,33 @@ def test_other_budgets_show_nothing_about_feedback():
         result(1, "refine", exact=True, budget=10), result(1, "independent", exact=False)
     )
     assert "had different budgets K" in line
+
+
+def test_several_runs_on_the_same_data_show_nothing():
+    """Which of them counts must not depend on their order."""
+    (line,) = lines(
+        result(1, "refine", exact=True),
+        result(1, "refine", exact=False),
+        result(1, "independent", exact=True),
+    )
+    assert "there are several runs of refine or independent on the same data" in line
+
+
+def test_runs_that_differ_in_other_settings_show_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("answers.json").write_text('["def f(x): return 1"]')
+    small = ("--functions", "fn_a", "--lengths", "8", "--train-size", "10", "--val-size", "10")
+    small += ("--test-size", "20", "--answers", "answers.json")
+    for name, words in {
+        "alone": (),
+        "refine": ("--strategy", "refine"),
+        "brief": ("--strategy", "refine", "--max-output-tokens", "7"),
+    }.items():
+        with pytest.raises(SystemExit):
+            main(["synthesize", *small, *words, "--out-dir", name])
+    assert "undecided" in feedback_lines(entries_in([Path("alone"), Path("refine")]))[0]
+    (line,) = feedback_lines(entries_in([Path("alone"), Path("brief")]))
+    assert "differ in other settings too" in line
 
 
 def test_other_models_prompts_and_data_are_not_compared():

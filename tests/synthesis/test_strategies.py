@@ -14,17 +14,20 @@ from hypothesis import strategies as st
 
 from llm_erm.errors import InputError
 from llm_erm.execution import Limits
+from llm_erm.llms.budget import Budget
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.mistakes import Mistake
 from llm_erm.records import Candidate, Verdict
+from llm_erm.runs.jobs import Work
 from llm_erm.sandbox import Sandbox
 from llm_erm.synthesis.feedback import MOST_BYTES, MOST_PROGRAM_BYTES, Tried, improving, repairing
 from llm_erm.synthesis.learn import learn, prompt_for
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.synthesis.settings import SynthesisSettings
-from llm_erm.synthesis.strategies import STRATEGIES, Population, Refinement
+from llm_erm.synthesis.strategies import STRATEGIES, Population, Refinement, sample_seed
 from llm_erm.tasks.spec import DataSpec
+from llm_erm.tasks.splits import load
 from searching import HALF, RIGHT, SPLITS, WORDS, answer, search
 from watching import Seen
 
@@ -236,7 +239,9 @@ def test_the_embedded_model_cannot_be_shown_programs():
         settings=SynthesisSettings(4, constraint="grammar"),
         strategy=Refinement,
     )
-    with pytest.raises(InputError, match="The strategy refine shows the model earlier programs"):
+    with pytest.raises(
+        InputError, match="The strategy refine shows earlier programs in the prompt"
+    ):
         method.jobs([DataSpec(function="fn_a", length=8)])
 
 
@@ -285,3 +290,51 @@ def test_a_strategy_is_known_by_its_name_in_python():
     assert method.strategy is Population
     with pytest.raises(InputError, match="There is no strategy 'evolve'; give independent, refine"):
         Synthesis.of("local", strategy="evolve")
+
+
+def test_a_resumed_search_journals_the_prompt_that_it_goes_on_with(sandbox):
+    """Also if that is the first prompt again, after others."""
+    answers = [answer("1"), "no program", answer("0"), RIGHT]
+    run = search(sandbox, answers, attempts=4, strategy=Refinement)
+    rest = search(
+        sandbox,
+        answers,
+        attempts=4,
+        strategy=Refinement,
+        done=run.attempts[:2],
+        answers={index: run.answers[index] for index in (1, 2)},
+    )
+    assert rest.seen.prompts[:2] == [PROMPT, PROMPT]  # of the search, and of sample 3
+
+
+def test_why_there_is_no_label_is_part_of_the_feedback():
+    verdict = Verdict("ok", 0, TOTAL, TOTAL, "KeyError: 'a'")
+    last = Tried(1, Candidate("def f(x): return {}['a']"), verdict, (Mistake("0", 0, None),))
+    assert f"On {TOTAL} examples it returns no label: KeyError: 'a'" in repairing(PROMPT, last)
+
+
+def test_searches_with_other_prompts_draw_other_samples():
+    seeds = {sample_seed("fn_a", 8, 1, variant) for variant in ("", "prompt=a", "prompt=b")}
+    assert len(seeds) == 3
+
+
+def test_the_budget_reserves_what_feedback_adds(monkeypatch, sandbox, tmp_path):
+    """The worst case of a call of a strategy with feedback is that of its longest prompt."""
+    reserved = []
+
+    class Counting(Budget):
+        def begin(self, completions, prompt_bytes, max_output_tokens):
+            reserved.append(prompt_bytes)
+            super().begin(completions, prompt_bytes, max_output_tokens)
+
+    class Costly(ScriptedLLM):
+        budget = Counting()
+
+    spec = DataSpec(function="fn_a", length=8, train_size=20, val_size=20, test_size=40)
+    splits = load(spec, tmp_path)
+    for strategy in STRATEGIES.values():
+        method = Synthesis(llm=Costly(["1"]), settings=SynthesisSettings(2), strategy=strategy)
+        with method.session([Work(job, splits) for job in method.jobs([spec])], ()):
+            pass
+    independent, *others = reserved
+    assert others == [independent + MOST_BYTES] * 2

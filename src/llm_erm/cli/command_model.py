@@ -15,6 +15,7 @@ _NOT_ITS = {
     "temperature": "say it in the command, if its program can",
     "top_p": "say it in the command, if its program can",
     "thinking_level": "say it in the command, if its program can",
+    "context_tokens": "say it in the command, if its program can",
     "verbosity": "say it in the command, if its program can",
     "max_output_tokens": "nothing limits the tokens of a command but the command itself",
     "max_total_tokens": "nobody counts the tokens of a command; limit --attempts instead",

@@ -56,7 +56,7 @@ class CallOptions:
     reasoning_effort: ReasoningEffort | None = None
     """How much a remote model reasons (default: high for openai, else the model's own default)."""
     thinking_level: ReasoningEffort | None = None
-    """The same as --reasoning-effort."""
+    """The same as --reasoning-effort, and goes before it."""
     verbosity: Verbosity | None = None
     """For openai and compatible servers: how long the text of an answer is (default: low for
     openai)."""
@@ -259,14 +259,12 @@ def _values(options: ModelOptions) -> dict[str, Any]:
     """Returns the settings from the flags, whether or not a provider takes them."""
     names = ModelSettings.__annotations__.keys() - {"api_key", "base_url", "budget"}
     values = {name: getattr(options, _RENAMED.get(name, name)) for name in names}
-    values["reasoning_effort"] = options.reasoning_effort or options.thinking_level
+    values["reasoning_effort"] = options.thinking_level or options.reasoning_effort
     return values | {"tool_choice": "none"} if options.no_tools else values
 
 
 def _check(options: ModelOptions, provider: Provider) -> None:
     """Rejects flags that do not fit the provider or each other."""
-    if None not in (options.reasoning_effort, options.thinking_level):
-        raise InputError("--thinking-level and --reasoning-effort mean the same; omit one of them.")
     if options.max_output_tokens is not None and options.max_output_tokens < 1:
         raise InputError(
             f"--max-output-tokens is {options.max_output_tokens}; give 1 or more, or omit it."

@@ -211,7 +211,8 @@ class CommandLLM(LLM):
             why = f"{self._name} could not be started ({error.strerror})"
             return Completion(index, "", finish_reason="unanswered", error=why)
         raise ProviderError(
-            f"{self._words[0]} can no longer be started ({error.strerror}); check the program.",
+            f"{self._words[0]} cannot be started ({error.strerror}); check that it is still there "
+            "and that it is a program, or a script that begins with #! and what runs it.",
             setting="command",
         ) from error
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Literal
 
 MOST_OUTPUT_BYTES = 10_000_000
@@ -21,6 +22,8 @@ GRACE_SECONDS = 2.0
 """Time that a program has to end by itself after SIGTERM."""
 WAKE_SECONDS = 0.05
 """How often a program is checked that neither prints nor reads."""
+MOST_ROUNDS = 10
+"""How often the rest of a session is looked for: what is being killed may start others."""
 FILES = 5
 """Files that this process has open for a program: its streams, and to wait for them."""
 ENDING_SECONDS = 0.005
@@ -65,7 +68,11 @@ def run(words: Sequence[str], text: bytes, timeout_seconds: float, stop: threadi
     Raises:
         OSError: It cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="llm-erm-call-", ignore_cleanup_errors=True) as folder:
+    # The selector first: a program that was started must not be lost for want of a file.
+    with (
+        tempfile.TemporaryDirectory(prefix="llm-erm-call-", ignore_cleanup_errors=True) as folder,
+        selectors.DefaultSelector() as selector,
+    ):
         started = time.monotonic()
         process = subprocess.Popen(  # noqa: S603 - the user's own command, and no shell
             words,
@@ -76,7 +83,7 @@ def run(words: Sequence[str], text: bytes, timeout_seconds: float, stop: threadi
             bufsize=0,
             start_new_session=True,
         )
-        talk = _Talk(process, text)
+        talk = _Talk(process, text, selector)
         try:
             how = talk.until(started + timeout_seconds, stop)
         finally:
@@ -90,12 +97,17 @@ def run(words: Sequence[str], text: bytes, timeout_seconds: float, stop: threadi
 class _Talk:
     """Writes to a program while it reads from it, so that neither waits for the other."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", text: bytes) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        text: bytes,
+        selector: selectors.BaseSelector,
+    ) -> None:
         self._process = process
         self._left = memoryview(text)
         self.output = bytearray()
         self.errors = bytearray()
-        self._selector = selectors.DefaultSelector()
+        self._selector = selector
         for stream in _streams(process):
             os.set_blocking(stream.fileno(), False)
             written = stream is process.stdin
@@ -122,7 +134,6 @@ class _Talk:
 
     def close(self) -> None:
         """Closes what is open of the program's streams."""
-        self._selector.close()
         for stream in _streams(self._process):
             with suppress(OSError):
                 stream.close()
@@ -163,7 +174,7 @@ def _streams(process: "subprocess.Popen[bytes]") -> list[IO[bytes]]:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> int | None:
-    """Ends a program and its group; returns its status, or None if that is not permitted."""
+    """Ends a program and its session; returns its status, or None if that is not permitted."""
     if not _has_exited(process):
         _signal(process, signal.SIGTERM)
         _wait(process)
@@ -196,3 +207,31 @@ def _signal(process: "subprocess.Popen[bytes]", number: int) -> None:
     # Not permitted: another user's processes, or, on macOS, a group of which nobody is left.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+    for _ in range(MOST_ROUNDS if number == signal.SIGKILL else 1):
+        others = _others_in_session(process.pid)
+        for pid in others:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+        if not others:
+            return
+
+
+def _others_in_session(leader: int) -> list[int]:
+    """Returns the processes of a session that are in groups of their own, as a shell's jobs are.
+
+    On Linux, a session's number stays taken as long as its leader is not reaped.
+    """
+    if sys.platform != "linux":
+        return []
+    found = []
+    for place in Path("/proc").iterdir():
+        if not place.name.isdecimal():
+            continue
+        try:
+            about = (place / "stat").read_bytes()
+        except OSError:  # it has ended
+            continue
+        state, _, group, session = about.rpartition(b")")[2].split()[:4]
+        if int(session) == leader and int(group) != leader and state not in (b"Z", b"X"):
+            found.append(int(place.name))
+    return found

@@ -42,15 +42,21 @@ def cut_prompt(prompt: str, completion: Completion) -> str | None:
     )
 
 
-def could_read(name: str) -> str:
-    """Returns a notice on a model that could read the files of the data.
+def could_read(name: str, *, hidden: bool = False) -> str:
+    """Returns a notice on a model that could read the files of the data, or of the run.
 
     Args:
         name: The model.
+        hidden: Whether no file holds the data while the model is asked.
     """
+    if hidden:
+        return (
+            f"{name} could read the run's folder, which tells how its earlier programs did on the "
+            "validation examples; the bound from these holds only if it did not."
+        )
     return (
         f"{name} could read the files of the data, and bounds hold only if it read neither "
-        "validation nor test examples; hide the data to keep these out of files."
+        "validation nor test examples; hide the data (--hide-data) to keep these out of files."
     )
 
 

@@ -87,8 +87,9 @@ class TransformersLLM(LLM):
 
     @property
     def name(self) -> str:
-        """``transformers:`` and the name of the model, without its folder."""
-        return f"transformers:{self._model.rstrip('/').rpartition('/')[2]}"
+        """``transformers:`` and the name of the model: of a file or folder, its last part."""
+        path = Path(self._model)
+        return f"transformers:{path.resolve().name if path.exists() else self._model}"
 
     @property
     def described(self) -> object:

@@ -1,8 +1,9 @@
 """Says whether feedback to the model helped, at equal budgets of candidates, tokens and dollars."""
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil, floor
+from pathlib import Path
 
 from llm_erm.erm.trials import difference_of_shares
 from llm_erm.facts import PAPERS, SynthesisFacts
@@ -10,6 +11,8 @@ from llm_erm.phrases import counted
 from llm_erm.records import Result
 from llm_erm.reports.comparison import CONFIDENCE
 from llm_erm.reports.results import Entry
+from llm_erm.runs.files import SETTINGS
+from llm_erm.runs.fingerprint import read_fingerprint
 
 Pairs = Sequence[tuple[Result, Result]]
 """Results with feedback and without it, on the same data."""
@@ -18,50 +21,87 @@ Pairs = Sequence[tuple[Result, Result]]
 def feedback_lines(entries: Sequence[Entry]) -> list[str]:
     """Returns sentences that compare each strategy with the paper's, on the data of both.
 
-    Compared are searches of the same model, prompt and budget K. A search counts as exact within so
-    many tokens, or so much money, if its selected program is exact and was proposed by then. Both
+    Compared are searches that differ in nothing else: with the same model, prompt, budget K and
+    other settings, as far as their runs' folders tell. A search counts as exact within so many
+    tokens, or so much money, if its selected program is exact and was proposed by then. Both
     strategies get as much as the one that needed less for its longest search.
     """
-    searches = sorted(
-        (entry.result for entry in entries if isinstance(entry.result.facts, SynthesisFacts)),
-        key=lambda result: (result.model, result.variant),
-    )
+    known = {run: _others(run) for run in {entry.run for entry in entries}}
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        result = entry.result
+        if isinstance(result.facts, SynthesisFacts):
+            groups.setdefault((result.model, result.variant), []).append(entry)
     said: list[str] = []
-    for _, group in groupby(searches, key=lambda result: (result.model, result.variant)):
-        results = list(group)
-        strategies = dict.fromkeys(_facts(one).strategy for one in results)
+    for (model, variant), group in sorted(groups.items()):
+        name = " ".join(filter(None, (model, variant)))
+        strategies = dict.fromkeys(_facts(one.result).strategy for one in group)
         for strategy in [one for one in strategies if one != PAPERS]:
-            said += _compared(strategy, results)
+            said += _compared(name, strategy, group, known)
     return said
 
 
-def _compared(strategy: str, results: Sequence[Result]) -> Iterator[str]:
+def _others(run: str) -> str:
+    """Returns the settings of a run but for its strategy; empty if it has no folder."""
+    if not run or not (Path(run) / SETTINGS).is_file():
+        return ""
+    settings = dict(read_fingerprint(Path(run), None).settings)
+    settings.pop("strategy", None)
+    own = dict(settings.get("settings") or {})
+    own.pop("attempts", None)
+    return json.dumps({**settings, "settings": own}, sort_keys=True)
+
+
+def _compared(
+    name: str, strategy: str, entries: Sequence[Entry], known: Mapping[str, str]
+) -> Iterator[str]:
     """Yields what came of a strategy beside the paper's, with one model and prompt."""
-    kinds: dict[str, dict[tuple[str, int | None], Result]] = {strategy: {}, PAPERS: {}}
-    for result in results:
-        facts = _facts(result)
-        if facts.strategy in kinds:
-            kinds[facts.strategy][result.data.sha256, facts.budget] = result
+    kinds: dict[str, dict[str, list[Entry]]] = {strategy: {}, PAPERS: {}}
+    for entry in entries:
+        if (kind := _facts(entry.result).strategy) in kinds:
+            kinds[kind].setdefault(entry.result.data.sha256, []).append(entry)
     ours, theirs = kinds[strategy], kinds[PAPERS]
-    budgets = sorted({budget for _, budget in ours.keys() & theirs.keys() if budget is not None})
-    name = " ".join(filter(None, (results[0].model, results[0].variant)))
-    if not budgets and {data for data, _ in ours} & {data for data, _ in theirs}:
+    shared = [data for data in ours if data in theirs]
+    if not shared:
+        return
+    if any(len(ours[data]) > 1 or len(theirs[data]) > 1 for data in shared):
+        yield (
+            f"{name}: there are several runs of {strategy} or {PAPERS} on the same data, so "
+            "nothing is said about feedback; name one run of each."
+        )
+        return
+    pairs = [(ours[data][0], theirs[data][0]) for data in shared]
+    if any(_facts(one.result).budget != _facts(other.result).budget for one, other in pairs):
         yield (
             f"{name}: {strategy} and {PAPERS} had different budgets K, so they show nothing about "
             "feedback; run both with the same --attempts."
         )
-    for budget in budgets:
-        keys = [key for key in ours if key in theirs and key[1] == budget]
-        pairs = [(ours[key], theirs[key]) for key in keys]
-        place = f"{name}, K = {budget}, {counted(len(pairs), 'data set')}"
-        parts = [_difference(strategy, pairs, lambda result: result.exact)]
-        parts += _at_equal(strategy, pairs, _tokens, _tokens_to_exact, "{:,.0f} tokens")
-        parts += _at_equal(strategy, pairs, _usd, _usd_to_exact, "${:.4f}")
-        calls = [sum(pair[i].attempts for pair in pairs) for i in (0, 1)]
+        return
+    if any(known[one.run] != known[other.run] for one, other in pairs):
         yield (
-            f"{place}: {'; '.join(parts)}. {strategy} made {counted(calls[0], 'call')}, {PAPERS} "
-            f"{calls[1]:,}."
+            f"{name}: the runs of {strategy} and {PAPERS} differ in other settings too, so they "
+            "show nothing about feedback; run both with the same flags but --strategy."
         )
+        return
+    for budget in dict.fromkeys(_facts(one.result).budget for one, _ in pairs):
+        same = [
+            (one.result, other.result)
+            for one, other in pairs
+            if _facts(one.result).budget == budget
+        ]
+        yield _line(name, strategy, budget, same)
+
+
+def _line(name: str, strategy: str, budget: int | None, pairs: Pairs) -> str:
+    place = f"{name}, K = {budget}, {counted(len(pairs), 'data set')}"
+    parts = [_difference(strategy, pairs, lambda result: result.exact)]
+    parts += _at_equal(strategy, pairs, _tokens, _tokens_to_exact, "{:,.0f} tokens")
+    parts += _at_equal(strategy, pairs, _usd, _usd_to_exact, "${:.4f}")
+    calls = [sum(pair[i].attempts for pair in pairs) for i in (0, 1)]
+    return (
+        f"{place}: {'; '.join(parts)}. {strategy} made {counted(calls[0], 'call')}, {PAPERS} "
+        f"{calls[1]:,}."
+    )
 
 
 def _at_equal(

@@ -117,7 +117,7 @@ def learn(
         settings.confidence,
         error_at_most,
         division.no_bound,
-        data.notices,
+        (*data.notices, *(() if proposals is None else proposals.notices)),
         ties,
         complete,
         int((~drawn).sum()),

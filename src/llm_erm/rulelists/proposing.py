@@ -273,7 +273,18 @@ def proposals_in(asking: Asking, answers: Answers) -> Proposals:
             tuple(faults.most_common()),
             cost_of(completions),
         ),
+        tuple(_could_read(asking.proposing.llm)),
     )
+
+
+def _could_read(llm: LLM) -> list[str]:
+    """Returns a sentence on a model that reads files; none on others."""
+    if not llm.reads_files:
+        return []
+    return [
+        f"{llm.name} could read the whole table, and the bounds hold only if it did not read the "
+        "rows that it was not shown."
+    ]
 
 
 def _in_order(answers: Mapping[int, Completion]) -> Sequence[Completion]:
@@ -308,12 +319,7 @@ def leaving(asking: Asking, data: Labelled) -> str:
             f", and {counted(said, 'description')} of yours" if said else ""
         )
     llm = asking.proposing.llm
-    could = ""
-    if llm.reads_files:
-        could = (
-            f" {llm.name} is a program that could read the whole table, so the bounds hold only if "
-            "it did not."
-        )
+    could = "".join(f" {one}" for one in _could_read(llm))
     return (
         f"What the model is shown: {counted(asking.shown, 'row')} of {names} and of {target}, "
         f"{how}; it goes to {llm.address}.{could}"

@@ -84,6 +84,9 @@ def repairing(prompt: str, last: Tried) -> str:
         wrong = counted(verdict.errors, "example")
         some = ", among them" if verdict.errors > MOST_MISTAKES else ""
         said = f"It gets {wrong} of {verdict.total} wrong{some}:\n```\n{lines}\n```"
+        if verdict.invalid and verdict.message is not None:
+            none = counted(verdict.invalid, "example")
+            said += f"\nOn {none} it returns no label: {verdict.message}"
     return _with(
         prompt,
         f"""\

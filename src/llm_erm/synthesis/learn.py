@@ -128,8 +128,7 @@ async def learn(
                     await completions.stop()  # answers that have arrived are still verified
         if len(verifier.attempts) == before:
             break  # the model has no more answers
-    if llm.reads_files and not splits.hidden:
-        splits = replace(splits, warnings=(*splits.warnings, could_read(llm.name)))
+    splits = _with_notice(splits, llm, calls)
     replayed = isinstance(llm, ReplayLLM)
     _check_answered(asking, calls, answered.values(), observe, replayed=replayed)
     selected = await in_thread(verifier.select)
@@ -145,6 +144,14 @@ async def learn(
         selected,
         started,
     )
+
+
+def _with_notice(splits: Splits, llm: LLM, calls: Calls) -> Splits:
+    """Returns the splits with a warning if the model could have read what it must not."""
+    if not llm.reads_files or (splits.hidden and not calls.made):
+        return splits
+    told = could_read(llm.name, hidden=splits.hidden)
+    return replace(splits, warnings=(*splits.warnings, told))
 
 
 def _news(llm: LLM, request: Request, completion: Completion, *, first: bool) -> list[str]:

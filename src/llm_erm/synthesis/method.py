@@ -146,9 +146,9 @@ class Synthesis(Checked, Method):
             )
         if uses_feedback(self.strategy) and self.settings.constraint == "grammar":
             raise InputError(
-                f"The strategy {name_of(self.strategy)} shows the model earlier programs, but its "
-                "answers are held to the grammar, whose prompt shows nothing; name another model, "
-                "or use the strategy independent.",
+                f"The strategy {name_of(self.strategy)} shows earlier programs in the prompt, but "
+                "answers that are held to the grammar, as those of the embedded model, have a "
+                "prompt that shows nothing; name another model, or use the strategy independent.",
                 setting="strategy",
             )
         if (self.prompts or self.settings.named_columns) and self.settings.constraint == "grammar":

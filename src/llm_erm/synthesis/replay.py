@@ -120,9 +120,12 @@ def read_replay(folder: Path) -> Replay:
 
 
 def _strategy(stored: object) -> MakeStrategy:
-    """Returns the strategy of a run; that of the paper if it had one of the user's own.
+    """Returns the strategy of a run.
 
-    The answers are those of the run in any case.
+    One of the user's own is unknown here; in its place comes the paper's, under its name. The
+    answers are those of the run in any case, but the prompts of later samples are not.
     """
-    found = (one for one in STRATEGIES.values() if plain(one) == stored)
-    return next(found, IndependentSampling)
+    found = next((one for one in STRATEGIES.values() if plain(one) == stored), None)
+    if found is not None or not isinstance(stored, str):
+        return found or IndependentSampling
+    return type(stored.rpartition(".")[2], (IndependentSampling,), {})

@@ -42,9 +42,9 @@ def check_prompts(prompts: Mapping[str, str]) -> None:
             )
         shown = _GAP.findall(template).count("examples")
         if shown != 1:
+            many = f"{{examples}} {shown} times" if shown else "no {examples}"
             raise InputError(
-                f"The prompt {name} contains {{examples}} {shown} times; put it once where the "
-                "training examples belong.",
+                f"The prompt {name!r} has {many}; put it once where the training examples belong.",
                 setting="prompts",
             )
 
