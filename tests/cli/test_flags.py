@@ -23,6 +23,7 @@ SHARED = {
     "engines": ("incontext",),
     "experiments": ("replicate",),
     "log": ("synthesize",),
+    "model_options": ("synthesize",),
     "models": ("synthesize",),
     "options": ("enumerate", "synthesize", "verify"),
     "parts": ("benchmark", "replicate"),

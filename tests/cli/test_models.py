@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from api_server import Reply, serving
-from llm_erm.cli.models import ModelOptions, choose
+from llm_erm.cli.model_options import ModelOptions
+from llm_erm.cli.models import choose
 from llm_erm.errors import InputError
 from llm_erm.llms.llm import LLM, Completion, Request
 from llm_erm.llms.models import model

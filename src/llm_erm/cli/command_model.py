@@ -1,13 +1,10 @@
 """Checks the flags of a model that is a command."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from llm_erm.cli.keys import keep_environment
+from llm_erm.cli.model_options import ModelOptions
 from llm_erm.errors import InputError
-
-if TYPE_CHECKING:
-    from llm_erm.cli.models import ModelOptions
 
 _NOT_ITS = {
     "base_url": "a command calls whom it wants",
@@ -24,7 +21,7 @@ _NOT_ITS = {
 """Flags that would not do what they say, and why."""
 
 
-def with_command(options: "ModelOptions", provider: str) -> "ModelOptions":
+def with_command(options: ModelOptions, provider: str) -> ModelOptions:
     """Returns the options with the command as their model, if the provider is ``command``.
 
     Args:

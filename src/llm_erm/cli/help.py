@@ -116,7 +116,7 @@ SUBJECTS: dict[str, dict[str, str]] = {
         "positive": "CLASS",
         "make": "METHOD ...",
         "methods": "METHOD ...",
-        "without": "",
+        "without": "METHOD ...",
         "quick": "",
         "learners": "LEARNER ...",
         "grids": "",

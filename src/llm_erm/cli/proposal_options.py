@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from llm_erm.cli.models import CallOptions
+from llm_erm.cli.model_options import CallOptions
 from llm_erm.errors import InputError
 
 

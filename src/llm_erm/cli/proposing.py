@@ -9,7 +9,8 @@ from pathlib import Path
 
 from llm_erm.cli.estimate import estimate
 from llm_erm.cli.flags import sentence
-from llm_erm.cli.models import CallOptions, ModelOptions, choose, missing_key
+from llm_erm.cli.model_options import CallOptions, ModelOptions
+from llm_erm.cli.models import choose, missing_key
 from llm_erm.cli.observers import Shown
 from llm_erm.cli.output import note, say
 from llm_erm.cli.proposal_options import ProposalOptions

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from llm_erm.cli.models import ModelOptions
+from llm_erm.cli.model_options import ModelOptions
 from llm_erm.cli.options import LimitOptions
 from llm_erm.errors import InputError
 from llm_erm.execution import Limits

@@ -9,7 +9,8 @@ from typing import Literal
 
 from llm_erm.cli.dry_run import dry_run
 from llm_erm.cli.log import open_log
-from llm_erm.cli.models import ModelOptions, choose, missing_key
+from llm_erm.cli.model_options import ModelOptions
+from llm_erm.cli.models import choose, missing_key
 from llm_erm.cli.options import LimitOptions
 from llm_erm.cli.output import note
 from llm_erm.cli.replay import Replayed, missing, replayed_by
