@@ -114,7 +114,7 @@ def test_a_run_that_lost_them_does_not_go_on_with_others(tmp_path: Path) -> None
     before = run(method(), GRID, tmp_path / "run", hide_data=True)
     for path in (tmp_path / "run/data").rglob("*.txt"):
         path.unlink()
-    with pytest.raises(InputError, match="without the data of fn_a L=20") as refused:
+    with pytest.raises(InputError, match="lost and it cannot go on; its answers") as refused:
         run(method(), GRID, tmp_path / "run", hide_data=True)
     assert refused.value.setting == "out_dir or fresh"
     after = run(method(), GRID, tmp_path / "run", hide_data=True, fresh=True)
@@ -124,8 +124,9 @@ def test_a_run_that_lost_them_does_not_go_on_with_others(tmp_path: Path) -> None
 def test_a_run_that_did_not_hide_its_data_is_another_one(tmp_path: Path) -> None:
     grid = replace(GRID, dataset_dir=tmp_path / "datasets")
     run(method(), grid, tmp_path / "run")
-    with pytest.raises(InputError, match="without the data"):
+    with pytest.raises(InputError, match="can only go on without hiding") as refused:
         run(method(), grid, tmp_path / "run", hide_data=True)
+    assert refused.value.setting == "hide_data or out_dir or fresh"
     run(method(), grid, tmp_path / "hidden", hide_data=True)
     with pytest.raises(InputError, match="different: .*data_hidden"):
         run(method(), grid, tmp_path / "hidden")

@@ -33,8 +33,8 @@ class Options(LimitOptions, DataGrid):
     whatever the budget)."""
     hide_data: bool = False
     """Keep the data from an agent that can read files: draw them by chance, and write them, into
-    the run's folder, only when finish was called or the server ends. A server that is killed loses
-    them."""
+    the run's folder, only when the server ends after a call of finish. A server that ends without
+    one loses them, and its run cannot go on."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     manifest: bool = False
@@ -99,21 +99,32 @@ def mcp(options: Options) -> int:
         assert folder is not None
         for notice in folder.notices:
             note(notice)
-        submissions = Submissions(planned, folder, sandbox, note)
+        # The run of finish must not write them either: it could fail, and the agent come back.
+        submissions = Submissions(replace(planned, hidden=()), folder, sandbox, note)
+        hidden = () if submissions.result is not None else planned.hidden
         note(
             f"Serving {planned.specs[0].name} to a client on standard input, with "
             f"{counted(options.attempts, 'submission')}. Journal and result: {folder.path}"
         )
-        with in_memory_alone(planned.hidden):
+        with in_memory_alone(hidden, wanted=lambda: submissions.result is not None):
             serve(submissions)
         if submissions.result is not None:
             return 0
-        note(
-            "The client left without a call of finish. What was submitted is kept in "
-            f"{folder.path} and counts; the same command {'without --fresh ' * options.fresh}"
-            "continues."
-        )
+        note(_left(folder.path, options))
     return 3
+
+
+def _left(folder: Path, options: Options) -> str:
+    """Returns a notice on a client that has gone before there was a result."""
+    if options.hide_data:
+        return (
+            "The client left before finish had a result, so the hidden data are lost, and this run "
+            f"cannot go on. What was submitted is kept in {folder}; --fresh begins anew."
+        )
+    return (
+        "The client left before finish had a result. What was submitted is kept in "
+        f"{folder} and counts; the same command {'without --fresh ' * options.fresh}continues."
+    )
 
 
 def _entry(options: Options) -> dict[str, object]:
