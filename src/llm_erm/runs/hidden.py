@@ -76,13 +76,27 @@ def in_memory_alone(
         wanted: Whether to write them after the block, however that ended.
 
     Raises:
-        InputError: The folder is not writable.
+        InputError: A folder is not writable. The others have their files, and an error that ended
+            the block is raised in place of this one, which is its cause.
     """
     for one in data:
         one.remove()
     try:
         yield
-    finally:
-        if wanted():
-            for one in data:
-                one.write()
+    except BaseException as ended:
+        if wanted() and (fault := _write(data)) is not None:
+            raise ended from fault
+        raise
+    if wanted() and (fault := _write(data)) is not None:
+        raise fault
+
+
+def _write(data: Sequence[Hidden]) -> InputError | None:
+    """Writes all files that can be written; returns the first error."""
+    faults = []
+    for one in data:
+        try:
+            one.write()
+        except InputError as fault:
+            faults.append(fault)
+    return faults[0] if faults else None
