@@ -408,10 +408,28 @@ def test_the_manifest_starts_the_server_from_any_folder(tmp_path, invoke):
     assert sorted(entry["args"][3:]) == sorted(
         [
             *("--functions", "fn_a", "--lengths", "20", "--attempts", "3", "--val-size", "30"),
+            *("--seed", "42", "--train-size", "100", "--test-size", "10000"),
             *("--dataset-dir", str(tmp_path / "datasets"), "--out-dir", str(tmp_path / "run")),
         ]
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_at_a_terminal_it_says_who_starts_it(tmp_path):
+    terminal, typing = os.openpty()
+    command, note = [*COMMAND, *FLAGS], "A client starts this server"
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=typing, stderr=subprocess.PIPE, text=True
+    ) as server:
+        os.close(typing)
+        said = server.stderr.readline()
+        os.close(terminal)
+        server.communicate(timeout=60)
+    assert said.startswith(note)
+    assert "--manifest" in said
+    with connected(tmp_path) as client:
+        client.call("describe_task")
+    assert note not in (tmp_path / "stderr").read_text()
 
 
 def test_without_its_package_the_command_says_what_to_install(invoke, monkeypatch):

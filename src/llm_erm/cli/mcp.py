@@ -19,6 +19,9 @@ from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.submissions import Submissions
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
+ALWAYS = frozenset({"attempts", "seed", "train_size", "val_size", "test_size"})
+"""What the entry for a client says even if it is usual: which task it is, with which budget."""
+
 
 @dataclass(frozen=True)
 class Options(LimitOptions, DataGrid):
@@ -94,6 +97,11 @@ def mcp(options: Options) -> int:
         options.method().jobs([options.spec()])
         say_json({"mcpServers": {"llm-erm": _entry(options)}})
         return 0
+    if sys.stdin.isatty():
+        note(
+            "A client starts this server and talks to it on standard input, so there is nothing to "
+            "type here; --manifest prints the entry for the client's configuration."
+        )
     planned = options.plan()
     with opened(planned, fresh=options.fresh) as folder, options.sandbox() as sandbox:
         assert folder is not None
@@ -135,7 +143,7 @@ def _entry(options: Options) -> dict[str, object]:
     )
     for one in fields(given):
         value = getattr(given, one.name)
-        if value == one.default and not isinstance(value, Path):
+        if value == one.default and one.name not in ALWAYS and not isinstance(value, Path):
             continue
         words.append("--" + one.name.replace("_", "-"))
         if isinstance(value, tuple):
