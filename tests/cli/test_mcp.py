@@ -202,6 +202,20 @@ def test_an_agent_that_has_not_finished_loses_hidden_data(tmp_path, invoke, end)
         assert client.call("describe_task").endswith("3 submissions of 3 are left.")
 
 
+def test_a_client_that_only_looks_costs_no_run_with_hidden_data(tmp_path):
+    """Many clients start each of their servers and end it again without a call of a tool."""
+    for _ in range(2):
+        with connected(tmp_path, "--hide-data") as client:
+            assert client.call("describe_task").endswith("3 submissions of 3 are left.")
+            assert client.leave() == 3
+    said = (tmp_path / "stderr").read_text()
+    assert said.count("The client left without a submission; the same command begins anew.") == 2
+    with connected(tmp_path, "--hide-data") as client:
+        client.call("submit", program=PARITY)
+        assert "This is result" not in client.call("finish")
+        assert client.leave() == 0
+
+
 def test_a_finish_that_fails_writes_no_hidden_data(tmp_path):
     with connected(tmp_path, "--hide-data") as client:
         client.call("submit", program=SLOW)

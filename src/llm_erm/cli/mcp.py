@@ -118,12 +118,14 @@ def mcp(options: Options) -> int:
             serve(submissions)
         if submissions.result is not None:
             return 0
-        note(_left(folder.path, options))
+        note(_left(folder.path, options, submissions.submitted))
     return 3
 
 
-def _left(folder: Path, options: Options) -> str:
+def _left(folder: Path, options: Options, submitted: int) -> str:
     """Returns a notice on a client that has gone before there was a result."""
+    if not submitted:
+        return "The client left without a submission; the same command begins anew."
     if options.hide_data:
         return (
             "The client left before finish had a result, so the hidden data are lost, and this run "

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from llm_erm.errors import InputError
-from llm_erm.runs.files import holds_run
+from llm_erm.runs.files import JOURNALS, read_bytes
 from llm_erm.runs.fingerprint import read_fingerprint
 from llm_erm.tasks.spec import DataSpec
 from llm_erm.tasks.splits import Hidden, hide, kept
@@ -49,7 +49,7 @@ def hidden_data(
         return hide(spec, folder / DATA)
     if (found := kept(spec, folder / DATA)) is not None:
         return found
-    if holds_run(folder):
+    if any(read_bytes(folder / f"{name}.jsonl", missing=b"") for name in JOURNALS):
         if not read_fingerprint(folder).data_hidden:
             raise InputError(
                 f"{folder} holds a run whose data were not hidden, so it can only go on without "

@@ -88,8 +88,13 @@ class Submissions:
             source, _ = extract_source(answers[index])
             if source is not None:
                 self._first_with.setdefault(source, index)
-        if not self._over:
-            folder(self._job, Prompted(prompt_for(self._splits, self._settings)))
+        if self._submitted and not self._over:
+            self._show()
+
+    @property
+    def submitted(self) -> int:
+        """Number of submissions that count."""
+        return self._submitted
 
     @property
     def result(self) -> Result | None:
@@ -148,6 +153,8 @@ is, and what is known of its error on new inputs. Nothing can be submitted after
                 latency_seconds=round(now - self._since, 3),
                 tool_calls=tuple(self._calls),
             )
+            if not self._submitted:
+                self._show()
             self._folder(self._job, Answered(answer))  # on disk before it counts
             self._submitted += 1
             self._since = now
@@ -175,6 +182,10 @@ is, and what is known of its error on new inputs. Nothing can be submitted after
                 run_in(self._folder, self._planned, observers=[self._pass_on])
                 self._result = self._folder.results[self._job]
         return told(self._result, hidden=self._splits.hidden)
+
+    def _show(self) -> None:
+        """Keeps the prompt; not earlier, since a client that only looks begins no run."""
+        self._folder(self._job, Prompted(prompt_for(self._splits, self._settings)))
 
     def _close(self) -> None:
         """Keeps on disk that the agent has finished."""
