@@ -166,19 +166,65 @@ def test_hidden_data_are_in_no_file_while_the_agent_works(tmp_path):
     with connected(tmp_path, "--hide-data") as client:
         client.call("submit", program=ONES)
         held = {path: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
-        assert client.leave() == 3
-    files = [*tmp_path.rglob("val*.txt"), *tmp_path.rglob("test.txt")]
-    inputs = [line.split(" ")[0] for path in files for line in path.read_text().splitlines()]
-    assert len(inputs) == 60
-    assert [path for path, text in held.items() for x in inputs if x in text] == []
-    with connected(tmp_path, "--hide-data") as client:
-        assert not [path for path in files if path.exists()]
         assert "Submission 2 is right on 20 of 20" in client.call("submit", program=PARITY)
         assert "Submission 2 is selected" in client.call("finish")
         assert client.leave() == 0
         output = client.output.decode()
+    files = [*tmp_path.rglob("val*.txt"), *tmp_path.rglob("test.txt")]
+    inputs = [line.split(" ")[0] for path in files for line in path.read_text().splitlines()]
+    assert len(inputs) == 60
+    assert [path for path, text in held.items() for x in inputs if x in text] == []
     assert not [x for x in inputs if x in output]
     assert "could read the files" not in (tmp_path / "run/results.jsonl").read_text()
+    with connected(tmp_path, "--hide-data") as client:
+        assert all(path.exists() for path in files)
+        assert "Submission 2 is selected" in client.call("finish")
+
+
+@pytest.mark.parametrize("end", ["leave", "terminate", "kill"])
+def test_an_agent_that_has_not_finished_loses_hidden_data(tmp_path, invoke, end):
+    with connected(tmp_path, "--hide-data") as client:
+        client.call("submit", program=ONES)
+        if end == "leave":
+            assert client.leave() == 3
+            assert (
+                "The client left before finish had a result, so the hidden data are lost, and this "
+                "run cannot go on. What was submitted is kept in run; --fresh begins anew."
+            ) in (tmp_path / "stderr").read_text()
+        else:
+            getattr(client.server, end)()
+            client.server.wait(60)
+    assert {path.name for path in (tmp_path / "run").rglob("*.txt")} == set()
+    refused = invoke("mcp", *FLAGS, "--hide-data")
+    assert refused.returncode == 2
+    assert "cannot go on" in refused.stderr
+    with connected(tmp_path, "--hide-data", "--fresh") as client:
+        assert client.call("describe_task").endswith("3 submissions of 3 are left.")
+
+
+def test_a_client_that_only_looks_costs_no_run_with_hidden_data(tmp_path):
+    """Many clients start each of their servers and end it again without a call of a tool."""
+    for _ in range(2):
+        with connected(tmp_path, "--hide-data") as client:
+            assert client.call("describe_task").endswith("3 submissions of 3 are left.")
+            assert client.leave() == 3
+    said = (tmp_path / "stderr").read_text()
+    assert said.count("The client left without a submission; the same command begins anew.") == 2
+    with connected(tmp_path, "--hide-data") as client:
+        client.call("submit", program=PARITY)
+        assert "This is result" not in client.call("finish")
+        assert client.leave() == 0
+
+
+def test_a_finish_that_fails_writes_no_hidden_data(tmp_path):
+    with connected(tmp_path, "--hide-data") as client:
+        client.call("submit", program=SLOW)
+        client.send("tools/call", name="finish", arguments={})
+        while "The task is over" not in client.call("describe_task"):
+            pass  # until it has begun
+        client.server.send_signal(signal.SIGTERM)
+        assert client.server.wait(60) == 143
+    assert {path.name for path in (tmp_path / "run").rglob("*.txt")} == set()
 
 
 HOSTILE = (
@@ -276,7 +322,7 @@ def test_a_client_that_leaves_early_can_come_back(tmp_path):
         client.call("submit", program=ONES)
         assert client.leave() == 3
     assert (
-        "The client left without a call of finish. What was submitted is kept in run and counts; "
+        "The client left before finish had a result. What was submitted is kept in run and counts; "
         "the same command continues."
     ) in (tmp_path / "stderr").read_text()
 
@@ -376,10 +422,28 @@ def test_the_manifest_starts_the_server_from_any_folder(tmp_path, invoke):
     assert sorted(entry["args"][3:]) == sorted(
         [
             *("--functions", "fn_a", "--lengths", "20", "--attempts", "3", "--val-size", "30"),
+            *("--seed", "42", "--train-size", "100", "--test-size", "10000"),
             *("--dataset-dir", str(tmp_path / "datasets"), "--out-dir", str(tmp_path / "run")),
         ]
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_at_a_terminal_it_says_who_starts_it(tmp_path):
+    terminal, typing = os.openpty()
+    command, note = [*COMMAND, *FLAGS], "A client starts this server"
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=typing, stderr=subprocess.PIPE, text=True
+    ) as server:
+        os.close(typing)
+        said = server.stderr.readline()
+        os.close(terminal)
+        server.communicate(timeout=60)
+    assert said.startswith(note)
+    assert "--manifest" in said
+    with connected(tmp_path) as client:
+        client.call("describe_task")
+    assert note not in (tmp_path / "stderr").read_text()
 
 
 def test_without_its_package_the_command_says_what_to_install(invoke, monkeypatch):

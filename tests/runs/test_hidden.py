@@ -12,10 +12,11 @@ from llm_erm.llms.llm import Completion, Request
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.runs.events import Attempted
 from llm_erm.runs.executors import Processes
+from llm_erm.runs.hidden import in_memory_alone
 from llm_erm.runs.run import plan
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.files import DATA_FILES
-from llm_erm.tasks.splits import hide, kept, load
+from llm_erm.tasks.splits import HIDDEN, HIDDEN_WHILE_ASKED, hide, kept, load
 
 GRID = DataGrid(functions=("fn_a", "fn_c"), lengths=(20,), train_size=20, val_size=20, test_size=40)
 SPEC = GRID.specs()[0]
@@ -63,8 +64,10 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert kept(SPEC, tmp_path) is None
     data.write()
     again, other = kept(SPEC, tmp_path)
-    for name in ("key", "train", "validation", "independent", "hidden", "warnings", "folder"):
+    for name in ("key", "train", "validation", "independent", "hidden", "folder"):
         assert getattr(again, name) == getattr(splits, name), name
+    assert splits.warnings == (HIDDEN,)
+    assert again.warnings == (HIDDEN_WHILE_ASKED,)
     assert again.reveal() == splits.reveal()
     other.remove()
     assert files(tmp_path) == set()
@@ -107,14 +110,34 @@ def test_they_are_written_if_a_run_fails(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="It broke"):
         run(method(Broken([WRONG])), GRID, tmp_path / "run", hide_data=True)
     assert files(tmp_path / "run") == set(DATA_FILES)
-    assert len(run(method(), GRID, tmp_path / "run", hide_data=True)) == 2
+    results = run(method(), GRID, tmp_path / "run", hide_data=True)
+    assert [HIDDEN_WHILE_ASKED in one.notices for one in results] == [True, True]
+    assert not any(HIDDEN in one.notices for one in results)
+
+
+def test_files_that_cannot_be_written_cost_no_others(tmp_path: Path) -> None:
+    broken = hide(SPEC, tmp_path / "first")[1]
+    whole = hide(SPEC, tmp_path / "second")[1]
+    with pytest.raises(InputError, match="Cannot write"), in_memory_alone([broken, whole]):
+        (tmp_path / "first").write_text("a file in place of the folder")
+    assert files(tmp_path / "second") == set(DATA_FILES)
+
+
+def test_files_that_cannot_be_written_replace_no_error(tmp_path: Path) -> None:
+    broken = hide(SPEC, tmp_path / "first")[1]
+    whole = hide(SPEC, tmp_path / "second")[1]
+    with pytest.raises(KeyboardInterrupt) as stopped, in_memory_alone([broken, whole]):
+        (tmp_path / "first").write_text("a file in place of the folder")
+        raise KeyboardInterrupt
+    assert "Cannot write" in str(stopped.value.__cause__)
+    assert files(tmp_path / "second") == set(DATA_FILES)
 
 
 def test_a_run_that_lost_them_does_not_go_on_with_others(tmp_path: Path) -> None:
     before = run(method(), GRID, tmp_path / "run", hide_data=True)
     for path in (tmp_path / "run/data").rglob("*.txt"):
         path.unlink()
-    with pytest.raises(InputError, match="without the data of fn_a L=20") as refused:
+    with pytest.raises(InputError, match="lost and it cannot go on; its answers") as refused:
         run(method(), GRID, tmp_path / "run", hide_data=True)
     assert refused.value.setting == "out_dir or fresh"
     after = run(method(), GRID, tmp_path / "run", hide_data=True, fresh=True)
@@ -124,8 +147,9 @@ def test_a_run_that_lost_them_does_not_go_on_with_others(tmp_path: Path) -> None
 def test_a_run_that_did_not_hide_its_data_is_another_one(tmp_path: Path) -> None:
     grid = replace(GRID, dataset_dir=tmp_path / "datasets")
     run(method(), grid, tmp_path / "run")
-    with pytest.raises(InputError, match="without the data"):
+    with pytest.raises(InputError, match="can only go on without hiding") as refused:
         run(method(), grid, tmp_path / "run", hide_data=True)
+    assert refused.value.setting == "hide_data or out_dir or fresh"
     run(method(), grid, tmp_path / "hidden", hide_data=True)
     with pytest.raises(InputError, match="different: .*data_hidden"):
         run(method(), grid, tmp_path / "hidden")

@@ -8,12 +8,15 @@ import pytest
 
 from llm_erm.baselines.method import Baselines
 from llm_erm.erm.binomial import binomial_upper
+from llm_erm.llms.agent import AgentLLM
+from llm_erm.llms.llm import Completion
 from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.scripted import ScriptedLLM
 from llm_erm.records import Result
-from llm_erm.runs.events import Noticed
+from llm_erm.runs.events import Answered, Noticed, Prompted
 from llm_erm.runs.ledger import LEDGER
-from llm_erm.runs.run import plan, run
+from llm_erm.runs.run import Plan, opened, plan, run
+from llm_erm.synthesis.learn import prompt_for
 from llm_erm.synthesis.method import Synthesis
 from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.tasks.spec import DataSpec
@@ -129,6 +132,31 @@ def test_a_replay_is_no_other_search(place):
     planned = plan(method, [SPEC], dataset_dir=place.path / "datasets")
     (replayed,) = run(planned)
     assert replayed.certificate == result.certificate
+
+
+def agent_run(place, folder: str) -> Plan:
+    method = Synthesis(llm=AgentLLM("a"), settings=SynthesisSettings(2))
+    return plan(method, [SPEC], place.path / folder, dataset_dir=place.path / "datasets")
+
+
+def replay(place, folder: str) -> Result:
+    method = Synthesis.of(f"replay:{place.path / folder}")
+    (result,) = run(plan(method, [SPEC], dataset_dir=place.path / "datasets"))
+    return result
+
+
+def test_replays_of_what_agents_submitted_count_unless_it_is_the_same(place):
+    """An unfinished run of an agent is in no ledger, and its agent may have begun many."""
+    for folder, code in (("a", PARITY), ("b", CONSTANT)):
+        planned = agent_run(place, folder)
+        with opened(planned) as kept:
+            prompt = prompt_for(planned.data[0], planned.method.settings)
+            kept(planned.jobs[0].key, Prompted(prompt))
+            kept(planned.jobs[0].key, Answered(Completion(1, json.loads(code)["code"])))
+    assert [look(replay(place, folder)) for folder in ("a", "b", "a", "b")] == [1, 2, 1, 2]
+    (finished,) = run(agent_run(place, "b"))
+    assert look(finished) == 3
+    assert replay(place, "b").certificate == finished.certificate
 
 
 def test_data_drawn_again_keep_their_ledger_and_other_data_have_another(place):

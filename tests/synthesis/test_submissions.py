@@ -120,9 +120,22 @@ def test_a_right_program_is_selected_and_certified(game):
     result = game.submissions.result
     assert (result.selected_attempt, result.attempts, result.model) == (2, 2, "agent:someone")
     assert result.certificate.validation.choices == 3  # the budget, not the number of submissions
-    assert said.endswith("\n".join(result.certificate.in_words))
+    assert "\n".join(result.certificate.in_words) in said
+    assert said.endswith(
+        "agent:someone could read the files of the data, and bounds hold only if it read neither "
+        "validation nor test examples; hide the data to keep these out of files."
+    )
     assert result.facts.pass_at is None  # submissions are no independent samples
     assert game.submissions.finish() == said
+
+
+def test_bounds_on_hidden_data_need_no_such_premise(tmp_path, sandbox):
+    run = planned(tmp_path)
+    run = replace(run, data=(replace(run.data[0], hidden=True),))
+    with playing(run, sandbox) as game:
+        game.submissions.submit(PARITY)
+        said = game.submissions.finish()
+        assert said.endswith("\n".join(game.submissions.result.certificate.in_words))
 
 
 def test_what_is_wrong_with_a_program_is_told(game):
@@ -334,6 +347,40 @@ def test_a_run_that_was_killed_while_it_selected_takes_no_more_submissions(
     with playing(run, sandbox) as game:
         assert "not accepted" in game.submissions.submit(PARITY)
         assert "Submission 2 is selected" in game.submissions.finish()
+
+
+def test_a_call_of_finish_is_final_even_before_the_first_verdict(tmp_path, sandbox, monkeypatch):
+    run = planned(tmp_path)
+
+    def killed(self, completion):
+        assert (tmp_path / "run/closed").exists()
+        raise KeyboardInterrupt
+
+    with playing(run, sandbox) as game:
+        game.submissions.submit(ONES)
+        assert not (tmp_path / "run/closed").exists()
+        monkeypatch.setattr(Verifier, "add", killed)
+        with pytest.raises(KeyboardInterrupt):
+            game.submissions.finish()
+    monkeypatch.undo()
+    assert not (tmp_path / "run/attempts.jsonl").exists()
+    with playing(run, sandbox) as game:
+        assert game.submissions.submit(PARITY) == (
+            "This submission was not accepted. The task is over, so nothing can be submitted any "
+            "more; finish tells the result."
+        )
+        assert "Submission 1 is selected" in game.submissions.finish()
+    with playing(run, sandbox, fresh=True) as game:
+        assert game.submissions.describe_task().endswith("3 submissions of 3 are left.")
+
+
+def test_a_call_of_finish_that_cannot_be_kept_ends_nothing(game, tmp_path):
+    game.submissions.submit(ONES)
+    (tmp_path / "run/closed").mkdir()
+    with pytest.raises(InputError, match="Cannot write to"):
+        game.submissions.finish()
+    assert not (tmp_path / "run/attempts.jsonl").exists()
+    assert "Submission 2 is right" in game.submissions.submit(PARITY)
 
 
 def test_an_attempt_in_the_folder_ends_the_submissions(tmp_path, sandbox):

@@ -19,6 +19,9 @@ from llm_erm.synthesis.settings import SynthesisSettings
 from llm_erm.synthesis.submissions import Submissions
 from llm_erm.tasks.spec import DataGrid, DataSpec
 
+ALWAYS = frozenset({"attempts", "seed", "train_size", "val_size", "test_size"})
+"""What the entry for a client says even if it is usual: which task it is, with which budget."""
+
 
 @dataclass(frozen=True)
 class Options(LimitOptions, DataGrid):
@@ -33,8 +36,8 @@ class Options(LimitOptions, DataGrid):
     whatever the budget)."""
     hide_data: bool = False
     """Keep the data from an agent that can read files: draw them by chance, and write them, into
-    the run's folder, only when finish was called or the server ends. A server that is killed loses
-    them."""
+    the run's folder, only when the server ends after a call of finish. A server that ends without
+    one loses them, and its run cannot go on."""
     fresh: bool = False
     """Delete what an earlier run left in the folder instead of continuing it."""
     manifest: bool = False
@@ -94,26 +97,44 @@ def mcp(options: Options) -> int:
         options.method().jobs([options.spec()])
         say_json({"mcpServers": {"llm-erm": _entry(options)}})
         return 0
+    if sys.stdin.isatty():
+        note(
+            "A client starts this server and talks to it on standard input, so there is nothing to "
+            "type here; --manifest prints the entry for the client's configuration."
+        )
     planned = options.plan()
     with opened(planned, fresh=options.fresh) as folder, options.sandbox() as sandbox:
         assert folder is not None
         for notice in folder.notices:
             note(notice)
-        submissions = Submissions(planned, folder, sandbox, note)
+        # The run of finish must not write them either: it could fail, and the agent come back.
+        submissions = Submissions(replace(planned, hidden=()), folder, sandbox, note)
+        hidden = () if submissions.result is not None else planned.hidden
         note(
             f"Serving {planned.specs[0].name} to a client on standard input, with "
             f"{counted(options.attempts, 'submission')}. Journal and result: {folder.path}"
         )
-        with in_memory_alone(planned.hidden):
+        with in_memory_alone(hidden, wanted=lambda: submissions.result is not None):
             serve(submissions)
         if submissions.result is not None:
             return 0
-        note(
-            "The client left without a call of finish. What was submitted is kept in "
-            f"{folder.path} and counts; the same command {'without --fresh ' * options.fresh}"
-            "continues."
-        )
+        note(_left(folder.path, options, submissions.submitted))
     return 3
+
+
+def _left(folder: Path, options: Options, submitted: int) -> str:
+    """Returns a notice on a client that has gone before there was a result."""
+    if not submitted:
+        return "The client left without a submission; the same command begins anew."
+    if options.hide_data:
+        return (
+            "The client left before finish had a result, so the hidden data are lost, and this run "
+            f"cannot go on. What was submitted is kept in {folder}; --fresh begins anew."
+        )
+    return (
+        "The client left before finish had a result. What was submitted is kept in "
+        f"{folder} and counts; the same command {'without --fresh ' * options.fresh}continues."
+    )
 
 
 def _entry(options: Options) -> dict[str, object]:
@@ -124,7 +145,7 @@ def _entry(options: Options) -> dict[str, object]:
     )
     for one in fields(given):
         value = getattr(given, one.name)
-        if value == one.default and not isinstance(value, Path):
+        if value == one.default and one.name not in ALWAYS and not isinstance(value, Path):
             continue
         words.append("--" + one.name.replace("_", "-"))
         if isinstance(value, tuple):

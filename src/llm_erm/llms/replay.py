@@ -43,6 +43,10 @@ class ReplayLLM(LLM):
         """Whether that model may have read the files of the data."""
         return self._reads_files
 
+    def answers(self, seed: int) -> Sequence[Completion]:
+        """Returns the completions of the samples with a seed, in order of arrival."""
+        return self._answers.get(seed, ())
+
     async def complete(self, request: Request) -> AsyncGenerator[Completion]:
         """Yields those of the requested samples that exist, in their original order of arrival.
 
@@ -51,6 +55,6 @@ class ReplayLLM(LLM):
         if request.pace is not None:
             request.pace.kept = True
         indices = set(request.indices)
-        for completion in self._answers.get(request.seed, ()):
+        for completion in self.answers(request.seed):
             if completion.index in indices:
                 yield completion

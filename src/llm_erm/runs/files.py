@@ -18,6 +18,8 @@ from llm_erm.errors import InputError
 SETTINGS = "settings.json"
 JOURNALS = ("results", "prompts", "answers", "attempts")
 """Names of the journals; the first one is always there."""
+CLOSED = "closed"
+"""A file that is there once an agent has called finish, and so may submit nothing more."""
 FILES = (SETTINGS, *(f"{name}.jsonl" for name in JOURNALS))
 """The files that an interrupted run is read back from."""
 

@@ -6,6 +6,7 @@ answers.jsonl      one line per answer of a model, written when it arrives
 attempts.jsonl     one line per attempt, written when it is verified
 results.jsonl      one line per result
 programs/<job>.py  the selected programs, as files that do not need this package
+closed             there once an agent that submits programs has called finish
 
 Every line and the settings carry a checksum. What does not fit its checksum is not believed: it is
 set aside in <name>.jsonl.damaged and done again.
@@ -23,6 +24,7 @@ from llm_erm.records import Attempt, Result
 from llm_erm.runs.checksum import Seal, opened_settings, sealed_settings
 from llm_erm.runs.events import Answered, Attempted, Event, Finished, Prompted
 from llm_erm.runs.files import (
+    CLOSED,
     JOURNALS,
     SETTINGS,
     read_bytes,
@@ -57,7 +59,7 @@ TRAININGS = tuple(
 WRITTEN = (
     *(".lock*", f"{SETTINGS}*", *(f"{name}.jsonl*" for name in (*JOURNALS, "log")), "programs"),
     *("checkpoint.*", "metrics.*", "config.json*", "logs.log", "curves.png", "model", "model/*"),
-    *("*-L*-n*", "data", "data/*"),
+    *("*-L*-n*", "data", "data/*", CLOSED),
 )
 """What a run writes in its folder, none of which may be a link; ``*`` matches slashes as well."""
 
@@ -299,7 +301,7 @@ class RunFolder:
             for name in JOURNALS:
                 for suffix in ("", ".damaged"):
                     (self.path / f"{name}.jsonl{suffix}").unlink(missing_ok=True)
-            for name in (SETTINGS, "log.jsonl"):
+            for name in (SETTINGS, "log.jsonl", CLOSED):
                 (self.path / name).unlink(missing_ok=True)
             for path in self._matching(PROGRAMS, *TRAININGS):
                 path.unlink()

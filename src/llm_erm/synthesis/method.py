@@ -1,6 +1,8 @@
 """LLM-ERM as a method that runs can use: searches share a model, a sandbox and threads."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ from llm_erm.llms.models import model as model_of
 from llm_erm.llms.models import split_name
 from llm_erm.llms.oddities import could_read
 from llm_erm.llms.providers import ModelSettings
+from llm_erm.llms.replay import ReplayLLM
 from llm_erm.llms.unanswered import any_answer
 from llm_erm.records import Attempt, Result
 from llm_erm.runs.events import Attempted, Event, Isolated, Noticed, Observe, Started
@@ -36,6 +39,7 @@ from llm_erm.synthesis.strategies import (
     IndependentSampling,
     MakeStrategy,
     name_of,
+    sample_seed,
     strategy_of,
     uses_feedback,
 )
@@ -112,7 +116,12 @@ class Synthesis(Checked, Method):
         own = plain(self)
         llm = own["llm"]
         llm = llm.get("replayed", llm) if isinstance(llm, dict) else llm
-        return {**own, "llm": llm, "variant": work.job.variant}
+        own |= {"llm": llm, "variant": work.job.variant}
+        if self.llm.name.startswith("agent:"):
+            # A run that an agent has not finished is in no ledger, so its replay must not pass for
+            # that of another one.
+            own["answers_sha256"] = _answers_digest(self.llm, work)
+        return own
 
     @property
     def reproducible(self) -> bool:
@@ -220,6 +229,16 @@ class Synthesis(Checked, Method):
     def judging(self) -> bool:
         """Whether to evaluate all attempts: on request, or because pass@k needs it."""
         return self.judge_all or not self.settings.early_stop
+
+
+def _answers_digest(llm: LLM, work: Work) -> str:
+    """Returns the SHA-256 of what an agent had submitted before its search began."""
+    job = work.job.key
+    answers: Iterable[Completion] = work.answers.values()
+    if isinstance(llm, ReplayLLM):
+        answers = llm.answers(sample_seed(job.function, job.length, job.seed, job.variant))
+    texts = sorted((answer.index, answer.text) for answer in answers)
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
 
 
 def variants(prompts: Iterable[str]) -> list[str]:

@@ -3,9 +3,11 @@
 Until the agent has finished, its submissions are only journaled, as the answers of a search that
 was interrupted before it verified any of them. No program meets a validation input before then, so
 neither a reply, nor the time that it takes, nor the run's folder says anything about these inputs.
-To finish is to do that run: verify all submissions, select one, certify it.
+To finish is to do that run: verify all submissions, select one, certify it. That it was called is
+on disk before, so that whatever interrupts it, nothing can be submitted afterwards.
 """
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,10 +17,12 @@ from llm_erm.erm.verify import execute
 from llm_erm.errors import InputError
 from llm_erm.execution import Evaluator
 from llm_erm.llms.llm import Completion, ToolCall
+from llm_erm.llms.oddities import could_read
 from llm_erm.mistakes import Mistake
 from llm_erm.phrases import counted, listed
 from llm_erm.records import Result
 from llm_erm.runs.events import Answered, Event, Noticed, Prompted
+from llm_erm.runs.files import CLOSED, writing
 from llm_erm.runs.folder import RunFolder
 from llm_erm.runs.jobs import JobKey
 from llm_erm.runs.run import Plan, run_in
@@ -73,15 +77,24 @@ class Submissions:
         self._result = folder.results.get(self._job)
         answers = folder.answers(self._job)
         self._submitted = max(answers, default=0)
-        # Verdicts on validation data are on disk once a run has begun to select.
-        self._over = self._result is not None or bool(folder.attempts(self._job))
+        # A verdict on validation data is on disk only after the mark, but that could be deleted.
+        self._over = (
+            self._result is not None
+            or (folder.path / CLOSED).is_file()
+            or bool(folder.attempts(self._job))
+        )
         self._first_with: dict[str, int] = {}
         for index in sorted(answers):
             source, _ = extract_source(answers[index])
             if source is not None:
                 self._first_with.setdefault(source, index)
-        if not self._over:
-            folder(self._job, Prompted(prompt_for(self._splits, self._settings)))
+        if self._submitted and not self._over:
+            self._show()
+
+    @property
+    def submitted(self) -> int:
+        """Number of submissions that count."""
+        return self._submitted
 
     @property
     def result(self) -> Result | None:
@@ -140,6 +153,8 @@ is, and what is known of its error on new inputs. Nothing can be submitted after
                 latency_seconds=round(now - self._since, 3),
                 tool_calls=tuple(self._calls),
             )
+            if not self._submitted:
+                self._show()
             self._folder(self._job, Answered(answer))  # on disk before it counts
             self._submitted += 1
             self._since = now
@@ -150,7 +165,8 @@ is, and what is known of its error on new inputs. Nothing can be submitted after
         """Returns the selected program with its certificate; nothing can be submitted any more.
 
         Raises:
-            LLMERMError: The run could not be done; the next call tries again.
+            LLMERMError: The folder cannot be written, and nothing has ended; or the run could not
+                be done, and the next call tries again.
         """
         with self._counting:
             if not self._submitted:
@@ -158,19 +174,34 @@ is, and what is known of its error on new inputs. Nothing can be submitted after
                     "Nothing was submitted yet, so there is nothing to select; submit a program "
                     "first."
                 )
+            if not self._over:
+                self._close()
             self._over = True
         with self._finishing:
             if self._result is None:
                 run_in(self._folder, self._planned, observers=[self._pass_on])
                 self._result = self._folder.results[self._job]
-        return told(self._result)
+        return told(self._result, hidden=self._splits.hidden)
+
+    def _show(self) -> None:
+        """Keeps the prompt; not earlier, since a client that only looks begins no run."""
+        self._folder(self._job, Prompted(prompt_for(self._splits, self._settings)))
+
+    def _close(self) -> None:
+        """Keeps on disk that the agent has finished."""
+        place = self._folder.path
+        with writing(place), (place / CLOSED).open("wb") as mark:
+            mark.write(b"finish was called; nothing more can be submitted\n")
+            mark.flush()
+            os.fsync(mark.fileno())
 
     def _state(self) -> str:
         """Returns how many submissions are left, and what to do."""
         if self._over:
+            again = "" if self._result is None else " again"
             return (
-                "The task is over, so nothing can be submitted any more; finish tells the result "
-                "again."
+                "The task is over, so nothing can be submitted any more; finish tells the result"
+                f"{again}."
             )
         budget = self._settings.attempts
         if (left := budget - self._submitted) <= 0:
@@ -216,10 +247,14 @@ is, and what is known of its error on new inputs. Nothing can be submitted after
             self._tell(event.text)
 
 
-def told(result: Result) -> str:
-    """Returns what an agent is told of a result: the program and its bounds.
+def told(result: Result, *, hidden: bool) -> str:
+    """Returns what an agent is told of a result: the program, its bounds, and their premise.
 
     Not the notices of the result, since they may quote what a program says of a held-out input.
+
+    Args:
+        result: The result.
+        hidden: Whether no file held the data while the agent worked.
     """
     if result.program is None or result.train is None:
         return "The task is over. No submitted program ran, so none is selected."
@@ -229,7 +264,8 @@ def told(result: Result) -> str:
         _shown(result.program),
     ]
     if result.certificate is not None:
-        return "\n".join([*lines, *result.certificate.in_words])
+        premise = [] if hidden else [could_read(result.model)]
+        return "\n".join([*lines, *result.certificate.in_words, *premise])
     failed = [
         f"on the {name} data it ended by {verdict.status}"
         for name, verdict in result.verdicts.items()

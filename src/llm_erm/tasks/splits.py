@@ -36,6 +36,11 @@ from llm_erm.tasks.task import DataKey, Dataset, HeldOut, Splits, digest
 
 HIDDEN = "Hidden data: drawn by chance, and in no data file until the run has stopped."
 """The notice on data that were hidden."""
+HIDDEN_WHILE_ASKED = (
+    "Hidden data: drawn by chance, and in no data file while a model was asked; but they were in "
+    "files while the run was stopped, and bounds hold only if no model read them then."
+)
+"""The notice on hidden data of a run that was stopped and goes on."""
 
 
 @checking
@@ -111,7 +116,7 @@ def kept(spec: DataSpec, dataset_dir: Path) -> tuple[Splits, Hidden] | None:
     if splits is None or meta is None:
         return None
     parts = (splits.train, splits.validation, splits.reveal().test)
-    return _hidden(splits, Hidden(spec, dataset_dir, parts, meta))
+    return _hidden(splits, Hidden(spec, dataset_dir, parts, meta), HIDDEN_WHILE_ASKED)
 
 
 def hide(spec: DataSpec, dataset_dir: Path) -> tuple[Splits, Hidden]:
@@ -133,8 +138,8 @@ def hide(spec: DataSpec, dataset_dir: Path) -> tuple[Splits, Hidden]:
     return _hidden(splits, Hidden(spec, dataset_dir, parts, meta))
 
 
-def _hidden(splits: Splits, files: Hidden) -> tuple[Splits, Hidden]:
-    warnings = (*splits.warnings, HIDDEN)
+def _hidden(splits: Splits, files: Hidden, notice: str = HIDDEN) -> tuple[Splits, Hidden]:
+    warnings = (*splits.warnings, notice)
     return replace(splits, reveal=files.reveal, hidden=True, warnings=warnings), files
 
 
