@@ -337,12 +337,12 @@ def test_a_task_is_printed_as_its_file_describes_it(invoke, tmp_path):
 
 
 def test_every_record_is_printed_as_json_in_one_way():
-    """Text that is already JSON must pass no rule for messages, which would break it."""
+    """Text that is already JSON must pass no rule for messages; two modules write it to files."""
     folder = Path(__file__).parents[2] / "src/llm_erm/cli"
     assert not [
         path
         for path in folder.glob("*.py")
-        if "json.dumps" in path.read_text() and path.name != "log.py"
+        if "json.dumps" in path.read_text() and path.name not in ("log.py", "benchmark_tasks.py")
     ]
 
 

@@ -49,7 +49,7 @@ def slow(monkeypatch):
 
 def test_a_cancelled_search_ends_while_the_model_reads_its_prompt(slow):
     llm = LocalLLM()
-    llm._copies = [_Copy(slow, 100, 1)]
+    llm._copies = [_Copy(slow, 100, 1, {})]
     request = Request(prompt="x", indices=range(1, 3), seed=1, max_tokens=5)
 
     async def search() -> None:

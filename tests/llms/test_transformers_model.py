@@ -4,7 +4,6 @@ import asyncio
 import json
 import pickle
 import sys
-import time
 from contextlib import aclosing
 
 import pytest
@@ -97,23 +96,31 @@ def test_a_chat_template_is_used_unless_the_prompt_is_continued(folder):
     assert drawn(llm, 1, continued=True)[0].usage.prompt_tokens == len("0110 -> 1")
 
 
-def test_a_search_that_is_over_stops_the_sample_that_is_being_drawn(llm):
+def test_a_search_that_is_over_stops_the_sample_that_is_being_drawn(folder):
+    """Once it has begun, which it tells, it must not write the 2,000 tokens that it may."""
+    llm = TransformersLLM(str(folder))
+    drawn(llm, 1, tokens=1)
+    llm._loaded.model.generation_config.eos_token_id = None  # it would end by itself
+    written: list[int] = []
+
     async def leave():
-        request = Request("0", indices=(1, 2), max_tokens=2000)
+        begun = asyncio.Event()
+
+        def tell(state):
+            written.append(state.tokens)
+            begun.set()
+
+        request = Request("0", indices=(1, 2), max_tokens=2000, tell=tell)
         async with aclosing(llm.complete(request)) as completions:
             task = asyncio.ensure_future(anext(completions))
-            await asyncio.sleep(0.2)
+            await begun.wait()
             task.cancel()
             await asyncio.wait([task])
-        started = time.process_time()
         await llm.aclose()
-        return time.process_time() - started
+        await asyncio.sleep(0)  # what was told last
 
-    drawn(llm, 1, tokens=1)  # loads it
-    whole = time.process_time()
-    drawn(llm, 1, prompt="0", tokens=2000)
-    whole = time.process_time() - whole
-    assert asyncio.run(leave()) < whole / 2
+    asyncio.run(leave())
+    assert 0 < max(written) < 1500
 
 
 def test_a_prompt_that_does_not_fit_says_how_many_tokens_there_are(llm):

@@ -123,7 +123,8 @@ def test_a_right_program_is_selected_and_certified(game):
     assert "\n".join(result.certificate.in_words) in said
     assert said.endswith(
         "agent:someone could read the files of the data, and bounds hold only if it read neither "
-        "validation nor test examples; hide the data to keep these out of files."
+        "validation nor test examples; hide the data (--hide-data) to keep these out of "
+        "files."
     )
     assert result.facts.pass_at is None  # submissions are no independent samples
     assert game.submissions.finish() == said

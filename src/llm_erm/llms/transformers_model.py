@@ -169,7 +169,8 @@ class TransformersLLM(LLM):
                 stopping_criteria=StoppingCriteriaList([Watching()]),
                 pad_token_id=loaded.tokenizer.pad_token_id or loaded.tokenizer.eos_token_id,
             )
-        tell(Written(request.max_tokens, request.max_tokens))
+        if not stop.is_set():
+            tell(Written(request.max_tokens, request.max_tokens))
         answer = output[0][length:]
         return Completion(
             index,
