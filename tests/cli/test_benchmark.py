@@ -100,6 +100,7 @@ def test_the_numbers_are_those_of_the_runs(run, tmp_path):
     assert len((tmp_path / "out" / "benchmark.csv").read_text().splitlines()) == 1 + len(rows)
 
 
+@pytest.mark.slow
 def test_other_commands_read_its_folder(run, invoke):
     assert run(*SCRIPTED, "--without", "enumeration", "--learners", "knn").returncode == 0
     compared = invoke("compare", "out", "--json")
